@@ -1,0 +1,1 @@
+"""Audio to tensors: corpora, folds, frame descriptors, shards. Knows nothing of the network."""

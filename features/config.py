@@ -1,0 +1,44 @@
+"""Which features a trial sees: the axes of the data. Light: imports nothing heavy.
+
+Letters of this room: B segments in a batch, N nodes, F features, T frames, C classes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+FRAME_STEP_MS = 10
+"""Step between two openSMILE frames in milliseconds (paper, section 3.2)."""
+
+DEFAULT_EMOTIONS: dict[str, tuple[str, ...]] = {
+    "angry": ("angry",),
+    "happy": ("happy", "excited"),
+    "neutral": ("neutral",),
+    "sad": ("sad",),
+}
+"""Class -> the corpus labels it gathers (paper, section 3.1: happy merged with excited).
+The order of the keys is the order of the class indices: alphabetical."""
+
+FEATURE_SETS = ("lld78",)
+"""Known frame descriptors, by name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureConfig:
+    """What a node is. Every field enters the trial's id."""
+
+    features: str = "lld78"
+    """Frame descriptors, one of ``FEATURE_SETS``."""
+
+    node_step: int = 10
+    """Milliseconds from node to node: 10 (paper) or 50, the mean of five frames."""
+
+    segment_nodes: int = 120
+    """Most nodes in one graph (paper, section 3.2). An utterance's tail is a shorter graph."""
+
+    padding: Literal["masked", "nodes"] = "masked"
+    """``masked``: padding is invisible to the network (ours). ``nodes``: every graph is filled
+    up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
+
+    scaling: Literal["train", "speaker"] = "train"
+    """Where mean and deviation of the z-score come from: all real training frames,
+    or each speaker's own frames (which needs no labels, but all of a speaker's speech)."""

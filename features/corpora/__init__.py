@@ -1,0 +1,1 @@
+"""One file a corpus: what lies where, who speaks, which emotion."""

@@ -1,0 +1,21 @@
+"""What can go wrong between a folder of audio and a tensor.
+
+Every message is one sentence with the place, the value and the remedy.
+The command line maps each kind to an exit code (2 request, 3 environment, 4 damage).
+"""
+
+
+class FeatureError(Exception):
+    """Root of all errors of this room."""
+
+
+class CorpusError(FeatureError):
+    """The folder, the labels or the speakers are not what was asked for: a wrong request."""
+
+
+class MissingError(FeatureError):
+    """The environment lacks something: a corpus, a package, a library."""
+
+
+class DamageError(FeatureError):
+    """A file is not what it was when it was written: nothing is trained on it."""

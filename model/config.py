@@ -1,0 +1,90 @@
+"""What the network is and how it is trained. Light: no torch, open to the whole project.
+
+Paper: Hu, Tang, Huang, He, "A Graph Isomorphism Network with Weighted Multiple Aggregators
+for Speech Emotion Recognition", Interspeech 2022 (arXiv 2207.00940).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+BIGRU_HIDDEN = 128
+"""Hidden size of each direction of the Bi-GRU (paper, section 2.1); its output is twice that."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Aggregators:
+    """Weights of the three neighbourhood aggregators of eq. (4); they sum to 1 and stay fixed."""
+
+    softmax: Fraction = Fraction(1, 3)
+    sum: Fraction = Fraction(1, 3)
+    mean: Fraction = Fraction(1, 3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """One network. The defaults are reading R0: the text of the paper, 579,864 parameters."""
+
+    model: Literal["wma-gin"] = "wma-gin"
+    """The system; later ones live in ``model/baselines``."""
+
+    layers: int = 4
+    """WMA-GIN layers, 1 to 8 (paper: 4, section 3.4)."""
+
+    hidden: int = 256
+    """Width H of every WMA-GIN layer (paper: 256, section 3.4)."""
+
+    aggregators: Aggregators = Aggregators()
+    """Aggregator weights (paper, Table 2)."""
+
+    fa_layers: tuple[int, ...] = (2,)
+    """Fully adjacent layers, 1-based and ascending; empty for none (paper: 2 of 4, section 2.3)."""
+
+    fa_self: bool = True
+    """Whether a node is its own neighbour in a fully adjacent layer (as in the code of [20])."""
+
+    graph: str = "cycle"
+    """``cycle`` (paper), ``line``, or ``window:K``: all nodes at most K steps away, no wrap."""
+
+    pooling: Literal["mean", "sum"] = "mean"
+    """How real nodes are pooled before each head (the paper is silent: ours)."""
+
+    stage_loss: bool = True
+    """Five stage losses weighted 1..S over their sum (section 2.4); off: cross-entropy of G."""
+
+    layer_norm: bool = False
+    """R*: LayerNorm before the ReLU of every WMA-GIN layer."""
+
+    deep_heads: bool = False
+    """R*: each head is Linear(H, H), ReLU, Linear(H, C) and not one Linear(H, C)."""
+
+    attention_output: bool = False
+    """R*: an output map H -> H in the multi-phase attention."""
+
+    paths: Literal["closed", "edges"] = "closed"
+    """``closed``: shifts and pooled vectors where the graph has a closed form.
+    ``edges``: PyG message passing over an edge list, the slow reference.
+    Equal within rounding, hence part of the id all the same."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """How one trial is trained."""
+
+    lr: float = 1e-4
+    """Adam's learning rate (paper, section 3.3)."""
+
+    weight_decay: float = 1e-8
+    """Adam's weight decay (paper, section 3.3)."""
+
+    batch: int = 128
+    """Segments in a batch (paper, section 3.3)."""
+
+    epochs: int = 200
+    """Most epochs (ours)."""
+
+    patience: int = 20
+    """Epochs without a better dev score before a direction stops (ours)."""
+
+    class_weights: Literal["off", "inverse"] = "off"
+    """``inverse``: cross-entropy weighted by inverse class frequency of the training segments."""

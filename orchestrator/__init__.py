@@ -1,0 +1,1 @@
+"""Asks, submits, records, tells: from a study file to a table."""

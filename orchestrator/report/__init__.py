@@ -1,0 +1,1 @@
+"""Tables and views of what the ledger holds. The only room that knows Rich."""
