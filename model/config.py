@@ -61,11 +61,6 @@ class ModelConfig:
     attention_output: bool = False
     """R*: an output map H -> H in the multi-phase attention."""
 
-    paths: Literal["closed", "edges"] = "closed"
-    """``closed``: shifts and pooled vectors where the graph has a closed form.
-    ``edges``: PyG message passing over an edge list, the slow reference.
-    Equal within rounding, hence part of the id all the same."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
