@@ -1,0 +1,75 @@
+"""Errors that reach a person: sentences with the place, the value and the remedy.
+
+Each kind has the exit code that the command line returns:
+2 the request was wrong, 3 the environment lacks something, 4 damage or a differing result.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class AblateError(Exception):
+    """Root of what this room raises on purpose."""
+
+    exit_code = 1
+
+
+class RequestError(AblateError):
+    """What was asked for cannot be done: a study, an option, a table number."""
+
+    exit_code = 2
+
+
+class LackError(AblateError):
+    """The environment lacks something: a corpus, a package, a writable folder."""
+
+    exit_code = 3
+
+
+class DamageError(AblateError):
+    """The store holds something that is not what was written, or a differing result."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a text, with its place (line and column count from 1)."""
+
+    line: int
+    column: int
+    sentence: str
+
+
+class StudyError(RequestError):
+    """All faults of one study file, each with file:line:column and a caret."""
+
+    def __init__(self, file: str, text: str, faults: Iterable[Fault]) -> None:
+        self.file = file
+        self.faults = tuple(sorted(set(faults), key=lambda f: (f.line, f.column, f.sentence)))
+        lines = text.splitlines()
+        super().__init__("\n".join(self._show(fault, lines) for fault in self.faults))
+
+    def _show(self, fault: Fault, lines: list[str]) -> str:
+        head = f"{self.file}:{fault.line}:{fault.column}: {fault.sentence}"
+        if not 0 < fault.line <= len(lines):
+            return head
+        # A long line is cut to a window around the caret, so that it never wraps.
+        column = fault.column - 1
+        start = max(0, column - 60)
+        shown = lines[fault.line - 1][start : start + 76].rstrip()
+        return f"{head}\n  {shown}\n  {' ' * (column - start)}^"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A closing sentence: the nearest known word, or all of them.
+
+    >>> nearest("hiden", ["hidden", "layers"])
+    'Did you mean `hidden`?'
+    """
+    words = sorted(known)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean `{close[0]}`?"
+    return "Known: " + ", ".join(f"`{w}`" for w in words) + "."

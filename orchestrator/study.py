@@ -1,0 +1,456 @@
+"""study.yaml -> Study. Reads the text alone and tells all of its faults at once.
+
+What needs the corpus (does it exist, can it give these folds) is checked in ``plan``.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.catalogue import names as corpus_names
+from orchestrator.errors import Fault, RequestError, StudyError, nearest
+from orchestrator.settings import SETTINGS, Faults, resolve, whole
+from orchestrator.yaml_lines import Node, read
+
+MAX_ROWS = 1000
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+_METRICS = ("wa", "ua")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One variant as the study names it."""
+
+    name: str
+    settings: Mapping[str, Any]
+    paper: Mapping[str, float]
+    """Published figures in percent, ``wa`` and ``ua``; either may be absent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What the paper says: ``better`` beats ``than`` on ``on``."""
+
+    better: str
+    than: tuple[str, ...]
+    on: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """A question: rows to compare, and the protocol under which they are compared."""
+
+    name: str
+    question: str
+    table: int | None
+    figure: int | None
+    corpus: str
+    folds: int
+    seeds: int
+    settings: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    reference: str | None
+    claim: Claim | None
+    file: str
+    text: str
+    places: Mapping[str, tuple[int, int]]
+
+    def fault(self, key: str, sentence: str) -> StudyError:
+        """An error at a key of this study's file, for what only the corpus can tell."""
+        line, column = self.places.get(key, (1, 1))
+        return StudyError(self.file, self.text, [Fault(line, column, sentence)])
+
+
+_TOP = {
+    "study", "question", "table", "figure", "corpus", "protocol", "baseline", "rows", "axes",
+    "search", "reference", "claim",
+} | {name for name, setting in SETTINGS.items() if setting.home == "study"}  # fmt: skip
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file.
+
+    Raises:
+        RequestError: when there is no such file.
+        StudyError: with all faults of its text.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise RequestError(_no_such_study(path)) from None
+    except IsADirectoryError:
+        raise RequestError(f"A study must be a file, but `{path}` is a folder instead.") from None
+    except UnicodeDecodeError:
+        raise RequestError(f"A study must be UTF-8 text, but `{path}` is not.") from None
+    except OSError as error:
+        raise RequestError(f"The study `{path}` cannot be read: {error.strerror}.") from None
+    return parse_study(text, str(path))
+
+
+def _no_such_study(path: Path) -> str:
+    known = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    hint = f" {nearest(path.name, known)}" if known else ""
+    return f"The study file `{path}` does not exist.{hint}"
+
+
+def parse_study(text: str, file: str) -> Study:
+    """Parse a study's text; ``file`` is what its errors call it."""
+    root, faults = read(text)
+    if root is not None and not isinstance(root.value, dict):
+        faults.append(root.fault("A study file must be a mapping of keys."))
+    if root is None or not isinstance(root.value, dict):
+        raise StudyError(file, text, faults)
+    study = _Reader(root.mapping, root, faults).study(file, text)
+    if faults or study is None:
+        raise StudyError(file, text, faults)
+    return study
+
+
+class _Reader:
+    """Walks one document, gathers faults and what was understood."""
+
+    def __init__(self, top: dict[str, Node], root: Node, faults: Faults) -> None:
+        self.top, self.root, self.faults = top, root, faults
+
+    def study(self, file: str, text: str) -> Study | None:
+        self._known(self.top, _TOP, "")
+        name = self._name()
+        table, figure = self._number("table"), self._number("figure")
+        if table is None and figure is None and not {"table", "figure"} & set(self.top):
+            self.faults.append(self.root.fault("A study must declare a `table:` or a `figure:`."))
+        if "table" in self.top and "figure" in self.top:
+            self.faults.append(
+                self.top["figure"].key_fault("A study must declare a table or a figure, not both.")
+            )
+        protocol = self._mapping("protocol")
+        self._known(protocol, {"folds", "seeds"}, "protocol")
+        settings = self._settings(self.top, "study") | self._settings(
+            self._mapping("baseline"), "baseline"
+        )
+        rows, nodes = self._rows()
+        if len(rows) == len(nodes):
+            self._check_rows(settings, rows, nodes)
+        reference = self._reference(rows)
+        claim = self._claim(rows)
+        question = self.top.get("question")
+        if question is not None and not isinstance(question.value, str):
+            self.faults.append(question.fault("`question` must be a sentence."))
+        corpus = self._corpus()
+        folds = self._protocol(protocol, "folds", 5, whole(2, 100))
+        seeds = self._protocol(protocol, "seeds", 1, whole(1, 1000))
+        if self.faults:
+            return None
+        places = {f"protocol.{k}": (n.line, n.column) for k, n in protocol.items()} | {
+            k: (n.line, n.column) for k, n in self.top.items()
+        }
+        return Study(
+            name=name, question=str(question.value) if question else "", table=table,
+            figure=figure, corpus=corpus, folds=folds, seeds=seeds, settings=settings,
+            rows=tuple(rows), reference=reference, claim=claim, file=file, text=text,
+            places=places,
+        )  # fmt: skip
+
+    def _known(self, mapping: dict[str, Node], known: set[str], where: str) -> None:
+        for key, node in mapping.items():
+            if key in known:
+                continue
+            shown = f"{where}.{key}" if where else key
+            home = SETTINGS[key].home if key in SETTINGS else None
+            if home == "baseline" and where != "baseline":
+                hint = "It belongs under `baseline`."
+            elif home == "study" and where == "baseline":
+                hint = "It belongs at the top level."
+            else:
+                hint = nearest(key, known)
+            self.faults.append(node.key_fault(f"`{shown}` is not a key. {hint}"))
+
+    def _mapping(self, key: str) -> dict[str, Node]:
+        node = self.top.get(key)
+        if node is not None and not isinstance(node.value, dict):
+            self.faults.append(
+                node.fault(f"`{key}` must be a mapping, but is {node.shown()} instead.")
+            )
+        return node.mapping if node else {}
+
+    def _name(self) -> str:
+        node = self.top.get("study")
+        if node is None:
+            self.faults.append(self.root.fault("A study must have a name: `study: my_question`."))
+        elif not isinstance(node.value, str) or not re.fullmatch(NAME, node.value):
+            self.faults.append(node.fault(
+                f"`study` must be a name of small letters, digits, `_` and `-`, "
+                f"but is {node.shown()} instead."))  # fmt: skip
+        else:
+            return node.value
+        return ""
+
+    def _number(self, key: str) -> int | None:
+        node = self.top.get(key)
+        value: int | None = whole(1, 99)[0](key, node, self.faults) if node else None
+        return value
+
+    def _corpus(self) -> str:
+        node = self.top.get("corpus")
+        known = ("auto", *corpus_names())
+        if node is None:
+            return "auto"
+        if node.value not in known:
+            self.faults.append(node.fault(
+                f"`corpus` must be a known corpus, but is {node.shown()} instead. "
+                f"{nearest(str(node.value), known)}"))  # fmt: skip
+        return str(node.value)
+
+    def _protocol(self, mapping: dict[str, Node], key: str, default: int, kind: Any) -> int:
+        node = mapping.get(key)
+        if node is None:
+            return default
+        value = kind[0](f"protocol.{key}", node, self.faults)
+        return default if value is None else int(value)
+
+    def _settings(self, mapping: dict[str, Node], home: str) -> dict[str, Any]:
+        """Settings that stand in ``mapping``; ``home`` "row" takes all that a row may set."""
+        found = {}
+        if home == "baseline":
+            self._known(mapping, {k for k, s in SETTINGS.items() if s.home == home}, home)
+        for key, node in mapping.items():
+            setting = SETTINGS.get(key)
+            if setting is None or (home != "row" and setting.home != home):
+                continue
+            value = setting.read(key, node, self.faults)
+            if value is not None:
+                found[key] = value
+        return found
+
+    def _rows(self) -> tuple[list[Row], list[Node]]:
+        given = [key for key in ("rows", "axes", "search") if key in self.top]
+        if "search" in given:
+            self.faults.append(self.top["search"].key_fault(
+                "`search` is not available yet: list `rows` or span `axes`."))  # fmt: skip
+        elif len(given) != 1:
+            self.faults.append(self.root.fault(
+                "A study must have `rows` or `axes`" + (", not both." if given else ".")))
+        elif given == ["axes"]:
+            return self._axes()
+        elif not self.top["rows"].sequence:
+            node = self.top["rows"]
+            self.faults.append(node.fault(f"`rows` must be a list, but is {node.shown()} instead."))
+        nodes = self.top["rows"].sequence if given == ["rows"] else []
+        rows = [row for node in nodes if (row := self._row(node)) is not None]
+        if len(rows) == len(nodes):
+            self._unique([row.name for row in rows], nodes)
+        return rows, nodes
+
+    def _row(self, node: Node) -> Row | None:
+        if not isinstance(node.value, dict):
+            self.faults.append(node.fault(f"A row must be a mapping, but is {node.shown()}."))
+            return None
+        before = len(self.faults)
+        entries = node.mapping
+        self._known(entries, {"name", "set", "paper"}, "rows")
+        name = entries.get("name")
+        if name is None or not isinstance(name.value, str | int) or len(str(name.value)) > 60:
+            self.faults.append((name or node).fault("A row must have a `name` of 1 to 60 letters."))
+        changes = entries.get("set")
+        if changes is not None and not isinstance(changes.value, dict):
+            self.faults.append(changes.fault(
+                f"`set` must be a mapping of settings, but is {changes.shown()} instead."))
+        keys = changes.mapping if changes else {}
+        for key, item in keys.items():
+            if key in ("corpus", "protocol") or (key in SETTINGS and not SETTINGS[key].in_rows):
+                self.faults.append(item.key_fault(
+                    f"`set.{key}` cannot differ between rows: they must score the same speech. "
+                    "Give it to a study of its own."))  # fmt: skip
+            elif key not in SETTINGS:
+                self.faults.append(item.key_fault(f"`set.{key}` is not a key. "
+                                                  f"{nearest(key, SETTINGS)}"))
+        settings = self._settings(keys, "row")
+        paper = self._paper(entries.get("paper"))
+        if len(self.faults) > before:
+            return None
+        assert name is not None
+        return Row(name=str(name.value), settings=settings, paper=paper)
+
+    def _paper(self, node: Node | None) -> dict[str, float]:
+        if node is None:
+            return {}
+        if not isinstance(node.value, dict):
+            self.faults.append(node.fault(f"`paper` must map `wa` and `ua` to percent, "
+                                          f"but is {node.shown()} instead."))
+        figures = {}
+        for key, item in node.mapping.items():
+            value = item.value
+            if key not in _METRICS:
+                self.faults.append(item.key_fault(f"`paper.{key}` is not a key. "
+                                                  f"{nearest(key, _METRICS)}"))
+            elif isinstance(value, bool) or not isinstance(value, int | float) or not (
+                0 <= value <= 100
+            ):
+                self.faults.append(item.fault(f"`paper.{key}` must be a percentage, "
+                                              f"but is {item.shown()} instead."))
+            else:
+                figures[key] = float(value)
+        return figures
+
+    def _axes(self) -> tuple[list[Row], list[Node]]:
+        """The grid of all axes; each point is a row named by its values."""
+        axes = self._mapping("axes")
+        points: list[list[tuple[str, str, Any]]] = []
+        for key, node in axes.items():
+            setting = SETTINGS.get(key)
+            if setting is None or not setting.in_rows or key == "training":
+                known = [k for k, s in SETTINGS.items() if s.in_rows and k != "training"]
+                self.faults.append(node.key_fault(f"`axes.{key}` is not an axis. "
+                                                  f"{nearest(key, known)}"))
+            elif not node.sequence:
+                self.faults.append(node.fault(f"`axes.{key}` must list its values, "
+                                              f"but is {node.shown()} instead."))
+            else:
+                values = [(setting.read(key, item, self.faults), item) for item in node.sequence]
+                points.append([(key, _label(key, item), value) for value, item in values])
+        if not axes:
+            self.faults.append(self.top["axes"].fault("`axes` must name at least one axis."))
+        size = 1
+        for axis in points:
+            size *= len(axis)
+        if size > MAX_ROWS:
+            self.faults.append(self.top["axes"].key_fault(
+                f"`axes` must span at most {MAX_ROWS} rows, but spans {size} instead."))
+        if self.faults or not points:
+            return [], []
+        rows = [
+            Row(name=", ".join(label for _, label, _ in point),
+                settings={key: value for key, _, value in point}, paper={})
+            for point in itertools.product(*points)
+        ]  # fmt: skip
+        nodes = [self.top["axes"]] * len(rows)
+        self._unique([row.name for row in rows], nodes)
+        return rows, nodes
+
+    def _unique(self, names: list[str], nodes: list[Node]) -> None:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                self.faults.append(nodes[index].fault(f"The row `{name}` stands here twice."))
+
+    def _check_rows(self, settings: Mapping[str, Any], rows: list[Row], nodes: list[Node]) -> None:
+        """Settings that are each right but impossible together; rows that are the same variant."""
+        variants: dict[Any, str] = {}
+        for row, node in zip(rows, nodes, strict=True):
+            try:
+                resolved = resolve("quick", settings, row.settings)
+            except ValueError as error:
+                place = node.mapping.get("set", node).mapping.get("fa_layer")
+                base = self._mapping("baseline").get("fa_layer", node)
+                self.faults.append((place or base).fault(f"{error} (row `{row.name}`)"))
+                continue
+            key = (resolved.features, resolved.model, resolved.training)
+            if key in variants:
+                self.faults.append(node.fault(
+                    f"The rows `{variants[key]}` and `{row.name}` are the same variant: what "
+                    f"`{row.name}` sets changes nothing."))  # fmt: skip
+            variants.setdefault(key, row.name)
+
+    def _reference(self, rows: list[Row]) -> str | None:
+        node = self.top.get("reference")
+        if node is None:
+            return None
+        self._row_name("reference", node, rows)
+        return str(node.value)
+
+    def _row_name(self, key: str, node: Node, rows: list[Row]) -> None:
+        names = [row.name for row in rows]
+        if rows and str(node.value) not in names:
+            self.faults.append(node.fault(f"`{key}` must be the name of a row, but is "
+                                          f"{node.shown()} instead. {nearest(str(node.value), names)}"))
+
+    def _claim(self, rows: list[Row]) -> Claim | None:
+        entries = self._mapping("claim")
+        if "claim" not in self.top:
+            return None
+        self._known(entries, {"better", "than", "on"}, "claim")
+        missing = [key for key in ("better", "than") if key not in entries]
+        if missing:
+            self.faults.append(self.top["claim"].key_fault(
+                "`claim` must say `better` and `than`; " f"`{missing[0]}` is missing."))
+            return None
+        better, than, on = entries["better"], entries["than"], entries.get("on")
+        self._row_name("claim.better", better, rows)
+        others = [row.name for row in rows if row.name != str(better.value)]
+        if than.value == "rest":
+            losers = tuple(others)
+        else:
+            items = than.sequence or [than]
+            for item in items:
+                self._row_name("claim.than", item, rows)
+            losers = tuple(str(item.value) for item in items)
+        metric = "ua" if on is None else on.value
+        if metric not in _METRICS:
+            assert on is not None
+            self.faults.append(on.fault(f"`claim.on` must be `ua` or `wa`, "
+                                        f"but is {on.shown()} instead."))
+        return Claim(better=str(better.value), than=losers, on=str(metric))
+
+
+def _label(key: str, node: Node) -> str:
+    """How a point of a grid names itself: ``layers 4``; weights as ``softmax 1/2 sum 1/2``."""
+    value = node.plain()
+    if isinstance(value, dict):
+        return " ".join(f"{name} {weight}" for name, weight in value.items())
+    shown = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{key.replace('_', ' ')} {shown}"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a study file, for editors."""
+    settings = {
+        home: {k: {**s.schema, "description": s.doc} for k, s in SETTINGS.items()
+               if s.home == home}
+        for home in ("study", "baseline")
+    }  # fmt: skip
+    in_rows = {k: dict(s.schema) for k, s in SETTINGS.items() if s.in_rows}
+    figures = {"type": "number", "minimum": 0, "maximum": 100}
+    row = {
+        "type": "object", "additionalProperties": False, "required": ["name"],
+        "properties": {
+            "name": {"type": ["string", "integer"], "maxLength": 60},
+            "set": {"type": "object", "additionalProperties": False, "properties": in_rows},
+            "paper": {"type": "object", "additionalProperties": False,
+                      "properties": dict.fromkeys(_METRICS, figures)},
+        },
+    }  # fmt: skip
+    axes = {k: {"type": "array", "items": s, "minItems": 1} for k, s in in_rows.items()
+            if k != "training"}  # fmt: skip
+    than = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ablate study",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["study"],
+        "oneOf": [{"required": ["rows"]}, {"required": ["axes"]}],
+        "properties": {
+            "study": {"type": "string", "pattern": f"^{NAME}$"},
+            "question": {"type": "string"},
+            "table": {"type": "integer", "minimum": 1, "maximum": 99},
+            "figure": {"type": "integer", "minimum": 1, "maximum": 99},
+            "corpus": {"enum": ["auto", *corpus_names()]},
+            "protocol": {
+                "type": "object", "additionalProperties": False,
+                "properties": {"folds": whole(2, 100)[1], "seeds": whole(1, 1000)[1]},
+            },
+            "baseline": {"type": "object", "additionalProperties": False,
+                         "properties": settings["baseline"]},
+            "rows": {"type": "array", "items": row, "minItems": 1},
+            "axes": {"type": "object", "additionalProperties": False, "properties": axes,
+                     "minProperties": 1},
+            "reference": {"type": ["string", "integer"]},
+            "claim": {
+                "type": "object", "additionalProperties": False, "required": ["better", "than"],
+                "properties": {"better": {"type": "string"}, "than": than,
+                               "on": {"enum": list(_METRICS)}},
+            },
+            **settings["study"],
+        },
+    }  # fmt: skip

@@ -1,0 +1,164 @@
+"""YAML with the line and column of every key and value. The only door to PyYAML.
+
+A study file is data: aliases, anchors, tags, duplicate keys, several documents, deep nesting and
+files over 256 KiB are refused. Plain scalars follow YAML 1.2's core schema, so ``1e-3`` is
+a number and ``no`` is a word (PyYAML's own rules are YAML 1.1: there it is the other way round).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from orchestrator.errors import Fault
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 12
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"null": None, "~": None, "": None, "true": True, "false": False}
+
+Scalar = None | bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value and where it stands. ``value`` is a scalar, a list of nodes or a dict of nodes."""
+
+    value: "Scalar | list[Node] | dict[str, Node]"
+    line: int
+    column: int
+    key_line: int = 0
+    key_column: int = 0
+
+    def fault(self, sentence: str) -> Fault:
+        """A fault at the value."""
+        return Fault(self.line, self.column, sentence)
+
+    def key_fault(self, sentence: str) -> Fault:
+        """A fault at the key in front of the value."""
+        return Fault(self.key_line or self.line, self.key_column or self.column, sentence)
+
+    @property
+    def mapping(self) -> "dict[str, Node]":
+        """The entries of a mapping; empty for anything else."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def sequence(self) -> "list[Node]":
+        """The items of a list; empty for anything else."""
+        return self.value if isinstance(self.value, list) else []
+
+    def plain(self) -> Any:
+        """The value without places."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def shown(self) -> str:
+        """The value as an error quotes it."""
+        if isinstance(self.value, dict):
+            return "a mapping"
+        if isinstance(self.value, list):
+            return "a list"
+        if self.value is None:
+            return "empty"
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        text = str(self.value)
+        text = text if len(text) <= 40 else text[:37] + "..."
+        return f"`{text}`"
+
+
+def read(text: str) -> tuple[Node | None, list[Fault]]:
+    """Parse one document; a node, or None with the faults that kept it from being read."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        return None, [Fault(1, 1, f"A study file must be at most {MAX_BYTES // 1024} KiB.")]
+    faults: list[Fault] = []
+    try:
+        faults += _refuse_extras(text)
+        if faults:
+            return None, faults
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = (error.problem or "cannot be read").rstrip(".")
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        return None, [Fault(line, column, f"This is not YAML: {problem}.")]
+    except yaml.YAMLError as error:
+        return None, [Fault(1, 1, f"This is not YAML: {str(error).splitlines()[0]}.")]
+    if root is None:
+        return None, [Fault(1, 1, "The file is empty.")]
+    node = _convert(root, faults)
+    return node, faults
+
+
+def _refuse_extras(text: str) -> list[Fault]:
+    """Faults for everything of YAML that a study file does without."""
+    faults: list[Fault] = []
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents == 2:
+                faults.append(Fault(line, column, "A study file must hold one document."))
+        elif isinstance(event, yaml.AliasEvent):
+            faults.append(Fault(line, column, f"Aliases (`*{event.anchor}`) are not allowed."))
+        elif isinstance(event, yaml.NodeEvent):
+            if event.anchor:
+                faults.append(Fault(line, column, f"Anchors (`&{event.anchor}`) are not allowed."))
+            if getattr(event, "tag", None):
+                faults.append(Fault(line, column, f"Tags (`{event.tag}`) are not allowed."))
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return [*faults, Fault(line, column, f"More than {MAX_DEPTH} levels deep.")]
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return faults
+
+
+def _convert(node: yaml.Node, faults: list[Fault], key: yaml.Node | None = None) -> Node:
+    value: Scalar | list[Node] | dict[str, Node]
+    if isinstance(node, yaml.MappingNode):
+        value = _convert_mapping(node, faults)
+    elif isinstance(node, yaml.SequenceNode):
+        value = [_convert(item, faults) for item in node.value]
+    else:
+        value = _scalar(node)
+    mark, key_mark = node.start_mark, (key or node).start_mark
+    return Node(value, mark.line + 1, mark.column + 1, key_mark.line + 1, key_mark.column + 1)
+
+
+def _convert_mapping(node: yaml.MappingNode, faults: list[Fault]) -> dict[str, Node]:
+    entries: dict[str, Node] = {}
+    for key, value in node.value:
+        line, column = key.start_mark.line + 1, key.start_mark.column + 1
+        if not isinstance(key, yaml.ScalarNode):
+            faults.append(Fault(line, column, "A key must be a word."))
+        elif key.value in entries:
+            first = entries[key.value].key_line
+            faults.append(
+                Fault(line, column, f"`{key.value}` stands here twice (first in line {first}).")
+            )
+        else:
+            entries[key.value] = _convert(value, faults, key)
+    return entries
+
+
+def _scalar(node: yaml.ScalarNode) -> Scalar:
+    text: str = node.value
+    if node.style is not None:  # quoted or block: a string
+        return text
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _INT.fullmatch(text) and len(text) < 20:
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text

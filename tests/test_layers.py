@@ -1,0 +1,242 @@
+"""The walls of the house, read from the source: which file may know which, and which engine.
+
+A failing line here is a question to the design, not an obstacle: think before you cut.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("orchestrator", "model", "features")
+
+# A module imports lower floors of its own room only.
+FLOORS = {
+    "orchestrator": {
+        "errors": 0,
+        "yaml_lines": 1,
+        "settings": 2,
+        "study": 3,
+        "trials": 4,
+        "ledger": 5,
+        "claims": 6,
+        "cluster": 6,
+        "summary": 6,
+        "plan": 6,
+        "worker": 7,
+        "run": 8,
+        "report.rows": 9,
+        "report.text": 10,
+        "report.live": 10,
+        "cli": 11,
+    },
+    "model": {
+        "config": 0,
+        "errors": 0,
+        "metrics": 0,
+        "seeding": 1,
+        "aggregators": 1,
+        "attention": 1,
+        "stage_loss": 1,
+        "edges": 1,
+        "full_adjacent": 2,
+        "conv": 3,
+        "network": 4,
+        "training": 5,
+    },
+    "features": {
+        "errors": 0,
+        "config": 0,
+        "corpus": 1,
+        "corpora": 2,
+        "catalogue": 3,
+        "folds": 2,
+        "audio": 1,
+        "segments": 1,
+        "lld": 2,
+        "scaling": 1,
+        "shards": 3,
+        "dataset": 4,
+    },
+}
+
+# One door per engine and room: the modules (or the folder) that may import it.
+DOORS = {
+    "ray": {"orchestrator.cluster"},
+    "optuna": {"orchestrator.search"},
+    "opensmile": {"features.lld"},
+    "pyarrow": {"features.shards", "orchestrator.ledger"},
+    "rich": {"orchestrator.report"},
+    "yaml": {"orchestrator.yaml_lines"},
+    "typer": {"orchestrator.cli"},
+    "scipy": {"orchestrator.summary"},
+    "torch_geometric": {"model.edges"},
+    "soundfile": {"features.audio"},
+    "soxr": {"features.audio"},
+    "espeakng_loader": {"features.corpora.demo"},
+    "safetensors": {"orchestrator.worker"},
+    "psutil": {"orchestrator.cluster"},
+}
+
+HEAVY = {"torch", "torch_geometric", "ray", "opensmile", "pyarrow", "scipy", "optuna", "soundfile"}
+
+# Light modules of the rooms, open to all of the orchestrator; the rest is the worker's alone,
+# but for the shards' building, which the run starts.
+OPEN = {
+    "model.config",
+    "model.errors",
+    "model.metrics",
+    "features.config",
+    "features.errors",
+    "features.corpus",
+    "features.catalogue",
+    "features.folds",
+}
+EXTRA = {
+    "orchestrator.run": {"features.shards"},
+    "orchestrator.plan": {"features.lld"},
+}
+BOTH_ROOMS = {"orchestrator.worker"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path, *, top_level: bool = False) -> set[str]:
+    """Absolute names that a file imports, lazily imported ones included."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where a name comes from"
+            module = node.module or ""
+            for alias in node.names:
+                full = f"{module}.{alias.name}"
+                names.add(full if full in MODULES else module)
+    return names
+
+
+MODULES = modules()
+
+
+def floor(module: str) -> int:
+    room, _, rest = module.partition(".")
+    floors = FLOORS[room]
+    while rest:
+        if rest in floors:
+            return floors[rest]
+        rest = rest.rpartition(".")[0]
+    raise AssertionError(f"{module} has no floor: give it one in tests/test_layers.py")
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_init_files_hold_one_docstring_and_import_nothing(module: str) -> None:
+    path = MODULES[module]
+    if path.name != "__init__.py":
+        return
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    assert len(body) == 1
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("module", sorted(m for m, p in MODULES.items() if p.stem != "__init__"))
+def test_a_module_imports_lower_floors_of_its_room_only(module: str) -> None:
+    room = module.partition(".")[0]
+    for name in imports(MODULES[module]):
+        if name in MODULES and name.partition(".")[0] == room and name != room:
+            siblings = module.startswith("orchestrator.cli.") and name.startswith(
+                "orchestrator.cli."
+            )
+            if not siblings:
+                assert floor(name) < floor(module), f"{module} must not import {name}"
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    graph = {m: {n for n in imports(p) if n in MODULES} for m, p in MODULES.items()}
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module not in done:
+            for name in graph[module]:
+                walk(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        walk(module, ())
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_model_and_features_never_meet_and_never_look_up(module: str) -> None:
+    room = module.partition(".")[0]
+    forbidden = {
+        "model": {"features", "orchestrator"},
+        "features": {"model", "orchestrator"},
+        "orchestrator": set[str](),
+    }[room]
+    assert not {n.partition(".")[0] for n in imports(MODULES[module])} & forbidden
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_every_engine_has_one_door(module: str) -> None:
+    for name in imports(MODULES[module]):
+        doors = DOORS.get(name.partition(".")[0])
+        if doors is not None:
+            assert any(module == d or module.startswith(d + ".") for d in doors), (
+                f"{module} imports {name}; its door is {sorted(doors)}"
+            )
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.startswith("orchestrator.")))
+def test_only_the_worker_knows_the_heavy_modules_of_both_rooms(module: str) -> None:
+    if module in BOTH_ROOMS:
+        return
+    allowed = OPEN | EXTRA.get(module, set())
+    for name in imports(MODULES[module]):
+        if name.partition(".")[0] in {"model", "features"}:
+            assert name in allowed, f"{module} must not import {name}"
+
+
+@pytest.mark.parametrize("module", sorted(OPEN))
+def test_open_modules_are_light(module: str) -> None:
+    """What they import at the top, and what that imports, knows no engine."""
+    seen: set[str] = set()
+    queue = [module]
+    while queue:
+        current = queue.pop()
+        if current in seen or current not in MODULES:
+            continue
+        seen.add(current)
+        for name in imports(MODULES[current], top_level=True):
+            assert name.partition(".")[0] not in HEAVY, f"{module}: {current} imports {name}"
+            queue.append(name)
+
+
+def test_top_level_is_kept() -> None:
+    wanted = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "Makefile",
+        "constraints.txt",
+        "cluster.yaml",
+        "orchestrator",
+        "model",
+        "features",
+        "studies",
+        "tests",
+    }
+    found = {
+        p.name for p in ROOT.iterdir() if not p.name.startswith(".") and "egg-info" not in p.name
+    }
+    assert found == wanted
