@@ -45,8 +45,9 @@ def choice(*options: str | int) -> tuple[Callable[[str, Node, Faults], Any], dic
             return node.value
         hint = nearest(str(node.value), words) if isinstance(node.value, str) else ""
         listed = " or ".join(f"`{w}`" for w in words) if len(words) < 4 else "a known word"
-        faults.append(node.fault(f"`{key}` must be {listed}, but is {node.shown()} instead. {hint}"
-                                 .rstrip()))
+        faults.append(
+            node.fault(f"`{key}` must be {listed}, but is {node.shown()} instead. {hint}".rstrip())
+        )
         return None
 
     return read, {"enum": list(options)}
@@ -59,8 +60,12 @@ def whole(low: int, high: int) -> tuple[Callable[[str, Node, Faults], Any], dict
         value = node.value
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
-        faults.append(node.fault(f"`{key}` must be a whole number from {low} to {high}, "
-                                 f"but is {node.shown()} instead."))
+        faults.append(
+            node.fault(
+                f"`{key}` must be a whole number from {low} to {high}, "
+                f"but is {node.shown()} instead."
+            )
+        )
         return None
 
     return read, {"type": "integer", "minimum": low, "maximum": high}
@@ -73,8 +78,11 @@ def number(low: float, high: float) -> tuple[Callable[[str, Node, Faults], Any],
         value = node.value
         if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
             return float(value)
-        faults.append(node.fault(f"`{key}` must be a number from {low:g} to {high:g}, "
-                                 f"but is {node.shown()} instead."))
+        faults.append(
+            node.fault(
+                f"`{key}` must be a number from {low:g} to {high:g}, but is {node.shown()} instead."
+            )
+        )
         return None
 
     return read, {"type": "number", "minimum": low, "maximum": high}
@@ -107,9 +115,12 @@ def read_fa_layer(key: str, node: Node, faults: Faults) -> Any:
     if numbers and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in numbers):
         return tuple(sorted(set(numbers)))
     hint = f" {nearest(value, FA_WORDS)}" if isinstance(value, str) else ""
-    faults.append(node.fault(
-        f"`{key}` must be a layer number from 1, a list of them, `last`, `penultimate`, "
-        f"`antepenultimate`, `all` or `none`, but is {node.shown()} instead.{hint}"))
+    faults.append(
+        node.fault(
+            f"`{key}` must be a layer number from 1, a list of them, `last`, `penultimate`, "
+            f"`antepenultimate`, `all` or `none`, but is {node.shown()} instead.{hint}"
+        )
+    )
     return None
 
 
@@ -118,30 +129,43 @@ def read_graph(key: str, node: Node, faults: Faults) -> Any:
     value = node.value
     if isinstance(value, str) and re.fullmatch(r"cycle|line|window:[1-9][0-9]?", value):
         return value
-    faults.append(node.fault(f"`{key}` must be `cycle`, `line` or `window:K` with K from 1 to 99, "
-                             f"but is {node.shown()} instead."))
+    faults.append(
+        node.fault(
+            f"`{key}` must be `cycle`, `line` or `window:K` with K from 1 to 99, "
+            f"but is {node.shown()} instead."
+        )
+    )
     return None
 
 
 def read_weights(key: str, node: Node, faults: Faults) -> Any:
     """Aggregator weights: a mapping of fractions or decimals that sum to 1."""
     if not isinstance(node.value, dict):
-        faults.append(node.fault(f"`{key}` must map `softmax`, `sum` and `mean` to weights, "
-                                 f"but is {node.shown()} instead."))
+        faults.append(
+            node.fault(
+                f"`{key}` must map `softmax`, `sum` and `mean` to weights, "
+                f"but is {node.shown()} instead."
+            )
+        )
         return None
     names = [f.name for f in fields(Aggregators)]
     weights: dict[str, Fraction] = {}
     bad = False
     for name, item in node.mapping.items():
         if name not in names:
-            faults.append(item.key_fault(f"`{key}.{name}` is not an aggregator. "
-                                         f"{nearest(name, names)}"))
+            faults.append(
+                item.key_fault(f"`{key}.{name}` is not an aggregator. {nearest(name, names)}")
+            )
             bad = True
             continue
         weight = as_fraction(item.value)
         if weight is None:
-            faults.append(item.fault(f"`{key}.{name}` must be a number from 0 to 1 or a fraction "
-                                     f"such as 1/3, but is {item.shown()} instead."))
+            faults.append(
+                item.fault(
+                    f"`{key}.{name}` must be a number from 0 to 1 or a fraction "
+                    f"such as 1/3, but is {item.shown()} instead."
+                )
+            )
             bad = True
         else:
             weights[name] = weight
@@ -149,8 +173,11 @@ def read_weights(key: str, node: Node, faults: Faults) -> Any:
         return None
     total = sum(weights.values(), Fraction(0))
     if total != 1:
-        faults.append(node.key_fault(f"`{key}` must sum to 1, but sums to {total} "
-                                     f"({float(total):.4g}) instead."))
+        faults.append(
+            node.key_fault(
+                f"`{key}` must sum to 1, but sums to {total} ({float(total):.4g}) instead."
+            )
+        )
         return None
     return Aggregators(**{name: weights.get(name, Fraction(0)) for name in names})
 
@@ -183,20 +210,31 @@ def read_emotions(key: str, node: Node, faults: Faults) -> Any:
         for name, item in node.mapping.items():
             labels = item.plain() if isinstance(item.value, list) else [item.plain()]
             if not labels or not all(isinstance(label, str) for label in labels):
-                faults.append(item.fault(f"`{key}.{name}` must name corpus labels, "
-                                         f"but is {item.shown()} instead."))
+                faults.append(
+                    item.fault(
+                        f"`{key}.{name}` must name corpus labels, but is {item.shown()} instead."
+                    )
+                )
                 return None
             pairs[name] = tuple(labels)
     else:
-        faults.append(node.fault(f"`{key}` must map classes to corpus labels or list them, "
-                                 f"but is {node.shown()} instead."))
+        faults.append(
+            node.fault(
+                f"`{key}` must map classes to corpus labels or list them, "
+                f"but is {node.shown()} instead."
+            )
+        )
         return None
     used = [label for labels in pairs.values() for label in labels]
     twice = sorted({label for label in used if used.count(label) > 1})
     if twice or len(pairs) < 2:
-        faults.append(node.fault(
-            f"`{key}` gives the label `{twice[0]}` to two classes." if twice
-            else f"`{key}` must name at least two classes, but names {len(pairs)} instead."))
+        faults.append(
+            node.fault(
+                f"`{key}` gives the label `{twice[0]}` to two classes."
+                if twice
+                else f"`{key}` must name at least two classes, but names {len(pairs)} instead."
+            )
+        )
         return None
     return tuple(sorted((name, tuple(sorted(labels))) for name, labels in pairs.items()))
 
@@ -213,8 +251,12 @@ TRAINING: dict[str, tuple[Callable[[str, Node, Faults], Any], dict[str, Any]]] =
 def read_training(key: str, node: Node, faults: Faults) -> Any:
     """Any of the training settings, as a dict."""
     if not isinstance(node.value, dict):
-        faults.append(node.fault(f"`{key}` must be a mapping of {', '.join(TRAINING)}, "
-                                 f"but is {node.shown()} instead."))
+        faults.append(
+            node.fault(
+                f"`{key}` must be a mapping of {', '.join(TRAINING)}, "
+                f"but is {node.shown()} instead."
+            )
+        )
         return None
     values = {}
     for name, item in node.mapping.items():
@@ -231,13 +273,22 @@ def read_training(key: str, node: Node, faults: Faults) -> Any:
 
 READINGS: dict[str, dict[str, Any]] = {
     "as-written": {
-        "node_step": 10, "layer_norm": False, "deep_heads": False, "attention_output": False,
+        "node_step": 10,
+        "layer_norm": False,
+        "deep_heads": False,
+        "attention_output": False,
     },
     "as-likely-run": {
-        "node_step": 50, "layer_norm": False, "deep_heads": False, "attention_output": False,
+        "node_step": 50,
+        "layer_norm": False,
+        "deep_heads": False,
+        "attention_output": False,
     },
     "size-matched": {
-        "node_step": 10, "layer_norm": True, "deep_heads": True, "attention_output": True,
+        "node_step": 10,
+        "layer_norm": True,
+        "deep_heads": True,
+        "attention_output": True,
     },
 }
 """Named choices where the paper leaves a thing open (README, "What the paper leaves open")."""
@@ -256,32 +307,63 @@ SETTINGS: dict[str, Setting] = {
     "reading": Setting("study", "the named reading of the paper", *choice(*READINGS)),
     "features": Setting("study", "frame descriptors", *choice(*FEATURE_SETS)),
     "emotions": Setting(
-        "study", "class -> corpus labels", read_emotions,
-        {"anyOf": [{"type": "object", "additionalProperties": _labels, "minProperties": 2},
-                   {"type": "array", "items": {"type": "string"}, "minItems": 2}]},
-        in_rows=False),
+        "study",
+        "class -> corpus labels",
+        read_emotions,
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": _labels, "minProperties": 2},
+                {"type": "array", "items": {"type": "string"}, "minItems": 2},
+            ]
+        },
+        in_rows=False,
+    ),
     "node_step": Setting("study", "milliseconds from node to node", *choice(10, 50)),
     "padding": Setting("study", "is padding seen as nodes", *choice("masked", "nodes")),
     "scaling": Setting("study", "where the z-score comes from", *choice("train", "speaker")),
     "class_weights": Setting("study", "weights in the loss", *choice("off", "inverse")),
     "training": Setting(
-        "study", "how a trial is trained", read_training,
-        {"type": "object", "additionalProperties": False,
-         "properties": {name: schema for name, (_, schema) in TRAINING.items()}}),
+        "study",
+        "how a trial is trained",
+        read_training,
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: schema for name, (_, schema) in TRAINING.items()},
+        },
+    ),
     "model": Setting("baseline", "the system", *choice("wma-gin")),
     "layers": Setting("baseline", "WMA-GIN layers", *whole(1, 8)),
     "hidden": Setting("baseline", "width of a layer", *whole(1, 4096)),
     "aggregators": Setting(
-        "baseline", "aggregator weights, summing to 1", read_weights,
-        {"type": "object", "additionalProperties": False,
-         "properties": {f.name: _fraction for f in fields(Aggregators)}}),
+        "baseline",
+        "aggregator weights, summing to 1",
+        read_weights,
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {f.name: _fraction for f in fields(Aggregators)},
+        },
+    ),
     "fa_layer": Setting(
-        "baseline", "fully adjacent layer", read_fa_layer,
-        {"anyOf": [{"enum": list(FA_WORDS)}, {"type": "integer", "minimum": 1},
-                   {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}]}),
+        "baseline",
+        "fully adjacent layer",
+        read_fa_layer,
+        {
+            "anyOf": [
+                {"enum": list(FA_WORDS)},
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
+            ]
+        },
+    ),
     "fa_self": Setting("baseline", "a node is its own neighbour there", *flag()),
-    "graph": Setting("baseline", "edges between nodes", read_graph,
-                     {"type": "string", "pattern": "^(cycle|line|window:[1-9][0-9]?)$"}),
+    "graph": Setting(
+        "baseline",
+        "edges between nodes",
+        read_graph,
+        {"type": "string", "pattern": "^(cycle|line|window:[1-9][0-9]?)$"},
+    ),
     "pooling": Setting("baseline", "nodes before each head", *choice("mean", "sum")),
     "stage_loss": Setting("baseline", "multi-stage loss", *flag()),
     "layer_norm": Setting("baseline", "R*: LayerNorm in each layer", *flag()),
@@ -315,7 +397,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, Any]) -> Resolved:
-    """Layers, each over the one before: profile, reading, study, the row's profile and reading, row.
+    """Layers, each over the one before: profile, reading, study, then the row's own three.
 
     Args:
         default_profile: the profile of a study that names none; it follows from the corpus.
@@ -366,5 +448,7 @@ def fa_layers(value: str | tuple[int, ...], layers: int) -> tuple[int, ...]:
     beyond = [n for n in wanted if not 1 <= n <= layers]
     if beyond:
         shown = value if isinstance(value, str) else ", ".join(map(str, value))
-        raise ValueError(f"`fa_layer` must be one of the {layers} layers, but is `{shown}` instead.")
+        raise ValueError(
+            f"`fa_layer` must be one of the {layers} layers, but is `{shown}` instead."
+        )
     return wanted

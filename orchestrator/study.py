@@ -230,8 +230,11 @@ class _Reader:
             self.faults.append(self.top["search"].key_fault(
                 "`search` is not available yet: list `rows` or span `axes`."))  # fmt: skip
         elif len(given) != 1:
-            self.faults.append(self.root.fault(
-                "A study must have `rows` or `axes`" + (", not both." if given else ".")))
+            self.faults.append(
+                self.root.fault(
+                    "A study must have `rows` or `axes`" + (", not both." if given else ".")
+                )
+            )
         elif given == ["axes"]:
             return self._axes()
         elif not self.top["rows"].sequence:
@@ -255,8 +258,11 @@ class _Reader:
             self.faults.append((name or node).fault("A row must have a `name` of 1 to 60 letters."))
         changes = entries.get("set")
         if changes is not None and not isinstance(changes.value, dict):
-            self.faults.append(changes.fault(
-                f"`set` must be a mapping of settings, but is {changes.shown()} instead."))
+            self.faults.append(
+                changes.fault(
+                    f"`set` must be a mapping of settings, but is {changes.shown()} instead."
+                )
+            )
         keys = changes.mapping if changes else {}
         for key, item in keys.items():
             if key in ("corpus", "protocol") or (key in SETTINGS and not SETTINGS[key].in_rows):
@@ -264,8 +270,9 @@ class _Reader:
                     f"`set.{key}` cannot differ between rows: they must score the same speech. "
                     "Give it to a study of its own."))  # fmt: skip
             elif key not in SETTINGS:
-                self.faults.append(item.key_fault(f"`set.{key}` is not a key. "
-                                                  f"{nearest(key, SETTINGS)}"))
+                self.faults.append(
+                    item.key_fault(f"`set.{key}` is not a key. {nearest(key, SETTINGS)}")
+                )
         settings = self._settings(keys, "row")
         paper = self._paper(entries.get("paper"))
         if len(self.faults) > before:
@@ -277,19 +284,28 @@ class _Reader:
         if node is None:
             return {}
         if not isinstance(node.value, dict):
-            self.faults.append(node.fault(f"`paper` must map `wa` and `ua` to percent, "
-                                          f"but is {node.shown()} instead."))
+            self.faults.append(
+                node.fault(
+                    f"`paper` must map `wa` and `ua` to percent, but is {node.shown()} instead."
+                )
+            )
         figures = {}
         for key, item in node.mapping.items():
             value = item.value
             if key not in _METRICS:
-                self.faults.append(item.key_fault(f"`paper.{key}` is not a key. "
-                                                  f"{nearest(key, _METRICS)}"))
-            elif isinstance(value, bool) or not isinstance(value, int | float) or not (
-                0 <= value <= 100
+                self.faults.append(
+                    item.key_fault(f"`paper.{key}` is not a key. {nearest(key, _METRICS)}")
+                )
+            elif (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not (0 <= value <= 100)
             ):
-                self.faults.append(item.fault(f"`paper.{key}` must be a percentage, "
-                                              f"but is {item.shown()} instead."))
+                self.faults.append(
+                    item.fault(
+                        f"`paper.{key}` must be a percentage, but is {item.shown()} instead."
+                    )
+                )
             else:
                 figures[key] = float(value)
         return figures
@@ -302,11 +318,13 @@ class _Reader:
             setting = SETTINGS.get(key)
             if setting is None or not setting.in_rows or key == "training":
                 known = [k for k, s in SETTINGS.items() if s.in_rows and k != "training"]
-                self.faults.append(node.key_fault(f"`axes.{key}` is not an axis. "
-                                                  f"{nearest(key, known)}"))
+                self.faults.append(
+                    node.key_fault(f"`axes.{key}` is not an axis. {nearest(key, known)}")
+                )
             elif not node.sequence:
-                self.faults.append(node.fault(f"`axes.{key}` must list its values, "
-                                              f"but is {node.shown()} instead."))
+                self.faults.append(
+                    node.fault(f"`axes.{key}` must list its values, but is {node.shown()} instead.")
+                )
             else:
                 values = [(setting.read(key, item, self.faults), item) for item in node.sequence]
                 points.append([(key, _label(key, item), value) for value, item in values])
@@ -316,8 +334,11 @@ class _Reader:
         for axis in points:
             size *= len(axis)
         if size > MAX_ROWS:
-            self.faults.append(self.top["axes"].key_fault(
-                f"`axes` must span at most {MAX_ROWS} rows, but spans {size} instead."))
+            self.faults.append(
+                self.top["axes"].key_fault(
+                    f"`axes` must span at most {MAX_ROWS} rows, but spans {size} instead."
+                )
+            )
         if self.faults or not points:
             return [], []
         rows = [
@@ -362,8 +383,12 @@ class _Reader:
     def _row_name(self, key: str, node: Node, rows: list[Row]) -> None:
         names = [row.name for row in rows]
         if rows and str(node.value) not in names:
-            self.faults.append(node.fault(f"`{key}` must be the name of a row, but is "
-                                          f"{node.shown()} instead. {nearest(str(node.value), names)}"))
+            self.faults.append(
+                node.fault(
+                    f"`{key}` must be the name of a row, but is "
+                    f"{node.shown()} instead. {nearest(str(node.value), names)}"
+                )
+            )
 
     def _claim(self, rows: list[Row]) -> Claim | None:
         entries = self._mapping("claim")
@@ -372,8 +397,11 @@ class _Reader:
         self._known(entries, {"better", "than", "on"}, "claim")
         missing = [key for key in ("better", "than") if key not in entries]
         if missing:
-            self.faults.append(self.top["claim"].key_fault(
-                "`claim` must say `better` and `than`; " f"`{missing[0]}` is missing."))
+            self.faults.append(
+                self.top["claim"].key_fault(
+                    f"`claim` must say `better` and `than`; `{missing[0]}` is missing."
+                )
+            )
             return None
         better, than, on = entries["better"], entries["than"], entries.get("on")
         self._row_name("claim.better", better, rows)
@@ -388,8 +416,9 @@ class _Reader:
         metric = "ua" if on is None else on.value
         if metric not in _METRICS:
             assert on is not None
-            self.faults.append(on.fault(f"`claim.on` must be `ua` or `wa`, "
-                                        f"but is {on.shown()} instead."))
+            self.faults.append(
+                on.fault(f"`claim.on` must be `ua` or `wa`, but is {on.shown()} instead.")
+            )
         return Claim(better=str(better.value), than=losers, on=str(metric))
 
 

@@ -102,7 +102,8 @@ def _refuse_extras(text: str) -> list[Fault]:
     faults: list[Fault] = []
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        mark = event.start_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents == 2:
@@ -112,8 +113,8 @@ def _refuse_extras(text: str) -> list[Fault]:
         elif isinstance(event, yaml.NodeEvent):
             if event.anchor:
                 faults.append(Fault(line, column, f"Anchors (`&{event.anchor}`) are not allowed."))
-            if getattr(event, "tag", None):
-                faults.append(Fault(line, column, f"Tags (`{event.tag}`) are not allowed."))
+            if tag := getattr(event, "tag", None):
+                faults.append(Fault(line, column, f"Tags (`{tag}`) are not allowed."))
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
@@ -123,14 +124,14 @@ def _refuse_extras(text: str) -> list[Fault]:
     return faults
 
 
-def _convert(node: yaml.Node, faults: list[Fault], key: yaml.Node | None = None) -> Node:
+def _convert(node: Any, faults: list[Fault], key: Any = None) -> Node:
     value: Scalar | list[Node] | dict[str, Node]
     if isinstance(node, yaml.MappingNode):
         value = _convert_mapping(node, faults)
     elif isinstance(node, yaml.SequenceNode):
         value = [_convert(item, faults) for item in node.value]
     else:
-        value = _scalar(node)
+        value = _scalar(node.value, quoted=node.style is not None)
     mark, key_mark = node.start_mark, (key or node).start_mark
     return Node(value, mark.line + 1, mark.column + 1, key_mark.line + 1, key_mark.column + 1)
 
@@ -151,9 +152,8 @@ def _convert_mapping(node: yaml.MappingNode, faults: list[Fault]) -> dict[str, N
     return entries
 
 
-def _scalar(node: yaml.ScalarNode) -> Scalar:
-    text: str = node.value
-    if node.style is not None:  # quoted or block: a string
+def _scalar(text: str, *, quoted: bool) -> Scalar:
+    if quoted:
         return text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

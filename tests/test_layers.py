@@ -21,15 +21,16 @@ FLOORS = {
         "trials": 4,
         "ledger": 5,
         "claims": 6,
-        "cluster": 6,
+        "events": 6,
+        "cluster": 7,
         "summary": 6,
         "plan": 6,
-        "worker": 7,
-        "run": 8,
-        "report.rows": 9,
-        "report.text": 10,
-        "report.live": 10,
-        "cli": 11,
+        "worker": 8,
+        "run": 9,
+        "report.rows": 10,
+        "report.text": 11,
+        "report.live": 11,
+        "cli": 12,
     },
     "model": {
         "config": 0,
@@ -76,7 +77,7 @@ DOORS = {
     "soxr": {"features.audio"},
     "espeakng_loader": {"features.corpora.demo"},
     "safetensors": {"orchestrator.worker"},
-    "psutil": {"orchestrator.cluster"},
+    "psutil": {"orchestrator.claims", "orchestrator.cluster"},
 }
 
 HEAVY = {"torch", "torch_geometric", "ray", "opensmile", "pyarrow", "scipy", "optuna", "soundfile"}

@@ -1,0 +1,53 @@
+# make demo    two commands' worth of trust: install, run Table 1 on synthesized speech, print it
+# make test    the quick suite (under ten minutes on two cores)
+# make check   ruff and mypy
+# make bench   measurements, with ratios printed
+#
+# TORCH_INDEX=URL takes PyTorch from a package index of small CPU builds.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do command -v python$$v && break; done)
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/demo
+	$(BIN)/ablate run studies/fa_position.yaml
+	$(BIN)/ablate report --table 1
+
+test: $(VENV)/dev
+	$(PYTEST) -m "not bench"
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev
+	$(PYTEST) -m bench -s
+
+$(BIN)/python:
+ifeq ($(PYTHON),)
+	$(error No python3.11, 3.12, 3.13 or 3.14 was found: install one of them, with venv)
+endif
+	@case "$$(uname -s)-$$(uname -m)" in \
+	  Darwin-x86_64) echo "ablate does not run on Intel Macs: there is no Ray and no PyTorch for them."; exit 3;; \
+	  MINGW*|MSYS*|CYGWIN*) echo "ablate does not run on native Windows (Ray does not): use WSL 2."; exit 3;; \
+	esac
+	@$(firstword $(PYTHON)) -c "import ensurepip, venv" 2>/dev/null || { \
+	  echo "$(firstword $(PYTHON)) lacks venv: on Debian and Ubuntu, apt install $$(basename $(firstword $(PYTHON)))-venv."; exit 3; }
+	$(firstword $(PYTHON)) -m venv $(VENV)
+
+# An editable install: import roots as they lie. The stamp is written last.
+$(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet $(INDEX) -c constraints.txt -e ".[demo]"
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet $(INDEX) -c constraints.txt -e ".[demo,dev]"
+	@touch $@ $(VENV)/demo
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,165 @@
+"""Who trains a trial now: a lease on it, and how it is lost.
+
+A claim is a file created once; its owner raises the counter in it every few seconds.
+Another process takes it over when the owner is provably gone (same machine, same boot, no such
+process), or when the counter has stood still for a whole lease by that process's own monotonic
+clock: no wall clock is compared across machines. An owner that could not renew its claim for
+a lease, or finds another's in its place, must stop: ``Claim.held`` says so.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from orchestrator.ledger import create_once, replace_file
+
+LEASE_S = 120.0
+"""Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
+BEAT_S = 10.0
+
+
+class Claim:
+    """A held lease. Renews itself in a thread until ``release``."""
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        self._path, self._record = path, record
+        self._renewed = time.monotonic()
+        self._lost = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew_until_stopped, daemon=True)
+        self._thread.start()
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease still stands; when it does not, nothing more may be written."""
+        return not self._lost and time.monotonic() - self._renewed < LEASE_S - 2 * BEAT_S
+
+    def still_mine(self) -> bool:
+        """Reads the claim itself: asked right before a commit."""
+        if _owner(read_claim(self._path)) != self._record["owner"]:
+            self._lost = True
+        return self.held
+
+    def release(self) -> None:
+        """Stop renewing and, when it is still ours, remove the claim."""
+        self._stop.set()
+        self._thread.join()
+        if _owner(read_claim(self._path)) == self._record["owner"]:
+            self._path.unlink(missing_ok=True)
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stop.wait(BEAT_S):
+            try:
+                if _owner(read_claim(self._path)) != self._record["owner"]:
+                    self._lost = True
+                    return
+                self._record["beat"] += 1
+                replace_file(self._path, json.dumps(self._record).encode())
+                self._renewed = time.monotonic()
+            except OSError:
+                continue  # a slow or full disk: ``held`` turns false when it lasts
+
+
+def acquire(path: Path) -> Claim | None:
+    """Claim a trial; None when somebody else who may still be alive has it."""
+    found = read_claim(path)
+    if found is not None and is_gone(found):
+        break_claim(path, found)
+    record = {
+        "owner": secrets.token_hex(8),
+        "host": socket.gethostname(),
+        "boot": _boot(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+        "beat": 0,
+    }
+    if create_once(path, json.dumps(record).encode()):
+        return Claim(path, record)
+    return None
+
+
+def read_claim(path: Path) -> Mapping[str, Any] | None:
+    """The claim at ``path``; None when there is none. A damaged one has no owner but stands."""
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def is_gone(claim: Mapping[str, Any]) -> bool:
+    """Whether the owner is provably gone: its process was on this machine and is no more."""
+    if claim.get("host") != socket.gethostname():
+        return False
+    if claim.get("boot") != _boot():
+        return True
+    return _started(int(claim.get("pid", 0))) != claim.get("started")
+
+
+def break_claim(path: Path, seen: Mapping[str, Any]) -> None:
+    """Remove a claim that was seen to be dead, unless it has changed since."""
+    aside = path.with_name(f".claim-{secrets.token_hex(6)}.broken")
+    try:
+        os.rename(path, aside)  # of two who break it, one succeeds
+    except FileNotFoundError:
+        return
+    now = read_claim(aside)
+    if now != dict(seen):  # somebody claimed it in between: put it back
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+    aside.unlink(missing_ok=True)
+
+
+class Watch:
+    """Tells dead claims of other machines from live ones by watching their counters."""
+
+    def __init__(self, lease_s: float = LEASE_S) -> None:
+        self._lease_s = lease_s
+        self._seen: dict[Path, tuple[Any, float]] = {}
+
+    def is_stale(self, path: Path) -> bool:
+        """Whether the claim is gone or has stood still for a whole lease; then it is broken."""
+        claim = read_claim(path)
+        if claim is None:
+            return True
+        stamp = (claim.get("owner"), claim.get("beat"))
+        known, since = self._seen.get(path, (None, 0.0))
+        if known != stamp:
+            self._seen[path] = (stamp, time.monotonic())
+            since = time.monotonic()
+        if is_gone(claim) or time.monotonic() - since > self._lease_s:
+            break_claim(path, claim)
+            return True
+        return False
+
+
+def _owner(claim: Mapping[str, Any] | None) -> Any:
+    return None if claim is None else claim.get("owner")
+
+
+def _boot() -> str:
+    """A name for this run of the machine, where the system gives one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(int(psutil.boot_time()))
+
+
+def _started(pid: int) -> float | None:
+    """When the process started, or None when there is none: a number is used again."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except (psutil.Error, ValueError):
+        return None

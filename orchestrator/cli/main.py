@@ -1,0 +1,70 @@
+"""``ablate``: one command line, one file a noun; errors become a sentence and an exit code.
+
+0 done; 1 some trials failed; 2 the request was wrong; 3 the environment lacks something;
+4 damage or a differing result was found, nothing was lost; 130 interrupted (resumable).
+"""
+
+import platform
+import sys
+
+import typer
+
+from features import errors as features_errors
+from orchestrator.cli import corpus, plan, report, run
+from orchestrator.errors import AblateError
+
+app = typer.Typer(
+    name="ablate",
+    help="Does this part of my speech emotion model earn its place?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+run.register(app)
+plan.register(app)
+report.register(app)
+corpus.register(app)
+
+_EXIT_CODES = {
+    features_errors.CorpusError: 2,
+    features_errors.MissingError: 3,
+    features_errors.DamageError: 4,
+}
+
+
+def main() -> None:
+    """The console script."""
+    _refuse_unsupported_platforms()
+    try:
+        app()
+    except AblateError as error:
+        _leave(str(error), error.exit_code)
+    except features_errors.FeatureError as error:
+        _leave(str(error), _EXIT_CODES.get(type(error), 1))
+    except KeyboardInterrupt:
+        _leave("Interrupted. What is done is kept; the same command goes on from there.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe left: nothing to tell it
+        sys.exit(0)
+    except OSError as error:
+        where = f" `{error.filename}`" if error.filename else ""
+        _leave(f"The system refused{where}: {error.strerror or error}.", 3)
+
+
+def _refuse_unsupported_platforms() -> None:
+    system, machine = platform.system(), platform.machine()
+    if system == "Windows":
+        _leave("ablate does not run on native Windows (Ray does not): use WSL 2.", 3)
+    if system == "Darwin" and machine == "x86_64":
+        _leave("ablate does not run on Intel Macs: there is no Ray and no PyTorch for them.", 3)
+
+
+def _leave(sentence: str, code: int) -> None:
+    sys.stdout.flush()
+    print(sentence, file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""``ablate report``: the tables, from the ledger alone."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.errors import AblateError, RequestError
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+    from orchestrator.snapshot import Asked
+
+STUDIES = Path("studies")
+
+
+class Form(StrEnum):
+    """How a table is printed."""
+
+    RICH = "rich"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    study: Annotated[
+        str | None, typer.Argument(help="A study file or the name of a study.", metavar="[STUDY]")
+    ] = None,
+    table: Annotated[
+        int | None, typer.Option("--table", help="A table of the paper.", metavar="N")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also by segment, last epoch, best on test.")
+    ] = False,
+    form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.RICH,
+) -> None:
+    """Print a measured table beside the paper's."""
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import rows, text
+    from orchestrator.summary import summarise
+
+    if (study is None) == (table is None):
+        raise RequestError("`ablate report` needs a STUDY or `--table N`, one of the two.")
+    ledger = Ledger.open(store, create=False)
+    found = _by_table(table, ledger) if table is not None else _by_name(str(study), ledger)
+    summaries = []
+    for asked in found:
+        ids = dict.fromkeys(trial.id for trial in asked.trials)
+        outcomes = {id: o for id in ids if (o := ledger.outcome(id)) is not None}
+        summaries.append(summarise(asked, outcomes))
+    if form is Form.JSON:
+        print(text.json_text(summaries), end="")
+    elif form is Form.CSV:
+        print(text.csv_text(summaries), end="")
+    elif form is Form.MARKDOWN:
+        tables = [rows.table(s) for s in summaries]
+        tables += [rows.table(s, details=True) for s in summaries] if details else []
+        print("\n".join(text.markdown(t) for t in tables), end="")
+    else:
+        console = text.console_for()
+        for index, summary in enumerate(summaries):
+            if index:
+                console.print()
+            text.print_table(console, rows.table(summary))
+            if details:
+                console.print()
+                text.print_table(console, rows.table(summary, details=True))
+
+
+def _by_table(table: int, ledger: "Ledger") -> "list[Asked]":
+    """Every study that declares the table: from ./studies if there, else from the store."""
+    from orchestrator.plan import make
+    from orchestrator.snapshot import Asked
+    from orchestrator.study import read_study
+
+    newest = _newest(ledger)
+    found: dict[str, Asked] = {}
+    numbers: set[int] = {asked.table for asked in newest.values() if asked.table is not None}
+    for path in sorted(STUDIES.glob("*.yaml")) if STUDIES.is_dir() else []:
+        try:
+            study = read_study(path)
+            numbers |= {study.table} if study.table is not None else set()
+            if study.table == table:
+                found[study.name] = make(study, ledger).asked
+        except AblateError:
+            continue  # a study of another kind, or one whose corpus is not here: see the store
+    for name, asked in newest.items():
+        if asked.table == table:
+            found.setdefault(name, asked)
+    if not found:
+        known = ", ".join(map(str, sorted(numbers))) or "none yet"
+        raise RequestError(f"No study declares table {table}. Tables of known studies: {known}.")
+    return list(found.values())
+
+
+def _by_name(study: str, ledger: "Ledger") -> "list[Asked]":
+    """A study by its file, or by its name from the store."""
+    from orchestrator.errors import nearest
+    from orchestrator.plan import make
+    from orchestrator.study import read_study
+
+    path = Path(study)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return [make(read_study(path), ledger).asked]
+    newest = _newest(ledger)
+    if study in newest:
+        return [newest[study]]
+    hint = nearest(study, newest) if newest else "None has run yet."
+    raise RequestError(f"No study `{study}` has run in this store. {hint}")
+
+
+def _newest(ledger: "Ledger") -> "dict[str, Asked]":
+    """The newest snapshot of each study."""
+    from orchestrator.snapshot import Asked
+
+    newest: dict[str, Asked] = {}
+    for record in ledger.snapshots():
+        newest.setdefault(record["study"], Asked.from_json(record))
+    return newest

@@ -1,0 +1,76 @@
+"""``ablate run``: train what a study lacks."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption, StudyArgument
+from orchestrator.errors import RequestError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    study: StudyArgument,
+    store: StoreOption = DEFAULT_STORE,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="Train in this process, one after another, no Ray.")
+    ] = False,
+    cpus: Annotated[
+        int | None, typer.Option("--cpus", min=1, help="CPUs to use; all by default.")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=0, help="GPUs to use; all by default, 0 for none.")
+    ] = None,
+    gpus_per_trial: Annotated[
+        float, typer.Option("--gpus-per-trial", help="Share of a GPU for a trial, such as 0.25.")
+    ] = 1.0,
+    address: Annotated[
+        str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
+    ] = None,
+) -> None:
+    """Train every trial of STUDY that the store lacks.
+
+    Run it again to resume, to extend or to retry: finished trials are never trained again.
+    """
+    from orchestrator.cluster import Cluster, InlineCluster, RayCluster, cpu_count
+    from orchestrator.ledger import Ledger
+    from orchestrator.report.live import View
+    from orchestrator.report.text import console_for
+    from orchestrator.run import run as run_study
+    from orchestrator.study import read_study
+
+    if not (0 < gpus_per_trial <= 1 or gpus_per_trial == int(gpus_per_trial) > 0):
+        raise RequestError(
+            "`--gpus-per-trial` must be a share such as 0.25 or a whole number, "
+            f"but is `{gpus_per_trial:g}` instead."
+        )
+    asked = read_study(study)
+    ledger = Ledger.open(store)
+    processes = cpus or cpu_count()
+    cluster: Cluster
+    if inline:
+        cluster = InlineCluster(gpus or 0)
+    else:
+        cluster = RayCluster(
+            cpus=processes,
+            gpus=gpus,
+            gpus_per_trial=gpus_per_trial,
+            address=address,
+            store=ledger.root,
+        )
+    with View(console_for()) as view:
+        result = run_study(asked, ledger, cluster, view.hear, processes=processes)
+    if result.differs:
+        print("A trial was finished twice with different numbers; both are kept:")
+        print("\n".join(f"  {record}" for record in result.differs))
+        raise typer.Exit(4)
+    if result.failed:
+        count = len(result.failed)
+        print(f"{count} trial{'s' if count > 1 else ''} failed; running again tries once more.")
+        raise typer.Exit(1)
+    where = f"--table {asked.table}" if asked.table is not None else asked.name
+    print(f"Done. `ablate report {where}` prints the table.")

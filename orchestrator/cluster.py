@@ -1,0 +1,315 @@
+"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. The only door to Ray.
+
+Tune is used statelessly: it holds no truth, is never restored, and its folder is scratch. It
+gives resources, placement and worker reuse; the ledger gives resume, and ``run`` gives retries.
+``work`` is passed in, so this file knows no network and no audio.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from orchestrator.errors import LackError
+from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Note, Started
+
+MEMORY_PER_TRIAL = 768 * 1024**2
+"""Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
+OBJECT_STORE = 128 * 1024**2
+"""Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """All that a worker is told: what to train and where the store lies. Plain values."""
+
+    id: str
+    identity: Mapping[str, Any]
+    store: str
+    device: str = "cpu"
+
+
+Tell = Callable[[Event], None]
+Work = Callable[[Task, Tell], None]
+"""Trains one task, writes its record, tells. Everything it has to say goes through ``Tell``."""
+
+
+class Cluster(Protocol):
+    """Where tasks are trained. Used as a context: machines are held between enter and exit."""
+
+    @property
+    def slots(self) -> int:
+        """How many trials train at once."""
+
+    @property
+    def device(self) -> str:
+        """The device of every trial, ``cpu`` or ``cuda``."""
+
+    def __enter__(self) -> "Cluster":
+        """Take the machines."""
+
+    def __exit__(self, *error: object) -> None:
+        """Give them back."""
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+        """Train every task once. Deaths of workers are not raised: the ledger shows them."""
+
+
+class InlineCluster:
+    """One trial after another in this process, by the same worker."""
+
+    def __init__(self, gpus: float = 0) -> None:
+        self.slots = 1
+        self.device = "cuda" if gpus else "cpu"
+
+    def __enter__(self) -> "InlineCluster":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+        """Train every task once, in order."""
+        for task in tasks:
+            work(task, tell)
+
+
+class RayCluster:
+    """One machine under a Ray of our own, or a running cluster at ``address``.
+
+    Args:
+        cpus: CPUs to use; None for all.
+        gpus: GPUs to use; None for all that Ray finds.
+        gpus_per_trial: share of a GPU that a trial takes.
+        address: address of a running cluster; None starts one here.
+        store: the store's folder; every node must see it.
+    """
+
+    def __init__(
+        self,
+        *,
+        cpus: int | None = None,
+        gpus: int | None = None,
+        gpus_per_trial: float = 1.0,
+        address: str | None = None,
+        store: Path,
+    ) -> None:
+        self._cpus, self._gpus, self._share = cpus, gpus, gpus_per_trial
+        self._address, self._store = address, store
+        self._stack = contextlib.ExitStack()
+        self._scratch = Path()
+        self.slots = 0
+        self.device = "cpu"
+
+    def __enter__(self) -> "RayCluster":
+        # Short, since socket paths end at 107 bytes; outside the store; private.
+        self._scratch = Path(tempfile.mkdtemp(prefix="ablate-", dir="/tmp"))
+        self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        try:
+            self._stack.enter_context(_environment(self._scratch, own=self._address is None))
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        import ray
+
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        try:
+            if self._address is None:
+                ray.init(
+                    address="local",
+                    num_cpus=self._cpus or os.cpu_count() or 1,
+                    num_gpus=self._gpus,
+                    object_store_memory=OBJECT_STORE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(self._scratch / "ray"),
+                )
+            else:
+                ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:
+            raise LackError(
+                f"Ray did not start: {str(error).strip().splitlines()[0]} "
+                "`--inline` trains without it."
+            ) from error
+        self._stack.callback(ray.shutdown)
+        self._check_store_everywhere()
+        have = ray.cluster_resources()
+        gpus = have.get("GPU", 0.0)
+        self.device = "cuda" if gpus >= self._share and self._gpus != 0 else "cpu"
+        self.slots = _slots(have, self.device, self._share)
+
+    def _check_store_everywhere(self) -> None:
+        """Each node reads back a nonce from the store, or nothing trains."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        nodes = [n for n in ray.nodes() if n["Alive"]]
+        if len(nodes) < 2:
+            return
+        marker = self._store / f".nonce-{secrets.token_hex(6)}"
+        nonce = secrets.token_hex(16)
+        marker.write_text(nonce)
+        try:
+            reader = ray.remote(num_cpus=0)(_read_text)
+            for node in nodes:
+                strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                read = ray.get(reader.options(scheduling_strategy=strategy).remote(str(marker)))
+                if read != nonce:
+                    raise LackError(
+                        f"The node {node['NodeManagerAddress']} does not see the store "
+                        f"`{self._store}`: put it where every node mounts it."
+                    )
+        finally:
+            marker.unlink(missing_ok=True)
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+        """Train every task once under Ray Tune.
+
+        A worker that dies ends its own trial; one killed for memory ends Tune's whole run
+        (Ray 2.60 raises RuntimeError). Both are left to the caller, who asks the ledger.
+        """
+        from ray import tune
+
+        by_id = {task.id: task for task in tasks}
+        share = {"gpu": self._share} if self.device == "cuda" else {}
+        resources = {"cpu": 1, "memory": MEMORY_PER_TRIAL, **share}
+        tuner = tune.Tuner(
+            tune.with_resources(_trainable(by_id, work), resources),
+            param_space={"trial": tune.grid_search(list(by_id))},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                name=secrets.token_hex(4),
+                storage_path=str(self._scratch / "tune"),
+                verbose=0,
+                callbacks=[_callback(tell)],
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        try:
+            tuner.fit()
+        except RuntimeError as error:
+            tell(Note(f"Ray Tune ended early ({str(error).strip().splitlines()[0][:120]})."))
+
+
+def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, Any]], None]:
+    """The function that Tune calls in a worker: plain values and one function by its name."""
+
+    def train_one(config: Mapping[str, Any]) -> None:
+        from ray import tune
+
+        task = tasks[config["trial"]]
+        work(task, lambda event: tune.report(_packed(event)))
+
+    return train_one
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind for kind in (Note, Started, Epoch, Done, Failed, Differs, Elsewhere)
+}
+
+
+def _packed(event: Event) -> dict[str, Any]:
+    return {"event": {"kind": type(event).__name__, "values": asdict(event)}}
+
+
+def _callback(tell: Tell) -> Any:
+    """A Tune callback that hands the events of workers on."""
+    from ray import tune
+
+    class _Tell(tune.Callback):  # type: ignore[misc]
+        def on_trial_result(
+            self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **info: Any
+        ) -> None:
+            packed = result.get("event")
+            if packed:
+                tell(_KINDS[packed["kind"]](**packed["values"]))
+
+    return _Tell()
+
+
+def _slots(have: Mapping[str, float], device: str, share: float) -> int:
+    """How many trials fit at once."""
+    fits = [have.get("CPU", 1.0), have.get("memory", MEMORY_PER_TRIAL) / MEMORY_PER_TRIAL]
+    if device == "cuda":
+        fits.append(have.get("GPU", 0.0) / share)
+    slots = int(min(fits))
+    if slots < 1:
+        raise LackError(
+            f"A trial needs one CPU and {MEMORY_PER_TRIAL // 1024**2} MiB of memory, but Ray "
+            f"sees {have.get('CPU', 0):g} CPUs and {have.get('memory', 0) / 1024**2:.0f} MiB."
+        )
+    return slots
+
+
+def cpu_count() -> int:
+    """CPUs this process may use."""
+    return len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
+    """The environment in which Ray starts and its workers live; put back on leaving.
+
+    The working folder is an empty one of our own: Ray puts the driver's folder first on every
+    worker's path, where a user's own ``model.py`` would shadow ours.
+    """
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+        "TUNE_MAX_PENDING_TRIALS_PG": "64",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "PYTHONSAFEPATH": "1",
+    }
+    if own:
+        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    unset = ["RAY_ADDRESS", "RAY_AUTH_TOKEN"] if own else []
+    before = {key: os.environ.get(key) for key in [*settings, *unset]}
+    here = Path.cwd()
+    empty = scratch / "cwd"
+    empty.mkdir()
+    for key in unset:
+        os.environ.pop(key, None)
+    os.environ.update(settings)
+    os.chdir(empty)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

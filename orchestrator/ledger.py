@@ -1,0 +1,393 @@
+"""The store: one record per finished trial, and every file name in it.
+
+    store.json                         the store's format
+    corpora/<name>.json                a registered corpus; corpora/demo/ holds synthesized speech
+    shards/                            frame features (named by the features room)
+    selections/<digest>.json           the speech and labels that a trial's id names
+    studies/<name>@<digest>.json       what was asked for, resolved; never overwritten
+    trials/<id>/outcome.json           written last, once, for finished trials only
+    trials/<id>/failure-<n>.json       one failed attempt
+    trials/<id>/claim.json             who trains it now
+    trials/<id>/checkpoint*            where a trial in flight goes on
+    trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
+
+A record is committed by creating it once: a temporary file, fsync, link, fsync of the folder.
+Everything in the store is data: nothing in it executes when it is read.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.errors import DamageError, LackError, RequestError
+from orchestrator.trials import canonical, digest
+
+FORMAT = 1
+
+Choice = Literal["chosen", "last_epoch", "best_on_test"]
+CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
+Unit = Literal["utterance", "segment"]
+Cause = Literal["infrastructure", "data", "code", "diverged"]
+Committed = Literal["committed", "same", "different"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """What one test speaker's speech was taken for, under one choice of epoch."""
+
+    speaker: str
+    choice: Choice
+    unit: Unit
+    epoch: int
+    confusion: tuple[tuple[int, ...], ...]
+    """Counts; rows are the truth, columns the prediction, both in the order of the classes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a finished trial gave."""
+
+    id: str
+    identity: Mapping[str, Any]
+    attempt: str
+    epochs: int
+    scores: tuple[Scores, ...]
+    digests: Mapping[str, str]
+    """sha256 of what was computed: ``predictions``, ``history``, ``weights``."""
+    files: Mapping[str, str]
+    """File name in the attempt's folder -> sha256 of its bytes."""
+    environment: Mapping[str, str]
+    """The determinism class: bits are promised within it."""
+    host: str = ""
+    seconds: float = 0.0
+    finished: float = 0.0
+    resumed: int = 0
+    """Epochs that an earlier, interrupted attempt had already trained."""
+
+    @property
+    def scored_part(self) -> dict[str, Any]:
+        """The part that is bit-identical whenever this trial is trained in the same class."""
+        scores = [asdict(s) for s in self.scores]
+        return {"id": self.id, "epochs": self.epochs, "scores": scores, "digests": self.digests}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why an attempt ended without an outcome."""
+
+    id: str
+    cause: Cause
+    sentence: str
+    traceback: str
+    epoch: int
+    attempt: str
+    host: str
+    finished: float = field(default_factory=time.time)
+
+
+class Ledger:
+    """A store in a folder. Every path of the project's own making is made here."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # --- opening ---------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, where: str, *, create: bool = True) -> "Ledger":
+        """Open (or make) the store at ``where``.
+
+        Raises:
+            RequestError: for a URI; stores in object stores are not there yet.
+            LackError: when the folder cannot be written, or does not exist and may not be made.
+            DamageError: when the folder is a store of another format.
+        """
+        if "://" in where:
+            raise RequestError(f"`--store` must be a folder, but is `{where}` instead.")
+        root = Path(where).expanduser().absolute()
+        ledger = cls(root)
+        try:
+            if create:
+                root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            elif not root.is_dir():
+                raise LackError(
+                    f"There is no store at `{root}`. `ablate run STUDY` makes one; "
+                    "`--store` or ABLATE_STORE names another."
+                )
+            ledger._check_format(create)
+        except OSError as error:
+            raise LackError(
+                f"The store `{root}` cannot be written: {error.strerror}. "
+                "`--store` or ABLATE_STORE names another."
+            ) from None
+        return ledger
+
+    def _check_format(self, create: bool) -> None:
+        marker = self.root / "store.json"
+        if create and not marker.exists():
+            create_once(marker, canonical({"format": FORMAT}).encode())
+        if create and not os.access(self.root, os.W_OK):
+            raise LackError(
+                f"The store `{self.root}` cannot be written: Permission denied. "
+                "`--store` or ABLATE_STORE names another."
+            )
+        if not marker.exists():
+            raise LackError(f"`{self.root}` is a folder, but not a store of ablate.")
+        try:
+            found = json.loads(marker.read_bytes())["format"]
+        except (ValueError, KeyError, TypeError):
+            raise DamageError(f'`{marker}` is damaged: it must say {{"format":1}}.') from None
+        if found != FORMAT:
+            raise DamageError(
+                f"The store `{self.root}` has format {found}, this program reads format {FORMAT}."
+            )
+
+    # --- names -----------------------------------------------------------------------------
+
+    @property
+    def shards(self) -> Path:
+        """Where the features room keeps its shards."""
+        return self.root / "shards"
+
+    @property
+    def trials(self) -> Path:
+        """One folder a trial."""
+        return self.root / "trials"
+
+    def corpus_folder(self, name: str) -> Path:
+        """Where a corpus that we make ourselves lies."""
+        return self.root / "corpora" / name
+
+    def trial_folder(self, id: str) -> Path:
+        """All of one trial."""
+        if not re.fullmatch(r"[0-9a-f]{64}", id):
+            raise RequestError(f"A trial's id must be 64 hex digits, but is `{id[:80]}` instead.")
+        return self.trials / id
+
+    def attempt_folder(self, id: str, attempt: str) -> Path:
+        """What one attempt wrote."""
+        return self.trial_folder(id) / attempt
+
+    def claim_file(self, id: str) -> Path:
+        """Who trains the trial now."""
+        return self.trial_folder(id) / "claim.json"
+
+    def checkpoint_file(self, id: str) -> Path:
+        """The record of the newest checkpoint; it names the file with the tensors."""
+        return self.trial_folder(id) / "checkpoint.json"
+
+    # --- corpora ---------------------------------------------------------------------------
+
+    def corpora(self) -> dict[str, dict[str, Any]]:
+        """The registered corpora, by name."""
+        found = {}
+        for path in sorted((self.root / "corpora").glob("*.json")):
+            found[path.stem] = _read_json(path)
+        return found
+
+    def write_corpus(self, name: str, record: Mapping[str, Any]) -> None:
+        """Register a corpus, or register it anew."""
+        replace_file(self.root / "corpora" / f"{name}.json", canonical(record).encode())
+
+    def write_selection(self, digest: str, record: Mapping[str, Any]) -> None:
+        """Keep which speech a digest stands for: workers read it, no registration needed."""
+        create_once(self.root / "selections" / f"{digest}.json", canonical(record).encode())
+
+    def selection(self, digest: str) -> Any:
+        """What ``write_selection`` kept."""
+        return _read_json(self.root / "selections" / f"{digest}.json")
+
+    # --- studies ---------------------------------------------------------------------------
+
+    def write_snapshot(self, name: str, record: Mapping[str, Any]) -> Path:
+        """Keep what a run was asked for. The same study again renews its time stamp."""
+        path = self.root / "studies" / f"{name}@{digest(record)[:12]}.json"
+        if not create_once(path, canonical(record).encode()):
+            os.utime(path)
+        return path
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """All snapshots, newest first."""
+        paths = list((self.root / "studies").glob("*@*.json"))
+        paths.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
+        return [_read_json(path) for path in paths]
+
+    # --- outcomes --------------------------------------------------------------------------
+
+    def outcome(self, id: str) -> Outcome | None:
+        """The effective record of a trial, or None.
+
+        Raises:
+            DamageError: when there is a record, but not the one that was written.
+        """
+        path = self.trial_folder(id) / "outcome.json"
+        try:
+            blob = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DamageError(f"`{path}` cannot be read: {error.strerror}.") from None
+        remedy = f"Nothing else is affected. Move `{path.parent}` away and run again to train it."
+        try:
+            record = json.loads(blob)
+            body = record["outcome"]
+            whole = record["sha256"] == digest(body) and body["id"] == id
+            if not whole or digest(body["identity"]) != id:
+                raise DamageError(f"The outcome `{path}` is not what was written. {remedy}")
+            scores = tuple(
+                Scores(**{**s, "confusion": tuple(tuple(row) for row in s["confusion"])})
+                for s in body["scores"]
+            )
+            return Outcome(**{**body, "scores": scores})
+        except (ValueError, KeyError, TypeError):
+            raise DamageError(f"The outcome `{path}` is damaged. {remedy}") from None
+
+    def is_done(self, id: str) -> bool:
+        """Whether there is a record; it is not read."""
+        return (self.trial_folder(id) / "outcome.json").exists()
+
+    def commit(self, outcome: Outcome) -> Committed:
+        """Write a finished trial's record, once.
+
+        Returns:
+            ``committed``; ``same`` when an equal record (or one of another determinism class)
+            was there; ``different`` when the one there has other numbers of the same class:
+            the late one is then kept beside it as evidence.
+        """
+        body = asdict(outcome)
+        blob = canonical({"outcome": body, "sha256": digest(body)}).encode()
+        folder = self.trial_folder(outcome.id)
+        if create_once(folder / "outcome.json", blob):
+            return "committed"
+        earlier = self.outcome(outcome.id)
+        if earlier is None or earlier.environment != outcome.environment:
+            return "same"
+        if _as_json(earlier.scored_part) == _as_json(outcome.scored_part):
+            return "same"
+        create_once(folder / f"outcome-late-{outcome.attempt}.json", blob)
+        return "different"
+
+    def alarms(self, id: str) -> list[Path]:
+        """Records of the same trial that differ from the effective one."""
+        return sorted(self.trial_folder(id).glob("outcome-late-*.json"))
+
+    # --- failures --------------------------------------------------------------------------
+
+    def fail(self, failure: Failure) -> Path:
+        """Keep why an attempt failed, as ``failure-<n>.json``."""
+        folder = self.trial_folder(failure.id)
+        blob = json.dumps(asdict(failure), indent=1, sort_keys=True).encode()
+        n = len(list(folder.glob("failure-*.json"))) + 1
+        while not create_once(path := folder / f"failure-{n}.json", blob):
+            n += 1
+        return path
+
+    def failures(self, id: str) -> list[Path]:
+        """The failed attempts of a trial, oldest first."""
+        found = self.trial_folder(id).glob("failure-*.json")
+        return sorted(found, key=lambda p: int(p.stem.rpartition("-")[2]))
+
+    def read_failure(self, path: Path) -> Failure:
+        """One failed attempt."""
+        return Failure(**_read_json(path))
+
+    # --- files of an attempt ----------------------------------------------------------------
+
+    def write_attempt(self, id: str, attempt: str, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Write an attempt's files durably; returns their sha256 by name."""
+        folder = self.attempt_folder(id, attempt)
+        for name, blob in files.items():
+            replace_file(folder / name, blob)
+        return {name: hashlib.sha256(blob).hexdigest() for name, blob in files.items()}
+
+
+def new_attempt() -> str:
+    """A name for an attempt that no other attempt has."""
+    return "attempt-" + secrets.token_hex(6)
+
+
+def predictions_parquet(
+    columns: Mapping[str, Sequence[Any]], probabilities: Mapping[str, Iterable[float]]
+) -> bytes:
+    """A Parquet table of predictions, one row a segment and choice, with page checksums.
+
+    Args:
+        columns: utterance, segment, speaker, emotion, choice, epoch.
+        probabilities: class name -> float32 probability, stored as ``p_<class>``.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {name: pa.array(list(values)) for name, values in columns.items()}
+    arrays |= {
+        f"p_{name}": pa.array(list(values), type=pa.float32())
+        for name, values in probabilities.items()
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(arrays), sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def replace_file(path: Path, blob: bytes) -> None:
+    """Write a file so that readers see the old one or the new one, never a part."""
+    temporary = _write_temporary(path, blob)
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def create_once(path: Path, blob: bytes) -> bool:
+    """Create ``path`` with these bytes; False when it exists, which then stays as it is."""
+    if path.exists():
+        return False
+    temporary = _write_temporary(path, blob)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def _write_temporary(path: Path, blob: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise DamageError(
+            f"`{path}` is damaged: it must be a JSON text. Move it away and run again."
+        ) from None
+
+
+def _as_json(value: Any) -> Any:
+    """The value as it comes back from a JSON text (tuples become lists)."""
+    return json.loads(canonical(value))

@@ -1,0 +1,215 @@
+"""What a study's trials are and where each stands: done, failed, stale (and why), to do.
+
+What the text of a study cannot tell is checked here: whether the corpus is there, whether it has
+the emotions, whether it can give the folds. Answers in half a second, before features exist.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from features import catalogue
+from features.corpus import Corpus, Selection, refresh
+from features.errors import CorpusError
+from features.folds import Fold, deal
+from features.lld import extractor_version
+from orchestrator.errors import LackError
+from orchestrator.ledger import Ledger
+from orchestrator.settings import resolve
+from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
+from orchestrator.study import Study
+from orchestrator.trials import Placed, Variant, expand, variants
+
+MADE_HERE = "demo"
+"""The corpus that needs no registering: it is synthesized at first use."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A study against a store. Every trial is in exactly one of the four states."""
+
+    study: Study
+    asked: Asked
+    selection: Selection
+    emotions: Mapping[str, tuple[str, ...]]
+    variants: tuple[Variant, ...]
+    placed: tuple[Placed, ...]
+    loud: tuple[str, ...]
+    """What must be said before the numbers: a corpus or profile that nobody named."""
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    """No outcome, but failed attempts: a run tries each once more."""
+    stale: Mapping[str, str]
+    """No outcome under this id, but one under the id of an earlier version, and what changed."""
+    to_do: tuple[str, ...]
+
+    @property
+    def to_train(self) -> tuple[Placed, ...]:
+        """The trials a run trains, each id once, in the order of the table."""
+        wanted = {*self.failed, *self.stale, *self.to_do}
+        first: dict[str, Placed] = {}
+        for item in self.placed:
+            if item.id in wanted:
+                first.setdefault(item.id, item)
+        return tuple(first.values())
+
+
+def make(study: Study, ledger: Ledger) -> Plan:
+    """Plan a study.
+
+    Raises:
+        LackError: when the corpus is not registered.
+        StudyError: when the corpus cannot give what the study asks for.
+    """
+    corpus, loud = find_corpus(study, ledger)
+    profile = study.settings.get("profile")
+    default_profile = "paper" if corpus.name == "iemocap" else "quick"
+    if profile is None:
+        loud = (*loud, f"Profile: {default_profile}, the default for `{corpus.name}`.")
+    resolved = resolve(default_profile, study.settings, {})
+    try:
+        selection = corpus.select(dict(resolved.emotions))
+    except CorpusError as error:
+        raise study.fault(
+            "emotions" if "emotions" in study.places else "corpus", str(error)
+        ) from None
+    try:
+        folds = deal(selection, study.folds)
+    except CorpusError as error:
+        raise study.fault("protocol.folds", str(error)) from None
+    rows = variants(study, default_profile)
+    extractors = {row.features.features: extractor_version() for row in rows}
+    placed = expand(study, rows, selection, folds, extractors)
+    asked = _asked(study, corpus, resolved.profile, selection, folds, rows, placed)
+    states = _states(study.name, placed, ledger)
+    return Plan(
+        study=study,
+        asked=asked,
+        selection=selection,
+        emotions=dict(resolved.emotions),
+        variants=rows,
+        placed=placed,
+        loud=loud,
+        **states,
+    )
+
+
+def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
+    """The study's corpus as it lies on the disk now, and what must be said about the choice."""
+    registered = ledger.corpora()
+    name, loud = study.corpus, tuple[str, ...]()
+    if name == "auto":
+        name = "iemocap" if "iemocap" in registered else MADE_HERE
+        if name == MADE_HERE:
+            loud = (
+                "Corpus: `demo`, synthesized speech, since `iemocap` is not registered: "
+                "its numbers say nothing about people.",
+            )
+        else:
+            loud = ("Corpus: `iemocap`.",)
+    if name == MADE_HERE:
+        return catalogue.read(MADE_HERE, ledger.corpus_folder(MADE_HERE)), loud
+    if name not in registered:
+        raise LackError(
+            f"The corpus `{name}` is not registered in `{ledger.root}`. "
+            f"`ablate corpus add {name} FOLDER` registers it."
+        )
+    corpus = Corpus.from_json(registered[name])
+    fresh = refresh(corpus)
+    if fresh != corpus:
+        ledger.write_corpus(name, fresh.to_json())
+    return fresh, loud
+
+
+def _asked(
+    study: Study,
+    corpus: Corpus,
+    profile: str,
+    selection: Selection,
+    folds: tuple[Fold, ...],
+    rows: tuple[Variant, ...],
+    placed: tuple[Placed, ...],
+) -> Asked:
+    readings = {row.reading for row in rows}
+    claim = study.claim
+    return Asked(
+        study=study.name,
+        question=study.question,
+        table=study.table,
+        figure=study.figure,
+        corpus=corpus.name,
+        profile=profile,
+        reading=readings.pop() if len(readings) == 1 else "mixed",
+        classes=selection.classes,
+        utterances=len(selection.items),
+        rows=tuple(
+            AskedRow(name=row.name, reading=variant.reading, paper=dict(row.paper))
+            for row, variant in zip(study.rows, rows, strict=True)
+        ),
+        folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
+        seeds=study.seeds,
+        trials=tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in placed),
+        reference=study.reference,
+        claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
+    )
+
+
+def _states(name: str, placed: tuple[Placed, ...], ledger: Ledger) -> dict[str, Any]:
+    """Sort the trials into the four states of ``Plan``."""
+    earlier = _earlier_ids(name, ledger)
+    done: list[str] = []
+    failed: list[str] = []
+    to_do: list[str] = []
+    stale: dict[str, str] = {}
+    first: dict[str, Placed] = {}
+    for item in placed:
+        first.setdefault(item.id, item)
+    for item in first.values():
+        if ledger.is_done(item.id):
+            done.append(item.id)
+        elif ledger.failures(item.id):
+            failed.append(item.id)
+        elif why := _why_stale(item, earlier, ledger):
+            stale[item.id] = why
+        else:
+            to_do.append(item.id)
+    return {
+        "done": tuple(done),
+        "failed": tuple(failed),
+        "stale": stale,
+        "to_do": tuple(to_do),
+    }
+
+
+Place = tuple[str, int, int]
+
+
+def _earlier_ids(name: str, ledger: Ledger) -> dict[Place, list[str]]:
+    """Ids that earlier versions of this study had at each place of the table, newest first."""
+    found: dict[Place, list[str]] = {}
+    for record in ledger.snapshots():
+        if record.get("study") == name:
+            for trial in Asked.from_json(record).trials:
+                found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
+    return found
+
+
+def _why_stale(item: Placed, earlier: dict[Place, list[str]], ledger: Ledger) -> str:
+    """What changed since this place of the table was last trained; empty when it never was."""
+    for id in earlier.get((item.row, item.fold, item.seed), []):
+        outcome = ledger.outcome(id) if id != item.id else None
+        if outcome is not None:
+            return "changed: " + ", ".join(_changes(outcome.identity, item.trial.identity))
+    return ""
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted keys whose values differ between two identities."""
+    keys = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            keys += _changes(before, after, f"{prefix}{key}.")
+        elif before != after:
+            keys.append(f"{prefix}{key}")
+    return keys

@@ -1,0 +1,265 @@
+"""Summary -> what a table says: title, columns, cells, footnotes. Forms only lay it out.
+
+Scores are fractions inside and percent here. Every form carries corpus, profile and reading.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.snapshot import Asked
+from orchestrator.summary import Difference, Interval, Pair, RowSummary, Summary
+
+DASH = "–"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A column's head and whether its cells are numbers."""
+
+    head: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A table in words, ready to be laid out in any form."""
+
+    title: str
+    subtitle: str
+    banner: str
+    """What must not be overlooked; empty where there is nothing."""
+    columns: tuple[Column, ...]
+    cells: tuple[tuple[str, ...], ...]
+    footnotes: tuple[str, ...]
+
+
+def table(summary: Summary, *, details: bool = False) -> Table:
+    """A study's table; with ``details`` also what the headline leaves out."""
+    asked = summary.asked
+    heads, cells = _details(summary) if details else _headline(summary)
+    return Table(
+        title=f"{label(asked)}. {asked.question or asked.study}",
+        subtitle=protocol_line(asked),
+        banner=_banner(asked),
+        columns=tuple(
+            Column(head=head, numeric=head not in ("row", "differs", "claim")) for head in heads
+        ),
+        cells=tuple(cells),
+        footnotes=tuple(_footnotes(summary, details)),
+    )
+
+
+def label(asked: Asked) -> str:
+    """``Table 1`` or ``Figure 2``."""
+    return f"Table {asked.table}" if asked.table is not None else f"Figure {asked.figure}"
+
+
+def protocol_line(asked: Asked) -> str:
+    """Corpus, profile and reading: they stand in the title of every form."""
+    return f"corpus {asked.corpus}, profile {asked.profile}, reading {asked.reading}"
+
+
+def _banner(asked: Asked) -> str:
+    if asked.corpus == "demo":
+        return "Synthesized demo speech: these numbers say nothing about people."
+    return ""
+
+
+def _paper_head(asked: Asked) -> str:
+    return "paper" if asked.corpus == "iemocap" else "paper (IEMOCAP)"
+
+
+def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
+    asked = summary.asked
+    with_paper = any("ua" in row.paper for row in summary.rows)
+    with_reference = asked.reference is not None
+    heads = ["row", "n", "UA ± 95 %", "WA"]
+    heads += [f"{_paper_head(asked)} UA"] if with_paper else []
+    heads += ["ΔUA ± 95 %", "differs"] if with_reference else []
+    cells = []
+    for row in summary.rows:
+        cell = [row.name, _n(row), plus_minus(row.ua), percent(row.wa.mean if row.wa else None)]
+        cell += [percent_of(row.paper.get("ua"))] if with_paper else []
+        cell += [*_difference(row, asked)] if with_reference else []
+        cells.append(tuple(cell))
+    return heads, cells
+
+
+def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Both metrics by choice of epoch and by unit, and the paper's WA."""
+    heads = ["row", "WA ± 95 %", "segment WA/UA", "last epoch", "best on test"]
+    heads += [f"{_paper_head(summary.asked)} WA/UA"]
+    cells = []
+    for row in summary.rows:
+        paper = f"{percent_of(row.paper.get('wa'))} / {percent_of(row.paper.get('ua'))}"
+        pairs = [_pair(p) for p in (row.segment, row.last_epoch, row.best_on_test)]
+        cells.append((row.name, plus_minus(row.wa), *pairs, paper if row.paper else DASH))
+    return heads, cells
+
+
+def _n(row: RowSummary) -> str:
+    return f"{row.n}/{row.n + row.missing}" if row.missing else str(row.n)
+
+
+def _difference(row: RowSummary, asked: Asked) -> tuple[str, str]:
+    if row.name == asked.reference:
+        return "reference", ""
+    difference = row.difference
+    if difference is None:
+        return DASH, "missing" if row.missing else ""
+    half = DASH if difference.low is None else f"{100 * (difference.ua - difference.low):.1f}"
+    return f"{100 * difference.ua:+.1f} ± {half}", row.verdict
+
+
+def percent(value: float | None) -> str:
+    """A fraction as percent with one digit, or a dash."""
+    return DASH if value is None else f"{100 * value:.1f}"
+
+
+def percent_of(value: float | None) -> str:
+    """A published percentage as it was printed, with two digits, or a dash."""
+    return DASH if value is None else f"{value:.2f}"
+
+
+def plus_minus(interval: Interval | None) -> str:
+    """``54.2 ± 9.1``; a dash for a spread that n does not bear."""
+    if interval is None:
+        return DASH
+    half = DASH if interval.low is None else f"{100 * (interval.mean - interval.low):.1f}"
+    return f"{100 * interval.mean:.1f} ± {half}"
+
+
+def _pair(pair: Pair | None) -> str:
+    return DASH if pair is None else f"{100 * pair.wa:.1f} / {100 * pair.ua:.1f}"
+
+
+def _footnotes(summary: Summary, details: bool) -> list[str]:
+    asked = summary.asked
+    groups, speakers = len(asked.folds), sum(len(f.a) + len(f.b) for f in asked.folds)
+    seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
+    notes = [
+        f"n: finished trainings of {groups} folds x {seeds}. Means over {speakers} held-out "
+        f"speakers, in percent; {asked.utterances} utterances, "
+        f"{len(asked.classes)} classes ({', '.join(asked.classes)}).",
+        f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
+        "(Nadeau and Bengio 2003).",
+    ]
+    if asked.reference is not None and not details:
+        notes.append(
+            f"ΔUA: paired with `{asked.reference}`; differs: p < 0.05 after Holm over all rows. "
+            "`cannot tell` is no proof of equality."
+        )
+    if details:
+        notes.append(
+            "last epoch and best on test: WA / UA without the choice on dev speakers. "
+            "`best on test` looks at the test speakers and is optimistic: never quote it."
+        )
+    elif summary.claim and asked.claim is not None:
+        notes.append(f"The claim that `{asked.claim.better}` is better: {summary.claim}.")
+    if asked.reading == "mixed":
+        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
+    return notes + _warnings(summary)
+
+
+def _warnings(summary: Summary) -> list[str]:
+    notes = []
+    missing = sum(row.missing for row in summary.rows)
+    if missing:
+        notes.append(f"Missing: {missing} trainings are not finished; `ablate run` trains them.")
+    if summary.absent:
+        notes.append(
+            "Classes a test speaker never speaks, left out of that speaker's UA: "
+            + ", ".join(summary.absent)
+            + "."
+        )
+    if summary.classes_of_determinism > 1:
+        notes.append(
+            "WARNING: these outcomes come from different devices or library versions; "
+            "equal trials need not have equal bits."
+        )
+    if summary.identical_seeds:
+        notes.append(
+            "WARNING: different seeds gave identical predictions in: "
+            + ", ".join(summary.identical_seeds)
+            + ". That is a fault of the set-up."
+        )
+    return notes
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """A study's table as plain JSON values; scores are fractions, ``paper`` is in percent."""
+    asked = summary.asked
+    return {
+        "study": asked.study,
+        "question": asked.question,
+        "table": asked.table,
+        "figure": asked.figure,
+        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "classes": list(asked.classes),
+        "folds": len(asked.folds),
+        "seeds": asked.seeds,
+        "reference": asked.reference,
+        "claim": summary.claim or None,
+        "rows": [_row_json(row) for row in summary.rows],
+        "notes": [n for n in (_banner(asked), *_warnings(summary)) if n],
+    }
+
+
+def _row_json(row: RowSummary) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "n": row.n,
+        "missing": row.missing,
+        "speakers": row.speakers,
+        "wa": _interval_json(row.wa),
+        "ua": _interval_json(row.ua),
+        "segment": _pair_json(row.segment),
+        "last_epoch": _pair_json(row.last_epoch),
+        "best_on_test": _pair_json(row.best_on_test),
+        "paper": {metric: row.paper.get(metric) for metric in ("wa", "ua")},
+        "difference": _difference_json(row.difference),
+        "verdict": row.verdict or None,
+    }
+
+
+def _interval_json(interval: Interval | None) -> dict[str, float | None]:
+    if interval is None:
+        return {"mean": None, "low": None, "high": None}
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+
+
+def _pair_json(pair: Pair | None) -> dict[str, float | None]:
+    return {"wa": pair.wa, "ua": pair.ua} if pair else {"wa": None, "ua": None}
+
+
+def _difference_json(difference: Difference | None) -> dict[str, float | None]:
+    if difference is None:
+        return {"ua": None, "low": None, "high": None, "p_holm": None}
+    return {
+        "ua": difference.ua,
+        "low": difference.low,
+        "high": difference.high,
+        "p_holm": difference.p,
+    }
+
+
+def flat(summary: Summary) -> list[Mapping[str, Any]]:
+    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line."""
+    asked = summary.asked
+    records: list[Mapping[str, Any]] = []
+    for row in summary.rows:
+        record: dict[str, Any] = {
+            "study": asked.study,
+            "table": asked.table if asked.table is not None else "",
+            "corpus": asked.corpus,
+            "profile": asked.profile,
+            "reading": asked.reading,
+        }
+        for key, value in _row_json(row).items():
+            if isinstance(value, dict):
+                record |= {f"{key}_{inner}": item for inner, item in value.items()}
+            else:
+                record[key] = value
+        records.append(record)
+    return records

@@ -1,0 +1,126 @@
+"""A table as text: Rich in the terminal, Markdown, CSV, JSON. Fits 80 columns."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from orchestrator.report.rows import Table, as_json, flat
+from orchestrator.summary import Summary
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text of unknown origin without control characters: safe to print in a terminal."""
+    return _CONTROL.sub("?", text)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print one table with its title, banner and footnotes."""
+    console.print(Text(clean(table.title), style="bold"))
+    console.print(Text(clean(table.subtitle), style="dim"))
+    if table.banner:
+        console.print(Text(table.banner, style="bold yellow"))
+    console.print()
+    print_columns(
+        console,
+        [column.head for column in table.columns],
+        table.cells,
+        numeric=[column.numeric for column in table.columns],
+    )
+    console.print()
+    for note in table.footnotes:
+        style = "bold yellow" if note.startswith(("WARNING", "Missing")) else "dim"
+        console.print(Text(clean(note), style=style))
+
+
+def print_columns(
+    console: Console,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    numeric: Sequence[bool] | None = None,
+) -> None:
+    """Print aligned columns; the first may wrap, the others keep their width."""
+    numbers = numeric or [False] * len(heads)
+    grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
+        grid.add_column(
+            Text("\n".join(_split(head)) if index else head),
+            justify="right" if is_number else "left",
+            no_wrap=index > 0,
+            overflow="fold",
+        )
+    for row in cells:
+        grid.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(grid)
+
+
+def _split(head: str) -> list[str]:
+    """A long head on two lines, at its middle space."""
+    if len(head) <= 11 or " " not in head:
+        return [head]
+    cut = head.rfind(" ")
+    return [head[:cut], head[cut + 1 :]]
+
+
+def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
+    """Print ``name  value`` lines, aligned."""
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        line = Text(f"{name:<{width}}  ", style="dim")
+        console.print(Padding(line.append(Text(clean(value), style="not dim")), (0, 0, 0, 2)))
+
+
+def markdown(table: Table) -> str:
+    """A GitHub-flavoured Markdown table with title and footnotes."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(clean(c).replace("|", "\\|") for c in cells) + " |"
+
+    parts = [f"**{clean(table.title)}**", "", clean(table.subtitle), ""]
+    parts += [f"**{table.banner}**", ""] if table.banner else []
+    parts.append(line([column.head for column in table.columns]))
+    parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
+    parts += [line(row) for row in table.cells]
+    parts += ["", *(f"- {clean(note)}" for note in table.footnotes)]
+    return "\n".join(parts) + "\n"
+
+
+def csv_text(summaries: Sequence[Summary]) -> str:
+    """One line a row; a cell that a spreadsheet would take for a formula is quoted with ``'``."""
+    records = [record for summary in summaries for record in flat(summary)]
+    sink = io.StringIO()
+    writer = csv.DictWriter(sink, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({key: _safe_cell(value) for key, value in record.items()})
+    return sink.getvalue()
+
+
+def _safe_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return "" if value is None else value
+
+
+def json_text(summaries: Sequence[Summary]) -> str:
+    """One study's table, or a list of them where several studies declare the same table."""
+    records = [as_json(summary) for summary in summaries]
+    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+
+
+def console_for(*, stderr: bool = False) -> Console:
+    """A console that is at most 100 columns wide and 80 where there is no terminal."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 80
+    return console

@@ -1,0 +1,221 @@
+"""The loop: plan, prepare, schedule, ask the ledger, tell. ``ablate run`` is this function.
+
+Run, resume, extend and retry are one thing: train what the ledger lacks. A trial whose worker
+died is trained again, last and alone, up to ``ATTEMPTS`` times; a trial that raised is not tried
+again in the same run; a trial that another run holds is waited for.
+"""
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from features import catalogue
+from orchestrator.claims import Watch
+from orchestrator.cluster import Cluster, Task
+from orchestrator.events import (
+    Differs,
+    Done,
+    Elsewhere,
+    Event,
+    Failed,
+    Note,
+    Planned,
+    Progress,
+)
+from orchestrator.ledger import Failure, Ledger, new_attempt
+from orchestrator.plan import Plan, make
+from orchestrator.study import Study
+from orchestrator.trials import Placed
+
+ATTEMPTS = 3
+"""How often one run starts a trial whose workers die."""
+POLL_S = 1.0
+"""How often trials of another run are looked at."""
+
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunResult:
+    """How a run ended."""
+
+    trained: int
+    failed: tuple[str, ...]
+    differs: tuple[str, ...]
+
+
+def run(
+    study: Study, ledger: Ledger, cluster: Cluster, tell: Tell, *, processes: int = 1
+) -> RunResult:
+    """Train what the ledger lacks of a study.
+
+    Args:
+        study: what is asked.
+        ledger: the store.
+        cluster: where to train; entered only when there is something to train.
+        tell: hears every event, in this process.
+        processes: processes for feature extraction.
+
+    Raises:
+        AblateError, FeatureError: before anything trains. Failures of trials are not raised.
+    """
+    plan = make(study, ledger)
+    for sentence in plan.loud:
+        tell(Note(sentence, loud=True))
+    for id in plan.done:
+        ledger.outcome(id)  # a damaged record is reported before a night is spent
+    ledger.write_snapshot(study.name, plan.asked.to_json())
+    to_train = plan.to_train
+    if not to_train:
+        tell(Planned(plan.placed, frozenset(plan.done), 0))
+        return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
+    prepare(plan, to_train, ledger, tell, processes)
+    tell(Progress("starting workers", 0, 0))
+    with cluster:
+        tell(Planned(plan.placed, frozenset(plan.done), cluster.slots))
+        loop = _Loop(ledger, cluster, tell)
+        loop.train([_task(item, ledger, cluster.device) for item in to_train])
+    return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))
+
+
+def prepare(
+    plan: Plan, to_train: tuple[Placed, ...], ledger: Ledger, tell: Tell, processes: int
+) -> None:
+    """Make the audio and the features that these trials need, and no others."""
+    from features import shards
+
+    corpus = plan.selection.corpus
+    catalogue.prepare(
+        corpus, lambda done, total: tell(Progress("synthesizing speech", done, total))
+    )
+    for config in dict.fromkeys(item.trial.features for item in to_train):
+        if shards.missing(ledger.shards, plan.selection, config):
+            shards.build(
+                ledger.shards,
+                plan.selection,
+                config,
+                lambda done, total: tell(Progress("extracting features", done, total)),
+                processes,
+            )
+    record = {
+        "corpus": corpus.to_json(),
+        "emotions": {k: list(v) for k, v in plan.emotions.items()},
+    }
+    ledger.write_selection(plan.selection.digest, record)
+
+
+def train_one(task: Task, tell: Tell) -> None:
+    """The worker, imported where it works: torch stays out of the process that only asks."""
+    from orchestrator.worker import work
+
+    work(task, tell)
+
+
+def _task(item: Placed, ledger: Ledger, device: str) -> Task:
+    return Task(id=item.id, identity=item.trial.identity, store=str(ledger.root), device=device)
+
+
+def _alarms(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
+    ids = dict.fromkeys(item.id for item in plan.placed)
+    return tuple(str(path) for id in ids for path in ledger.alarms(id))
+
+
+class _Loop:
+    """Rounds of scheduling until every task is done or has used its attempts."""
+
+    def __init__(self, ledger: Ledger, cluster: Cluster, tell: Tell) -> None:
+        self._ledger, self._cluster, self._tell = ledger, cluster, tell
+        self._last: dict[str, Event] = {}
+        self._deaths: Counter[str] = Counter()
+        self._watch = Watch()
+        self.trained = 0
+        self.failed: list[str] = []
+
+    def train(self, tasks: list[Task]) -> None:
+        """Until nothing is left. Fresh tasks first; those whose worker died last, each alone."""
+        fresh, died, elsewhere = tasks, list[Task](), list[Task]()
+        while fresh or died or elsewhere:
+            batch = fresh or died[:1]
+            if batch:
+                fresh, died = ([], died) if fresh else ([], died[1:])
+                self._round(batch)
+                fresh, again, others = self._sort(batch)
+                died += again
+                elsewhere += others
+            else:
+                time.sleep(POLL_S)
+            free, elsewhere = self._look_elsewhere(elsewhere)
+            fresh += free
+
+    def _round(self, batch: list[Task]) -> None:
+        for task in batch:
+            self._last.pop(task.id, None)
+        self._cluster.train(batch, train_one, self._hear)
+
+    def _sort(self, batch: list[Task]) -> tuple[list[Task], list[Task], list[Task]]:
+        """After a round: tasks that never started, whose worker died, that others hold."""
+        fresh, died, elsewhere = [], [], []
+        none_started = not any(task.id in self._last for task in batch)
+        for task in batch:
+            event = self._last.get(task.id)
+            if isinstance(event, Done | Failed | Differs):
+                continue
+            if isinstance(event, Elsewhere):
+                elsewhere.append(task)
+            elif self._ledger.is_done(task.id):  # died between the record and its word
+                self._hear(Done(task.id, 0.0))
+            elif event is None and not none_started:
+                fresh.append(task)  # the scheduler ended before its turn
+            elif self._may_try_again(task):
+                died.append(task)
+        return fresh, died, elsewhere
+
+    def _may_try_again(self, task: Task) -> bool:
+        """Count a death; at the last, keep it as a failure."""
+        self._deaths[task.id] += 1
+        count = self._deaths[task.id]
+        if count < ATTEMPTS:
+            self._tell(
+                Note(
+                    f"The worker of trial {task.id[:12]} died (attempt {count} of {ATTEMPTS}); "
+                    "it is trained again, last and alone."
+                )
+            )
+            return True
+        sentence = f"Its worker died {count} times."
+        failure = Failure(
+            id=task.id,
+            cause="infrastructure",
+            sentence=sentence,
+            traceback="",
+            epoch=0,
+            attempt=new_attempt(),
+            host=socket.gethostname(),
+        )
+        record = self._ledger.fail(failure)
+        self._hear(Failed(task.id, "infrastructure", sentence, str(record)))
+        return False
+
+    def _look_elsewhere(self, held: list[Task]) -> tuple[list[Task], list[Task]]:
+        """Of the tasks that another run holds: those free again, and those still held."""
+        free, still = [], []
+        for task in held:
+            if self._ledger.is_done(task.id):
+                self._hear(Done(task.id, 0.0))
+            elif self._watch.is_stale(self._ledger.claim_file(task.id)):
+                free.append(task)
+            else:
+                still.append(task)
+        return free, still
+
+    def _hear(self, event: Event) -> None:
+        """Remember the last word of each trial, and hand it on."""
+        if not isinstance(event, Note | Progress | Planned):
+            self._last[event.id] = event
+        if isinstance(event, Done):
+            self.trained += event.seconds > 0
+        if isinstance(event, Failed):
+            self.failed.append(event.id)
+        self._tell(event)

@@ -1,0 +1,96 @@
+"""What a run was asked for, resolved: all that a report needs beside the ledger.
+
+Kept in the store when a run starts, so that tables come back from any folder, without the study
+file and without the corpus.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedRow:
+    """One row: its name, its published figures, its reading."""
+
+    name: str
+    reading: str
+    paper: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedFold:
+    """One held-out group of speakers, its two halves, and how many speakers train."""
+
+    index: int
+    a: tuple[str, ...]
+    b: tuple[str, ...]
+    train: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTrial:
+    """Where a trial stands in the table."""
+
+    row: str
+    fold: int
+    seed: int
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedClaim:
+    """What the paper says of the rows."""
+
+    better: str
+    than: tuple[str, ...]
+    on: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A study as it was asked for."""
+
+    study: str
+    question: str
+    table: int | None
+    figure: int | None
+    corpus: str
+    profile: str
+    reading: str
+    """The study's reading; ``mixed`` where rows differ in it."""
+    classes: tuple[str, ...]
+    utterances: int
+    rows: tuple[AskedRow, ...]
+    folds: tuple[AskedFold, ...]
+    seeds: int
+    trials: tuple[AskedTrial, ...]
+    reference: str | None
+    claim: AskedClaim | None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether published figures of IEMOCAP may be set against these numbers."""
+        return self.corpus == "iemocap" and self.profile == "paper"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Asked":
+        """What ``to_json`` gave."""
+        claim = record["claim"]
+        return cls(
+            **{
+                **record,
+                "classes": tuple(record["classes"]),
+                "rows": tuple(AskedRow(**row) for row in record["rows"]),
+                "folds": tuple(
+                    AskedFold(**{**f, "a": tuple(f["a"]), "b": tuple(f["b"])})
+                    for f in record["folds"]
+                ),
+                "trials": tuple(AskedTrial(**t) for t in record["trials"]),
+                "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
+            }
+        )

@@ -1,0 +1,169 @@
+"""Study -> variants -> trials, and what a trial's id is made of.
+
+A trial's id is the sha256 of a canonical JSON text over an allow-list of resolved values: what
+moves the numbers, and nothing else. Device, workers, paths, hosts and the names of rows,
+profiles and readings stay out, so one training serves every study that asks for it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from features.config import FeatureConfig
+from features.corpus import Selection
+from features.folds import Fold
+from model.config import Aggregators, ModelConfig, TrainConfig
+from orchestrator.settings import resolve
+from orchestrator.study import Study
+
+SEMANTICS = 1
+"""Raised by hand when a change of the code changes results: golden tests fail until it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """One row of a table, with nothing left to default."""
+
+    name: str
+    reading: str
+    features: FeatureConfig
+    model: ModelConfig
+    training: TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """Variant x fold x seed: one training run, the unit of work.
+
+    ``train``, ``a`` and ``b`` are speakers; ``a`` and ``b`` are the halves of the held-out group.
+    """
+
+    corpus: str
+    """Digest of the selected speech and labels."""
+    classes: tuple[str, ...]
+    extractor: str
+    features: FeatureConfig
+    model: ModelConfig
+    training: TrainConfig
+    train: tuple[str, ...]
+    a: tuple[str, ...]
+    b: tuple[str, ...]
+    seed: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that moves this trial's numbers, as plain JSON values."""
+        return {
+            "semantics": SEMANTICS,
+            "corpus": self.corpus,
+            "classes": list(self.classes),
+            "extractor": self.extractor,
+            "features": _plain(asdict(self.features)),
+            "model": _plain(asdict(self.model)),
+            "training": _plain(asdict(self.training)),
+            "fold": {"train": list(self.train), "a": list(self.a), "b": list(self.b)},
+            "seed": self.seed,
+        }
+
+    @property
+    def id(self) -> str:
+        """The trial's name everywhere: 64 hex digits."""
+        return digest(self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A trial and where it stands in one study's table."""
+
+    row: str
+    fold: int
+    seed: int
+    trial: Trial
+    id: str
+
+
+def variants(study: Study, default_profile: str) -> tuple[Variant, ...]:
+    """The study's rows, resolved."""
+    found = []
+    for row in study.rows:
+        resolved = resolve(default_profile, study.settings, row.settings)
+        found.append(
+            Variant(
+                name=row.name,
+                reading=resolved.reading,
+                features=resolved.features,
+                model=resolved.model,
+                training=resolved.training,
+            )
+        )
+    return tuple(found)
+
+
+def expand(
+    study: Study,
+    rows: tuple[Variant, ...],
+    selection: Selection,
+    folds: tuple[Fold, ...],
+    extractors: Mapping[str, str],
+) -> tuple[Placed, ...]:
+    """Every trial of the study: by seed, then fold, then row, so that rows fill side by side."""
+    corpus, classes = selection.digest, selection.classes
+    placed = []
+    for seed in range(study.seeds):
+        for fold in folds:
+            for row in rows:
+                trial = Trial(
+                    corpus=corpus,
+                    classes=classes,
+                    extractor=extractors[row.features.features],
+                    features=row.features,
+                    model=row.model,
+                    training=row.training,
+                    train=fold.train,
+                    a=fold.a,
+                    b=fold.b,
+                    seed=seed,
+                )
+                placed.append(Placed(row.name, fold.index, seed, trial, trial.id))
+    return tuple(placed)
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: one text for one value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of ``value``, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def from_identity(identity: Mapping[str, Any]) -> Trial:
+    """The trial whose ``identity`` this is."""
+    model = dict(identity["model"])
+    weights = {name: Fraction(text) for name, text in model.pop("aggregators").items()}
+    model["fa_layers"] = tuple(model["fa_layers"])
+    fold = identity["fold"]
+    return Trial(
+        corpus=identity["corpus"],
+        classes=tuple(identity["classes"]),
+        extractor=identity["extractor"],
+        features=FeatureConfig(**identity["features"]),
+        model=ModelConfig(**model, aggregators=Aggregators(**weights)),
+        training=TrainConfig(**identity["training"]),
+        train=tuple(fold["train"]),
+        a=tuple(fold["a"]),
+        b=tuple(fold["b"]),
+        seed=identity["seed"],
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Fraction) else value
