@@ -4,7 +4,7 @@ What the text of a study cannot tell is checked here: whether the corpus is ther
 the emotions, whether it can give the folds. Answers in half a second, before features exist.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from features.folds import Fold, deal
 from features.lld import extractor_version
 from orchestrator.errors import LackError
 from orchestrator.ledger import Ledger
-from orchestrator.settings import resolve
+from orchestrator.settings import emotions
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
 from orchestrator.study import Study
 from orchestrator.trials import Placed, Variant, expand, variants
@@ -66,9 +66,9 @@ def make(study: Study, ledger: Ledger) -> Plan:
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
     if profile is None:
         loud = (*loud, f"Profile: {default_profile}, the default for `{corpus.name}`.")
-    resolved = resolve(default_profile, study.settings, {})
+    wanted = emotions(study.settings)
     try:
-        selection = corpus.select(dict(resolved.emotions))
+        selection = corpus.select(wanted)
     except CorpusError as error:
         raise study.fault(
             "emotions" if "emotions" in study.places else "corpus", str(error)
@@ -80,13 +80,13 @@ def make(study: Study, ledger: Ledger) -> Plan:
     rows = variants(study, default_profile)
     extractors = {row.features.features: extractor_version() for row in rows}
     placed = expand(study, rows, selection, folds, extractors)
-    asked = _asked(study, corpus, resolved.profile, selection, folds, rows, placed)
+    asked = _asked(study, selection, folds, rows, placed)
     states = _states(study.name, placed, ledger)
     return Plan(
         study=study,
         asked=asked,
         selection=selection,
-        emotions=dict(resolved.emotions),
+        emotions=wanted,
         variants=rows,
         placed=placed,
         loud=loud,
@@ -123,23 +123,20 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
 
 def _asked(
     study: Study,
-    corpus: Corpus,
-    profile: str,
     selection: Selection,
     folds: tuple[Fold, ...],
     rows: tuple[Variant, ...],
     placed: tuple[Placed, ...],
 ) -> Asked:
-    readings = {row.reading for row in rows}
     claim = study.claim
     return Asked(
         study=study.name,
         question=study.question,
         table=study.table,
         figure=study.figure,
-        corpus=corpus.name,
-        profile=profile,
-        reading=readings.pop() if len(readings) == 1 else "mixed",
+        corpus=selection.corpus.name,
+        profile=_common(row.profile for row in rows),
+        reading=_common(row.reading for row in rows),
         classes=selection.classes,
         utterances=len(selection.items),
         rows=tuple(
@@ -152,6 +149,12 @@ def _asked(
         reference=study.reference,
         claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
     )
+
+
+def _common(values: Iterable[str]) -> str:
+    """The one value, or ``mixed``."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else "mixed"
 
 
 def _states(name: str, placed: tuple[Placed, ...], ledger: Ledger) -> dict[str, Any]:

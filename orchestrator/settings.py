@@ -381,7 +381,6 @@ class Resolved:
 
     profile: str
     reading: str
-    emotions: tuple[tuple[str, tuple[str, ...]], ...]
     features: FeatureConfig
     model: ModelConfig
     training: TrainConfig
@@ -422,15 +421,18 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
     training = {**merged["training"]}
     if "class_weights" in merged:
         training["class_weights"] = merged["class_weights"]
-    default = tuple(sorted((name, tuple(sorted(ls))) for name, ls in DEFAULT_EMOTIONS.items()))
     return Resolved(
         profile=merged.get("profile", profile),
         reading=merged.get("reading", reading),
-        emotions=merged.get("emotions", default),
         features=FeatureConfig(**features),
         model=ModelConfig(**model),
         training=TrainConfig(**training),
     )
+
+
+def emotions(study: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Class -> corpus labels: the study's own map, or the four classes of the paper."""
+    return dict(study.get("emotions", DEFAULT_EMOTIONS))
 
 
 def fa_layers(value: str | tuple[int, ...], layers: int) -> tuple[int, ...]:

@@ -57,8 +57,8 @@ class Asked:
     figure: int | None
     corpus: str
     profile: str
+    """``mixed`` where rows differ in it; the same for ``reading``."""
     reading: str
-    """The study's reading; ``mixed`` where rows differ in it."""
     classes: tuple[str, ...]
     utterances: int
     rows: tuple[AskedRow, ...]

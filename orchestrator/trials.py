@@ -28,6 +28,7 @@ class Variant:
     """One row of a table, with nothing left to default."""
 
     name: str
+    profile: str
     reading: str
     features: FeatureConfig
     model: ModelConfig
@@ -93,6 +94,7 @@ def variants(study: Study, default_profile: str) -> tuple[Variant, ...]:
         found.append(
             Variant(
                 name=row.name,
+                profile=resolved.profile,
                 reading=resolved.reading,
                 features=resolved.features,
                 model=resolved.model,

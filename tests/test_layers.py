@@ -19,8 +19,10 @@ FLOORS = {
         "settings": 2,
         "study": 3,
         "trials": 4,
+        "snapshot": 4,
         "ledger": 5,
         "claims": 6,
+        "checkpoints": 6,
         "events": 6,
         "cluster": 7,
         "summary": 6,
@@ -40,6 +42,7 @@ FLOORS = {
         "aggregators": 1,
         "attention": 1,
         "stage_loss": 1,
+        "nodes": 1,
         "edges": 1,
         "full_adjacent": 2,
         "conv": 3,
@@ -57,8 +60,9 @@ FLOORS = {
         "segments": 1,
         "lld": 2,
         "scaling": 1,
-        "shards": 3,
-        "dataset": 4,
+        "extraction": 3,
+        "shards": 4,
+        "dataset": 5,
     },
 }
 
@@ -76,7 +80,7 @@ DOORS = {
     "soundfile": {"features.audio"},
     "soxr": {"features.audio"},
     "espeakng_loader": {"features.corpora.demo"},
-    "safetensors": {"orchestrator.worker"},
+    "safetensors": {"orchestrator.checkpoints"},
     "psutil": {"orchestrator.claims", "orchestrator.cluster"},
 }
 

@@ -1,0 +1,87 @@
+"""Tensors in the store: the checkpoint of a trial in flight, the weights of a finished one.
+
+A checkpoint is a safetensors file and a JSON record that names it and its sha256, the record
+written last: whatever dies when, the record points at a whole file. No pickle is ever read.
+The only door to safetensors.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from orchestrator.ledger import Ledger, replace_file
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a training must remember between two epochs."""
+
+    tensors: Mapping[str, Tensor]
+    numbers: Mapping[str, Any]
+
+
+def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
+    """Replace the trial's checkpoint; the former one stands until this one is whole."""
+    record = ledger.checkpoint_file(id)
+    blob = tensors_blob(checkpoint.tensors)
+    name = f"checkpoint-{epoch}.safetensors"
+    replace_file(record.with_name(name), blob)
+    body = {
+        "file": name,
+        "sha256": hashlib.sha256(blob).hexdigest(),
+        "numbers": dict(checkpoint.numbers),
+    }
+    replace_file(record, json.dumps(body).encode())
+    _sweep(record, keep=name)
+
+
+def read(ledger: Ledger, id: str) -> Checkpoint | None:
+    """The trial's checkpoint, or None when there is none that is whole.
+
+    A damaged one costs its epochs, never a number: training starts again and gives the same bits.
+    """
+    record = ledger.checkpoint_file(id)
+    try:
+        body = json.loads(record.read_bytes())
+        blob = record.with_name(Path(body["file"]).name).read_bytes()
+        if hashlib.sha256(blob).hexdigest() != body["sha256"]:
+            return None
+        return Checkpoint(load(blob), body["numbers"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None
+
+
+def remove(ledger: Ledger, id: str) -> None:
+    """Forget the checkpoint of a trial that is finished."""
+    record = ledger.checkpoint_file(id)
+    record.unlink(missing_ok=True)
+    _sweep(record, keep="")
+
+
+def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
+    """Tensors as the bytes of a safetensors file."""
+    blob: bytes = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    return blob
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and bytes, whatever wrote the file."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _sweep(record: Path, *, keep: str) -> None:
+    for path in record.parent.glob("checkpoint-*.safetensors"):
+        if path.name != keep:
+            path.unlink(missing_ok=True)

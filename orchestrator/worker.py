@@ -1,0 +1,349 @@
+"""Trial -> outcome. The one file that knows both rooms.
+
+It pins the process, takes the trial's lease, goes on from the last checkpoint, trains, writes the
+attempt's files and, last of all, the outcome. Every exception ends here and becomes a failure with
+a cause; nothing but events leaves.
+"""
+
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import features
+import model
+import orchestrator
+from features.corpus import Corpus
+from features.dataset import FoldData, Segments, load
+from features.errors import DamageError as DataDamageError
+from features.errors import FeatureError
+from features.folds import Fold
+from model.errors import DivergedError
+from model.metrics import confusion
+from model.scoring import by_utterance
+from model.seeding import pin, verify
+from model.training import (
+    Direction,
+    Fit,
+    State,
+    fit,
+    initialise,
+    state_from,
+    state_numbers,
+    state_tensors,
+)
+from orchestrator import checkpoints, claims
+from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
+from orchestrator.cluster import Task, Tell
+from orchestrator.errors import LackError
+from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
+from orchestrator.ledger import (
+    Cause,
+    Choice,
+    Failure,
+    Ledger,
+    Outcome,
+    Scores,
+    Unit,
+    new_attempt,
+    predictions_parquet,
+)
+from orchestrator.trials import Trial, canonical, digest, from_identity
+
+
+class _LostClaimError(Exception):
+    """The lease is no longer ours: somebody else trains this trial."""
+
+
+def work(task: Task, tell: Tell) -> None:
+    """Train one trial and write its record, unless it is done or another has it."""
+    _refuse_strangers()
+    ledger = Ledger(Path(task.store))
+    tell(Started(task.id))
+    if ledger.is_done(task.id):
+        tell(Done(task.id, 0.0))
+        return
+    claim = claims.acquire(ledger.claim_file(task.id))
+    if claim is None:
+        tell(Elsewhere(task.id))
+        return
+    attempt = _Attempt(task, ledger, claim, tell)
+    try:
+        attempt.run()
+    except _LostClaimError:
+        tell(Elsewhere(task.id))
+    except Exception as error:
+        attempt.fail(error)
+    finally:
+        claim.release()
+
+
+def _refuse_strangers() -> None:
+    """A folder of the user's own named ``model`` or ``features`` must not stand in for ours."""
+    homes = {Path(str(m.__file__)).resolve().parent.parent for m in (orchestrator, model, features)}
+    if len(homes) != 1:
+        raise LackError(
+            "`orchestrator`, `model` and `features` must lie side by side, but were found in "
+            + " and ".join(f"`{home}`" for home in sorted(homes))
+            + ". A folder or file of one of these names stands first on the Python path."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """One direction of a finished training, ready to be counted and written."""
+
+    direction: Direction
+    segments: Segments
+
+    def choices(self, last: int) -> Iterator[tuple[Choice, int, Tensor]]:
+        """Choice, epoch, probabilities of the segments (S, C)."""
+        d = self.direction
+        yield "chosen", d.chosen, d.at_chosen_SC
+        yield "last_epoch", last, d.at_last_SC
+        yield "best_on_test", d.best_on_test, d.at_best_on_test_SC
+
+
+class _Attempt:
+    """One attempt at one trial."""
+
+    def __init__(self, task: Task, ledger: Ledger, claim: claims.Claim, tell: Tell) -> None:
+        self._task, self._ledger, self._claim, self._tell = task, ledger, claim, tell
+        self._name = new_attempt()
+        self._trial: Trial = from_identity(task.identity)
+        self._log: list[str] = []
+        self._epoch = 0
+
+    def run(self) -> None:
+        """Train, write, commit."""
+        began = time.monotonic()
+        if digest(self._trial.identity) != self._task.id:
+            raise ValueError("The task's id is not the id of what it asks for.")
+        pin()
+        data = self._data()
+        resume = self._resume()
+        resumed = resume.epoch if resume else 0
+        trial = self._trial
+        network = initialise(
+            trial.model, data.features, len(data.classes), trial.seed, data.mean_F, data.std_F
+        )
+        result = fit(
+            network,
+            data.train,
+            data.a,
+            data.b,
+            trial.training,
+            classes=len(data.classes),
+            seed=trial.seed,
+            resume=resume,
+            on_epoch=self._on_epoch,
+            device=self._task.device,
+        )
+        verify()
+        self._commit(result, data, resumed, began)
+
+    def _data(self) -> FoldData:
+        record = self._ledger.selection(self._trial.corpus)
+        selection = Corpus.from_json(record["corpus"]).select(record["emotions"])
+        if selection.digest != self._trial.corpus:
+            raise DataDamageError(
+                f"The selection `{self._trial.corpus[:12]}` in the store is not what was written: "
+                "remove it from `selections/` and run again."
+            )
+        trial = self._trial
+        fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
+        return load(self._ledger.shards, selection, fold, trial.features)
+
+    def _resume(self) -> State | None:
+        checkpoint = checkpoints.read(self._ledger, self._task.id)
+        if checkpoint is None:
+            return None
+        state = state_from(checkpoint.tensors, checkpoint.numbers)
+        self._say(f"resumed after epoch {state.epoch}")
+        return state
+
+    def _on_epoch(self, state: State) -> None:
+        epoch = state.history[-1]
+        self._epoch = state.epoch
+        if not self._claim.held:
+            raise _LostClaimError
+        self._say(
+            f"epoch {state.epoch}: loss {epoch.loss:.4f}, "
+            f"a UA {epoch.a.ua:.4f} loss {epoch.a.loss:.4f}, "
+            f"b UA {epoch.b.ua:.4f} loss {epoch.b.loss:.4f}"
+        )
+        checkpoints.write(
+            self._ledger,
+            self._task.id,
+            state.epoch,
+            Checkpoint(state_tensors(state), state_numbers(state)),
+        )
+        dev_ua = (epoch.a.ua + epoch.b.ua) / 2
+        self._tell(Epoch(self._task.id, state.epoch, self._trial.training.epochs, dev_ua))
+
+    def _commit(self, result: Fit, data: FoldData, resumed: int, began: float) -> None:
+        scored = (_Scored(result.tests_a, data.a), _Scored(result.tests_b, data.b))
+        weights = {
+            f"{name}/{key}": tensor
+            for name, s in zip(("tests_a", "tests_b"), scored, strict=True)
+            for key, tensor in s.direction.weights.items()
+        }
+        history = [asdict(epoch) for epoch in result.history]
+        rows = _prediction_rows(scored, result.epochs, data.classes)
+        digests = {
+            "predictions": digest(
+                [[*key, [p.hex() for p in probabilities]] for key, probabilities in rows]
+            ),
+            "history": digest(history),
+            "weights": tensors_digest(weights),
+        }
+        self._say(f"finished after {result.epochs} epochs")
+        files = self._ledger.write_attempt(
+            self._task.id,
+            self._name,
+            {
+                "predictions.parquet": _parquet(rows, data.classes),
+                "weights.safetensors": tensors_blob(weights),
+                "history.json": canonical(history).encode(),
+                "log.txt": "\n".join(self._log).encode() + b"\n",
+            },
+        )
+        if not self._claim.still_mine():
+            raise _LostClaimError
+        outcome = Outcome(
+            id=self._task.id,
+            identity=self._trial.identity,
+            attempt=self._name,
+            epochs=result.epochs,
+            scores=tuple(_scores(scored, result.epochs, len(data.classes))),
+            digests=digests,
+            files=files,
+            environment=environment(self._task.device),
+            host=socket.gethostname(),
+            seconds=time.monotonic() - began,
+            finished=time.time(),
+            resumed=resumed,
+        )
+        committed = self._ledger.commit(outcome)
+        checkpoints.remove(self._ledger, self._task.id)
+        if committed == "different":
+            alarm = self._ledger.alarms(self._task.id)[-1]
+            self._tell(Differs(self._task.id, str(alarm)))
+        else:
+            self._tell(Done(self._task.id, outcome.seconds))
+
+    def fail(self, error: Exception) -> None:
+        """Keep why the attempt failed, and tell."""
+        sentence = str(error).strip() or type(error).__name__
+        cause = _cause(error)
+        if cause == "code":
+            sentence = f"{type(error).__name__}: {sentence}"
+        failure = Failure(
+            id=self._task.id,
+            cause=cause,
+            sentence=sentence,
+            traceback="".join(traceback.format_exception(error)),
+            epoch=self._epoch,
+            attempt=self._name,
+            host=socket.gethostname(),
+        )
+        try:
+            record = str(self._ledger.fail(failure))
+        except OSError as refused:
+            record = f"(not kept: {refused.strerror})"
+        self._tell(Failed(self._task.id, cause, sentence.splitlines()[0], record))
+
+    def _say(self, line: str) -> None:
+        self._log.append(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
+
+
+def environment(device: str) -> dict[str, str]:
+    """The determinism class: bits are equal within it, not across."""
+    if device == "cpu":
+        kind = f"cpu {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    else:
+        kind = f"{device} {torch.cuda.get_device_name()}"
+    return {"device": kind, "torch": torch.__version__}
+
+
+def _cause(error: Exception) -> Cause:
+    if isinstance(error, DivergedError):
+        return "diverged"
+    if isinstance(error, FeatureError):
+        return "data"
+    if isinstance(error, MemoryError | OSError | torch.OutOfMemoryError):
+        return "infrastructure"
+    return "code"
+
+
+Key = tuple[str, int, str, str, Choice, int]
+
+
+def _prediction_rows(
+    scored: tuple[_Scored, ...], last: int, classes: tuple[str, ...]
+) -> list[tuple[Key, list[float]]]:
+    """One row a segment and choice: (utterance, segment, speaker, emotion, choice, epoch), p."""
+    rows: list[tuple[Key, list[float]]] = []
+    for s in scored:
+        for choice, epoch, p_SC in s.choices(last):
+            seen: dict[int, int] = {}
+            for index, u in enumerate(s.segments.utterance_S.tolist()):
+                number = seen[u] = seen.get(u, -1) + 1
+                key: Key = (
+                    s.segments.utterances[u],
+                    number,
+                    s.segments.speakers[u],
+                    classes[int(s.segments.labels_S[index])],
+                    choice,
+                    epoch,
+                )
+                rows.append((key, p_SC[index].float().tolist()))
+    return rows
+
+
+def _parquet(rows: list[tuple[Key, list[float]]], classes: tuple[str, ...]) -> bytes:
+    names = ("utterance", "segment", "speaker", "emotion", "choice", "epoch")
+    columns: Mapping[str, list[Any]] = {
+        name: [key[index] for key, _ in rows] for index, name in enumerate(names)
+    }
+    probabilities = {name: [p[index] for _, p in rows] for index, name in enumerate(classes)}
+    return predictions_parquet(columns, probabilities)
+
+
+def _scores(scored: tuple[_Scored, ...], last: int, classes: int) -> Iterator[Scores]:
+    """Counts for every test speaker, choice and unit."""
+    for s in scored:
+        for choice, epoch, p_SC in s.choices(last):
+            for unit in ("utterance", "segment"):
+                for speaker, truth, prediction in _taken_for(s.segments, p_SC, unit):
+                    counts = confusion(truth, prediction, classes)
+                    yield Scores(
+                        speaker=speaker,
+                        choice=choice,
+                        unit=unit,
+                        epoch=epoch,
+                        confusion=tuple(tuple(row) for row in counts),
+                    )
+
+
+def _taken_for(
+    segments: Segments, p_SC: Tensor, unit: Unit
+) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Speaker, true classes, predicted classes; by utterance or by segment."""
+    utterance_S, labels_S = segments.utterance_S.tolist(), segments.labels_S.tolist()
+    label_of = dict(zip(utterance_S, labels_S, strict=True))
+    if unit == "segment":
+        numbers, predictions = utterance_S, p_SC.argmax(1).tolist()
+    else:
+        numbers_U, log_UC = by_utterance(p_SC.log(), segments.utterance_S)
+        numbers, predictions = numbers_U.tolist(), log_UC.argmax(1).tolist()
+    for speaker in sorted(set(segments.speakers)):
+        own = [i for i, u in enumerate(numbers) if segments.speakers[u] == speaker]
+        yield speaker, [label_of[numbers[i]] for i in own], [predictions[i] for i in own]
