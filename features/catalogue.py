@@ -1,0 +1,93 @@
+"""The corpora by name. A new corpus is one file in `corpora/` and one line here.
+
+Light: readers open audio only when they read.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Protocol
+
+from features import corpus as files
+from features.corpora import demo, iemocap, ravdess
+from features.corpus import Corpus, Tell, nothing
+from features.errors import CorpusError
+
+
+class Reader(Protocol):
+    """What a module in `corpora/` offers."""
+
+    LICENSE: str
+    SOURCE: str
+    LAYOUT: str
+
+    def read(self, root: Path, tell: Tell = ...) -> Corpus:
+        """Read the corpus below `root`."""
+        ...
+
+
+READERS: dict[str, Reader] = {
+    "demo": demo,
+    "iemocap": iemocap,
+    "ravdess": ravdess,
+}
+
+SYNTHESISED: dict[str, Callable[[Path, Tell], None]] = {"demo": demo.prepare}
+"""Corpora whose audio is made here, on first use."""
+
+
+def names() -> tuple[str, ...]:
+    """All known corpora, sorted."""
+    return tuple(sorted(READERS))
+
+
+def reader(name: str) -> Reader:
+    """The module that reads a corpus: `LICENSE`, `SOURCE`, `LAYOUT`, `read`.
+
+    Raises:
+        CorpusError: no corpus has that name.
+    """
+    if name not in READERS:
+        near = get_close_matches(name, READERS, n=1)
+        hint = f": did you mean `{near[0]}`?" if near else "."
+        known = ", ".join(f"`{known}`" for known in names())
+        raise CorpusError(f"`corpus` must be one of {known}, but is `{name}` instead{hint}")
+    return READERS[name]
+
+
+def read(name: str, root: Path, tell: Tell = nothing) -> Corpus:
+    """Read a corpus from its folder; `tell(done, total)` counts its files.
+
+    Raises:
+        CorpusError: unknown name, or the folder does not hold that corpus.
+        MissingError: a package that the corpus needs is not installed.
+    """
+    return reader(name).read(root, tell)
+
+
+def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corpus:
+    """The corpus as it is now: a synthesised one is described anew, files are looked at again.
+
+    Raises:
+        MissingError, CorpusError, DamageError: as `corpus.refresh`.
+    """
+    if corpus.name in SYNTHESISED:
+        return read(corpus.name, Path(corpus.root), tell)
+    return files.refresh(corpus, deep=deep, tell=tell)
+
+
+def prepare(corpus: Corpus, tell: Tell = nothing) -> None:
+    """Make sure the audio exists: synthesises what is missing, does nothing for recordings.
+
+    Raises:
+        MissingError: the synthesiser is not installed or does not work here.
+        CorpusError: the corpus was described by another version of the synthesiser.
+    """
+    if corpus.name not in SYNTHESISED:
+        return
+    if refresh(corpus).utterances != corpus.utterances:
+        raise CorpusError(
+            f"Corpus `{corpus.name}` was registered with another version of its synthesiser: "
+            f"register it again with `ablate corpus add {corpus.name}`."
+        )
+    SYNTHESISED[corpus.name](Path(corpus.root), tell)

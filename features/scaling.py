@@ -1,0 +1,68 @@
+"""Mean and deviation of every feature, for the z-score.
+
+Fitted on real frames of training speakers only (`scaling: train`, applied by the network's input
+buffer), or on each speaker's own (`scaling: speaker`, applied when a batch is gathered).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONSTANT = 1e-7
+"""A deviation below this fraction of the mean is rounding (float32), not signal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scaler:
+    """x -> (x - mean_F) / std_F."""
+
+    mean_F: NDArray[np.float32]  # noqa: N815 - shapes stand in names
+    std_F: NDArray[np.float32]  # noqa: N815
+    """Population deviation; 1 where a feature is constant."""
+    frames: int
+    """Rows the two were computed from."""
+
+    def apply(self, values_NF: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Z-score. Shape: (N, F) -> (N, F), float32."""
+        return (values_NF - self.mean_F) / self.std_F
+
+
+def identity(features: int) -> Scaler:
+    """The scaler that changes nothing."""
+    ones_F = np.ones(features, np.float32)
+    return Scaler(mean_F=np.zeros(features, np.float32), std_F=ones_F, frames=0)
+
+
+def fit(arrays: Iterable[NDArray[np.float32]]) -> Scaler:
+    """Fit over the rows of all arrays, each of shape (N, F).
+
+    Accumulated in float64, array by array in the given order (Chan, Golub and LeVeque 1983), so
+    the same arrays in the same order give the same bits, and features as small as openSMILE's
+    intensity (1e-6) lose nothing.
+
+    Raises:
+        ValueError: no row at all.
+    """
+    frames = 0
+    mean_F = square_F = np.zeros(0)
+    for array in arrays:
+        if not len(array):
+            continue
+        values = array.astype(np.float64)
+        own_F = values.mean(axis=0)
+        own_square_F = ((values - own_F) ** 2).sum(axis=0)
+        if not frames:
+            frames, mean_F, square_F = len(values), own_F, own_square_F
+            continue
+        total = frames + len(values)
+        delta_F = own_F - mean_F
+        mean_F = mean_F + delta_F * (len(values) / total)
+        square_F = square_F + own_square_F + delta_F**2 * (frames * len(values) / total)
+        frames = total
+    if not frames:
+        raise ValueError("A scaler must be fitted on at least one frame, but got 0 instead.")
+    std_F = np.sqrt(square_F / frames)
+    std_F[std_F <= CONSTANT * np.abs(mean_F)] = 1.0
+    return Scaler(mean_F=mean_F.astype(np.float32), std_F=std_F.astype(np.float32), frames=frames)

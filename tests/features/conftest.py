@@ -1,0 +1,87 @@
+"""Shared by the tests of this room: the demo corpus, small WAVs, real speech if there is some."""
+
+import os
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from features import catalogue
+from features.corpus import Corpus, Utterance
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The synthesised corpus, spoken once for all tests."""
+    corpus = catalogue.read("demo", tmp_path_factory.mktemp("demo"))
+    catalogue.prepare(corpus)
+    return corpus
+
+
+@pytest.fixture(scope="session")
+def ravdess_root() -> Path:
+    root = os.environ.get("ABLATE_RAVDESS")
+    if not root:
+        pytest.skip("ABLATE_RAVDESS names no folder of real speech")
+    return Path(root)
+
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write_wav() -> Write:
+    """Write a mono or multi-channel 16-bit WAV; a short tone unless samples are given."""
+
+    def write(path: Path, samples: NDArray[np.float64] | None = None, rate: int = 16_000) -> Path:
+        if samples is None:
+            samples = tone(0.3, rate)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as out:
+            out.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+            out.setsampwidth(2)
+            out.setframerate(rate)
+            out.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+        return path
+
+    return write
+
+
+def tone(seconds: float, rate: int, hertz: float = 220.0) -> NDArray[np.float64]:
+    return 0.4 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
+
+
+def utterance(name: str, speaker: str, emotion: str, **fields: object) -> Utterance:
+    known: dict[str, object] = {
+        "id": name,
+        "path": f"{name}.wav",
+        "speaker": speaker,
+        "sex": "",
+        "session": "",
+        "emotion": emotion,
+        "digest": f"digest of {name}",
+        "size": 0,
+        "mtime_ns": 0,
+    }
+    return Utterance(**(known | fields))  # type: ignore[arg-type]
+
+
+def corpus_of(*utterances: Utterance, root: str = "/nowhere", name: str = "made-up") -> Corpus:
+    ordered = tuple(sorted(utterances, key=lambda u: u.id))
+    return Corpus(name=name, root=root, utterances=ordered, left_out=())
+
+
+class Make:
+    """The makers above, for tests that cannot import this file."""
+
+    tone = staticmethod(tone)
+    utterance = staticmethod(utterance)
+    corpus = staticmethod(corpus_of)
+
+
+@pytest.fixture(scope="session")
+def make() -> type[Make]:
+    return Make
