@@ -1,4 +1,4 @@
-# make demo    two commands' worth of trust: install, run Table 1 on synthesized speech, print it
+# make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
 # make test    the quick suite (under ten minutes on two cores)
 # make check   ruff and mypy
 # make bench   measurements, with ratios printed

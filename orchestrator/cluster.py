@@ -242,6 +242,10 @@ def _callback(tell: Tell) -> Any:
             if packed:
                 tell(_KINDS[packed["kind"]](**packed["values"]))
 
+        def __reduce__(self) -> tuple[type[object], tuple[()]]:
+            """Tune pickles its callbacks into its own state, which nothing ever reads."""
+            return object, ()
+
     return _Tell()
 
 
@@ -279,6 +283,7 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_DEDUP_LOGS": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "86400",

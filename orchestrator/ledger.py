@@ -1,7 +1,7 @@
 """The store: one record per finished trial, and every file name in it.
 
     store.json                         the store's format
-    corpora/<name>.json                a registered corpus; corpora/demo/ holds synthesized speech
+    corpora/<name>.json                a registered corpus; corpora/demo/ holds synthesised speech
     shards/                            frame features (named by the features room)
     selections/<digest>.json           the speech and labels that a trial's id names
     studies/<name>@<digest>.json       what was asked for, resolved; never overwritten

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features import catalogue
-from features.corpus import Corpus, Selection, refresh
+from features.corpus import Corpus, Selection
 from features.errors import CorpusError
 from features.folds import Fold, deal
 from features.lld import extractor_version
@@ -21,7 +21,7 @@ from orchestrator.study import Study
 from orchestrator.trials import Placed, Variant, expand, variants
 
 MADE_HERE = "demo"
-"""The corpus that needs no registering: it is synthesized at first use."""
+"""The corpus that needs no registering: it is synthesised at first use."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +102,7 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
         name = "iemocap" if "iemocap" in registered else MADE_HERE
         if name == MADE_HERE:
             loud = (
-                "Corpus: `demo`, synthesized speech, since `iemocap` is not registered: "
+                "Corpus: `demo`, synthesised speech, since `iemocap` is not registered: "
                 "its numbers say nothing about people.",
             )
         else:
@@ -115,7 +115,7 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
             f"`ablate corpus add {name} FOLDER` registers it."
         )
     corpus = Corpus.from_json(registered[name])
-    fresh = refresh(corpus)
+    fresh = catalogue.refresh(corpus)
     if fresh != corpus:
         ledger.write_corpus(name, fresh.to_json())
     return fresh, loud

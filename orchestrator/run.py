@@ -88,7 +88,7 @@ def prepare(
 
     corpus = plan.selection.corpus
     catalogue.prepare(
-        corpus, lambda done, total: tell(Progress("synthesizing speech", done, total))
+        corpus, lambda done, total: tell(Progress("synthesising speech", done, total))
     )
     for config in dict.fromkeys(item.trial.features for item in to_train):
         if shards.missing(ledger.shards, plan.selection, config):

@@ -72,7 +72,7 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
         state = (
             f"{r['utterances']} utterances in {r['root']}"
             if r["registered"]
-            else ("synthesized at first use" if r["name"] == "demo" else "not registered")
+            else ("synthesised at first use" if r["name"] == "demo" else "not registered")
         )
         cells.append((str(r["name"]), state, str(r["license"])))
     print_columns(console_for(), ["corpus", "state", "license"], cells)
@@ -85,11 +85,11 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a corpus holds: utterances by emotion and speaker, what is left out and why."""
-    from features.corpus import refresh
+    from features import catalogue
     from orchestrator.ledger import Ledger
 
     ledger = Ledger.open(store)
-    corpus = refresh(_registered(name, ledger), deep=deep)
+    corpus = catalogue.refresh(_registered(name, ledger), deep=deep)
     _show(corpus, as_json)
 
 

@@ -62,7 +62,7 @@ def protocol_line(asked: Asked) -> str:
 
 def _banner(asked: Asked) -> str:
     if asked.corpus == "demo":
-        return "Synthesized demo speech: these numbers say nothing about people."
+        return "Synthesised demo speech: these numbers say nothing about people."
     return ""
 
 

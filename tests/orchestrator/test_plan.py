@@ -1,0 +1,105 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import LackError, StudyError
+from orchestrator.ledger import Failure, Ledger
+from orchestrator.plan import make
+from orchestrator.study import parse_study
+
+STUDY = """\
+study: smoke
+table: 99
+corpus: {corpus}
+protocol: {{folds: {folds}, seeds: 1}}
+training: {{epochs: {epochs}}}
+{more}
+baseline: {{layers: 2, hidden: 64}}
+rows:
+  - {{name: No FA, set: {{fa_layer: none}}}}
+  - {{name: FA in layer 2, set: {{fa_layer: 2}}}}
+{rows}
+reference: No FA
+"""
+
+
+def study(corpus: str = "demo", folds: int = 2, epochs: int = 2, more: str = "", rows: str = ""):  # type: ignore[no-untyped-def]
+    text = STUDY.format(corpus=corpus, folds=folds, epochs=epochs, more=more, rows=rows)
+    return parse_study(text, "smoke.yaml")
+
+
+def test_a_fresh_store_has_everything_to_do(tmp_path: Path) -> None:
+    plan = make(study(), Ledger.open(str(tmp_path / "s")))
+    assert (len(plan.placed), len(plan.done), len(plan.to_do)) == (4, 0, 4)
+    assert plan.loud == ("Profile: quick, the default for `demo`.",)
+
+
+def test_what_has_run_is_done_and_a_new_row_is_only_itself(store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    assert len(make(study(), ledger).done) == 4
+    plan = make(study(rows="  - {name: FA in layer 1, set: {fa_layer: 1}}"), ledger)
+    assert (len(plan.done), len(plan.to_do)) == (4, 2)
+    assert {item.row for item in plan.to_train} == {"FA in layer 1"}
+
+
+def test_a_trial_shared_by_two_studies_is_one_trial(store: Path) -> None:
+    text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
+    other = parse_study(text.replace("smoke", "other").replace("No FA", "None at all"), "o.yaml")
+    assert len(make(other, Ledger.open(str(store))).done) == 4
+
+
+def test_a_changed_setting_makes_trials_stale_and_says_which(store: Path) -> None:
+    plan = make(study(epochs=3), Ledger.open(str(store)))
+    assert set(plan.stale.values()) == {"changed: training.epochs"}
+    assert (len(plan.done), len(plan.stale), len(plan.to_do)) == (0, 4, 0)
+
+
+def test_a_failed_trial_is_counted_and_trained_again(store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    id = make(study(), ledger).done[0]
+    shutil.rmtree(ledger.trial_folder(id))
+    ledger.fail(Failure(id=id, cause="code", sentence="x", traceback="", epoch=0, attempt="a",
+                        host="h"))  # fmt: skip
+    plan = make(study(), ledger)
+    assert (plan.failed, len(plan.done)) == ((id,), 3)
+    assert [item.id for item in plan.to_train] == [id]
+
+
+def test_auto_takes_the_demo_and_says_so_loudly(tmp_path: Path) -> None:
+    plan = make(study(corpus="auto"), Ledger.open(str(tmp_path / "s")))
+    assert plan.asked.corpus == "demo"
+    assert plan.loud[0].startswith("Corpus: `demo`, synthesised speech, since `iemocap` is not")
+
+
+def test_an_unregistered_corpus_is_lacking_with_the_remedy(tmp_path: Path) -> None:
+    ledger = Ledger.open(str(tmp_path / "s"))
+    with pytest.raises(LackError) as caught:
+        make(study(corpus="ravdess"), ledger)
+    assert str(caught.value) == (
+        f"The corpus `ravdess` is not registered in `{ledger.root}`. "
+        "`ablate corpus add ravdess FOLDER` registers it."
+    )
+
+
+def test_folds_that_the_corpus_cannot_give_are_refused_at_their_place(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        make(study(folds=6), Ledger.open(str(tmp_path / "s")))
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith("smoke.yaml:4:19: `protocol.folds` must be at most 5 for the 10 speake")
+
+
+def test_an_emotion_the_corpus_lacks_is_refused_at_its_place(tmp_path: Path) -> None:
+    more = "emotions: {calm: calm, sad: sad}"
+    with pytest.raises(StudyError) as caught:
+        make(study(more=more), Ledger.open(str(tmp_path / "s")))
+    assert str(caught.value).splitlines()[0].startswith("smoke.yaml:6:11: ")
+    assert "`calm`" in str(caught.value)
+
+
+def test_the_snapshot_is_what_was_asked(store: Path) -> None:
+    (path,) = (store / "studies").glob("smoke@*.json")
+    assert json.loads(path.read_bytes()) == json.loads(
+        json.dumps(make(study(), Ledger.open(str(store))).asked.to_json())
+    ) | {"question": "Does anything break, with and without a fully adjacent layer?"}

@@ -1,0 +1,257 @@
+"""The whole chain on synthesised speech, in this process; Ray has tests/contracts."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+
+from model.config import Aggregators
+from orchestrator import worker
+from orchestrator.claims import acquire
+from orchestrator.cluster import InlineCluster, Task, Tell, Work
+from orchestrator.errors import DamageError
+from orchestrator.events import Done, Epoch, Event, Failed, Note, Planned
+from orchestrator.ledger import Ledger
+from orchestrator.run import ATTEMPTS, RunResult, run
+from orchestrator.study import Study, read_study
+
+
+@pytest.fixture
+def smoke(root: Path) -> Study:
+    return read_study(root / "studies" / "smoke.yaml")
+
+
+def go(study: Study, store: Path) -> tuple[RunResult, list[Event]]:
+    events: list[Event] = []
+    result = run(study, Ledger.open(str(store)), InlineCluster(), events.append)
+    return result, events
+
+
+def ids(ledger: Ledger) -> list[str]:
+    return sorted(path.name for path in ledger.trials.iterdir())
+
+
+def scored(ledger: Ledger, id: str) -> object:
+    outcome = ledger.outcome(id)
+    assert outcome is not None
+    return outcome.scored_part
+
+
+def forget(ledger: Ledger, id: str) -> None:
+    shutil.rmtree(ledger.trial_folder(id))
+
+
+def test_a_finished_study_trains_nothing(smoke: Study, store: Path) -> None:
+    result, events = go(smoke, store)
+    assert result.trained == 0
+    assert not [e for e in events if isinstance(e, Done | Epoch)]
+    assert isinstance(events[-1], Planned) and len(events[-1].done) == 4
+
+
+def test_a_lost_trial_is_trained_again_to_the_same_bits(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    lost = ids(ledger)[0]
+    before = scored(ledger, lost)
+    forget(ledger, lost)
+    assert go(smoke, store)[0].trained == 1
+    assert scored(ledger, lost) == before
+
+
+def test_an_attempt_leaves_its_files_and_their_digests(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    outcome = ledger.outcome(ids(ledger)[0])
+    assert outcome is not None
+    folder = ledger.attempt_folder(outcome.id, outcome.attempt)
+    assert {p.name for p in folder.iterdir()} == set(outcome.files)
+    table = pq.read_table(folder / "predictions.parquet").to_pandas()
+    probabilities = table[[c for c in table.columns if c.startswith("p_")]]
+    assert probabilities.sum(axis=1).sub(1).abs().max() < 1e-5
+    chosen = table[table.choice == "chosen"]
+    for scores in outcome.scores:
+        if (scores.choice, scores.unit) == ("chosen", "utterance"):
+            own = chosen[chosen.speaker == scores.speaker]
+            means = own.groupby(["utterance", "emotion"])[list(probabilities)].mean()
+            hits = (means.idxmax(axis=1).str[2:] == means.index.get_level_values("emotion")).sum()
+            assert hits == sum(row[i] for i, row in enumerate(scores.confusion))
+    weights = load_file(folder / "weights.safetensors")
+    assert {name.partition("/")[0] for name in weights} == {"tests_a", "tests_b"}
+    assert len(json.loads((folder / "history.json").read_bytes())) == outcome.epochs
+    assert not list(ledger.trial_folder(outcome.id).glob("checkpoint*"))
+
+
+def test_a_trial_resumes_after_any_epoch_to_the_same_bits(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    lost = ids(ledger)[1]
+    before = scored(ledger, lost)
+    forget(ledger, lost)
+    seen: list[int] = []
+
+    def die_after_the_first_epoch(event: Event) -> None:
+        if isinstance(event, Epoch):
+            seen.append(event.epoch)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(smoke, ledger, InlineCluster(), die_after_the_first_epoch)
+    assert seen == [1] and ledger.checkpoint_file(lost).exists()
+    result, events = go(smoke, store)
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [2]
+    assert scored(ledger, lost) == before
+    outcome = ledger.outcome(lost)
+    assert outcome is not None and outcome.resumed == 1 and result.failed == ()
+
+
+def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    lost = ids(ledger)[2]
+    before = scored(ledger, lost)
+    forget(ledger, lost)
+
+    def die(event: Event) -> None:
+        if isinstance(event, Epoch):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(smoke, ledger, InlineCluster(), die)
+    (tensors,) = ledger.trial_folder(lost).glob("checkpoint-*.safetensors")
+    blob = bytearray(tensors.read_bytes())
+    blob[len(blob) // 2] ^= 4
+    tensors.write_bytes(blob)
+    events = go(smoke, store)[1]
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]
+    assert scored(ledger, lost) == before
+
+
+def test_a_trial_that_raises_is_named_and_the_others_go_on(
+    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(str(store))
+    for id in ids(ledger):
+        forget(ledger, id)
+    real = worker.fit
+    calls: list[int] = []
+
+    def fit_but_first(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError("a fault of the code")
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "fit", fit_but_first)
+    result, events = go(smoke, store)
+    (failed,) = [e for e in events if isinstance(e, Failed)]
+    assert (failed.cause, failed.sentence) == ("code", "ZeroDivisionError: a fault of the code")
+    assert result.trained == 3 and result.failed == (failed.id,)
+    record = ledger.read_failure(Path(failed.record))
+    assert "fit_but_first" in record.traceback
+    monkeypatch.undo()
+    assert go(smoke, store)[0].trained == 1
+
+
+def test_a_damaged_shard_fails_the_trial_by_name(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    forget(ledger, ids(ledger)[0])
+    for shard in ledger.shards.glob("*.arrow"):
+        blob = bytearray(shard.read_bytes())
+        blob[len(blob) // 2] ^= 1
+        shard.write_bytes(blob)
+    result, events = go(smoke, store)
+    (failed,) = [e for e in events if isinstance(e, Failed)]
+    assert failed.cause == "data" and ".arrow" in failed.sentence and result.trained == 0
+
+
+def test_a_diverging_trial_says_its_epoch(smoke: Study, store: Path) -> None:
+    sums = Aggregators(softmax=Fraction(0), sum=Fraction(1), mean=Fraction(0))
+    settings = {"fa_layer": "all", "layers": 8, "aggregators": sums}
+    wild = replace(
+        smoke,
+        settings={**smoke.settings, "training": {"epochs": 3, "lr": 1.0}},
+        rows=(replace(smoke.rows[0], settings=settings),),
+        reference=None,
+    )
+    result, events = go(wild, store)
+    failures = [e for e in events if isinstance(e, Failed)]
+    assert result.failed and all(e.cause == "diverged" for e in failures)
+    assert "is not a number in epoch" in failures[0].sentence
+
+
+def test_a_damaged_outcome_stops_the_run_before_it_trains(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    (ledger.trial_folder(ids(ledger)[0]) / "outcome.json").write_text("{")
+    with pytest.raises(DamageError, match="is damaged"):
+        go(smoke, store)
+
+
+class DyingCluster:
+    """A cluster whose workers die at one trial without a word, some number of times."""
+
+    slots, device = 2, "cpu"
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths, self.batches = deaths, list[int]()
+        self.victim = ""
+
+    def __enter__(self) -> "DyingCluster":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+        self.batches.append(len(tasks))
+        self.victim = self.victim or tasks[0].id
+        for task in tasks:
+            if task.id == self.victim and self.deaths:
+                self.deaths -= 1
+                tell(Epoch(task.id, 1, 2, 0.5))
+            else:
+                work(task, tell)
+
+
+@pytest.mark.parametrize("deaths", [1, ATTEMPTS])
+def test_a_trial_whose_worker_dies_goes_last_and_alone(
+    smoke: Study, store: Path, deaths: int
+) -> None:
+    ledger = Ledger.open(str(store))
+    for id in ids(ledger):
+        forget(ledger, id)
+    cluster = DyingCluster(deaths)
+    events: list[Event] = []
+    result = run(smoke, ledger, cluster, events.append)
+    assert cluster.batches == [4] + [1] * min(deaths, ATTEMPTS - 1)
+    notes = [e.sentence for e in events if isinstance(e, Note) and "died" in e.sentence]
+    assert len(notes) == min(deaths, ATTEMPTS - 1)
+    if deaths == ATTEMPTS:
+        assert result.failed == (cluster.victim,)
+        (record,) = ledger.failures(cluster.victim)
+        assert ledger.read_failure(record).cause == "infrastructure"
+    else:
+        assert result.failed == () and result.trained == 4
+
+
+def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    lost = ids(ledger)[0]
+    kept = ledger.trial_folder(lost).rename(store / "aside")
+    ledger.trial_folder(lost).mkdir()
+    claim = acquire(ledger.claim_file(lost))
+    assert claim is not None
+
+    events: list[Event] = []
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        if type(event).__name__ == "Elsewhere":  # the other run finishes it
+            for path in kept.iterdir():
+                path.rename(ledger.trial_folder(lost) / path.name)
+
+    result = run(smoke, ledger, InlineCluster(), hear)
+    claim.release()
+    assert result.trained == 0 and not [e for e in events if isinstance(e, Epoch)]
+    assert [e for e in events if isinstance(e, Done)] == [Done(lost, 0.0)]

@@ -1,0 +1,57 @@
+from fractions import Fraction
+
+import pytest
+
+from orchestrator.settings import PROFILES, READINGS, as_fraction, fa_layers, resolve
+
+
+@pytest.mark.parametrize(
+    ("written", "fraction"),
+    [
+        (0.333, Fraction(1, 3)), (0.334, Fraction(1, 3)), ("1/3", Fraction(1, 3)),
+        ("2 / 6", Fraction(1, 3)), (0.5, Fraction(1, 2)), (1, Fraction(1)), (0, Fraction(0)),
+        (0.167, Fraction(1, 6)), (0.33, Fraction(33, 100)), ("x", None), (True, None),
+        (1.5, None), (-0.1, None), ("1/0", None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_weight_is_the_fraction_a_person_means(written: object, fraction: object) -> None:
+    assert as_fraction(written) == fraction
+
+
+def test_layers_of_settings_override_each_other_in_order() -> None:
+    study = {"profile": "quick", "hidden": 64, "training": {"lr": 0.5}}
+    row = {"reading": "size-matched", "training": {"epochs": 3}}
+    found = resolve("paper", study, row)
+    assert (found.training.lr, found.training.epochs) == (0.5, 3)
+    assert found.training.batch == PROFILES["quick"]["training"]["batch"]
+    assert found.model.layer_norm and found.model.deep_heads and found.model.attention_output
+    assert (found.model.hidden, found.profile, found.reading) == (64, "quick", "size-matched")
+
+
+def test_a_row_may_go_back_to_another_reading() -> None:
+    found = resolve("quick", {"reading": "size-matched"}, {"reading": "as-written"})
+    assert not found.model.layer_norm and found.features.node_step == 10
+
+
+def test_readings_and_profiles_spell_out_the_same_keys() -> None:
+    for table in (READINGS, PROFILES):
+        assert len({tuple(sorted(values)) for values in table.values()}) == 1
+
+
+def test_a_profile_never_touches_network_features_or_reading() -> None:
+    assert all(set(values) == {"training"} for values in PROFILES.values())
+
+
+@pytest.mark.parametrize(
+    ("word", "layers", "found"),
+    [("last", 4, (4,)), ("antepenultimate", 4, (2,)), ("penultimate", 2, (1,)), ("all", 3,
+     (1, 2, 3)), ("none", 3, ()), ((4, 2, 2), 4, (2, 4))],
+)  # fmt: skip
+def test_fa_words_are_layer_numbers(word: object, layers: int, found: object) -> None:
+    assert fa_layers(word, layers) == found  # type: ignore[arg-type]
+
+
+def test_a_layer_beyond_the_last_is_refused() -> None:
+    sentence = "^`fa_layer` must be one of the 2 layers, but is `antepenultimate` instead.$"
+    with pytest.raises(ValueError, match=sentence):
+        fa_layers("antepenultimate", 2)

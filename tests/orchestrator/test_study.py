@@ -1,0 +1,174 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from orchestrator.errors import RequestError, StudyError
+from orchestrator.study import parse_study, read_study, schema
+from orchestrator.yaml_lines import read
+
+GOOD = """\
+study: position
+question: Where?
+table: 1
+corpus: demo
+protocol: {folds: 5, seeds: 2}
+baseline: {layers: 4, hidden: 64}
+rows:
+  - {name: Last, set: {fa_layer: last}, paper: {wa: 70.67}}
+  - {name: None, set: {fa_layer: none}}
+reference: Last
+claim: {better: Last, than: rest, on: ua}
+"""
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(StudyError) as caught:
+        parse_study(text, "s.yaml")
+    return [f"{f.line}:{f.column} {f.sentence}" for f in caught.value.faults]
+
+
+def test_a_study_is_read() -> None:
+    study = parse_study(GOOD, "s.yaml")
+    assert (study.name, study.table, study.corpus) == ("position", 1, "demo")
+    assert (study.folds, study.seeds) == (5, 2)
+    assert [row.name for row in study.rows] == ["Last", "None"]
+    assert study.rows[0].paper == {"wa": 70.67}
+    assert study.claim is not None and study.claim.than == ("None",)
+
+
+def test_axes_span_a_grid() -> None:
+    text = "study: g\nfigure: 2\naxes: {layers: [4, 5], fa_layer: [last, [1, 2]]}\n"
+    names = [row.name for row in parse_study(text, "g.yaml").rows]
+    assert names == [
+        "layers 4, fa layer last", "layers 4, fa layer 1+2",
+        "layers 5, fa layer last", "layers 5, fa layer 1+2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("protocol", "protocl", "5:1 `protocl` is not a key. Did you mean `protocol`?"),
+        ("hidden: 64", "hiden: 64",
+         "6:23 `baseline.hiden` is not a key. Did you mean `hidden`?"),
+        ("hidden: 64", "node_step: 50",
+         "6:23 `baseline.node_step` is not a key. It belongs at the top level."),
+        ("table: 1", "table: 1\nlayers: 4",
+         "4:1 `layers` is not a key. It belongs under `baseline`."),
+        ("table: 1", "table: one", "3:8 `table` must be a whole number from 1 to 99, "
+         "but is `one` instead."),
+        ("table: 1\n", "", "1:1 A study must declare a `table:` or a `figure:`."),
+        ("corpus: demo", "corpus: iemocop",
+         "4:9 `corpus` must be a known corpus, but is `iemocop` instead. "
+         "Did you mean `iemocap`?"),
+        ("folds: 5", "folds: 1", "5:19 `protocol.folds` must be a whole number from 2 to 100, "
+         "but is `1` instead."),
+        ("layers: 4", "layers: 9", "6:20 `layers` must be a whole number from 1 to 8, "
+         "but is `9` instead."),
+        ("layers: 4", "layers: true", "6:20 `layers` must be a whole number from 1 to 8, "
+         "but is true instead."),
+        ("set: {fa_layer: last}", "set: {fa_layer: 5}",
+         "8:34 `fa_layer` must be one of the 4 layers, but is `5` instead. (row `Last`)"),
+        ("fa_layer: last", "fa_layer: lats",
+         "8:34 `fa_layer` must be a layer number from 1, a list of them, `last`, `penultimate`, "
+         "`antepenultimate`, `all` or `none`, but is `lats` instead. Did you mean `last`?"),
+        ("fa_layer: none", "fa_layer: 4",
+         "9:5 The rows `Last` and `None` are the same variant: what `None` sets changes "
+         "nothing."),
+        ("name: None", "name: Last", "9:5 The row `Last` stands here twice."),
+        ("wa: 70.67", "war: 70.67",
+         "8:49 `paper.war` is not a key. Did you mean `wa`?"),
+        ("wa: 70.67", "wa: 170", "8:53 `paper.wa` must be a percentage, but is `170` instead."),
+        ("reference: Last", "reference: Lasst",
+         "10:12 `reference` must be the name of a row, but is `Lasst` instead. "
+         "Did you mean `Last`?"),
+        ("than: rest", "then: rest",
+         "11:1 `claim` must say `better` and `than`; `than` is missing."),
+        ("rows:", "search: {layers: [4]}\nrows:",
+         "7:1 `search` is not available yet: list `rows` or span `axes`."),
+        ("study: position", "study: ../../etc",
+         "1:8 `study` must be a name of small letters, digits, `_` and `-`, "
+         "but is `../../etc` instead."),
+        ("set: {fa_layer: none}", "set: {corpus: demo}",
+         "9:24 `set.corpus` cannot differ between rows: they must score the same speech. "
+         "Give it to a study of its own."),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_with_its_place_and_remedy(old: str, new: str, fault: str) -> None:
+    assert old in GOOD
+    assert fault in faults(GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("weights", "fault"),
+    [
+        ("{softmax: 1/2, sum: 1/4}",
+         "`aggregators` must sum to 1, but sums to 3/4 (0.75) instead."),
+        ("{softmax: 1/2, sun: 1/2}",
+         "`aggregators.sun` is not an aggregator. Did you mean `sum`?"),
+        ("{softmax: -1, sum: 2}", "`aggregators.softmax` must be a number from 0 to 1 or a "
+         "fraction such as 1/3, but is `-1` instead."),
+        ("{softmax: 1/0, sum: 1}", "`aggregators.softmax` must be a number from 0 to 1 or a "
+         "fraction such as 1/3, but is `1/0` instead."),
+        ("3", "`aggregators` must map `softmax`, `sum` and `mean` to weights, "
+         "but is `3` instead."),
+    ],
+)  # fmt: skip
+def test_weights_must_make_sense(weights: str, fault: str) -> None:
+    found = faults(GOOD.replace("layers: 4", f"aggregators: {weights}"))
+    assert any(fault in f for f in found)
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
+    text = GOOD.replace("table: 1", "table: x").replace("seeds: 2", "seeds: 0")
+    text = text.replace("hidden: 64", "hiden: 64").replace("reference: Last", "reference: Nope")
+    assert [f.split(":")[0] for f in faults(text)] == ["3", "5", "6", "10"]
+
+
+def test_an_error_shows_the_line_and_a_caret() -> None:
+    with pytest.raises(StudyError) as caught:
+        parse_study(GOOD.replace("corpus: demo", "corpus: dmo"), "s.yaml")
+    assert str(caught.value).splitlines()[1:] == ["  corpus: dmo", "          ^"]
+
+
+def test_a_missing_file_names_its_neighbour(root: Path) -> None:
+    wrong = root / "studies" / "fa_postion.yaml"
+    sentence = f"The study file `{wrong}` does not exist. Did you mean `fa_position.yaml`?"
+    with pytest.raises(RequestError) as caught:
+        read_study(wrong)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("name", ["fa_position", "aggregator_weights", "smoke"])
+def test_shipped_studies_are_read_and_fit_the_schema(root: Path, name: str) -> None:
+    path = root / "studies" / f"{name}.yaml"
+    assert read_study(path).name == name
+    node, _ = read(path.read_text())
+    assert node is not None
+    jsonschema.validate(node.plain(), schema())
+
+
+def test_the_schema_is_json_and_refuses_what_the_reader_refuses() -> None:
+    json.dumps(schema())
+    node, _ = read(GOOD.replace("hidden: 64", "hiden: 64"))
+    assert node is not None
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(node.plain(), schema())
+
+
+def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path) -> None:
+    study = read_study(root / "studies" / "aggregator_weights.yaml")
+    weights = [row.settings["aggregators"] for row in study.rows]
+    shown = [f"{w.softmax} {w.sum} {w.mean}" for w in weights]
+    assert shown == [
+        "1/2 1/4 1/4", "1/4 1/2 1/4", "1/4 1/4 1/2", "3/5 1/5 1/5", "1/5 1/5 3/5",
+        "1/5 3/5 1/5", "1/3 1/3 1/3", "1 0 0", "0 1 0", "0 0 1",
+    ]  # fmt: skip
+    assert [row.paper["ua"] for row in study.rows] == [
+        66.52, 65.31, 65.30, 65.78, 66.24, 65.15, 67.72, 66.59, 66.38, 65.89,
+    ]  # fmt: skip
+    assert [row.paper["wa"] for row in study.rows] == [
+        68.46, 67.67, 67.26, 67.88, 70.76, 69.31, 72.48, 71.42, 71.26, 69.86,
+    ]  # fmt: skip

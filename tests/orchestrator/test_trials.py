@@ -1,0 +1,98 @@
+import json
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from features.config import FeatureConfig
+from model.config import Aggregators, ModelConfig, TrainConfig
+from orchestrator.settings import resolve
+from orchestrator.study import parse_study
+from orchestrator.trials import Trial, canonical, from_identity, variants
+
+TRIAL = Trial(
+    corpus="c" * 64,
+    classes=("angry", "sad"),
+    extractor="x 1",
+    features=FeatureConfig(),
+    model=ModelConfig(),
+    training=TrainConfig(),
+    train=("s1", "s2"),
+    a=("s3",),
+    b=("s4",),
+    seed=0,
+)
+
+
+def test_an_id_is_a_fixed_string() -> None:
+    """When this changes, every outcome ever trained is orphaned: raise SEMANTICS on purpose."""
+    assert TRIAL.id == "f1faa18bfab784795b1f5e872e78d7477b42b502f1dad1163da31b94813a2558"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"corpus": "d" * 64}, {"classes": ("angry", "happy")}, {"extractor": "x 2"},
+        {"train": ("s1", "s5")}, {"a": ("s5",)}, {"b": ("s5",)}, {"seed": 1},
+        {"features": FeatureConfig(node_step=50)}, {"features": FeatureConfig(padding="nodes")},
+        {"features": FeatureConfig(scaling="speaker")},
+        {"features": FeatureConfig(segment_nodes=60)},
+        {"model": ModelConfig(layers=3)}, {"model": ModelConfig(hidden=64)},
+        {"model": ModelConfig(fa_layers=())}, {"model": ModelConfig(fa_self=False)},
+        {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
+        {"model": ModelConfig(stage_loss=False)}, {"model": ModelConfig(layer_norm=True)},
+        {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
+        {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),
+                                                      mean=Fraction(0)))},
+        {"training": TrainConfig(lr=1e-3)}, {"training": TrainConfig(weight_decay=0.0)},
+        {"training": TrainConfig(batch=32)}, {"training": TrainConfig(epochs=2)},
+        {"training": TrainConfig(patience=2)}, {"training": TrainConfig(class_weights="inverse")},
+    ],
+)  # fmt: skip
+def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> None:
+    assert replace(TRIAL, **change).id != TRIAL.id
+
+
+def test_a_trial_comes_back_from_its_identity_as_json() -> None:
+    again = from_identity(json.loads(canonical(TRIAL.identity)))
+    assert again == TRIAL and again.id == TRIAL.id
+
+
+STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("fa_layer: last", "fa_layer: 4"),
+        ("aggregators: {softmax: 1/3, sum: 1/3, mean: 1/3}",
+         "aggregators: {mean: 0.333, sum: 0.333, softmax: 0.333}"),
+        ("aggregators: {softmax: 1, sum: 0, mean: 0}", "aggregators: {softmax: 1.0}"),
+        ("stage_loss: true", "stage_loss: on"),
+        ("training: {lr: 1e-4}", "training: {lr: 0.0001}"),
+    ],
+)  # fmt: skip
+def test_spelling_and_key_order_do_not_move_the_id(one: str, other: str) -> None:
+    found = [variants(parse_study(STUDY % ("layers: 4", s), "s"), "paper")[0] for s in (one, other)]
+    assert found[0] == found[1]
+
+
+def test_defaults_written_out_are_the_defaults() -> None:
+    plain = resolve("paper", {}, {})
+    written = resolve("paper", {"layers": 4, "hidden": 256, "fa_layer": "antepenultimate"}, {})
+    assert plain == written
+    assert (plain.model, plain.training) == (ModelConfig(), TrainConfig())
+
+
+def test_names_of_profiles_and_readings_stay_out_of_the_id() -> None:
+    quick = resolve("quick", {}, {})
+    spelled = resolve(
+        "paper",
+        {"training": {"lr": 1e-3, "batch": 32, "epochs": 15, "patience": quick.training.patience}},
+        {},
+    )
+    assert quick.training == spelled.training
+    assert "quick" not in canonical(TRIAL.identity) and "as-written" not in canonical(
+        TRIAL.identity
+    )
