@@ -2,131 +2,188 @@
 
 The softmax is element-wise: each channel weighs the neighbours by their own value in that channel,
 without a temperature. That is the aggregator of PNA (arXiv 2004.05718), which the paper cites.
-Its maximum is taken out before the exponential, so no value overflows.
+Its maximum is taken out before the exponential, so that nothing overflows.
 
-Nothing here knows a graph's shape, only three kinds of neighbourhood that need no edge list:
+Nothing here knows a graph's shape, only the three neighbourhoods that need no edge list:
 two nodes (`pair`), all nodes of a graph (`pooled`), all nodes but oneself (`others`).
-Letters: B graphs of a batch, N nodes, H channels.
+Letters: B segments of a batch, N nodes, H channels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-LOWEST = float("-inf")
+from model.nodes import Nodes
+
+Aggregate = Callable[[Tensor], Tensor]
+"""From node values ``(B, N, H)`` to what their neighbourhoods aggregate to, ``(B, N, H)``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weights:
-    """Weights of the three aggregators. Hyper-parameters of the paper: never learned."""
+    """Weights of the three aggregators. The paper's hyper-parameters alpha, beta, gamma, fixed."""
 
     softmax: float
     sum: float
     mean: float
 
+    @property
+    def total(self) -> float:
+        """What a lone neighbour counts: it is its own sum, mean and softmax."""
+        return self.softmax + self.sum + self.mean
 
-def pair(left: Tensor, right: Tensor, weights: Weights) -> Tensor:
-    """Aggregate neighbourhoods of exactly two nodes, channel by channel.
 
-    The softmax of two values is a sigmoid of their difference:
-    half the work of two exponentials, and nothing to overflow.
+def pair(halo_BMH: Tensor, weights: Weights) -> Tensor:
+    """Aggregate neighbourhoods of two: the values before and after each place of a row.
 
     Args:
-        left: values of one neighbour, any shape.
-        right: values of the other neighbour, the same shape.
+        halo_BMH: N + 2 values in a row: those of the nodes, one neighbour more at each end.
         weights: the aggregator weights.
 
     Returns:
-        The weighted aggregate, the same shape.
+        The weighted aggregate at the N inner places, ``(B, N, H)``.
     """
-    total = (left + right) * (weights.sum + weights.mean / 2)
-    if not weights.softmax:
-        return total
-    softmax = torch.lerp(right, left, torch.sigmoid(left - right))
-    return torch.add(total, softmax, alpha=weights.softmax)
+    result_BNH: Tensor = _Pair.apply(halo_BMH, weights)  # type: ignore[no-untyped-call]
+    return result_BNH
 
 
-def pooled(x_BNH: Tensor, real_BN1: Tensor | None, count_B11: Tensor, weights: Weights) -> Tensor:
-    """Aggregate all real nodes of a graph into one vector: O(N), no pair is ever formed.
-
-    Args:
-        x_BNH: node values.
-        real_BN1: True at real nodes; None when all are.
-        count_B11: number of real nodes, as a float.
-        weights: the aggregator weights.
+def pooled(x_BNH: Tensor, nodes: Nodes, weights: Weights) -> Tensor:
+    """Aggregate all real nodes of a segment into one vector: O(N), no pair is ever formed.
 
     Returns:
-        The aggregate, shape ``(B, 1, H)``.
+        The weighted aggregate, ``(B, 1, H)``.
     """
-    x_BNH = x_BNH if real_BN1 is None else x_BNH * real_BN1
-    result_B1H = x_BNH.sum(1, keepdim=True) * (weights.sum + weights.mean / count_B11)
+    total_B1H = nodes.cleared(x_BNH).sum(1, keepdim=True)
+    total_B1H = total_B1H * (weights.sum + weights.mean / nodes.count_B11)
     if not weights.softmax:
-        return result_B1H
-    softmax_B1H = _softmax(x_BNH, real_BN1)
-    return torch.add(result_B1H, softmax_B1H, alpha=weights.softmax)
+        return total_B1H
+    softmax_B1H = _softmax(nodes.cleared(x_BNH, float("-inf")))
+    return torch.add(total_B1H, softmax_B1H, alpha=weights.softmax)
 
 
-def others(x_BNH: Tensor, real_BN1: Tensor | None, count_B11: Tensor, weights: Weights) -> Tensor:
+def others(x_BNH: Tensor, nodes: Nodes, weights: Weights) -> Tensor:
     """Aggregate, for every node, all real nodes but itself: O(N), and nothing is subtracted.
 
     "All minus mine" loses every digit of the rest once one node outweighs it,
-    so sums come from `_sum_of_others` and the softmax treats the greatest node apart.
-
-    Args:
-        x_BNH: node values.
-        real_BN1: True at real nodes; None when all are.
-        count_B11: number of real nodes, as a float.
-        weights: the aggregator weights.
+    so sums are built by a tree, and in the softmax the greatest node is treated apart.
 
     Returns:
-        The aggregate, shape ``(B, N, H)``; 0 for the only node of a graph.
+        The weighted aggregate, ``(B, N, H)``; 0 for the only node of a segment.
     """
-    x_BNH = x_BNH if real_BN1 is None else x_BNH * real_BN1
-    factor_B11 = weights.sum + weights.mean / (count_B11 - 1).clamp(min=1)
-    result_BNH = _sum_of_others(x_BNH) * factor_B11
+    factor_B11 = weights.sum + weights.mean / (nodes.count_B11 - 1).clamp(min=1)
+    total_BNH = _sum_of_others(nodes.cleared(x_BNH)) * factor_B11
     if not weights.softmax:
-        return result_BNH
-    return torch.add(result_BNH, _softmax_of_others(x_BNH, real_BN1), alpha=weights.softmax)
+        return total_BNH
+    softmax_BNH = _softmax_of_others(nodes.cleared(x_BNH, float("-inf")))
+    return torch.add(total_BNH, softmax_BNH, alpha=weights.softmax)
 
 
-def _softmax(x_BNH: Tensor, real_BN1: Tensor | None) -> Tensor:
-    """Softmax aggregate of all real nodes, ``(B, 1, H)``; 0 where a graph has none."""
-    scores_BNH = x_BNH if real_BN1 is None else x_BNH.masked_fill(~real_BN1, LOWEST)
-    top_B1H = scores_BNH.detach().amax(1, keepdim=True)
-    share_BNH = (scores_BNH - top_B1H.clamp(min=torch.finfo(top_B1H.dtype).min)).exp()
-    whole_B1H = share_BNH.sum(1, keepdim=True).clamp(min=1)  # the greatest alone counts 1
-    return (x_BNH * share_BNH).sum(1, keepdim=True) / whole_B1H
+class _Pair(torch.autograd.Function):
+    """`pair`, with its derivative by hand: it keeps one tensor where autograd would keep four.
 
-
-def _softmax_of_others(x_BNH: Tensor, real_BN1: Tensor | None) -> Tensor:
-    """Softmax aggregate of all real nodes but oneself, ``(B, N, H)``.
-
-    Shares relative to the greatest node serve all but that node itself:
-    its own neighbourhood may vanish beside it, so it is aggregated with a scale of its own.
+    The softmax of two values is a sigmoid s of their difference d = l - r, the aggregate r + s d:
+    half the work of two exponentials, and nothing to overflow. Its slope in l is s + d s (1 - s),
+    in r one minus that.
     """
-    real_BNH = torch.ones_like(x_BNH, dtype=torch.bool) if real_BN1 is None else real_BN1
-    scores_BNH = x_BNH.masked_fill(~real_BNH, LOWEST)
-    top_B1H, where_B1H = scores_BNH.detach().max(1, keepdim=True)
-    share_BNH = (scores_BNH - top_B1H).exp()
+
+    @staticmethod
+    def forward(ctx: Any, halo_BMH: Tensor, weights: Weights) -> Tensor:
+        ctx.save_for_backward(halo_BMH)
+        ctx.weights = weights
+        left_BNH, right_BNH = halo_BMH[:, :-2], halo_BMH[:, 2:]
+        result_BNH = (left_BNH + right_BNH).mul_(weights.sum + weights.mean / 2)
+        if weights.softmax:
+            share_BNH = torch.sub(left_BNH, right_BNH).sigmoid_()
+            softmax_BNH = torch.lerp(right_BNH, left_BNH, share_BNH, out=share_BNH)
+            result_BNH.add_(softmax_BNH, alpha=weights.softmax)
+        return result_BNH
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_BNH: Tensor) -> tuple[Tensor, None]:
+        (halo_BMH,), weights = ctx.saved_tensors, ctx.weights
+        grad_halo_BMH = torch.zeros_like(halo_BMH)
+        both = weights.sum + weights.mean / 2
+        if not weights.softmax:
+            grad_halo_BMH[:, :-2].add_(grad_BNH, alpha=both)
+            grad_halo_BMH[:, 2:].add_(grad_BNH, alpha=both)
+            return grad_halo_BMH, None
+        slope_BNH = halo_BMH[:, :-2] - halo_BMH[:, 2:]
+        share_BNH = slope_BNH.sigmoid()
+        slope_BNH.mul_(share_BNH).addcmul_(slope_BNH, share_BNH, value=-1).add_(share_BNH)
+        slope_BNH.mul_(weights.softmax)
+        grad_halo_BMH[:, :-2] = torch.add(slope_BNH, both, out=share_BNH).mul_(grad_BNH)
+        slope_BNH.neg_().add_(both + weights.softmax)
+        grad_halo_BMH[:, 2:].addcmul_(slope_BNH, grad_BNH)
+        return grad_halo_BMH, None
+
+
+class _Softmax(torch.autograd.Function):
+    """`_softmax`, y, with its derivative by hand.
+
+    With p a node's share of the softmax, dy/dx = p (1 + x - y): two tensors where autograd
+    would keep five.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x_BNH: Tensor) -> Tensor:
+        top_B1H = x_BNH.amax(1, keepdim=True).clamp_(min=torch.finfo(x_BNH.dtype).min)
+        share_BNH = (x_BNH - top_B1H).exp_()
+        share_BNH.div_(share_BNH.sum(1, keepdim=True).clamp_(min=1))  # the greatest counts 1
+        x_BNH = _finite(x_BNH)
+        y_B1H = (x_BNH * share_BNH).sum(1, keepdim=True)
+        ctx.save_for_backward(x_BNH, share_BNH, y_B1H)
+        return y_B1H
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_B1H: Tensor) -> Tensor:
+        x_BNH, share_BNH, y_B1H = ctx.saved_tensors
+        grad_BNH: Tensor = (x_BNH - y_B1H).add_(1).mul_(share_BNH).mul_(grad_B1H)
+        return grad_BNH
+
+
+def _softmax(x_BNH: Tensor) -> Tensor:
+    """Softmax aggregate of all nodes that are not -inf, ``(B, 1, H)``; 0 if there is none."""
+    y_B1H: Tensor = _Softmax.apply(x_BNH)  # type: ignore[no-untyped-call]
+    return y_B1H
+
+
+def _softmax_of_others(x_BNH: Tensor) -> Tensor:
+    """Softmax aggregate of all nodes that are not -inf but oneself, ``(B, N, H)``.
+
+    Shares relative to the greatest node serve every node but the greatest:
+    its neighbours may vanish beside it, so they are aggregated on a scale of their own.
+    """
+    top_B1H, where_B1H = x_BNH.detach().max(1, keepdim=True)
     is_top_BNH = torch.zeros_like(x_BNH, dtype=torch.bool).scatter(1, where_B1H, True)
+    share_BNH = (x_BNH - top_B1H).exp()
     whole_BNH = _sum_of_others(share_BNH).masked_fill(is_top_BNH, 1)
-    shared_BNH = _sum_of_others(x_BNH * share_BNH) / whole_BNH
-    rest_B1H = _softmax(x_BNH, real_BNH & ~is_top_BNH)
-    return torch.where(is_top_BNH, rest_B1H, shared_BNH)
+    shared_BNH = _sum_of_others(_finite(x_BNH) * share_BNH) / whole_BNH
+    beside_top_B1H = _softmax(x_BNH.masked_fill(is_top_BNH, float("-inf")))
+    return torch.where(is_top_BNH, beside_top_B1H, shared_BNH)
+
+
+def _finite(x_BNH: Tensor) -> Tensor:
+    """Replace the -inf of absent nodes by 0: their share is 0, and 0 x inf is not a number."""
+    return x_BNH.masked_fill(x_BNH == float("-inf"), 0)
 
 
 def _sum_of_others(x_BNH: Tensor) -> Tensor:
-    """Sum of all nodes but oneself, by a tree: my pair's others, and the other one of my pair.
+    """Sum of all nodes but oneself, by a tree: what is outside my pair, plus my pair's other half.
 
-    N + N/2 + N/4 + ... additions, log2(N) deep: the rounding error grows with log N.
-    (Prefix and suffix sums would do on a CPU; on a GPU `cumsum` refuses to be deterministic.)
+    N + N/2 + N/4 + ... additions, so O(N); log2(N) deep, so the rounding error grows with log N.
+    (Prefix and suffix sums would serve a CPU; on a GPU `cumsum` refuses to be deterministic.)
     """
     batch, nodes, width = x_BNH.shape
     if nodes == 1:
         return torch.zeros_like(x_BNH)
     if nodes % 2:
         x_BNH = torch.cat([x_BNH, x_BNH.new_zeros(batch, 1, width)], dim=1)
-    pairs_BM2H = x_BNH.view(batch, -1, 2, width)
+    pairs_BM2H = x_BNH.reshape(batch, -1, 2, width)
     outside_BM1H = _sum_of_others(pairs_BM2H.sum(2)).unsqueeze(2)
     return (outside_BM1H + pairs_BM2H.flip(2)).view(batch, -1, width)[:, :nodes]

@@ -1,7 +1,7 @@
 """Which nodes of a padded batch are real: the one place where lengths become masks.
 
 Padding is masked wherever nodes meet: Bi-GRU, ends of the cycle, FA, attention and pooling.
-A padded segment therefore scores what its unpadded twin scores.
+A padded segment therefore scores what its unpadded twin scores (the paper says nothing on this).
 """
 
 from dataclasses import dataclass
@@ -12,39 +12,64 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """The real nodes of a batch of B segments, padded to N nodes.
+    """The real nodes of a batch of B segments, all padded to N nodes.
 
     Attributes:
         lengths_B: number of real nodes of each segment, at least 1.
-        padded: N, the length all are padded to.
-        full: whether no segment is padded; then the masks below are None and cost nothing.
+        padded: N.
+        shortest: the least of ``lengths_B``; equal to ``padded`` when no segment is padded,
+            and then masks are left out and cost nothing.
+        count_B11: ``lengths_B`` as floating point numbers.
     """
 
     lengths_B: Tensor
     padded: int
-    full: bool
+    shortest: int
+    count_B11: Tensor
 
     @classmethod
-    def of(cls, lengths_B: Tensor, padded: int) -> "Nodes":
-        """Describe segments of these lengths, padded to ``padded`` nodes."""
-        return cls(lengths_B, padded, bool((lengths_B == padded).all()))
+    def of(cls, lengths_B: Tensor, padded: int, dtype: torch.dtype = torch.float32) -> "Nodes":
+        """Describe segments of these lengths, padded to ``padded`` nodes, with values ``dtype``."""
+        return cls(lengths_B, padded, int(lengths_B.min()), lengths_B.to(dtype)[:, None, None])
 
     @property
-    def real_BN1(self) -> Tensor | None:
-        """True at real nodes, ``(B, N, 1)``; None when all are real."""
-        if self.full:
-            return None
-        steps_N = torch.arange(self.padded, device=self.lengths_B.device)
-        return (steps_N < self.lengths_B[:, None]).unsqueeze(2)
+    def steps_N(self) -> Tensor:
+        """0 to N - 1."""
+        return torch.arange(self.padded, device=self.lengths_B.device)
 
     @property
-    def count_B11(self) -> Tensor:
-        """Number of real nodes as a float, ``(B, 1, 1)``."""
-        return self.lengths_B.to(torch.get_default_dtype())[:, None, None]
+    def real_BN(self) -> Tensor:
+        """True at real nodes."""
+        return self.steps_N < self.lengths_B[:, None]
 
     @property
-    def reversal_BN(self) -> Tensor:
-        """Where each node stands when the real part of its segment is read backwards."""
-        steps_N = torch.arange(self.padded, device=self.lengths_B.device)
-        mirrored_BN = self.lengths_B[:, None] - 1 - steps_N
-        return torch.where(mirrored_BN >= 0, mirrored_BN, steps_N)
+    def is_last_BN1(self) -> Tensor:
+        """True at the last real node of each segment."""
+        return (self.steps_N == self.lengths_B[:, None] - 1).unsqueeze(2)
+
+    def from_end(self, x_BNH: Tensor, steps: int) -> Tensor:
+        """Take the last real node (1), the one before it (2), ...; the first if there is none."""
+        if self.shortest == self.padded:
+            row = max(self.padded - steps, 0)
+            return x_BNH[:, row : row + 1]
+        row_B11 = (self.lengths_B - steps).clamp(min=0)[:, None, None]
+        return x_BNH.gather(1, row_B11.expand(-1, 1, x_BNH.shape[2]))
+
+    def cleared(self, x_BNH: Tensor, value: float = 0.0) -> Tensor:
+        """Put ``value`` at padded nodes; whatever stood there leaves no trace."""
+        if self.shortest == self.padded:
+            return x_BNH
+        return x_BNH.masked_fill(~self.real_BN.unsqueeze(2), value)
+
+    def pooled(self, x_BNH: Tensor, pooling: str) -> Tensor:
+        """Mean or sum over real nodes, ``(B, H)``."""
+        total_BH = self.cleared(x_BNH).sum(1)
+        return total_BH if pooling == "sum" else total_BH / self.count_B11.squeeze(2)
+
+    def reversed(self, x_BNH: Tensor) -> Tensor:
+        """Read the real nodes of each segment backwards; padding stays where it is."""
+        if self.shortest == self.padded:
+            return x_BNH.flip(1)
+        mirrored_BN = self.lengths_B[:, None] - 1 - self.steps_N
+        order_BN = torch.where(mirrored_BN >= 0, mirrored_BN, self.steps_N)
+        return x_BNH.gather(1, order_BN.unsqueeze(2).expand_as(x_BNH))

@@ -38,6 +38,7 @@ FLOORS = {
         "config": 0,
         "errors": 0,
         "metrics": 0,
+        "memory": 0,
         "seeding": 1,
         "nodes": 1,
         "stage_loss": 1,

@@ -1,0 +1,122 @@
+"""Seeds derived, never stored; and a process pinned down, whoever used it before.
+
+Every random draw of a training comes from `derive(seed, epoch, purpose)`. So no generator's state
+has to be saved: a training resumed at any epoch draws what the uninterrupted one draws.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import torch
+
+from model.errors import ModelError
+
+
+def derive(seed: int, epoch: int, purpose: str) -> int:
+    """Derive one purpose's seed from the seed of the trial.
+
+    Args:
+        seed: seed of the trial.
+        epoch: epoch it is for; 0 is before the first.
+        purpose: what is drawn, such as ``order``.
+
+    Returns:
+        63 bits, the same on every machine.
+
+    Example:
+        >>> derive(0, 1, "order") == derive(0, 1, "order") != derive(0, 2, "order")
+        True
+    """
+    digest = blake2b(f"{seed}/{epoch}/{purpose}".encode(), digest_size=8, person=b"ablate")
+    return int.from_bytes(digest.digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of the process that may change a result."""
+
+    name: str
+    wanted: object
+    read: Callable[[], object]
+    write: Callable[[Any], object]
+
+
+def _attribute(holder: Any, path: str, wanted: object) -> Setting:
+    """Describe a setting that is a plain attribute of a module of torch."""
+    name = path.rpartition(".")[2]
+    return Setting(
+        path, wanted, lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
+    )
+
+
+SETTINGS = (
+    # One thread: two give other bits, and deterministic algorithms do not change that.
+    Setting("num_threads", 1, torch.get_num_threads, torch.set_num_threads),
+    Setting("default_dtype", torch.float32, torch.get_default_dtype, torch.set_default_dtype),
+    Setting(
+        "default_device",
+        torch.device("cpu"),
+        torch.get_default_device,
+        lambda device: torch.set_default_device(None if device.type == "cpu" else device),
+    ),
+    Setting(
+        "float32_matmul_precision",
+        "highest",
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    Setting(
+        "deterministic_algorithms",
+        True,
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    Setting("grad_enabled", True, torch.is_grad_enabled, torch.set_grad_enabled),
+    Setting(
+        "anomaly_detection",
+        False,
+        torch.is_anomaly_enabled,
+        torch.autograd.set_detect_anomaly,
+    ),
+    # A denormal and a flushed one differ; torch tells the state only by what it does.
+    Setting(
+        "flush_denormal",
+        False,
+        lambda: bool(torch.tensor([1e-40]).mul(1).eq(0).item()),
+        torch.set_flush_denormal,
+    ),
+    # We read no memory before writing it: filling it first would only cost time.
+    _attribute(torch.utils.deterministic, "utils.deterministic.fill_uninitialized_memory", False),
+    _attribute(torch.backends.mkldnn, "backends.mkldnn.enabled", True),
+    _attribute(torch.backends.cudnn, "backends.cudnn.deterministic", True),
+    _attribute(torch.backends.cudnn, "backends.cudnn.benchmark", False),
+    _attribute(torch.backends.cudnn, "backends.cudnn.allow_tf32", False),
+    _attribute(torch.backends.cuda.matmul, "backends.cuda.matmul.allow_tf32", False),
+)
+
+
+def pin() -> None:
+    """Put the process into the one state trials are trained in, whatever an earlier one left.
+
+    ``CUBLAS_WORKSPACE_CONFIG`` is set too; it only counts if CUDA has not started yet.
+    """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    for setting in SETTINGS:
+        setting.write(setting.wanted)
+
+
+def verify() -> None:
+    """Check at the end of a trial that nothing changed what `pin` had set.
+
+    Raises:
+        ModelError: a setting leaked while the trial ran; its numbers are not to be trusted.
+    """
+    for setting in SETTINGS:
+        if (found := setting.read()) != setting.wanted:
+            raise ModelError(
+                f"torch's `{setting.name}` must be {setting.wanted} throughout a trial, "
+                f"but is {found} instead."
+            )

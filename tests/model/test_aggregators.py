@@ -1,0 +1,126 @@
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from model import aggregators
+from model.aggregators import Weights, others, pair, pooled
+from model.nodes import Nodes
+
+THIRDS = Weights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)
+SINGLES = [
+    Weights(softmax=1, sum=0, mean=0),
+    Weights(softmax=0, sum=1, mean=0),
+    Weights(softmax=0, sum=0, mean=1),
+]
+
+
+def plainly(neighbours_KH: Tensor, weights: Weights) -> Tensor:
+    """Eq. (4) word for word in float64, for one node with K neighbours."""
+    x_KH = neighbours_KH.double()
+    if not len(x_KH):
+        return x_KH.new_zeros(x_KH.shape[1])
+    softmax_H = (x_KH * x_KH.softmax(0)).sum(0)
+    return weights.softmax * softmax_H + weights.sum * x_KH.sum(0) + weights.mean * x_KH.mean(0)
+
+
+def all_nodes(nodes: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> Nodes:
+    return Nodes.of(torch.full((batch,), nodes), nodes, dtype)
+
+
+def extremes(nodes: int) -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(1)
+    x_1NH = torch.randn(1, nodes, 6, generator=draw)
+    peak_1NH = torch.zeros(1, nodes, 6)
+    peak_1NH[0, nodes // 2] = torch.tensor([50.0, 60, 70, 80, 90, 100])
+    return {
+        "one node outweighs a channel by 50 to 100": x_1NH + peak_1NH,
+        "one node lies far below": x_1NH - peak_1NH,
+        "equal values": torch.full((1, nodes, 6), 7.25),
+        "large negatives": x_1NH - 1e4,
+        "large and small": x_1NH * 10 ** torch.arange(-3.0, 3),
+        "two peaks": x_1NH + peak_1NH + peak_1NH.roll(1, 1),
+    }
+
+
+@pytest.mark.parametrize("weights", [THIRDS, *SINGLES], ids=["thirds", "softmax", "sum", "mean"])
+@pytest.mark.parametrize("nodes", [1, 2, 3, 7, 120])
+def test_all_three_forms_stay_exact_at_extreme_values(nodes: int, weights: Weights) -> None:
+    for name, x_1NH in extremes(nodes).items():
+        x_NH, magnitude_H = x_1NH[0], x_1NH[0].abs().sum(0).double()
+        halo_1MH = torch.cat([x_1NH[:, -1:], x_1NH, x_1NH[:, :1]], 1)
+        forms = {
+            "pooled": pooled(x_1NH, all_nodes(nodes), weights).expand(1, nodes, -1)[0],
+            "others": others(x_1NH, all_nodes(nodes), weights)[0],
+            "pair": pair(halo_1MH, weights)[0],
+        }
+        for node in range(nodes):
+            rest = [other for other in range(nodes) if other != node]
+            around = [(node - 1) % nodes, (node + 1) % nodes]
+            for (form, got_NH), chosen in zip(
+                forms.items(), (range(nodes), rest, around), strict=True
+            ):
+                wanted_H = plainly(x_NH[list(chosen)], weights)
+                error_H = (got_NH[node].double() - wanted_H).abs()
+                assert (error_H <= 1e-6 * magnitude_H + 1e-30).all(), (form, name)
+
+
+@pytest.mark.parametrize("weights", [THIRDS, *SINGLES], ids=["thirds", "softmax", "sum", "mean"])
+def test_gradients_at_extreme_values_are_finite(weights: Weights) -> None:
+    for x_1NH in extremes(9).values():
+        for form in (pooled, others):
+            leaf = x_1NH.clone().requires_grad_()
+            form(leaf, all_nodes(9), weights).sum().backward()
+            assert leaf.grad is not None and leaf.grad.isfinite().all()
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(st.integers(1, 9), st.integers(1, 3), st.integers(0, 10**6), st.sampled_from([0, 0.25, 1]))
+def test_derivatives_are_those_of_the_plain_formula(
+    nodes: int, batch: int, seed: int, softmax: float
+) -> None:
+    weights = Weights(softmax=softmax, sum=(1 - softmax) / 4, mean=3 * (1 - softmax) / 4)
+    draw = torch.Generator().manual_seed(seed)
+    lengths_B = torch.randint(1, nodes + 1, (batch,), generator=draw)
+    real = Nodes.of(lengths_B, nodes, torch.float64)
+    x_BNH = torch.randn(batch, nodes, 2, generator=draw, dtype=torch.float64, requires_grad=True)
+    halo = torch.randn(batch, nodes + 2, 2, generator=draw, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: pooled(x, real, weights), x_BNH)
+    assert torch.autograd.gradcheck(lambda x: others(x, real, weights), x_BNH)
+    assert torch.autograd.gradcheck(lambda h: pair(h, weights), halo)
+
+
+def test_what_stands_in_the_padding_leaves_no_trace() -> None:
+    x_BNH = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    nodes = Nodes.of(torch.tensor([3, 5]), 5)
+    for form in (pooled, others):
+        clean = form(x_BNH, nodes, THIRDS)
+        for rubbish in (float("inf"), float("nan"), 1e30):
+            dirty_BNH = x_BNH.clone()
+            dirty_BNH[0, 3:] = rubbish
+            assert torch.equal(form(dirty_BNH, nodes, THIRDS)[0, :3], clean[0, :3])
+
+
+def test_leave_one_out_sums_are_not_differences() -> None:
+    x_BNH = torch.tensor([1e8, 1.0, 2.0, 3.0]).view(1, 4, 1)
+    assert aggregators._sum_of_others(x_BNH).flatten().tolist()[0] == 6.0
+
+
+def test_the_paper_example_is_told_apart_by_softmax_but_not_by_sum_or_mean() -> None:
+    # Section 2.2: the neighbours {0.2, 0.2} and {0, 0.4}.
+    graphs = [
+        torch.tensor([left, 0.0, right]).view(1, 3, 1) for left, right in ((0.2, 0.2), (0.0, 0.4))
+    ]
+    for weights, same in zip(SINGLES, (False, True, True), strict=True):
+        first, second = (pair(halo, weights).item() for halo in graphs)
+        assert (first == second) is same
+
+
+def test_every_pair_of_weights_gives_another_aggregate() -> None:
+    x_BNH = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(3))
+    results = [pooled(x_BNH, all_nodes(6), weights) for weights in (THIRDS, *SINGLES)]
+    for one, other in itertools.combinations(results, 2):
+        assert not torch.allclose(one, other)
