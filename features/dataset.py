@@ -25,11 +25,11 @@ from features.segments import cut
 class Segments:
     """The segments of some speakers, in the order of utterance ids, then of time."""
 
-    labels_S: Tensor  # noqa: N815 - shapes stand in names
+    labels_S: Tensor
     """Class index of the utterance. Shape: (S,), int64."""
-    utterance_S: Tensor  # noqa: N815
+    utterance_S: Tensor
     """Index into `utterances`. Shape: (S,), int64."""
-    lengths_S: Tensor  # noqa: N815
+    lengths_S: Tensor
     """Real nodes. Shape: (S,), int64."""
     utterances: tuple[str, ...]
     """Ids of the utterances of this set, sorted."""
@@ -81,9 +81,9 @@ class FoldData:
     """First half of the held-out group."""
     b: Segments
     """Second half."""
-    mean_F: Tensor  # noqa: N815
+    mean_F: Tensor
     """For the network's input buffer. Shape: (F,), float32. Zeros for `scaling: speaker`."""
-    std_F: Tensor  # noqa: N815
+    std_F: Tensor
     """Shape: (F,), float32. Ones for `scaling: speaker`."""
     classes: tuple[str, ...]
     features: int

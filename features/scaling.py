@@ -18,8 +18,8 @@ CONSTANT = 1e-7
 class Scaler:
     """x -> (x - mean_F) / std_F."""
 
-    mean_F: NDArray[np.float32]  # noqa: N815 - shapes stand in names
-    std_F: NDArray[np.float32]  # noqa: N815
+    mean_F: NDArray[np.float32]
+    std_F: NDArray[np.float32]
     """Population deviation; 1 where a feature is constant."""
     frames: int
     """Rows the two were computed from."""

@@ -25,8 +25,13 @@ class Segments(Protocol):
         utterance_S: number of each segment's utterance, int64; equal means the same utterance.
     """
 
-    labels_S: Tensor
-    utterance_S: Tensor
+    @property
+    def labels_S(self) -> Tensor:
+        """Read only, as `utterance_S` is."""
+
+    @property
+    def utterance_S(self) -> Tensor:
+        """Read only."""
 
     def __len__(self) -> int:
         """Return the number of segments."""

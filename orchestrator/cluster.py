@@ -38,6 +38,9 @@ class Task:
     device: str = "cpu"
 
 
+_TOKEN = secrets.token_hex(32)
+"""One token for all clusters this process starts: Ray reads it once and keeps it."""
+
 Tell = Callable[[Event], None]
 Work = Callable[[Task, Tell], None]
 """Trains one task, writes its record, tells. Everything it has to say goes through ``Tell``."""
@@ -277,7 +280,7 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
     """
     token = scratch / "token"
     token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32))
+    token.write_text(_TOKEN)
     settings = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -292,9 +295,14 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         "PYTHONSAFEPATH": "1",
     }
     if own:
-        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        settings |= {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+            # Loopback, also where Ray would take the machine's outer address.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        }
     unset = ["RAY_ADDRESS", "RAY_AUTH_TOKEN"] if own else []
-    before = {key: os.environ.get(key) for key in [*settings, *unset]}
+    before = dict(os.environ)
     here = Path.cwd()
     empty = scratch / "cwd"
     empty.mkdir()
@@ -306,11 +314,8 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         yield
     finally:
         os.chdir(here)
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _read_text(path: str) -> str:

@@ -26,6 +26,7 @@ from features.errors import DamageError as DataDamageError
 from features.errors import FeatureError
 from features.folds import Fold
 from model.errors import DivergedError
+from model.memory import hold
 from model.metrics import confusion
 from model.scoring import by_utterance
 from model.seeding import pin, verify
@@ -127,6 +128,7 @@ class _Attempt:
         if digest(self._trial.identity) != self._task.id:
             raise ValueError("The task's id is not the id of what it asks for.")
         pin()
+        hold()
         data = self._data()
         resume = self._resume()
         resumed = resume.epoch if resume else 0

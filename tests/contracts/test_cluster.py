@@ -1,0 +1,184 @@
+"""Every cluster trains the same tasks to the same records; what Ray must not do is held too."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator import cluster as cluster_module
+from orchestrator.claims import acquire, read_claim
+from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task
+from orchestrator.events import Done, Elsewhere, Epoch, Event, Failed, Started
+from orchestrator.ledger import Ledger
+from orchestrator.plan import make
+from orchestrator.run import run, train_one
+from orchestrator.study import read_study
+
+
+def empty_of_trials(store: Path) -> Ledger:
+    ledger = Ledger.open(str(store))
+    ledger.trials.rename(store / "before")
+    return ledger
+
+
+def tasks(ledger: Ledger, root: Path) -> list[Task]:
+    plan = make(read_study(root / "studies" / "smoke.yaml"), ledger)
+    return [
+        Task(id=item.id, identity=item.trial.identity, store=str(ledger.root))
+        for item in plan.placed
+    ]
+
+
+def build(kind: str, store: Path) -> Cluster:
+    return InlineCluster() if kind == "inline" else RayCluster(cpus=2, gpus=0, store=store)
+
+
+KINDS = ["inline", pytest.param("ray", marks=pytest.mark.ray)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cluster_trains_every_task_once_and_tells(
+    kind: str, store: Path, root: Path, quiet_home: Path
+) -> None:
+    ledger = empty_of_trials(store)
+    wanted = tasks(ledger, root)
+    events: list[Event] = []
+    here, environment = Path.cwd(), dict(os.environ)
+    with build(kind, store) as cluster:
+        assert cluster.slots == (1 if kind == "inline" else 2)
+        cluster.train(wanted, train_one, events.append)
+        again: list[Event] = []
+        cluster.train(wanted[:1], train_one, again.append)
+    for task in wanted:
+        own = [e for e in events if getattr(e, "id", "") == task.id]
+        assert [type(e) for e in own] == [Started, Epoch, Epoch, Done]
+        first = ledger.outcome(task.id)
+        second = Ledger(_as_store(store / "before")).outcome(task.id)
+        assert first is not None and second is not None
+        assert first.scored_part == second.scored_part
+    assert [type(e) for e in again] == [Started, Done]
+    assert (Path.cwd(), dict(os.environ)) == (here, environment)
+
+
+def _as_store(trials: Path) -> Path:
+    """A folder in which ``trials`` lies under its own name."""
+    store = trials.parent / "as-store"
+    if not store.exists():
+        store.mkdir()
+        (store / "trials").symlink_to(trials)
+    return store
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_that_raises_is_told_and_the_others_go_on(
+    kind: str, store: Path, root: Path, quiet_home: Path
+) -> None:
+    ledger = empty_of_trials(store)
+    good, bad = tasks(ledger, root)[:2]
+    wrong = Task(id=bad.id, identity=good.identity, store=bad.store)
+    events: list[Event] = []
+    with build(kind, store) as cluster:
+        cluster.train([wrong, good], train_one, events.append)
+    (failed,) = [e for e in events if isinstance(e, Failed)]
+    assert failed.id == bad.id and failed.cause == "code"
+    assert [e.id for e in events if isinstance(e, Done)] == [good.id]
+    assert not ledger.is_done(bad.id) and len(ledger.failures(bad.id)) == 1
+
+
+@pytest.mark.ray
+def test_ray_survives_a_killed_worker_and_the_run_goes_on(
+    store: Path, root: Path, quiet_home: Path
+) -> None:
+    """The first trial's worker is killed once, from outside, in its first epoch."""
+    ledger = empty_of_trials(store)
+    killed: list[int] = []
+    events: list[Event] = []
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Epoch) and not killed:
+            claim = read_claim(ledger.claim_file(event.id))
+            assert claim is not None
+            killed.append(int(claim["pid"]))
+            psutil.Process(killed[0]).kill()
+
+    study = read_study(root / "studies" / "smoke.yaml")
+    result = run(study, ledger, RayCluster(cpus=2, gpus=0, store=store), hear)
+    assert killed and result.failed == ()
+    assert len([e for e in events if isinstance(e, Done)]) == 4
+    for path in (store / "before").iterdir():
+        before = Ledger(_as_store(store / "before")).outcome(path.name)
+        after = ledger.outcome(path.name)
+        assert before is not None and after is not None
+        assert before.scored_part == after.scored_part
+
+
+@pytest.mark.ray
+def test_a_hostile_folder_does_not_shadow_ours(
+    store: Path, root: Path, tmp_path: Path, quiet_home: Path
+) -> None:
+    """A user's own ``model.py`` and ``features/`` in the working folder are never imported."""
+    empty_of_trials(store)
+    hostile = tmp_path / "work"
+    (hostile / "features").mkdir(parents=True)
+    trap = f"open({str(tmp_path / 'sprung')!r}, 'a').write('x')\nraise SystemExit(9)\n"
+    for name in ("model.py", "orchestrator.py", "torch.py", "features/__init__.py"):
+        (hostile / name).write_text(trap)
+    ablate = Path(sys.executable).with_name("ablate")
+    done = subprocess.run(
+        [ablate, "run", root / "studies" / "smoke.yaml", "--store", store, "--cpus", "2"],
+        cwd=hostile,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "sprung").exists()
+    assert "4/4  done" in done.stdout
+
+
+@pytest.mark.ray
+def test_ray_is_started_private_and_short(
+    tmp_path: Path, quiet_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # somebody's cluster: not ours to join
+    cluster = RayCluster(cpus=1, gpus=0, store=tmp_path)
+    with cluster:
+        scratch = cluster._scratch
+        token = scratch / "token"
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        assert os.environ["RAY_AUTH_MODE"] == "token"
+        assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+        assert tmp_path not in scratch.parents
+        (node,) = ray.nodes()
+        assert node["NodeManagerAddress"] == "127.0.0.1"
+        assert node["Resources"]["object_store_memory"] == cluster_module.OBJECT_STORE
+        assert list((scratch / "cwd").iterdir()) == [] and Path.cwd() == scratch / "cwd"
+        assert _dashboard_ports() == []
+    assert not scratch.exists()
+    assert not list(quiet_home.rglob("*token*"))
+
+
+def _dashboard_ports() -> Sequence[int]:
+    listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    return [c.laddr.port for c in listening if c.laddr.port == 8265]
+
+
+def test_a_task_held_elsewhere_is_told(store: Path, root: Path) -> None:
+    ledger = empty_of_trials(store)
+    task = tasks(ledger, root)[0]
+    ledger.trial_folder(task.id).mkdir(parents=True)
+    claim = acquire(ledger.claim_file(task.id))
+    assert claim is not None
+    events: list[Event] = []
+    InlineCluster().train([task], train_one, events.append)
+    claim.release()
+    assert [type(e) for e in events] == [Started, Elsewhere]
