@@ -33,6 +33,12 @@ class DamageError(AblateError):
     exit_code = 4
 
 
+class Interrupted(AblateError):  # noqa: N818 - nothing went wrong
+    """A person stopped the work; what is done is kept."""
+
+    exit_code = 130
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong in a text, with its place (line and column count from 1)."""

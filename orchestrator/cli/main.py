@@ -42,8 +42,6 @@ def main() -> None:
         _leave(str(error), error.exit_code)
     except features_errors.FeatureError as error:
         _leave(str(error), _EXIT_CODES.get(type(error), 1))
-    except KeyboardInterrupt:
-        _leave("Interrupted. What is done is kept; the same command goes on from there.", 130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe left: nothing to tell it
         sys.exit(0)

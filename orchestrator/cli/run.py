@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption, StudyArgument
-from orchestrator.errors import RequestError
+from orchestrator.errors import Interrupted, RequestError
 
 
 def register(app: typer.Typer) -> None:
@@ -62,8 +62,14 @@ def run(
             address=address,
             store=ledger.root,
         )
-    with View(console_for()) as view:
-        result = run_study(asked, ledger, cluster, view.hear, processes=processes)
+    view = View(console_for())
+    try:
+        with view:
+            result = run_study(asked, ledger, cluster, view.hear, processes=processes)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted. {view.kept} The same command goes on from there."
+        ) from None
     if result.differs:
         print("A trial was finished twice with different numbers; both are kept:")
         print("\n".join(f"  {record}" for record in result.differs))

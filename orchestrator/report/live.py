@@ -164,16 +164,28 @@ class View:
         elif self._live is None and isinstance(event, Done | Elsewhere):
             self._trial_line(event)
 
+    @property
+    def kept(self) -> str:
+        """What an interrupted run has to show for itself."""
+        board = self._board
+        if not board.placed:
+            return "Nothing had trained yet."
+        return f"{len(board.ids & board.done)} of {len(board.ids)} trials are done and kept."
+
     def _say(self, sentence: str, style: str = "") -> None:
         self._console.print(Text(clean(sentence), style=style))
 
     def _progress(self, event: Progress) -> None:
+        """Show a step: always in a live view, else at its end and every ten seconds."""
         count = f" {event.done}/{event.total}" if event.total else ""
+        now = time.monotonic()
+        new = not self._step.startswith(event.what)
+        if new:
+            self._last_line = now
+        ended = event.done == event.total and self._step != f"{event.what}{count}"
         self._step = f"{event.what}{count}"
-        if self._live is None and (
-            event.done == event.total or time.monotonic() - self._last_line > 10
-        ):
-            self._last_line = time.monotonic()
+        if self._live is None and (ended or now - self._last_line > 10):
+            self._last_line = now
             self._say(self._step)
 
     def _plan_line(self) -> str:

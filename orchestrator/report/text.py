@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -66,7 +65,7 @@ def print_columns(
 
 def _split(head: str) -> list[str]:
     """A long head on two lines, at its middle space."""
-    if len(head) <= 11 or " " not in head:
+    if len(head) <= 13 or " " not in head:
         return [head]
     cut = head.rfind(" ")
     return [head[:cut], head[cut + 1 :]]
@@ -76,8 +75,7 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
     """Print ``name  value`` lines, aligned."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        line = Text(f"{name:<{width}}  ", style="dim")
-        console.print(Padding(line.append(Text(clean(value), style="not dim")), (0, 0, 0, 2)))
+        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), clean(value)))
 
 
 def markdown(table: Table) -> str:

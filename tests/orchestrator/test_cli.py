@@ -1,0 +1,239 @@
+"""The command line as a person meets it: in processes of their own, by output and exit code."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "ray", "opensmile", "pyarrow", "scipy", "numpy"}
+ABLATE = Path(sys.executable).with_name("ablate")
+
+
+def ablate(
+    *words: str | Path, cwd: Path | None = None, columns: int = 80, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": str(columns)}
+    environment.pop("ABLATE_STORE", None)
+    done = subprocess.run(
+        [str(ABLATE), *map(str, words)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plan", "{smoke}", "--store", "{store}"]])
+def test_it_answers_in_half_a_second_without_torch(
+    words: list[str], root: Path, store: Path
+) -> None:
+    smoke = root / "studies" / "smoke.yaml"
+    line = [word.format(smoke=smoke, store=store) for word in words]
+    seconds = []
+    for _ in range(5):
+        began = time.monotonic()
+        ablate(*line)
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.5
+    program = (
+        f"import sys; sys.argv[1:] = {line!r}; from orchestrator.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"sys.exit(', '.join({HEAVY!r} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_second_run_trains_nothing_in_under_five_seconds(root: Path, store: Path) -> None:
+    began = time.monotonic()
+    done = ablate("run", root / "studies" / "smoke.yaml", "--store", store)
+    assert time.monotonic() - began < 5
+    assert "All 4 trials are done: nothing to train." in done.stdout
+
+
+def test_plan_counts_as_json(root: Path, store: Path, tmp_path: Path) -> None:
+    smoke = root / "studies" / "smoke.yaml"
+    found = json.loads(ablate("plan", smoke, "--store", store, "--json").stdout)
+    wanted = {"trials": 4, "done": 4, "failed": 0, "stale": 0, "to_do": 0}
+    assert wanted.items() <= found.items()
+    fresh = json.loads(ablate("plan", smoke, "--store", tmp_path / "new", "--json").stdout)
+    assert (fresh["done"], fresh["to_do"]) == (0, 4)
+
+
+def test_the_table_fits_80_columns_and_carries_its_title(store: Path, tmp_path: Path) -> None:
+    for words in (["--table", "99"], ["smoke", "--details"]):
+        text = ablate("report", *words, "--store", store, cwd=tmp_path).stdout
+        assert max(map(len, text.splitlines())) <= 80
+        assert "corpus demo, profile quick, reading as-written" in text
+        assert "Synthesised demo speech: these numbers say nothing about people." in text
+
+
+def test_the_report_works_from_the_store_alone(store: Path, tmp_path: Path) -> None:
+    here = ablate("report", "--table", "99", "--store", store, "--format", "json", cwd=tmp_path)
+    table = json.loads(here.stdout)
+    assert table["title"] == {"corpus": "demo", "profile": "quick", "reading": "as-written"}
+    row = table["rows"][1]
+    assert {
+        "name", "n", "missing", "wa", "ua", "segment", "last_epoch", "best_on_test", "paper",
+        "difference",
+    } <= set(row)  # fmt: skip
+    assert set(row["ua"]) == {"mean", "low", "high"} and row["n"] == 2 and row["missing"] == 0
+    assert set(row["segment"]) == set(row["last_epoch"]) == set(row["paper"]) == {"wa", "ua"}
+    assert {"ua", "low", "high"} <= set(row["difference"])
+
+
+def test_every_form_shows_the_same_numbers(store: Path, tmp_path: Path) -> None:
+    words = ["report", "smoke", "--store", store]
+    rows = json.loads(ablate(*words, "--format", "json").stdout)["rows"]
+    lines = list(csv.DictReader(io.StringIO(ablate(*words, "--format", "csv").stdout)))
+    shown = ablate(*words).stdout
+    marked = ablate(*words, "--format", "markdown").stdout
+    for row, line in zip(rows, lines, strict=True):
+        assert float(line["ua_mean"]) == row["ua"]["mean"]
+        assert (line["corpus"], line["profile"], line["reading"]) == ("demo", "quick", "as-written")
+        assert f"{100 * row['ua']['mean']:.1f} ±" in shown
+        assert f"{100 * row['ua']['mean']:.1f} ±" in marked
+    assert "| row | n | UA ± 95 % | WA |" in marked
+
+
+def test_an_unfinished_table_says_what_is_missing(store: Path) -> None:
+    trial = next(iter(sorted((store / "trials").iterdir())))
+    shutil.rmtree(trial)
+    text = ablate("report", "smoke", "--store", store).stdout
+    assert "1/2" in text
+    assert "Missing: 1 trainings are not finished; `ablate run` trains them." in text
+
+
+def test_bad_requests_get_a_sentence_and_their_exit_code(
+    root: Path, store: Path, tmp_path: Path
+) -> None:
+    smoke = root / "studies" / "smoke.yaml"
+    typo = tmp_path / "typo.yaml"
+    typo.write_text(smoke.read_text().replace("layers", "leyers"))
+    lacking = tmp_path / "lacking.yaml"
+    lacking.write_text(smoke.read_text().replace("corpus: demo", "corpus: ravdess"))
+    folds = tmp_path / "folds.yaml"
+    folds.write_text(smoke.read_text().replace("folds: 2", "folds: 9"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    file = tmp_path / "file"
+    file.write_text("")
+    cases: list[tuple[list[str | Path], int, str]] = [
+        (["run", typo], 2, "`baseline.leyers` is not a key. Did you mean `layers`?"),
+        (["run", tmp_path / "none.yaml"], 2, "does not exist."),
+        (["run", lacking], 3, "`ablate corpus add ravdess FOLDER` registers it."),
+        (["run", folds], 2, "folds.yaml:6:19: `protocol.folds` must be at most 5"),
+        (["run", smoke, "--store", file / "x"], 3, "cannot be written: "),
+        (["run", smoke, "--store", "s3://x"], 2, "`--store` must be a folder"),
+        (["run", smoke, "--gpus-per-trial", "1.5"], 2, "`--gpus-per-trial` must be a share"),
+        (["report", "--table", "7", "--store", store], 2, "No study declares table 7."),
+        (["report", "smoek", "--store", store], 2, "Did you mean `smoke`?"),
+        (["report", "--store", store], 2, "needs a STUDY or `--table N`"),
+        (["report", "--table", "1", "--store", tmp_path / "no"], 3, "There is no store at"),
+        (["corpus", "add", "ravdess", empty], 2, "empty"),
+        (["corpus", "add", "ravdess", tmp_path / "nowhere"], 2, "nowhere"),
+        (["corpus", "add", "ravdes", empty], 2, "did you mean `ravdess`?"),
+        (["corpus", "check", "ravdess"], 3, "is not registered"),
+        (["plan", smoke, "--stoer", "x"], 2, "--stoer"),
+    ]
+    for words, code, sentence in cases:
+        done = ablate(*words, cwd=tmp_path, code=code, columns=200)
+        assert sentence in done.stderr, (words, done.stderr)
+    assert not (tmp_path / ".ablate" / "trials").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_store_is_named(root: Path, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    done = ablate("run", root / "studies" / "smoke.yaml", "--store", locked, code=3)
+    assert "cannot be written" in done.stderr
+
+
+def test_damage_is_exit_code_4(root: Path, store: Path) -> None:
+    trial = next(iter(sorted((store / "trials").iterdir())))
+    (trial / "outcome.json").write_text("{}")
+    for words in (["report", "smoke"], ["run", str(root / "studies" / "smoke.yaml")]):
+        done = ablate(*words, "--store", store, code=4)
+        assert "is damaged" in done.stderr
+
+
+def test_corpora_are_listed_and_checked(store: Path) -> None:
+    listed = json.loads(ablate("corpus", "list", "--store", store, "--json").stdout)
+    assert [c["name"] for c in listed] == ["demo", "iemocap", "ravdess"]
+    found = json.loads(ablate("corpus", "check", "demo", "--store", store, "--json").stdout)
+    assert found["utterances"] == 160 and len(found["speakers"]) == 10
+    assert set(found["emotions"].values()) == {40}
+    text = ablate("corpus", "check", "demo", "--store", store).stdout
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.ravdess
+def test_real_speech_is_registered_and_checked(tmp_path: Path) -> None:
+    folder = os.environ.get("ABLATE_RAVDESS")
+    if not folder:
+        pytest.skip("ABLATE_RAVDESS names no folder")
+    store = tmp_path / "store"
+    ablate("corpus", "add", "ravdess", folder, "--store", store)
+    found = json.loads(ablate("corpus", "check", "ravdess", "--store", store, "--json").stdout)
+    assert found["emotions"] == {"angry": 80, "calm": 80, "happy": 80, "neutral": 40, "sad": 80}
+    text = ablate("corpus", "check", "ravdess", "--store", store).stdout
+    assert "left out" in text
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(ablate("schema").stdout)["title"] == "ablate study"
+
+
+def test_every_command_has_help_and_the_options_are_pinned() -> None:
+    options = {
+        ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address"},
+        ("plan",): {"--store", "--json"},
+        ("schema",): set(),
+        ("report",): {"--table", "--store", "--details", "--format"},
+        ("corpus", "add"): {"--store", "--json"},
+        ("corpus", "list"): {"--store", "--json"},
+        ("corpus", "check"): {"--store", "--json", "--deep"},
+    }
+    for command, wanted in options.items():
+        text = ablate(*command, "--help", columns=200).stdout
+        found = {word.strip(",") for word in text.split() if word.startswith("--")}
+        assert found - {"--help", "--"} - {w for w in found if w.startswith("---")} == wanted
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(root: Path, store: Path) -> None:
+    for trial in sorted((store / "trials").iterdir())[:3]:
+        shutil.rmtree(trial)
+    smoke = root / "studies" / "smoke.yaml"
+    line = [str(ABLATE), "run", str(smoke), "--inline", "--store", str(store)]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        for shown in process.stdout:
+            if "2/4  done" in shown:
+                process.send_signal(signal.SIGINT)
+                break
+        process.wait(60)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert re.fullmatch(
+        r"Interrupted\. [23] of 4 trials are done and kept\. "
+        r"The same command goes on from there\.\n",
+        said,
+    )
+    assert not list(store.glob("trials/*/claim.json"))
+    plan = json.loads(ablate("plan", smoke, "--store", store, "--json").stdout)
+    assert plan["done"] >= 2 and plan["failed"] == 0
+    ablate("run", smoke, "--inline", "--store", store)
