@@ -1,0 +1,116 @@
+"""Real speech (RAVDESS), profile quick: the network beside an honest simple thing.
+
+The simple thing: openSMILE eGeMAPS functionals, z-scored on training speakers, RBF SVM with
+scikit-learn's defaults (C = 1), under the very same folds, scored by speaker in the same way.
+
+    ABLATE_RAVDESS=FOLDER make bench
+
+ABLATE_BENCH_STORE names a store to keep between calls: what it holds is not trained again.
+"""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.audio import read_mono
+from features.folds import deal
+from model.metrics import confusion, ua
+from orchestrator.cluster import RayCluster
+from orchestrator.ledger import Ledger
+from orchestrator.plan import Plan, make
+from orchestrator.run import run
+from orchestrator.study import parse_study, read_study
+from orchestrator.summary import summarise
+
+pytestmark = [pytest.mark.bench, pytest.mark.ravdess, pytest.mark.ray]
+
+STUDY = """\
+study: quick_on_ravdess
+table: 97
+corpus: ravdess
+profile: quick
+rows: [{name: WMA-GIN, set: {}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    from features import catalogue
+
+    folder = os.environ.get("ABLATE_RAVDESS")
+    if not folder:
+        pytest.skip("ABLATE_RAVDESS names no folder")
+    store = os.environ.get("ABLATE_BENCH_STORE") or str(tmp_path_factory.mktemp("bench"))
+    found = Ledger.open(store)
+    found.write_corpus("ravdess", catalogue.read("ravdess", Path(folder)).to_json())
+    return found
+
+
+def svm_ua_by_speaker(plan: Plan) -> list[float]:
+    import opensmile
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+    items, root = plan.selection.items, Path(plan.selection.corpus.root)
+    values = np.vstack([smile.process_signal(read_mono(root / u.path), 16000) for u, _ in items])
+    labels = np.array([label for _, label in items])
+    speakers = np.array([u.speaker for u, _ in items])
+    scores = []
+    for fold in deal(plan.selection, len(plan.asked.folds)):
+        train = np.isin(speakers, fold.train)
+        machine = make_pipeline(StandardScaler(), SVC()).fit(values[train], labels[train])
+        for speaker in (*fold.a, *fold.b):
+            own = speakers == speaker
+            predicted = machine.predict(values[own])
+            scores.append(ua(confusion(labels[own], predicted, len(plan.selection.classes))))
+    return scores
+
+
+def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> None:
+    study = parse_study(STUDY, "quick_on_ravdess.yaml")
+    result = run(study, ledger, RayCluster(store=ledger.root), lambda event: None, processes=2)
+    assert result.failed == ()
+    plan = make(study, ledger)
+    outcomes = {t.id: o for t in plan.asked.trials if (o := ledger.outcome(t.id)) is not None}
+    (row,) = summarise(plan.asked, outcomes).rows
+    svm = svm_ua_by_speaker(plan)
+    mean, error = float(np.mean(svm)), float(np.std(svm, ddof=1) / math.sqrt(len(svm)))
+    assert row.ua is not None and row.best_on_test is not None
+    print(
+        f"\nRAVDESS, {len(plan.selection.items)} utterances, {len(svm)} test speakers, UA:\n"
+        f"  WMA-GIN, epoch chosen on dev   {row.ua.mean:.3f}\n"
+        f"  eGeMAPS functionals + RBF SVM  {mean:.3f}, standard error {error:.3f}\n"
+        f"  WMA-GIN, best epoch on test    {row.best_on_test.ua:.3f} (optimistic)\n"
+        f"  target                         0.600"
+    )
+    assert row.ua.mean >= mean - error
+
+
+def test_quick_is_the_row_of_its_grid_with_the_highest_dev_ua(ledger: Ledger, root: Path) -> None:
+    study = read_study(root / "studies" / "quick_profile.yaml")
+    run(study, ledger, RayCluster(store=ledger.root), lambda event: None, processes=2)
+    plan = make(study, ledger)
+    dev: dict[str, list[float]] = {}
+    for item in plan.placed:
+        outcome = ledger.outcome(item.id)
+        assert outcome is not None
+        folder = ledger.attempt_folder(item.id, outcome.attempt)
+        history = json.loads((folder / "history.json").read_bytes())
+        chosen = {s.speaker: s.epoch for s in outcome.scores if s.choice == "chosen"}
+        on_b, on_a = chosen[item.trial.a[0]], chosen[item.trial.b[0]]
+        scores = [history[on_a - 1]["a"]["ua"], history[on_b - 1]["b"]["ua"]]
+        dev.setdefault(item.row, []).extend(scores)
+    means = {name: float(np.mean(values)) for name, values in dev.items()}
+    print("\nDev UA at the chosen epoch, mean over ten dev speakers, one seed:")
+    for name, value in means.items():
+        print(f"  {name:<22} {value:.3f}")
+    assert max(means, key=lambda name: means[name]) == study.reference
