@@ -29,6 +29,10 @@ from orchestrator.report.text import clean
 from orchestrator.trials import Placed
 
 
+NARROW = 60
+"""Columns below which the view shows less."""
+
+
 class Board:
     """Where every trial of the study stands, from the events so far. Knows no terminal."""
 
@@ -223,6 +227,14 @@ class View:
         return Group(*parts)
 
     def _grid(self) -> RichTable:
+        """All columns where they fit; on a narrow terminal names and counts done."""
+        if self._console.width < NARROW:
+            grid = RichTable.grid(padding=(0, 2, 0, 0))
+            for name, done, running, failed, to_do, dev in self._board.rows():
+                shown = f"{100 * dev:.1f}" if dev is not None else ""
+                total = done + running + failed + to_do
+                grid.add_row(f"{done}/{total}", shown, Text(clean(name), overflow="ellipsis"))
+            return grid
         grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
         grid.add_column("row", overflow="fold")
         for head in ("done", "running", "failed", "to do", "dev UA"):

@@ -1,0 +1,122 @@
+import io
+
+from rich.console import Console
+
+from features.config import FeatureConfig
+from model.config import ModelConfig, TrainConfig
+from orchestrator.events import (
+    Differs,
+    Done,
+    Elsewhere,
+    Epoch,
+    Failed,
+    Note,
+    Planned,
+    Progress,
+    Started,
+)
+from orchestrator.report.live import Board, View
+from orchestrator.trials import Placed, Trial
+
+TRIAL = Trial(
+    corpus="c" * 64, classes=("a", "b"), extractor="x", features=FeatureConfig(),
+    model=ModelConfig(), training=TrainConfig(), train=("s1",), a=("s2",), b=("s3",), seed=0,
+)  # fmt: skip
+PLACED = tuple(
+    Placed(row, fold, 0, TRIAL, f"{row}{fold}") for fold in range(2) for row in ("one", "two")
+)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_rows_count_what_was_heard() -> None:
+    board = Board()
+    board.hear(Planned(PLACED, frozenset({"one0"}), 2))
+    for event in (
+        Started("two0"),
+        Epoch("two0", 1, 4, 0.5),
+        Started("one1"),
+        Failed("one1", "code", "x", "r"),
+        Elsewhere("two1"),
+    ):
+        board.hear(event)
+    assert board.rows() == [("one", 1, 0, 1, 0, None), ("two", 0, 2, 0, 0, 0.5)]
+    board.hear(Done("two0", 3.0))
+    board.hear(Started("one1"))
+    assert board.rows() == [("one", 1, 1, 0, 0, None), ("two", 1, 1, 0, 0, 0.5)]
+
+
+def test_time_left_follows_epochs_first_and_finished_trials_then() -> None:
+    clock = Clock()
+    board = Board(clock)
+    board.hear(Planned(PLACED, frozenset(), 2))
+    assert board.seconds_left() is None
+    for id in ("one0", "two0"):
+        board.hear(Started(id))
+    clock.now = 10.0
+    board.hear(Epoch("one0", 1, 4, 0.5))
+    assert board.seconds_left() == (2 * 40 + 30 + 30) / 2
+    clock.now = 20.0
+    board.hear(Done("one0", 20.0))
+    assert board.seconds_left() == (2 * 20 + 0) / 2
+
+
+def shown(*, terminal: bool, width: int = 80) -> tuple[View, io.StringIO]:
+    sink = io.StringIO()
+    console = Console(file=sink, force_terminal=terminal, width=width, highlight=False)
+    return View(console), sink
+
+
+def test_without_a_terminal_there_are_plain_lines() -> None:
+    view, sink = shown(terminal=False)
+    with view:
+        view.hear(Note("Corpus: `demo`.", loud=True))
+        for done in (1, 50, 160, 160):
+            view.hear(Progress("extracting features", done, 160))
+        view.hear(Planned(PLACED, frozenset({"one0"}), 2))
+        view.hear(Started("two0"))
+        view.hear(Epoch("two0", 4, 4, 0.625))
+        view.hear(Done("two0", 12.4))
+        view.hear(Failed("one1", "data", "The shard is damaged.", "/s/failure-1.json"))
+        view.hear(Elsewhere("two1"))
+        view.hear(Differs("two1", "/s/outcome-late.json"))
+    assert sink.getvalue().splitlines() == [
+        "Corpus: `demo`.",
+        "extracting features 160/160",
+        "4 trials: 1 done, 3 to train, 2 at once.",
+        "2/4  done two, fold 1, seed 0: 12 s, dev UA 62.5, 12 s left",
+        "FAILED one, fold 2, seed 0 (data): The shard is damaged.",
+        "  /s/failure-1.json",
+        "2/4  waiting for two, fold 2, seed 0: another run trains it.",
+        "DIFFERS two, fold 2, seed 0: finished before with other numbers, both are kept: ",
+        "/s/outcome-late.json",
+    ]
+    assert view.kept == "3 of 4 trials are done and kept."
+
+
+def test_a_terminal_shows_every_row_and_survives_a_narrow_one() -> None:
+    for width in (80, 30):
+        view, sink = shown(terminal=True, width=width)
+        with view:
+            view.hear(Planned(PLACED, frozenset({"one0"}), 2))
+            view.hear(Started("two0"))
+            view.hear(Epoch("two0", 2, 4, 0.625))
+            assert view._live is not None
+            view._live.refresh()
+        text = sink.getvalue()
+        assert "one" in text and "two" in text and "62.5" in text
+
+
+def test_control_characters_of_strangers_never_reach_the_terminal() -> None:
+    view, sink = shown(terminal=False)
+    view.hear(Note("bad \x1b[2J \x07 text"))
+    assert sink.getvalue() == "bad ?[2J ? text\n"
+
+
+def test_nothing_trained_is_said_so() -> None:
+    assert shown(terminal=False)[0].kept == "Nothing had trained yet."
