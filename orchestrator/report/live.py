@@ -28,7 +28,6 @@ from orchestrator.events import (
 from orchestrator.report.text import clean
 from orchestrator.trials import Placed
 
-
 NARROW = 60
 """Columns below which the view shows less."""
 
