@@ -79,4 +79,5 @@ def run(
         print(f"{count} trial{'s' if count > 1 else ''} failed; running again tries once more.")
         raise typer.Exit(1)
     where = f"--table {asked.table}" if asked.table is not None else asked.name
-    print(f"Done. `ablate report {where}` prints the table.")
+    done = f"Done: {result.trained} trained." if result.trained else "Done."
+    print(f"{done} `ablate report {where}` prints the table.")

@@ -237,3 +237,17 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(root: Path, store: Path
     plan = json.loads(ablate("plan", smoke, "--store", store, "--json").stdout)
     assert plan["done"] >= 2 and plan["failed"] == 0
     ablate("run", smoke, "--inline", "--store", store)
+
+
+def test_two_runs_on_one_store_share_the_work(root: Path, store: Path) -> None:
+    (store / "trials").rename(store / "before")
+    line = [str(ABLATE), "run", str(root / "studies" / "smoke.yaml"), "--inline", "--store",
+            str(store)]  # fmt: skip
+    runs = [subprocess.Popen(line, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate(timeout=120)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    attempts = [len(list(t.glob("attempt-*"))) for t in (store / "trials").iterdir()]
+    assert attempts == [1, 1, 1, 1]
+    trained = [int(m[1]) if (m := re.search(r"Done: (\d) trained", s)) else 0 for s in said]
+    assert sum(trained) == 4
+    assert "another run trains it" in "".join(said)

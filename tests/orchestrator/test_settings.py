@@ -2,7 +2,8 @@ from fractions import Fraction
 
 import pytest
 
-from orchestrator.settings import PROFILES, READINGS, as_fraction, fa_layers, resolve
+from model.config import Aggregators
+from orchestrator.settings import PROFILES, READINGS, SETTINGS, as_fraction, fa_layers, resolve
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,28 @@ def test_a_layer_beyond_the_last_is_refused() -> None:
     sentence = "^`fa_layer` must be one of the 2 layers, but is `antepenultimate` instead.$"
     with pytest.raises(ValueError, match=sentence):
         fa_layers("antepenultimate", 2)
+
+
+TWO_VALUES = {
+    "profile": ("paper", "quick"), "reading": ("as-written", "size-matched"),
+    "node_step": (10, 50), "padding": ("masked", "nodes"), "scaling": ("train", "speaker"),
+    "class_weights": ("off", "inverse"), "training": ({"lr": 0.1}, {"lr": 0.2}),
+    "layers": (3, 4), "hidden": (64, 128), "fa_layer": ("none", "last"),
+    "fa_self": (True, False), "graph": ("cycle", "line"), "pooling": ("mean", "sum"),
+    "stage_loss": (True, False), "layer_norm": (False, True), "deep_heads": (False, True),
+    "attention_output": (False, True),
+    "aggregators": (Aggregators(), Aggregators(softmax=Fraction(1), sum=Fraction(0),
+                                               mean=Fraction(0))),
+}  # fmt: skip
+ONE_VALUE = {"features", "model"}
+"""Settings that know a single value so far: there is nothing to vary."""
+
+
+@pytest.mark.parametrize("key", sorted(k for k, s in SETTINGS.items() if s.in_rows))
+def test_no_setting_of_a_row_is_dead(key: str) -> None:
+    """That a configuration's field moves forward, loss or data is held in its own room."""
+    if key in ONE_VALUE:
+        assert len(SETTINGS[key].schema["enum"]) == 1
+        return
+    one, other = (resolve("quick", {}, {key: value}) for value in TWO_VALUES[key])
+    assert (one.features, one.model, one.training) != (other.features, other.model, other.training)

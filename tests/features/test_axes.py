@@ -1,0 +1,37 @@
+"""Every axis of the data moves the data: two values give other batches."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from features import catalogue, shards
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
+from features.dataset import FoldData, load
+from features.folds import deal
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("axes")
+    catalogue.prepare(catalogue.read("demo", folder / "demo"))
+    return folder
+
+
+def fold(folder: Path, config: FeatureConfig) -> FoldData:
+    selection = catalogue.read("demo", folder / "demo").select(DEFAULT_EMOTIONS)
+    shards.build(folder / "shards", selection, config)
+    return load(folder / "shards", selection, deal(selection, 5)[0], config)
+
+
+@pytest.mark.parametrize(
+    ("axis", "value"),
+    [("node_step", 50), ("padding", "nodes"), ("scaling", "speaker"), ("segment_nodes", 40)],
+)
+def test_an_axis_of_the_data_moves_the_data(demo: Path, axis: str, value: object) -> None:
+    one = fold(demo, FeatureConfig())
+    other = fold(demo, replace(FeatureConfig(), **{axis: value}))
+    batches = [data.train.batch(torch.arange(2)) for data in (one, other)]
+    same = all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*batches, strict=True))
+    assert not same
