@@ -193,7 +193,7 @@ def _serialized(utterances: Sequence[str], values: Sequence["NDArray[np.float32]
 
 def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
     """Utterance id -> read-only (N, F) view on the mapped table."""
-    column = table.column("values").combine_chunks()
+    (column,) = table.column("values").chunks  # combining chunks would copy even a single one
     flat = column.values.values.to_numpy(zero_copy_only=True).reshape(-1, features)
     stops = column.offsets.to_numpy().tolist()
     ids = table.column("utterance").to_pylist()

@@ -44,11 +44,12 @@ class Direction:
 
     Attributes:
         chosen: the epoch chosen on the other speaker: the headline.
-        at_chosen_SC: probabilities of the tested segments then, ``(S, C)``, float64.
+        at_chosen_SC: log probabilities of the tested segments then, ``(S, C)``, float64; in
+            logarithms, since probabilities underflow where a network is very sure.
         at_last_SC: after the last epoch.
         best_on_test: the epoch the same rule would choose on the tested speaker: a cheat, shown to
             measure the optimism of papers that do so.
-        at_best_on_test_SC: probabilities then.
+        at_best_on_test_SC: log probabilities then.
         weights: the network at the chosen epoch.
     """
 
@@ -257,18 +258,18 @@ def _fit_of(state: State) -> Fit:
         history=state.history,
         tests_a=Direction(
             on_b.epoch,
-            on_b.a_SC.exp(),
-            state.last_a_SC.exp(),
+            on_b.a_SC,
+            state.last_a_SC,
             on_a.epoch,
-            on_a.a_SC.exp(),
+            on_a.a_SC,
             on_b.weights,
         ),
         tests_b=Direction(
             on_a.epoch,
-            on_a.b_SC.exp(),
-            state.last_b_SC.exp(),
+            on_a.b_SC,
+            state.last_b_SC,
             on_b.epoch,
-            on_b.b_SC.exp(),
+            on_b.b_SC,
             on_a.weights,
         ),
     )

@@ -78,6 +78,7 @@ def acquire(path: Path) -> Claim | None:
         "owner": secrets.token_hex(8),
         "host": socket.gethostname(),
         "boot": _boot(),
+        "processes": _processes(),
         "pid": os.getpid(),
         "started": _started(os.getpid()),
         "beat": 0,
@@ -104,6 +105,8 @@ def is_gone(claim: Mapping[str, Any]) -> bool:
         return False
     if claim.get("boot") != _boot():
         return True
+    if claim.get("processes") != _processes():
+        return False  # a container: its process numbers are not ours
     return _started(int(claim.get("pid", 0))) != claim.get("started")
 
 
@@ -154,6 +157,14 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return str(int(psutil.boot_time()))
+
+
+def _processes() -> str:
+    """A name for the space in which process numbers count, where the system gives one."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> float | None:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import psutil
 
 from orchestrator.errors import LackError
-from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Note, Started
+from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
@@ -57,14 +57,22 @@ class Cluster(Protocol):
     def device(self) -> str:
         """The device of every trial, ``cpu`` or ``cuda``."""
 
+    @property
+    def note(self) -> str:
+        """What a person should know of these machines; empty where there is nothing."""
+
     def __enter__(self) -> "Cluster":
         """Take the machines."""
 
     def __exit__(self, *error: object) -> None:
         """Give them back."""
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
-        """Train every task once. Deaths of workers are not raised: the ledger shows them."""
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+        """Train every task once. Deaths of workers are not raised: the ledger shows them.
+
+        Returns:
+            Why the scheduler ended before every task had its turn; empty when it did not.
+        """
 
 
 class InlineCluster:
@@ -73,6 +81,7 @@ class InlineCluster:
     def __init__(self, gpus: float = 0) -> None:
         self.slots = 1
         self.device = "cuda" if gpus else "cpu"
+        self.note = ""
 
     def __enter__(self) -> "InlineCluster":
         return self
@@ -80,10 +89,11 @@ class InlineCluster:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once, in order."""
         for task in tasks:
             work(task, tell)
+        return ""
 
 
 class RayCluster:
@@ -112,6 +122,7 @@ class RayCluster:
         self._scratch = Path()
         self.slots = 0
         self.device = "cpu"
+        self.note = ""
 
     def __enter__(self) -> "RayCluster":
         # Short, since socket paths end at 107 bytes; outside the store; private.
@@ -156,8 +167,21 @@ class RayCluster:
         self._check_store_everywhere()
         have = ray.cluster_resources()
         gpus = have.get("GPU", 0.0)
-        self.device = "cuda" if gpus >= self._share and self._gpus != 0 else "cpu"
+        if gpus >= self._share and self._gpus != 0:
+            self._take_gpus()
         self.slots = _slots(have, self.device, self._share)
+
+    def _take_gpus(self) -> None:
+        """Train on the GPUs, where the installed PyTorch can use them."""
+        import ray
+
+        if ray.get(ray.remote(num_gpus=self._share)(_cuda_works).remote()):
+            self.device = "cuda"
+            return
+        sentence = "There is a GPU, but the installed PyTorch cannot use it (a CPU build?)"
+        if self._gpus:
+            raise LackError(f"{sentence}: `--gpus 0` trains on CPUs.")
+        self.note = f"{sentence}: training on CPUs."
 
     def _check_store_everywhere(self) -> None:
         """Each node reads back a nonce from the store, or nothing trains."""
@@ -183,17 +207,18 @@ class RayCluster:
         finally:
             marker.unlink(missing_ok=True)
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once under Ray Tune.
 
-        A worker that dies ends its own trial; one killed for memory ends Tune's whole run
-        (Ray 2.60 raises RuntimeError). Both are left to the caller, who asks the ledger.
+        A worker that dies ends its own trial. One killed for memory ends Tune's whole run
+        (Ray 2.60 raises RuntimeError): that is what the returned sentence says.
         """
         from ray import tune
 
         by_id = {task.id: task for task in tasks}
         share = {"gpu": self._share} if self.device == "cuda" else {}
         resources = {"cpu": 1, "memory": MEMORY_PER_TRIAL, **share}
+        hear = _Ear(tell)
         tuner = tune.Tuner(
             tune.with_resources(_trainable(by_id, work), resources),
             param_space={"trial": tune.grid_search(list(by_id))},
@@ -202,14 +227,40 @@ class RayCluster:
                 name=secrets.token_hex(4),
                 storage_path=str(self._scratch / "tune"),
                 verbose=0,
-                callbacks=[_callback(tell)],
+                callbacks=[_callback(hear)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
         try:
             tuner.fit()
-        except RuntimeError as error:
-            tell(Note(f"Ray Tune ended early ({str(error).strip().splitlines()[0][:120]})."))
+        except (RuntimeError, tune.TuneError) as error:
+            if hear.raised is not None:
+                raise hear.raised from None
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            return lines[-1][:160]
+        return hear.last_error
+
+
+class _Ear:
+    """Hears the events of workers in the driver; keeps what went wrong there."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self.raised: Exception | None = None
+        """What ``tell`` itself raised: Tune would hide it in an error of its own."""
+        self.last_error = ""
+        """The last line of a trial that ended without a word of its own."""
+
+    def hear(self, packed: Mapping[str, Any]) -> None:
+        try:
+            self._tell(_KINDS[packed["kind"]](**packed["values"]))
+        except Exception as error:
+            self.raised = error
+            raise
+
+    def lost(self, error: object) -> None:
+        lines = str(error).strip().splitlines()
+        self.last_error = lines[-1][:160] if lines else ""
 
 
 def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, Any]], None]:
@@ -225,7 +276,7 @@ def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, 
 
 
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Note, Started, Epoch, Done, Failed, Differs, Elsewhere)
+    kind.__name__: kind for kind in (Started, Epoch, Done, Failed, Differs, Elsewhere)
 }
 
 
@@ -233,23 +284,25 @@ def _packed(event: Event) -> dict[str, Any]:
     return {"event": {"kind": type(event).__name__, "values": asdict(event)}}
 
 
-def _callback(tell: Tell) -> Any:
+def _callback(ear: _Ear) -> Any:
     """A Tune callback that hands the events of workers on."""
     from ray import tune
 
-    class _Tell(tune.Callback):  # type: ignore[misc]
+    class _Callback(tune.Callback):  # type: ignore[misc]
         def on_trial_result(
             self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **info: Any
         ) -> None:
-            packed = result.get("event")
-            if packed:
-                tell(_KINDS[packed["kind"]](**packed["values"]))
+            if packed := result.get("event"):
+                ear.hear(packed)
+
+        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            ear.lost(trial.get_error())
 
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             """Tune pickles its callbacks into its own state, which nothing ever reads."""
             return object, ()
 
-    return _Tell()
+    return _Callback()
 
 
 def _slots(have: Mapping[str, float], device: str, share: float) -> int:
@@ -316,6 +369,12 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         os.chdir(here)
         os.environ.clear()
         os.environ.update(before)
+
+
+def _cuda_works() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def _read_text(path: str) -> str:

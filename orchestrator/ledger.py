@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.errors import DamageError, LackError, RequestError
+from orchestrator.snapshot import Asked
 from orchestrator.trials import canonical, digest
 
 FORMAT = 1
@@ -101,48 +102,51 @@ class Ledger:
     # --- opening ---------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, where: str, *, create: bool = True) -> "Ledger":
-        """Open (or make) the store at ``where``.
+    def open(cls, where: str) -> "Ledger":
+        """Open the store at ``where``, or make it.
 
         Raises:
             RequestError: for a URI; stores in object stores are not there yet.
-            LackError: when the folder cannot be written, or does not exist and may not be made.
+            LackError: when the folder cannot be written.
             DamageError: when the folder is a store of another format.
         """
-        if "://" in where:
-            raise RequestError(f"`--store` must be a folder, but is `{where}` instead.")
-        root = Path(where).expanduser().absolute()
-        ledger = cls(root)
+        ledger = cls(_folder(where))
         try:
-            if create:
-                root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            elif not root.is_dir():
-                raise LackError(
-                    f"There is no store at `{root}`. `ablate run STUDY` makes one; "
-                    "`--store` or ABLATE_STORE names another."
-                )
-            ledger._check_format(create)
+            ledger.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            create_once(ledger.root / "store.json", canonical({"format": FORMAT}).encode())
+            if not os.access(ledger.root, os.W_OK):
+                raise PermissionError(13, "Permission denied")
         except OSError as error:
             raise LackError(
-                f"The store `{root}` cannot be written: {error.strerror}. "
+                f"The store `{ledger.root}` cannot be written: {error.strerror}. "
                 "`--store` or ABLATE_STORE names another."
             ) from None
+        ledger._check_format()
         return ledger
 
-    def _check_format(self, create: bool) -> None:
-        marker = self.root / "store.json"
-        if create and not marker.exists():
-            create_once(marker, canonical({"format": FORMAT}).encode())
-        if create and not os.access(self.root, os.W_OK):
+    @classmethod
+    def look(cls, where: str, *, needed: bool = False) -> "Ledger":
+        """Open the store at ``where`` for reading; one that is not there is empty.
+
+        Raises:
+            RequestError, DamageError: as ``open``.
+            LackError: when ``needed`` and there is none.
+        """
+        ledger = cls(_folder(where))
+        if (ledger.root / "store.json").exists():
+            ledger._check_format()
+        elif needed:
             raise LackError(
-                f"The store `{self.root}` cannot be written: Permission denied. "
+                f"There is no store at `{ledger.root}`. `ablate run STUDY` makes one; "
                 "`--store` or ABLATE_STORE names another."
             )
-        if not marker.exists():
-            raise LackError(f"`{self.root}` is a folder, but not a store of ablate.")
+        return ledger
+
+    def _check_format(self) -> None:
+        marker = self.root / "store.json"
         try:
             found = json.loads(marker.read_bytes())["format"]
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise DamageError(f'`{marker}` is damaged: it must say {{"format":1}}.') from None
         if found != FORMAT:
             raise DamageError(
@@ -213,11 +217,15 @@ class Ledger:
             os.utime(path)
         return path
 
-    def snapshots(self) -> list[dict[str, Any]]:
-        """All snapshots, newest first."""
-        paths = list((self.root / "studies").glob("*@*.json"))
+    def snapshots(self, name: str = "*") -> list[Asked]:
+        """All snapshots, or those of one study, newest first.
+
+        Raises:
+            DamageError: when one is not what was written.
+        """
+        paths = list((self.root / "studies").glob(f"{name}@*.json"))
         paths.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
-        return [_read_json(path) for path in paths]
+        return [_read_snapshot(path) for path in paths]
 
     # --- outcomes --------------------------------------------------------------------------
 
@@ -291,8 +299,11 @@ class Ledger:
 
     def failures(self, id: str) -> list[Path]:
         """The failed attempts of a trial, oldest first."""
-        found = self.trial_folder(id).glob("failure-*.json")
-        return sorted(found, key=lambda p: int(p.stem.rpartition("-")[2]))
+        found = {}
+        for path in self.trial_folder(id).glob("failure-*.json"):
+            if match := re.fullmatch(r"failure-([0-9]+)\.json", path.name):
+                found[int(match[1])] = path
+        return [found[n] for n in sorted(found)]
 
     def read_failure(self, path: Path) -> Failure:
         """One failed attempt."""
@@ -306,6 +317,12 @@ class Ledger:
         for name, blob in files.items():
             replace_file(folder / name, blob)
         return {name: hashlib.sha256(blob).hexdigest() for name, blob in files.items()}
+
+
+def _folder(where: str) -> Path:
+    if "://" in where:
+        raise RequestError(f"`--store` must be a folder, but is `{where}` instead.")
+    return Path(where).expanduser().absolute()
 
 
 def new_attempt() -> str:
@@ -377,6 +394,16 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _read_snapshot(path: Path) -> Asked:
+    record = _read_json(path)
+    try:
+        if digest(record)[:12] == path.stem.rpartition("@")[2]:
+            return Asked.from_json(record)
+    except (KeyError, TypeError, ValueError):
+        pass  # told below, like any other damage
+    raise DamageError(f"The snapshot `{path}` is not what was written: move it away.")
 
 
 def _read_json(path: Path) -> Any:

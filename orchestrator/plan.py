@@ -13,7 +13,8 @@ from features.corpus import Corpus, Selection
 from features.errors import CorpusError
 from features.folds import Fold, deal
 from features.lld import extractor_version
-from orchestrator.errors import LackError
+from model.config import TrainConfig
+from orchestrator.errors import DamageError, LackError
 from orchestrator.ledger import Ledger
 from orchestrator.settings import emotions
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
@@ -80,6 +81,7 @@ def make(study: Study, ledger: Ledger) -> Plan:
     rows = variants(study, default_profile)
     extractors = {row.features.features: extractor_version() for row in rows}
     placed = expand(study, rows, selection, folds, extractors)
+    _check_distinct(study, placed)
     asked = _asked(study, selection, folds, rows, placed)
     states = _states(study.name, placed, ledger)
     return Plan(
@@ -114,11 +116,7 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
             f"The corpus `{name}` is not registered in `{ledger.root}`. "
             f"`ablate corpus add {name} FOLDER` registers it."
         )
-    corpus = Corpus.from_json(registered[name])
-    fresh = catalogue.refresh(corpus)
-    if fresh != corpus:
-        ledger.write_corpus(name, fresh.to_json())
-    return fresh, loud
+    return catalogue.refresh(Corpus.from_json(registered[name])), loud
 
 
 def _asked(
@@ -146,9 +144,30 @@ def _asked(
         folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
         seeds=study.seeds,
         trials=tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in placed),
+        comparable=_comparable(study, selection.corpus, rows),
         reference=study.reference,
         claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
     )
+
+
+def _comparable(study: Study, corpus: Corpus, rows: tuple[Variant, ...]) -> bool:
+    """Whether published figures may be set against these: the paper's corpus and protocol."""
+    training = all(row.profile == "paper" and row.training == TrainConfig() for row in rows)
+    own = "emotions" in study.settings
+    return corpus.name == "iemocap" and study.folds == 5 and training and not own
+
+
+def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
+    """Refuse two rows with equal trials: an axis that nothing reads."""
+    first: dict[str, str] = {}
+    for item in placed:
+        other = first.setdefault(item.id, item.row)
+        if other != item.row:
+            raise study.fault(
+                "rows" if "rows" in study.places else "axes",
+                f"The rows `{other}` and `{item.row}` are the same trials: what tells them apart "
+                "changes nothing here.",
+            )
 
 
 def _common(values: Iterable[str]) -> str:
@@ -159,7 +178,7 @@ def _common(values: Iterable[str]) -> str:
 
 def _states(name: str, placed: tuple[Placed, ...], ledger: Ledger) -> dict[str, Any]:
     """Sort the trials into the four states of ``Plan``."""
-    earlier = _earlier_ids(name, ledger)
+    earlier: dict[Place, list[str]] | None = None
     done: list[str] = []
     failed: list[str] = []
     to_do: list[str] = []
@@ -172,10 +191,12 @@ def _states(name: str, placed: tuple[Placed, ...], ledger: Ledger) -> dict[str, 
             done.append(item.id)
         elif ledger.failures(item.id):
             failed.append(item.id)
-        elif why := _why_stale(item, earlier, ledger):
-            stale[item.id] = why
         else:
-            to_do.append(item.id)
+            earlier = _earlier_ids(name, ledger) if earlier is None else earlier
+            if why := _why_stale(item, earlier, ledger):
+                stale[item.id] = why
+            else:
+                to_do.append(item.id)
     return {
         "done": tuple(done),
         "failed": tuple(failed),
@@ -190,17 +211,19 @@ Place = tuple[str, int, int]
 def _earlier_ids(name: str, ledger: Ledger) -> dict[Place, list[str]]:
     """Ids that earlier versions of this study had at each place of the table, newest first."""
     found: dict[Place, list[str]] = {}
-    for record in ledger.snapshots():
-        if record.get("study") == name:
-            for trial in Asked.from_json(record).trials:
-                found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
+    for asked in ledger.snapshots(name):
+        for trial in asked.trials:
+            found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
     return found
 
 
 def _why_stale(item: Placed, earlier: dict[Place, list[str]], ledger: Ledger) -> str:
     """What changed since this place of the table was last trained; empty when it never was."""
     for id in earlier.get((item.row, item.fold, item.seed), []):
-        outcome = ledger.outcome(id) if id != item.id else None
+        try:
+            outcome = ledger.outcome(id) if id != item.id else None
+        except DamageError:
+            continue  # a record that this plan does not rest on
         if outcome is not None:
             return "changed: " + ", ".join(_changes(outcome.identity, item.trial.identity))
     return ""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from features import catalogue
 from orchestrator.claims import Watch
 from orchestrator.cluster import Cluster, Task
+from orchestrator.errors import LackError
 from orchestrator.events import (
     Differs,
     Done,
@@ -67,6 +68,8 @@ def run(
     for id in plan.done:
         ledger.outcome(id)  # a damaged record is reported before a night is spent
     ledger.write_snapshot(study.name, plan.asked.to_json())
+    if plan.failed:
+        tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
     to_train = plan.to_train
     if not to_train:
         tell(Planned(plan.placed, frozenset(plan.done), 0))
@@ -74,6 +77,8 @@ def run(
     prepare(plan, to_train, ledger, tell, processes)
     tell(Progress("starting workers", 0, 0))
     with cluster:
+        if cluster.note:
+            tell(Note(cluster.note, loud=True))
         tell(Planned(plan.placed, frozenset(plan.done), cluster.slots))
         loop = _Loop(ledger, cluster, tell)
         loop.train([_task(item, ledger, cluster.device) for item in to_train])
@@ -87,6 +92,8 @@ def prepare(
     from features import shards
 
     corpus = plan.selection.corpus
+    if corpus.name in ledger.corpora():
+        ledger.write_corpus(corpus.name, corpus.to_json())  # times and sizes as seen now
     catalogue.prepare(
         corpus, lambda done, total: tell(Progress("synthesising speech", done, total))
     )
@@ -130,34 +137,40 @@ class _Loop:
         self._last: dict[str, Event] = {}
         self._deaths: Counter[str] = Counter()
         self._watch = Watch()
+        self._idle_rounds = 0
         self.trained = 0
         self.failed: list[str] = []
 
     def train(self, tasks: list[Task]) -> None:
         """Until nothing is left. Fresh tasks first; those whose worker died last, each alone."""
-        fresh, died, elsewhere = tasks, list[Task](), list[Task]()
-        while fresh or died or elsewhere:
-            batch = fresh or died[:1]
+        fresh, alone, elsewhere = tasks, list[Task](), list[Task]()
+        while fresh or alone or elsewhere:
+            batch = fresh or alone[:1]
             if batch:
-                fresh, died = ([], died) if fresh else ([], died[1:])
-                self._round(batch)
-                fresh, again, others = self._sort(batch)
-                died += again
+                fresh, alone = ([], alone) if fresh else ([], alone[1:])
+                early = self._round(batch)
+                again, died, others = self._sort(batch, early)
+                fresh += again
+                alone += died
                 elsewhere += others
             else:
                 time.sleep(POLL_S)
             free, elsewhere = self._look_elsewhere(elsewhere)
             fresh += free
 
-    def _round(self, batch: list[Task]) -> None:
+    def _round(self, batch: list[Task]) -> str:
         for task in batch:
             self._last.pop(task.id, None)
-        self._cluster.train(batch, train_one, self._hear)
+        return self._cluster.train(batch, train_one, self._hear)
 
-    def _sort(self, batch: list[Task]) -> tuple[list[Task], list[Task], list[Task]]:
-        """After a round: tasks that never started, whose worker died, that others hold."""
-        fresh, died, elsewhere = [], [], []
-        none_started = not any(task.id in self._last for task in batch)
+    def _sort(self, batch: list[Task], early: str) -> tuple[list[Task], list[Task], list[Task]]:
+        """After a round: tasks to train again together, alone, and those that others hold.
+
+        When the scheduler itself ended early (``early`` says why), it took every trial in flight
+        with it: the innocent among them go on together, and alone only after a second time.
+        """
+        again, alone, elsewhere = list[Task](), list[Task](), list[Task]()
+        self._check_started(batch, early)
         for task in batch:
             event = self._last.get(task.id)
             if isinstance(event, Done | Failed | Differs):
@@ -166,11 +179,25 @@ class _Loop:
                 elsewhere.append(task)
             elif self._ledger.is_done(task.id):  # died between the record and its word
                 self._hear(Done(task.id, 0.0))
-            elif event is None and not none_started:
-                fresh.append(task)  # the scheduler ended before its turn
+            elif event is None:
+                again.append(task)  # the scheduler ended before its turn
             elif self._may_try_again(task):
-                died.append(task)
-        return fresh, died, elsewhere
+                together = early and len(batch) > 1 and self._deaths[task.id] == 1
+                (again if together else alone).append(task)
+        if early and (again or alone):
+            count = len(again) + len(alone)
+            self._tell(Note(f"Interrupted: {count} trials are trained again ({early})."))
+        return again, alone, elsewhere
+
+    def _check_started(self, batch: list[Task], early: str) -> None:
+        """Two rounds in which no worker so much as began are the environment's fault."""
+        started = any(task.id in self._last for task in batch)
+        self._idle_rounds = 0 if started else self._idle_rounds + 1
+        if self._idle_rounds == 2:
+            raise LackError(
+                f"No worker could start: {early or 'they die at once'}. "
+                "`--inline` trains without Ray and shows why."
+            )
 
     def _may_try_again(self, task: Task) -> bool:
         """Count a death; at the last, keep it as a failure."""
@@ -179,8 +206,8 @@ class _Loop:
         if count < ATTEMPTS:
             self._tell(
                 Note(
-                    f"The worker of trial {task.id[:12]} died (attempt {count} of {ATTEMPTS}); "
-                    "it is trained again, last and alone."
+                    f"The worker of trial {task.id[:12]} died (attempt {count} of {ATTEMPTS}): "
+                    "it is trained again."
                 )
             )
             return True

@@ -197,7 +197,8 @@ def as_fraction(value: Any) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         return None
     near = exact.limit_denominator(12)
-    exact = near if abs(near - exact) <= Fraction(1, 1000) else exact
+    decimal = "/" not in str(value)
+    exact = near if decimal and abs(near - exact) <= Fraction(1, 1000) else exact
     return exact if 0 <= exact <= 1 else None
 
 
@@ -416,7 +417,12 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
     merged = merge(PROFILES[profile], READINGS[reading], study, *named, row)
     layers = merged.get("layers", ModelConfig().layers)
     model = {f.name: merged[f.name] for f in fields(ModelConfig) if f.name in merged}
-    model["fa_layers"] = fa_layers(merged.get("fa_layer", "antepenultimate"), layers)
+    model["fa_layers"] = fa = fa_layers(merged.get("fa_layer", "antepenultimate"), layers)
+    # Where a setting acts nowhere it is its default: two rows that differ in it are the same.
+    if not fa:
+        model.pop("fa_self", None)
+    if len(fa) == layers:
+        model.pop("graph", None)
     features = {f.name: merged[f.name] for f in fields(FeatureConfig) if f.name in merged}
     training = {**merged["training"]}
     if "class_weights" in merged:

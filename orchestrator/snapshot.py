@@ -65,13 +65,10 @@ class Asked:
     folds: tuple[AskedFold, ...]
     seeds: int
     trials: tuple[AskedTrial, ...]
+    comparable: bool
+    """Whether published figures may be set against these: the paper's corpus and protocol."""
     reference: str | None
     claim: AskedClaim | None
-
-    @property
-    def comparable(self) -> bool:
-        """Whether published figures of IEMOCAP may be set against these numbers."""
-        return self.corpus == "iemocap" and self.profile == "paper"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -79,7 +76,11 @@ class Asked:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Asked":
-        """What ``to_json`` gave."""
+        """What ``to_json`` gave.
+
+        Raises:
+            KeyError, TypeError: when it is not.
+        """
         claim = record["claim"]
         return cls(
             **{

@@ -254,7 +254,8 @@ class _Reader:
         entries = node.mapping
         self._known(entries, {"name", "set", "paper"}, "rows")
         name = entries.get("name")
-        if name is None or not isinstance(name.value, str | int) or len(str(name.value)) > 60:
+        text = "" if name is None or isinstance(name.value, bool) else str(name.value or "")
+        if name is None or isinstance(name.value, dict | list) or not 0 < len(text) <= 60:
             self.faults.append((name or node).fault("A row must have a `name` of 1 to 60 letters."))
         changes = entries.get("set")
         if changes is not None and not isinstance(changes.value, dict):
@@ -366,7 +367,8 @@ class _Reader:
                 base = self._mapping("baseline").get("fa_layer", node)
                 self.faults.append((place or base).fault(f"{error} (row `{row.name}`)"))
                 continue
-            key = (resolved.features, resolved.model, resolved.training)
+            other = resolve("paper", settings, row.settings)
+            key = (resolved.features, resolved.model, resolved.training, other.training)
             if key in variants:
                 self.faults.append(node.fault(
                     f"The rows `{variants[key]}` and `{row.name}` are the same variant: what "
@@ -408,6 +410,8 @@ class _Reader:
         others = [row.name for row in rows if row.name != str(better.value)]
         if than.value == "rest":
             losers = tuple(others)
+            if not losers and rows:
+                self.faults.append(than.fault("`claim.than` must name rows, but `rest` is none."))
         else:
             items = than.sequence or [than]
             for item in items:
@@ -458,7 +462,10 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["study"],
-        "oneOf": [{"required": ["rows"]}, {"required": ["axes"]}],
+        "allOf": [
+            {"oneOf": [{"required": ["rows"]}, {"required": ["axes"]}]},
+            {"oneOf": [{"required": ["table"]}, {"required": ["figure"]}]},
+        ],
         "properties": {
             "study": {"type": "string", "pattern": f"^{NAME}$"},
             "question": {"type": "string"},

@@ -87,16 +87,19 @@ class Summary:
     """How many determinism classes the outcomes come from; more than one is said loudly."""
     identical_seeds: tuple[str, ...]
     """Rows in which two seeds of a fold gave the same predictions: a fault of the set-up."""
+    alarms: tuple[str, ...]
+    """Records of trials that were finished twice with different numbers."""
     claim: Verdict
     """What the rows bear of the study's claim; empty where it must not be judged."""
 
 
-def summarise(asked: Asked, outcomes: Mapping[str, Outcome]) -> Summary:
+def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[str] = ()) -> Summary:
     """Fold a study's outcomes into its rows.
 
     Args:
         asked: the study, resolved.
         outcomes: finished trials by id; those of other studies are ignored.
+        alarms: records of trials that were finished twice with different numbers.
     """
     units = {row.name: _Units(asked, row.name, outcomes) for row in asked.rows}
     differences = _differences(asked, units)
@@ -127,6 +130,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome]) -> Summary:
         absent=_absent(asked, used),
         classes_of_determinism=len({tuple(sorted(o.environment.items())) for o in used}),
         identical_seeds=_identical_seeds(asked, outcomes),
+        alarms=tuple(alarms),
         claim=_claim(asked, units),
     )
 

@@ -25,7 +25,7 @@ from features.dataset import FoldData, Segments, load
 from features.errors import DamageError as DataDamageError
 from features.errors import FeatureError
 from features.folds import Fold
-from model.errors import DivergedError
+from model.errors import DivergedError, ModelError
 from model.memory import hold
 from model.metrics import confusion
 from model.scoring import by_utterance
@@ -56,7 +56,7 @@ from orchestrator.ledger import (
     new_attempt,
     predictions_parquet,
 )
-from orchestrator.trials import Trial, canonical, digest, from_identity
+from orchestrator.trials import canonical, digest, from_identity
 
 
 class _LostClaimError(Exception):
@@ -65,25 +65,26 @@ class _LostClaimError(Exception):
 
 def work(task: Task, tell: Tell) -> None:
     """Train one trial and write its record, unless it is done or another has it."""
-    _refuse_strangers()
-    ledger = Ledger(Path(task.store))
     tell(Started(task.id))
-    if ledger.is_done(task.id):
-        tell(Done(task.id, 0.0))
-        return
-    claim = claims.acquire(ledger.claim_file(task.id))
-    if claim is None:
-        tell(Elsewhere(task.id))
-        return
-    attempt = _Attempt(task, ledger, claim, tell)
+    ledger = Ledger(Path(task.store))
+    attempt = _Attempt(task, ledger, tell)
     try:
-        attempt.run()
+        _refuse_strangers()
+        if ledger.is_done(task.id):
+            tell(Done(task.id, 0.0))
+            return
+        claim = claims.acquire(ledger.claim_file(task.id))
+        if claim is None:
+            tell(Elsewhere(task.id))
+            return
+        try:
+            attempt.run(claim)
+        finally:
+            claim.release()
     except _LostClaimError:
         tell(Elsewhere(task.id))
     except Exception as error:
         attempt.fail(error)
-    finally:
-        claim.release()
 
 
 def _refuse_strangers() -> None:
@@ -105,7 +106,7 @@ class _Scored:
     segments: Segments
 
     def choices(self, last: int) -> Iterator[tuple[Choice, int, Tensor]]:
-        """Choice, epoch, probabilities of the segments (S, C)."""
+        """Choice, epoch, log probabilities of the segments (S, C)."""
         d = self.direction
         yield "chosen", d.chosen, d.at_chosen_SC
         yield "last_epoch", last, d.at_last_SC
@@ -115,24 +116,24 @@ class _Scored:
 class _Attempt:
     """One attempt at one trial."""
 
-    def __init__(self, task: Task, ledger: Ledger, claim: claims.Claim, tell: Tell) -> None:
-        self._task, self._ledger, self._claim, self._tell = task, ledger, claim, tell
+    def __init__(self, task: Task, ledger: Ledger, tell: Tell) -> None:
+        self._task, self._ledger, self._tell = task, ledger, tell
         self._name = new_attempt()
-        self._trial: Trial = from_identity(task.identity)
         self._log: list[str] = []
         self._epoch = 0
 
-    def run(self) -> None:
-        """Train, write, commit."""
+    def run(self, claim: claims.Claim) -> None:
+        """Train, write, commit, as long as the claim is held."""
         began = time.monotonic()
-        if digest(self._trial.identity) != self._task.id:
+        self._claim = claim
+        self._trial = trial = from_identity(self._task.identity)
+        if digest(trial.identity) != self._task.id:
             raise ValueError("The task's id is not the id of what it asks for.")
         pin()
         hold()
         data = self._data()
         resume = self._resume()
         resumed = resume.epoch if resume else 0
-        trial = self._trial
         network = initialise(
             trial.model, data.features, len(data.classes), trial.seed, data.mean_F, data.std_F
         )
@@ -164,10 +165,18 @@ class _Attempt:
         return load(self._ledger.shards, selection, fold, trial.features)
 
     def _resume(self) -> State | None:
+        """The state to go on from: of this determinism class, or none."""
         checkpoint = checkpoints.read(self._ledger, self._task.id)
         if checkpoint is None:
             return None
-        state = state_from(checkpoint.tensors, checkpoint.numbers)
+        if checkpoint.numbers.get("environment") != environment(self._task.device):
+            self._say("a checkpoint of another kind of machine was left aside")
+            return None
+        try:
+            state = state_from(checkpoint.tensors, checkpoint.numbers)
+        except ModelError as error:
+            self._say(f"a checkpoint was left aside: {error}")
+            return None
         self._say(f"resumed after epoch {state.epoch}")
         return state
 
@@ -185,7 +194,10 @@ class _Attempt:
             self._ledger,
             self._task.id,
             state.epoch,
-            Checkpoint(state_tensors(state), state_numbers(state)),
+            Checkpoint(
+                state_tensors(state),
+                {**state_numbers(state), "environment": environment(self._task.device)},
+            ),
         )
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
         self._tell(Epoch(self._task.id, state.epoch, self._trial.training.epochs, dev_ua))
@@ -280,6 +292,8 @@ def _cause(error: Exception) -> Cause:
         return "diverged"
     if isinstance(error, FeatureError):
         return "data"
+    if isinstance(error, LackError):
+        return "infrastructure"
     if isinstance(error, MemoryError | OSError | torch.OutOfMemoryError):
         return "infrastructure"
     return "code"
@@ -294,7 +308,7 @@ def _prediction_rows(
     """One row a segment and choice: (utterance, segment, speaker, emotion, choice, epoch), p."""
     rows: list[tuple[Key, list[float]]] = []
     for s in scored:
-        for choice, epoch, p_SC in s.choices(last):
+        for choice, epoch, log_SC in s.choices(last):
             seen: dict[int, int] = {}
             for index, u in enumerate(s.segments.utterance_S.tolist()):
                 number = seen[u] = seen.get(u, -1) + 1
@@ -306,7 +320,7 @@ def _prediction_rows(
                     choice,
                     epoch,
                 )
-                rows.append((key, p_SC[index].float().tolist()))
+                rows.append((key, log_SC[index].exp().float().tolist()))
     return rows
 
 
@@ -322,9 +336,9 @@ def _parquet(rows: list[tuple[Key, list[float]]], classes: tuple[str, ...]) -> b
 def _scores(scored: tuple[_Scored, ...], last: int, classes: int) -> Iterator[Scores]:
     """Counts for every test speaker, choice and unit."""
     for s in scored:
-        for choice, epoch, p_SC in s.choices(last):
+        for choice, epoch, log_SC in s.choices(last):
             for unit in ("utterance", "segment"):
-                for speaker, truth, prediction in _taken_for(s.segments, p_SC, unit):
+                for speaker, truth, prediction in _taken_for(s.segments, log_SC, unit):
                     counts = confusion(truth, prediction, classes)
                     yield Scores(
                         speaker=speaker,
@@ -336,15 +350,15 @@ def _scores(scored: tuple[_Scored, ...], last: int, classes: int) -> Iterator[Sc
 
 
 def _taken_for(
-    segments: Segments, p_SC: Tensor, unit: Unit
+    segments: Segments, log_SC: Tensor, unit: Unit
 ) -> Iterator[tuple[str, list[int], list[int]]]:
     """Speaker, true classes, predicted classes; by utterance or by segment."""
     utterance_S, labels_S = segments.utterance_S.tolist(), segments.labels_S.tolist()
     label_of = dict(zip(utterance_S, labels_S, strict=True))
     if unit == "segment":
-        numbers, predictions = utterance_S, p_SC.argmax(1).tolist()
+        numbers, predictions = utterance_S, log_SC.argmax(1).tolist()
     else:
-        numbers_U, log_UC = by_utterance(p_SC.log(), segments.utterance_S)
+        numbers_U, log_UC = by_utterance(log_SC, segments.utterance_S)
         numbers, predictions = numbers_U.tolist(), log_UC.argmax(1).tolist()
     for speaker in sorted(set(segments.speakers)):
         own = [i for i, u in enumerate(numbers) if segments.speakers[u] == speaker]

@@ -34,8 +34,9 @@ def add(
     from features import catalogue
     from orchestrator.ledger import Ledger
 
-    corpus = catalogue.read(name, folder.expanduser().absolute())
+    catalogue.reader(name)
     ledger = Ledger.open(store)
+    corpus = catalogue.read(name, folder.expanduser().absolute())
     ledger.write_corpus(name, corpus.to_json())
     _show(corpus, as_json)
 
@@ -46,7 +47,7 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     from orchestrator.ledger import Ledger
     from orchestrator.report.text import console_for, print_columns
 
-    registered = Ledger.open(store).corpora()
+    registered = Ledger.look(store).corpora()
     records = []
     for name in catalogue.names():
         reader = catalogue.reader(name)
@@ -88,7 +89,7 @@ def check(
     from features import catalogue
     from orchestrator.ledger import Ledger
 
-    ledger = Ledger.open(store)
+    ledger = Ledger.look(store)
     corpus = catalogue.refresh(_registered(name, ledger), deep=deep)
     _show(corpus, as_json)
 

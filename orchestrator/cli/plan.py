@@ -21,7 +21,7 @@ def plan(
     from orchestrator.plan import make
     from orchestrator.study import read_study
 
-    found = make(read_study(study), Ledger.open(store))
+    found = make(read_study(study), Ledger.look(store))
     counts = {
         "trials": len({item.id for item in found.placed}),
         "done": len(found.done),

@@ -1,5 +1,6 @@
 """``ablate report``: the tables, from the ledger alone."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption
-from orchestrator.errors import AblateError, RequestError
+from orchestrator.errors import LackError, RequestError
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
     from orchestrator.snapshot import Asked
+    from orchestrator.study import Study
 
 STUDIES = Path("studies")
 
@@ -50,13 +52,14 @@ def report(
 
     if (study is None) == (table is None):
         raise RequestError("`ablate report` needs a STUDY or `--table N`, one of the two.")
-    ledger = Ledger.open(store, create=False)
+    ledger = Ledger.look(store, needed=True)
     found = _by_table(table, ledger) if table is not None else _by_name(str(study), ledger)
     summaries = []
     for asked in found:
         ids = dict.fromkeys(trial.id for trial in asked.trials)
         outcomes = {id: o for id in ids if (o := ledger.outcome(id)) is not None}
-        summaries.append(summarise(asked, outcomes))
+        alarms = [str(path) for id in ids for path in ledger.alarms(id)]
+        summaries.append(summarise(asked, outcomes, alarms))
     if form is Form.JSON:
         print(text.json_text(summaries), end="")
     elif form is Form.CSV:
@@ -78,39 +81,43 @@ def report(
 
 def _by_table(table: int, ledger: "Ledger") -> "list[Asked]":
     """Every study that declares the table: from ./studies if there, else from the store."""
-    from orchestrator.plan import make
-    from orchestrator.snapshot import Asked
     from orchestrator.study import read_study
 
     newest = _newest(ledger)
-    found: dict[str, Asked] = {}
-    numbers: set[int] = {asked.table for asked in newest.values() if asked.table is not None}
-    for path in sorted(STUDIES.glob("*.yaml")) if STUDIES.is_dir() else []:
-        try:
-            study = read_study(path)
-            numbers |= {study.table} if study.table is not None else set()
-            if study.table == table:
-                found[study.name] = make(study, ledger).asked
-        except AblateError:
-            continue  # a study of another kind, or one whose corpus is not here: see the store
+    studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
+    found = {s.name: _asked(s, ledger, newest) for s in studies if s.table == table}
     for name, asked in newest.items():
         if asked.table == table:
             found.setdefault(name, asked)
     if not found:
-        known = ", ".join(map(str, sorted(numbers))) or "none yet"
+        numbers = {s.table for s in studies} | {asked.table for asked in newest.values()}
+        known = ", ".join(map(str, sorted(n for n in numbers if n is not None))) or "none yet"
         raise RequestError(f"No study declares table {table}. Tables of known studies: {known}.")
     return list(found.values())
+
+
+def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Asked":
+    """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
+    from features.errors import FeatureError
+    from orchestrator.plan import make
+
+    try:
+        return make(study, ledger).asked
+    except (FeatureError, LackError) as error:
+        if study.name not in newest:
+            raise
+        print(f"`{study.name}` is shown as it last ran: {error}", file=sys.stderr)
+        return newest[study.name]
 
 
 def _by_name(study: str, ledger: "Ledger") -> "list[Asked]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
-    from orchestrator.plan import make
     from orchestrator.study import read_study
 
     path = Path(study)
     if path.suffix in (".yaml", ".yml") or path.is_file():
-        return [make(read_study(path), ledger).asked]
+        return [_asked(read_study(path), ledger, _newest(ledger))]
     newest = _newest(ledger)
     if study in newest:
         return [newest[study]]
@@ -120,9 +127,7 @@ def _by_name(study: str, ledger: "Ledger") -> "list[Asked]":
 
 def _newest(ledger: "Ledger") -> "dict[str, Asked]":
     """The newest snapshot of each study."""
-    from orchestrator.snapshot import Asked
-
     newest: dict[str, Asked] = {}
-    for record in ledger.snapshots():
-        newest.setdefault(record["study"], Asked.from_json(record))
+    for asked in ledger.snapshots():
+        newest.setdefault(asked.study, asked)
     return newest

@@ -23,7 +23,8 @@ def run(
         int | None, typer.Option("--cpus", min=1, help="CPUs to use; all by default.")
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option("--gpus", min=0, help="GPUs to use; all by default, 0 for none.")
+        int | None,
+        typer.Option("--gpus", min=0, help="GPUs to use; Ray takes all by default."),
     ] = None,
     gpus_per_trial: Annotated[
         float, typer.Option("--gpus-per-trial", help="Share of a GPU for a trial, such as 0.25.")

@@ -44,6 +44,9 @@ class Board:
         self.elsewhere: set[str] = set()
         self.running: dict[str, Epoch | None] = {}
         self.dev_ua: dict[str, float] = {}
+        self.ids: set[str] = set()
+        """Ids of all trials; one that stands in two rows counts once."""
+        self._by_row: dict[str, list[str]] = {}
         self._seconds: list[float] = []
         self._since: dict[str, float] = {}
 
@@ -52,6 +55,10 @@ class Board:
         if isinstance(event, Planned):
             self.placed, self.slots = event.placed, max(1, event.slots)
             self.done = set(event.done)
+            self.ids = {item.id for item in event.placed}
+            self._by_row = {}
+            for item in event.placed:
+                self._by_row.setdefault(item.row, []).append(item.id)
         elif isinstance(event, Started):
             self.failed.discard(event.id)
             self.running[event.id] = None
@@ -75,16 +82,10 @@ class Board:
         self.running.pop(id, None)
         self.elsewhere.discard(id)
 
-    @property
-    def ids(self) -> set[str]:
-        """Ids of all trials; one that stands in two rows counts once."""
-        return {item.id for item in self.placed}
-
     def rows(self) -> list[tuple[str, int, int, int, int, float | None]]:
         """Name, done, running, failed, to do, mean of the last dev UA; in the table's order."""
         table = []
-        for name in dict.fromkeys(item.row for item in self.placed):
-            ids = [item.id for item in self.placed if item.row == name]
+        for name, ids in self._by_row.items():
             done = sum(id in self.done for id in ids)
             running = sum(id in self.running or id in self.elsewhere for id in ids)
             failed = sum(id in self.failed for id in ids)
@@ -164,7 +165,9 @@ class View:
                 f"are kept: {event.record}",
                 "bold red",
             )
-        elif self._live is None and isinstance(event, Done | Elsewhere):
+        elif isinstance(event, Elsewhere):
+            self._say(f"Waiting for {self._where(event.id)}: another run trains it.")
+        elif self._live is None and isinstance(event, Done):
             self._trial_line(event)
 
     @property
@@ -197,16 +200,13 @@ class View:
             return f"All {total} trials are done: nothing to train."
         return f"{total} trials: {done} done, {total - done} to train, {self._board.slots} at once."
 
-    def _trial_line(self, event: Done | Elsewhere) -> None:
+    def _trial_line(self, event: Done) -> None:
         board = self._board
-        count = f"{len(board.ids & board.done)}/{len(board.ids)}"
-        if isinstance(event, Elsewhere):
-            self._say(f"{count}  waiting for {self._where(event.id)}: another run trains it.")
-            return
         dev = board.dev_ua.get(event.id)
         shown = f", dev UA {100 * dev:.1f}" if dev is not None else ""
         left = _duration(board.seconds_left())
         rest = f", {left} left" if left else ""
+        count = f"{len(board.ids & board.done)}/{len(board.ids)}"
         self._say(f"{count}  done {self._where(event.id)}: {event.seconds:.0f} s{shown}{rest}")
 
     def _where(self, id: str) -> str:

@@ -67,7 +67,7 @@ def _banner(asked: Asked) -> str:
 
 
 def _paper_head(asked: Asked) -> str:
-    return "paper" if asked.corpus == "iemocap" else "paper (IEMOCAP)"
+    return "paper" if asked.comparable else "paper (IEMOCAP)"
 
 
 def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -177,6 +177,11 @@ def _warnings(summary: Summary) -> list[str]:
         notes.append(
             "WARNING: these outcomes come from different devices or library versions; "
             "equal trials need not have equal bits."
+        )
+    if summary.alarms:
+        notes.append(
+            "WARNING: trials were finished twice with different numbers; the first counts. When "
+            "you know why, move the other record away: " + ", ".join(summary.alarms)
         )
     if summary.identical_seeds:
         notes.append(

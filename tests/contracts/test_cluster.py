@@ -1,6 +1,7 @@
 """Every cluster trains the same tasks to the same records; what Ray must not do is held too."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -116,6 +117,51 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
         after = ledger.outcome(path.name)
         assert before is not None and after is not None
         assert before.scored_part == after.scored_part
+
+
+@pytest.mark.ray
+def test_what_the_listener_raises_comes_out_as_itself(
+    store: Path, root: Path, quiet_home: Path
+) -> None:
+    ledger = empty_of_trials(store)
+
+    def full(event: Event) -> None:
+        raise OSError(28, "No space left on device")
+
+    with RayCluster(cpus=1, gpus=0, store=store) as cluster:
+        with pytest.raises(OSError, match="No space left on device"):
+            cluster.train(tasks(ledger, root)[:1], train_one, full)
+        assert cluster.train(tasks(ledger, root)[:1], _broken, lambda event: None) != ""
+
+
+def _broken(task: Task, tell: object) -> None:
+    """What a worker does whose imports fail."""
+    raise ImportError("no torch here")
+
+
+@pytest.mark.ray
+def test_ctrl_c_ends_ray_and_keeps_what_is_done(store: Path, root: Path, quiet_home: Path) -> None:
+    empty_of_trials(store)
+    line = [str(Path(sys.executable).with_name("ablate")), "run",
+            str(root / "studies" / "smoke.yaml"), "--store", str(store), "--cpus", "1"]  # fmt: skip
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        for shown in process.stdout:
+            if "1/4  done" in shown:
+                children = psutil.Process(process.pid).children(recursive=True)
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+                break
+        process.wait(60)
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "trials are done and kept. The same command goes on from there." in said
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    again = subprocess.run([*line, "--inline"], capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
 
 
 @pytest.mark.ray

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features import shards
+from features import catalogue, shards
 from features.audio import read_mono
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from features.corpus import Corpus, Selection
@@ -319,3 +319,16 @@ def test_real_speech_keeps_its_length_and_fills_a_shard(ravdess_root: Path, fold
     shard = open_shard(folder, keys(selection, CONFIG)["actor-01"])
     assert len(shard.utterances) == 28
     assert all(250 < len(values) < 600 for values in shard.utterances.values())
+
+
+def test_an_opened_shard_lies_on_the_disk_and_not_in_memory(demo: Corpus, folder: Path) -> None:
+    """Workers on one node share its pages: nothing but offsets is allocated."""
+    import pyarrow as pa
+
+    catalogue.prepare(demo)
+    selection = demo.select(DEFAULT_EMOTIONS)
+    build(folder, selection, FeatureConfig())
+    before = pa.total_allocated_bytes()
+    shard = open_shard(folder, next(iter(keys(selection, FeatureConfig()).values())))
+    assert sum(view.nbytes for view in shard.utterances.values()) > 100_000
+    assert pa.total_allocated_bytes() - before < 10_000

@@ -113,10 +113,10 @@ def test_each_side_is_tested_at_the_epoch_chosen_on_the_other(segments_of: Calla
     assert (result.tests_b.chosen, result.tests_a.chosen) == (best("a"), best("b"))
     assert (result.tests_a.best_on_test, result.tests_b.best_on_test) == (best("a"), best("b"))
     chosen = states[best("a") - 1]
-    assert torch.equal(result.tests_b.at_chosen_SC, chosen.last_b_SC.exp())
-    assert torch.equal(result.tests_a.at_best_on_test_SC, chosen.last_a_SC.exp())
+    assert torch.equal(result.tests_b.at_chosen_SC, chosen.last_b_SC)
+    assert torch.equal(result.tests_a.at_best_on_test_SC, chosen.last_a_SC)
     assert all(torch.equal(result.tests_b.weights[k], v) for k, v in chosen.network.items())
-    assert torch.equal(result.tests_a.at_last_SC, states[-1].last_a_SC.exp())
+    assert torch.equal(result.tests_a.at_last_SC, states[-1].last_a_SC)
 
 
 def test_higher_ua_wins_then_lower_loss_then_the_earlier_epoch() -> None:

@@ -109,8 +109,15 @@ def test_a_process_number_used_again_is_not_the_owner() -> None:
     claim = {
         "host": socket.gethostname(),
         "boot": claims._boot(),
+        "processes": claims._processes(),
         "pid": os.getpid(),
         "started": 1.0,
     }
     assert is_gone(claim)
     assert not is_gone({**claim, "started": claims._started(os.getpid())})
+
+
+def test_a_process_of_another_container_is_not_provably_gone() -> None:
+    claim = {"host": socket.gethostname(), "boot": claims._boot(), "processes": "pid:[1]",
+             "pid": 1, "started": 1.0}  # fmt: skip
+    assert not is_gone(claim)

@@ -232,7 +232,6 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(root: Path, store: Path
         r"The same command goes on from there\.\n",
         said,
     )
-    assert not list(store.glob("trials/*/claim.json"))
     plan = json.loads(ablate("plan", smoke, "--store", store, "--json").stdout)
     assert plan["done"] >= 2 and plan["failed"] == 0
     ablate("run", smoke, "--inline", "--store", store)

@@ -19,7 +19,8 @@ from orchestrator.ledger import (
     predictions_parquet,
     replace_file,
 )
-from orchestrator.trials import Trial, digest
+from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
+from orchestrator.trials import Trial
 
 TRIAL = Trial(
     corpus="c" * 64,
@@ -127,6 +128,7 @@ def test_failures_are_numbered_and_kept(ledger: Ledger) -> None:
         finished=1.0,
     )
     names = [ledger.fail(failure).name for _ in range(3)]
+    (ledger.trial_folder(TRIAL.id) / "failure-1 (copy).json").write_text("x")
     assert names == ["failure-1.json", "failure-2.json", "failure-3.json"]
     assert [ledger.read_failure(p) for p in ledger.failures(TRIAL.id)] == [failure] * 3
 
@@ -151,14 +153,31 @@ def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"old")]
 
 
+ASKED = Asked(
+    study="s", question="", table=1, figure=None, corpus="demo", profile="quick",
+    reading="as-written", classes=("angry", "sad"), utterances=4,
+    rows=(AskedRow(name="r", reading="as-written", paper={"ua": 50.0}),),
+    folds=(AskedFold(index=0, a=("s3",), b=("s4",), train=2),), seeds=1,
+    trials=(AskedTrial("r", 0, 0, TRIAL.id),), comparable=False, reference=None,
+    claim=AskedClaim(better="r", than=("q",), on="ua"),
+)  # fmt: skip
+
+
 def test_snapshots_come_newest_first_and_are_kept(ledger: Ledger) -> None:
-    for n in (1, 2, 1):
-        path = ledger.write_snapshot("s", {"study": "s", "n": n})
-        os.utime(path, ns=(n, n + 10 * (n == 1)))
-    assert {p.name for p in (ledger.root / "studies").iterdir()} == {
-        f"s@{digest({'study': 's', 'n': n})[:12]}.json" for n in (1, 2)
-    }
-    assert [record["n"] for record in ledger.snapshots()] == [1, 2]
+    two = replace(ASKED, seeds=2)
+    for n, asked in enumerate((ASKED, two, ASKED)):
+        path = ledger.write_snapshot("s", asked.to_json())
+        os.utime(path, ns=(n, n + 10))
+    ledger.write_snapshot("other", replace(ASKED, study="other").to_json())
+    assert ledger.snapshots("s") == [ASKED, two]
+    assert len(ledger.snapshots()) == 3
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"study": "s"}'])
+def test_a_snapshot_that_is_not_what_was_written_is_damage(ledger: Ledger, text: str) -> None:
+    ledger.write_snapshot("s", ASKED.to_json()).write_text(text)
+    with pytest.raises(DamageError, match=r"s@[0-9a-f]{12}\.json` is"):
+        ledger.snapshots("s")
 
 
 def test_a_store_is_private(ledger: Ledger) -> None:
@@ -177,8 +196,9 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_makes_no_store(tmp_path: Path) -> None:
+    assert Ledger.look(str(tmp_path / "none")).snapshots() == []
     with pytest.raises(LackError, match="^There is no store at `"):
-        Ledger.open(str(tmp_path / "none"), create=False)
+        Ledger.look(str(tmp_path / "none"), needed=True)
     assert not (tmp_path / "none").exists()
 
 

@@ -92,7 +92,7 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         "2/4  done two, fold 1, seed 0: 12 s, dev UA 62.5, 12 s left",
         "FAILED one, fold 2, seed 0 (data): The shard is damaged.",
         "  /s/failure-1.json",
-        "2/4  waiting for two, fold 2, seed 0: another run trains it.",
+        "Waiting for two, fold 2, seed 0: another run trains it.",
         "DIFFERS two, fold 2, seed 0: finished before with other numbers, both are kept: ",
         "/s/outcome-late.json",
     ]

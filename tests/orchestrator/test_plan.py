@@ -98,6 +98,15 @@ def test_an_emotion_the_corpus_lacks_is_refused_at_its_place(tmp_path: Path) -> 
     assert "`calm`" in str(caught.value)
 
 
+def test_rows_that_are_equal_under_the_profile_of_the_corpus_are_refused(tmp_path: Path) -> None:
+    rows = "  - {name: Same, set: {fa_layer: none, profile: quick}}"
+    text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows=rows)
+    text = text.replace("training: {epochs: 2}\n", "")
+    with pytest.raises(StudyError) as caught:
+        make(parse_study(text, "s.yaml"), Ledger.open(str(tmp_path / "s")))
+    assert "The rows `No FA` and `Same` are the same trials" in str(caught.value)
+
+
 def test_the_snapshot_is_what_was_asked(store: Path) -> None:
     (path,) = (store / "studies").glob("smoke@*.json")
     assert json.loads(path.read_bytes()) == json.loads(

@@ -15,7 +15,7 @@ from model.config import Aggregators
 from orchestrator import worker
 from orchestrator.claims import acquire
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
-from orchestrator.errors import DamageError
+from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Done, Epoch, Event, Failed, Note, Planned
 from orchestrator.ledger import Ledger
 from orchestrator.run import ATTEMPTS, RunResult, run
@@ -191,10 +191,10 @@ def test_a_damaged_outcome_stops_the_run_before_it_trains(smoke: Study, store: P
 class DyingCluster:
     """A cluster whose workers die at one trial without a word, some number of times."""
 
-    slots, device = 2, "cpu"
+    slots, device, note = 2, "cpu", ""
 
-    def __init__(self, deaths: int) -> None:
-        self.deaths, self.batches = deaths, list[int]()
+    def __init__(self, deaths: int, ends_early: str = "") -> None:
+        self.deaths, self.batches, self.ends_early = deaths, list[int](), ends_early
         self.victim = ""
 
     def __enter__(self) -> "DyingCluster":
@@ -203,15 +203,21 @@ class DyingCluster:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> None:
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         self.batches.append(len(tasks))
-        self.victim = self.victim or tasks[0].id
+        self.victim = self.victim or tasks[1].id
         for task in tasks:
-            if task.id == self.victim and self.deaths:
+            if self.ends_early and self.deaths:
+                tell(Epoch(task.id, 1, 2, 0.5))
+                if task.id == self.victim:
+                    self.deaths -= 1
+                    return self.ends_early
+            elif task.id == self.victim and self.deaths:
                 self.deaths -= 1
                 tell(Epoch(task.id, 1, 2, 0.5))
             else:
                 work(task, tell)
+        return ""
 
 
 @pytest.mark.parametrize("deaths", [1, ATTEMPTS])
@@ -233,6 +239,60 @@ def test_a_trial_whose_worker_dies_goes_last_and_alone(
         assert ledger.read_failure(record).cause == "infrastructure"
     else:
         assert result.failed == () and result.trained == 4
+
+
+def test_when_the_scheduler_ends_early_the_innocent_go_on_together(
+    smoke: Study, store: Path
+) -> None:
+    """The second of four is killed for memory twice and takes the first with it."""
+    ledger = Ledger.open(str(store))
+    for id in ids(ledger):
+        forget(ledger, id)
+    cluster = DyingCluster(2, ends_early="out of memory")
+    events: list[Event] = []
+    result = run(smoke, ledger, cluster, events.append)
+    assert cluster.batches == [4, 4, 2, 1, 1]
+    assert result.failed == () and result.trained == 4
+    notes = [e.sentence for e in events if isinstance(e, Note)]
+    assert "Interrupted: 4 trials are trained again (out of memory)." in notes
+
+
+class DeafCluster(DyingCluster):
+    """A cluster in which no worker ever begins."""
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+        self.batches.append(len(tasks))
+        return "ImportError: no torch"
+
+
+def test_when_no_worker_starts_the_run_ends_with_the_reason(smoke: Study, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    forget(ledger, ids(ledger)[0])
+    cluster = DeafCluster(0)
+    sentence = r"^No worker could start: ImportError: no torch\. `--inline` trains without Ray"
+    with pytest.raises(LackError, match=sentence):
+        run(smoke, ledger, cluster, lambda event: None)
+    assert cluster.batches == [1, 1]
+
+
+def test_a_checkpoint_of_another_kind_of_machine_is_left_aside(
+    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(str(store))
+    lost = ids(ledger)[0]
+    before = scored(ledger, lost)
+    forget(ledger, lost)
+
+    def die(event: Event) -> None:
+        if isinstance(event, Epoch):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as other, pytest.raises(KeyboardInterrupt):
+        other.setattr(worker, "environment", lambda device: {"device": "another"})
+        run(smoke, ledger, InlineCluster(), die)
+    events = go(smoke, store)[1]
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]
+    assert scored(ledger, lost) == before
 
 
 def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path) -> None:

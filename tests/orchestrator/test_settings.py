@@ -12,7 +12,7 @@ from orchestrator.settings import PROFILES, READINGS, SETTINGS, as_fraction, fa_
         (0.333, Fraction(1, 3)), (0.334, Fraction(1, 3)), ("1/3", Fraction(1, 3)),
         ("2 / 6", Fraction(1, 3)), (0.5, Fraction(1, 2)), (1, Fraction(1)), (0, Fraction(0)),
         (0.167, Fraction(1, 6)), (0.33, Fraction(33, 100)), ("x", None), (True, None),
-        (1.5, None), (-0.1, None), ("1/0", None), (None, None),
+        ("501/1000", Fraction(501, 1000)), (1.5, None), (-0.1, None), ("1/0", None), (None, None),
     ],
 )  # fmt: skip
 def test_a_weight_is_the_fraction_a_person_means(written: object, fraction: object) -> None:
@@ -81,3 +81,9 @@ def test_no_setting_of_a_row_is_dead(key: str) -> None:
         return
     one, other = (resolve("quick", {}, {key: value}) for value in TWO_VALUES[key])
     assert (one.features, one.model, one.training) != (other.features, other.model, other.training)
+
+
+def test_a_setting_that_acts_nowhere_is_its_default() -> None:
+    none = resolve("quick", {"fa_layer": "none"}, {"fa_self": False})
+    everywhere = resolve("quick", {"fa_layer": "all"}, {"graph": "line"})
+    assert none.model.fa_self and everywhere.model.graph == "cycle"

@@ -84,6 +84,8 @@ def test_axes_span_a_grid() -> None:
         ("reference: Last", "reference: Lasst",
          "10:12 `reference` must be the name of a row, but is `Lasst` instead. "
          "Did you mean `Last`?"),
+        ("name: Last", "name: true", "8:12 A row must have a `name` of 1 to 60 letters."),
+        ("name: Last", "name: ''", "8:12 A row must have a `name` of 1 to 60 letters."),
         ("than: rest", "then: rest",
          "11:1 `claim` must say `better` and `than`; `than` is missing."),
         ("rows:", "search: {layers: [4]}\nrows:",
@@ -172,3 +174,8 @@ def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path)
     assert [row.paper["wa"] for row in study.rows] == [
         68.46, 67.67, 67.26, 67.88, 70.76, 69.31, 72.48, 71.42, 71.26, 69.86,
     ]  # fmt: skip
+
+
+def test_a_claim_over_no_rows_is_refused() -> None:
+    text = GOOD.replace("  - {name: None, set: {fa_layer: none}}\n", "")
+    assert "10:29 `claim.than` must name rows, but `rest` is none." in faults(text)
