@@ -92,7 +92,7 @@ def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     heads += [f"{_paper_head(summary.asked)} WA/UA"]
     cells = []
     for row in summary.rows:
-        paper = f"{percent_of(row.paper.get('wa'))} / {percent_of(row.paper.get('ua'))}"
+        paper = f"{percent_of(row.paper.get('wa'))}/{percent_of(row.paper.get('ua'))}"
         pairs = [_pair(p) for p in (row.segment, row.last_epoch, row.best_on_test)]
         cells.append((row.name, plus_minus(row.wa), *pairs, paper if row.paper else DASH))
     return heads, cells
@@ -131,7 +131,7 @@ def plus_minus(interval: Interval | None) -> str:
 
 
 def _pair(pair: Pair | None) -> str:
-    return DASH if pair is None else f"{100 * pair.wa:.1f} / {100 * pair.ua:.1f}"
+    return DASH if pair is None else f"{100 * pair.wa:.1f}/{100 * pair.ua:.1f}"
 
 
 def _footnotes(summary: Summary, details: bool) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ def print_columns(
     grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
         grid.add_column(
-            Text("\n".join(_split(head)) if index else head),
+            Text("\n".join(textwrap.wrap(head, 10)) if index else head),
             justify="right" if is_number else "left",
             no_wrap=index > 0,
             overflow="fold",
@@ -61,14 +62,6 @@ def print_columns(
     for row in cells:
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)
-
-
-def _split(head: str) -> list[str]:
-    """A long head on two lines, at its middle space."""
-    if len(head) <= 13 or " " not in head:
-        return [head]
-    cut = head.rfind(" ")
-    return [head[:cut], head[cut + 1 :]]
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
