@@ -69,6 +69,8 @@ def open_shard(folder: Path, key: str) -> Shard:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         names = tuple(json.loads(table.schema.metadata[b"features"]))
+        if table.column("values").num_chunks != 1:
+            raise ValueError("more record batches than were written")
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise damaged(path) from error
     views = _views(table, len(names))
@@ -210,7 +212,7 @@ def _serialized(
 
 def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
     """Utterance id -> read-only (N, F) view on the mapped table."""
-    column = table.column("values").combine_chunks()
+    column = table.column("values").chunk(0)  # the only one; combining chunks would copy it
     flat = column.values.values.to_numpy(zero_copy_only=True).reshape(-1, features)
     stops = column.offsets.to_numpy().tolist()
     ids = table.column("utterance").to_pylist()

@@ -64,12 +64,24 @@ def test_a_shard_holds_what_the_extractor_gives(selection: Selection, folder: Pa
         assert np.array_equal(shard.values(utterance.id), expected)
 
 
+def _mapping(address: int) -> str:
+    """The line of /proc/self/maps that holds an address: it ends with the file."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, stop = (int(end, 16) for end in line.split()[0].split("-"))
+        if start <= address < stop:
+            return line
+    return ""
+
+
 def test_values_are_read_only_views_on_the_mapped_file(selection: Selection, folder: Path) -> None:
     build(folder, selection, CONFIG)
     shard = open_shard(folder, keys(selection, CONFIG)["ann"])
     values = shard.values("ann-1")
     assert not values.flags.writeable and not values.flags.owndata
     assert values.flags.c_contiguous
+    if Path("/proc/self/maps").exists():
+        address = values.__array_interface__["data"][0]
+        assert arrow(folder, shard.key).name in _mapping(address)
     data = np.fromfile(arrow(folder, shard.key), np.uint8)
     assert values.tobytes() in data.tobytes()
 
