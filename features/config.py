@@ -18,8 +18,8 @@ DEFAULT_EMOTIONS: dict[str, tuple[str, ...]] = {
 """Class -> the corpus labels it gathers (paper, section 3.1: happy merged with excited).
 The order of the keys is the order of the class indices: alphabetical."""
 
-FEATURE_SETS = ("lld78",)
-"""Known frame descriptors, by name."""
+FEATURE_SETS = ("lld78", "is10", "lld35", "logmel128")
+"""Frame descriptors by name; `descriptors.py` says what they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,12 @@ class FeatureConfig:
     """Milliseconds from node to node: 10 (paper) or 50, the mean of five frames."""
 
     segment_nodes: int = 120
-    """Most nodes in one graph (paper, section 3.2). An utterance's tail is a shorter graph."""
+    """Most nodes in one graph (paper, section 3.2)."""
+
+    tail: Literal["pad", "drop", "overlap"] = "pad"
+    """What becomes of an utterance's last, incomplete segment. ``pad``: it is a shorter one
+    (paper, section 3.2). ``drop``: it is left out, unless it is the only one. ``overlap``: it
+    starts earlier, so that it is full."""
 
     padding: Literal["masked", "nodes"] = "masked"
     """``masked``: padding is invisible to the network (ours). ``nodes``: every graph is filled

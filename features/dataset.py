@@ -5,7 +5,7 @@ Letters: S segments, B segments in a batch, N nodes, F features, C classes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from features.corpus import Selection
 from features.folds import Fold
 from features.scaling import Scaler
 from features.segments import cut
+from features.shard_file import Shard, open_shard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,17 +91,30 @@ class FoldData:
     """F."""
 
 
-def load(folder: Path, selection: Selection, fold: Fold, config: FeatureConfig) -> FoldData:
+def load(
+    folder: Path,
+    selection: Selection,
+    fold: Fold,
+    config: FeatureConfig,
+    extractor: str | None = None,
+) -> FoldData:
     """Open the shards of a fold.
+
+    Args:
+        folder: where the shards lie.
+        selection: the chosen utterances.
+        fold: which speakers train and which are held out.
+        config: what a node and a segment are.
+        extractor: version of the extractor that made the shards; the one that is installed here
+            if None.
 
     Raises:
         MissingError: a shard has not been built.
         DamageError: a shard is not what was written.
     """
-    keys = shards.keys(selection, config)
+    keys = shards.keys(selection, config, extractor)
     opened = {
-        speaker: shards.open_shard(folder, keys[speaker])
-        for speaker in (*fold.train, *fold.a, *fold.b)
+        speaker: open_shard(folder, keys[speaker]) for speaker in (*fold.train, *fold.a, *fold.b)
     }
     own = {}
     if config.scaling == "speaker":
@@ -110,7 +124,10 @@ def load(folder: Path, selection: Selection, fold: Fold, config: FeatureConfig) 
         for speakers in (fold.train, fold.a, fold.b)
     )
     features = train.views[0].shape[1]
-    scaler = scaling.identity(features) if own else scaling.fit(train.views)
+    # A node that stands in two segments is counted once.
+    once = train if config.tail != "overlap" else _segments(
+        selection, fold.train, opened, {}, replace(config, tail="pad"))  # fmt: skip
+    scaler = scaling.identity(features) if own else scaling.fit(once.views)
     return FoldData(
         train=train,
         a=a,
@@ -125,7 +142,7 @@ def load(folder: Path, selection: Selection, fold: Fold, config: FeatureConfig) 
 def _segments(
     selection: Selection,
     speakers: tuple[str, ...],
-    opened: Mapping[str, shards.Shard],
+    opened: Mapping[str, Shard],
     own: Mapping[str, Scaler],
     config: FeatureConfig,
 ) -> Segments:
@@ -133,7 +150,7 @@ def _segments(
     labels, utterance, views = [], [], []
     for index, (u, label) in enumerate(items):
         values = opened[u.speaker].values(u.id)
-        for start, stop in cut(len(values), config.segment_nodes):
+        for start, stop in cut(len(values), config.segment_nodes, config.tail):
             labels.append(label)
             utterance.append(index)
             views.append(values[start:stop])

@@ -1,13 +1,14 @@
-"""Audio files to nodes, in one process or several. Light to import."""
+"""Audio files to nodes: in one process, in several, or where the caller maps. Light to import."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features import lld
-from features.audio import read_mono
+from features.audio import RATE, read_mono
 from features.errors import DamageError, MissingError
+from features.feature_set import FeatureSet
 from features.segments import pool
 
 if TYPE_CHECKING:
@@ -18,19 +19,33 @@ FILES_A_PROCESS = 40
 """Starting a process costs about a second, as much as this many short files."""
 
 
-def extract_file(task: tuple[Path, int]) -> "NDArray[np.float32]":
-    """Audio file and node step -> nodes. Shape: (N, F).
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to read. Pickles."""
+
+    path: Path
+    features: FeatureSet
+    node_step: int
+
+
+Map = Callable[
+    [Callable[[Task], "NDArray[np.float32]"], Sequence[Task]], Iterator["NDArray[np.float32]"]
+]
+"""Something that applies a function to items and gives the results in their order."""
+
+
+def extract_file(task: Task) -> "NDArray[np.float32]":
+    """Audio file -> nodes. Shape: (N, F).
 
     Raises:
         DamageError: the file cannot be read, or gives values that are no numbers.
     """
     import numpy as np
 
-    path, node_step = task
-    nodes = pool(lld.extract(read_mono(path, lld.RATE)), node_step)
+    nodes = pool(task.features.extract(read_mono(task.path, RATE)), task.node_step)
     if not np.isfinite(nodes).all():
         raise DamageError(
-            f"The features of {path} hold values that are no numbers: check the recording, or "
+            f"The features of {task.path} hold values that are no numbers: check the recording, or "
             "remove it from the corpus."
         )
     return nodes
@@ -38,17 +53,21 @@ def extract_file(task: tuple[Path, int]) -> "NDArray[np.float32]":
 
 @contextmanager
 def extracted(
-    tasks: Sequence[tuple[Path, int]], processes: int
+    tasks: Sequence[Task], processes: int, elsewhere: Map | None = None
 ) -> Iterator[Iterator["NDArray[np.float32]"]]:
-    """Nodes of every (audio file, node step), in the order of the tasks.
+    """Nodes of every task, in the order of the tasks.
 
-    Fresh interpreters do the work, `processes` at most; few files are done right here instead.
+    Fresh interpreters do the work, `processes` at most; few files are done right here instead;
+    with `elsewhere`, it is handed all of them.
     Leaving the context early, interrupts included, ends the processes.
 
     Raises:
         DamageError: as `extract_file`.
         MissingError: a process was killed from outside.
     """
+    if elsewhere is not None:
+        yield elsewhere(extract_file, tasks)
+        return
     processes = min(processes, -(-len(tasks) // FILES_A_PROCESS))
     if processes <= 1:
         yield map(extract_file, tasks)

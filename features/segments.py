@@ -2,10 +2,12 @@
 
 Node: one frame (`node_step` 10 ms, the paper's letter), or the mean of five consecutive frames
 (50 ms, the likelier reading of "some utterances are much longer than 120").
-Segment: at most `segment_nodes` consecutive nodes, one graph. The tail is kept as a shorter one.
+Segment: at most `segment_nodes` consecutive nodes, one graph. The tail, an utterance's last and
+incomplete segment, is a shorter one (`pad`), left out (`drop`), or made full by nodes of the
+segment before it (`overlap`).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from features.config import FRAME_STEP_MS
 
@@ -40,8 +42,16 @@ def pool(frames_TF: "NDArray[np.float32]", node_step: int) -> "NDArray[np.float3
     return (sums_NF / counts[:, None]).astype(np.float32)
 
 
-def cut(nodes: int, segment_nodes: int) -> tuple[tuple[int, int], ...]:
-    """Cut `nodes` nodes into segments: (start, stop) each, in order, together all nodes."""
-    return tuple(
+def cut(
+    nodes: int, segment_nodes: int, tail: Literal["pad", "drop", "overlap"] = "pad"
+) -> tuple[tuple[int, int], ...]:
+    """Cut `nodes` nodes into segments: (start, stop) each, in order.
+
+    An utterance that is shorter than a segment is one segment, whatever becomes of tails.
+    """
+    pieces = tuple(
         (start, min(start + segment_nodes, nodes)) for start in range(0, nodes, segment_nodes)
     )
+    if tail == "pad" or nodes <= segment_nodes or nodes % segment_nodes == 0:
+        return pieces
+    return pieces[:-1] if tail == "drop" else (*pieces[:-1], (nodes - segment_nodes, nodes))

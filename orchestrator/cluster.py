@@ -12,6 +12,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ _TOKEN = secrets.token_hex(32)
 """One token for all clusters this process starts: Ray reads it once and keeps it."""
 
 Tell = Callable[[Event], None]
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
+"""Applies a function to items and gives the results in their order."""
+
 Work = Callable[[Task, Tell], None]
 """Trains one task, writes its record, tells. Everything it has to say goes through ``Tell``."""
 
@@ -74,6 +78,9 @@ class Cluster(Protocol):
             Why the scheduler ended before every task had its turn; empty when it did not.
         """
 
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """Apply a function to every item; results in order, as they come. What it raises rises."""
+
 
 class InlineCluster:
     """One trial after another in this process, by the same worker."""
@@ -94,6 +101,10 @@ class InlineCluster:
         for task in tasks:
             work(task, tell)
         return ""
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """Apply a function to every item, here."""
+        return map(function, items)
 
 
 class RayCluster:
@@ -240,6 +251,29 @@ class RayCluster:
             return lines[-1][:160]
         return hear.last_error
 
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """Apply a function on one CPU an item, a few items ahead of what has been taken.
+
+        Results come in order, and no more of them than that lie in the object store. What the
+        function raises rises as itself; a lost node's items are done again by Ray.
+        """
+        import ray
+
+        remote = ray.remote(num_cpus=1, memory=MEMORY_PER_TRIAL)(function)
+        waiting: deque[Any] = deque()
+        ahead = 2 * max(1, self.slots)
+        try:
+            for item in items:
+                waiting.append(remote.remote(item))
+                if len(waiting) >= ahead:
+                    yield _taken(waiting.popleft())
+            while waiting:
+                yield _taken(waiting.popleft())
+        finally:
+            if ray.is_initialized():  # not when the results outlived the cluster
+                for reference in waiting:
+                    ray.cancel(reference)
+
 
 class _Ear:
     """Hears the events of workers in the driver; keeps what went wrong there."""
@@ -261,6 +295,21 @@ class _Ear:
     def lost(self, error: object) -> None:
         lines = str(error).strip().splitlines()
         self.last_error = lines[-1][:160] if lines else ""
+
+
+def _taken(reference: Any) -> Any:
+    """A result of Ray; what its function raised is raised as itself, and a death in a sentence."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise LackError(
+            f"A worker died ({str(error).strip().splitlines()[0][:120]}): what is done is kept, "
+            "so run the same command again."
+        ) from error
 
 
 def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, Any]], None]:

@@ -5,14 +5,15 @@ the emotions, whether it can give the folds. Answers in half a second, before fe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from features import catalogue
+from features import catalogue, descriptors, smile_config
 from features.corpus import Corpus, Selection
 from features.errors import CorpusError
+from features.feature_set import FeatureSet
 from features.folds import Fold, deal
-from features.lld import extractor_version
 from model.config import TrainConfig
 from orchestrator.errors import DamageError, LackError
 from orchestrator.ledger import Ledger
@@ -34,6 +35,8 @@ class Plan:
     selection: Selection
     emotions: Mapping[str, tuple[str, ...]]
     variants: tuple[Variant, ...]
+    features: Mapping[str, FeatureSet]
+    """The frame descriptors of the variants, by the name that stands in their ids."""
     placed: tuple[Placed, ...]
     loud: tuple[str, ...]
     """What must be said before the numbers: a corpus or profile that nobody named."""
@@ -55,8 +58,13 @@ class Plan:
         return tuple(first.values())
 
 
-def make(study: Study, ledger: Ledger) -> Plan:
+def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     """Plan a study.
+
+    Args:
+        study: what is asked.
+        ledger: the store.
+        allow_config: whether the person at this machine lets `opensmile:PATH.conf` run.
 
     Raises:
         LackError: when the corpus is not registered.
@@ -78,8 +86,8 @@ def make(study: Study, ledger: Ledger) -> Plan:
         folds = deal(selection, study.folds)
     except CorpusError as error:
         raise study.fault("protocol.folds", str(error)) from None
-    rows = variants(study, default_profile)
-    extractors = {row.features.features: extractor_version() for row in rows}
+    rows, sets = _with_features(study, variants(study, default_profile), allow_config)
+    extractors = {name: chosen.version() for name, chosen in sets.items()}
     placed = expand(study, rows, selection, folds, extractors)
     _check_distinct(study, placed)
     asked = _asked(study, selection, folds, rows, placed)
@@ -90,10 +98,43 @@ def make(study: Study, ledger: Ledger) -> Plan:
         selection=selection,
         emotions=wanted,
         variants=rows,
+        features=sets,
         placed=placed,
         loud=loud,
         **states,
     )
+
+
+def _with_features(
+    study: Study, rows: tuple[Variant, ...], allow_config: bool
+) -> tuple[tuple[Variant, ...], dict[str, FeatureSet]]:
+    """The descriptors of every row; a configuration of one's own is named by its content."""
+    sets: dict[str, FeatureSet] = {}
+    named = []
+    for row in rows:
+        name = row.features.features
+        if name.startswith(smile_config.PREFIX):
+            chosen = _local_config(study, name, allow_config)
+        else:
+            chosen = descriptors.feature_set(name)
+        sets[chosen.name] = chosen
+        named.append(replace(row, features=replace(row.features, features=chosen.name)))
+    return tuple(named), sets
+
+
+def _local_config(study: Study, name: str, allow_config: bool) -> FeatureSet:
+    if not allow_config:
+        raise study.fault(
+            "features",
+            f"`features` may be `{name}` only with `--allow-config`, on this machine: an "
+            "openSMILE configuration is a program. Read it first.",
+        )
+    try:
+        return smile_config.read(
+            (Path(study.file).parent / name.removeprefix(smile_config.PREFIX)).resolve()
+        )
+    except CorpusError as error:
+        raise study.fault("features", str(error)) from None
 
 
 def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:

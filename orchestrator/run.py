@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from features import catalogue
 from orchestrator.claims import Watch
-from orchestrator.cluster import Cluster, Task
+from orchestrator.cluster import Cluster, Map, Task
 from orchestrator.errors import LackError
 from orchestrator.events import (
     Differs,
@@ -48,7 +48,13 @@ class RunResult:
 
 
 def run(
-    study: Study, ledger: Ledger, cluster: Cluster, tell: Tell, *, processes: int = 1
+    study: Study,
+    ledger: Ledger,
+    cluster: Cluster,
+    tell: Tell,
+    *,
+    processes: int = 1,
+    allow_config: bool = False,
 ) -> RunResult:
     """Train what the ledger lacks of a study.
 
@@ -58,11 +64,12 @@ def run(
         cluster: where to train; entered only when there is something to train.
         tell: hears every event, in this process.
         processes: processes for feature extraction.
+        allow_config: whether `features: opensmile:PATH.conf` may run here.
 
     Raises:
         AblateError, FeatureError: before anything trains. Failures of trials are not raised.
     """
-    plan = make(study, ledger)
+    plan = make(study, ledger, allow_config=allow_config)
     for sentence in plan.loud:
         tell(Note(sentence, loud=True))
     for id in plan.done:
@@ -86,9 +93,17 @@ def run(
 
 
 def prepare(
-    plan: Plan, to_train: tuple[Placed, ...], ledger: Ledger, tell: Tell, processes: int
+    plan: Plan,
+    to_train: tuple[Placed, ...],
+    ledger: Ledger,
+    tell: Tell,
+    processes: int,
+    elsewhere: Map | None = None,
 ) -> None:
-    """Make the audio and the features that these trials need, and no others."""
+    """Make the audio and the features that these trials need, and no others.
+
+    `elsewhere` maps the extraction to other machines, in place of processes here.
+    """
     from features import shards
 
     corpus = plan.selection.corpus
@@ -98,13 +113,16 @@ def prepare(
         corpus, lambda done, total: tell(Progress("synthesising speech", done, total))
     )
     for config in dict.fromkeys(item.trial.features for item in to_train):
-        if shards.missing(ledger.shards, plan.selection, config):
+        version = plan.features[config.features].version()
+        if shards.missing(ledger.shards, plan.selection, config, version):
             shards.build(
                 ledger.shards,
                 plan.selection,
                 config,
                 lambda done, total: tell(Progress("extracting features", done, total)),
                 processes,
+                features=plan.features[config.features],
+                elsewhere=elsewhere,
             )
     record = {
         "corpus": corpus.to_json(),

@@ -17,6 +17,8 @@ from orchestrator.errors import Fault, nearest
 from orchestrator.yaml_lines import Node
 
 Faults = list[Fault]
+CONFIG_FILE = r"opensmile:[^\n]{1,500}\.conf"
+"""How a study names an openSMILE configuration of its own."""
 Home = Literal["study", "baseline"]
 
 
@@ -133,6 +135,24 @@ def read_graph(key: str, node: Node, faults: Faults) -> Any:
         node.fault(
             f"`{key}` must be `cycle`, `line` or `window:K` with K from 1 to 99, "
             f"but is {node.shown()} instead."
+        )
+    )
+    return None
+
+
+def read_features(key: str, node: Node, faults: Faults) -> Any:
+    """A feature set by name, or ``opensmile:PATH.conf``."""
+    value = node.value
+    if isinstance(value, str) and (
+        value in FEATURE_SETS or re.fullmatch(CONFIG_FILE, value, re.DOTALL)
+    ):
+        return value
+    listed = ", ".join(f"`{name}`" for name in FEATURE_SETS)
+    hint = f" {nearest(value, FEATURE_SETS)}" if isinstance(value, str) else ""
+    faults.append(
+        node.fault(
+            f"`{key}` must be {listed} or `opensmile:PATH.conf`, "
+            f"but is {node.shown()} instead.{hint}"
         )
     )
     return None
@@ -306,7 +326,17 @@ _labels = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "st
 SETTINGS: dict[str, Setting] = {
     "profile": Setting("study", "how much training", *choice(*PROFILES)),
     "reading": Setting("study", "the named reading of the paper", *choice(*READINGS)),
-    "features": Setting("study", "frame descriptors", *choice(*FEATURE_SETS)),
+    "features": Setting(
+        "study",
+        "frame descriptors",
+        read_features,
+        {
+            "anyOf": [
+                {"enum": list(FEATURE_SETS)},
+                {"type": "string", "pattern": f"^{CONFIG_FILE}$"},
+            ]
+        },
+    ),
     "emotions": Setting(
         "study",
         "class -> corpus labels",
@@ -320,6 +350,10 @@ SETTINGS: dict[str, Setting] = {
         in_rows=False,
     ),
     "node_step": Setting("study", "milliseconds from node to node", *choice(10, 50)),
+    "segment_nodes": Setting("study", "most nodes in a graph", *whole(8, 1000)),
+    "tail": Setting(
+        "study", "what becomes of a last, short segment", *choice("pad", "drop", "overlap")
+    ),
     "padding": Setting("study", "is padding seen as nodes", *choice("masked", "nodes")),
     "scaling": Setting("study", "where the z-score comes from", *choice("train", "speaker")),
     "class_weights": Setting("study", "weights in the loss", *choice("off", "inverse")),

@@ -162,7 +162,7 @@ class _Attempt:
             )
         trial = self._trial
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
-        return load(self._ledger.shards, selection, fold, trial.features)
+        return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
 
     def _resume(self) -> State | None:
         """The state to go on from: of this determinism class, or none."""

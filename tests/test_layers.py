@@ -29,6 +29,7 @@ FLOORS = {
         "plan": 6,
         "worker": 8,
         "run": 9,
+        "verify": 10,
         "report.rows": 10,
         "report.text": 11,
         "report.live": 12,
@@ -57,16 +58,22 @@ FLOORS = {
         "config": 0,
         "corpus": 1,
         "audio": 1,
+        "feature_set": 1,
+        "smile": 1,
+        "smile_config": 2,
+        "sets": 2,
+        "descriptors": 3,
+        "shard_file": 1,
         "corpora.espeak": 1,
         "corpora.scan": 2,
         "corpora": 3,
         "catalogue": 4,
         "folds": 2,
         "segments": 1,
-        "lld": 2,
         "scaling": 1,
         "extraction": 3,
         "shards": 4,
+        "verification": 5,
         "dataset": 5,
     },
 }
@@ -75,13 +82,14 @@ FLOORS = {
 DOORS = {
     "ray": {"orchestrator.cluster"},
     "optuna": {"orchestrator.search"},
-    "opensmile": {"features.lld"},
-    "pyarrow": {"features.shards", "orchestrator.ledger"},
+    "opensmile": {"features.smile"},
+    "pyarrow": {"features.shard_file", "orchestrator.ledger"},
     "rich": {"orchestrator.report"},
     "yaml": {"orchestrator.yaml_lines"},
     "typer": {"orchestrator.cli"},
     "scipy": {"orchestrator.summary"},
     "torch_geometric": {"model.edges"},
+    "librosa": {"features.sets.logmel128"},
     "soundfile": {"features.audio"},
     "soxr": {"features.audio"},
     "espeakng_loader": {"features.corpora.espeak"},
@@ -89,7 +97,17 @@ DOORS = {
     "psutil": {"orchestrator.claims", "orchestrator.cluster"},
 }
 
-HEAVY = {"torch", "torch_geometric", "ray", "opensmile", "pyarrow", "scipy", "optuna", "soundfile"}
+HEAVY = {
+    "torch",
+    "torch_geometric",
+    "ray",
+    "opensmile",
+    "pyarrow",
+    "scipy",
+    "optuna",
+    "soundfile",
+    "librosa",
+}
 
 # Light modules of the rooms, open to all of the orchestrator; the rest is the worker's alone,
 # but for the shards' building, which the run starts.
@@ -102,10 +120,13 @@ OPEN = {
     "features.corpus",
     "features.catalogue",
     "features.folds",
+    "features.descriptors",
+    "features.feature_set",
+    "features.smile_config",
 }
 EXTRA = {
     "orchestrator.run": {"features.shards"},
-    "orchestrator.plan": {"features.lld"},
+    "orchestrator.verify": {"features.verification"},
 }
 BOTH_ROOMS = {"orchestrator.worker"}
 

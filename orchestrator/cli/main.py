@@ -10,7 +10,7 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, plan, report, run
+from orchestrator.cli import corpus, features, plan, report, run
 from orchestrator.errors import AblateError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ run.register(app)
 plan.register(app)
 report.register(app)
 corpus.register(app)
+features.register(app)
 
 _EXIT_CODES = {
     features_errors.CorpusError: 2,

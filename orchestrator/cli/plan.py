@@ -4,7 +4,13 @@ import json
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption, StudyArgument
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    AllowConfigOption,
+    JsonOption,
+    StoreOption,
+    StudyArgument,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -14,14 +20,17 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
+    study: StudyArgument,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    allow_config: AllowConfigOption = False,
 ) -> None:
     """Say what `ablate run STUDY` would train, and why. Trains nothing."""
     from orchestrator.ledger import Ledger
     from orchestrator.plan import make
     from orchestrator.study import read_study
 
-    found = make(read_study(study), Ledger.look(store))
+    found = make(read_study(study), Ledger.look(store), allow_config=allow_config)
     counts = {
         "trials": len({item.id for item in found.placed}),
         "done": len(found.done),

@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption, StudyArgument
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    AllowConfigOption,
+    StoreOption,
+    StudyArgument,
+    refuse_config_elsewhere,
+)
 from orchestrator.errors import Interrupted, RequestError
 
 
@@ -32,6 +38,7 @@ def run(
     address: Annotated[
         str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
     ] = None,
+    allow_config: AllowConfigOption = False,
 ) -> None:
     """Train every trial of STUDY that the store lacks.
 
@@ -49,6 +56,7 @@ def run(
             "`--gpus-per-trial` must be a share such as 0.25 or a whole number, "
             f"but is `{gpus_per_trial:g}` instead."
         )
+    refuse_config_elsewhere(allow_config, address)
     asked = read_study(study)
     ledger = Ledger.open(store)
     processes = cpus or cpu_count()
@@ -66,7 +74,9 @@ def run(
     view = View(console_for())
     try:
         with view:
-            result = run_study(asked, ledger, cluster, view.hear, processes=processes)
+            result = run_study(
+                asked, ledger, cluster, view.hear, processes=processes, allow_config=allow_config
+            )
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. {view.kept} The same command goes on from there."

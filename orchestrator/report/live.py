@@ -122,7 +122,8 @@ class View:
         self._board = Board()
         self._live: Live | None = None
         self._step = ""
-        self._last_line = 0.0
+        self._left = ""
+        self._last_line = self._began = 0.0
 
     def __enter__(self) -> "View":
         if self._console.is_terminal:
@@ -185,14 +186,17 @@ class View:
         """Show a step: always in a live view, else at its end and every ten seconds."""
         count = f" {event.done}/{event.total}" if event.total else ""
         now = time.monotonic()
-        new = not self._step.startswith(event.what)
-        if new:
-            self._last_line = now
+        if not self._step.startswith(event.what) or event.done <= 1:
+            self._last_line = self._began = now
         ended = event.done == event.total and self._step != f"{event.what}{count}"
         self._step = f"{event.what}{count}"
         if self._live is None and (ended or now - self._last_line > 10):
             self._last_line = now
             self._say(self._step)
+        # From the second on: the first waits for processes to start.
+        pace = (now - self._began) / (event.done - 1) if event.done > 1 else 0.0
+        left = _duration(pace * (event.total - event.done)) if pace else ""
+        self._left = f", {left} left" if left and not ended else ""
 
     def _plan_line(self) -> str:
         total, done = len(self._board.ids), len(self._board.ids & self._board.done)
@@ -222,7 +226,7 @@ class View:
             parts.append(self._grid())
             parts.append(Text(self._status(), style="dim"))
         elif self._step:
-            parts.append(Text(f"{self._step} ...", style="dim"))
+            parts.append(Text(f"{self._step}{self._left} ...", style="dim"))
         return Group(*parts)
 
     def _grid(self) -> RichTable:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from features.errors import DamageError
 from orchestrator import cluster as cluster_module
 from orchestrator.claims import acquire, read_claim
 from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task
@@ -89,6 +90,39 @@ def test_a_task_that_raises_is_told_and_the_others_go_on(
     assert failed.id == bad.id and failed.cause == "code"
     assert [e.id for e in events if isinstance(e, Done)] == [good.id]
     assert not ledger.is_done(bad.id) and len(ledger.failures(bad.id)) == 1
+
+
+def twice(number: int) -> int:
+    if number == 13:
+        raise DamageError("Thirteen is damaged.")
+    return 2 * number
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cluster_maps_in_order_and_errors_rise_as_themselves(
+    kind: str, tmp_path: Path, quiet_home: Path
+) -> None:
+    with build(kind, tmp_path) as cluster:
+        assert list(cluster.map(twice, range(12))) == [2 * n for n in range(12)]
+        with pytest.raises(DamageError, match=r"^Thirteen is damaged\.$"):
+            list(cluster.map(twice, [1, 13, 2]))
+        first = cluster.map(twice, range(100))
+        assert [next(first), next(first)] == [0, 2]
+
+
+@pytest.mark.ray
+def test_features_built_on_ray_are_those_built_here(
+    root: Path, tmp_path: Path, quiet_home: Path
+) -> None:
+    from orchestrator.verify import build as build_features
+
+    study = read_study(root / "studies" / "smoke.yaml")
+    stores = [Ledger.open(str(tmp_path / name)) for name in ("here", "ray")]
+    build_features(study, stores[0], lambda event: None, processes=1)
+    with build("ray", tmp_path) as cluster:
+        build_features(study, stores[1], lambda event: None, processes=1, elsewhere=cluster.map)
+    one, other = ({p.name: p.read_bytes() for p in s.shards.iterdir()} for s in stores)
+    assert one == other
 
 
 @pytest.mark.ray

@@ -27,11 +27,14 @@ def fold(folder: Path, config: FeatureConfig) -> FoldData:
 
 @pytest.mark.parametrize(
     ("axis", "value"),
-    [("node_step", 50), ("padding", "nodes"), ("scaling", "speaker"), ("segment_nodes", 40)],
-)
+    [("node_step", 50), ("padding", "nodes"), ("scaling", "speaker"), ("segment_nodes", 40),
+     ("tail", "drop"), ("tail", "overlap"), ("features", "is10"), ("features", "lld35"),
+     ("features", "logmel128")],
+)  # fmt: skip
 def test_an_axis_of_the_data_moves_the_data(demo: Path, axis: str, value: object) -> None:
-    one = fold(demo, FeatureConfig())
-    other = fold(demo, replace(FeatureConfig(), **{axis: value}))
-    batches = [data.train.batch(torch.arange(2)) for data in (one, other)]
+    base = FeatureConfig(segment_nodes=40 if axis == "tail" else 120)
+    one = fold(demo, base)
+    other = fold(demo, replace(base, **{axis: value}))
+    batches = [data.train.batch(torch.arange(8)) for data in (one, other)]
     same = all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*batches, strict=True))
     assert not same

@@ -53,7 +53,7 @@ def test_importing_it_is_quick_and_light() -> None:
     """What a plan pays for this room."""
     code = (
         "import sys, time; start = time.process_time(); "
-        "from features import catalogue, folds, shards, lld; "
+        "from features import catalogue, folds, shards, descriptors; "
         "print(time.process_time() - start, 'numpy' in sys.modules, 'torch' in sys.modules)"
     )
     seconds = []

@@ -11,6 +11,7 @@ from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from features.corpus import Corpus, Selection
 from features.dataset import FoldData, Segments, load
 from features.folds import Fold, deal
+from features.shard_file import open_shard
 
 CONFIG = FeatureConfig(segment_nodes=40)
 
@@ -62,7 +63,7 @@ def test_segments_of_an_utterance_put_together_are_the_utterance(
 ) -> None:
     part = data.a
     first = [v for v, u in zip(part.views, part.utterance_S.tolist(), strict=True) if u == 0]
-    shard = shards.open_shard(folder, shards.keys(selection, CONFIG)[part.speakers[0]])
+    shard = open_shard(folder, shards.keys(selection, CONFIG)[part.speakers[0]])
     assert len(first) > 1
     assert np.array_equal(np.concatenate(first), shard.values(part.utterances[0]))
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +20,26 @@ def test_segments_cover_all_nodes_in_order_and_only_the_tail_is_short(
 def test_the_tail_is_a_shorter_segment() -> None:
     assert cut(250, 120) == ((0, 120), (120, 240), (240, 250))
     assert cut(240, 120) == ((0, 120), (120, 240))
+
+
+def test_a_dropped_tail_is_gone_unless_it_is_all_there_is() -> None:
+    assert cut(250, 120, "drop") == ((0, 120), (120, 240))
+    assert cut(50, 120, "drop") == ((0, 50),)
+
+
+def test_an_overlapping_tail_is_full_and_reaches_back() -> None:
+    assert cut(250, 120, "overlap") == ((0, 120), (120, 240), (130, 250))
+    assert cut(50, 120, "overlap") == ((0, 50),)
+
+
+@given(st.integers(1, 2000), st.integers(8, 1000), st.sampled_from(["drop", "overlap"]))
+def test_where_there_is_no_tail_nothing_becomes_of_it(nodes: int, most: int, tail: Any) -> None:
+    pieces = cut(nodes, most, tail)
+    assert pieces and all(stop - start == min(most, nodes) for start, stop in pieces)
+    if nodes % most == 0 or nodes < most:
+        assert pieces == cut(nodes, most)
+    if tail == "overlap":
+        assert {n for start, stop in pieces for n in range(start, stop)} == set(range(nodes))
 
 
 def test_nodes_of_ten_milliseconds_are_the_frames() -> None:

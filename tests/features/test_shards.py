@@ -16,10 +16,12 @@ from features.audio import read_mono
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from features.corpus import Corpus, Selection
 from features.errors import DamageError, MissingError
-from features.lld import NAMES, extract
-from features.shards import build, keys, missing, open_shard
+from features.sets.lld78 import NAMES, SET
+from features.shard_file import open_shard
+from features.shards import build, keys, missing
 
 CONFIG = FeatureConfig()
+extract = SET.extract
 ROOT = Path(shards.__file__).resolve().parents[1]
 
 
@@ -62,12 +64,24 @@ def test_a_shard_holds_what_the_extractor_gives(selection: Selection, folder: Pa
         assert np.array_equal(shard.values(utterance.id), expected)
 
 
+def _mapping(address: int) -> str:
+    """The line of /proc/self/maps that holds an address: it ends with the file."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, stop = (int(end, 16) for end in line.split()[0].split("-"))
+        if start <= address < stop:
+            return line
+    return ""
+
+
 def test_values_are_read_only_views_on_the_mapped_file(selection: Selection, folder: Path) -> None:
     build(folder, selection, CONFIG)
     shard = open_shard(folder, keys(selection, CONFIG)["ann"])
     values = shard.values("ann-1")
     assert not values.flags.writeable and not values.flags.owndata
     assert values.flags.c_contiguous
+    if Path("/proc/self/maps").exists():
+        address = values.__array_interface__["data"][0]
+        assert arrow(folder, shard.key).name in _mapping(address)
     data = np.fromfile(arrow(folder, shard.key), np.uint8)
     assert values.tobytes() in data.tobytes()
 
@@ -94,6 +108,61 @@ def test_a_changed_file_rebuilds_one_speaker(selection: Selection, folder: Path)
     assert missing(folder, replace(selection, items=changed), CONFIG) == ("bob",)
 
 
+def test_only_new_and_edited_recordings_are_read(selection: Selection, folder: Path) -> None:
+    fewer = replace(selection, items=selection.items[:-1])
+    build(folder, fewer, CONFIG)
+    edited = tuple(
+        (replace(u, digest="changed") if u.id == "bob-1" else u, label)
+        for u, label in selection.items
+    )
+    told: list[tuple[int, int]] = []
+    build(
+        folder, replace(selection, items=edited), CONFIG, lambda done, all: told.append((done, all))
+    )
+    assert told == [(1, 2), (2, 2)]
+    assert missing(folder, replace(selection, items=edited), CONFIG) == ()
+
+
+def test_a_shard_of_kept_and_new_rows_is_the_one_that_is_built_at_once(
+    selection: Selection, folder: Path, tmp_path: Path
+) -> None:
+    build(tmp_path / "at-once", selection, CONFIG)
+    build(folder, replace(selection, items=selection.items[:-1]), CONFIG)
+    build(folder, selection, CONFIG)
+    assert files(tmp_path / "at-once").items() <= files(folder).items()
+
+
+def test_rows_of_a_damaged_shard_are_not_kept(selection: Selection, folder: Path) -> None:
+    fewer = replace(selection, items=selection.items[:-1])
+    build(folder, fewer, CONFIG)
+    path = arrow(folder, keys(fewer, CONFIG)["bob"])
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    told: list[int] = []
+    build(folder, selection, CONFIG, lambda done, total: told.append(total))
+    assert told == [3, 3, 3]
+    for utterance, _ in selection.items:
+        shard = open_shard(folder, keys(selection, CONFIG)[utterance.speaker])
+        expected = extract(read_mono(Path(selection.corpus.root) / utterance.path))
+        assert np.array_equal(shard.values(utterance.id), expected)
+
+
+def test_building_may_be_mapped_elsewhere(
+    selection: Selection, folder: Path, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+
+    def mapped(function: Any, tasks: Any) -> Any:
+        for task in tasks:
+            seen.append(task.path.stem)
+            yield function(task)
+
+    build(tmp_path / "here", selection, CONFIG)
+    build(folder, selection, CONFIG, elsewhere=mapped)
+    assert files(folder) == files(tmp_path / "here") and len(seen) == 6
+
+
 def test_keys_follow_content_and_not_places(selection: Selection) -> None:
     moved = replace(selection, corpus=replace(selection.corpus, root="/elsewhere", name="other"))
     assert keys(moved, CONFIG) == keys(selection, CONFIG)
@@ -106,7 +175,7 @@ def test_the_extractors_version_enters_the_key(
     selection: Selection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = keys(selection, CONFIG)
-    monkeypatch.setattr(shards.lld, "extractor_version", lambda: "another")
+    monkeypatch.setattr(shards, "extractor_version", lambda name: "another")
     assert not set(before.values()) & set(keys(selection, CONFIG).values())
 
 
@@ -158,7 +227,8 @@ def test_a_flipped_bit_is_refused(
     path.write_bytes(data)
     os.utime(path, ns=(7, 7))
     expected = (
-        f"Features file {path} is not what was written: delete it, and `ablate run` builds it anew."
+        f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
+        "it, and `ablate run` builds it anew."
     )
     with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
         open_shard(folder, key)
@@ -203,7 +273,7 @@ def test_a_changed_manifest_is_refused(
     key = keys(selection, CONFIG)["ann"]
     path = folder / f"{key}.json"
     path.write_bytes(path.read_bytes().replace(*change, 1))
-    with pytest.raises(DamageError, match=r"^Features file .* is not what was written: delete it"):
+    with pytest.raises(DamageError, match=r"^Features file .* is not what was written: "):
         open_shard(folder, key)
 
 
@@ -228,7 +298,7 @@ def test_an_interrupted_build_leaves_nothing_that_reads_as_whole(
             raise KeyboardInterrupt
         replaced(source, target)
 
-    monkeypatch.setattr("features.shards.os.replace", interrupted)
+    monkeypatch.setattr("features.shard_file.os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(folder, selection, CONFIG)
     monkeypatch.undo()
@@ -282,18 +352,16 @@ def test_a_killed_process_is_one_sentence(demo: Corpus, folder: Path) -> None:
 
 
 def test_values_that_are_no_numbers_are_refused_and_named(
-    selection: Selection, folder: Path, monkeypatch: pytest.MonkeyPatch
+    selection: Selection, folder: Path
 ) -> None:
-    monkeypatch.setattr(
-        "features.extraction.lld.extract", lambda signal: np.full((3, 78), np.nan, np.float32)
-    )
+    broken = replace(SET, extract=lambda signal: np.full((3, 78), np.nan, np.float32))
     path = Path(selection.corpus.root) / "ann-0.wav"
     expected = (
         f"The features of {path} hold values that are no numbers: check the recording, or remove "
         "it from the corpus."
     )
     with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
-        build(folder, selection, CONFIG)
+        build(folder, selection, CONFIG, features=broken)
 
 
 def test_asking_what_is_missing_imports_no_pyarrow(selection: Selection, folder: Path) -> None:

@@ -196,14 +196,18 @@ def test_the_schema_is_json() -> None:
 
 def test_every_command_has_help_and_the_options_are_pinned() -> None:
     options = {
-        ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address"},
-        ("plan",): {"--store", "--json"},
+        ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address",
+                   "--allow-config"},
+        ("plan",): {"--store", "--json", "--allow-config"},
         ("schema",): set(),
         ("report",): {"--table", "--store", "--details", "--format"},
         ("corpus", "add"): {"--store", "--json"},
         ("corpus", "list"): {"--store", "--json"},
         ("corpus", "check"): {"--store", "--json", "--deep"},
-    }
+        ("features", "list"): set(),
+        ("features", "build"): {"--store", "--cpus", "--address", "--allow-config"},
+        ("features", "verify"): {"--store", "--repair", "--cpus", "--allow-config"},
+    }  # fmt: skip
     for command, wanted in options.items():
         text = ablate(*command, "--help", columns=200).stdout
         found = {word.strip(",") for word in text.split() if word.startswith("--")}

@@ -60,6 +60,7 @@ def test_a_layer_beyond_the_last_is_refused() -> None:
 
 TWO_VALUES = {
     "profile": ("paper", "quick"), "reading": ("as-written", "size-matched"),
+    "features": ("lld78", "is10"), "segment_nodes": (60, 120), "tail": ("drop", "overlap"),
     "node_step": (10, 50), "padding": ("masked", "nodes"), "scaling": ("train", "speaker"),
     "class_weights": ("off", "inverse"), "training": ({"lr": 0.1}, {"lr": 0.2}),
     "layers": (3, 4), "hidden": (64, 128), "fa_layer": ("none", "last"),
@@ -69,7 +70,7 @@ TWO_VALUES = {
     "aggregators": (Aggregators(), Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                mean=Fraction(0))),
 }  # fmt: skip
-ONE_VALUE = {"features", "model"}
+ONE_VALUE = {"model"}
 """Settings that know a single value so far: there is nothing to vary."""
 
 

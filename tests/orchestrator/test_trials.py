@@ -9,7 +9,7 @@ from features.config import FeatureConfig
 from model.config import Aggregators, ModelConfig, TrainConfig
 from orchestrator.settings import resolve
 from orchestrator.study import parse_study
-from orchestrator.trials import Trial, canonical, from_identity, variants
+from orchestrator.trials import ADDED, Trial, canonical, from_identity, variants
 
 TRIAL = Trial(
     corpus="c" * 64,
@@ -37,7 +37,8 @@ def test_an_id_is_a_fixed_string() -> None:
         {"train": ("s1", "s5")}, {"a": ("s5",)}, {"b": ("s5",)}, {"seed": 1},
         {"features": FeatureConfig(node_step=50)}, {"features": FeatureConfig(padding="nodes")},
         {"features": FeatureConfig(scaling="speaker")},
-        {"features": FeatureConfig(segment_nodes=60)},
+        {"features": FeatureConfig(segment_nodes=60)}, {"features": FeatureConfig(tail="drop")},
+        {"features": FeatureConfig(tail="overlap")}, {"features": FeatureConfig(features="is10")},
         {"model": ModelConfig(layers=3)}, {"model": ModelConfig(hidden=64)},
         {"model": ModelConfig(fa_layers=())}, {"model": ModelConfig(fa_self=False)},
         {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
@@ -55,8 +56,18 @@ def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> 
 
 
 def test_a_trial_comes_back_from_its_identity_as_json() -> None:
-    again = from_identity(json.loads(canonical(TRIAL.identity)))
-    assert again == TRIAL and again.id == TRIAL.id
+    for trial in (TRIAL, replace(TRIAL, features=FeatureConfig(tail="drop"))):
+        again = from_identity(json.loads(canonical(trial.identity)))
+        assert again == trial and again.id == trial.id
+
+
+def test_a_field_that_came_later_is_silent_at_the_value_it_always_had() -> None:
+    for part, first in ADDED.items():
+        for field, value in first.items():
+            assert field not in TRIAL.identity[part]
+            assert getattr(getattr(TRIAL, part), field) == value
+    dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
+    assert dropped.identity["features"]["tail"] == "drop"
 
 
 STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"

@@ -9,12 +9,15 @@ import opensmile
 import pytest
 from numpy.typing import NDArray
 
-from features import lld
+from features import smile
 from features.audio import read_mono
 from features.corpus import Corpus
-from features.lld import NAMES, extract, extractor_version
+from features.descriptors import extractor_version
+from features.sets import lld78
+from features.sets.lld78 import NAMES, SET
 
 Frames = NDArray[np.float32]
+extract = SET.extract
 STATIC, DELTA, DELTA_DELTA = slice(0, 26), slice(26, 52), slice(52, 78)
 
 
@@ -47,6 +50,7 @@ def test_there_are_26_descriptors_three_times() -> None:
     assert NAMES[0] == "pcm_intensity_sma"
     assert NAMES[28] == "mfcc_sma_de[1]"
     assert NAMES[77] == "F0env_sma_de_de"
+    assert smile.names(lld78.RECIPE) == NAMES == SET.names()
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 2.0])
@@ -77,7 +81,7 @@ def test_delta_deltas_are_the_same_regression_of_all_rows_of_the_stock_deltas(
 
 
 def test_golden_values_of_one_synthesised_utterance(spoken: Frames) -> None:
-    """Made by `opensmile.Smile("emobase_78.conf", "lld;lld_de;lld_de_de")` of opensmile 2.6.0."""
+    """Made by `opensmile.Smile("lld78.conf", "lld;lld_de;lld_de_de")` of opensmile 2.6.0."""
     frames = extract(spoken)
     columns = [NAMES.index(n) for n in ("mfcc_sma[1]", "F0_sma", "mfcc_sma_de[1]", "F0_sma_de_de")]
     assert frames.shape == GOLDEN_SHAPE
@@ -124,11 +128,11 @@ def test_calls_do_not_disturb_each_other(spoken: Frames) -> None:
 
 def test_another_process_gives_the_same_bits() -> None:
     code = (
-        "import hashlib, numpy as np; from features.lld import extract; "
+        "import hashlib, numpy as np; from features.sets.lld78 import SET; extract = SET.extract; "
         "x = (0.1 * np.random.default_rng(0).standard_normal(9000)).astype(np.float32); "
         "print(hashlib.sha256(extract(x).tobytes()).hexdigest())"
     )
-    root = Path(lld.__file__).resolve().parents[1]
+    root = Path(lld78.__file__).resolve().parents[2]
     out = subprocess.check_output([sys.executable, "-c", code], cwd=root, text=True)
     assert out.strip() == hashlib.sha256(extract(noise(9_000)).tobytes()).hexdigest()
 
@@ -140,21 +144,21 @@ def test_stereo_is_refused() -> None:
 
 
 def test_the_version_names_engines_and_config() -> None:
-    smile, soxr, rules = extractor_version().split("+")
+    smile, soxr, rules = extractor_version("lld78").split("+")
     assert smile == f"opensmile-{opensmile.__version__}"
     assert soxr.startswith("soxr-")
-    assert len(rules) == 12
+    assert rules == "cc27d6896ebf"  # when it changes, every outcome trained on lld78 is stale
 
 
 def test_the_version_changes_with_the_config(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    before: Any = extractor_version()
-    other = tmp_path / "emobase_78.conf"
-    other.write_text(lld.CONFIG.read_text() + ";;; changed")
-    monkeypatch.setattr(lld, "CONFIG", other)
+    before: Any = extractor_version("lld78")
+    other = tmp_path / "lld78.conf"
+    other.write_text(lld78.CONFIG.read_text() + ";;; changed")
+    monkeypatch.setattr(lld78, "CONFIG", other)
     extractor_version.cache_clear()
     try:
-        assert extractor_version() != before
+        assert extractor_version("lld78") != before
     finally:
         extractor_version.cache_clear()

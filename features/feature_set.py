@@ -1,0 +1,55 @@
+"""What a set of frame descriptors is. Light: imports nothing heavy."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from features.config import FRAME_STEP_MS
+from features.errors import MissingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Extract = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
+"""Samples of mono speech at 16 kHz, shape (samples,) -> frames, shape (T, F), float32."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureSet:
+    """Frame descriptors under a name. Pickles: other processes extract with it."""
+
+    name: str
+    """What a study calls it."""
+    about: str
+    """One line for a person."""
+    names: Callable[[], tuple[str, ...]]
+    """Names of the F columns. May start an engine."""
+    extract: Extract
+    version: Callable[[], str]
+    """Everything but the audio that the numbers depend on. Light: starts no engine."""
+    frame_step_ms: int = FRAME_STEP_MS
+    """Milliseconds from frame to frame."""
+
+
+def versions(*packages: str) -> list[str]:
+    """`name-version` of installed packages, which are not imported.
+
+    Raises:
+        MissingError: a package is not installed.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return [f"{name}-{version(name)}" for name in packages]
+    except PackageNotFoundError as error:
+        raise MissingError(
+            f"Features need the package `{error.name}`, which is not installed: "
+            "run `pip install ablate-ser`."
+        ) from None
+
+
+def version_of(packages: tuple[str, ...], rules: str) -> str:
+    """Engines and a digest of how they are used, in one string."""
+    return "+".join([*versions(*packages), hashlib.sha256(rules.encode()).hexdigest()[:12]])

@@ -1,0 +1,1 @@
+"""Frame descriptors: one file a set."""

@@ -1,0 +1,248 @@
+"""A shard as bytes on disk: an Arrow IPC file, its manifest, and the proof that they are whole.
+
+`<key>.<sha256, 12 digits>.arrow`  one row an utterance: id, nodes, values (list of F floats)
+`<key>.json`                       the manifest, written last and atomically: a shard without one
+                                   does not exist
+
+Arrow IPC notices no damage by itself, so the file's sha256 is checked when a shard is opened,
+once per process and version of the file. Writers never disturb each other or a reader: a file's
+name holds its digest, and nothing is written in place.
+
+The only door to pyarrow in this room; light to import.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.errors import DamageError, MissingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 2
+"""Version of the file layout; part of every key."""
+
+_FIELDS = {"format", "key", "file", "bytes", "sha256", "source", "features", "utterances",
+           "audio", "nodes"}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """One speaker's features, mapped from disk."""
+
+    key: str
+    names: tuple[str, ...]
+    """Feature names, F of them."""
+    utterances: Mapping[str, "NDArray[np.float32]"]
+    """Utterance id -> read-only view of shape (N, F) on the mapped file."""
+
+    def values(self, utterance: str) -> "NDArray[np.float32]":
+        """Nodes of one utterance. Shape: (N, F), read-only, not copied.
+
+        Raises:
+            KeyError: the utterance is not in this shard.
+        """
+        return self.utterances[utterance]
+
+
+def open_shard(folder: Path, key: str) -> Shard:
+    """Map a shard, after checking that its bytes are the ones that were written.
+
+    Raises:
+        MissingError: it has not been built.
+        DamageError: bytes or manifest changed since.
+    """
+    import pyarrow as pa
+
+    manifest = read_manifest(folder, key)
+    if manifest is None or not (path := folder / manifest["file"]).exists():
+        raise MissingError(f"Features {key} are not in {folder}: `ablate run` builds them.")
+    if sha256_of(path) != manifest["sha256"]:
+        raise damaged(path)
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        names = tuple(json.loads(table.schema.metadata[b"features"]))
+        if table.column("values").num_chunks != 1:
+            raise ValueError("more record batches than were written")
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise damaged(path) from error
+    views = _views(table, len(names))
+    if _description(names, {name: len(view) for name, view in views.items()}) != {
+        name: manifest[name] for name in ("features", "utterances", "nodes")
+    }:
+        raise damaged(folder / f"{key}.json")
+    return Shard(key=key, names=names, utterances=views)
+
+
+def write_shard(
+    folder: Path,
+    key: str,
+    source: Sequence[Any],
+    names: Sequence[str],
+    audio: Mapping[str, str],
+    values: Sequence["NDArray[np.float32]"],
+) -> None:
+    """Write the shard, then, when it is safely on disk, its manifest.
+
+    Args:
+        folder: where to.
+        key: the shard's name.
+        source: what all of its numbers come from: feature set, node step, extractor version.
+        names: names of the F columns.
+        audio: utterance id -> digest of its audio.
+        values: nodes of each utterance, in the order of `audio`, each of shape (N, F).
+    """
+    import pyarrow as pa
+
+    data = _serialized(list(audio), values, names)
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = f"{key}.{sha256[:12]}.arrow"
+    manifest = {
+        "format": FORMAT,
+        "key": key,
+        "file": file,
+        "bytes": len(data),
+        "sha256": sha256,
+        "source": list(source),
+        **_description(names, dict(zip(audio, map(len, values), strict=True))),
+        "audio": list(audio.values()),
+    }
+    _commit(folder / file, pa.py_buffer(data))
+    _commit(folder / f"{key}.json", json.dumps(manifest, indent=1).encode())
+
+
+def is_present(folder: Path, key: str) -> bool:
+    """Whether manifest and file are there. Looks at the size, not at the bytes.
+
+    Raises:
+        DamageError: the manifest cannot be read.
+    """
+    manifest = read_manifest(folder, key)
+    if manifest is None:
+        return False
+    try:
+        return bool(os.stat(folder / manifest["file"]).st_size == manifest["bytes"])
+    except FileNotFoundError:
+        return False
+
+
+def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
+    """The manifest, None if there is none.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
+    path = folder / f"{key}.json"
+    try:
+        manifest = json.loads(path.read_bytes())
+        if set(manifest) != _FIELDS or manifest["key"] != key or manifest["format"] != FORMAT:
+            raise ValueError("other fields than were written")
+        if len(manifest["utterances"]) != len(manifest["audio"]):
+            raise ValueError("more utterances than digests")
+        if Path(manifest["file"]).name != manifest["file"]:
+            raise ValueError("a path where a name should be")
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise damaged(path) from error
+    return dict(manifest)
+
+
+def format_of(path: Path) -> int | None:
+    """The format of a manifest that an earlier version of this program wrote, else None."""
+    try:
+        found = json.loads(path.read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, int) and 0 < found < FORMAT else None
+
+
+_checked: dict[tuple[str, int, int, int], str] = {}
+"""(path, size, time, inode) -> sha256, once per process and version of a file."""
+
+
+def sha256_of(path: Path, *, again: bool = False) -> str:
+    """Digest of a file's bytes; `again` reads them even when this version was read before."""
+    stat = path.stat()
+    version = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    if again or version not in _checked:
+        with open(path, "rb") as file:
+            _checked[version] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _checked[version]
+
+
+def damaged(path: Path) -> DamageError:
+    """The error that names a file and what to do."""
+    return DamageError(
+        f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
+        "it, and `ablate run` builds it anew."
+    )
+
+
+def _serialized(
+    utterances: Sequence[str], values: Sequence["NDArray[np.float32]"], names: Sequence[str]
+) -> Any:
+    """One record batch as Arrow IPC bytes."""
+    import numpy as np
+    import pyarrow as pa
+
+    stops = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    nodes_NF = np.concatenate(values)
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(nodes_NF.reshape(-1)), nodes_NF.shape[1])
+    table = pa.table(
+        {
+            "utterance": pa.array(utterances, pa.string()),
+            "nodes": pa.array(np.diff(stops)),
+            "values": pa.ListArray.from_arrays(pa.array(stops), rows),
+        },
+        metadata={"features": json.dumps(list(names))},
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
+    """Utterance id -> read-only (N, F) view on the mapped table."""
+    import numpy as np
+
+    column = table.column("values").chunk(0)  # the only one; combining chunks would copy it
+    numbers = column.values.values
+    # Not `to_numpy`: it imports pandas, which takes longer than all shards of a fold.
+    flat = np.frombuffer(
+        numbers.buffers()[1], np.float32, count=len(numbers), offset=4 * numbers.offset
+    ).reshape(-1, features)
+    stops = column.offsets.to_pylist()
+    ids = table.column("utterance").to_pylist()
+    return {
+        name: flat[start:stop] for name, start, stop in zip(ids, stops[:-1], stops[1:], strict=True)
+    }
+
+
+def _description(names: Sequence[str], nodes: Mapping[str, int]) -> dict[str, list[Any]]:
+    return {
+        "features": list(names),
+        "utterances": list(nodes),
+        "nodes": list(nodes.values()),
+    }
+
+
+def _commit(path: Path, data: Any) -> None:
+    """Write a file that is, under its own name, either whole or absent, power cuts included."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

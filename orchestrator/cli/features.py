@@ -1,0 +1,126 @@
+"""``ablate features build | verify | list``: frame descriptors, without a training."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    AllowConfigOption,
+    StoreOption,
+    StudyArgument,
+    refuse_config_elsewhere,
+)
+from orchestrator.errors import Interrupted, RequestError
+
+if TYPE_CHECKING:
+    from orchestrator.verify import Verified
+
+CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Build and verify frame features.", no_args_is_help=True)
+    group.command("list")(list_)
+    group.command("build")(build)
+    group.command("verify")(verify)
+    app.add_typer(group, name="features")
+
+
+def list_() -> None:
+    """List the feature sets that a study may name."""
+    from features.descriptors import SETS
+    from orchestrator.report.text import console_for, print_columns
+
+    cells = [(known.name, known.about) for known in SETS.values()]
+    cells.append(("opensmile:PATH.conf", "your configuration, with --allow-config"))
+    print_columns(console_for(), ["features", "what"], cells)
+
+
+def build(
+    study: StudyArgument,
+    store: StoreOption = DEFAULT_STORE,
+    cpus: CpusOption = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Extract on a running Ray cluster.")
+    ] = None,
+    allow_config: AllowConfigOption = False,
+) -> None:
+    """Make the features that STUDY needs. What is there already is not made again."""
+    from orchestrator import verify as features
+    from orchestrator.cluster import RayCluster, cpu_count
+    from orchestrator.ledger import Ledger
+    from orchestrator.report.live import View
+    from orchestrator.report.text import console_for
+    from orchestrator.study import read_study
+
+    refuse_config_elsewhere(allow_config, address)
+    asked, ledger, view = read_study(study), Ledger.open(store), View(console_for())
+    processes = cpus or cpu_count()
+    try:
+        with view:
+            if address is None:
+                features.build(
+                    asked, ledger, view.hear, processes=processes, allow_config=allow_config
+                )
+            else:
+                with RayCluster(address=address, store=ledger.root) as cluster:
+                    features.build(
+                        asked, ledger, view.hear, processes=processes, elsewhere=cluster.map
+                    )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted. Finished shards are kept; the same command goes on from there."
+        ) from None
+    print(f"The features of `{asked.name}` are in {ledger.shards}.")
+
+
+def verify(
+    study: Annotated[
+        Path | None, typer.Argument(help="Also ask for what this study needs.", metavar="[STUDY]")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Delete what is damaged, and build it anew.")
+    ] = False,
+    cpus: CpusOption = None,
+    allow_config: AllowConfigOption = False,
+) -> None:
+    """Prove every shard against its digest; with STUDY, its audio and what it needs as well."""
+    from orchestrator import verify as features
+    from orchestrator.cluster import cpu_count
+    from orchestrator.ledger import Ledger
+    from orchestrator.report.live import View
+    from orchestrator.report.text import console_for
+    from orchestrator.study import read_study
+
+    if repair and study is None:
+        raise RequestError(
+            "`--repair` must know what to build anew: `ablate features verify STUDY --repair`."
+        )
+    ledger, view = Ledger.look(store, needed=True), View(console_for())
+    asked = read_study(study) if study else None
+    with view:
+        found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
+    _show(found)
+    if repair and asked is not None and not found.audio:
+        for name in features.repair(found):
+            print(f"deleted {name}")
+        with view:
+            features.build(asked, ledger, view.hear, processes=cpus or cpu_count(),
+                           allow_config=allow_config)  # fmt: skip
+            found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
+        print("Repaired." if not found.damage else "Not all could be repaired.")
+    if found.damage:
+        raise typer.Exit(4)
+
+
+def _show(found: "Verified") -> None:
+    for finding in found.findings:
+        print(f"{finding.kind}: {finding.sentence}")
+    for sentence in found.audio:
+        print(f"audio: {sentence}")
+    whole = found.shards - len({f.file for f in found.findings if f.remove})
+    print(f"{found.shards} shards, {whole} whole.")

@@ -1,0 +1,89 @@
+"""``ablate features build`` and ``verify``: features without a training, and the proof of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from features import catalogue, verification
+from features.errors import DamageError
+from features.verification import Finding
+from orchestrator.cluster import Map
+from orchestrator.events import Progress
+from orchestrator.ledger import Ledger
+from orchestrator.plan import Plan, find_corpus, make
+from orchestrator.run import Tell, prepare
+from orchestrator.study import Study
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """What a verification found."""
+
+    shards: int
+    """How many were read."""
+    findings: tuple[Finding, ...]
+    audio: tuple[str, ...]
+    """Recordings that are not what the corpus was registered with, one sentence each."""
+
+    @property
+    def damage(self) -> bool:
+        """Whether something is not what it was."""
+        return bool(self.audio) or any(f.kind != "outdated" for f in self.findings)
+
+
+def build(
+    study: Study,
+    ledger: Ledger,
+    tell: Tell,
+    *,
+    processes: int,
+    allow_config: bool = False,
+    elsewhere: Map | None = None,
+) -> Plan:
+    """Make all features that a study needs, and train nothing.
+
+    Raises:
+        AblateError, FeatureError: as ``run`` before it trains.
+    """
+    plan = make(study, ledger, allow_config=allow_config)
+    prepare(plan, plan.placed, ledger, tell, processes, elsewhere)
+    return plan
+
+
+def verify(ledger: Ledger, study: Study | None, tell: Tell, *, allow_config: bool) -> Verified:
+    """Prove every shard of the store; with a study, that its own are there and its audio as it was.
+
+    Raises:
+        AblateError, FeatureError: when the study cannot be planned.
+    """
+    audio: tuple[str, ...] = ()
+    plan = None
+    if study is not None:
+        corpus = find_corpus(study, ledger)[0]
+        try:
+            catalogue.refresh(corpus, deep=True)
+        except DamageError as error:
+            audio = (str(error),)
+        plan = make(study, ledger, allow_config=allow_config)
+    shards = 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal shards
+        shards = total
+        tell(Progress("verifying features", done, total))
+
+    found = tuple(verification.verify(ledger.shards, count))
+    known = {path.stem.partition(".")[0] for f in found for path in (f.file, *f.remove)}
+    absent = tuple(_needed(plan, ledger)) if plan else ()
+    findings = (*found, *(f for f in absent if f.file.stem not in known))
+    return Verified(shards=shards, findings=findings, audio=audio)
+
+
+def _needed(plan: Plan, ledger: Ledger) -> Iterator[Finding]:
+    for config in dict.fromkeys(item.trial.features for item in plan.placed):
+        version = plan.features[config.features].version()
+        yield from verification.needed(ledger.shards, plan.selection, config, version)
+
+
+def repair(found: Verified) -> Sequence[str]:
+    """Delete damaged shards, nothing else; the names of the files that went."""
+    return [path.name for path in verification.repair(found.findings)]

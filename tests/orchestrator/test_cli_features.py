@@ -1,0 +1,95 @@
+"""``ablate features`` and ``--allow-config``, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import opensmile
+import pytest
+
+ABLATE = Path(sys.executable).with_name("ablate")
+EMOBASE = Path(opensmile.__file__).parent / "core/config/emobase/emobase.conf"
+
+
+def ablate(*words: str | Path, code: int = 0) -> str:
+    done = subprocess.run(
+        [str(ABLATE), *map(str, words)],
+        env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def smoke(root: Path) -> Path:
+    return root / "studies" / "smoke.yaml"
+
+
+@pytest.fixture
+def own(smoke: Path, tmp_path: Path) -> Path:
+    """A study beside a configuration of its own."""
+    (tmp_path / "own.conf").write_bytes(EMOBASE.read_bytes())
+    study = tmp_path / "own.yaml"
+    study.write_text(smoke.read_text() + "features: opensmile:own.conf\n")
+    return study
+
+
+def test_the_sets_are_listed() -> None:
+    listed = ablate("features", "list")
+    assert all(name in listed for name in ("lld78", "is10", "lld35", "logmel128", "--allow-config"))
+
+
+def test_built_features_train_and_whole_ones_verify(smoke: Path, store: Path) -> None:
+    assert "shards, 10 whole." in ablate("features", "verify", smoke, "--store", store)
+    assert "10 shards, 10 whole." in ablate("features", "verify", "--store", store)
+    assert "are in" in ablate("features", "build", smoke, "--store", store)
+
+
+def test_damage_is_named_with_exit_4_and_repaired_alone(smoke: Path, store: Path) -> None:
+    shards = sorted((store / "shards").glob("*.arrow"))
+    flipped, cut, gone = shards[:3]
+    data = bytearray(flipped.read_bytes())
+    data[1000] ^= 4
+    flipped.write_bytes(data)
+    cut.write_bytes(cut.read_bytes()[:1000])
+    gone.unlink()
+    times = {path: path.stat().st_mtime_ns for path in shards[3:]}
+    said = ablate("features", "verify", smoke, "--store", store, code=4)
+    assert f"damaged: {flipped.name} is not what was written" in said
+    assert f"damaged: {cut.name} has 1000 bytes" in said
+    assert f"missing: {gone.name} is missing" in said
+    assert "10 shards, 7 whole." in said
+    assert "must know what to build" in ablate("features", "verify", "--repair", "--store", store,
+                                               code=2)  # fmt: skip
+    said = ablate("features", "verify", smoke, "--repair", "--store", store)
+    assert said.splitlines()[-1] == "Repaired."
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert "10 shards, 10 whole." in ablate("features", "verify", smoke, "--store", store)
+
+
+def test_a_configuration_runs_with_leave_only(own: Path, tmp_path: Path) -> None:
+    store = tmp_path / "own-store"
+    for command in (["plan"], ["run"], ["features", "build"]):
+        said = ablate(*command, own, "--store", store, code=2)
+        assert "`features` may be `opensmile:own.conf` only with `--allow-config`" in said
+    for command in (["run"], ["features", "build"]):
+        said = ablate(*command, own, "--allow-config", "--address", "auto", code=2)
+        assert "`--allow-config` must not stand with `--address`" in said
+    said = ablate("run", own, "--store", store, "--allow-config", "--inline")
+    assert "4 trained" in said
+    assert str(tmp_path).encode() not in b"".join(
+        path.read_bytes() for path in (store / "trials").rglob("outcome.json")
+    )
+    (own.parent / "own.conf").rename(own.parent / "elsewhere.conf")
+    own.write_text(own.read_text().replace("own.conf", "elsewhere.conf"))
+    assert "nothing to train" in ablate("run", own, "--store", store, "--allow-config", "--inline")
+
+
+def test_a_configuration_that_writes_files_is_refused_at_its_place(own: Path) -> None:
+    with (own.parent / "own.conf").open("a") as file:
+        file.write("\n[componentInstances:cComponentManager]\ninstance[x].type=cCsvSink\n")
+    said = ablate("plan", own, "--store", own.parent / "s", "--allow-config", code=2)
+    assert "own.yaml:" in said and "`cCsvSink` is refused" in said
