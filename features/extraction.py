@@ -14,20 +14,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Task = tuple[Path, float | None, float | None, int]
+"""Audio file, the seconds where the utterance starts and ends in it, node step."""
+
 FILES_A_PROCESS = 40
 """Starting a process costs about a second, as much as this many short files."""
 
 
-def extract_file(task: tuple[Path, int]) -> "NDArray[np.float32]":
-    """Audio file and node step -> nodes. Shape: (N, F).
+def extract_file(task: Task) -> "NDArray[np.float32]":
+    """Audio file, part of it and node step -> nodes. Shape: (N, F).
 
     Raises:
         DamageError: the file cannot be read, or gives values that are no numbers.
     """
     import numpy as np
 
-    path, node_step = task
-    nodes = pool(lld.extract(read_mono(path, lld.RATE)), node_step)
+    path, start, end, node_step = task
+    nodes = pool(lld.extract(read_mono(path, lld.RATE, start=start, end=end)), node_step)
     if not np.isfinite(nodes).all():
         raise DamageError(
             f"The features of {path} hold values that are no numbers: check the recording, or "
@@ -37,10 +40,8 @@ def extract_file(task: tuple[Path, int]) -> "NDArray[np.float32]":
 
 
 @contextmanager
-def extracted(
-    tasks: Sequence[tuple[Path, int]], processes: int
-) -> Iterator[Iterator["NDArray[np.float32]"]]:
-    """Nodes of every (audio file, node step), in the order of the tasks.
+def extracted(tasks: Sequence[Task], processes: int) -> Iterator[Iterator["NDArray[np.float32]"]]:
+    """Nodes of every task, in the order of the tasks.
 
     Fresh interpreters do the work, `processes` at most; few files are done right here instead.
     Leaving the context early, interrupts included, ends the processes.

@@ -99,7 +99,7 @@ def build(
     todo = {s: us for s, us in _by_speaker(selection).items() if s in absent}
     key_of = keys(selection, config)
     root = Path(selection.corpus.root)
-    tasks = [(root / u.path, config.node_step) for us in todo.values() for u in us]
+    tasks = [(root / u.path, u.start, u.end, config.node_step) for us in todo.values() for u in us]
     if not tasks:
         return
     done = 0

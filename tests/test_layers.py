@@ -32,6 +32,7 @@ FLOORS = {
         "report.rows": 10,
         "report.text": 11,
         "report.live": 12,
+        "report.corpora": 12,
         "cli": 13,
     },
     "model": {
@@ -58,9 +59,12 @@ FLOORS = {
         "corpus": 1,
         "audio": 1,
         "corpora.espeak": 1,
-        "corpora.scan": 2,
-        "corpora": 3,
-        "catalogue": 4,
+        "recordings": 2,
+        "corpora.scan": 3,
+        "corpora.database": 2,
+        "inspection": 2,
+        "corpora": 4,
+        "catalogue": 5,
         "folds": 2,
         "segments": 1,
         "lld": 2,
@@ -76,20 +80,22 @@ DOORS = {
     "ray": {"orchestrator.cluster"},
     "optuna": {"orchestrator.search"},
     "opensmile": {"features.lld"},
-    "pyarrow": {"features.shards", "orchestrator.ledger"},
+    "pyarrow": {"features.shards", "features.corpora.table", "orchestrator.ledger"},
     "rich": {"orchestrator.report"},
-    "yaml": {"orchestrator.yaml_lines"},
+    "yaml": {"orchestrator.yaml_lines", "features.corpora.database"},
     "typer": {"orchestrator.cli"},
     "scipy": {"orchestrator.summary"},
     "torch_geometric": {"model.edges"},
     "soundfile": {"features.audio"},
     "soxr": {"features.audio"},
+    "audformat": {"features.corpora.database"},
     "espeakng_loader": {"features.corpora.espeak"},
     "safetensors": {"orchestrator.checkpoints"},
     "psutil": {"orchestrator.claims", "orchestrator.cluster"},
 }
 
-HEAVY = {"torch", "torch_geometric", "ray", "opensmile", "pyarrow", "scipy", "optuna", "soundfile"}
+HEAVY = {"torch", "torch_geometric", "ray", "opensmile", "pyarrow", "scipy", "optuna", "soundfile",
+         "audformat", "pandas"}  # fmt: skip
 
 # Light modules of the rooms, open to all of the orchestrator; the rest is the worker's alone,
 # but for the shards' building, which the run starts.
@@ -102,6 +108,7 @@ OPEN = {
     "features.corpus",
     "features.catalogue",
     "features.folds",
+    "features.inspection",
 }
 EXTRA = {
     "orchestrator.run": {"features.shards"},
