@@ -13,7 +13,7 @@ from features.corpus import Corpus, Selection
 from features.errors import CorpusError
 from features.folds import Fold, deal
 from features.lld import extractor_version
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, nearest
 from orchestrator.ledger import Ledger
 from orchestrator.settings import emotions
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
@@ -67,6 +67,11 @@ def make(study: Study, ledger: Ledger) -> Plan:
     if profile is None:
         loud = (*loud, f"Profile: {default_profile}, the default for `{corpus.name}`.")
     wanted = emotions(study.settings)
+    part = study.settings.get("corpus_part", "all")
+    try:
+        corpus = corpus if part == "all" else corpus.part(part)
+    except CorpusError as error:
+        raise study.fault("corpus_part", str(error)) from None
     try:
         selection = corpus.select(wanted)
     except CorpusError as error:
@@ -110,15 +115,24 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
     if name == MADE_HERE:
         return catalogue.read(MADE_HERE, ledger.corpus_folder(MADE_HERE)), loud
     if name not in registered:
-        raise LackError(
-            f"The corpus `{name}` is not registered in `{ledger.root}`. "
-            f"`ablate corpus add {name} FOLDER` registers it."
-        )
+        raise unregistered(name, ledger)
     corpus = Corpus.from_json(registered[name])
     fresh = catalogue.refresh(corpus)
     if fresh != corpus:
         ledger.write_corpus(name, fresh.to_json())
     return fresh, loud
+
+
+def unregistered(name: str, ledger: Ledger) -> LackError:
+    """The error for a corpus that is not in the store: a known one, or a table's own name."""
+    how = f"{name} FOLDER" if name in catalogue.names() else f"table FILE_OR_FOLDER --name {name}"
+    how = "table FILE_OR_FOLDER" if name == "table" else how
+    known = {*catalogue.names(), *ledger.corpora()}
+    hint = "" if name in known else f" {nearest(name, known)}"
+    return LackError(
+        f"The corpus `{name}` is not registered in `{ledger.root}`. "
+        f"`ablate corpus add {how}` registers it.{hint}"
+    )
 
 
 def _asked(
@@ -148,7 +162,17 @@ def _asked(
         trials=tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in placed),
         reference=study.reference,
         claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
+        corpus_part=study.settings.get("corpus_part", "all"),
+        notes=_notes(study, selection.corpus),
     )
+
+
+def _notes(study: Study, corpus: Corpus) -> tuple[str, ...]:
+    published = (
+        "Published split: dev and test speakers, each scored at the epoch that the other chose."
+    )
+    notes = (corpus.omission, published if study.folds == "published" else "")
+    return tuple(note for note in notes if note)
 
 
 def _common(values: Iterable[str]) -> str:

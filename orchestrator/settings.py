@@ -318,6 +318,12 @@ SETTINGS: dict[str, Setting] = {
         },
         in_rows=False,
     ),
+    "corpus_part": Setting(
+        "study",
+        "which kind of speech (iemocap)",
+        *choice("all", "improvised", "scripted"),
+        in_rows=False,
+    ),
     "node_step": Setting("study", "milliseconds from node to node", *choice(10, 50)),
     "padding": Setting("study", "is padding seen as nodes", *choice("masked", "nodes")),
     "scaling": Setting("study", "where the z-score comes from", *choice("train", "speaker")),

@@ -67,11 +67,16 @@ class Asked:
     trials: tuple[AskedTrial, ...]
     reference: str | None
     claim: AskedClaim | None
+    corpus_part: str = "all"
+    """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
+    notes: tuple[str, ...] = ()
+    """What every form of the table must say of the speech: files left out, a published split."""
 
     @property
     def comparable(self) -> bool:
         """Whether published figures of IEMOCAP may be set against these numbers."""
-        return self.corpus == "iemocap" and self.profile == "paper"
+        whole = self.corpus == "iemocap" and self.corpus_part == "all"
+        return whole and self.profile == "paper"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -91,6 +96,7 @@ class Asked:
                     for f in record["folds"]
                 ),
                 "trials": tuple(AskedTrial(**t) for t in record["trials"]),
+                "notes": tuple(record.get("notes", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
             }
         )
