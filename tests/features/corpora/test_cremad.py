@@ -9,7 +9,7 @@ from features.folds import deal
 
 SIX = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
 ACTORS = range(1001, 1092)
-HEAD = "ActorID,Age,Sex,Race,Ethnicity"
+HEAD = '"ActorID","Age","Sex","Race","Ethnicity"'
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for emotion in EMOTIONS:
             (root / "AudioWAV" / f"{actor}_DFA_{emotion}_XX.wav").symlink_to(root / ".tone.wav")
     people = [
-        f"{actor},30,{'Male' if actor < 1049 else 'Female'},Asian,Hispanic" for actor in ACTORS
+        f'{actor},30,"{"Male" if actor < 1049 else "Female"}","Asian","Hispanic"'
+        for actor in ACTORS
     ]
     (root / "VideoDemographics.csv").write_text("\r\n".join([HEAD, *people]) + "\r\n")
     return root
