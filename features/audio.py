@@ -3,7 +3,9 @@
 The only door to soundfile (decoding) and soxr (band-limited resampling).
 """
 
+import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,24 +22,114 @@ QUALITY = "VHQ"
 """soxr's very high quality: pass band to 0.91 of Nyquist, linear phase."""
 
 
-def fault(path: Path) -> str | None:
-    """Why a file is no audio, or None. Reads the header only.
+SHORTEST_S = 0.05
+"""A shorter recording holds no whole frame; extraction fills it up with zeros."""
 
-    A truncated file whose header is whole is found later, by `read_mono`.
-    """
+SILENCE = 2**-13
+"""Peak below which a recording counts as silent: four steps of 16 bit."""
+
+FULL_SCALE = 32766 / 32768
+"""Three samples in a row from here on count as clipped."""
+
+FORMATS = {
+    ".wav": ("WAV", "WAVEX", "RF64"),
+    ".flac": ("FLAC",),
+    ".ogg": ("OGG",),
+    ".mp3": ("MP3",),
+    ".aiff": ("AIFF",),
+}
+"""What a name promises, as libsndfile calls it."""
+
+LFS = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sound:
+    """What is to say of one recording. `bad` makes it unusable, `doubts` only strange."""
+
+    rate: int = 0
+    channels: int = 0
+    seconds: float = 0.0
+    bad: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+def inspect(path: Path, start: float | None = None, end: float | None = None) -> Sound:
+    """Decode a recording, or a part of it, and look at every sample; raises nothing."""
+    import numpy as np
     import soundfile
 
+    bad = _no_file(path)
+    if bad:
+        return Sound(bad=bad)
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            form, rate, channels = file.format, file.samplerate, file.channels
+            if end is not None and file.frames < end * rate - rate * TOLERANCE_S:
+                whole = file.frames / rate
+                return Sound(bad=f"ends after {whole:.2f} s, but its part at {end:g} s")
+            file.seek(min(round((start or 0.0) * rate), file.frames))
+            stop = file.frames if end is None else min(round(end * rate), file.frames)
+            samples_NC = file.read(max(stop - file.tell(), 0), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError):
+        return Sound(bad="not audio, or truncated")
+    seconds = len(samples_NC) / rate
+    if not len(samples_NC):
+        bad = "without a sample"
+    elif not np.isfinite(samples_NC).all():
+        bad = "holds values that are no numbers"
+    doubts = () if bad else _doubts(path, form, seconds, samples_NC)
+    return Sound(rate=rate, channels=channels, seconds=seconds, bad=bad, doubts=doubts)
+
+
+TOLERANCE_S = 0.01
+"""How far a part may reach beyond its recording: label files round."""
+
+
+def _no_file(path: Path) -> str:
+    """Why there is nothing to decode, or nothing."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a link that leads back to itself"
+        return "a link to nothing" if path.is_symlink() else "missing"
+    if path.is_dir():
+        return "a folder"
     if not os.access(path, os.R_OK):
         return "no permission to read it"
-    try:
-        frames = soundfile.info(str(path)).frames
-    except (soundfile.SoundFileError, OSError):
-        return "not audio, or truncated" if path.stat().st_size else "empty"
-    return None if frames > 0 else "without a sample"
+    if not size:
+        return "empty"
+    with open(path, "rb") as file:
+        if size < 1024 and file.read(len(LFS)) == LFS:
+            return "a pointer of Git LFS, `git lfs pull` fetches the audio"
+    return ""
 
 
-def read_mono(path: Path, rate: int = RATE) -> "NDArray[np.float32]":
-    """Read a file: channels averaged, resampled to `rate` Hz.
+def _doubts(
+    path: Path, form: str, seconds: float, samples_NC: "NDArray[np.float32]"
+) -> tuple[str, ...]:
+    import numpy as np
+
+    found = []
+    peaks_N = np.abs(samples_NC).max(axis=1)
+    loud_N = peaks_N >= FULL_SCALE
+    suffix = path.suffix.lower()
+    if peaks_N.max() < SILENCE:
+        found.append("silent")
+    if (loud_N[:-2] & loud_N[1:-1] & loud_N[2:]).any():
+        found.append("clipped")
+    if seconds < SHORTEST_S:
+        found.append(f"shorter than {1000 * SHORTEST_S:.0f} ms")
+    if form not in FORMATS.get(suffix, (form,)):
+        found.append(f"named {suffix}, but {form} inside")
+    return tuple(found)
+
+
+def read_mono(
+    path: Path, rate: int = RATE, *, start: float | None = None, end: float | None = None
+) -> "NDArray[np.float32]":
+    """Read a file, or its part from `start` to `end` seconds: channels averaged, resampled.
 
     Shape: (samples,), float32; full scale is [-1, 1), resampling may overshoot it slightly.
 
@@ -49,7 +141,11 @@ def read_mono(path: Path, rate: int = RATE) -> "NDArray[np.float32]":
     import soxr
 
     try:
-        samples_NC, native = soundfile.read(str(path), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(str(path)) as file:
+            native = file.samplerate
+            file.seek(min(round((start or 0.0) * native), file.frames))
+            stop = file.frames if end is None else min(round(end * native), file.frames)
+            samples_NC = file.read(max(stop - file.tell(), 0), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise DamageError(
             f"Audio file {path} cannot be read ({_reason(error)}): restore it from the original."

@@ -3,13 +3,14 @@
 Light: readers open audio only when they read.
 """
 
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol
 
-from features import corpus as files
-from features.corpora import demo, iemocap, ravdess
+from features import recordings
+from features.corpora import cremad, demo, emodb, iemocap, ravdess, table
 from features.corpus import Corpus, Tell, nothing
 from features.errors import CorpusError
 
@@ -21,16 +22,22 @@ class Reader(Protocol):
     SOURCE: str
     LAYOUT: str
 
-    def read(self, root: Path, tell: Tell = ...) -> Corpus:
-        """Read the corpus below `root`."""
+    def read(self, root: Path, tell: Tell = ..., *, skip_bad: bool = ...) -> Corpus:
+        """Read the corpus below `root`; `skip_bad` leaves out what cannot be used."""
         ...
 
 
 READERS: dict[str, Reader] = {
+    "cremad": cremad,
     "demo": demo,
+    "emodb": emodb,
     "iemocap": iemocap,
     "ravdess": ravdess,
+    "table": table,
 }
+
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+"""What a corpus of one's own may be called."""
 
 SYNTHESISED: dict[str, Callable[[Path, Tell], None]] = {"demo": demo.prepare}
 """Corpora whose audio is made here, on first use."""
@@ -55,25 +62,39 @@ def reader(name: str) -> Reader:
     return READERS[name]
 
 
-def read(name: str, root: Path, tell: Tell = nothing) -> Corpus:
+def read(
+    name: str, root: Path, tell: Tell = nothing, *, skip_bad: bool = False, own_name: str = ""
+) -> Corpus:
     """Read a corpus from its folder; `tell(done, total)` counts its files.
+
+    `own_name` is what a `table` is called from now on; the other corpora have their names.
 
     Raises:
         CorpusError: unknown name, or the folder does not hold that corpus.
         MissingError: a package that the corpus needs is not installed.
     """
-    return reader(name).read(root, tell)
+    module = reader(name)
+    if not own_name:
+        return module.read(root, tell, skip_bad=skip_bad)
+    if name != "table":
+        raise CorpusError(f"`--name` must belong to `table`, but corpus `{name}` has its own name.")
+    if not re.fullmatch(NAME, own_name) or own_name in {"auto", *READERS}:
+        raise CorpusError(
+            "`--name` must be small letters, digits, `_` and `-` and no corpus that `ablate` "
+            f"knows, but is `{own_name}` instead."
+        )
+    return table.read(root, tell, skip_bad=skip_bad, name=own_name)
 
 
 def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corpus:
     """The corpus as it is now: a synthesised one is described anew, files are looked at again.
 
     Raises:
-        MissingError, CorpusError, DamageError: as `corpus.refresh`.
+        MissingError, CorpusError, DamageError: as `recordings.refresh`.
     """
     if corpus.name in SYNTHESISED:
         return read(corpus.name, Path(corpus.root), tell)
-    return files.refresh(corpus, deep=deep, tell=tell)
+    return recordings.refresh(corpus, deep=deep, tell=tell)
 
 
 def prepare(corpus: Corpus, tell: Tell = nothing) -> None:

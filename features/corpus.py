@@ -1,21 +1,19 @@
 """What is known of a corpus: who says what where, and the digests that make it itself.
 
 Light: the standard library only, so that a plan needs neither numpy nor audio.
-A corpus is read once (`catalogue.read`), kept as JSON by the caller, and refreshed by looking at
-sizes and times of its files; only changed files are read again.
+A corpus is read once (`catalogue.read`), kept as JSON by the caller, and refreshed (`recordings`).
 Identity (`Selection.digest`) is content: audio and labels. Paths, roots and times never enter.
 """
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from features.errors import CorpusError, DamageError, MissingError
+from features.errors import CorpusError, DamageError
 
 Sex = Literal["female", "male", ""]
 Tell = Callable[[int, int], None]
@@ -46,11 +44,20 @@ class Utterance:
     emotion: str
     """The corpus's own label, as a full word: angry, excited, calm, ..."""
     digest: str
-    """sha256 of the file's bytes; of recipe and synthesiser where the audio is synthesised."""
+    """sha256 of the file's bytes; of recipe and synthesiser where the audio is synthesised; of
+    the file's digest, start and end where the utterance is a part of the file."""
     size: int
     """Bytes when the digest was made; 0 for synthesised audio."""
     mtime_ns: int
     """Modification time when the digest was made; 0 for synthesised audio."""
+    kind: str = ""
+    """How the speech came about (IEMOCAP: `improvised`, `scripted`), or empty."""
+    split: str = ""
+    """`train`, `dev` or `test` where the corpus publishes a split, or empty."""
+    start: float | None = None
+    """Seconds into the file where the utterance begins; None: at its beginning."""
+    end: float | None = None
+    """Seconds into the file where it ends; None: at its end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +66,8 @@ class LeftOut:
 
     path: str
     reason: str
+    bad: bool = False
+    """Whether it should have been part of it: unusable, and left out by `--skip-bad`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +106,10 @@ class Corpus:
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...] = field(default=())
     """What a user should know, one sentence each."""
+    doubts: tuple[LeftOut, ...] = field(default=())
+    """Files that are part of the corpus, but look wrong: silent, clipped, ..."""
+    reader: str = ""
+    """The reader's name where the corpus has a name of its own (`table`)."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict for `json.dump`."""
@@ -118,6 +131,8 @@ class Corpus:
                 utterances=tuple(Utterance(**row) for row in data["utterances"]),
                 left_out=tuple(LeftOut(**row) for row in data["left_out"]),
                 notes=tuple(data["notes"]),
+                doubts=tuple(LeftOut(**row) for row in data.get("doubts", ())),
+                reader=data.get("reader", ""),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DamageError(
@@ -128,6 +143,38 @@ class Corpus:
     def emotions(self) -> dict[str, int]:
         """Utterances by the corpus's own label, labels sorted."""
         return dict(sorted(Counter(u.emotion for u in self.utterances).items()))
+
+    @property
+    def again(self) -> str:
+        """The command that registers this corpus anew."""
+        if self.reader:
+            name = f" --name {self.name}" if self.name != self.reader else ""
+            return f"ablate corpus add {self.reader} FILE_OR_FOLDER{name}"
+        return f"ablate corpus add {self.name} {self.root}"
+
+    @property
+    def omission(self) -> str:
+        """What `--skip-bad` left out, as a sentence for every report; empty where nothing was."""
+        bad = [f"{item.path} ({item.reason})" for item in self.left_out if item.bad]
+        if not bad:
+            return ""
+        files = "1 unusable file is" if len(bad) == 1 else f"{len(bad)} unusable files are"
+        return f"{files} left out of corpus `{self.name}` (`--skip-bad`): {some(bad)}."
+
+    def part(self, kind: str) -> "Corpus":
+        """Only the utterances of one kind.
+
+        Raises:
+            CorpusError: the corpus has no utterance of that kind.
+        """
+        kinds = sorted({u.kind for u in self.utterances if u.kind})
+        if kind not in kinds:
+            known = _listed(("all", *kinds))
+            raise CorpusError(
+                f"`corpus_part` must be {'one of ' if kinds else ''}{known} for corpus "
+                f"`{self.name}`, but is `{kind}` instead."
+            )
+        return replace(self, utterances=tuple(u for u in self.utterances if u.kind == kind))
 
     def select(self, emotions: Mapping[str, Sequence[str]]) -> Selection:
         """Choose utterances by label: class name -> the corpus labels it gathers.
@@ -177,87 +224,14 @@ class Corpus:
         )
 
 
-def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corpus:
-    """Look at every file again; read only those whose size or time changed (all if `deep`).
-
-    Synthesised audio is identified by its recipe and is not looked at.
-
-    Raises:
-        MissingError: the corpus's folder is gone.
-        CorpusError: files are gone.
-        DamageError: `deep` found other bytes under an unchanged size and time.
-    """
-    recorded = [u for u in corpus.utterances if u.mtime_ns]
-    if recorded and not os.path.isdir(corpus.root):
-        raise MissingError(
-            f"The folder of corpus `{corpus.name}`, {corpus.root}, is gone: put it back, or "
-            f"register another with `ablate corpus add {corpus.name} FOLDER`."
-        )
-    now = {u.id: _stat(corpus.root, u.path) for u in recorded}
-    _refuse_gone(corpus, [u.path for u in recorded if now[u.id] is None])
-    fresh, damaged = [], []
-    for done, utterance in enumerate(corpus.utterances, start=1):
-        same = now.get(utterance.id, _at(utterance)) == _at(utterance)
-        if utterance.mtime_ns and (deep or not same):
-            read = identify(corpus.root, utterance.path)
-            if same and read["digest"] != utterance.digest:
-                damaged.append(utterance.path)
-            utterance = replace(utterance, **read)
-        fresh.append(utterance)
-        tell(done, len(corpus.utterances))
-    if damaged:
-        raise DamageError(
-            f"{_count(damaged, corpus)} of corpus `{corpus.name}` changed while size and time "
-            f"stayed ({_some(damaged)}): restore them from the original, or register the corpus "
-            f"again with `ablate corpus add {corpus.name} {corpus.root}`."
-        )
-    return replace(corpus, utterances=tuple(fresh))
-
-
-def identify(root: str, path: str) -> dict[str, Any]:
-    """Digest, size and time of one file, as the fields of `Utterance`.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with open(os.path.join(root, path), "rb") as file:
-        stat = os.fstat(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"digest": digest, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-
-
 def canonical_digest(value: Any) -> str:
     """sha256 of a value's canonical JSON: sorted keys, no spaces, ASCII."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _stat(root: str, path: str) -> tuple[int, int] | None:
-    try:
-        stat = os.stat(f"{root}/{path}")
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _at(utterance: Utterance) -> tuple[int, int]:
-    return utterance.size, utterance.mtime_ns
-
-
-def _refuse_gone(corpus: Corpus, gone: Sequence[str]) -> None:
-    if gone:
-        raise CorpusError(
-            f"{_count(gone, corpus)} of corpus `{corpus.name}` are gone from {corpus.root} "
-            f"({_some(gone)}): put them back, or register what is there with "
-            f"`ablate corpus add {corpus.name} {corpus.root}`."
-        )
-
-
-def _count(paths: Sequence[str], corpus: Corpus) -> str:
-    return f"{len(paths)} of the {len(corpus.utterances)} files"
-
-
-def _some(paths: Sequence[str]) -> str:
+def some(paths: Sequence[str]) -> str:
+    """The first three, and whether there are more."""
     return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
 
 

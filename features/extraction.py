@@ -24,6 +24,9 @@ class Task:
     """One file to read. Pickles."""
 
     path: Path
+    start: float | None
+    """Seconds where the utterance starts in its file; None for the file's start."""
+    end: float | None
     features: FeatureSet
     node_step: int
 
@@ -35,14 +38,15 @@ Map = Callable[
 
 
 def extract_file(task: Task) -> "NDArray[np.float32]":
-    """Audio file -> nodes. Shape: (N, F).
+    """Audio file, or a part of it -> nodes. Shape: (N, F).
 
     Raises:
         DamageError: the file cannot be read, or gives values that are no numbers.
     """
     import numpy as np
 
-    nodes = pool(task.features.extract(read_mono(task.path, RATE)), task.node_step)
+    signal = read_mono(task.path, RATE, start=task.start, end=task.end)
+    nodes = pool(task.features.extract(signal), task.node_step)
     if not np.isfinite(nodes).all():
         raise DamageError(
             f"The features of {task.path} hold values that are no numbers: check the recording, or "

@@ -9,13 +9,13 @@ bytes are proven: only new audio is read.
 Light to import: `keys` and `missing` serve a plan.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features import extraction
+from features import extraction, recordings
 from features.config import FeatureConfig
-from features.corpus import Selection, Tell, Utterance, canonical_digest, nothing
+from features.corpus import Corpus, Selection, Tell, Utterance, canonical_digest, nothing
 from features.descriptors import extractor_version, feature_set
 from features.errors import DamageError, MissingError
 from features.extraction import Map, Task
@@ -95,9 +95,10 @@ def build(
     kept = _kept(folder, source, todo)
     root = Path(selection.corpus.root)
     tasks = [
-        Task(root / u.path, chosen, config.node_step)
+        Task(root / u.path, u.start, u.end, chosen, config.node_step)
         for us in todo.values() for u in us if (u.id, u.digest) not in kept
     ]  # fmt: skip
+    _refuse_other_audio(selection.corpus, todo, kept)
     done = 0
     with extraction.extracted(tasks, processes, elsewhere) as results:
         for speaker, utterances in todo.items():
@@ -111,6 +112,29 @@ def build(
                 tell(done, len(tasks))
             audio = {u.id: u.digest for u in utterances}
             write_shard(folder, key_of[speaker], source, chosen.names(), audio, values)
+
+
+def _refuse_other_audio(
+    corpus: Corpus, todo: Mapping[str, Sequence[Utterance]], kept: Container[tuple[str, str]]
+) -> None:
+    """Hash what is about to be read: features stand for the audio that the trials' ids name.
+
+    Raises:
+        DamageError: a recording is not the one that was registered.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    for u in (u for us in todo.values() for u in us):
+        if not u.mtime_ns or (u.id, u.digest) in kept:
+            continue
+        try:
+            same = recordings.measure(corpus.root, u, files).digest == u.digest
+        except OSError as error:
+            raise DamageError(f"{u.path} of {corpus.root} cannot be read: {error}.") from error
+        if not same:
+            raise DamageError(
+                f"{u.path} of {corpus.root} is not the recording that was registered: restore it, "
+                f"or register the corpus again with `{corpus.again}`."
+            )
 
 
 def source_of(config: FeatureConfig, extractor: str | None) -> list[Any]:

@@ -15,7 +15,7 @@ from features.errors import CorpusError
 from features.feature_set import FeatureSet
 from features.folds import Fold, deal
 from model.config import TrainConfig
-from orchestrator.errors import DamageError, LackError
+from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import Ledger
 from orchestrator.settings import emotions
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
@@ -76,6 +76,11 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     if profile is None:
         loud = (*loud, f"Profile: {default_profile}, the default for `{corpus.name}`.")
     wanted = emotions(study.settings)
+    part = study.settings.get("corpus_part", "all")
+    try:
+        corpus = corpus if part == "all" else corpus.part(part)
+    except CorpusError as error:
+        raise study.fault("corpus_part", str(error)) from None
     try:
         selection = corpus.select(wanted)
     except CorpusError as error:
@@ -153,11 +158,20 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
     if name == MADE_HERE:
         return catalogue.read(MADE_HERE, ledger.corpus_folder(MADE_HERE)), loud
     if name not in registered:
-        raise LackError(
-            f"The corpus `{name}` is not registered in `{ledger.root}`. "
-            f"`ablate corpus add {name} FOLDER` registers it."
-        )
+        raise unregistered(name, ledger)
     return catalogue.refresh(Corpus.from_json(registered[name])), loud
+
+
+def unregistered(name: str, ledger: Ledger) -> LackError:
+    """The error for a corpus that is not in the store: a known one, or a table's own name."""
+    how = f"{name} FOLDER" if name in catalogue.names() else f"table FILE_OR_FOLDER --name {name}"
+    how = "table FILE_OR_FOLDER" if name == "table" else how
+    known = {*catalogue.names(), *ledger.corpora()}
+    hint = "" if name in known else f" {nearest(name, known)}"
+    return LackError(
+        f"The corpus `{name}` is not registered in `{ledger.root}`. "
+        f"`ablate corpus add {how}` registers it.{hint}"
+    )
 
 
 def _asked(
@@ -188,13 +202,15 @@ def _asked(
         comparable=_comparable(study, selection.corpus, rows),
         reference=study.reference,
         claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
+        corpus_part=study.settings.get("corpus_part", "all"),
+        notes=_notes(study, selection.corpus),
     )
 
 
 def _comparable(study: Study, corpus: Corpus, rows: tuple[Variant, ...]) -> bool:
     """Whether published figures may be set against these: the paper's corpus and protocol."""
     training = all(row.profile == "paper" and row.training == TrainConfig() for row in rows)
-    own = "emotions" in study.settings
+    own = {"emotions", "corpus_part"} & set(study.settings)
     return corpus.name == "iemocap" and study.folds == 5 and training and not own
 
 
@@ -209,6 +225,14 @@ def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
                 f"The rows `{other}` and `{item.row}` are the same trials: what tells them apart "
                 "changes nothing here.",
             )
+
+
+def _notes(study: Study, corpus: Corpus) -> tuple[str, ...]:
+    published = (
+        "Published split: dev and test speakers, each scored at the epoch that the other chose."
+    )
+    notes = (corpus.omission, published if study.folds == "published" else "")
+    return tuple(note for note in notes if note)
 
 
 def _common(values: Iterable[str]) -> str:

@@ -349,6 +349,12 @@ SETTINGS: dict[str, Setting] = {
         },
         in_rows=False,
     ),
+    "corpus_part": Setting(
+        "study",
+        "which kind of speech (iemocap)",
+        *choice("all", "improvised", "scripted"),
+        in_rows=False,
+    ),
     "node_step": Setting("study", "milliseconds from node to node", *choice(10, 50)),
     "segment_nodes": Setting("study", "most nodes in a graph", *whole(8, 1000)),
     "tail": Setting(

@@ -69,6 +69,10 @@ class Asked:
     """Whether published figures may be set against these: the paper's corpus and protocol."""
     reference: str | None
     claim: AskedClaim | None
+    corpus_part: str = "all"
+    """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
+    notes: tuple[str, ...] = ()
+    """What every form of the table must say of the speech: files left out, a published split."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -92,6 +96,7 @@ class Asked:
                     for f in record["folds"]
                 ),
                 "trials": tuple(AskedTrial(**t) for t in record["trials"]),
+                "notes": tuple(record.get("notes", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
             }
         )

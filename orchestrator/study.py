@@ -8,15 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from features.catalogue import names as corpus_names
+from features.catalogue import NAME
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
 from orchestrator.settings import SETTINGS, Faults, resolve, whole
 from orchestrator.yaml_lines import Node, read
 
 MAX_ROWS = 1000
-NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 _METRICS = ("wa", "ua")
 
 
@@ -48,7 +47,7 @@ class Study:
     table: int | None
     figure: int | None
     corpus: str
-    folds: int
+    folds: int | Literal["published"]
     seeds: int
     settings: Mapping[str, Any]
     rows: tuple[Row, ...]
@@ -139,7 +138,7 @@ class _Reader:
         if question is not None and not isinstance(question.value, str):
             self.faults.append(question.fault("`question` must be a sentence."))
         corpus = self._corpus()
-        folds = self._protocol(protocol, "folds", 5, whole(2, 100))
+        folds = self._folds(protocol)
         seeds = self._protocol(protocol, "seeds", 1, whole(1, 1000))
         if self.faults:
             return None
@@ -194,14 +193,23 @@ class _Reader:
 
     def _corpus(self) -> str:
         node = self.top.get("corpus")
-        known = ("auto", *corpus_names())
         if node is None:
             return "auto"
-        if node.value not in known:
+        if not isinstance(node.value, str) or not re.fullmatch(NAME, node.value):
             self.faults.append(node.fault(
-                f"`corpus` must be a known corpus, but is {node.shown()} instead. "
-                f"{nearest(str(node.value), known)}"))  # fmt: skip
+                f"`corpus` must be `auto`, a known corpus or a table's own name of small letters, "
+                f"digits, `_` and `-`, but is {node.shown()} instead."))  # fmt: skip
         return str(node.value)
+
+    def _folds(self, mapping: dict[str, Node]) -> int | Literal["published"]:
+        node = mapping.get("folds")
+        if node is None or isinstance(node.value, int):
+            return self._protocol(mapping, "folds", 5, whole(2, 100))
+        if node.value != "published":
+            self.faults.append(node.fault(
+                "`protocol.folds` must be a whole number from 2 to 100 or `published`, "
+                f"but is {node.shown()} instead."))  # fmt: skip
+        return "published"
 
     def _protocol(self, mapping: dict[str, Node], key: str, default: int, kind: Any) -> int:
         node = mapping.get(key)
@@ -471,10 +479,13 @@ def schema() -> dict[str, Any]:
             "question": {"type": "string"},
             "table": {"type": "integer", "minimum": 1, "maximum": 99},
             "figure": {"type": "integer", "minimum": 1, "maximum": 99},
-            "corpus": {"enum": ["auto", *corpus_names()]},
+            "corpus": {"type": "string", "pattern": f"^{NAME}$"},
             "protocol": {
                 "type": "object", "additionalProperties": False,
-                "properties": {"folds": whole(2, 100)[1], "seeds": whole(1, 1000)[1]},
+                "properties": {
+                    "folds": {"anyOf": [whole(2, 100)[1], {"const": "published"}]},
+                    "seeds": whole(1, 1000)[1],
+                },
             },
             "baseline": {"type": "object", "additionalProperties": False,
                          "properties": settings["baseline"]},

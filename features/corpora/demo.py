@@ -141,8 +141,8 @@ def _utterances() -> Iterator[tuple[Utterance, Recipe]]:
                 )
 
 
-def read(root: Path, tell: Tell = nothing) -> Corpus:
-    """Describe the corpus; its audio need not exist yet.
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Describe the corpus; its audio need not exist yet, so there is nothing bad to skip.
 
     Raises:
         MissingError: `espeakng-loader` is not installed.

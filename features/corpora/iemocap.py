@@ -15,6 +15,7 @@ sub-folders hold their files: neither is read. `._*` files lie about. Line ends 
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from features.corpora import scan
@@ -44,18 +45,21 @@ FOLDER = "IEMOCAP_full_release"
 AUDIO = re.compile(r"Session\d+/sentences/wav/[^/]+/([^/]+)\.wav")
 LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt")
 SUMMARY = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[[-\d., ]+\]\s*")
-TURN = re.compile(r"(Ses\d\d)[FM]_\w+_([FM])[0-9A-Za-z]+")
+TURN = re.compile(r"(Ses\d\d)[FM]_([a-z]+)\w*_([FM])[0-9A-Za-z]+")
+KINDS = {"impro": "improvised", "script": "scripted"}
+"""Utterance.kind by the dialog's name: what `corpus_part` of a study chooses among."""
 
 
-def read(root: Path, tell: Tell = nothing) -> Corpus:
-    """Read the release's folder, or the one above it; every audio file is opened and hashed.
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Read the release's folder, or the one above it; every audio file is decoded and hashed.
 
     Raises:
-        CorpusError: the folder is missing or empty or not IEMOCAP, or audio is unreadable.
+        CorpusError: the folder is missing or empty or not IEMOCAP, or audio is unusable.
     """
     root = root.resolve()
     root = root / FOLDER if (root / FOLDER).is_dir() else root
-    names = scan.files(root, "iemocap")
+    left: dict[str, str] = {}
+    names = scan.files(root, "iemocap", left)
     audio = {m[1]: m[0] for name in names if (m := AUDIO.fullmatch(name))}
     labels, twice = _labels(root, [name for name in names if LABELS.fullmatch(name)])
     if not audio or not labels:
@@ -64,11 +68,10 @@ def read(root: Path, tell: Tell = nothing) -> Corpus:
             "iemocap",
             "`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav` and "
             "`Session1/dialog/EmoEvaluation/Ses01F_impro01.txt`",
+            names,
         )
-    left = {
-        audio[turn]: twice.get(turn, "no evaluation file labels it")
-        for turn in audio.keys() - labels.keys()
-    }
+    for turn in audio.keys() - labels.keys():
+        left[audio[turn]] = twice.get(turn, "no evaluation file labels it")
     for turn in labels.keys() - audio.keys():
         left[turn] = "labelled, but its wav is missing"
     found = [
@@ -76,13 +79,14 @@ def read(root: Path, tell: Tell = nothing) -> Corpus:
         for turn in sorted(audio.keys() & labels.keys())
         if (utterance := _utterance(turn, audio[turn], labels[turn], left))
     ]
-    utterances = scan.measured(root, "iemocap", found, tell)
+    seen = scan.measured(root, "iemocap", found, tell, skip_bad=skip_bad)
     return Corpus(
         name="iemocap",
         root=str(root),
-        utterances=tuple(utterances),
-        left_out=tuple(scan.by_reason(left)),
-        notes=_notes(utterances),
+        utterances=seen.utterances,
+        left_out=(*scan.by_reason(left), *seen.bad),
+        notes=_notes(seen.utterances),
+        doubts=seen.doubts,
     )
 
 
@@ -106,7 +110,7 @@ def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utteran
     if not match or code not in EMOTIONS:
         left[path] = f"unknown label {code}" if match else "its name is no turn's"
         return None
-    session, letter = match.groups()
+    session, dialog, letter = match.groups()
     return Utterance(
         id=turn,
         path=PurePosixPath(path).as_posix(),
@@ -117,10 +121,11 @@ def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utteran
         digest="",
         size=0,
         mtime_ns=0,
+        kind=KINDS.get(dialog, ""),
     )
 
 
-def _notes(utterances: list[Utterance]) -> tuple[str, ...]:
+def _notes(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     """Whether the tree is complete, counted as the paper counts."""
     gathered = Counter("happy" if u.emotion == "excited" else u.emotion for u in utterances)
     counts = {name: gathered[name] for name in COMPLETE}

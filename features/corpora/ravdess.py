@@ -5,7 +5,9 @@ Licence: CC BY-NC-SA 4.0.
 Layout: seven numbers a name, in any folder:
 MODALITY-CHANNEL-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR, e.g. 03-01-05-01-02-01-12.wav:
 audio only (03), speech (01), angry (05), normal, "Dogs ...", first repetition, actor 12.
-Odd actors are men, even ones women. Copies that some mirrors carry in a second folder are left out.
+Odd actors are men, even ones women. Speech alone is 24 actors and 1,440 files. Calm is in no
+default class; `emotions: {neutral: [neutral, calm], ...}` in a study joins it to neutral.
+Copies that some mirrors carry in a second folder are left out.
 """
 
 import re
@@ -31,18 +33,20 @@ EMOTIONS = {
 }
 MODALITIES = {"01": "audio with video", "02": "video without sound", "03": "audio only"}
 VIDEO = (".mp4",)
+COMPLETE = 1440
 
 
-def read(root: Path, tell: Tell = nothing) -> Corpus:
-    """Read the folder; every audio file is opened and hashed.
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Read the folder; every audio file is decoded and hashed.
 
     Raises:
-        CorpusError: the folder is missing or empty or not RAVDESS, or audio is unreadable.
+        CorpusError: the folder is missing or empty or not RAVDESS, or audio is unusable.
     """
     root = root.resolve()
     found: list[Utterance] = []
     left: dict[str, str] = {}
-    for path in scan.files(root, "ravdess"):
+    names = scan.files(root, "ravdess", left)
+    for path in names:
         if PurePosixPath(path).suffix.lower() in scan.AUDIO + VIDEO:
             utterance = _utterance(path)
             if isinstance(utterance, str):
@@ -50,13 +54,16 @@ def read(root: Path, tell: Tell = nothing) -> Corpus:
             else:
                 found.append(utterance)
     if not found:
-        raise scan.unlike(root, "ravdess", "`03-01-05-01-02-01-12.wav`")
+        raise scan.unlike(root, "ravdess", "`03-01-05-01-02-01-12.wav`", names)
     single, copies = scan.once(root, "ravdess", found)
+    seen = scan.measured(root, "ravdess", single, tell, skip_bad=skip_bad)
     return Corpus(
         name="ravdess",
         root=str(root),
-        utterances=tuple(scan.measured(root, "ravdess", single, tell)),
-        left_out=(*scan.by_reason(left), *copies),
+        utterances=seen.utterances,
+        left_out=(*scan.by_reason(left), *copies, *seen.bad),
+        notes=scan.complete(len(seen.utterances), COMPLETE),
+        doubts=seen.doubts,
     )
 
 

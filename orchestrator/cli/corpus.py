@@ -1,14 +1,13 @@
-"""``ablate corpus add | list | check``: which speech there is."""
+"""``ablate corpus add | list | check | folds``: which speech there is."""
 
 import json
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
-from orchestrator.errors import LackError
+from orchestrator.errors import RequestError
 
 if TYPE_CHECKING:
     from features.corpus import Corpus
@@ -21,46 +20,61 @@ def register(app: typer.Typer) -> None:
     group.command("add")(add)
     group.command("list")(list_)
     group.command("check")(check)
+    group.command("folds")(folds)
     app.add_typer(group, name="corpus")
 
 
 def add(
-    name: Annotated[str, typer.Argument(help="demo, iemocap, ravdess, ...")],
-    folder: Annotated[Path, typer.Argument(help="Where the corpus lies.")],
+    name: Annotated[str, typer.Argument(help="cremad, emodb, iemocap, ravdess, table, ...")],
+    folder: Annotated[Path, typer.Argument(help="Where the corpus lies; for `table`, its file.")],
+    own_name: Annotated[str, typer.Option("--name", help="What a `table` is called.")] = "",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what cannot be used; reports say so.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Register the corpus NAME that lies in FOLDER: read its labels, hash its audio."""
+    """Register the corpus NAME that lies in FOLDER: read its labels, listen to and hash its audio.
+
+    `ablate corpus add table FILE --name mine` makes `corpus: mine` of a CSV or Parquet file with
+    the columns file, speaker, emotion, or of an audformat database folder.
+    """
     from features import catalogue
     from orchestrator.ledger import Ledger
+    from orchestrator.report import corpora
+    from orchestrator.report.text import console_for, progress
 
     catalogue.reader(name)
     ledger = Ledger.open(store)
-    corpus = catalogue.read(name, folder.expanduser().absolute())
-    ledger.write_corpus(name, corpus.to_json())
-    _show(corpus, as_json)
+    root = folder.expanduser().absolute()
+    with progress("reading") as tell:
+        corpus = catalogue.read(name, root, tell, skip_bad=skip_bad, own_name=own_name)
+    ledger.write_corpus(corpus.name, corpus.to_json())
+    record = corpora.record(corpus, None)
+    if as_json:
+        print(json.dumps(record, indent=2))
+    else:
+        corpora.show(console_for(), record)
 
 
 def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """List all known corpora, and where the registered ones lie."""
     from features import catalogue
     from orchestrator.ledger import Ledger
-    from orchestrator.report.text import console_for, print_columns
+    from orchestrator.report.text import console_for, print_pairs
 
     registered = Ledger.look(store).corpora()
     records = []
-    for name in catalogue.names():
-        reader = catalogue.reader(name)
-        if name in registered:
-            where, count = registered[name]["root"], len(registered[name]["utterances"])
-        else:
-            where, count = "", 0
+    for name in sorted({*catalogue.names(), *registered}):
+        own = name not in catalogue.names()
+        reader = catalogue.reader(registered[name]["reader"] if own else name)
+        found = registered.get(name, {"root": "", "utterances": []})
         records.append(
             {
                 "name": name,
                 "registered": name in registered,
-                "root": where,
-                "utterances": count,
+                "root": found["root"],
+                "utterances": len(found["utterances"]),
                 "license": reader.LICENSE,
                 "source": reader.SOURCE,
             }
@@ -68,15 +82,15 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     if as_json:
         print(json.dumps(records, indent=2))
         return
-    cells = []
+    console = console_for()
+    states = []
     for r in records:
-        state = (
-            f"{r['utterances']} utterances in {r['root']}"
-            if r["registered"]
-            else ("synthesised at first use" if r["name"] == "demo" else "not registered")
-        )
-        cells.append((str(r["name"]), state, str(r["license"])))
-    print_columns(console_for(), ["corpus", "state", "license"], cells)
+        absent = "synthesised at first use" if r["name"] == "demo" else "not registered"
+        there = f"{r['utterances']} utterances in {r['root']}"
+        states.append((str(r["name"]), there if r["registered"] else absent))
+    print_pairs(console, states)
+    console.print("\nlicences")
+    print_pairs(console, [(str(r["name"]), str(r["license"])) for r in records])
 
 
 def check(
@@ -85,99 +99,77 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Hash every file again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a corpus holds: utterances by emotion and speaker, what is left out and why."""
-    from features import catalogue
+    """Listen to every file: counts by emotion and speaker, durations, rates, what is wrong.
+
+    Says too what is left out and why, and which folds the corpus can give.
+    """
+    from features import catalogue, inspection
     from orchestrator.ledger import Ledger
+    from orchestrator.report import corpora
+    from orchestrator.report.text import console_for, progress
 
     ledger = Ledger.look(store)
-    corpus = catalogue.refresh(_registered(name, ledger), deep=deep)
-    _show(corpus, as_json)
+    corpus = _registered(name, ledger)
+    if not Path(corpus.root).is_dir():
+        corpus = catalogue.refresh(corpus)  # says what to do about a folder that is gone
+    with progress("listening") as tell:
+        heard = inspection.inspect(corpus, tell)
+    if not heard.bad:
+        corpus = catalogue.refresh(corpus, deep=deep)
+    record = corpora.record(corpus, heard)
+    if as_json:
+        print(json.dumps(record, indent=2))
+    else:
+        corpora.show(console_for(), record)
+    if heard.bad:
+        raise RequestError(
+            f"{len(heard.bad)} of the {len(corpus.utterances)} recordings of corpus `{name}` "
+            f"cannot be used (named above): restore them, or `{corpus.again} --skip-bad`."
+        )
+
+
+def folds(
+    name: Annotated[str, typer.Argument(help="A registered corpus, or demo.")],
+    count: Annotated[
+        str, typer.Option("--folds", metavar="K", help="How many, or `published`.")
+    ] = "5",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who is held out with whom: the two halves of every fold, and its training speakers.
+
+    Dealt as for a study with the default classes (a class a label where the corpus lacks one).
+    """
+    from features.folds import deal
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import corpora
+    from orchestrator.report.text import console_for
+
+    wanted: int | Literal["published"]
+    if count == "published":
+        wanted = "published"
+    elif count.isdecimal():
+        wanted = int(count)
+    else:
+        raise RequestError(
+            f"`--folds` must be a whole number or `published`, but is `{count}` instead."
+        )
+    chosen = corpora.selection(_registered(name, Ledger.look(store)))
+    record = corpora.folds_record(chosen, deal(chosen, wanted))
+    if as_json:
+        print(json.dumps(record, indent=2))
+    else:
+        corpora.show_folds(console_for(), record, chosen)
 
 
 def _registered(name: str, ledger: "Ledger") -> "Corpus":
     from features import catalogue
     from features.corpus import Corpus
+    from orchestrator.plan import unregistered
 
-    registered = ledger.corpora()
+    registered: dict[str, Any] = ledger.corpora()
     if name == "demo" and name not in registered:
         return catalogue.read(name, ledger.corpus_folder(name))
-    catalogue.reader(name)  # an unknown name is refused before an unregistered one
     if name not in registered:
-        raise LackError(
-            f"The corpus `{name}` is not registered in `{ledger.root}`. "
-            f"`ablate corpus add {name} FOLDER` registers it."
-        )
+        raise unregistered(name, ledger)
     return Corpus.from_json(registered[name])
-
-
-def _show(corpus: "Corpus", as_json: bool) -> None:
-    """Counts by emotion and by speaker; what the default classes leave out."""
-    from features.config import DEFAULT_EMOTIONS
-
-    record = _record(corpus)
-    if as_json:
-        print(json.dumps(record, indent=2))
-        return
-    from orchestrator.report.text import console_for, print_columns, print_pairs
-
-    console = console_for()
-    print_pairs(
-        console,
-        [
-            ("corpus", corpus.name),
-            ("folder", str(corpus.root)),
-            ("utterances", str(len(corpus.utterances))),
-        ],
-    )
-    gathered = {label: name for name, labels in DEFAULT_EMOTIONS.items() for label in labels}
-    console.print()
-    cells = [
-        (emotion, str(n), gathered.get(emotion, "left out"))
-        for emotion, n in record["emotions"].items()
-    ]
-    print_columns(
-        console, ["emotion", "utterances", "default class"], cells, numeric=[False, True, False]
-    )
-    console.print()
-    emotions = list(record["emotions"])
-    cells_ = [
-        (s["speaker"], s["sex"] or "–", *(str(s["emotions"].get(e, 0)) for e in emotions))
-        for s in record["speakers"]
-    ]
-    print_columns(
-        console,
-        ["speaker", "sex", *emotions],
-        cells_,
-        numeric=[False, False, *[True] * len(emotions)],
-    )
-    if record["left_out"]:
-        console.print()
-        print_pairs(console, [(str(n), reason) for reason, n in record["left_out"].items()])
-    for note in corpus.notes:
-        console.print(note, style="bold yellow")
-
-
-def _record(corpus: "Corpus") -> dict[str, Any]:
-    emotions = Counter(u.emotion for u in corpus.utterances)
-    speakers = []
-    for speaker in sorted({u.speaker for u in corpus.utterances}):
-        own = [u for u in corpus.utterances if u.speaker == speaker]
-        speakers.append(
-            {
-                "speaker": speaker,
-                "sex": own[0].sex,
-                "session": own[0].session,
-                "utterances": len(own),
-                "emotions": dict(sorted(Counter(u.emotion for u in own).items())),
-            }
-        )
-    left_out = Counter(item.reason for item in corpus.left_out)
-    return {
-        "name": corpus.name,
-        "root": str(corpus.root),
-        "utterances": len(corpus.utterances),
-        "emotions": dict(sorted(emotions.items())),
-        "speakers": speakers,
-        "left_out": dict(left_out.most_common()),
-        "notes": list(corpus.notes),
-    }

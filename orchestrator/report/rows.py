@@ -57,7 +57,8 @@ def label(asked: Asked) -> str:
 
 def protocol_line(asked: Asked) -> str:
     """Corpus, profile and reading: they stand in the title of every form."""
-    return f"corpus {asked.corpus}, profile {asked.profile}, reading {asked.reading}"
+    part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
+    return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}"
 
 
 def _banner(asked: Asked) -> str:
@@ -163,7 +164,7 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
 
 
 def _warnings(summary: Summary) -> list[str]:
-    notes = []
+    notes = list(summary.asked.notes)
     missing = sum(row.missing for row in summary.rows)
     if missing:
         notes.append(f"Missing: {missing} trainings are not finished; `ablate run` trains them.")
@@ -201,6 +202,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "table": asked.table,
         "figure": asked.figure,
         "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "corpus_part": asked.corpus_part,
         "classes": list(asked.classes),
         "folds": len(asked.folds),
         "seeds": asked.seeds,
@@ -258,6 +260,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
             "study": asked.study,
             "table": asked.table if asked.table is not None else "",
             "corpus": asked.corpus,
+            "corpus_part": asked.corpus_part,
             "profile": asked.profile,
             "reading": asked.reading,
         }
@@ -266,5 +269,5 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
                 record |= {f"{key}_{inner}": item for inner, item in value.items()}
             else:
                 record[key] = value
-        records.append(record)
+        records.append({**record, "notes": " ".join(asked.notes)})
     return records

@@ -29,6 +29,14 @@ def ravdess_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="session")
+def emodb_root() -> Path:
+    root = os.environ.get("ABLATE_EMODB")
+    if not root:
+        pytest.skip("ABLATE_EMODB names no folder of EMO-DB")
+    return Path(root)
+
+
 Write = Callable[..., Path]
 
 

@@ -16,7 +16,7 @@ ROOT = Path(catalogue.__file__).resolve().parents[1]
 
 
 def test_every_corpus_has_a_file_and_every_file_a_corpus() -> None:
-    beside = {"scan", "espeak", "__init__"}
+    beside = {"scan", "espeak", "database", "__init__"}
     files = {p.stem for p in (ROOT / "features" / "corpora").glob("*.py")} - beside
     assert set(catalogue.names()) == files
 
@@ -31,15 +31,18 @@ def test_every_corpus_names_licence_source_and_layout(name: str) -> None:
 
 def test_an_unknown_corpus_gets_a_suggestion() -> None:
     expected = (
-        "`corpus` must be one of `demo`, `iemocap`, `ravdess`, but is `ravdes` instead: "
-        "did you mean `ravdess`?"
+        "`corpus` must be one of `cremad`, `demo`, `emodb`, `iemocap`, `ravdess`, `table`, but is "
+        "`ravdes` instead: did you mean `ravdess`?"
     )
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         catalogue.read("ravdes", Path())
 
 
 def test_a_name_like_no_other_gets_the_list() -> None:
-    expected = "`corpus` must be one of `demo`, `iemocap`, `ravdess`, but is `x` instead."
+    expected = (
+        "`corpus` must be one of `cremad`, `demo`, `emodb`, `iemocap`, `ravdess`, `table`, but is "
+        "`x` instead."
+    )
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         catalogue.reader("x")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from features.corpus import Corpus, refresh
+from features.corpus import Corpus
 from features.errors import CorpusError, DamageError, MissingError
+from features.recordings import refresh
 
 EMOTIONS = {"angry": ("angry",), "happy": ("happy", "excited")}
 
@@ -27,7 +28,7 @@ def small(make: Any) -> Corpus:
 
 def recorded(make: Any, write_wav: Any, root: Path, count: int) -> Corpus:
     """A corpus whose files exist, with sizes and times as a reader takes them."""
-    from features.corpus import identify
+    from features.recordings import identify
 
     found = []
     for number in range(count):
@@ -127,6 +128,28 @@ def test_one_class_is_too_few(small: Corpus) -> None:
     expected = "`emotions` must name at least 2 classes, but names 1 instead."
     with pytest.raises(CorpusError, match=sentence(expected)):
         small.select({"angry": ("angry",)})
+
+
+def test_a_part_that_the_corpus_has_not_is_refused(small: Corpus, make: Any) -> None:
+    expected = "`corpus_part` must be `all` for corpus `made-up`, but is `scripted` instead."
+    with pytest.raises(CorpusError, match=sentence(expected)):
+        small.part("scripted")
+    some = make.corpus(make.utterance("1", "ann", "angry", kind="improvised"))
+    expected = (
+        "`corpus_part` must be one of `all`, `improvised` for corpus `made-up`, but is `scripted` "
+        "instead."
+    )
+    with pytest.raises(CorpusError, match=sentence(expected)):
+        some.part("scripted")
+
+
+def test_records_of_before_kinds_and_splits_are_read(small: Corpus) -> None:
+    data = json.loads(json.dumps(small.to_json()))
+    del data["doubts"], data["reader"]
+    for row in data["utterances"]:
+        for name in ("kind", "split", "start", "end"):
+            del row[name]
+    assert Corpus.from_json(data) == small
 
 
 def test_refresh_of_an_untouched_corpus_changes_nothing(

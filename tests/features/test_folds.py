@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.config import DEFAULT_EMOTIONS
 from features.corpus import Corpus, Selection, Utterance
 from features.errors import CorpusError
 from features.folds import Fold, deal
@@ -129,21 +131,141 @@ def test_impossible_folds_are_refused(speakers: int, folds: int, expected: str) 
         deal(selection(known), folds)
 
 
-def test_a_speaker_of_two_sessions_is_refused() -> None:
-    one, two = selection({"ann": ("female", "s1")}), selection({"ann": ("female", "s2")})
-    corpus = one.corpus
+def test_a_speaker_of_two_sexes_is_refused() -> None:
+    one, two = selection({"ann": ("female", "")}), selection({"ann": ("male", "")})
     mixed = Corpus(
         name="made-up",
         root="/",
-        utterances=(*corpus.utterances[:1], *two.corpus.utterances[1:]),
+        utterances=(*one.corpus.utterances[:1], *two.corpus.utterances[1:]),
         left_out=(),
     ).select(EMOTIONS)
     expected = (
-        "Speaker `ann` of corpus `made-up` must have one sex and one session, but has "
-        "('female', 's1') and ('female', 's2') instead."
+        "Speaker `ann` of corpus `made-up` must have one sex, but has `female` and `male` instead."
     )
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         deal(mixed, 2)
+
+
+def test_a_speaker_of_two_sessions_is_dealt_and_sessions_do_not_bind() -> None:
+    known = {f"{n}{x}": ("", f"s{n}") for n in (1, 2) for x in "ab"}
+    assert groups(deal(selection(known), 2)) == [(("1a",), ("1b",)), (("2a",), ("2b",))]
+    first, *rest = selection(known).corpus.utterances
+    moved = Corpus(
+        name="made-up",
+        root="/",
+        utterances=(replace(first, session="s2"), *rest),
+        left_out=(),
+    ).select(EMOTIONS)
+    assert groups(deal(moved, 2)) == [(("1a",), ("2a",)), (("1b",), ("2b",))]
+
+
+def round_robin(known: dict[str, tuple[str, str]], folds: int) -> list[Any]:
+    """How speakers who all say the same have been dealt from the first day: ids hang on it."""
+    order = sorted(known, key=lambda name: (("female", "male", "").index(known[name][0]), name))
+    held = [order[index::folds] for index in range(folds)]
+    return [(tuple(sorted(g[0::2])), tuple(sorted(g[1::2]))) for g in held]
+
+
+@given(people, st.data())
+@settings(max_examples=200, deadline=None)
+def test_balanced_corpora_of_one_or_two_sexes_are_dealt_round(
+    known: dict[str, tuple[str, str]], data: st.DataObject
+) -> None:
+    known = {name: (sex or "male", "") for name, (sex, _) in known.items()}
+    count = data.draw(st.integers(2, len(known) // 2))
+    assert groups(deal(selection(known), count)) == round_robin(known, count)
+
+
+def test_the_folds_of_the_demo_stay_as_they_were(demo: Corpus) -> None:
+    """Trial ids hold speakers: another dealing would train everything again."""
+    assert groups(deal(demo.select(DEFAULT_EMOTIONS), 5)) == [
+        ((f"female-{n}",), (f"male-{n}",)) for n in range(1, 6)
+    ]
+
+
+def counted(spoken: dict[str, tuple[str, int, int]]) -> Selection:
+    """Speaker -> (sex, angry utterances, sad utterances)."""
+    template = selection({"x": ("", "")}).corpus.utterances[0]
+    utterances = tuple(
+        replace(template, id=f"{name}-{emotion}-{n:03}", speaker=name, sex=sex, emotion=emotion)
+        for name, (sex, angry, sad) in spoken.items()
+        for emotion, count in (("angry", angry), ("sad", sad))
+        for n in range(count)
+    )
+    return Corpus(name="made-up", root="/", utterances=utterances, left_out=()).select(EMOTIONS)
+
+
+def test_emotions_are_spread_over_groups_and_halves() -> None:
+    spoken = {f"a{n}": ("female", 9, 1) for n in range(4)}
+    spoken |= {f"s{n}": ("female", 1, 9) for n in range(4)}
+    for fold in deal(counted(spoken), 2):
+        for half in (fold.a, fold.b):
+            assert sorted(name[0] for name in half) == ["a", "s"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 30)), min_size=4, max_size=91),
+    st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_groups_hold_equally_many_speakers_whatever_they_say(
+    said: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    if not any(angry for angry, _ in said):
+        return
+    sexes = ("female", "male")
+    spoken = {f"p{n:02}": (sexes[n % 2], angry, sad) for n, (angry, sad) in enumerate(said)}
+    folds = deal(counted(spoken), data.draw(st.integers(2, len(spoken) // 2)))
+    sizes = [len((*fold.a, *fold.b)) for fold in folds]
+    assert sum(sizes) == len(spoken) and max(sizes) - min(sizes) <= 1
+    for fold in folds:
+        assert abs(len(fold.a) - len(fold.b)) <= 1
+
+
+def split(sides: dict[str, str]) -> Selection:
+    """Speaker -> the words of the split of both utterances, with a slash where they differ."""
+    corpus = selection(dict.fromkeys(sides, ("", ""))).corpus
+    utterances = tuple(
+        replace(u, split=sides[u.speaker].split("/")[-1 if u.emotion == "sad" else 0])
+        for u in corpus.utterances
+    )
+    return replace(corpus, utterances=utterances).select(EMOTIONS)
+
+
+def test_a_published_split_is_one_fold() -> None:
+    (fold,) = deal(split({"d": "dev", "a": "train", "b": "train", "t": "test"}), "published")
+    assert fold == Fold(index=0, train=("a", "b"), a=("d",), b=("t",))
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [
+        (
+            {"ann": "", "bob": ""},
+            "Corpus `made-up` must publish a split for `folds: published`, but has none: give a "
+            "number of folds.",
+        ),
+        (
+            {"ann": "train/test", "bob": "dev", "cid": "dev/train", "dan": "test"},
+            "The published split of corpus `made-up` must keep each speaker on one side, but these "
+            "stand on several: `ann` (test, train), `cid` (dev, train). Give a number of folds, "
+            "or mend the split.",
+        ),
+        (
+            {"ann": "train", "bob": "test"},
+            "The published split of corpus `made-up` must give speakers to `train`, `dev` and "
+            "`test`, but `dev` has none.",
+        ),
+        (
+            {"ann": "train", "bob": "test", "cid": "dev", "dan": ""},
+            "The published split of corpus `made-up` must give speakers to `train`, `dev` and "
+            "`test`, but `dan` has no split.",
+        ),
+    ],
+)
+def test_a_split_that_is_none_is_refused_by_name(sides: dict[str, str], expected: str) -> None:
+    with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
+        deal(split(sides), "published")
 
 
 def test_a_fold_whose_sets_meet_cannot_be_made() -> None:

@@ -400,3 +400,19 @@ def test_an_opened_shard_lies_on_the_disk_and_not_in_memory(demo: Corpus, folder
     shard = open_shard(folder, next(iter(keys(selection, FeatureConfig()).values())))
     assert sum(view.nbytes for view in shard.utterances.values()) > 100_000
     assert pa.total_allocated_bytes() - before < 10_000
+
+
+def test_a_recording_that_was_replaced_unseen_is_refused(
+    selection: Selection, folder: Path
+) -> None:
+    """Same size, same time, other bytes: what a look at sizes and times cannot tell."""
+    utterance = selection.items[0][0]
+    path = Path(selection.corpus.root) / utterance.path
+    stat, blob = path.stat(), bytearray(path.read_bytes())
+    blob[-1] ^= 1
+    path.write_bytes(blob)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    sentence = f"^{re.escape(utterance.path)} of .* is not the recording that was registered: "
+    with pytest.raises(DamageError, match=sentence):
+        build(folder, selection, FeatureConfig())
+    assert not list(folder.glob("*.json"))

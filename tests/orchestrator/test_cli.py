@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 
 import pytest
@@ -144,6 +147,9 @@ def test_bad_requests_get_a_sentence_and_their_exit_code(
         (["corpus", "add", "ravdess", tmp_path / "nowhere"], 2, "nowhere"),
         (["corpus", "add", "ravdes", empty], 2, "did you mean `ravdess`?"),
         (["corpus", "check", "ravdess"], 3, "is not registered"),
+        (["corpus", "check", "ravdes"], 3, "Did you mean `ravdess`?"),
+        (["corpus", "folds", "demo", "--folds", "six"], 2, "`--folds` must be a whole number"),
+        (["corpus", "folds", "demo", "--folds", "published"], 2, "must publish a split"),
         (["plan", smoke, "--stoer", "x"], 2, "--stoer"),
     ]
     for words, code, sentence in cases:
@@ -169,12 +175,100 @@ def test_damage_is_exit_code_4(root: Path, store: Path) -> None:
 
 def test_corpora_are_listed_and_checked(store: Path) -> None:
     listed = json.loads(ablate("corpus", "list", "--store", store, "--json").stdout)
-    assert [c["name"] for c in listed] == ["demo", "iemocap", "ravdess"]
+    assert [c["name"] for c in listed] == [
+        "cremad", "demo", "emodb", "iemocap", "ravdess", "table",
+    ]  # fmt: skip
     found = json.loads(ablate("corpus", "check", "demo", "--store", store, "--json").stdout)
     assert found["utterances"] == 160 and len(found["speakers"]) == 10
     assert set(found["emotions"].values()) == {40}
+    assert found["audio"]["heard"] == 160 and found["audio"]["channels"] == {"1": 160}
+    assert (found["problems"], found["folds"]) == ([], {"most": 5, "published": False})
     text = ablate("corpus", "check", "demo", "--store", store).stdout
     assert max(map(len, text.splitlines())) <= 80
+
+
+def table_of(folder: Path, bad: bool = False) -> Path:
+    """A table of short tones: six speakers of two sexes, two emotions, a published split."""
+    folder.mkdir()
+    sides = {"ann": "train", "bea": "dev", "cid": "test", "dan": "train", "eve": "dev",
+             "fay": "test"}  # fmt: skip
+    rows = ["file,speaker,sex,emotion,split"]
+    for speaker, side in sides.items():
+        sex = "male" if speaker in ("cid", "dan") else "female"
+        for pitch, emotion in enumerate(("angry", "sad"), start=1):
+            with wave.open(str(folder / f"{speaker}-{emotion}.wav"), "wb") as out:
+                out.setparams((1, 2, 16_000, 0, "NONE", ""))
+                out.writeframes(b"".join(
+                    struct.pack("<h", int(8000 * math.sin(n * pitch / 20))) for n in range(4000)
+                ))  # fmt: skip
+            rows.append(f"{speaker}-{emotion}.wav,{speaker},{sex},{emotion},{side}")
+    if bad:
+        (folder / "empty.wav").write_bytes(b"")
+        rows.append("empty.wav,ann,female,sad,train")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder / "labels.csv"
+
+
+OWN = """\
+study: mine
+table: 98
+corpus: mine
+protocol: {folds: published, seeds: 1}
+emotions: [angry, sad]
+training: {epochs: 1}
+baseline: {layers: 1, hidden: 8, fa_layer: none}
+rows:
+  - {name: Alone}
+"""
+
+
+def test_a_table_of_ones_own_is_studied_with_its_split_and_its_omission(tmp_path: Path) -> None:
+    file, store = table_of(tmp_path / "speech", bad=True), tmp_path / "store"
+    (tmp_path / "mine.yaml").write_text(OWN)
+    lacking = ablate("plan", tmp_path / "mine.yaml", "--store", store, code=3)
+    assert "`ablate corpus add table FILE_OR_FOLDER --name mine` registers it." in lacking.stderr
+    refused = ablate("corpus", "add", "table", file, "--name", "mine", "--store", store, code=2)
+    assert "  labels.csv:14: empty.wav: empty" in refused.stderr
+    ablate("corpus", "add", "table", file, "--name", "mine", "--skip-bad", "--store", store)
+    assert "mine" in ablate("corpus", "list", "--store", store).stdout
+    told = json.loads(ablate("corpus", "folds", "mine", "--folds", "published", "--json",
+                             "--store", store).stdout)  # fmt: skip
+    assert [told["folds"][0][side]["speakers"] for side in ("train", "a", "b")] == [
+        ["ann", "dan"], ["bea", "eve"], ["cid", "fay"],
+    ]  # fmt: skip
+    ablate("run", tmp_path / "mine.yaml", "--inline", "--store", store)
+    omission = (
+        "1 unusable file is left out of corpus `mine` (`--skip-bad`): labels.csv:14: empty.wav "
+        "(empty)."
+    )
+    published = "Published split: dev and test speakers, each scored at the epoch that the other"
+    for form in ("text", "markdown", "csv", "json"):
+        form_words = ["--format", form] if form != "text" else []
+        text = ablate("report", "mine", "--store", store, *form_words).stdout
+        flat = " ".join(text.split())
+        assert omission in flat and published in flat, form
+
+
+def test_check_lists_every_problem_and_exits_with_2(tmp_path: Path) -> None:
+    file, store = table_of(tmp_path / "speech"), tmp_path / "store"
+    ablate("corpus", "add", "table", file, "--name", "mine", "--store", store)
+    (file.parent / "ann-sad.wav").write_bytes(b"")
+    (file.parent / "bea-sad.wav").unlink()
+    done = ablate("corpus", "check", "mine", "--json", "--store", store, code=2)
+    assert json.loads(done.stdout)["problems"] == [
+        {"path": "ann-sad.wav", "reason": "empty"},
+        {"path": "bea-sad.wav", "reason": "missing"},
+    ]
+    assert done.stderr == (
+        "2 of the 12 recordings of corpus `mine` cannot be used (named above): restore them, or "
+        "`ablate corpus add table FILE_OR_FOLDER --name mine --skip-bad`.\n"
+    )
+
+
+def test_folds_say_who_is_where_in_80_columns(tmp_path: Path) -> None:
+    text = ablate("corpus", "folds", "demo", "--store", tmp_path).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "fold 4" in text and "  a: female-5" in text and "  b: male-5" in text
 
 
 @pytest.mark.ravdess
@@ -201,7 +295,8 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("plan",): {"--store", "--json", "--allow-config"},
         ("schema",): set(),
         ("report",): {"--table", "--store", "--details", "--format"},
-        ("corpus", "add"): {"--store", "--json"},
+        ("corpus", "add"): {"--store", "--json", "--name", "--skip-bad"},
+        ("corpus", "folds"): {"--store", "--json", "--folds"},
         ("corpus", "list"): {"--store", "--json"},
         ("corpus", "check"): {"--store", "--json", "--deep"},
         ("features", "list"): set(),

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from features.corpus import Corpus, Utterance
 from orchestrator.errors import LackError, StudyError
 from orchestrator.ledger import Failure, Ledger
 from orchestrator.plan import make
+from orchestrator.report.rows import protocol_line
 from orchestrator.study import parse_study
 
 STUDY = """\
@@ -112,3 +114,33 @@ def test_the_snapshot_is_what_was_asked(store: Path) -> None:
     assert json.loads(path.read_bytes()) == json.loads(
         json.dumps(make(study(), Ledger.open(str(store))).asked.to_json())
     ) | {"question": "Does anything break, with and without a fully adjacent layer?"}
+
+
+def test_a_part_is_refused_at_its_place_where_the_corpus_has_none(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        make(study(more="corpus_part: scripted"), Ledger.open(str(tmp_path / "s")))
+    assert str(caught.value).splitlines()[0] == (
+        "smoke.yaml:6:14: `corpus_part` must be `all` for corpus `demo`, but is `scripted` instead."
+    )
+
+
+def test_a_part_of_iemocap_is_named_and_never_set_against_the_paper(tmp_path: Path) -> None:
+    ledger = Ledger.open(str(tmp_path / "s"))
+    utterances = tuple(
+        Utterance(
+            id=f"{speaker}-{kind}-{emotion}", path="", speaker=speaker, sex="", session="",
+            emotion=emotion, digest=f"{speaker}{kind}{emotion}", size=0, mtime_ns=0, kind=kind,
+        )
+        for speaker in ("a", "b", "c", "d")
+        for kind in ("improvised", "scripted")
+        for emotion in ("angry", "happy", "neutral", "sad")
+    )  # fmt: skip
+    corpus = Corpus(name="iemocap", root=str(tmp_path), utterances=utterances, left_out=())
+    ledger.write_corpus("iemocap", corpus.to_json())
+    paper = "profile: paper"
+    whole = make(study("iemocap", more=paper), ledger)
+    part = make(study("iemocap", more=f"{paper}\ncorpus_part: improvised"), ledger)
+    assert (whole.asked.utterances, part.asked.utterances) == (32, 16)
+    assert (whole.asked.comparable, part.asked.comparable) == (True, False)
+    assert protocol_line(part.asked).startswith("corpus iemocap (improvised only), profile paper")
+    assert not {p.id for p in whole.placed} & {p.id for p in part.placed}

@@ -60,9 +60,15 @@ def test_axes_span_a_grid() -> None:
         ("table: 1", "table: one", "3:8 `table` must be a whole number from 1 to 99, "
          "but is `one` instead."),
         ("table: 1\n", "", "1:1 A study must declare a `table:` or a `figure:`."),
-        ("corpus: demo", "corpus: iemocop",
-         "4:9 `corpus` must be a known corpus, but is `iemocop` instead. "
-         "Did you mean `iemocap`?"),
+        ("corpus: demo", "corpus: ../x",
+         "4:9 `corpus` must be `auto`, a known corpus or a table's own name of small letters, "
+         "digits, `_` and `-`, but is `../x` instead."),
+        ("folds: 5", "folds: publised",
+         "5:19 `protocol.folds` must be a whole number from 2 to 100 or `published`, "
+         "but is `publised` instead."),
+        ("table: 1", "table: 1\ncorpus_part: script",
+         "4:14 `corpus_part` must be `all` or `improvised` or `scripted`, "
+         "but is `script` instead. Did you mean `scripted`?"),
         ("folds: 5", "folds: 1", "5:19 `protocol.folds` must be a whole number from 2 to 100, "
          "but is `1` instead."),
         ("layers: 4", "layers: 9", "6:20 `layers` must be a whole number from 1 to 8, "
@@ -131,8 +137,8 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
 
 def test_an_error_shows_the_line_and_a_caret() -> None:
     with pytest.raises(StudyError) as caught:
-        parse_study(GOOD.replace("corpus: demo", "corpus: dmo"), "s.yaml")
-    assert str(caught.value).splitlines()[1:] == ["  corpus: dmo", "          ^"]
+        parse_study(GOOD.replace("corpus: demo", "corpus: Dmo"), "s.yaml")
+    assert str(caught.value).splitlines()[1:] == ["  corpus: Dmo", "          ^"]
 
 
 def test_a_missing_file_names_its_neighbour(root: Path) -> None:

@@ -147,8 +147,30 @@ def test_a_broken_wav_is_named(tree: Path) -> None:
     name = "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
     (tree / name).write_bytes(b"RIFF")
     expected = (
-        f"1 of the 7 audio files of corpus `iemocap` in {tree} cannot be read: {name} "
-        "(not audio, or truncated); restore or remove it."
+        f"1 of the 7 recordings of corpus `iemocap` in {tree} cannot be used: mend or remove it, "
+        f"or leave it out with `--skip-bad`.\n  {name}: not audio, or truncated"
     )
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         read(tree)
+
+
+def test_a_turn_is_improvised_or_scripted_and_a_part_holds_one_kind(tree: Path) -> None:
+    corpus = read(tree)
+    improvised, scripted = corpus.part("improvised"), corpus.part("scripted")
+    assert {u.id[6:12] for u in improvised.utterances} == {"_impro"}
+    assert {u.id for u in scripted.utterances} == {
+        "Ses02M_script01_1b_F013",
+        "Ses02M_script01_1b_M012",
+    }
+    assert len(improvised.utterances) + len(scripted.utterances) == len(corpus.utterances)
+
+
+def test_a_broken_wav_can_be_skipped_and_the_omission_is_a_sentence(tree: Path) -> None:
+    name = "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
+    (tree / name).write_bytes(b"RIFF")
+    corpus = read(tree, skip_bad=True)
+    assert len(corpus.utterances) == 6
+    assert corpus.omission == (
+        "1 unusable file is left out of corpus `iemocap` (`--skip-bad`): "
+        f"{name} (not audio, or truncated)."
+    )

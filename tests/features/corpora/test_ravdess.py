@@ -1,13 +1,16 @@
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from features.config import DEFAULT_EMOTIONS
 from features.corpora.ravdess import read
 from features.errors import CorpusError
+from features.folds import deal
 
 
 def sentence(text: str) -> str:
@@ -101,12 +104,72 @@ def test_unreadable_audio_is_named_all_at_once(write_wav: Any, tmp_path: Path) -
     (tmp_path / "03-01-01-01-01-01-03.flac").write_bytes(b"no audio at all")
     write_wav(tmp_path / "03-01-01-01-01-01-04.wav", np.zeros(0))
     expected = (
-        f"3 of the 4 audio files of corpus `ravdess` in {tmp_path} cannot be read: "
-        "03-01-01-01-01-01-02.wav (empty), 03-01-01-01-01-01-03.flac (not audio, or truncated), "
-        "03-01-01-01-01-01-04.wav (without a sample); restore or remove them."
+        f"3 of the 4 recordings of corpus `ravdess` in {tmp_path} cannot be used: mend or remove "
+        "them, or leave them out with `--skip-bad`.\n"
+        "  03-01-01-01-01-01-02.wav: empty\n"
+        "  03-01-01-01-01-01-03.flac: not audio, or truncated\n"
+        "  03-01-01-01-01-01-04.wav: without a sample"
     )
     with pytest.raises(CorpusError, match=sentence(expected)):
         read(tmp_path)
+    corpus = read(tmp_path, skip_bad=True)
+    assert [u.speaker for u in corpus.utterances] == ["actor-01"]
+    assert [left.reason for left in corpus.left_out if left.bad] == [
+        "empty", "not audio, or truncated", "without a sample",
+    ]  # fmt: skip
+
+
+def test_nothing_usable_is_refused_even_when_bad_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "03-01-01-01-01-01-02.wav").write_bytes(b"")
+    with pytest.raises(CorpusError, match=r"^1 of the 1 recordings of corpus `ravdess`"):
+        read(tmp_path, skip_bad=True)
+
+
+def test_the_complete_corpus_has_24_actors_and_calm_joins_neutral_when_asked(
+    write_wav: Any, tmp_path: Path
+) -> None:
+    tone = write_wav(tmp_path / ".tone.wav")
+    for actor, emotion, intensity, statement, repetition in product(
+        range(1, 25), range(1, 9), (1, 2), (1, 2), (1, 2)
+    ):
+        if (emotion, intensity) != (1, 2):  # there is no strong neutral
+            folder = tmp_path / f"Actor_{actor:02}"
+            folder.mkdir(exist_ok=True)
+            name = f"03-01-{emotion:02}-{intensity:02}-{statement:02}-{repetition:02}-{actor:02}"
+            (folder / f"{name}.wav").symlink_to(tone)
+    corpus = read(tmp_path)
+    assert (len(corpus.utterances), corpus.notes) == (1440, ())
+    four = corpus.select(DEFAULT_EMOTIONS)
+    assert four.left_out == {"calm": 192, "disgust": 192, "fearful": 192, "surprised": 192}
+    joined = corpus.select(DEFAULT_EMOTIONS | {"neutral": ("neutral", "calm")})
+    assert sum(joined.classes[label] == "neutral" for _, label in joined.items) == 96 + 192
+    assert [len((*fold.a, *fold.b)) for fold in deal(four, 5)] == [5, 5, 5, 5, 4]
+
+
+def test_a_link_that_leads_back_is_left_out_and_other_links_are_followed(
+    write_wav: Any, tmp_path: Path
+) -> None:
+    corpus, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    write_wav(corpus / "Actor_01" / "03-01-01-01-01-01-01.wav")
+    write_wav(elsewhere / "03-01-01-01-01-01-02.wav")
+    (corpus / "Actor_02").symlink_to(elsewhere)
+    (corpus / "Actor_01" / "again").symlink_to(corpus)
+    found = read(corpus)
+    assert [u.speaker for u in found.utterances] == ["actor-01", "actor-02"]
+    assert [(left.path, left.reason) for left in found.left_out] == [
+        ("Actor_01/again", "a link that leads back to a folder above it")
+    ]
+
+
+def test_an_archive_is_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "Audio_Speech_Actors_01-24.zip"
+    file.write_bytes(b"PK")
+    expected = (
+        f"Corpus `ravdess` must be a folder, but {file} is an archive instead: unpack it and name "
+        "the folder."
+    )
+    with pytest.raises(CorpusError, match=sentence(expected)):
+        read(file)
 
 
 def test_progress_counts_every_file(write_wav: Any, tmp_path: Path) -> None:
