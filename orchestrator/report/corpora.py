@@ -192,7 +192,13 @@ def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> 
             sex = Counter(sexes[name] for name in names)
             counts = [str(n) for n in fold[side]["utterances"].values()]
             cells.append((side, str(len(names)), str(sex["female"]), str(sex["male"]), *counts))
-        heads = [f"fold {fold['index']}", "speakers", "female", "male", *(c[:8] for c in classes)]
+        heads = [
+            f"fold {fold['index'] + 1}",
+            "speakers",
+            "female",
+            "male",
+            *(c[:8] for c in classes),
+        ]
         print_columns(console, heads, cells, numeric=[False, *[True] * (len(heads) - 1)])
         named = ("a", "b") if len(told["folds"]) > 1 else ("a", "b", "train")
         for side in named:

@@ -131,16 +131,19 @@ def test_a_part_of_iemocap_is_named_and_never_set_against_the_paper(tmp_path: Pa
             id=f"{speaker}-{kind}-{emotion}", path="", speaker=speaker, sex="", session="",
             emotion=emotion, digest=f"{speaker}{kind}{emotion}", size=0, mtime_ns=0, kind=kind,
         )
-        for speaker in ("a", "b", "c", "d")
+        for speaker in "abcdefghij"
         for kind in ("improvised", "scripted")
         for emotion in ("angry", "happy", "neutral", "sad")
     )  # fmt: skip
     corpus = Corpus(name="iemocap", root=str(tmp_path), utterances=utterances, left_out=())
     ledger.write_corpus("iemocap", corpus.to_json())
-    paper = "profile: paper"
-    whole = make(study("iemocap", more=paper), ledger)
-    part = make(study("iemocap", more=f"{paper}\ncorpus_part: improvised"), ledger)
-    assert (whole.asked.utterances, part.asked.utterances) == (32, 16)
+    text = STUDY.format(corpus="iemocap", folds=5, epochs=2, more="", rows="")
+    text = text.replace("training: {epochs: 2}\n", "")
+    whole = make(parse_study(text, "s.yaml"), ledger)
+    part = make(parse_study(f"{text}corpus_part: improvised\n", "s.yaml"), ledger)
+    assert (whole.asked.utterances, part.asked.utterances) == (80, 40)
+    changed = make(study("iemocap", folds=5, more="profile: paper"), ledger)
+    assert not changed.asked.comparable  # two epochs are not the paper's training
     assert (whole.asked.comparable, part.asked.comparable) == (True, False)
     assert protocol_line(part.asked).startswith("corpus iemocap (improvised only), profile paper")
     assert not {p.id for p in whole.placed} & {p.id for p in part.placed}
