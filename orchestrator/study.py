@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from features.catalogue import NAME
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
-from orchestrator.settings import SETTINGS, Faults, resolve, whole
+from orchestrator.settings import SETTINGS, resolve
+from orchestrator.values import Faults, whole
 from orchestrator.yaml_lines import Node, read
 
 MAX_ROWS = 1000
-_METRICS = ("wa", "ua")
+METRICS = ("wa", "ua")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -301,9 +302,9 @@ class _Reader:
         figures = {}
         for key, item in node.mapping.items():
             value = item.value
-            if key not in _METRICS:
+            if key not in METRICS:
                 self.faults.append(
-                    item.key_fault(f"`paper.{key}` is not a key. {nearest(key, _METRICS)}")
+                    item.key_fault(f"`paper.{key}` is not a key. {nearest(key, METRICS)}")
                 )
             elif (
                 isinstance(value, bool)
@@ -426,7 +427,7 @@ class _Reader:
                 self._row_name("claim.than", item, rows)
             losers = tuple(str(item.value) for item in items)
         metric = "ua" if on is None else on.value
-        if metric not in _METRICS:
+        if metric not in METRICS:
             assert on is not None
             self.faults.append(
                 on.fault(f"`claim.on` must be `ua` or `wa`, but is {on.shown()} instead.")
@@ -441,63 +442,3 @@ def _label(key: str, node: Node) -> str:
         return " ".join(f"{name} {weight}" for name, weight in value.items())
     shown = "+".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"{key.replace('_', ' ')} {shown}"
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a study file, for editors."""
-    settings = {
-        home: {k: {**s.schema, "description": s.doc} for k, s in SETTINGS.items()
-               if s.home == home}
-        for home in ("study", "baseline")
-    }  # fmt: skip
-    in_rows = {k: dict(s.schema) for k, s in SETTINGS.items() if s.in_rows}
-    figures = {"type": "number", "minimum": 0, "maximum": 100}
-    row = {
-        "type": "object", "additionalProperties": False, "required": ["name"],
-        "properties": {
-            "name": {"type": ["string", "integer"], "maxLength": 60},
-            "set": {"type": "object", "additionalProperties": False, "properties": in_rows},
-            "paper": {"type": "object", "additionalProperties": False,
-                      "properties": dict.fromkeys(_METRICS, figures)},
-        },
-    }  # fmt: skip
-    axes = {k: {"type": "array", "items": s, "minItems": 1} for k, s in in_rows.items()
-            if k != "training"}  # fmt: skip
-    than = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "ablate study",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["study"],
-        "allOf": [
-            {"oneOf": [{"required": ["rows"]}, {"required": ["axes"]}]},
-            {"oneOf": [{"required": ["table"]}, {"required": ["figure"]}]},
-        ],
-        "properties": {
-            "study": {"type": "string", "pattern": f"^{NAME}$"},
-            "question": {"type": "string"},
-            "table": {"type": "integer", "minimum": 1, "maximum": 99},
-            "figure": {"type": "integer", "minimum": 1, "maximum": 99},
-            "corpus": {"type": "string", "pattern": f"^{NAME}$"},
-            "protocol": {
-                "type": "object", "additionalProperties": False,
-                "properties": {
-                    "folds": {"anyOf": [whole(2, 100)[1], {"const": "published"}]},
-                    "seeds": whole(1, 1000)[1],
-                },
-            },
-            "baseline": {"type": "object", "additionalProperties": False,
-                         "properties": settings["baseline"]},
-            "rows": {"type": "array", "items": row, "minItems": 1},
-            "axes": {"type": "object", "additionalProperties": False, "properties": axes,
-                     "minProperties": 1},
-            "reference": {"type": ["string", "integer"]},
-            "claim": {
-                "type": "object", "additionalProperties": False, "required": ["better", "than"],
-                "properties": {"better": {"type": "string"}, "than": than,
-                               "on": {"enum": list(_METRICS)}},
-            },
-            **settings["study"],
-        },
-    }  # fmt: skip

@@ -63,6 +63,6 @@ def plan(
 
 def schema() -> None:
     """Print the JSON Schema of a study file, for your editor."""
-    from orchestrator.study import schema as study_schema
+    from orchestrator.schema import schema as study_schema
 
     print(json.dumps(study_schema(), indent=2))

@@ -3,7 +3,8 @@ from fractions import Fraction
 import pytest
 
 from model.config import Aggregators
-from orchestrator.settings import PROFILES, READINGS, SETTINGS, as_fraction, fa_layers, resolve
+from orchestrator.settings import PROFILES, READINGS, SETTINGS, fa_layers, resolve
+from orchestrator.values import as_fraction
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import jsonschema
 import pytest
 
 from orchestrator.errors import RequestError, StudyError
-from orchestrator.study import parse_study, read_study, schema
+from orchestrator.schema import schema
+from orchestrator.study import parse_study, read_study
 from orchestrator.yaml_lines import read
 
 GOOD = """\
