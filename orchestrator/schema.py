@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from features.catalogue import NAME
 from orchestrator.settings import SETTINGS
 from orchestrator.study import METRICS
 from orchestrator.values import whole
