@@ -8,6 +8,7 @@ Layout: `AudioWAV/1001_DFA_ANG_XX.wav`: actor 1001, sentence, the emotion that w
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from features.corpora import scan
@@ -39,33 +40,21 @@ def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
         CorpusError: the folder is missing or empty or not CREMA-D, or audio is unusable.
     """
     root = root.resolve()
-    found: list[Utterance] = []
-    left: dict[str, str] = {}
-    names = scan.files(root, "cremad", left)
-    sexes = _sexes(root, names)
-    for path in names:
-        if PurePosixPath(path).suffix.lower() in scan.AUDIO:
-            utterance = _utterance(path, sexes)
-            if isinstance(utterance, str):
-                left[path] = utterance
-            else:
-                found.append(utterance)
-    if not found:
-        raise scan.unlike(root, "cremad", "`AudioWAV/1001_DFA_ANG_XX.wav`", names)
-    single, copies = scan.once(root, "cremad", found)
-    seen = scan.measured(root, "cremad", single, tell, skip_bad=skip_bad)
-    notes = scan.complete(len(seen.utterances), COMPLETE)
-    unknown = sorted({u.speaker for u in seen.utterances if not u.sex})
-    if unknown:
-        notes += (f"{PEOPLE} does not give the sex of {len(unknown)} actors: {unknown[0]}, ...",)
-    return Corpus(
-        name="cremad",
-        root=str(root),
-        utterances=seen.utterances,
-        left_out=(*scan.by_reason(left), *copies, *seen.bad),
-        notes=notes,
-        doubts=seen.doubts,
+    sexes = _sexes(root, scan.files(root, "cremad"))
+    corpus = scan.by_names(
+        "cremad",
+        root,
+        lambda path: _utterance(path, sexes),
+        example="AudioWAV/1001_DFA_ANG_XX.wav",
+        all_=COMPLETE,
+        tell=tell,
+        skip_bad=skip_bad,
     )
+    unknown = sorted({u.speaker for u in corpus.utterances if not u.sex})
+    if not unknown:
+        return corpus
+    note = f"{PEOPLE} does not give the sex of {len(unknown)} actors: {unknown[0]}, ..."
+    return replace(corpus, notes=(*corpus.notes, note))
 
 
 def _sexes(root: Path, names: list[str]) -> dict[str, str]:

@@ -47,28 +47,14 @@ def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
     Raises:
         CorpusError: the folder is missing or empty or not EMO-DB, or audio is unusable.
     """
-    root = root.resolve()
-    found: list[Utterance] = []
-    left: dict[str, str] = {}
-    names = scan.files(root, "emodb", left)
-    for path in names:
-        if PurePosixPath(path).suffix.lower() in scan.AUDIO:
-            utterance = _utterance(path)
-            if isinstance(utterance, str):
-                left[path] = utterance
-            else:
-                found.append(utterance)
-    if not found:
-        raise scan.unlike(root, "emodb", "`wav/03a01Fa.wav`", names)
-    single, copies = scan.once(root, "emodb", found)
-    seen = scan.measured(root, "emodb", single, tell, skip_bad=skip_bad)
-    return Corpus(
-        name="emodb",
-        root=str(root),
-        utterances=seen.utterances,
-        left_out=(*scan.by_reason(left), *copies, *seen.bad),
-        notes=scan.complete(len(seen.utterances), COMPLETE),
-        doubts=seen.doubts,
+    return scan.by_names(
+        "emodb",
+        root,
+        _utterance,
+        example="wav/03a01Fa.wav",
+        all_=COMPLETE,
+        tell=tell,
+        skip_bad=skip_bad,
     )
 
 

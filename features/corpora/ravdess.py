@@ -42,28 +42,15 @@ def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
     Raises:
         CorpusError: the folder is missing or empty or not RAVDESS, or audio is unusable.
     """
-    root = root.resolve()
-    found: list[Utterance] = []
-    left: dict[str, str] = {}
-    names = scan.files(root, "ravdess", left)
-    for path in names:
-        if PurePosixPath(path).suffix.lower() in scan.AUDIO + VIDEO:
-            utterance = _utterance(path)
-            if isinstance(utterance, str):
-                left[path] = utterance
-            else:
-                found.append(utterance)
-    if not found:
-        raise scan.unlike(root, "ravdess", "`03-01-05-01-02-01-12.wav`", names)
-    single, copies = scan.once(root, "ravdess", found)
-    seen = scan.measured(root, "ravdess", single, tell, skip_bad=skip_bad)
-    return Corpus(
-        name="ravdess",
-        root=str(root),
-        utterances=seen.utterances,
-        left_out=(*scan.by_reason(left), *copies, *seen.bad),
-        notes=scan.complete(len(seen.utterances), COMPLETE),
-        doubts=seen.doubts,
+    return scan.by_names(
+        "ravdess",
+        root,
+        _utterance,
+        example="03-01-05-01-02-01-12.wav",
+        all_=COMPLETE,
+        tell=tell,
+        skip_bad=skip_bad,
+        endings=scan.AUDIO + VIDEO,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from features.corpus import LeftOut, Tell, Utterance
+from features.corpus import Corpus, LeftOut, Tell, Utterance
 from features.errors import CorpusError
 from features.recordings import identify, measure
 
@@ -24,6 +24,57 @@ class Measured:
     bad: tuple[LeftOut, ...]
     """Left out because they cannot be used; empty unless that was asked for."""
     doubts: tuple[LeftOut, ...]
+
+
+def by_names(
+    corpus: str,
+    root: Path,
+    utterance_of: Callable[[str], Utterance | str],
+    *,
+    example: str,
+    all_: int,
+    tell: Tell,
+    skip_bad: bool,
+    endings: tuple[str, ...] = AUDIO,
+) -> Corpus:
+    """Read a corpus whose file names say everything; every audio file is decoded and hashed.
+
+    Args:
+        corpus: its name.
+        root: its folder.
+        utterance_of: from a file's path to its utterance, or to why it is left out.
+        example: a path as the corpus has them, for the error that finds none.
+        all_: how many utterances the complete corpus has.
+        tell: progress.
+        skip_bad: leave out what cannot be used, instead of refusing it.
+        endings: which files to look at.
+
+    Raises:
+        CorpusError: the folder is missing or empty or not that corpus, or audio is unusable.
+    """
+    root = root.resolve()
+    found: list[Utterance] = []
+    left: dict[str, str] = {}
+    names = files(root, corpus, left)
+    for path in names:
+        if PurePosixPath(path).suffix.lower() in endings:
+            utterance = utterance_of(path)
+            if isinstance(utterance, str):
+                left[path] = utterance
+            else:
+                found.append(utterance)
+    if not found:
+        raise unlike(root, corpus, f"`{example}`", names)
+    single, copies = once(root, corpus, found)
+    seen = measured(root, corpus, single, tell, skip_bad=skip_bad)
+    return Corpus(
+        name=corpus,
+        root=str(root),
+        utterances=seen.utterances,
+        left_out=(*by_reason(left), *copies, *seen.bad),
+        notes=complete(len(seen.utterances), all_),
+        doubts=seen.doubts,
+    )
 
 
 def files(root: Path, corpus: str, left: dict[str, str] | None = None) -> list[str]:
