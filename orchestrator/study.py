@@ -114,6 +114,8 @@ class _Reader:
 
     def __init__(self, top: dict[str, Node], root: Node, faults: Faults) -> None:
         self.top, self.root, self.faults = top, root, faults
+        self.names: list[str] = []
+        """Names of all rows, of those with faults as well."""
 
     def study(self, file: str, text: str) -> Study | None:
         self._known(self.top, _TOP, "")
@@ -131,10 +133,9 @@ class _Reader:
             self._mapping("baseline"), "baseline"
         )
         rows, nodes = self._rows()
-        if len(rows) == len(nodes):
-            self._check_rows(settings, rows, nodes)
-        reference = self._reference(rows)
-        claim = self._claim(rows)
+        self._check_rows(settings, rows, nodes)
+        reference = self._reference()
+        claim = self._claim()
         question = self.top.get("question")
         if question is not None and not isinstance(question.value, str):
             self.faults.append(question.fault("`question` must be a sentence."))
@@ -250,10 +251,11 @@ class _Reader:
             node = self.top["rows"]
             self.faults.append(node.fault(f"`rows` must be a list, but is {node.shown()} instead."))
         nodes = self.top["rows"].sequence if given == ["rows"] else []
-        rows = [row for node in nodes if (row := self._row(node)) is not None]
-        if len(rows) == len(nodes):
-            self._unique([row.name for row in rows], nodes)
-        return rows, nodes
+        self.names = [str(n.mapping["name"].value) for n in nodes if "name" in n.mapping]
+        read = [(row, node) for node in nodes if (row := self._row(node)) is not None]
+        rows = [row for row, _ in read]
+        self._unique([row.name for row in rows], [node for _, node in read])
+        return rows, [node for _, node in read]
 
     def _row(self, node: Node) -> Row | None:
         if not isinstance(node.value, dict):
@@ -357,6 +359,7 @@ class _Reader:
             for point in itertools.product(*points)
         ]  # fmt: skip
         nodes = [self.top["axes"]] * len(rows)
+        self.names = [row.name for row in rows]
         self._unique([row.name for row in rows], nodes)
         return rows, nodes
 
@@ -368,6 +371,12 @@ class _Reader:
     def _check_rows(self, settings: Mapping[str, Any], rows: list[Row], nodes: list[Node]) -> None:
         """Settings that are each right but impossible together; rows that are the same variant."""
         variants: dict[Any, str] = {}
+        fa = self._mapping("baseline").get("fa_layer")
+        if not rows and fa is not None:  # no row could be read: the baseline alone
+            try:
+                resolve("quick", settings, {})
+            except ValueError as error:
+                self.faults.append(fa.fault(str(error)))
         for row, node in zip(rows, nodes, strict=True):
             try:
                 resolved = resolve("quick", settings, row.settings)
@@ -384,16 +393,16 @@ class _Reader:
                     f"`{row.name}` sets changes nothing."))  # fmt: skip
             variants.setdefault(key, row.name)
 
-    def _reference(self, rows: list[Row]) -> str | None:
+    def _reference(self) -> str | None:
         node = self.top.get("reference")
         if node is None:
             return None
-        self._row_name("reference", node, rows)
+        self._row_name("reference", node)
         return str(node.value)
 
-    def _row_name(self, key: str, node: Node, rows: list[Row]) -> None:
-        names = [row.name for row in rows]
-        if rows and str(node.value) not in names:
+    def _row_name(self, key: str, node: Node) -> None:
+        names = self.names
+        if names and str(node.value) not in names:
             self.faults.append(
                 node.fault(
                     f"`{key}` must be the name of a row, but is "
@@ -401,7 +410,7 @@ class _Reader:
                 )
             )
 
-    def _claim(self, rows: list[Row]) -> Claim | None:
+    def _claim(self) -> Claim | None:
         entries = self._mapping("claim")
         if "claim" not in self.top:
             return None
@@ -415,16 +424,16 @@ class _Reader:
             )
             return None
         better, than, on = entries["better"], entries["than"], entries.get("on")
-        self._row_name("claim.better", better, rows)
-        others = [row.name for row in rows if row.name != str(better.value)]
+        self._row_name("claim.better", better)
+        others = [name for name in self.names if name != str(better.value)]
         if than.value == "rest":
             losers = tuple(others)
-            if not losers and rows:
+            if not losers and self.names:
                 self.faults.append(than.fault("`claim.than` must name rows, but `rest` is none."))
         else:
             items = than.sequence or [than]
             for item in items:
-                self._row_name("claim.than", item, rows)
+                self._row_name("claim.than", item)
             losers = tuple(str(item.value) for item in items)
         metric = "ua" if on is None else on.value
         if metric not in METRICS:

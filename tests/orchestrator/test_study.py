@@ -186,3 +186,12 @@ def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path)
 def test_a_claim_over_no_rows_is_refused() -> None:
     text = GOOD.replace("  - {name: None, set: {fa_layer: none}}\n", "")
     assert "10:29 `claim.than` must name rows, but `rest` is none." in faults(text)
+
+
+def test_a_fault_in_one_row_hides_no_other_and_makes_none_up() -> None:
+    """The reference names the faulty row; the other row has a fault that needs the baseline."""
+    text = GOOD.replace("set: {fa_layer: last}", "set: {fa_layer: lst}")
+    text = text.replace("set: {fa_layer: none}", "set: {fa_layer: 5}")
+    assert [f.split(" ")[0] for f in faults(text)] == ["8:34", "9:34"]
+    both = text.replace("fa_layer: 5}", "fa_layer: x}").replace("hidden: 64", "fa_layer: 9")
+    assert [f.split(" ")[0] for f in faults(both)] == ["6:33", "8:34", "9:34"]
