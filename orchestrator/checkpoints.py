@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from orchestrator.ledger import Ledger, replace_file
+from orchestrator.files import replace_file
+from orchestrator.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from orchestrator.ledger import create_once, replace_file
+from orchestrator.files import create_once, replace_file
 
 LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""

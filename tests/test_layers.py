@@ -15,6 +15,7 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
+        "files": 0,
         "yaml_lines": 1,
         "values": 2,
         "settings": 3,

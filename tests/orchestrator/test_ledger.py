@@ -10,14 +10,13 @@ import pytest
 from features.config import FeatureConfig
 from model.config import ModelConfig, TrainConfig
 from orchestrator.errors import DamageError, LackError, RequestError
+from orchestrator.files import create_once, replace_file
 from orchestrator.ledger import (
     Failure,
     Ledger,
     Outcome,
     Scores,
-    create_once,
     predictions_parquet,
-    replace_file,
 )
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
 from orchestrator.trials import Trial
