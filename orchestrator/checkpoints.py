@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from orchestrator.files import replace_file
+from orchestrator.files import Place, files_in, replace_file
 from orchestrator.ledger import Ledger
 
 
@@ -82,7 +82,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _sweep(record: Path, *, keep: str) -> None:
-    for path in record.parent.glob("checkpoint-*.safetensors"):
+def _sweep(record: Place, *, keep: str) -> None:
+    for path in files_in(record.parent, "checkpoint-*.safetensors"):
         if path.name != keep:
             path.unlink(missing_ok=True)

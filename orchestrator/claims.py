@@ -5,9 +5,11 @@ Another process takes it over when the owner is provably gone (same machine, sam
 process), or when the counter has stood still for a whole lease by that process's own monotonic
 clock: no wall clock is compared across machines. An owner that could not renew its claim for
 a lease, or finds another's in its place, must stop: ``Claim.held`` says so.
+
+In an object store nothing is renamed, so two who break a dead claim at the same instant may both
+take the trial: that costs a training, never a record.
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -20,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from orchestrator.files import create_once, replace_file
+from orchestrator.files import Place, create_once, is_refusal, replace_file, take
 
 LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
@@ -30,7 +32,7 @@ BEAT_S = 10.0
 class Claim:
     """A held lease. Renews itself in a thread until ``release``."""
 
-    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+    def __init__(self, path: Place, record: dict[str, Any]) -> None:
         self._path, self._record = path, record
         self._renewed = time.monotonic()
         self._lost = False
@@ -65,11 +67,13 @@ class Claim:
                 self._record["beat"] += 1
                 replace_file(self._path, json.dumps(self._record).encode())
                 self._renewed = time.monotonic()
-            except OSError:
-                continue  # a slow or full disk: ``held`` turns false when it lasts
+            except Exception as error:
+                if not is_refusal(error):
+                    raise
+                continue  # a slow or full disk or network: ``held`` turns false when it lasts
 
 
-def acquire(path: Path) -> Claim | None:
+def acquire(path: Place) -> Claim | None:
     """Claim a trial; None when somebody else who may still be alive has it."""
     found = read_claim(path)
     if found is not None and is_gone(found):
@@ -88,15 +92,14 @@ def acquire(path: Path) -> Claim | None:
     return None
 
 
-def read_claim(path: Path) -> Mapping[str, Any] | None:
+def read_claim(path: Place) -> Mapping[str, Any] | None:
     """The claim at ``path``; None when there is none. A damaged one has no owner but stands."""
     try:
-        record = json.loads(path.read_bytes())
+        return _record(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except OSError:
         return {}
-    return record if isinstance(record, dict) else {}
 
 
 def is_gone(claim: Mapping[str, Any]) -> bool:
@@ -110,18 +113,11 @@ def is_gone(claim: Mapping[str, Any]) -> bool:
     return _started(int(claim.get("pid", 0))) != claim.get("started")
 
 
-def break_claim(path: Path, seen: Mapping[str, Any]) -> None:
+def break_claim(path: Place, seen: Mapping[str, Any]) -> None:
     """Remove a claim that was seen to be dead, unless it has changed since."""
-    aside = path.with_name(f".claim-{secrets.token_hex(6)}.broken")
-    try:
-        os.rename(path, aside)  # of two who break it, one succeeds
-    except FileNotFoundError:
-        return
-    now = read_claim(aside)
-    if now != dict(seen):  # somebody claimed it in between: put it back
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-    aside.unlink(missing_ok=True)
+    taken = take(path)
+    if taken is not None and _record(taken) != dict(seen):
+        create_once(path, taken)  # somebody claimed it in between: put it back
 
 
 class Watch:
@@ -129,22 +125,30 @@ class Watch:
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
-        self._seen: dict[Path, tuple[Any, float]] = {}
+        self._seen: dict[str, tuple[Any, float]] = {}
 
-    def is_stale(self, path: Path) -> bool:
+    def is_stale(self, path: Place) -> bool:
         """Whether the claim is gone or has stood still for a whole lease; then it is broken."""
         claim = read_claim(path)
         if claim is None:
             return True
         stamp = (claim.get("owner"), claim.get("beat"))
-        known, since = self._seen.get(path, (None, 0.0))
+        known, since = self._seen.get(str(path), (None, 0.0))
         if known != stamp:
-            self._seen[path] = (stamp, time.monotonic())
+            self._seen[str(path)] = (stamp, time.monotonic())
             since = time.monotonic()
         if is_gone(claim) or time.monotonic() - since > self._lease_s:
             break_claim(path, claim)
             return True
         return False
+
+
+def _record(blob: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(blob)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _owner(claim: Mapping[str, Any] | None) -> Any:

@@ -22,6 +22,7 @@ import psutil
 
 from orchestrator.errors import LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started
+from orchestrator.files import Place, is_refusal, place, replace_file
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
@@ -115,7 +116,7 @@ class RayCluster:
         gpus: GPUs to use; None for all that Ray finds.
         gpus_per_trial: share of a GPU that a trial takes.
         address: address of a running cluster; None starts one here.
-        store: the store's folder; every node must see it.
+        store: the store; every node must reach it.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class RayCluster:
         gpus: int | None = None,
         gpus_per_trial: float = 1.0,
         address: str | None = None,
-        store: Path,
+        store: Place,
     ) -> None:
         self._cpus, self._gpus, self._share = cpus, gpus, gpus_per_trial
         self._address, self._store = address, store
@@ -204,7 +205,7 @@ class RayCluster:
             return
         marker = self._store / f".nonce-{secrets.token_hex(6)}"
         nonce = secrets.token_hex(16)
-        marker.write_text(nonce)
+        replace_file(marker, nonce.encode())
         try:
             reader = ray.remote(num_cpus=0)(_read_text)
             for node in nodes:
@@ -213,7 +214,7 @@ class RayCluster:
                 if read != nonce:
                     raise LackError(
                         f"The node {node['NodeManagerAddress']} does not see the store "
-                        f"`{self._store}`: put it where every node mounts it."
+                        f"`{self._store}`: put it where every node mounts or reaches it."
                     )
         finally:
             marker.unlink(missing_ok=True)
@@ -428,6 +429,8 @@ def _cuda_works() -> bool:
 
 def _read_text(path: str) -> str:
     try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
+        return place(path).read_text()
+    except Exception as error:
+        if is_refusal(error) or isinstance(error, LackError):
+            return ""
+        raise

@@ -1,24 +1,94 @@
-"""Files that are whole or not there: replaced at once, or created once.
+"""Files that are whole or not there, in a folder of a machine or in an object store.
 
-A temporary file beside the target, fsync, then rename or link, then fsync of the folder.
+In a folder: a temporary file beside the target, fsync, then rename or link, then fsync of the
+folder. In an object store an object is whole by its nature, and is created once by a conditional
+write (`If-None-Match: *`), which not every service honours: `refuse_overwriting` finds out.
+
+The only door to upath (pathlib's manners over an object store). Light to import.
 """
 
 import os
 import secrets
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.errors import LackError, RequestError
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+Place: TypeAlias = "Path | UPath"
+"""A file or folder of a store."""
+
+TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard"}}
+"""Of one request to an object store, in seconds; it is repeated a few times."""
 
 
-def replace_file(path: Path, blob: bytes) -> None:
+def place(where: str) -> Place:
+    """The folder or URI that a person named.
+
+    Raises:
+        RequestError: a URI that is none of an object store we know.
+        LackError: what an object store needs is not installed.
+    """
+    if "://" not in where:
+        return Path(where).expanduser().absolute()
+    scheme, _, rest = where.partition("://")
+    bucket = rest.partition("/")[0]
+    if scheme != "s3" or not bucket or any(mark in rest for mark in "@?#"):
+        raise RequestError(
+            "`--store` must be a folder or `s3://BUCKET/PATH`, but is "
+            f"`{scheme}://{rest.rpartition('@')[2]}` instead. Keys, region and endpoint are read "
+            "from the environment (AWS_PROFILE, AWS_ENDPOINT_URL, ...)."
+        )
+    try:
+        import s3fs  # type: ignore[import-untyped]  # noqa: F401  upath finds it by name
+        from upath import UPath
+    except ImportError:
+        raise LackError(
+            "A store in an object store needs the extra `s3`: `pip install ablate-ser[s3]`."
+        ) from None
+    return UPath(where.rstrip("/"), use_listings_cache=False, config_kwargs=TIMEOUTS)
+
+
+def is_remote(path: Place) -> bool:
+    """Whether it lies in an object store."""
+    return not isinstance(path, Path)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the system or an object store refused or could not be reached."""
+    return isinstance(error, OSError) or any(
+        kind.__module__ == "botocore.exceptions" for kind in type(error).__mro__
+    )
+
+
+def here(store: Place) -> Path:
+    """Where a machine keeps what must be a file of its own: in the store, or in a cache of it."""
+    if isinstance(store, Path):
+        return store
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "ablate" / sha256(str(store).encode()).hexdigest()[:16]
+
+
+def replace_file(path: Place, blob: bytes) -> None:
     """Write a file so that readers see the old one or the new one, never a part."""
+    if not isinstance(path, Path):
+        path.write_bytes(blob)
+        return
     temporary = _write_temporary(path, blob)
     os.replace(temporary, path)
     _sync_folder(path.parent)
 
 
-def create_once(path: Path, blob: bytes) -> bool:
+def create_once(path: Place, blob: bytes) -> bool:
     """Create ``path`` with these bytes; False when it exists, which then stays as it is."""
     if path.exists():
         return False
+    if not isinstance(path, Path):
+        return _put_once(path, blob)
     temporary = _write_temporary(path, blob)
     try:
         os.link(temporary, path)
@@ -28,6 +98,88 @@ def create_once(path: Path, blob: bytes) -> bool:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return True
+
+
+def take(path: Place) -> bytes | None:
+    """Remove a file and give what was in it; None when there is none.
+
+    Of two who take it one gets it; in an object store both may.
+    """
+    try:
+        if not isinstance(path, Path):
+            blob = path.read_bytes()
+            path.unlink()
+            return blob
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}.taken")
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return None
+    blob = aside.read_bytes()
+    aside.unlink()
+    return blob
+
+
+def renew(path: Place) -> None:
+    """Give a file the present time."""
+    if isinstance(path, Path):
+        os.utime(path)
+    else:
+        path.write_bytes(path.read_bytes())
+
+
+def files_in(folder: Place, pattern: str) -> list[Place]:
+    """What a folder holds under such names (`*` and `?`), by name; nothing if it is not there."""
+    found: Iterable[Place] = folder.glob(pattern)
+    return sorted(found, key=lambda path: path.name)
+
+
+def names_in(folder: Place, below: Iterable[str]) -> dict[str, set[str]]:
+    """Names of the files in each of some folders below ``folder``; one request to an object store.
+
+    Folders that are not there hold nothing.
+    """
+    found: dict[str, set[str]] = {name: set() for name in below}
+    if isinstance(folder, Path):
+        for name in found:
+            found[name] = _names(folder / name)
+        return found
+    prefix = folder.path.rstrip("/") + "/"
+    for key in folder.fs.find(folder.path):
+        name, _, file = key.removeprefix(prefix).partition("/")
+        if name in found and file and "/" not in file:
+            found[name].add(file)
+    return found
+
+
+def refuse_overwriting(marker: Place) -> None:
+    """Refuse an object store that lets a conditional write replace what is there.
+
+    Raises:
+        LackError: it does; records would not be safe from each other.
+    """
+    if not isinstance(marker, Path) and _put_once(marker, marker.read_bytes() + b"\n"):
+        raise LackError(
+            f"The object store of `{marker.parent}` does not honour conditional writes "
+            "(If-None-Match), so two runs could overwrite each other's records: use a folder, or "
+            "a newer service."
+        )
+
+
+def _put_once(path: "UPath", blob: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(blob)
+    except FileExistsError:
+        # A write whose answer was lost is repeated, and then meets itself.
+        return bool(path.read_bytes() == blob)
+    return True
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def _write_temporary(path: Path, blob: bytes) -> Path:

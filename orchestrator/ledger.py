@@ -11,7 +11,9 @@
     trials/<id>/checkpoint*            where a trial in flight goes on
     trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
 
-A record is committed by creating it once: a temporary file, fsync, link, fsync of the folder.
+The store is a folder, or `s3://BUCKET/PATH`; of an object store, shards and synthesised speech
+are kept in a cache of each machine as well (`mirror.py`).
+A record is committed by creating it once (`files.py`).
 Everything in the store is data: nothing in it executes when it is read.
 """
 
@@ -21,17 +23,24 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator import files
 from orchestrator.errors import DamageError, LackError, RequestError
-from orchestrator.files import create_once, replace_file
+from orchestrator.files import Place, create_once, replace_file
 from orchestrator.snapshot import Asked
 from orchestrator.trials import canonical, digest
 
 FORMAT = 1
+
+OUTCOME = "outcome.json"
+AT_ONCE = 16
+"""Requests to an object store that wait together."""
+FAILURE = re.compile(r"failure-([0-9]+)\.json")
 
 Choice = Literal["chosen", "last_epoch", "best_on_test"]
 CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
@@ -95,33 +104,38 @@ class Failure:
 
 
 class Ledger:
-    """A store in a folder. Every path of the project's own making is made here."""
+    """A store. Every path of the project's own making is made here."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Place) -> None:
         self.root = root
 
     # --- opening ---------------------------------------------------------------------------
+
+    @classmethod
+    def at(cls, where: str) -> "Ledger":
+        """The store at ``where``, unasked whether it is there: for workers, who were told so."""
+        return cls(files.place(where))
 
     @classmethod
     def open(cls, where: str) -> "Ledger":
         """Open the store at ``where``, or make it.
 
         Raises:
-            RequestError: for a URI; stores in object stores are not there yet.
-            LackError: when the folder cannot be written.
-            DamageError: when the folder is a store of another format.
+            RequestError: for a URI of something else than an object store we know.
+            LackError: when it cannot be reached or written, or does not keep what is written.
+            DamageError: when it is a store of another format.
         """
-        ledger = cls(_folder(where))
+        ledger = cls.at(where)
+        marker = ledger.root / "store.json"
         try:
-            ledger.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            create_once(ledger.root / "store.json", canonical({"format": FORMAT}).encode())
-            if not os.access(ledger.root, os.W_OK):
-                raise PermissionError(13, "Permission denied")
-        except OSError as error:
-            raise LackError(
-                f"The store `{ledger.root}` cannot be written: {error.strerror}. "
-                "`--store` or ABLATE_STORE names another."
-            ) from None
+            if isinstance(ledger.root, Path):
+                ledger.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if not os.access(ledger.root, os.W_OK):
+                    raise PermissionError(13, "Permission denied")
+            create_once(marker, canonical({"format": FORMAT}).encode())
+            files.refuse_overwriting(marker)
+        except Exception as error:
+            raise _refused(ledger.root, error, "cannot be written") from None
         ledger._check_format()
         return ledger
 
@@ -131,10 +145,14 @@ class Ledger:
 
         Raises:
             RequestError, DamageError: as ``open``.
-            LackError: when ``needed`` and there is none.
+            LackError: when it cannot be reached, or is ``needed`` and is not there.
         """
-        ledger = cls(_folder(where))
-        if (ledger.root / "store.json").exists():
+        ledger = cls.at(where)
+        try:
+            there = (ledger.root / "store.json").exists()
+        except Exception as error:
+            raise _refused(ledger.root, error, "cannot be read") from None
+        if there:
             ledger._check_format()
         elif needed:
             raise LackError(
@@ -158,33 +176,38 @@ class Ledger:
 
     @property
     def shards(self) -> Path:
-        """Where the features room keeps its shards."""
+        """Where the features room keeps its shards: in the store, or in this machine's cache."""
+        return files.here(self.root) / "shards"
+
+    @property
+    def kept_shards(self) -> Place:
+        """Where shards are kept for all machines."""
         return self.root / "shards"
 
     @property
-    def trials(self) -> Path:
+    def trials(self) -> Place:
         """One folder a trial."""
         return self.root / "trials"
 
     def corpus_folder(self, name: str) -> Path:
-        """Where a corpus that we make ourselves lies."""
-        return self.root / "corpora" / name
+        """Where a corpus that we make ourselves lies: its audio is made anew on each machine."""
+        return files.here(self.root) / "corpora" / name
 
-    def trial_folder(self, id: str) -> Path:
+    def trial_folder(self, id: str) -> Place:
         """All of one trial."""
         if not re.fullmatch(r"[0-9a-f]{64}", id):
             raise RequestError(f"A trial's id must be 64 hex digits, but is `{id[:80]}` instead.")
         return self.trials / id
 
-    def attempt_folder(self, id: str, attempt: str) -> Path:
+    def attempt_folder(self, id: str, attempt: str) -> Place:
         """What one attempt wrote."""
         return self.trial_folder(id) / attempt
 
-    def claim_file(self, id: str) -> Path:
+    def claim_file(self, id: str) -> Place:
         """Who trains the trial now."""
         return self.trial_folder(id) / "claim.json"
 
-    def checkpoint_file(self, id: str) -> Path:
+    def checkpoint_file(self, id: str) -> Place:
         """The record of the newest checkpoint; it names the file with the tensors."""
         return self.trial_folder(id) / "checkpoint.json"
 
@@ -193,7 +216,7 @@ class Ledger:
     def corpora(self) -> dict[str, dict[str, Any]]:
         """The registered corpora, by name."""
         found = {}
-        for path in sorted((self.root / "corpora").glob("*.json")):
+        for path in files.files_in(self.root / "corpora", "*.json"):
             found[path.stem] = _read_json(path)
         return found
 
@@ -211,11 +234,11 @@ class Ledger:
 
     # --- studies ---------------------------------------------------------------------------
 
-    def write_snapshot(self, name: str, record: Mapping[str, Any]) -> Path:
+    def write_snapshot(self, name: str, record: Mapping[str, Any]) -> Place:
         """Keep what a run was asked for. The same study again renews its time stamp."""
         path = self.root / "studies" / f"{name}@{digest(record)[:12]}.json"
         if not create_once(path, canonical(record).encode()):
-            os.utime(path)
+            files.renew(path)
         return path
 
     def snapshots(self, name: str = "*") -> list[Asked]:
@@ -224,7 +247,7 @@ class Ledger:
         Raises:
             DamageError: when one is not what was written.
         """
-        paths = list((self.root / "studies").glob(f"{name}@*.json"))
+        paths = files.files_in(self.root / "studies", f"{name}@*.json")
         paths.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
         return [_read_snapshot(path) for path in paths]
 
@@ -236,7 +259,7 @@ class Ledger:
         Raises:
             DamageError: when there is a record, but not the one that was written.
         """
-        path = self.trial_folder(id) / "outcome.json"
+        path = self.trial_folder(id) / OUTCOME
         try:
             blob = path.read_bytes()
         except FileNotFoundError:
@@ -258,9 +281,23 @@ class Ledger:
         except (ValueError, KeyError, TypeError):
             raise DamageError(f"The outcome `{path}` is damaged. {remedy}") from None
 
+    def outcomes(self, ids: Iterable[str]) -> dict[str, Outcome]:
+        """The effective records of those trials that have one, in the order of the ids.
+
+        Raises:
+            DamageError: as ``outcome``.
+        """
+        wanted = list(dict.fromkeys(ids))
+        found = zip(wanted, _each(self.outcome, wanted, self.root), strict=True)
+        return {id: outcome for id, outcome in found if outcome is not None}
+
+    def files_of(self, ids: Iterable[str]) -> dict[str, set[str]]:
+        """Trial -> names of the files in its folder, checkpoints and records alike."""
+        return files.names_in(self.trials, ids)
+
     def is_done(self, id: str) -> bool:
         """Whether there is a record; it is not read."""
-        return (self.trial_folder(id) / "outcome.json").exists()
+        return (self.trial_folder(id) / OUTCOME).exists()
 
     def commit(self, outcome: Outcome) -> Committed:
         """Write a finished trial's record, once.
@@ -273,7 +310,7 @@ class Ledger:
         body = asdict(outcome)
         blob = canonical({"outcome": body, "sha256": digest(body)}).encode()
         folder = self.trial_folder(outcome.id)
-        if create_once(folder / "outcome.json", blob):
+        if create_once(folder / OUTCOME, blob):
             return "committed"
         earlier = self.outcome(outcome.id)
         if earlier is None or earlier.environment != outcome.environment:
@@ -283,30 +320,35 @@ class Ledger:
         create_once(folder / f"outcome-late-{outcome.attempt}.json", blob)
         return "different"
 
-    def alarms(self, id: str) -> list[Path]:
-        """Records of the same trial that differ from the effective one."""
-        return sorted(self.trial_folder(id).glob("outcome-late-*.json"))
+    def alarms(self, ids: Iterable[str]) -> list[str]:
+        """Where records lie that differ from the effective one of their trial."""
+        return [
+            str(self.trial_folder(id) / name)
+            for id, names in self.files_of(ids).items()
+            for name in sorted(names)
+            if re.fullmatch(r"outcome-late-.*\.json", name)
+        ]
 
     # --- failures --------------------------------------------------------------------------
 
-    def fail(self, failure: Failure) -> Path:
+    def fail(self, failure: Failure) -> Place:
         """Keep why an attempt failed, as ``failure-<n>.json``."""
         folder = self.trial_folder(failure.id)
         blob = json.dumps(asdict(failure), indent=1, sort_keys=True).encode()
-        n = len(list(folder.glob("failure-*.json"))) + 1
+        n = len(files.files_in(folder, "failure-*.json")) + 1
         while not create_once(path := folder / f"failure-{n}.json", blob):
             n += 1
         return path
 
-    def failures(self, id: str) -> list[Path]:
+    def failures(self, id: str) -> list[Place]:
         """The failed attempts of a trial, oldest first."""
         found = {}
-        for path in self.trial_folder(id).glob("failure-*.json"):
-            if match := re.fullmatch(r"failure-([0-9]+)\.json", path.name):
+        for path in files.files_in(self.trial_folder(id), "failure-*.json"):
+            if match := FAILURE.fullmatch(path.name):
                 found[int(match[1])] = path
         return [found[n] for n in sorted(found)]
 
-    def read_failure(self, path: Path) -> Failure:
+    def read_failure(self, path: Place) -> Failure:
         """One failed attempt."""
         return Failure(**_read_json(path))
 
@@ -320,10 +362,22 @@ class Ledger:
         return {name: hashlib.sha256(blob).hexdigest() for name, blob in files.items()}
 
 
-def _folder(where: str) -> Path:
-    if "://" in where:
-        raise RequestError(f"`--store` must be a folder, but is `{where}` instead.")
-    return Path(where).expanduser().absolute()
+def _refused(root: Place, error: Exception, what: str) -> Exception:
+    """The error as a sentence, where it is the system's or the object store's."""
+    if not files.is_refusal(error):
+        return error
+    reason = getattr(error, "strerror", None) or str(error)
+    return LackError(
+        f"The store `{root}` {what}: {reason.rstrip('.')}. `--store` or ABLATE_STORE names another."
+    )
+
+
+def _each(work: Callable[[str], Any], ids: Sequence[str], root: Place) -> list[Any]:
+    """The work of every id; an object store is asked for several at once."""
+    if not files.is_remote(root) or not ids:
+        return [work(id) for id in ids]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(work, ids))
 
 
 def new_attempt() -> str:
@@ -353,7 +407,7 @@ def predictions_parquet(
     return bytes(sink.getvalue())
 
 
-def _read_snapshot(path: Path) -> Asked:
+def _read_snapshot(path: Place) -> Asked:
     record = _read_json(path)
     try:
         if digest(record)[:12] == path.stem.rpartition("@")[2]:
@@ -363,7 +417,7 @@ def _read_snapshot(path: Path) -> Asked:
     raise DamageError(f"The snapshot `{path}` is not what was written: move it away.")
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Place) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -16,7 +16,7 @@ from features.feature_set import FeatureSet
 from features.folds import Fold, deal
 from model.config import TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import FAILURE, OUTCOME, Ledger
 from orchestrator.settings import emotions
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
 from orchestrator.study import Study
@@ -251,10 +251,11 @@ def _states(name: str, placed: tuple[Placed, ...], ledger: Ledger) -> dict[str, 
     first: dict[str, Placed] = {}
     for item in placed:
         first.setdefault(item.id, item)
+    names = ledger.files_of(first)
     for item in first.values():
-        if ledger.is_done(item.id):
+        if OUTCOME in names[item.id]:
             done.append(item.id)
-        elif ledger.failures(item.id):
+        elif any(map(FAILURE.fullmatch, names[item.id])):
             failed.append(item.id)
         else:
             earlier = _earlier_ids(name, ledger) if earlier is None else earlier

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from features import catalogue
+from orchestrator import mirror
 from orchestrator.claims import Watch
 from orchestrator.cluster import Cluster, Map, Task
 from orchestrator.errors import LackError
@@ -72,8 +73,7 @@ def run(
     plan = make(study, ledger, allow_config=allow_config)
     for sentence in plan.loud:
         tell(Note(sentence, loud=True))
-    for id in plan.done:
-        ledger.outcome(id)  # a damaged record is reported before a night is spent
+    ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
     ledger.write_snapshot(study.name, plan.asked.to_json())
     if plan.failed:
         tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
@@ -114,6 +114,8 @@ def prepare(
     )
     for config in dict.fromkeys(item.trial.features for item in to_train):
         version = plan.features[config.features].version()
+        keys = shards.keys(plan.selection, config, version).values()
+        mirror.fetch(ledger, keys)
         if shards.missing(ledger.shards, plan.selection, config, version):
             shards.build(
                 ledger.shards,
@@ -124,6 +126,7 @@ def prepare(
                 features=plan.features[config.features],
                 elsewhere=elsewhere,
             )
+        mirror.publish(ledger, keys)
     record = {
         "corpus": corpus.to_json(),
         "emotions": {k: list(v) for k, v in plan.emotions.items()},
@@ -143,8 +146,7 @@ def _task(item: Placed, ledger: Ledger, device: str) -> Task:
 
 
 def _alarms(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
-    ids = dict.fromkeys(item.id for item in plan.placed)
-    return tuple(str(path) for id in ids for path in ledger.alarms(id))
+    return tuple(ledger.alarms(item.id for item in plan.placed))
 
 
 class _Loop:

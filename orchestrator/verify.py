@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from features import catalogue, verification
 from features.errors import DamageError
 from features.verification import Finding
+from orchestrator import mirror
 from orchestrator.cluster import Map
 from orchestrator.events import Progress
 from orchestrator.ledger import Ledger
@@ -64,6 +65,7 @@ def verify(ledger: Ledger, study: Study | None, tell: Tell, *, allow_config: boo
         except DamageError as error:
             audio = (str(error),)
         plan = make(study, ledger, allow_config=allow_config)
+    mirror.fetch_all_anew(ledger)
     shards = 0
 
     def count(done: int, total: int) -> None:
@@ -84,6 +86,8 @@ def _needed(plan: Plan, ledger: Ledger) -> Iterator[Finding]:
         yield from verification.needed(ledger.shards, plan.selection, config, version)
 
 
-def repair(found: Verified) -> Sequence[str]:
+def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
     """Delete damaged shards, nothing else; the names of the files that went."""
-    return [path.name for path in verification.repair(found.findings)]
+    gone = [path.name for path in verification.repair(found.findings)]
+    mirror.remove(ledger, gone)
+    return gone

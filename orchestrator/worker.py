@@ -20,6 +20,7 @@ from torch import Tensor
 import features
 import model
 import orchestrator
+from features import shards
 from features.corpus import Corpus
 from features.dataset import FoldData, Segments, load
 from features.errors import DamageError as DataDamageError
@@ -40,11 +41,12 @@ from model.training import (
     state_numbers,
     state_tensors,
 )
-from orchestrator import checkpoints, claims
+from orchestrator import checkpoints, claims, mirror
 from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
 from orchestrator.cluster import Task, Tell
 from orchestrator.errors import LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
+from orchestrator.files import is_refusal
 from orchestrator.ledger import (
     Cause,
     Choice,
@@ -66,7 +68,7 @@ class _LostClaimError(Exception):
 def work(task: Task, tell: Tell) -> None:
     """Train one trial and write its record, unless it is done or another has it."""
     tell(Started(task.id))
-    ledger = Ledger(Path(task.store))
+    ledger = Ledger.at(task.store)
     attempt = _Attempt(task, ledger, tell)
     try:
         _refuse_strangers()
@@ -162,6 +164,8 @@ class _Attempt:
             )
         trial = self._trial
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
+        key_of = shards.keys(selection, trial.features, trial.extractor)
+        mirror.fetch(self._ledger, [key_of[s] for s in (*fold.train, *fold.a, *fold.b)])
         return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
 
     def _resume(self) -> State | None:
@@ -248,8 +252,8 @@ class _Attempt:
         committed = self._ledger.commit(outcome)
         checkpoints.remove(self._ledger, self._task.id)
         if committed == "different":
-            alarm = self._ledger.alarms(self._task.id)[-1]
-            self._tell(Differs(self._task.id, str(alarm)))
+            alarm = self._ledger.alarms([self._task.id])[-1]
+            self._tell(Differs(self._task.id, alarm))
         else:
             self._tell(Done(self._task.id, outcome.seconds))
 
@@ -270,8 +274,10 @@ class _Attempt:
         )
         try:
             record = str(self._ledger.fail(failure))
-        except OSError as refused:
-            record = f"(not kept: {refused.strerror})"
+        except Exception as refused:
+            if not is_refusal(refused):
+                raise
+            record = f"(not kept: {refused})"
         self._tell(Failed(self._task.id, cause, sentence.splitlines()[0], record))
 
     def _say(self, line: str) -> None:
@@ -294,7 +300,7 @@ def _cause(error: Exception) -> Cause:
         return "data"
     if isinstance(error, LackError):
         return "infrastructure"
-    if isinstance(error, MemoryError | OSError | torch.OutOfMemoryError):
+    if is_refusal(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "infrastructure"
     return "code"
 

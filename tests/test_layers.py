@@ -15,7 +15,7 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
-        "files": 0,
+        "files": 1,
         "yaml_lines": 1,
         "values": 2,
         "settings": 3,
@@ -25,6 +25,7 @@ FLOORS = {
         "snapshot": 6,
         "ledger": 7,
         "claims": 8,
+        "mirror": 8,
         "checkpoints": 8,
         "events": 8,
         "cluster": 9,
@@ -102,6 +103,8 @@ DOORS = {
     "audformat": {"features.corpora.database"},
     "espeakng_loader": {"features.corpora.espeak"},
     "safetensors": {"orchestrator.checkpoints"},
+    "upath": {"orchestrator.files"},
+    "s3fs": {"orchestrator.files"},
     "psutil": {"orchestrator.claims", "orchestrator.cluster"},
 }
 

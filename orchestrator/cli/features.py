@@ -74,7 +74,7 @@ def build(
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
         ) from None
-    print(f"The features of `{asked.name}` are in {ledger.shards}.")
+    print(f"The features of `{asked.name}` are in {ledger.kept_shards}.")
 
 
 def verify(
@@ -106,7 +106,7 @@ def verify(
         found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
     _show(found)
     if repair and asked is not None and not found.audio:
-        for name in features.repair(found):
+        for name in features.repair(ledger, found):
             print(f"deleted {name}")
         with view:
             features.build(asked, ledger, view.hear, processes=cpus or cpu_count(),

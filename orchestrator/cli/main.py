@@ -12,6 +12,7 @@ import typer
 from features import errors as features_errors
 from orchestrator.cli import corpus, features, plan, report, run
 from orchestrator.errors import AblateError
+from orchestrator.files import is_refusal
 
 app = typer.Typer(
     name="ablate",
@@ -46,9 +47,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe left: nothing to tell it
         sys.exit(0)
-    except OSError as error:
-        where = f" `{error.filename}`" if error.filename else ""
-        _leave(f"The system refused{where}: {error.strerror or error}.", 3)
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        where = getattr(error, "filename", None)
+        what = getattr(error, "strerror", None) or str(error).rstrip(".")
+        _leave(f"The system refused{f' `{where}`' if where else ''}: {what}.", 3)
 
 
 def _refuse_unsupported_platforms() -> None:

@@ -9,7 +9,12 @@ from orchestrator.errors import RequestError
 
 StoreOption = Annotated[
     str,
-    typer.Option("--store", envvar="ABLATE_STORE", help="Folder of the store.", metavar="FOLDER"),
+    typer.Option(
+        "--store",
+        envvar="ABLATE_STORE",
+        help="A folder, or s3://BUCKET/PATH.",
+        metavar="STORE",
+    ),
 ]
 StudyArgument = Annotated[Path, typer.Argument(help="A study file, see studies/.", metavar="STUDY")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -56,10 +56,8 @@ def report(
     found = _by_table(table, ledger) if table is not None else _by_name(str(study), ledger)
     summaries = []
     for asked in found:
-        ids = dict.fromkeys(trial.id for trial in asked.trials)
-        outcomes = {id: o for id in ids if (o := ledger.outcome(id)) is not None}
-        alarms = [str(path) for id in ids for path in ledger.alarms(id)]
-        summaries.append(summarise(asked, outcomes, alarms))
+        ids = [trial.id for trial in asked.trials]
+        summaries.append(summarise(asked, ledger.outcomes(ids), ledger.alarms(ids)))
     if form is Form.JSON:
         print(text.json_text(summaries), end="")
     elif form is Form.CSV:

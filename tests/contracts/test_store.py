@@ -1,0 +1,315 @@
+"""A folder and an object store keep the same promises; the object store is a real S3 server."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from orchestrator import checkpoints, files
+from orchestrator.checkpoints import Checkpoint
+from orchestrator.claims import Watch, acquire, break_claim, read_claim
+from orchestrator.errors import DamageError, LackError, RequestError
+from orchestrator.ledger import Failure, Ledger, Outcome
+from orchestrator.plan import make
+from orchestrator.study import read_study
+
+ABLATE = Path(sys.executable).with_name("ablate")
+SMOKE = Path(__file__).parents[2] / "studies" / "smoke.yaml"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    uri: str = request.getfixturevalue("s3")
+    return uri
+
+
+@pytest.fixture
+def ledger(where: str) -> Ledger:
+    return Ledger.open(where)
+
+
+@pytest.fixture
+def outcome(trained_store: Path) -> Outcome:
+    trained = Ledger.open(str(trained_store))
+    (found, *_) = trained.outcomes(path.name for path in trained.trials.iterdir()).values()
+    return found
+
+
+def ablate(*words: str | Path, code: int = 0) -> str:
+    done = subprocess.run(
+        [str(ABLATE), *map(str, words)],
+        env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def test_a_file_is_created_once(ledger: Ledger) -> None:
+    path = ledger.root / "a" / "b.json"
+    assert files.create_once(path, b"first") and not files.create_once(path, b"second")
+    assert path.read_bytes() == b"first"
+
+
+def test_of_many_who_create_at_once_one_succeeds(ledger: Ledger) -> None:
+    path = ledger.root / "contended"
+    won: list[bytes] = []
+    gate = threading.Barrier(8)
+
+    def create(word: bytes) -> None:
+        gate.wait()
+        if files.create_once(path, word):
+            won.append(word)
+
+    threads = [threading.Thread(target=create, args=(b"%d" % n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [path.read_bytes()] == won
+
+
+def test_a_write_whose_answer_was_lost_meets_itself(s3: str) -> None:
+    path = Ledger.open(s3).root / "once"
+    assert files.create_once(path, b"mine")
+    assert files._put_once(path, b"mine")  # the client repeats what the service has done
+    assert not files._put_once(path, b"other")
+
+
+def test_a_file_is_replaced_and_taken_and_listed(ledger: Ledger) -> None:
+    folder = ledger.root / "listed"
+    for name in ("b.json", "a.json", "c.txt"):
+        files.replace_file(folder / name, name.encode())
+    files.replace_file(folder / "a.json", b"new")
+    assert [p.name for p in files.files_in(folder, "*.json")] == ["a.json", "b.json"]
+    assert files.take(folder / "a.json") == b"new" and files.take(folder / "a.json") is None
+    assert files.files_in(ledger.root / "none", "*") == []
+    assert files.names_in(ledger.root, ["listed", "none"]) == {
+        "listed": {"b.json", "c.txt"}, "none": set(),
+    }  # fmt: skip
+
+
+# --- records --------------------------------------------------------------------------------
+
+
+def test_a_record_is_effective_once_and_a_late_other_one_is_evidence(
+    ledger: Ledger, outcome: Outcome
+) -> None:
+    assert ledger.outcome(outcome.id) is None and not ledger.is_done(outcome.id)
+    assert ledger.commit(outcome) == "committed" and ledger.is_done(outcome.id)
+    assert ledger.commit(replace(outcome, attempt="attempt-2", host="else")) == "same"
+    late = replace(outcome, attempt="attempt-3", epochs=outcome.epochs + 1)
+    assert ledger.commit(late) == "different"
+    assert ledger.outcomes([outcome.id]) == {outcome.id: outcome}
+    assert ledger.alarms([outcome.id])[0].endswith("/outcome-late-attempt-3.json")
+    assert ledger.files_of([outcome.id])[outcome.id] >= {"outcome.json"}
+
+
+def test_a_damaged_record_is_named(ledger: Ledger, outcome: Outcome) -> None:
+    ledger.commit(outcome)
+    path = ledger.trial_folder(outcome.id) / "outcome.json"
+    path.write_bytes(path.read_bytes().replace(b'"epochs":2', b'"epochs":3'))
+    with pytest.raises(DamageError, match="is not what was written") as raised:
+        ledger.outcomes([outcome.id])
+    assert str(path) in str(raised.value)
+
+
+def test_failures_are_numbered(ledger: Ledger, outcome: Outcome) -> None:
+    failure = Failure(id=outcome.id, cause="code", sentence="No.", traceback="", epoch=1,
+                      attempt="attempt-1", host="here")  # fmt: skip
+    assert [ledger.fail(failure).name for _ in range(2)] == ["failure-1.json", "failure-2.json"]
+    assert [ledger.read_failure(p) for p in ledger.failures(outcome.id)] == [failure, failure]
+
+
+def test_a_snapshot_that_is_asked_for_again_is_the_newest(
+    ledger: Ledger, trained_store: Path
+) -> None:
+    asked = make(read_study(SMOKE), Ledger.open(str(trained_store))).asked
+    first = ledger.write_snapshot("smoke", asked.to_json())
+    assert ledger.write_snapshot("smoke", asked.to_json()) == first
+    assert ledger.snapshots() == ledger.snapshots("smoke") == [asked]
+
+
+def test_a_checkpoint_comes_back_and_goes(ledger: Ledger, outcome: Outcome) -> None:
+    for epoch in (1, 2):
+        kept = Checkpoint({"x": torch.full((3,), float(epoch))}, {"epoch": epoch})
+        checkpoints.write(ledger, outcome.id, epoch, kept)
+    found = checkpoints.read(ledger, outcome.id)
+    assert found is not None and found.numbers == {"epoch": 2}
+    assert torch.equal(found.tensors["x"], torch.full((3,), 2.0))
+    checkpoints.remove(ledger, outcome.id)
+    assert checkpoints.read(ledger, outcome.id) is None
+    assert not [n for n in ledger.files_of([outcome.id])[outcome.id] if "checkpoint" in n]
+
+
+# --- claims ---------------------------------------------------------------------------------
+
+
+def test_a_claim_is_held_by_one_and_free_when_released(ledger: Ledger, outcome: Outcome) -> None:
+    path = ledger.claim_file(outcome.id)
+    claim = acquire(path)
+    assert claim is not None and claim.still_mine() and acquire(path) is None
+    claim.release()
+    assert read_claim(path) is None
+
+
+def test_a_claim_that_stands_still_is_broken(ledger: Ledger, outcome: Outcome) -> None:
+    path = ledger.claim_file(outcome.id)
+    files.create_once(path, json.dumps({"owner": "x", "host": "elsewhere", "beat": 3}).encode())
+    assert acquire(path) is None
+    watch = Watch(lease_s=0.5)
+    assert not watch.is_stale(path)
+    time.sleep(0.6)
+    assert watch.is_stale(path)
+    assert read_claim(path) is None
+
+
+def test_a_claim_that_changed_since_it_was_seen_dead_stands(
+    ledger: Ledger, outcome: Outcome
+) -> None:
+    path = ledger.claim_file(outcome.id)
+    files.create_once(path, json.dumps({"owner": "new"}).encode())
+    break_claim(path, {"owner": "old"})
+    assert read_claim(path) == {"owner": "new"}
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "uri", ["gs://bucket/x", "s3://", "s3:///x", "s3://key:secret@bucket/x", "s3://b/x?region=y"]
+)
+def test_other_uris_are_refused_and_no_secret_is_repeated(uri: str) -> None:
+    with pytest.raises(RequestError, match="^`--store` must be a folder or `s3://BUCK") as raised:
+        Ledger.open(uri)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_bucket_that_is_not_there_is_named(s3: str) -> None:
+    with pytest.raises(LackError, match="^The store `s3://no-such-bucket/x` cannot be written: "):
+        Ledger.open("s3://no-such-bucket/x")
+
+
+def test_a_service_that_does_not_answer_is_named(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    said = ablate("plan", SMOKE, "--store", s3, code=3)
+    assert said.startswith(f"The store `{s3}` cannot be read: Could not connect")
+
+
+def test_a_service_that_overwrites_is_refused(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overwrite(path: files.Place, blob: bytes) -> bool:
+        path.write_bytes(blob)
+        return True
+
+    monkeypatch.setattr(files, "_put_once", overwrite)
+    with pytest.raises(LackError, match="does not honour conditional writes"):
+        Ledger.open(s3)
+
+
+# --- the whole chain, from two machines -----------------------------------------------------
+
+
+@pytest.fixture
+def trained_bucket(s3: str, trained_store: Path) -> str:
+    """A store that has trained ``smoke``, copied to the object store file by file."""
+    ledger = Ledger.open(s3)
+    for path in sorted(trained_store.rglob("*")):
+        if path.is_file() and "demo" not in path.parts:
+            (ledger.root / path.relative_to(trained_store).as_posix()).write_bytes(
+                path.read_bytes()
+            )
+    return s3
+
+
+def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache: nothing of the store is here but what is fetched."""
+    cache = tmp_path / "another"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return cache
+
+
+def test_a_study_trains_into_a_bucket_and_any_machine_sees_it(
+    s3: str, trained_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ablate("run", SMOKE, "--store", s3, "--inline")
+    assert "Done: 4 trained." in said
+    here, there = Ledger.open(str(trained_store)), Ledger.open(s3)
+    ids = [path.name for path in here.trials.iterdir()]
+    ours, theirs = here.outcomes(ids), there.outcomes(ids)
+    assert len(ours) == 4
+    assert {i: o.scored_part for i, o in ours.items()} == {
+        i: o.scored_part for i, o in theirs.items()
+    }
+    assert not [n for names in there.files_of(ids).values() for n in names if "claim" in n]
+    another_machine(tmp_path, monkeypatch)
+    table = ablate("report", "smoke", "--store", s3)
+    assert table == ablate("report", "smoke", "--store", trained_store)
+    assert "Done. " in ablate("run", SMOKE, "--store", s3, "--inline")
+    assert json.loads(ablate("plan", SMOKE, "--store", s3, "--json"))["done"] == 4
+
+
+def test_a_lost_trial_is_trained_on_a_machine_that_must_fetch_its_features(
+    trained_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(trained_bucket)
+    lost = sorted(path.name for path in ledger.trials.iterdir())[0]
+    before = ledger.outcome(lost)
+    (ledger.trial_folder(lost) / "outcome.json").unlink()
+    cache = another_machine(tmp_path, monkeypatch)
+    assert "Done: 1 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--inline")
+    after = ledger.outcome(lost)
+    assert before is not None and after is not None and before.scored_part == after.scored_part
+    fetched = {p.name for p in cache.rglob("*.arrow")}
+    assert fetched == {p.name for p in files.files_in(ledger.kept_shards, "*.arrow")}
+
+
+@pytest.mark.ray
+def test_workers_of_ray_train_from_and_into_a_bucket(
+    trained_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet_home: Path
+) -> None:
+    ledger = Ledger.open(trained_bucket)
+    ids = sorted(path.name for path in ledger.trials.iterdir())[:2]
+    before = ledger.outcomes(ids)
+    for id in ids:
+        (ledger.trial_folder(id) / "outcome.json").unlink()
+    another_machine(tmp_path, monkeypatch)
+    assert "Done: 2 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--cpus", "2")
+    after = ledger.outcomes(ids)
+    assert [o.scored_part for o in before.values()] == [o.scored_part for o in after.values()]
+
+
+def test_damage_in_the_bucket_is_named_and_repaired_for_all(
+    trained_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(trained_bucket)
+    assert "10 shards, 10 whole." in ablate("features", "verify", "--store", trained_bucket)
+    whole = {p.name: p.read_bytes() for p in files.files_in(ledger.kept_shards, "*.arrow")}
+    flipped, gone = sorted(whole)[:2]
+    data = bytearray(whole[flipped])
+    data[1000] ^= 4
+    (ledger.kept_shards / flipped).write_bytes(bytes(data))
+    (ledger.kept_shards / gone).unlink()
+    another_machine(tmp_path, monkeypatch)
+    said = ablate("features", "verify", SMOKE, "--store", trained_bucket, code=4)
+    assert f"damaged: {flipped}" in said and f"missing: {gone}" in said
+    lost = sorted(path.name for path in ledger.trials.iterdir())[0]
+    (ledger.trial_folder(lost) / "outcome.json").unlink()
+    failed = ablate("run", SMOKE, "--store", trained_bucket, "--inline", code=1)
+    assert flipped in failed  # nothing is trained on it
+    assert "Repaired." in ablate("features", "verify", SMOKE, "--store", trained_bucket, "--repair")
+    again = {p.name: p.read_bytes() for p in files.files_in(ledger.kept_shards, "*.arrow")}
+    assert again == whole
+    assert "Done: 1 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--inline")
