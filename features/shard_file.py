@@ -5,8 +5,8 @@
                                    does not exist
 
 Arrow IPC notices no damage by itself, so the file's sha256 is checked when a shard is opened,
-once per process and version of the file. Writers never disturb each other or a reader: a file's
-name holds its digest, and nothing is written in place.
+once per machine and version of the file (`proof.py`). Writers never disturb each other or a
+reader: a file's name holds its digest, and nothing is written in place.
 
 The only door to pyarrow in this room; light to import.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.errors import DamageError, MissingError
+from features.proof import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,20 +163,6 @@ def format_of(path: Path) -> int | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, int) and 0 < found < FORMAT else None
-
-
-_checked: dict[tuple[str, int, int, int], str] = {}
-"""(path, size, time, inode) -> sha256, once per process and version of a file."""
-
-
-def sha256_of(path: Path, *, again: bool = False) -> str:
-    """Digest of a file's bytes; `again` reads them even when this version was read before."""
-    stat = path.stat()
-    version = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    if again or version not in _checked:
-        with open(path, "rb") as file:
-            _checked[version] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _checked[version]
 
 
 def damaged(path: Path) -> DamageError:

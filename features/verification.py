@@ -18,7 +18,8 @@ from features.config import FEATURE_SETS, FeatureConfig
 from features.corpus import Selection, Tell, Utterance, nothing
 from features.descriptors import extractor_version
 from features.errors import DamageError
-from features.shard_file import format_of, is_present, read_manifest, sha256_of
+from features.proof import sha256_of
+from features.shard_file import format_of, is_present, read_manifest
 
 Made = dict[str, tuple[str, list[Any]]]
 """Utterance id -> digest of its audio and source of its numbers, in the shards that are here."""
