@@ -94,4 +94,5 @@ SET = FeatureSet(
     names=names,
     extract=extract,
     version=version,
+    first_ms=0.0,
 )
