@@ -231,8 +231,9 @@ def canonical_digest(value: Any) -> str:
 
 
 def some(paths: Sequence[str]) -> str:
-    """The first three, and whether there are more."""
-    return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+    """The first three, and how many more there are."""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(paths[:3]) + more
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -203,8 +203,8 @@ def test_files_that_are_gone_are_counted_and_three_are_named(
     for number in range(4):
         (tmp_path / f"{number}.wav").unlink()
     expected = (
-        f"4 of the 5 files of corpus `made-up` are gone from {tmp_path} (0.wav, 1.wav, 2.wav, "
-        "...): put them back, or register what is there with "
+        f"4 of the 5 files of corpus `made-up` are gone from {tmp_path} (0.wav, 1.wav, 2.wav "
+        "and 1 more): put them back, or register what is there with "
         f"`ablate corpus add made-up {tmp_path}`."
     )
     with pytest.raises(CorpusError, match=sentence(expected)):
