@@ -113,8 +113,9 @@ def _utterance(seen: CloseUp) -> Any:
     for panel in panels:
         panel.set_xlim(0, end)
         panel.tick_params(length=2.5, labelbottom=panel is panels[-1])
+        colour = "white" if panel is panels[-1] else FAINT  # it is dark there
         for start, _ in seen.segments[1:]:
-            panel.axvline(_edge(seen, start), color=FAINT, lw=0.7, ls=(0, (4, 3)), zorder=3)
+            panel.axvline(_edge(seen, start), color=colour, lw=0.7, ls=(0, (4, 3)), zorder=3)
     panels[-1].set_xlabel("time (s)")
     _title(panels[0], seen)
     return figure
