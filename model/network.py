@@ -11,6 +11,11 @@ Where the paper is silent (ours): each layer ends in a ReLU, the first too; laye
 without residual (the widths may differ), then X_l = X_(l-1) + ReLU(conv(X_(l-1)));
 nodes are pooled before each head. Reading R* adds a LayerNorm before each ReLU,
 a hidden layer in each head and an output map in the attention.
+
+What "without" means, where the paper is silent too (ours): without Bi-GRU, `NodeMap` stands in its
+place; without attention, head e pools the last layer's output as b, c and d pool theirs;
+without residual, X_l = ReLU(conv(X_(l-1))) in every layer. Each takes away one thing:
+the widths, the heads and the stages of the loss remain.
 """
 
 from collections.abc import Sequence
@@ -68,6 +73,27 @@ class BiGru(nn.Module):
         return torch.cat([ahead_BNH, nodes.reversed(behind_BNH)], dim=2)
 
 
+class NodeMap(nn.Module):
+    """What stands where the Bi-GRU is off: every node by itself, tanh(Linear(F, 256)).
+
+    This is the candidate state of a GRU, all that is left of one without memory and gates. So an
+    ablation takes away the recurrence, and neither the width nor the range (-1, 1) that the layers
+    and the attention's key were given.
+
+    Args:
+        features: channels of the input.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, PHASE)
+
+    def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
+        """Map each node; result ``(B, N, 2 x BIGRU_HIDDEN)``, as `BiGru` gives."""
+        result_BNG: Tensor = self.linear(x_BNF).tanh()
+        return result_BNG
+
+
 class WmaGin(nn.Module):
     """Graph isomorphism network with weighted multiple aggregators.
 
@@ -82,6 +108,9 @@ class WmaGin(nn.Module):
         graph: ``cycle``, ``line`` or ``window:K`` elsewhere.
         pooling: ``mean`` or ``sum`` of the real nodes before each head.
         multi_stage: whether `loss` sees all stages or only G.
+        attention: whether head e reads the last layer through the attention.
+        bigru: whether a Bi-GRU reads the frames first; else a `NodeMap`.
+        residual: whether layers after the first add their input.
         layer_norm: LayerNorm before the ReLU of each layer.
         deep_heads: a hidden layer in each head.
         attention_output: an output map in the attention.
@@ -106,6 +135,9 @@ class WmaGin(nn.Module):
         graph: str = "cycle",
         pooling: str = "mean",
         multi_stage: bool = True,
+        attention: bool = True,
+        bigru: bool = True,
+        residual: bool = True,
         layer_norm: bool = False,
         deep_heads: bool = False,
         attention_output: bool = False,
@@ -118,16 +150,21 @@ class WmaGin(nn.Module):
         self.weights, self.graph, self.edges = weights, graph, edges
         self.fa_layers = full_adjacent.positions(fa_layers, layers)
         self.fa_self, self.pooling, self.multi_stage = fa_self, pooling, multi_stage
+        self.residual = residual
         self.register_buffer("mean_F", torch.zeros(features) if mean_F is None else mean_F.clone())
         self.register_buffer("std_F", torch.ones(features) if std_F is None else std_F.clone())
 
         widths = [PHASE] + [hidden] * layers
-        self.gru = BiGru(features)
+        self.gru = BiGru(features) if bigru else NodeMap(features)
         self.convs = nn.ModuleList(map(WmaGinConv, widths, widths[1:]))
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers)
         )
-        self.attention = MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+        self.attention = (
+            MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+            if attention
+            else None
+        )
         self.heads = nn.ModuleList(
             _head(width, hidden, classes, deep=deep_heads) for width in [*widths[:-1], hidden]
         )
@@ -162,13 +199,15 @@ class WmaGin(nn.Module):
         return frames.cleared((x_BNF - self.mean_F) / self.std_F)
 
     def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
-        """Pooled output of Bi-GRU, of all layers but the last, and of the attention."""
+        """Pooled output of Bi-GRU, of all layers but the last, and of the last by attention."""
         gru_BNG = self.gru(x_BNF, nodes)
         outputs = [gru_BNG]
         aggregates = self._neighbourhoods(nodes)
         for layer, norm, aggregate in zip(self.convs, self.norms, aggregates, strict=True):
             y_BNH = norm(layer(outputs[-1], aggregate)).relu()
-            outputs.append(outputs[-1] + y_BNH if len(outputs) > 1 else y_BNH)
+            outputs.append(outputs[-1] + y_BNH if self.residual and len(outputs) > 1 else y_BNH)
+        if self.attention is None:
+            return [nodes.pooled(output, self.pooling) for output in outputs]
         last_BNH = outputs.pop()
         phases = [nodes.pooled(output, self.pooling) for output in outputs]
         return [*phases, self.attention(x_BNF, gru_BNG, last_BNH, nodes, self.pooling)]
@@ -238,6 +277,9 @@ def build(
         graph=config.graph,
         pooling=config.pooling,
         multi_stage=config.stage_loss,
+        attention=config.attention,
+        bigru=config.bigru,
+        residual=config.residual,
         layer_norm=config.layer_norm,
         deep_heads=config.deep_heads,
         attention_output=config.attention_output,

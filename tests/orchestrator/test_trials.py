@@ -43,6 +43,8 @@ def test_an_id_is_a_fixed_string() -> None:
         {"model": ModelConfig(fa_layers=())}, {"model": ModelConfig(fa_self=False)},
         {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
         {"model": ModelConfig(stage_loss=False)}, {"model": ModelConfig(layer_norm=True)},
+        {"model": ModelConfig(attention=False)}, {"model": ModelConfig(bigru=False)},
+        {"model": ModelConfig(residual=False)},
         {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
         {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                       mean=Fraction(0)))},
@@ -56,7 +58,8 @@ def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> 
 
 
 def test_a_trial_comes_back_from_its_identity_as_json() -> None:
-    for trial in (TRIAL, replace(TRIAL, features=FeatureConfig(tail="drop"))):
+    dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
+    for trial in (TRIAL, dropped, replace(TRIAL, model=ModelConfig(bigru=False))):
         again = from_identity(json.loads(canonical(trial.identity)))
         assert again == trial and again.id == trial.id
 
