@@ -28,7 +28,7 @@ from model import conv, full_adjacent
 from model.aggregators import Aggregate, Weights
 from model.attention import MultiPhaseAttention
 from model.config import BIGRU_HIDDEN, ModelConfig
-from model.conv import WmaGinConv
+from model.conv import Graph, WmaGinConv
 from model.errors import ModelConfigError
 from model.nodes import Nodes
 from model.stage_loss import stage_loss
@@ -105,7 +105,7 @@ class WmaGin(nn.Module):
         weights: aggregator weights.
         fa_layers: 1-based positions of the fully adjacent layers.
         fa_self: whether a node is its own neighbour there.
-        graph: ``cycle``, ``line`` or ``window:K`` elsewhere.
+        graph: ``cycle``, ``line``, ``window:K`` or a function (`conv.Graph`) elsewhere.
         pooling: ``mean`` or ``sum`` of the real nodes before each head.
         multi_stage: whether `loss` sees all stages or only G.
         attention: whether head e reads the last layer through the attention.
@@ -132,7 +132,7 @@ class WmaGin(nn.Module):
         weights: Weights,
         fa_layers: Sequence[int] = (2,),
         fa_self: bool = True,
-        graph: str = "cycle",
+        graph: Graph = "cycle",
         pooling: str = "mean",
         multi_stage: bool = True,
         attention: bool = True,
@@ -222,10 +222,11 @@ class WmaGin(nn.Module):
     def _full_neighbourhood(self, nodes: Nodes) -> Aggregate:
         """How a fully adjacent layer sees its neighbours."""
         if self.edges:
-            from model.edges import along_edges  # PyG takes seconds to import: only if needed
+            # PyG takes seconds to import: only if it is needed.
+            from model.edges import along_edges, edge_list
 
-            reach = nodes.padded
-            return along_edges(nodes, self.weights, reach=reach, include_self=self.fa_self)
+            edges_2E = edge_list(nodes, reach=nodes.padded, include_self=self.fa_self)
+            return along_edges(edges_2E, self.weights)
         return full_adjacent.neighbourhood(nodes, self.weights, include_self=self.fa_self)
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
