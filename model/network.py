@@ -19,6 +19,7 @@ the widths, the heads and the stages of the loss remain.
 """
 
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import NamedTuple
 
 import torch
@@ -228,6 +229,20 @@ class WmaGin(nn.Module):
             edges_2E = edge_list(nodes, reach=nodes.padded, include_self=self.fa_self)
             return along_edges(edges_2E, self.weights)
         return full_adjacent.neighbourhood(nodes, self.weights, include_self=self.fa_self)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What the paper calls the parts, by the names that they have here."""
+        named = {"gru": "Bi-GRU" if isinstance(self.gru, BiGru) else "instead of the Bi-GRU"}
+        named["attention"] = "attention"
+        near = self.graph if isinstance(self.graph, str) else "edges"
+        for index in range(len(self.convs)):
+            around = "fully adjacent" if index + 1 in self.fa_layers else near
+            named[f"convs.{index}"] = f"WMA-GIN {index + 1}, {around}"
+            named[f"norms.{index}"] = f"LayerNorm {index + 1}"
+        for index, letter in zip(range(len(self.heads)), ascii_lowercase, strict=False):
+            named[f"heads.{index}"] = f"head {letter}"
+        return named
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
         """Training loss: multi-stage, or the cross-entropy of G."""

@@ -31,12 +31,14 @@ FLOORS = {
         "summary": 8,
         "plan": 8,
         "worker": 10,
+        "architecture": 10,
         "run": 11,
         "verify": 12,
         "report.rows": 12,
         "report.text": 13,
         "report.live": 14,
         "report.corpora": 14,
+        "report.architecture": 14,
         "cli": 15,
     },
     "model": {
@@ -44,6 +46,7 @@ FLOORS = {
         "errors": 0,
         "metrics": 0,
         "memory": 0,
+        "description": 0,
         "seeding": 1,
         "nodes": 1,
         "stage_loss": 1,
@@ -139,7 +142,7 @@ EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
 }
-BOTH_ROOMS = {"orchestrator.worker"}
+BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
 
 
 def modules() -> dict[str, Path]:
