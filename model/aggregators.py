@@ -61,7 +61,8 @@ def pooled(x_BNH: Tensor, nodes: Nodes, weights: Weights) -> Tensor:
     total_B1H = total_B1H * (weights.sum + weights.mean / nodes.count_B11)
     if not weights.softmax:
         return total_B1H
-    softmax_B1H = _softmax(nodes.cleared(x_BNH, float("-inf")))
+    whole = nodes.shortest == nodes.padded
+    softmax_B1H = _softmax(nodes.cleared(x_BNH, float("-inf")), whole=whole)
     return torch.add(total_B1H, softmax_B1H, alpha=weights.softmax)
 
 
@@ -130,26 +131,28 @@ class _Softmax(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x_BNH: Tensor) -> Tensor:
+    def forward(ctx: Any, x_BNH: Tensor, whole: bool) -> Tensor:
         top_B1H = x_BNH.amax(1, keepdim=True).clamp_(min=torch.finfo(x_BNH.dtype).min)
         share_BNH = (x_BNH - top_B1H).exp_()
         share_BNH.div_(share_BNH.sum(1, keepdim=True).clamp_(min=1))  # the greatest counts 1
-        x_BNH = _finite(x_BNH)
+        x_BNH = x_BNH if whole else _finite(x_BNH)
         y_B1H = (x_BNH * share_BNH).sum(1, keepdim=True)
         ctx.save_for_backward(x_BNH, share_BNH, y_B1H)
         return y_B1H
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_B1H: Tensor) -> Tensor:
+    def backward(ctx: Any, grad_B1H: Tensor) -> tuple[Tensor, None]:
         x_BNH, share_BNH, y_B1H = ctx.saved_tensors
-        grad_BNH: Tensor = (x_BNH - y_B1H).add_(1).mul_(share_BNH).mul_(grad_B1H)
-        return grad_BNH
+        return (x_BNH - y_B1H).add_(1).mul_(share_BNH).mul_(grad_B1H), None
 
 
-def _softmax(x_BNH: Tensor) -> Tensor:
-    """Softmax aggregate of all nodes that are not -inf, ``(B, 1, H)``; 0 if there is none."""
-    y_B1H: Tensor = _Softmax.apply(x_BNH)  # type: ignore[no-untyped-call]
+def _softmax(x_BNH: Tensor, *, whole: bool = False) -> Tensor:
+    """Softmax aggregate of all nodes that are not -inf, ``(B, 1, H)``; 0 if there is none.
+
+    ``whole`` promises that no node is -inf: nothing is looked for then.
+    """
+    y_B1H: Tensor = _Softmax.apply(x_BNH, whole)  # type: ignore[no-untyped-call]
     return y_B1H
 
 
