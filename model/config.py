@@ -52,6 +52,15 @@ class ModelConfig:
     stage_loss: bool = True
     """Five stage losses weighted 1..S over their sum (section 2.4); off: cross-entropy of G."""
 
+    attention: bool = True
+    """Multi-phase attention before head e; off: e pools the last layer as the others do (ours)."""
+
+    bigru: bool = True
+    """The Bi-GRU before the layers; off: each node by itself, tanh(Linear(F, 256)) (ours)."""
+
+    residual: bool = True
+    """Whether layer l > 1 adds its input to its output (section 2.1)."""
+
     layer_norm: bool = False
     """R*: LayerNorm before the ReLU of every WMA-GIN layer."""
 

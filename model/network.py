@@ -11,9 +11,15 @@ Where the paper is silent (ours): each layer ends in a ReLU, the first too; laye
 without residual (the widths may differ), then X_l = X_(l-1) + ReLU(conv(X_(l-1)));
 nodes are pooled before each head. Reading R* adds a LayerNorm before each ReLU,
 a hidden layer in each head and an output map in the attention.
+
+What "without" means, where the paper is silent too (ours): without Bi-GRU, `NodeMap` stands in its
+place; without attention, head e pools the last layer's output as b, c and d pool theirs;
+without residual, X_l = ReLU(conv(X_(l-1))) in every layer. Each takes away one thing:
+the widths, the heads and the stages of the loss remain.
 """
 
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import NamedTuple
 
 import torch
@@ -23,7 +29,7 @@ from model import conv, full_adjacent
 from model.aggregators import Aggregate, Weights
 from model.attention import MultiPhaseAttention
 from model.config import BIGRU_HIDDEN, ModelConfig
-from model.conv import WmaGinConv
+from model.conv import Graph, WmaGinConv
 from model.errors import ModelConfigError
 from model.nodes import Nodes
 from model.stage_loss import stage_loss
@@ -68,6 +74,27 @@ class BiGru(nn.Module):
         return torch.cat([ahead_BNH, nodes.reversed(behind_BNH)], dim=2)
 
 
+class NodeMap(nn.Module):
+    """What stands where the Bi-GRU is off: every node by itself, tanh(Linear(F, 256)).
+
+    This is the candidate state of a GRU, all that is left of one without memory and gates. So an
+    ablation takes away the recurrence, and neither the width nor the range (-1, 1) that the layers
+    and the attention's key were given.
+
+    Args:
+        features: channels of the input.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, PHASE)
+
+    def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
+        """Map each node; result ``(B, N, 2 x BIGRU_HIDDEN)``, as `BiGru` gives."""
+        result_BNG: Tensor = self.linear(x_BNF).tanh()
+        return result_BNG
+
+
 class WmaGin(nn.Module):
     """Graph isomorphism network with weighted multiple aggregators.
 
@@ -79,9 +106,12 @@ class WmaGin(nn.Module):
         weights: aggregator weights.
         fa_layers: 1-based positions of the fully adjacent layers.
         fa_self: whether a node is its own neighbour there.
-        graph: ``cycle``, ``line`` or ``window:K`` elsewhere.
+        graph: ``cycle``, ``line``, ``window:K`` or a function (`conv.Graph`) elsewhere.
         pooling: ``mean`` or ``sum`` of the real nodes before each head.
         multi_stage: whether `loss` sees all stages or only G.
+        attention: whether head e reads the last layer through the attention.
+        bigru: whether a Bi-GRU reads the frames first; else a `NodeMap`.
+        residual: whether layers after the first add their input.
         layer_norm: LayerNorm before the ReLU of each layer.
         deep_heads: a hidden layer in each head.
         attention_output: an output map in the attention.
@@ -103,9 +133,12 @@ class WmaGin(nn.Module):
         weights: Weights,
         fa_layers: Sequence[int] = (2,),
         fa_self: bool = True,
-        graph: str = "cycle",
+        graph: Graph = "cycle",
         pooling: str = "mean",
         multi_stage: bool = True,
+        attention: bool = True,
+        bigru: bool = True,
+        residual: bool = True,
         layer_norm: bool = False,
         deep_heads: bool = False,
         attention_output: bool = False,
@@ -118,16 +151,21 @@ class WmaGin(nn.Module):
         self.weights, self.graph, self.edges = weights, graph, edges
         self.fa_layers = full_adjacent.positions(fa_layers, layers)
         self.fa_self, self.pooling, self.multi_stage = fa_self, pooling, multi_stage
+        self.residual = residual
         self.register_buffer("mean_F", torch.zeros(features) if mean_F is None else mean_F.clone())
         self.register_buffer("std_F", torch.ones(features) if std_F is None else std_F.clone())
 
         widths = [PHASE] + [hidden] * layers
-        self.gru = BiGru(features)
+        self.gru = BiGru(features) if bigru else NodeMap(features)
         self.convs = nn.ModuleList(map(WmaGinConv, widths, widths[1:]))
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers)
         )
-        self.attention = MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+        self.attention = (
+            MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+            if attention
+            else None
+        )
         self.heads = nn.ModuleList(
             _head(width, hidden, classes, deep=deep_heads) for width in [*widths[:-1], hidden]
         )
@@ -162,13 +200,15 @@ class WmaGin(nn.Module):
         return frames.cleared((x_BNF - self.mean_F) / self.std_F)
 
     def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
-        """Pooled output of Bi-GRU, of all layers but the last, and of the attention."""
+        """Pooled output of Bi-GRU, of all layers but the last, and of the last by attention."""
         gru_BNG = self.gru(x_BNF, nodes)
         outputs = [gru_BNG]
         aggregates = self._neighbourhoods(nodes)
         for layer, norm, aggregate in zip(self.convs, self.norms, aggregates, strict=True):
-            y_BNH = norm(layer(outputs[-1], aggregate)).relu()
-            outputs.append(outputs[-1] + y_BNH if len(outputs) > 1 else y_BNH)
+            y_BNH = norm(layer(outputs[-1], aggregate)).relu_()
+            outputs.append(outputs[-1] + y_BNH if self.residual and len(outputs) > 1 else y_BNH)
+        if self.attention is None:
+            return [nodes.pooled(output, self.pooling) for output in outputs]
         last_BNH = outputs.pop()
         phases = [nodes.pooled(output, self.pooling) for output in outputs]
         return [*phases, self.attention(x_BNF, gru_BNG, last_BNH, nodes, self.pooling)]
@@ -183,11 +223,26 @@ class WmaGin(nn.Module):
     def _full_neighbourhood(self, nodes: Nodes) -> Aggregate:
         """How a fully adjacent layer sees its neighbours."""
         if self.edges:
-            from model.edges import along_edges  # PyG takes seconds to import: only if needed
+            # PyG takes seconds to import: only if it is needed.
+            from model.edges import along_edges, edge_list
 
-            reach = nodes.padded
-            return along_edges(nodes, self.weights, reach=reach, include_self=self.fa_self)
+            edges_2E = edge_list(nodes, reach=nodes.padded, include_self=self.fa_self)
+            return along_edges(edges_2E, self.weights)
         return full_adjacent.neighbourhood(nodes, self.weights, include_self=self.fa_self)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What the paper calls the parts, by the names that they have here."""
+        named = {"gru": "Bi-GRU" if isinstance(self.gru, BiGru) else "instead of the Bi-GRU"}
+        named["attention"] = "attention"
+        near = self.graph if isinstance(self.graph, str) else "edges"
+        for index in range(len(self.convs)):
+            around = "fully adjacent" if index + 1 in self.fa_layers else near
+            named[f"convs.{index}"] = f"WMA-GIN {index + 1}, {around}"
+            named[f"norms.{index}"] = f"LayerNorm {index + 1}"
+        for index, letter in zip(range(len(self.heads)), ascii_lowercase, strict=False):
+            named[f"heads.{index}"] = f"head {letter}"
+        return named
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
         """Training loss: multi-stage, or the cross-entropy of G."""
@@ -238,6 +293,9 @@ def build(
         graph=config.graph,
         pooling=config.pooling,
         multi_stage=config.stage_loss,
+        attention=config.attention,
+        bigru=config.bigru,
+        residual=config.residual,
         layer_norm=config.layer_norm,
         deep_heads=config.deep_heads,
         attention_output=config.attention_output,

@@ -158,6 +158,9 @@ SETTINGS: dict[str, Setting] = {
     ),
     "pooling": Setting("baseline", "nodes before each head", *choice("mean", "sum")),
     "stage_loss": Setting("baseline", "multi-stage loss", *flag()),
+    "attention": Setting("baseline", "multi-phase attention", *flag()),
+    "bigru": Setting("baseline", "Bi-GRU before the layers", *flag()),
+    "residual": Setting("baseline", "layers after the first add their input", *flag()),
     "layer_norm": Setting("baseline", "R*: LayerNorm in each layer", *flag()),
     "deep_heads": Setting("baseline", "R*: two-layer heads", *flag()),
     "attention_output": Setting("baseline", "R*: output map of the attention", *flag()),
@@ -214,6 +217,10 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
         model.pop("fa_self", None)
     if len(fa) == layers:
         model.pop("graph", None)
+    if layers == 1:
+        model.pop("residual", None)
+    if not model.get("attention", True):
+        model.pop("attention_output", None)
     features = {f.name: merged[f.name] for f in fields(FeatureConfig) if f.name in merged}
     training = {**merged["training"]}
     if "class_weights" in merged:

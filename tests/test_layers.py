@@ -32,6 +32,7 @@ FLOORS = {
         "summary": 8,
         "plan": 8,
         "worker": 10,
+        "architecture": 10,
         "run": 11,
         "verify": 12,
         "report.rows": 12,
@@ -39,6 +40,7 @@ FLOORS = {
         "report.live": 14,
         "report.corpora": 14,
         "report.figures": 14,
+        "report.architecture": 14,
         "cli": 15,
     },
     "model": {
@@ -46,6 +48,7 @@ FLOORS = {
         "errors": 0,
         "metrics": 0,
         "memory": 0,
+        "description": 0,
         "seeding": 1,
         "nodes": 1,
         "stage_loss": 1,
@@ -148,7 +151,7 @@ EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
 }
-BOTH_ROOMS = {"orchestrator.worker"}
+BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
 
 
 def modules() -> dict[str, Path]:

@@ -284,6 +284,19 @@ def test_real_speech_is_registered_and_checked(tmp_path: Path) -> None:
     assert "left out" in text
 
 
+def test_networks_are_shown_in_80_columns_and_as_json(root: Path) -> None:
+    path = root / "studies" / "components.yaml"
+    for words in ([], ["w/o multi-stage loss"]):
+        text = ablate("model", "show", path, *words).stdout
+        assert max(map(len, text.splitlines())) <= 80
+        assert "579,864" in text and "0.98M" in text and "976,664" in text
+    told = json.loads(ablate("model", "show", path, "WMA-GIN", "--json").stdout)
+    (row,) = told["rows"]
+    assert (row["parameters"], row["published"], row["inputs"]) == (579_864, "0.98M", 78)
+    assert sum(part["parameters"] for part in row["parts"]) == 579_864
+    assert len(told["notes"]) == 3
+
+
 def test_the_schema_is_json() -> None:
     assert json.loads(ablate("schema").stdout)["title"] == "ablate study"
 
@@ -295,6 +308,7 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("plan",): {"--store", "--json", "--allow-config"},
         ("schema",): set(),
         ("report",): {"--table", "--store", "--details", "--format"},
+        ("model", "show"): {"--json", "--allow-config"},
         ("corpus", "add"): {"--store", "--json", "--name", "--skip-bad"},
         ("corpus", "folds"): {"--store", "--json", "--folds"},
         ("corpus", "list"): {"--store", "--json"},

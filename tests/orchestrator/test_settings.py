@@ -67,7 +67,8 @@ TWO_VALUES = {
     "layers": (3, 4), "hidden": (64, 128), "fa_layer": ("none", "last"),
     "fa_self": (True, False), "graph": ("cycle", "line"), "pooling": ("mean", "sum"),
     "stage_loss": (True, False), "layer_norm": (False, True), "deep_heads": (False, True),
-    "attention_output": (False, True),
+    "attention_output": (False, True), "attention": (True, False), "bigru": (True, False),
+    "residual": (True, False),
     "aggregators": (Aggregators(), Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                mean=Fraction(0))),
 }  # fmt: skip
@@ -89,3 +90,6 @@ def test_a_setting_that_acts_nowhere_is_its_default() -> None:
     none = resolve("quick", {"fa_layer": "none"}, {"fa_self": False})
     everywhere = resolve("quick", {"fa_layer": "all"}, {"graph": "line"})
     assert none.model.fa_self and everywhere.model.graph == "cycle"
+    alone = resolve("quick", {"layers": 1, "fa_layer": "last"}, {"residual": False})
+    pooled = resolve("quick", {"reading": "size-matched"}, {"attention": False})
+    assert alone.model.residual and not pooled.model.attention_output and pooled.model.deep_heads

@@ -150,7 +150,9 @@ def test_a_missing_file_names_its_neighbour(root: Path) -> None:
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("name", ["fa_position", "aggregator_weights", "smoke"])
+@pytest.mark.parametrize(
+    "name", ["fa_position", "aggregator_weights", "components", "layers_hidden", "smoke"]
+)
 def test_shipped_studies_are_read_and_fit_the_schema(root: Path, name: str) -> None:
     path = root / "studies" / f"{name}.yaml"
     assert read_study(path).name == name
@@ -165,6 +167,28 @@ def test_the_schema_is_json_and_refuses_what_the_reader_refuses() -> None:
     assert node is not None
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(node.plain(), schema())
+
+
+def test_figure_2_is_nine_points_without_fa_from_the_lower_bounds_up(root: Path) -> None:
+    study = read_study(root / "studies" / "layers_hidden.yaml")
+    points = [(row.settings["layers"], row.settings["hidden"]) for row in study.rows]
+    assert points == [
+        (4, 64), (4, 128), (4, 256), (4, 512), (5, 128), (5, 256), (5, 512), (6, 256), (6, 512),
+    ]  # fmt: skip
+    assert (study.figure, study.settings["fa_layer"]) == (2, "none")
+    assert not any(row.paper for row in study.rows)
+
+
+def test_table_3_has_the_papers_rows_of_wma_gin_and_two_parts_more(root: Path) -> None:
+    study = read_study(root / "studies" / "components.yaml")
+    assert study.table == 3
+    assert [(row.paper.get("wa"), row.paper.get("ua")) for row in study.rows] == [
+        (72.48, 67.72), (70.19, 65.55), (70.25, 66.47), (65.61, 60.26), (None, None), (None, None),
+    ]  # fmt: skip
+    assert [dict(row.settings) for row in study.rows] == [
+        {}, {"fa_layer": "none"}, {"stage_loss": False}, {"features": "logmel128"},
+        {"attention": False}, {"bigru": False},
+    ]  # fmt: skip
 
 
 def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path) -> None:
