@@ -1,6 +1,6 @@
 """Edge lists, and message passing along them: the reference, and the way for any other graph.
 
-The one door to PyTorch Geometric. Import this module only where edges are wanted:
+WMA-GIN's one door to PyTorch Geometric. Import this module only where edges are wanted:
 PyG takes seconds to load, and the closed forms of `conv.py` and `full_adjacent.py` do not need it.
 """
 
