@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.systems import SYSTEMS, System
-from orchestrator.snapshot import Asked
+from model.config import WMA_GIN
+from model.systems import SYSTEMS
+from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, Summary
 
 DASH = "–"
@@ -60,13 +61,13 @@ def sizes(summary: Summary) -> Table | None:
     rows = [row for row in summary.rows if row.parameters or "params" in row.paper]
     if not rows:
         return None
-    systems = {row.name: SYSTEMS.get(row.model) for row in summary.asked.rows}
+    asked = {row.name: row for row in summary.asked.rows}
     cells = [
         (
             row.name,
             f"{row.parameters:,}" if row.parameters else DASH,
             _count(row.paper["params"]) if "params" in row.paper else DASH,
-            _whose_sizes(systems[row.name]),
+            _whose_sizes(asked[row.name]),
         )
         for row in rows
     ]
@@ -85,8 +86,12 @@ def sizes(summary: Summary) -> Table | None:
     )
 
 
-def _whose_sizes(system: System | None) -> str:
-    if system is None or not system.sizes_open:
+def _whose_sizes(row: AskedRow) -> str:
+    """Who fixed a system's sizes; of WMA-GIN the paper's text does, as the reading reads it."""
+    system = SYSTEMS.get(row.model)
+    if system is None or row.model == WMA_GIN:
+        return f"reading {row.reading}"
+    if not system.sizes_open:
         return "published"
     return "ours, free" if system.parameters is None else "ours, near the count"
 
