@@ -60,13 +60,13 @@ def fit(
     if len(np.unique(labels_S)) < 2:
         raise ModelError("The training speakers must speak at least two classes, but speak one.")
     by_class = None if weights_C is None else dict(enumerate(weights_C.tolist()))
-    state = resume
+    gamma, state = _kernel_width(x_SF), resume
     for strength in GRID[state.epoch if state else 0 :]:
-        machine = SVC(C=strength, kernel="rbf", gamma="scale", class_weight=by_class)
+        machine = SVC(C=strength, kernel="rbf", gamma=gamma, class_weight=by_class)
         machine.fit(x_SF, labels_S)
         log_SC, log_a, log_b = (_log_probabilities(machine, x, classes) for x in (x_SF, x_a, x_b))
         loss = float(cross_entropies(log_SC[None], train.labels_S, weights_C)[0])
-        weights = _weights(machine, mean_F, std_F)
+        weights = _weights(machine, gamma, mean_F, std_F)
         state = advance(state, loss, (log_a, log_b), (a, b), classes, weights, {})
         on_epoch(state)
     assert state is not None
@@ -85,6 +85,12 @@ def _rows(segments: Segments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float
     return rows_SF
 
 
+def _kernel_width(x_SF: NDArray[np.float64]) -> float:
+    """The library's default gamma, 1 / (F var): kept with the weights, so computed here."""
+    variance = float(x_SF.var())
+    return 1 / (x_SF.shape[1] * variance) if variance else 1.0
+
+
 def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) -> Tensor:
     """Log softmax of the decision values, ``(S, C)``, float64.
 
@@ -98,7 +104,7 @@ def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) ->
     return torch.from_numpy(decisions_SC).log_softmax(1)
 
 
-def _weights(machine: SVC, mean_F: Tensor, std_F: Tensor) -> Weights:
+def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> Weights:
     """The machine as plain tensors: all that its decisions need."""
     return {
         "mean_F": mean_F,
@@ -108,5 +114,5 @@ def _weights(machine: SVC, mean_F: Tensor, std_F: Tensor) -> Weights:
         "intercept": torch.from_numpy(machine.intercept_),
         "classes": torch.from_numpy(machine.classes_),
         "support_C": torch.from_numpy(machine.n_support_),
-        "gamma": torch.tensor(machine._gamma, dtype=torch.float64),
+        "gamma": torch.tensor(gamma, dtype=torch.float64),
     }
