@@ -11,6 +11,9 @@ from typing import Literal
 BIGRU_HIDDEN = 128
 """Hidden size of each direction of the Bi-GRU (paper, section 2.1); its output is twice that."""
 
+WMA_GIN = "wma-gin"
+"""The paper's own system."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aggregators:
@@ -25,8 +28,9 @@ class Aggregators:
 class ModelConfig:
     """One network. The defaults are reading R0: the text of the paper, 579,864 parameters."""
 
-    model: Literal["wma-gin"] = "wma-gin"
-    """The system; later ones live in ``model/baselines``."""
+    model: str = WMA_GIN
+    """The system, one of ``systems.SYSTEMS``. Every other field below is WMA-GIN's alone: the
+    sizes of the systems that it is compared with are fixed, in ``model/baselines``."""
 
     layers: int = 4
     """WMA-GIN layers, 1 to 8 (paper: 4, section 3.4)."""

@@ -3,7 +3,7 @@
     along_edges(edge_list(nodes, reach=1, closed=True), weights)     the cycle, edge by edge
     along_edges(edges_2E, weights)                                   whatever graph you list
 
-The one door to PyTorch Geometric. Import this module only where edges are wanted:
+WMA-GIN's one door to PyTorch Geometric. Import this module only where edges are wanted:
 PyG takes seconds to load, and the closed forms of `conv.py` and `full_adjacent.py` do not need it.
 """
 

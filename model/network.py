@@ -20,7 +20,6 @@ the widths, the heads and the stages of the loss remain.
 
 from collections.abc import Sequence
 from string import ascii_lowercase
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,9 @@ from model.attention import MultiPhaseAttention
 from model.config import BIGRU_HIDDEN, ModelConfig
 from model.conv import Graph, WmaGinConv
 from model.errors import ModelConfigError
+from model.graph_network import GraphNetwork, Logits
 from model.nodes import Nodes
+from model.recurrent import BothWays
 from model.stage_loss import stage_loss
 
 MOST_LAYERS, MOST_HIDDEN = 8, 4096
@@ -40,38 +41,15 @@ PHASE = 2 * BIGRU_HIDDEN
 """Channels G of the Bi-GRU's output."""
 
 
-class Logits(NamedTuple):
-    """Scores before any softmax.
-
-    Attributes:
-        total_BC: G, the sum of all heads; its softmax is the prediction.
-        stages_SBC: what the loss sees: b, c, ..., e, and G as the last.
-    """
-
-    total_BC: Tensor
-    stages_SBC: Tensor
-
-
-class BiGru(nn.Module):
-    """A Bi-GRU of one layer whose backward half starts at the last *real* node.
-
-    Two one-way GRUs, the second one fed each segment's real nodes in reverse.
-    It gives what packed sequences give, in half of their time on a CPU.
+class BiGru(BothWays):
+    """The paper's Bi-GRU, one layer (section 2.1).
 
     Args:
         features: channels of the input.
     """
 
     def __init__(self, features: int) -> None:
-        super().__init__()
-        self.forwards = nn.GRU(features, BIGRU_HIDDEN, batch_first=True)
-        self.backwards = nn.GRU(features, BIGRU_HIDDEN, batch_first=True)
-
-    def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
-        """Read each segment both ways; result ``(B, N, 2 x BIGRU_HIDDEN)``."""
-        ahead_BNH, _ = self.forwards(x_BNF)
-        behind_BNH, _ = self.backwards(nodes.reversed(x_BNF))
-        return torch.cat([ahead_BNH, nodes.reversed(behind_BNH)], dim=2)
+        super().__init__(nn.GRU, features, BIGRU_HIDDEN)
 
 
 class NodeMap(nn.Module):
@@ -95,7 +73,7 @@ class NodeMap(nn.Module):
         return result_BNG
 
 
-class WmaGin(nn.Module):
+class WmaGin(GraphNetwork):
     """Graph isomorphism network with weighted multiple aggregators.
 
     Args:
@@ -120,9 +98,6 @@ class WmaGin(nn.Module):
         edges: pass messages along edge lists everywhere (the slow reference).
     """
 
-    mean_F: Tensor
-    std_F: Tensor
-
     def __init__(
         self,
         features: int,
@@ -146,14 +121,12 @@ class WmaGin(nn.Module):
         std_F: Tensor | None = None,
         edges: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(features, mean_F, std_F)
         conv.window_of(graph)
         self.weights, self.graph, self.edges = weights, graph, edges
         self.fa_layers = full_adjacent.positions(fa_layers, layers)
         self.fa_self, self.pooling, self.multi_stage = fa_self, pooling, multi_stage
         self.residual = residual
-        self.register_buffer("mean_F", torch.zeros(features) if mean_F is None else mean_F.clone())
-        self.register_buffer("std_F", torch.ones(features) if std_F is None else std_F.clone())
 
         widths = [PHASE] + [hidden] * layers
         self.gru = BiGru(features) if bigru else NodeMap(features)
@@ -170,34 +143,12 @@ class WmaGin(nn.Module):
             _head(width, hidden, classes, deep=deep_heads) for width in [*widths[:-1], hidden]
         )
 
-    def forward(self, x_BNF: Tensor, frames_B: Tensor, nodes_B: Tensor) -> Logits:
-        """Score the classes of each segment.
-
-        Args:
-            x_BNF: features as extracted, unscaled; anything may stand beyond the real frames.
-            frames_B: real frames of each segment: what is beyond them is zero after scaling.
-            nodes_B: what counts as a node: equal to ``frames_B`` where padding is masked,
-                N where the zeros of the padding are nodes too.
-
-        Shape:
-            x_BNF: ``(B, N, F)``; total_BC: ``(B, C)``; stages_SBC: ``(L + 1, B, C)``.
-
-        Raises:
-            ValueError: a shape or a length does not fit.
-        """
-        _check_batch(x_BNF, frames_B, nodes_B, features=len(self.mean_F))
-        x_BNF = x_BNF[:, : int(nodes_B.max())]
-        x_BNF = self.scaled(x_BNF, frames_B)
-        nodes = Nodes.of(nodes_B, x_BNF.shape[1], x_BNF.dtype)
+    def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
+        """Sum the heads of all phases; stages b, c, ..., e, G: ``(L + 1, B, C)``."""
         phases = self._phases(x_BNF, nodes)
         scores = [head(phase_BH) for head, phase_BH in zip(self.heads, phases, strict=True)]
         total_BC = torch.stack(scores).sum(0)
         return Logits(total_BC, torch.stack([*scores[1:], total_BC]))
-
-    def scaled(self, x_BNF: Tensor, frames_B: Tensor) -> Tensor:
-        """Standardise each feature; zero beyond the real frames."""
-        frames = Nodes.of(frames_B, x_BNF.shape[1])
-        return frames.cleared((x_BNF - self.mean_F) / self.std_F)
 
     def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
         """Pooled output of Bi-GRU, of all layers but the last, and of the last by attention."""
@@ -317,22 +268,3 @@ def _check_range(key: str, value: int, least: int, most: int) -> None:
         raise ModelConfigError(
             f"`{key}` must be between {least} and {most}, but is {value} instead."
         )
-
-
-def _check_batch(x_BNF: Tensor, frames_B: Tensor, nodes_B: Tensor, *, features: int) -> None:
-    """Refuse a batch that would broadcast into a wrong answer."""
-    if x_BNF.dim() != 3 or x_BNF.shape[2] != features:
-        raise ValueError(
-            f"`x_BNF` must have the shape (B, N, {features}), but has {tuple(x_BNF.shape)} instead."
-        )
-    batch, padded, _ = x_BNF.shape
-    for key, lengths_B in (("frames_B", frames_B), ("nodes_B", nodes_B)):
-        if lengths_B.shape != (batch,):
-            raise ValueError(
-                f"`{key}` must have the shape ({batch},), but has {tuple(lengths_B.shape)} instead."
-            )
-        if batch and not 1 <= int(lengths_B.min()) <= int(lengths_B.max()) <= padded:
-            raise ValueError(
-                f"`{key}` must be between 1 and N = {padded}, but is "
-                f"{int(lengths_B.min())} to {int(lengths_B.max())} instead."
-            )

@@ -197,7 +197,13 @@ def _asked(
         classes=selection.classes,
         utterances=len(selection.items),
         rows=tuple(
-            AskedRow(name=row.name, reading=variant.reading, paper=dict(row.paper))
+            AskedRow(
+                name=row.name,
+                reading=variant.reading,
+                paper=dict(row.paper),
+                model=variant.model.model,
+                blocks=row.blocks,
+            )
             for row, variant in zip(study.rows, rows, strict=True)
         ),
         folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),

@@ -35,11 +35,10 @@ from model.training import (
     Direction,
     Fit,
     State,
-    fit,
-    initialise,
     state_from,
     state_numbers,
     state_tensors,
+    train,
 )
 from orchestrator import checkpoints, claims, mirror
 from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
@@ -136,16 +135,16 @@ class _Attempt:
         data = self._data()
         resume = self._resume()
         resumed = resume.epoch if resume else 0
-        network = initialise(
-            trial.model, data.features, len(data.classes), trial.seed, data.mean_F, data.std_F
-        )
-        result = fit(
-            network,
+        result = train(
+            trial.model,
+            trial.training,
             data.train,
             data.a,
             data.b,
-            trial.training,
+            mean_F=data.mean_F,
+            std_F=data.std_F,
             classes=len(data.classes),
+            nodes=trial.features.segment_nodes,
             seed=trial.seed,
             resume=resume,
             on_epoch=self._on_epoch,
@@ -248,6 +247,7 @@ class _Attempt:
             seconds=time.monotonic() - began,
             finished=time.time(),
             resumed=resumed,
+            parameters=result.parameters,
         )
         committed = self._ledger.commit(outcome)
         checkpoints.remove(self._ledger, self._task.id)

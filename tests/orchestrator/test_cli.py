@@ -91,7 +91,8 @@ def test_the_report_works_from_the_store_alone(store: Path, tmp_path: Path) -> N
         "difference",
     } <= set(row)  # fmt: skip
     assert set(row["ua"]) == {"mean", "low", "high"} and row["n"] == 2 and row["missing"] == 0
-    assert set(row["segment"]) == set(row["last_epoch"]) == set(row["paper"]) == {"wa", "ua"}
+    assert set(row["segment"]) == set(row["last_epoch"]) == {"wa", "ua"}
+    assert set(row["paper"]) == {"wa", "ua", "params"} and row["parameters"] > 0
     assert {"ua", "low", "high"} <= set(row["difference"])
 
 

@@ -47,6 +47,7 @@ def test_an_id_is_a_fixed_string() -> None:
         {"model": ModelConfig(attention=False)}, {"model": ModelConfig(bigru=False)},
         {"model": ModelConfig(residual=False)},
         {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
+        {"model": ModelConfig(model="gcn")},
         {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                       mean=Fraction(0)))},
         {"training": TrainConfig(lr=1e-3)}, {"training": TrainConfig(weight_decay=0.0)},
@@ -59,8 +60,10 @@ def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> 
 
 
 def test_a_trial_comes_back_from_its_identity_as_json() -> None:
+    rival = replace(TRIAL, model=ModelConfig(model="l-grin"))
     dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
-    for trial in (TRIAL, dropped, replace(TRIAL, model=ModelConfig(bigru=False))):
+    without = replace(TRIAL, model=ModelConfig(bigru=False))
+    for trial in (TRIAL, dropped, rival, without):
         again = from_identity(json.loads(canonical(trial.identity)))
         assert again == trial and again.id == trial.id
 
@@ -72,6 +75,12 @@ def test_a_field_that_came_later_is_silent_at_the_value_it_always_had() -> None:
             assert getattr(getattr(TRIAL, part), field) == value
     dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
     assert dropped.identity["features"]["tail"] == "drop"
+
+
+def test_a_rival_is_its_name_and_nothing_of_wma_gin() -> None:
+    rival = replace(TRIAL, model=ModelConfig(model="gcn"))
+    assert rival.identity["model"] == {"model": "gcn"}
+    assert rival.id == "e56f990b4b5e241856b6927d025ed0a7c5d6658e33d707684dda3393bc3f7594"
 
 
 STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"
