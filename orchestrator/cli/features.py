@@ -116,18 +116,14 @@ def build(
 
     refuse_config_elsewhere(allow_config, address)
     asked, ledger, view = read_study(study), Ledger.open(store), View(console_for())
-    processes = cpus or cpu_count()
+    threads = cpus or cpu_count()
     try:
         with view:
             if address is None:
-                features.build(
-                    asked, ledger, view.hear, processes=processes, allow_config=allow_config
-                )
+                features.build(asked, ledger, view.hear, threads=threads, allow_config=allow_config)
             else:
                 with RayCluster(address=address, store=ledger.root) as cluster:
-                    features.build(
-                        asked, ledger, view.hear, processes=processes, elsewhere=cluster.map
-                    )
+                    features.build(asked, ledger, view.hear, threads=threads, elsewhere=cluster.map)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
@@ -167,7 +163,7 @@ def verify(
         for name in features.repair(ledger, found):
             print(f"deleted {name}")
         with view:
-            features.build(asked, ledger, view.hear, processes=cpus or cpu_count(),
+            features.build(asked, ledger, view.hear, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
             found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
         print("Repaired." if not found.damage else "Not all could be repaired.")

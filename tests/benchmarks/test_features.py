@@ -83,8 +83,8 @@ def test_extraction_two_cores_one_core_and_openSMILE(demo: Corpus, tmp_path: Pat
         sampling_rate=16_000, resample=True, num_workers=2,
     )  # fmt: skip
     work: dict[str, Callable[[Path], object]] = {
-        "one": lambda folder: shards.build(folder, selection, CONFIG, processes=1),
-        "two": lambda folder: shards.build(folder, selection, CONFIG, processes=2),
+        "one": lambda folder: shards.build(folder, selection, CONFIG, threads=1),
+        "two": lambda folder: shards.build(folder, selection, CONFIG, threads=2),
         "theirs": lambda folder: smile.process_files(paths),
     }
     taken: dict[str, list[float]] = {name: [] for name in work}
@@ -120,7 +120,7 @@ from features.shards import build
 corpus = Corpus.from_json(json.load(open(sys.argv[1])))
 SETS["lld78"].extract(np.zeros(16_000, np.float32))  # the engine has started
 began = time.perf_counter()
-build(Path(sys.argv[2]) / "all", corpus.select(DEFAULT_EMOTIONS), FeatureConfig(), processes=2)
+build(Path(sys.argv[2]) / "all", corpus.select(DEFAULT_EMOTIONS), FeatureConfig(), threads=2)
 taken = time.perf_counter() - began
 peak = sum(resource.getrusage(who).ru_maxrss
            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

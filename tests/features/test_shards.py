@@ -202,7 +202,7 @@ def test_any_number_of_threads_writes_the_same_bytes(
     chosen = replace(demo, utterances=demo.utterances[:36]).select(DEFAULT_EMOTIONS)
     written = []
     for threads in (1, 2, 5):
-        build(tmp_path / str(threads), chosen, FeatureConfig(features=name), processes=threads)
+        build(tmp_path / str(threads), chosen, FeatureConfig(features=name), threads=threads)
         written.append(files(tmp_path / str(threads)))
     assert len(written[0]) == 2 * len(chosen.speakers)
     assert written[0] == written[1] == written[2]
@@ -322,7 +322,7 @@ def test_a_broken_file_stops_the_build_and_keeps_what_is_done(
         f"Audio file {broken} cannot be read (Format not recognised): restore it from the original."
     )
     with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
-        build(folder, selection, CONFIG, processes=threads)
+        build(folder, selection, CONFIG, threads=threads)
     assert missing(folder, selection, CONFIG) == ("bob",)
 
 
@@ -335,7 +335,7 @@ def test_an_interrupt_ends_the_threads_and_keeps_the_speakers_that_are_done(
 
     chosen = demo.select(DEFAULT_EMOTIONS)
     with pytest.raises(KeyboardInterrupt):
-        build(folder, chosen, CONFIG, stop, processes=2)
+        build(folder, chosen, CONFIG, stop, threads=2)
     assert not [t for t in threading.enumerate() if t.name.startswith("extraction")]
     assert missing(folder, chosen, CONFIG) == chosen.speakers[2:]
     assert len(files(folder)) == 4
