@@ -156,7 +156,7 @@ class WmaGin(GraphNetwork):
         outputs = [gru_BNG]
         aggregates = self._neighbourhoods(nodes)
         for layer, norm, aggregate in zip(self.convs, self.norms, aggregates, strict=True):
-            y_BNH = norm(layer(outputs[-1], aggregate)).relu_()
+            y_BNH = norm(layer(outputs[-1], aggregate)).relu()
             outputs.append(outputs[-1] + y_BNH if self.residual and len(outputs) > 1 else y_BNH)
         if self.attention is None:
             return [nodes.pooled(output, self.pooling) for output in outputs]
