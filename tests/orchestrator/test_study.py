@@ -170,13 +170,6 @@ def test_a_missing_file_names_its_neighbour(root: Path) -> None:
 SHIPPED = (
     "aggregator_weights", "components", "fa_position", "graph_systems", "layers_hidden", "smoke",
 )  # fmt: skip
-    "fa_position",
-    "aggregator_weights",
-    "components",
-    "graph_systems",
-    "layers_hidden",
-    "smoke",
-]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
