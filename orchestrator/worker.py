@@ -46,6 +46,7 @@ from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
 from orchestrator.cluster import Task, Tell
 from orchestrator.errors import LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
+from orchestrator.faultpoints import reach
 from orchestrator.files import is_refusal
 from orchestrator.ledger import (
     Cause,
@@ -80,9 +81,15 @@ def work(task: Task, tell: Tell) -> None:
             tell(Elsewhere(task.id))
             return
         try:
+            # Asked again: whoever held the claim may have finished before it became ours.
+            if ledger.is_done(task.id):
+                tell(Done(task.id, 0.0))
+                return
+            reach("claimed", task.id)
             attempt.run(claim)
         finally:
             claim.release()
+            reach("released", task.id)
     except _LostClaimError:
         tell(Elsewhere(task.id))
     except Exception as error:
@@ -187,6 +194,7 @@ class _Attempt:
     def _on_epoch(self, state: State) -> None:
         epoch = state.history[-1]
         self._epoch = state.epoch
+        reach("epoch", self._task.id, state.epoch)
         if not self._claim.held:
             raise _LostClaimError
         self._say(
@@ -203,6 +211,7 @@ class _Attempt:
                 {**state_numbers(state), "environment": environment(self._task.device)},
             ),
         )
+        reach("checkpointed", self._task.id, state.epoch)
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
         self._tell(Epoch(self._task.id, state.epoch, self._trial.training.epochs, dev_ua))
 
@@ -233,6 +242,7 @@ class _Attempt:
                 "log.txt": "\n".join(self._log).encode() + b"\n",
             },
         )
+        reach("results", self._task.id)
         if not self._claim.still_mine():
             raise _LostClaimError
         outcome = Outcome(
@@ -250,7 +260,9 @@ class _Attempt:
             resumed=resumed,
         )
         committed = self._ledger.commit(outcome)
+        reach("committed", self._task.id)
         checkpoints.remove(self._ledger, self._task.id)
+        reach("swept", self._task.id)
         if committed == "different":
             alarm = self._ledger.alarms([self._task.id])[-1]
             self._tell(Differs(self._task.id, alarm))

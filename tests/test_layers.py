@@ -15,6 +15,7 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
+        "faultpoints": 0,
         "files": 1,
         "yaml_lines": 1,
         "values": 2,
