@@ -312,9 +312,16 @@ def _cause(error: Exception) -> Cause:
         return "data"
     if isinstance(error, LackError):
         return "infrastructure"
-    if is_refusal(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if is_refusal(error) or _is_lack_of_memory(error):
         return "infrastructure"
     return "code"
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Also torch's own on a CPU: a plain RuntimeError, told by its words alone."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 Key = tuple[str, int, str, str, Choice, int]

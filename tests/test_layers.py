@@ -30,6 +30,7 @@ FLOORS = {
         "checkpoints": 8,
         "events": 8,
         "cluster": 9,
+        "retries": 9,
         "summary": 8,
         "plan": 8,
         "worker": 10,
