@@ -159,6 +159,7 @@ class _Attempt:
             device=self._task.device,
         )
         verify()
+        shards.prove(self._ledger.shards, self._shards)
         self._commit(result, data, resumed, began)
 
     def _data(self) -> FoldData:
@@ -172,7 +173,8 @@ class _Attempt:
         trial = self._trial
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
         key_of = shards.keys(selection, trial.features, trial.extractor)
-        mirror.fetch(self._ledger, [key_of[s] for s in (*fold.train, *fold.a, *fold.b)])
+        self._shards = [key_of[s] for s in (*fold.train, *fold.a, *fold.b)]
+        mirror.fetch(self._ledger, self._shards)
         return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
 
     def _resume(self) -> State | None:
