@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -172,7 +173,17 @@ def _processes() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """When the process started, or None when there is none: a number is used again."""
+    """When the process started, or None when there is none: a number is used again.
+
+    In ticks since the machine started, where the system tells: a time of day, which psutil
+    reckons, moves with every correction of the clock, and a living owner would seem to be gone.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else float(fields[19])
+    except (OSError, IndexError):
+        if sys.platform == "linux":
+            return None
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()

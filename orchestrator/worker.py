@@ -45,6 +45,7 @@ from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
 from orchestrator.cluster import Task, Tell
 from orchestrator.errors import LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
+from orchestrator.faultpoints import reach
 from orchestrator.files import is_refusal
 from orchestrator.ledger import (
     Cause,
@@ -79,9 +80,15 @@ def work(task: Task, tell: Tell) -> None:
             tell(Elsewhere(task.id))
             return
         try:
+            # Asked again: whoever held the claim may have finished before it became ours.
+            if ledger.is_done(task.id):
+                tell(Done(task.id, 0.0))
+                return
+            reach("claimed", task.id)
             attempt.run(claim)
         finally:
             claim.release()
+            reach("released", task.id)
     except _LostClaimError:
         tell(Elsewhere(task.id))
     except Exception as error:
@@ -151,6 +158,7 @@ class _Attempt:
             device=self._task.device,
         )
         verify()
+        shards.prove(self._ledger.shards, self._shards)
         self._commit(result, data, resumed, began)
 
     def _data(self) -> FoldData:
@@ -164,7 +172,8 @@ class _Attempt:
         trial = self._trial
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
         key_of = shards.keys(selection, trial.features, trial.extractor)
-        mirror.fetch(self._ledger, [key_of[s] for s in (*fold.train, *fold.a, *fold.b)])
+        self._shards = [key_of[s] for s in (*fold.train, *fold.a, *fold.b)]
+        mirror.fetch(self._ledger, self._shards)
         return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
 
     def _resume(self) -> State | None:
@@ -186,6 +195,7 @@ class _Attempt:
     def _on_epoch(self, state: State) -> None:
         epoch = state.history[-1]
         self._epoch = state.epoch
+        reach("epoch", self._task.id, state.epoch)
         if not self._claim.held:
             raise _LostClaimError
         self._say(
@@ -202,6 +212,7 @@ class _Attempt:
                 {**state_numbers(state), "environment": environment(self._task.device)},
             ),
         )
+        reach("checkpointed", self._task.id, state.epoch)
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
         self._tell(Epoch(self._task.id, state.epoch, self._trial.training.epochs, dev_ua))
 
@@ -232,6 +243,7 @@ class _Attempt:
                 "log.txt": "\n".join(self._log).encode() + b"\n",
             },
         )
+        reach("results", self._task.id)
         if not self._claim.still_mine():
             raise _LostClaimError
         outcome = Outcome(
@@ -250,7 +262,9 @@ class _Attempt:
             parameters=result.parameters,
         )
         committed = self._ledger.commit(outcome)
+        reach("committed", self._task.id)
         checkpoints.remove(self._ledger, self._task.id)
+        reach("swept", self._task.id)
         if committed == "different":
             alarm = self._ledger.alarms([self._task.id])[-1]
             self._tell(Differs(self._task.id, alarm))
@@ -300,9 +314,16 @@ def _cause(error: Exception) -> Cause:
         return "data"
     if isinstance(error, LackError):
         return "infrastructure"
-    if is_refusal(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if is_refusal(error) or _is_lack_of_memory(error):
         return "infrastructure"
     return "code"
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Also torch's own on a CPU: a plain RuntimeError, told by its words alone."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 Key = tuple[str, int, str, str, Choice, int]

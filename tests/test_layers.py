@@ -15,6 +15,7 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
+        "faultpoints": 0,
         "files": 1,
         "yaml_lines": 1,
         "values": 2,
@@ -29,6 +30,7 @@ FLOORS = {
         "checkpoints": 8,
         "events": 8,
         "cluster": 9,
+        "retries": 9,
         "summary": 8,
         "plan": 8,
         "worker": 10,

@@ -121,3 +121,20 @@ def test_a_process_of_another_container_is_not_provably_gone() -> None:
     claim = {"host": socket.gethostname(), "boot": claims._boot(), "processes": "pid:[1]",
              "pid": 1, "started": 1.0}  # fmt: skip
     assert not is_gone(claim)
+
+
+def test_a_clock_that_is_set_does_not_make_a_living_owner_seem_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Boot time, from which psutil reckons start times, moves with the clock."""
+    import psutil._pslinux as system
+
+    claim = acquire(tmp_path / "claim.json")
+    found = read_claim(tmp_path / "claim.json")
+    assert claim is not None and found is not None
+    boot = system.boot_time()
+    for step in (-3600.0, 3600.0, 1.0):
+        monkeypatch.setattr(system, "boot_time", lambda step=step: boot + step)
+        monkeypatch.setattr(claims.time, "time", lambda step=step: boot + 1e4 + step)
+        assert not is_gone(found)
+    claim.release()
