@@ -16,6 +16,7 @@ FLOORS = {
     "orchestrator": {
         "errors": 0,
         "faultpoints": 0,
+        "placement": 0,
         "files": 1,
         "yaml_lines": 1,
         "values": 2,
