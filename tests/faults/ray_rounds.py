@@ -43,7 +43,12 @@ class RayRound:
 
     @property
     def said(self) -> str:
+        """What a person saw."""
         return self.said_in.read_text() if self.said_in.exists() else ""
+
+    def says(self, sentence: str) -> bool:
+        """Whether a person saw it, however the lines are broken."""
+        return sentence in flat(self.said)
 
     def tree(self) -> list[psutil.Process]:
         """The driver, its Ray and its workers."""
@@ -114,6 +119,11 @@ class RayRound:
         return Ended(code, self.said)
 
 
+def flat(text: str) -> str:
+    """In one line."""
+    return " ".join(text.split())
+
+
 def outlived(processes: Sequence[psutil.Process], limit_s: float = 90.0) -> float:
     """Seconds until the last of them is gone; each must go."""
     began = time.monotonic()
@@ -146,7 +156,7 @@ class RayRounds(Rounds):
             process = subprocess.Popen(
                 line, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                 env={**os.environ, **probe.environment(self.log, fault, self.store),
-                     "PYTHONUNBUFFERED": "1", "COLUMNS": "300", **environment},
+                     "PYTHONUNBUFFERED": "1", **environment},
             )  # fmt: skip
         return RayRound(process, self.log, said)
 
@@ -187,6 +197,32 @@ class TwoNodes:
     def kill(self, log: Path, pid: int) -> None:
         probe.note(log, "killed", target=pid)
         os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def third(self, log: Path, *before: str) -> Iterator[None]:
+        """Another node joins, from a command line with something before it."""
+        line = [*before, str(BIN / "ray"), "start", "--address", self.address, "--block",
+                "--node-ip-address=127.0.0.1", "--num-cpus=1", "--num-gpus=0",
+                f"--memory={2 * 1024**3}", f"--object-store-memory={100 * 1024**2}"]  # fmt: skip
+        with subprocess.Popen(
+            line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, **probe.environment(log), **self.environment},
+        ) as process:  # fmt: skip
+            try:
+                yield
+            finally:
+                _end(psutil.Process(process.pid))
+
+
+def _end(process: psutil.Process) -> None:
+    """A process and all that it started."""
+    every = [*process.children(recursive=True), process]
+    for one in every:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(every, timeout=30)
 
 
 @contextmanager
