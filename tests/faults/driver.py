@@ -50,7 +50,6 @@ def drive(
 ) -> None:
     """Run the command in this process, until it exits or is killed."""
     os.setpgid(0, 0)
-    os.environ["COLUMNS"] = "240"  # a sentence on one line
     handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(handle, 1)
     os.dup2(handle, 2)

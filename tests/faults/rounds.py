@@ -148,10 +148,16 @@ class Begin(Protocol):
 
 
 def said(ended: Ended, *words: str) -> str:
-    """The first line that a person saw and that holds one of these words; paths are cut."""
-    lines = [line for line in ended.said.splitlines() if any(word in line for word in words)]
-    assert lines, f"nothing was said of {words}: {ended.said}"
-    return re.sub(r"/[^ `]*/", "…/", lines[0])
+    """What a person saw: the first line with one of these words, and where it was broken, the next.
+
+    Paths and ids are cut.
+    """
+    lines = ended.said.splitlines()
+    found = [n for n, line in enumerate(lines) if any(word in line for word in words)]
+    assert found, f"nothing was said of {words}: {ended.said}"
+    first = lines[found[0]]
+    whole = " ".join(lines[found[0] : found[0] + 2]) if 60 < len(first) <= 80 else first
+    return re.sub(r"[0-9a-f]{32,}", "…", re.sub(r"/[^ `]*/", "…/", whole))
 
 
 def tell(matrix: Matrix, row: str, judgement: Judgement, said: str = "") -> None:
