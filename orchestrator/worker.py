@@ -1,4 +1,4 @@
-"""Trial -> outcome. The one file that knows both rooms.
+"""Trial -> outcome. It knows both rooms, as `architecture.py` does.
 
 It pins the process, takes the trial's lease, goes on from the last checkpoint, trains, writes the
 attempt's files and, last of all, the outcome. Every exception ends here and becomes a failure with
