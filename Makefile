@@ -1,7 +1,7 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
 # make test    the quick suite (under ten minutes on two cores)
 # make check   ruff and mypy
-# make bench   measurements, with ratios printed
+# make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
 # make faults  every fault of the matrix, a thousand kills; most of an hour, prints the matrix
 #
 # TORCH_INDEX=URL takes PyTorch from a package index of small CPU builds.
@@ -12,7 +12,7 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench faults clean
+.PHONY: demo test check bench bench-gpu faults clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
@@ -31,6 +31,9 @@ bench: $(VENV)/dev
 
 faults: $(VENV)/dev
 	$(PYTEST) tests/faults
+
+bench-gpu: $(VENV)/dev
+	$(PYTEST) -m gpu -s
 
 $(BIN)/python:
 ifeq ($(PYTHON),)

@@ -81,6 +81,8 @@ class Outcome:
     finished: float = 0.0
     resumed: int = 0
     """Epochs that an earlier, interrupted attempt had already trained."""
+    parameters: int = 0
+    """How many numbers the system learnt; 0 where it has no such count, or the record is old."""
 
     @property
     def scored_part(self) -> dict[str, Any]:

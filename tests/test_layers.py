@@ -34,12 +34,15 @@ FLOORS = {
         "summary": 8,
         "plan": 8,
         "worker": 10,
+        "architecture": 10,
         "run": 11,
         "verify": 12,
         "report.rows": 12,
         "report.text": 13,
         "report.live": 14,
         "report.corpora": 14,
+        "report.figures": 14,
+        "report.architecture": 14,
         "cli": 15,
     },
     "model": {
@@ -47,18 +50,26 @@ FLOORS = {
         "errors": 0,
         "metrics": 0,
         "memory": 0,
+        "description": 3,
         "seeding": 1,
         "nodes": 1,
         "stage_loss": 1,
+        "recurrent": 2,
+        "graph_network": 2,
         "aggregators": 2,
         "attention": 2,
         "full_adjacent": 3,
         "edges": 3,
         "conv": 4,
         "network": 5,
+        "baselines": 6,
+        "baselines.rival": 5,
+        "systems": 7,
         "scoring": 6,
         "state": 7,
-        "training": 8,
+        "choice": 8,
+        "baselines.svm": 9,
+        "training": 10,
     },
     "features": {
         "errors": 0,
@@ -86,12 +97,14 @@ FLOORS = {
         "shards": 4,
         "verification": 5,
         "dataset": 5,
+        "closeup": 4,
     },
 }
 
 # One door per engine and room: the modules (or the folder) that may import it.
 DOORS = {
     "ray": {"orchestrator.cluster"},
+    "matplotlib": {"orchestrator.report.figures"},
     "optuna": {"orchestrator.search"},
     "opensmile": {"features.smile"},
     "pyarrow": {"features.shard_file", "features.corpora.table", "orchestrator.ledger"},
@@ -99,7 +112,8 @@ DOORS = {
     "yaml": {"orchestrator.yaml_lines", "features.corpora.database"},
     "typer": {"orchestrator.cli"},
     "scipy": {"orchestrator.summary"},
-    "torch_geometric": {"model.edges"},
+    "torch_geometric": {"model.edges", "model.baselines"},
+    "sklearn": {"model.baselines.svm"},
     "librosa": {"features.sets.logmel128"},
     "soundfile": {"features.audio"},
     "soxr": {"features.audio"},
@@ -114,6 +128,7 @@ DOORS = {
 HEAVY = {
     "torch",
     "torch_geometric",
+    "sklearn",
     "ray",
     "opensmile",
     "pyarrow",
@@ -123,6 +138,7 @@ HEAVY = {
     "librosa",
     "audformat",
     "pandas",
+    "matplotlib",
 }
 
 # Light modules of the rooms, open to all of the orchestrator; the rest is the worker's alone,
@@ -131,6 +147,7 @@ OPEN = {
     "model.config",
     "model.errors",
     "model.metrics",
+    "model.systems",
     "features.config",
     "features.errors",
     "features.corpus",
@@ -140,12 +157,13 @@ OPEN = {
     "features.feature_set",
     "features.smile_config",
     "features.inspection",
+    "features.closeup",
 }
 EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
 }
-BOTH_ROOMS = {"orchestrator.worker"}
+BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
 
 
 def modules() -> dict[str, Path]:

@@ -5,7 +5,7 @@ import io
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +43,7 @@ def print_table(console: Console, table: Table) -> None:
         [column.head for column in table.columns],
         table.cells,
         numeric=[column.numeric for column in table.columns],
+        headings=table.headings,
     )
     console.print()
     for note in table.footnotes:
@@ -56,8 +57,12 @@ def print_columns(
     cells: Sequence[Sequence[str]],
     *,
     numeric: Sequence[bool] | None = None,
+    headings: Mapping[int, str] | None = None,
 ) -> None:
-    """Print aligned columns; the first may wrap, the others keep their width."""
+    """Print aligned columns; the first may wrap, the others keep their width.
+
+    ``headings`` stand above the rows of those indices.
+    """
     numbers = numeric or [False] * len(heads)
     grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
@@ -67,7 +72,11 @@ def print_columns(
             no_wrap=index > 0,
             overflow="fold",
         )
-    for row in cells:
+    for index, row in enumerate(cells):
+        if headings and index in headings:
+            if index:
+                grid.add_row()
+            grid.add_row(Text(clean(headings[index]), style="bold"))
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)
 
@@ -85,10 +94,13 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print ``name  value`` lines, aligned."""
+    """Print ``name  value`` lines, aligned; a long value goes on below its beginning."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), clean(value)))
+        lines = Text(clean(value)).wrap(console, max(20, console.width - width - 4))
+        for index, line in enumerate(lines or [Text()]):
+            head = name if index == 0 else ""
+            console.print(Text.assemble((f"  {head:<{width}}  ", "dim"), line))
 
 
 def markdown(table: Table) -> str:
@@ -101,7 +113,10 @@ def markdown(table: Table) -> str:
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
-    parts += [line(row) for row in table.cells]
+    for index, row in enumerate(table.cells):
+        if index in table.headings:
+            parts.append(line([f"**{table.headings[index]}**", *[""] * (len(row) - 1)]))
+        parts.append(line(row))
     parts += ["", *(f"- {clean(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
 

@@ -18,9 +18,12 @@ from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Again, Done, Epoch, Event, Failed, Note, Planned
 from orchestrator.ledger import Ledger
+from orchestrator.report.rows import table
+from orchestrator.report.text import markdown
 from orchestrator.retries import ATTEMPTS
 from orchestrator.run import RunResult, run
-from orchestrator.study import Study, read_study
+from orchestrator.study import Study, parse_study, read_study
+from orchestrator.summary import summarise
 
 
 @pytest.fixture(autouse=True)
@@ -134,16 +137,16 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path)
     assert scored(ledger, lost) == before
 
 
-def broken_fit(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
+def broken_training(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
     """The first trainings raise these; all others train."""
-    real, left = worker.fit, list(errors)
+    real, left = worker.train, list(errors)
 
-    def fit(*args: object, **kwargs: object) -> object:
+    def train(*args: object, **kwargs: object) -> object:
         if left:
             raise left.pop(0)
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker, "fit", fit)
+    monkeypatch.setattr(worker, "train", train)
 
 
 def spoil(ledger: Ledger, count: int) -> None:
@@ -158,7 +161,7 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     spoil(ledger, 2)
     with monkeypatch.context() as fault:
         # Inline, the second trial comes between the two attempts of the first.
-        broken_fit(fault, *[ZeroDivisionError("a fault of the code")] * 4)
+        broken_training(fault, *[ZeroDivisionError("a fault of the code")] * 4)
         result, events = go(smoke, store)
     failed = [e for e in events if isinstance(e, Failed)]
     assert {(e.cause, e.sentence) for e in failed} == {
@@ -167,9 +170,9 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     assert result.trained == 0 and set(result.failed) == {e.id for e in failed}
     assert len([e for e in events if isinstance(e, Again)]) == len(failed) == 2
     assert len(ledger.failures(failed[0].id)) == 2
-    assert "in fit" in ledger.read_failure(Path(failed[0].record)).traceback
+    assert "in train" in ledger.read_failure(Path(failed[0].record)).traceback
     with monkeypatch.context() as fault:  # what is known to fail costs the next run one attempt
-        broken_fit(fault, ZeroDivisionError("a fault of the code"))
+        broken_training(fault, ZeroDivisionError("a fault of the code"))
         again, events = go(smoke, store)
     assert again.trained == 1 and len(again.failed) == 1
     assert not [e for e in events if isinstance(e, Again)]
@@ -183,7 +186,7 @@ def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
     lost = ids(ledger)[0]
     before = scored(ledger, lost)
     forget(ledger, lost)
-    broken_fit(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
+    broken_training(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
     result, events = go(smoke, store)
     assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Again)] == [
         (2, ATTEMPTS, 0.0), (3, ATTEMPTS, 0.0)
@@ -198,13 +201,13 @@ def test_a_refusal_of_the_system_is_waited_out(
     spoil(ledger, 1)
     refusal = OSError(5, "Input/output error")
     with monkeypatch.context() as fault:
-        broken_fit(fault, refusal, refusal)
+        broken_training(fault, refusal, refusal)
         result, events = go(smoke, store)
     waits = [(e.cause, e.attempt, e.wait_s) for e in events if isinstance(e, Again)]
     assert waits == [("infrastructure", 2, 0.01), ("infrastructure", 3, 0.02)]
     assert result.failed == () and result.trained == 1
     spoil(ledger, 1)
-    broken_fit(monkeypatch, *[refusal] * ATTEMPTS)
+    broken_training(monkeypatch, *[refusal] * ATTEMPTS)
     result, events = go(smoke, store)
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert failed.sentence == "[Errno 5] Input/output error (3 attempts)"
@@ -219,7 +222,7 @@ def test_memory_that_torch_does_not_get_is_infrastructure(
     spoil(ledger, 1)
     torch_says = f"[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: {sentence}"
     error = RuntimeError(torch_says if sentence != "x" else sentence)
-    broken_fit(monkeypatch, error)
+    broken_training(monkeypatch, error)
     events = go(smoke, store)[1]
     (again,) = [e for e in events if isinstance(e, Again)]
     assert again.cause == ("code" if sentence == "x" else "infrastructure")
@@ -387,3 +390,34 @@ def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path)
     claim.release()
     assert result.trained == 0 and not [e for e in events if isinstance(e, Epoch)]
     assert [e for e in events if isinstance(e, Done)] == [Done(lost, 0.0)]
+
+
+RIVALS = """\
+study: rivals
+table: 3
+corpus: demo
+protocol: {folds: 2, seeds: 1}
+training: {epochs: 1}
+baseline: {layers: 2, hidden: 16, model: gcn}
+rows:
+  - {name: GCN, block: [one, two], paper: {params: 78000}}
+  - {name: SVM, block: one, set: {model: svm, features: egemaps, node_step: 50}}
+"""
+
+
+def test_a_rival_and_a_machine_on_functionals_go_the_same_way(store: Path) -> None:
+    study = parse_study(RIVALS, "rivals.yaml")
+    result, _ = go(study, store)
+    assert (result.trained, result.failed) == (4, ())
+    ledger = Ledger.open(str(store))
+    (asked,) = ledger.snapshots("rivals")
+    outcomes = {t.id: o for t in asked.trials if (o := ledger.outcome(t.id)) is not None}
+    gcn, svm = summarise(asked, outcomes).rows
+    assert (gcn.parameters, svm.parameters) == (76_916, 0)
+    assert gcn.ua is not None and svm.ua is not None and svm.ua.mean > 0.4
+    epochs = {t.row: outcomes[t.id].epochs for t in asked.trials}
+    assert epochs == {"GCN": 1, "SVM": 6}
+    text = markdown(table(summarise(asked, outcomes)))
+    assert text.index("| **one** |") < text.index("| SVM |") < text.index("| **two** |")
+    assert text.count("| GCN |") == 2
+    assert go(study, store)[0].trained == 0
