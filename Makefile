@@ -29,11 +29,11 @@ check: $(VENV)/dev
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s
 
-bench-gpu: $(VENV)/dev
-	$(PYTEST) -m gpu -s
-
 faults: $(VENV)/dev
 	$(PYTEST) tests/faults
+
+bench-gpu: $(VENV)/dev
+	$(PYTEST) -m gpu -s
 
 $(BIN)/python:
 ifeq ($(PYTHON),)

@@ -21,7 +21,15 @@ from features.descriptors import extractor_version, feature_set
 from features.errors import DamageError, MissingError
 from features.extraction import Map, Task
 from features.feature_set import FeatureSet
-from features.shard_file import FORMAT, is_present, open_shard, read_manifest, write_shard
+from features.proof import sha256_of
+from features.shard_file import (
+    FORMAT,
+    damaged,
+    is_present,
+    open_shard,
+    read_manifest,
+    write_shard,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,8 +155,10 @@ def prove(folder: Path, keys: Iterable[str]) -> None:
         DamageError: what was read from it since is not to be trusted.
     """
     for key in keys:
-        with suppress(MissingError):
-            open_shard(folder, key)
+        manifest = read_manifest(folder, key)
+        with suppress(FileNotFoundError):
+            if manifest and sha256_of(folder / manifest["file"]) != manifest["sha256"]:
+                raise damaged(folder / manifest["file"])
 
 
 def source_of(config: FeatureConfig, extractor: str | None) -> list[Any]:

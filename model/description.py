@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model.graph_network import parameters_of
+
 BATCH = 2
 
 
@@ -40,11 +42,11 @@ def describe(network: nn.Module, features: int, nodes: int) -> tuple[Part, ...]:
     what learns nothing is left out, so the parts' parameters sum to the network's.
 
     Args:
-        network: a system of this room, called as `WmaGin.forward`.
+        network: a system of this room, called as `GraphNetwork.forward`.
         features: channels F of its input.
         nodes: nodes N of a full segment.
     """
-    members = {name: part for name, part in _members(network) if count(part)}
+    members = {name: part for name, part in _members(network) if parameters_of(part)}
     shapes = _shapes_of(network, members, features, nodes)
     titles: Mapping[str, str] = getattr(network, "titles", {})
     own = [
@@ -59,16 +61,11 @@ def describe(network: nn.Module, features: int, nodes: int) -> tuple[Part, ...]:
             titles.get(name, name),
             type(members[name]).__name__,
             shapes.get(name, ""),
-            count(members[name]),
+            parameters_of(members[name]),
         )
         for name in order
     ]
     return (*own, *parts)
-
-
-def count(network: nn.Module) -> int:
-    """How many numbers a network learns."""
-    return sum(values.numel() for values in network.parameters())
 
 
 def _members(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:

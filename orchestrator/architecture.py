@@ -5,19 +5,17 @@ It knows both rooms, as `worker.py` does: a network's input is what the features
 
 from dataclasses import dataclass
 
+from model.config import WMA_GIN
 from model.description import Part, describe
-from model.network import build
+from model.systems import SYSTEMS, build
 from orchestrator.errors import RequestError, nearest
 from orchestrator.plan import with_features
 from orchestrator.settings import emotions
 from orchestrator.study import Study
 from orchestrator.trials import variants
 
-PUBLISHED = {"wma-gin": "0.98M"}
-"""Parameters of each system as Table 3 of the paper prints them."""
-
 SIZE_NOTES = {
-    "wma-gin": (
+    WMA_GIN: (
         "The paper prints 0.98M parameters (Table 3). Its text as it stands, with 78 descriptors "
         "and four classes, comes to 579,864: 159,744 in the Bi-GRU, 263,172 in four layers of one "
         "linear map, 151,808 in the three maps of the attention, 5,140 in five heads. No reading "
@@ -35,7 +33,7 @@ SIZE_NOTES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Architecture:
-    """The network of one row."""
+    """The network of one row; without parts where the system is none (an SVM)."""
 
     row: str
     model: str
@@ -80,7 +78,10 @@ def architectures(
             continue
         inputs = len(sets[variant.features.features].names())
         nodes = variant.features.segment_nodes
-        network = build(variant.model, inputs, len(classes))
+        parts: tuple[Part, ...] = ()
+        if SYSTEMS[variant.model.model].network:
+            network = build(variant.model, inputs, len(classes), nodes)
+            parts = describe(network, inputs, nodes)
         found.append(
             Architecture(
                 row=variant.name,
@@ -90,7 +91,7 @@ def architectures(
                 inputs=inputs,
                 nodes=nodes,
                 classes=classes,
-                parts=describe(network, inputs, nodes),
+                parts=parts,
             )
         )
     return tuple(found)

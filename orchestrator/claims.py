@@ -29,6 +29,9 @@ LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
 BEAT_S = 10.0
 
+_own: set[str] = set()
+"""Owners that are claims of this process, held now."""
+
 
 class Claim:
     """A held lease. Renews itself in a thread until ``release``."""
@@ -37,6 +40,7 @@ class Claim:
         self._path, self._record = path, record
         self._renewed = time.monotonic()
         self._lost = False
+        _own.add(record["owner"])
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_stopped, daemon=True)
         self._thread.start()
@@ -53,11 +57,20 @@ class Claim:
         return self.held
 
     def release(self) -> None:
-        """Stop renewing and, when it is still ours, remove the claim."""
+        """Stop renewing and, when it is still ours, remove the claim.
+
+        Where the system refuses that, the claim stays and is known to be given up: to this process
+        at once, to others when this process has ended.
+        """
         self._stop.set()
         self._thread.join()
-        if _owner(read_claim(self._path)) == self._record["owner"]:
-            self._path.unlink(missing_ok=True)
+        _own.discard(self._record["owner"])
+        try:
+            if _owner(read_claim(self._path)) == self._record["owner"]:
+                self._path.unlink(missing_ok=True)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
 
     def _renew_until_stopped(self) -> None:
         while not self._stop.wait(BEAT_S):
@@ -88,9 +101,14 @@ def acquire(path: Place) -> Claim | None:
         "started": _started(os.getpid()),
         "beat": 0,
     }
-    if create_once(path, json.dumps(record).encode()):
+    if not create_once(path, json.dumps(record).encode()):
+        return None
+    try:
         return Claim(path, record)
-    return None
+    except RuntimeError:  # no memory for a thread: a claim that nobody renews must not stand
+        _own.discard(str(record["owner"]))
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_claim(path: Place) -> Mapping[str, Any] | None:
@@ -104,14 +122,19 @@ def read_claim(path: Place) -> Mapping[str, Any] | None:
 
 
 def is_gone(claim: Mapping[str, Any]) -> bool:
-    """Whether the owner is provably gone: its process was on this machine and is no more."""
+    """Whether the owner is provably gone: its process was on this machine and is no more.
+
+    Or it is this very process, which has given the claim up and could not remove it.
+    """
     if claim.get("host") != socket.gethostname():
         return False
     if claim.get("boot") != _boot():
         return True
     if claim.get("processes") != _processes():
         return False  # a container: its process numbers are not ours
-    return _started(int(claim.get("pid", 0))) != claim.get("started")
+    if _started(int(claim.get("pid", 0))) != claim.get("started"):
+        return True
+    return claim.get("pid") == os.getpid() and _owner(claim) not in _own
 
 
 def break_claim(path: Place, seen: Mapping[str, Any]) -> None:

@@ -420,9 +420,10 @@ def _read_snapshot(path: Place) -> Asked:
 
 
 def _read_json(path: Place) -> Any:
+    """Raises DamageError for what is missing or no JSON; a refusal of the system rises as it is."""
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         raise DamageError(
             f"`{path}` is damaged: it must be a JSON text. Move it away and run again."
         ) from None

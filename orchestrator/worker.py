@@ -1,4 +1,4 @@
-"""Trial -> outcome. The one file that knows both rooms.
+"""Trial -> outcome. It knows both rooms, as `architecture.py` does.
 
 It pins the process, takes the trial's lease, goes on from the last checkpoint, trains, writes the
 attempt's files and, last of all, the outcome. Every exception ends here and becomes a failure with
@@ -43,7 +43,7 @@ from model.training import (
 from orchestrator import checkpoints, claims, mirror
 from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
 from orchestrator.cluster import Task, Tell
-from orchestrator.errors import LackError
+from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
 from orchestrator.faultpoints import reach
 from orchestrator.files import is_refusal
@@ -158,7 +158,6 @@ class _Attempt:
             device=self._task.device,
         )
         verify()
-        shards.prove(self._ledger.shards, self._shards)
         self._commit(result, data, resumed, began)
 
     def _data(self) -> FoldData:
@@ -203,6 +202,8 @@ class _Attempt:
             f"a UA {epoch.a.ua:.4f} loss {epoch.a.loss:.4f}, "
             f"b UA {epoch.b.ua:.4f} loss {epoch.b.loss:.4f}"
         )
+        # A checkpoint, and so an outcome, holds only what was read from whole shards.
+        shards.prove(self._ledger.shards, self._shards)
         checkpoints.write(
             self._ledger,
             self._task.id,
@@ -310,7 +311,7 @@ def environment(device: str) -> dict[str, str]:
 def _cause(error: Exception) -> Cause:
     if isinstance(error, DivergedError):
         return "diverged"
-    if isinstance(error, FeatureError):
+    if isinstance(error, FeatureError | DamageError):
         return "data"
     if isinstance(error, LackError):
         return "infrastructure"
@@ -320,10 +321,11 @@ def _cause(error: Exception) -> Cause:
 
 
 def _is_lack_of_memory(error: Exception) -> bool:
-    """Also torch's own on a CPU: a plain RuntimeError, told by its words alone."""
+    """Also a plain RuntimeError, of torch on a CPU or of a thread: told by its words."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    words = ("DefaultCPUAllocator", "can't start new thread")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 Key = tuple[str, int, str, str, Choice, int]

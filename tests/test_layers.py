@@ -51,7 +51,7 @@ FLOORS = {
         "errors": 0,
         "metrics": 0,
         "memory": 0,
-        "description": 0,
+        "description": 3,
         "seeding": 1,
         "nodes": 1,
         "stage_loss": 1,

@@ -7,17 +7,20 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.architecture import PUBLISHED, SIZE_NOTES, Architecture
+from model.config import WMA_GIN
+from model.systems import SYSTEMS
+from orchestrator.architecture import SIZE_NOTES, Architecture
+from orchestrator.report.rows import DASH, short_count, size_notes
 from orchestrator.report.text import clean, print_columns, print_pairs
 
 
 def record(study: str, shown: Sequence[Architecture]) -> dict[str, Any]:
-    """The networks as JSON values; ``published`` is what the paper prints, a text."""
+    """The networks as JSON values; ``published`` is the count that was printed, or null."""
     rows = [
         {
             **asdict(found),
-            "parameters": found.parameters,
-            "published": PUBLISHED.get(found.model),
+            "parameters": found.parameters if found.parts else None,
+            "published": SYSTEMS[found.model].parameters,
         }
         for found in shown
     ]
@@ -26,27 +29,34 @@ def record(study: str, shown: Sequence[Architecture]) -> dict[str, Any]:
 
 def show_rows(console: Console, shown: Sequence[Architecture]) -> None:
     """One line a row."""
-    cells = [(found.row, found.reading, found.features, f"{found.parameters:,}") for found in shown]
-    heads = ["row", "reading", "features", "parameters"]
-    print_columns(console, heads, cells, numeric=[False, False, False, True])
+    cells = [
+        (found.row, found.model, found.features, _size(found), _published(found)) for found in shown
+    ]
+    heads = ["row", "model", "features", "parameters", "published"]
+    print_columns(console, heads, cells, numeric=[False, False, False, True, True])
     _print_notes(console, shown)
 
 
 def show_row(console: Console, found: Architecture) -> None:
     """One network, part by part."""
-    published = PUBLISHED.get(found.model)
-    beside = f" (the paper: {published} for the whole network)" if published else ""
+    system = SYSTEMS[found.model]
+    reading = f", reading {found.reading}" if found.model == WMA_GIN else ""
+    published = f" (published: {_published(found)})" if system.parameters else ""
     print_pairs(
         console,
         [
             ("row", found.row),
-            ("model", f"{found.model}, reading {found.reading}"),
-            ("input", f"(B, N, {found.inputs}): {found.features}, N at most {found.nodes}"),
+            ("model", f"{found.model}{reading}"),
+            ("source", system.source),
+            ("input", _input(found)),
             ("classes", f"{len(found.classes)}: {', '.join(found.classes)}"),
-            ("parameters", f"{found.parameters:,}{beside}"),
+            ("parameters", f"{_size(found)}{published}"),
         ],
     )
     console.print()
+    if not found.parts:
+        console.print("No network: a support vector machine keeps training utterances.")
+        return
     cells = [
         (part.title, part.kind, part.shape or "–", f"{part.parameters:,}") for part in found.parts
     ]
@@ -55,10 +65,26 @@ def show_row(console: Console, found: Architecture) -> None:
     _print_notes(console, [found])
 
 
+def _input(found: Architecture) -> str:
+    if not found.parts:
+        return f"(B, {found.inputs}): {found.features}, one row an utterance"
+    return f"(B, N, {found.inputs}): {found.features}, N at most {found.nodes}"
+
+
+def _size(found: Architecture) -> str:
+    return f"{found.parameters:,}" if found.parts else DASH
+
+
+def _published(found: Architecture) -> str:
+    published = SYSTEMS[found.model].parameters
+    return DASH if published is None else short_count(published)
+
+
 def _notes(shown: Sequence[Architecture]) -> tuple[str, ...]:
-    """Why published sizes are not met, for every system that is shown."""
+    """Why published sizes are not met, and whose they are, for every system that is shown."""
     models = dict.fromkeys(found.model for found in shown)
-    return tuple(note for model in models for note in SIZE_NOTES.get(model, ()))
+    why = [note for model in models for note in SIZE_NOTES.get(model, ())]
+    return (*why, *size_notes([SYSTEMS[model] for model in models]))
 
 
 def _print_notes(console: Console, shown: Sequence[Architecture]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.config import WMA_GIN
-from model.systems import SYSTEMS
+from model.systems import SYSTEMS, System
 from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, Summary
 
@@ -66,7 +66,7 @@ def sizes(summary: Summary) -> Table | None:
         (
             row.name,
             f"{row.parameters:,}" if row.parameters else DASH,
-            _count(row.paper["params"]) if "params" in row.paper else DASH,
+            short_count(row.paper["params"]) if "params" in row.paper else DASH,
             _whose_sizes(asked[row.name]),
         )
         for row in rows
@@ -96,10 +96,10 @@ def _whose_sizes(row: AskedRow) -> str:
     return "ours, free" if system.parameters is None else "ours, near the count"
 
 
-def _count(parameters: float) -> str:
+def short_count(parameters: float) -> str:
     """A published count as papers print it.
 
-    >>> _count(980_000), _count(78_000), _count(412)
+    >>> short_count(980_000), short_count(78_000), short_count(412)
     ('0.98M', '78K', '412')
     """
     if parameters >= 100_000:
@@ -241,13 +241,7 @@ def _system_notes(asked: Asked) -> list[str]:
     """Whose sizes, and who measured the published figures: what a reader must know of rivals."""
     used = dict.fromkeys(row.model for row in asked.rows)
     systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
-    near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
-    free = [s.title for s in systems if s.sizes_open and s.parameters is None]
-    notes = []
-    if near or free:
-        parts = [f"{', '.join(near)} near the published count"] if near else []
-        parts += [f"{', '.join(free)} freely"] if free else []
-        notes.append("Sizes that a paper leaves open are ours: " + "; ".join(parts) + ".")
+    notes = size_notes(systems)
     measured: dict[str, list[str]] = {}
     for system in systems:
         if system.figures:
@@ -256,6 +250,17 @@ def _system_notes(asked: Asked) -> list[str]:
         said = "; ".join(f"{', '.join(titles)} {how}" for how, titles in measured.items())
         notes.append(f"Published figures: {said}.")
     return notes
+
+
+def size_notes(systems: Sequence[System]) -> list[str]:
+    """Whose sizes are our reading, and what they were chosen by."""
+    near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
+    free = [s.title for s in systems if s.sizes_open and s.parameters is None]
+    if not near and not free:
+        return []
+    parts = [f"{', '.join(near)} near the published count"] if near else []
+    parts += [f"{', '.join(free)} freely"] if free else []
+    return ["Sizes that a paper leaves open are ours: " + "; ".join(parts) + "."]
 
 
 def _warnings(summary: Summary) -> list[str]:

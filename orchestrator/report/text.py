@@ -94,10 +94,13 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print ``name  value`` lines, aligned."""
+    """Print ``name  value`` lines, aligned; a long value goes on below its beginning."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), clean(value)))
+        lines = Text(clean(value)).wrap(console, max(20, console.width - width - 4))
+        for index, line in enumerate(lines or [Text()]):
+            head = name if index == 0 else ""
+            console.print(Text.assemble((f"  {head:<{width}}  ", "dim"), line))
 
 
 def markdown(table: Table) -> str:

@@ -109,11 +109,11 @@ def begin(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> Iterator[
     """Gives a new store, with features and no trial, as often as it is called."""
     made: list[Path] = []
 
-    def make() -> Rounds:
+    def make(store: Path | None = None) -> Rounds:
         folder = tmp_path / f"store-{len(made)}"
         folder.mkdir()
         made.append(folder)
-        shutil.copytree(ready, folder / "store")
+        shutil.copytree(store or ready, folder / "store")
         return Rounds(folder, tiny, folder / "store", reference)
 
     yield make

@@ -7,10 +7,12 @@ import os
 import random
 import resource
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil._pslinux as system
 import torch
 
 from faults.probe import attach
@@ -39,9 +41,13 @@ class Settings:
     """Whether an earlier trial left torch's settings and random state astray."""
     host: str = ""
     """Another name for this machine: its claims cannot be proven dead."""
+    clock_s: float = 0.0
+    """How far the time of day is wrong."""
 
 
-def drive(study: str, store: str, log: str, fault: str, said: str, settings: Settings) -> None:
+def drive(
+    words: Sequence[str], store: str, log: str, fault: str, said: str, settings: Settings
+) -> None:
     """Run the command in this process, until it exits or is killed."""
     os.setpgid(0, 0)
     handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -49,7 +55,7 @@ def drive(study: str, store: str, log: str, fault: str, said: str, settings: Set
     os.dup2(handle, 2)
     _apply(settings)
     attach(log, fault, store)
-    sys.argv = ["ablate", "run", study, "--store", store, "--inline"]
+    sys.argv = ["ablate", *words, "--store", store]
     command.main()
 
 
@@ -65,6 +71,11 @@ def _apply(settings: Settings) -> None:
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         limit = size + settings.more_memory
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if settings.clock_s:
+        right = time.time
+        time.time = lambda: right() + settings.clock_s
+        boot = system.boot_time()  # which moves with the clock
+        system.boot_time = lambda: boot + settings.clock_s
     if settings.cpus:
         os.sched_setaffinity(0, settings.cpus)
     if settings.host:

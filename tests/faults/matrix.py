@@ -1,5 +1,6 @@
 """The fault matrix as it was measured: one line a fault, printed at the end of the tests."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,8 +77,9 @@ class Matrix:
             yield row.line(name)
             if row.overlaps:
                 yield f"     two at once, in the lease window: {row.overlaps}"
-            for line in row.said.splitlines():
-                yield f"     {line[:75]}"
+            yield from textwrap.wrap(
+                row.said, 80, initial_indent="     ", subsequent_indent="     "
+            )
         yield FOOT
 
 

@@ -139,19 +139,22 @@ class RayRounds(Rounds):
 
     options: tuple[str, ...] = ("--cpus", "2", "--gpus", "0")
 
-    def start(
+    def start(  # type: ignore[override]
         self,
         fault: str = "",
         settings: Settings = PLAIN,
+        *,
         study: Path | None = None,
+        words: Sequence[str] = (),
         **environment: str,
-    ) -> RayRound:  # type: ignore[override]
-        """Begin a round; its fault may strike a worker."""
+    ) -> RayRound:
+        """Begin a round, of `run STUDY` or of other words; its fault may strike a worker."""
         assert settings is PLAIN, "a program of its own takes no settings"
         self._kept = checker.keep(self.log, self.store, dict(self._kept))
         self._count += 1
         said = self._folder / f"said-{self._count}.txt"
-        line = [BIN / "ablate", "run", study or self.study, "--store", self.store, *self.options]
+        words = words or ("run", str(study or self.study), *self.options)
+        line = [BIN / "ablate", *words, "--store", self.store]
         with said.open("wb") as out:
             process = subprocess.Popen(
                 line, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,

@@ -5,12 +5,14 @@ Without Ray: each round is a fork of a warm process (`driver.py`).
 
 import multiprocessing
 import os
+import re
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Protocol
 
 from faults import checker, probe
 from faults.checker import Judgement
@@ -78,23 +80,37 @@ class Rounds:
         self._kept: Mapping[str, bytes] = {}
 
     def start(
-        self, fault: str = "", settings: Settings = PLAIN, study: Path | None = None
+        self,
+        fault: str = "",
+        settings: Settings = PLAIN,
+        *,
+        study: Path | None = None,
+        words: Sequence[str] = (),
     ) -> Round:
-        """Begin a round; its fault may strike it."""
+        """Begin a round of ``run STUDY --inline``, or of other words; its fault may strike it."""
         self._kept = checker.keep(self.log, self.store, dict(self._kept))
         self._count += 1
         said = self._folder / f"said-{self._count}.txt"
+        words = words or ("run", str(study or self.study), "--inline")
         process = _FORKS.Process(
             target=drive,
-            args=(str(study or self.study), str(self.store), str(self.log), fault, str(said),
-                  settings),
-        )  # fmt: skip
+            args=(words, str(self.store), str(self.log), fault, str(said), settings),
+        )
         process.start()
         return Round(process, said)
 
-    def once(self, fault: str = "", settings: Settings = PLAIN) -> Ended:
+    def once(
+        self, fault: str = "", settings: Settings = PLAIN, *, words: Sequence[str] = ()
+    ) -> Ended:
         """A whole round."""
-        return self.start(fault, settings).ended()
+        return self.start(fault, settings, words=words).ended()
+
+    def wait_for(self, event: str, count: int = 1, limit_s: float = LIMIT_S) -> None:
+        """Until the log holds so many of an event."""
+        end = time.monotonic() + limit_s
+        while sum(line["event"] == event for line in probe.lines(self.log)) < count:
+            assert time.monotonic() < end, f"no {event}"
+            time.sleep(0.01)
 
     def killed_after(self, seconds: float, fault: str = "") -> Ended:
         """A round that is sent SIGKILL after so long, unless it ends before."""
@@ -124,8 +140,24 @@ class Rounds:
         return judgement
 
 
-Begin = Callable[[], Rounds]
-"""Gives a new store, with features and no trial (the fixture `begin`)."""
+class Begin(Protocol):
+    """The fixture `begin`: gives a new store as often as it is called."""
+
+    def __call__(self, store: Path | None = None) -> Rounds:
+        """A copy of that store; of one with features and no trial if None."""
+
+
+def said(ended: Ended, *words: str) -> str:
+    """What a person saw: the first line with one of these words, and where it was broken, the next.
+
+    Paths and ids are cut.
+    """
+    lines = ended.said.splitlines()
+    found = [n for n, line in enumerate(lines) if any(word in line for word in words)]
+    assert found, f"nothing was said of {words}: {ended.said}"
+    first = lines[found[0]]
+    whole = " ".join(lines[found[0] : found[0] + 2]) if 60 < len(first) <= 80 else first
+    return re.sub(r"[0-9a-f]{32,}", "…", re.sub(r"/[^ `]*/", "…/", whole))
 
 
 def tell(matrix: Matrix, row: str, judgement: Judgement, said: str = "") -> None:

@@ -81,8 +81,8 @@ def test_killed_at_seeded_instants_until_done(
 ) -> None:
     """One study after another, each killed again and again, until so many kills have struck.
 
-    Instants are uniform over half of what the study takes; in a tenth of the rounds the disk or a
-    read fails as well.
+    Instants are uniform over a third of what the study takes; in a tenth of the rounds a change of
+    the store is refused as well.
     """
     draw = random.Random(SEED)
     struck = 0
@@ -93,9 +93,10 @@ def test_killed_at_seeded_instants_until_done(
             fault = ""
             if draw.random() < 0.1:
                 fault = f"disk:{draw.randint(1, 120)}:{draw.choice(['enospc', 'eio', 'erofs'])}"
-            ended = rounds.killed_after(draw.uniform(0.05, 0.5 * seconds), fault)
+            ended = rounds.killed_after(draw.uniform(0.05, 0.3 * seconds), fault)
             assert ended.code in (0, 1, 3, 4, -9), ended
         judgement = rounds.judged()
         struck += sum(line["event"] == "killed" for line in probe.lines(rounds.log))
-        tell(matrix, f"36 killed at random instants, seed {SEED}", judgement)
+        if judgement.fired:  # a quick machine may finish first
+            tell(matrix, f"36 killed at random instants, seed {SEED}", judgement)
         shutil.rmtree(rounds.store)

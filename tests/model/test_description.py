@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from model import description
 from model.config import ModelConfig
-from model.description import count, describe
+from model.description import describe
+from model.graph_network import parameters_of
 from model.network import build
 
 R_STAR = ModelConfig(layer_norm=True, deep_heads=True, attention_output=True)
@@ -28,7 +29,7 @@ def test_the_examples_in_the_documentation_hold() -> None:
 def test_the_parts_sum_to_the_network(config: ModelConfig) -> None:
     network = build(config, 78, 4)
     parts = describe(network, 78, 12)
-    assert sum(part.parameters for part in parts) == count(network)
+    assert sum(part.parameters for part in parts) == parameters_of(network)
     assert len({part.title for part in parts}) == len(parts)
 
 

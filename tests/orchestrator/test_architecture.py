@@ -62,3 +62,15 @@ def test_the_note_on_the_papers_size_counts_right() -> None:
 def test_an_unknown_row_names_its_neighbour(components: Study) -> None:
     with pytest.raises(RequestError, match=r"has no row `w/o F`\. Did you mean `w/o FA`\?$"):
         architectures(components, "w/o F")
+
+
+def test_every_system_of_table_3_is_shown_with_its_own_size(root: Path) -> None:
+    found = {f.row: f for f in architectures(read_study(root / "studies" / "graph_systems.yaml"))}
+    sizes = {row: one.parameters for row, one in found.items() if one.parts}
+    assert sizes == {
+        "GCN": 76_916, "GAT": 44_164, "PATCHY-Diff": 67_586, "GA-GRU": 227_076,
+        "Amir et al.": 38_660, "Amir et al., lld78": 44_420, "L-GrIN": 92_072,
+        "L-GrIN, lld78": 115_784, "LSTM-GIN": 889_358, "WMA-GIN": 579_864,
+    }  # fmt: skip
+    assert found["eGeMAPS + SVM"].parts == ()
+    assert all(part.shape for row, one in found.items() for part in one.parts), "a part is unused"

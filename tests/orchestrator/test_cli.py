@@ -293,7 +293,7 @@ def test_networks_are_shown_in_80_columns_and_as_json(root: Path) -> None:
         assert "579,864" in text and "0.98M" in text and "976,664" in text
     told = json.loads(ablate("model", "show", path, "WMA-GIN", "--json").stdout)
     (row,) = told["rows"]
-    assert (row["parameters"], row["published"], row["inputs"]) == (579_864, "0.98M", 78)
+    assert (row["parameters"], row["published"], row["inputs"]) == (579_864, 980_000, 78)
     assert sum(part["parameters"] for part in row["parts"]) == 579_864
     assert len(told["notes"]) == 3
 

@@ -137,7 +137,7 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path)
     assert scored(ledger, lost) == before
 
 
-def broken_fit(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
+def broken_training(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
     """The first trainings raise these; all others train."""
     real, left = worker.train, list(errors)
 
@@ -161,7 +161,7 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     spoil(ledger, 2)
     with monkeypatch.context() as fault:
         # Inline, the second trial comes between the two attempts of the first.
-        broken_fit(fault, *[ZeroDivisionError("a fault of the code")] * 4)
+        broken_training(fault, *[ZeroDivisionError("a fault of the code")] * 4)
         result, events = go(smoke, store)
     failed = [e for e in events if isinstance(e, Failed)]
     assert {(e.cause, e.sentence) for e in failed} == {
@@ -172,7 +172,7 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     assert len(ledger.failures(failed[0].id)) == 2
     assert "in train" in ledger.read_failure(Path(failed[0].record)).traceback
     with monkeypatch.context() as fault:  # what is known to fail costs the next run one attempt
-        broken_fit(fault, ZeroDivisionError("a fault of the code"))
+        broken_training(fault, ZeroDivisionError("a fault of the code"))
         again, events = go(smoke, store)
     assert again.trained == 1 and len(again.failed) == 1
     assert not [e for e in events if isinstance(e, Again)]
@@ -186,7 +186,7 @@ def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
     lost = ids(ledger)[0]
     before = scored(ledger, lost)
     forget(ledger, lost)
-    broken_fit(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
+    broken_training(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
     result, events = go(smoke, store)
     assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Again)] == [
         (2, ATTEMPTS, 0.0), (3, ATTEMPTS, 0.0)
@@ -201,13 +201,13 @@ def test_a_refusal_of_the_system_is_waited_out(
     spoil(ledger, 1)
     refusal = OSError(5, "Input/output error")
     with monkeypatch.context() as fault:
-        broken_fit(fault, refusal, refusal)
+        broken_training(fault, refusal, refusal)
         result, events = go(smoke, store)
     waits = [(e.cause, e.attempt, e.wait_s) for e in events if isinstance(e, Again)]
     assert waits == [("infrastructure", 2, 0.01), ("infrastructure", 3, 0.02)]
     assert result.failed == () and result.trained == 1
     spoil(ledger, 1)
-    broken_fit(monkeypatch, *[refusal] * ATTEMPTS)
+    broken_training(monkeypatch, *[refusal] * ATTEMPTS)
     result, events = go(smoke, store)
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert failed.sentence == "[Errno 5] Input/output error (3 attempts)"
@@ -222,7 +222,7 @@ def test_memory_that_torch_does_not_get_is_infrastructure(
     spoil(ledger, 1)
     torch_says = f"[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: {sentence}"
     error = RuntimeError(torch_says if sentence != "x" else sentence)
-    broken_fit(monkeypatch, error)
+    broken_training(monkeypatch, error)
     events = go(smoke, store)[1]
     (again,) = [e for e in events if isinstance(e, Again)]
     assert again.cause == ("code" if sentence == "x" else "infrastructure")
