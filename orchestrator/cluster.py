@@ -162,7 +162,10 @@ class RayCluster:
     def _start(self) -> None:
         import ray
 
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        # A worker's death is told in a sentence, by `run`. Ray and Tune would print two pages for
+        # it; what a raylet has to say goes past Python's logging, by a switch of Ray's own (2.60).
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        ray._private.worker._worker_logs_enabled = False
         try:
             if self._address is None:
                 ray.init(
@@ -172,12 +175,12 @@ class RayCluster:
                     object_store_memory=OBJECT_STORE,
                     include_dashboard=False,
                     log_to_driver=False,
-                    logging_level=logging.ERROR,
+                    logging_level=logging.CRITICAL,
                     _node_ip_address="127.0.0.1",
                     _temp_dir=str(self._scratch / "ray"),
                 )
             else:
-                ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(address=self._address, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:
             raise LackError(
                 f"Ray did not start: {str(error).strip().splitlines()[0]} "

@@ -72,6 +72,7 @@ def test_a_worker_killed_in_an_epoch_is_replaced(tiny_ray: RayRounds, matrix: Ma
     assert judgement.fired == 1 and judgement.repeated == 1
     said = spoken(ended.said, "Again")
     assert "Its worker died. Attempt 2 of 3 in 1 s." in flat(ended.said)
+    assert "Traceback" not in ended.said and "(raylet)" not in ended.said, ended.said
     tell(matrix, "1 Ray: worker killed in an epoch", judgement, said)
 
 
@@ -85,11 +86,11 @@ def test_a_worker_killed_at_a_named_point(begin_ray: BeginRay, matrix: Matrix, p
 
 
 @pytest.mark.faults
-def test_a_worker_that_dies_every_time_fails_and_the_rest_is_done(
-    begin_ray: BeginRay, matrix: Matrix
+def test_where_every_worker_dies_each_trial_fails_with_its_attempts(
+    tiny_ray: RayRounds, matrix: Matrix
 ) -> None:
     """Every worker is killed at its first claim: nothing can be trained, and that is said."""
-    rounds = begin_ray()
+    rounds = tiny_ray
     ended = rounds.once("claimed:1+:kill")
     assert ended.code == 1, ended
     said = spoken(ended.said, "3 attempts", "failed;")
