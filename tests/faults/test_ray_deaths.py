@@ -78,8 +78,8 @@ def test_a_worker_killed_in_an_epoch_is_replaced(tiny_ray: RayRounds, matrix: Ma
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", ["claimed", "results", "committed", "swept", "released"])
-def test_a_worker_killed_at_a_named_point(begin_ray: BeginRay, matrix: Matrix, point: str) -> None:
-    rounds = begin_ray()
+def test_a_worker_killed_at_a_named_point(tiny_ray: RayRounds, matrix: Matrix, point: str) -> None:
+    rounds = tiny_ray
     ended = rounds.once(f"{point}:2:kill")
     assert ended.code == 0, ended
     tell(matrix, "2 Ray: worker killed at named points", rounds.judged())
@@ -117,10 +117,10 @@ def test_three_drivers_killed_in_one_study(begin_ray: BeginRay, matrix: Matrix) 
 
 
 @pytest.mark.faults
-def test_everything_killed_at_once(begin_ray: BeginRay, matrix: Matrix) -> None:
-    rounds = begin_ray()
+def test_everything_killed_at_once(tiny_ray: RayRounds, matrix: Matrix) -> None:
+    rounds = tiny_ray
     round = rounds.start()
-    round.until_event("committed", 3)
+    round.until_event("committed")
     round.kill_everything()
     ended = rounds.to_the_end()
     tell(
@@ -131,11 +131,11 @@ def test_everything_killed_at_once(begin_ray: BeginRay, matrix: Matrix) -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_notice_to_the_driver_ends_it_soon_and_it_can_go_on(
-    begin_ray: BeginRay, matrix: Matrix, number: signal.Signals
+    tiny_ray: RayRounds, matrix: Matrix, number: signal.Signals
 ) -> None:
-    rounds = begin_ray()
+    rounds = tiny_ray
     round = rounds.start()
-    round.until_event("committed", 2)
+    round.until_event("committed")
     others = round.tree()[1:]
     probe.note(rounds.log, "killed", target=round.pid)
     os.kill(round.pid, number)
@@ -148,10 +148,10 @@ def test_a_notice_to_the_driver_ends_it_soon_and_it_can_go_on(
 
 
 @pytest.mark.faults
-def test_ctrl_c_twice_ends_it_at_once(begin_ray: BeginRay, matrix: Matrix) -> None:
-    rounds = begin_ray()
+def test_ctrl_c_twice_ends_it_at_once(tiny_ray: RayRounds, matrix: Matrix) -> None:
+    rounds = tiny_ray
     round = rounds.start()
-    round.until_event("committed", 2)
+    round.until_event("committed")
     others = round.tree()[1:]
     probe.note(rounds.log, "killed", target=round.pid)
     os.killpg(round.pid, signal.SIGINT)  # a terminal sends it to the whole group
@@ -166,11 +166,11 @@ def test_ctrl_c_twice_ends_it_at_once(begin_ray: BeginRay, matrix: Matrix) -> No
 
 @pytest.mark.faults
 def test_a_spot_notice_to_every_process_and_20_s_later_the_end(
-    begin_ray: BeginRay, matrix: Matrix
+    tiny_ray: RayRounds, matrix: Matrix
 ) -> None:
-    rounds = begin_ray()
+    rounds = tiny_ray
     round = rounds.start()
-    round.until_event("committed", 2)
+    round.until_event("committed")
     tree = round.tree()
     for process in tree:
         try:
@@ -194,13 +194,13 @@ def test_a_spot_notice_to_every_process_and_20_s_later_the_end(
 
 @pytest.mark.faults
 def test_a_lost_node_and_what_it_trained_goes_on_elsewhere(
-    begin_ray: BeginRay, matrix: Matrix
+    tiny_ray: RayRounds, matrix: Matrix
 ) -> None:
-    rounds = begin_ray()
+    rounds = tiny_ray
     with two_nodes(rounds.log) as cluster:
         rounds.options = ("--address", cluster.address, "--gpus", "0")
         round = rounds.start(**cluster.environment)
-        round.until_event("committed", 2)
+        round.until_event("committed")
         cluster.kill(rounds.log, cluster.raylets[1])
         ended = round.ended()
     assert ended.code == 0, ended
@@ -212,13 +212,13 @@ def test_a_lost_node_and_what_it_trained_goes_on_elsewhere(
 
 @pytest.mark.faults
 def test_without_its_head_a_run_ends_within_90_s_and_can_go_on(
-    begin_ray: BeginRay, matrix: Matrix
+    tiny_ray: RayRounds, matrix: Matrix
 ) -> None:
-    rounds = begin_ray()
+    rounds = tiny_ray
     with two_nodes(rounds.log) as cluster:
         rounds.options = ("--address", cluster.address, "--gpus", "0")
         round = rounds.start(**cluster.environment)
-        round.until_event("committed", 2)
+        round.until_event("committed")
         began = time.monotonic()
         cluster.kill(rounds.log, cluster.gcs)
         ended = round.ended(90)
