@@ -501,7 +501,8 @@ def _own_signals() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
-                signal.signal(number, handler)
+                if handler is not None:  # None: not Python's, so not ours
+                    signal.signal(number, handler)
 
 
 def _cuda_works() -> bool:
