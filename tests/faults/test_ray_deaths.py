@@ -1,6 +1,6 @@
 """Real processes of a real Ray are killed: workers, drivers, nodes, the head, everything.
 
-One kill of a worker runs in `make test`; all else in `make faults`.
+One kill of a worker and one notice run in `make test`; all else in `make faults`.
 """
 
 import os
@@ -128,8 +128,9 @@ def test_everything_killed_at_once(tiny_ray: RayRounds, matrix: Matrix) -> None:
     )
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.faults), signal.SIGTERM]
+)
 def test_a_notice_to_the_driver_ends_it_soon_and_it_can_go_on(
     tiny_ray: RayRounds, matrix: Matrix, number: signal.Signals
 ) -> None:
