@@ -246,7 +246,7 @@ def test_thirty_seeded_kills(begin_ray: BeginRay, matrix: Matrix) -> None:
         while code != 0:
             round = rounds.start()
             try:
-                while round.alive and struck < 40:
+                while round.alive and struck < 30:
                     struck += strike(round, draw) != "nobody"
             except AssertionError:
                 assert not round.alive, round.said  # it ended while a strike was waiting
