@@ -72,6 +72,11 @@ class RayRound:
                 now.pop(line["pid"], None)
         return [pid for pid in now if psutil.pid_exists(pid)]
 
+    def workers(self) -> list[int]:
+        """Of those the ones that are surely this run's: numbers are used again."""
+        own = {process.pid for process in self.tree()}
+        return [pid for pid in self.busy() if pid in own]
+
     def until(self, what: Callable[[], object], limit_s: float = LIMIT_S) -> None:
         """Wait until it is true; not longer than the round lives."""
         end = time.monotonic() + limit_s
@@ -185,8 +190,8 @@ def strike(round: RayRound, draw: random.Random) -> str:
         round.kill_driver()
     elif whom == "everything":
         round.kill_everything()
-    elif busy := round.busy():
-        round.kill(draw.choice(busy))
+    elif workers := round.workers():
+        round.kill(draw.choice(workers))
     else:
         return "nobody"
     return whom
