@@ -14,7 +14,10 @@ pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quie
 BARE = """\
 import ray
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-ray.get(ray.remote(int).remote())
+@ray.remote
+def one():
+    return 1
+ray.get(one.remote())
 """
 
 
