@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from orchestrator import files
 from orchestrator.errors import DamageError, LackError, RequestError
@@ -38,15 +38,22 @@ from orchestrator.trials import canonical, digest
 FORMAT = 1
 
 OUTCOME = "outcome.json"
+MOST_TENSORS = 4 * 1024**3
+"""Bytes of a file of tensors or predictions that is read."""
 AT_ONCE = 16
 """Requests to an object store that wait together."""
 FAILURE = re.compile(r"failure-([0-9]+)\.json")
+ATTEMPT = re.compile(r"attempt-[0-9a-z-]{1,40}")
+_FILE = re.compile(r"[a-z][a-z0-9_-]*\.[a-z0-9]+")
+_SHORTEST = 6
+"""Digits of the shortest beginning that stands for a trial's id."""
 
 Choice = Literal["chosen", "last_epoch", "best_on_test"]
 CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
 Unit = Literal["utterance", "segment"]
 Cause = Literal["infrastructure", "data", "code", "diverged"]
 Committed = Literal["committed", "same", "different"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +88,8 @@ class Outcome:
     finished: float = 0.0
     resumed: int = 0
     """Epochs that an earlier, interrupted attempt had already trained."""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what trained it; empty in records from before they were kept."""
 
     @property
     def scored_part(self) -> dict[str, Any]:
@@ -101,6 +110,16 @@ class Failure:
     attempt: str
     host: str
     finished: float = field(default_factory=time.time)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What was to be trained; empty in records from before it was kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flight:
+    """How far a trial in flight has come."""
+
+    epoch: int
+    log: tuple[str, ...]
 
 
 class Ledger:
@@ -164,7 +183,7 @@ class Ledger:
     def _check_format(self) -> None:
         marker = self.root / "store.json"
         try:
-            found = json.loads(marker.read_bytes())["format"]
+            found = files.read_json(marker)["format"]
         except (OSError, ValueError, KeyError, TypeError):
             raise DamageError(f'`{marker}` is damaged: it must say {{"format":1}}.') from None
         if found != FORMAT:
@@ -197,11 +216,13 @@ class Ledger:
         """All of one trial."""
         if not re.fullmatch(r"[0-9a-f]{64}", id):
             raise RequestError(f"A trial's id must be 64 hex digits, but is `{id[:80]}` instead.")
-        return self.trials / id
+        return _no_link(self.trials / id)
 
     def attempt_folder(self, id: str, attempt: str) -> Place:
         """What one attempt wrote."""
-        return self.trial_folder(id) / attempt
+        if not ATTEMPT.fullmatch(attempt):
+            raise DamageError(f"An attempt must be named `attempt-...`, but is `{attempt[:80]}`.")
+        return _no_link(self.trial_folder(id) / attempt)
 
     def claim_file(self, id: str) -> Place:
         """Who trains the trial now."""
@@ -261,24 +282,26 @@ class Ledger:
         """
         path = self.trial_folder(id) / OUTCOME
         try:
-            blob = path.read_bytes()
+            record = files.read_json(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise DamageError(f"`{path}` cannot be read: {error.strerror}.") from None
+        except ValueError:
+            record = None  # told below, like any other damage
         remedy = f"Nothing else is affected. Move `{path.parent}` away and run again to train it."
         try:
-            record = json.loads(blob)
             body = record["outcome"]
             whole = record["sha256"] == digest(body) and body["id"] == id
-            if not whole or digest(body["identity"]) != id:
+            named = ATTEMPT.fullmatch(body["attempt"]) and all(map(_FILE.fullmatch, body["files"]))
+            if not whole or not named or digest(body["identity"]) != id:
                 raise DamageError(f"The outcome `{path}` is not what was written. {remedy}")
             scores = tuple(
                 Scores(**{**s, "confusion": tuple(tuple(row) for row in s["confusion"])})
                 for s in body["scores"]
             )
             return Outcome(**{**body, "scores": scores})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise DamageError(f"The outcome `{path}` is damaged. {remedy}") from None
 
     def outcomes(self, ids: Iterable[str]) -> dict[str, Outcome]:
@@ -288,12 +311,49 @@ class Ledger:
             DamageError: as ``outcome``.
         """
         wanted = list(dict.fromkeys(ids))
-        found = zip(wanted, _each(self.outcome, wanted, self.root), strict=True)
+        found = zip(wanted, self.each(self.outcome, wanted), strict=True)
         return {id: outcome for id, outcome in found if outcome is not None}
+
+    def find(self, beginning: str) -> str:
+        """The id of the one trial that begins so: of those that have a folder or stand in a study.
+
+        Raises:
+            RequestError: it is too short, or no trial or several begin so.
+        """
+        if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},64}}", beginning):
+            raise RequestError(
+                f"A trial's ID must be {_SHORTEST} to 64 hex digits, but is `{beginning[:80]}` "
+                "instead. `ablate status STUDY --json` lists them."
+            )
+        known = {id for id in files.folders_in(self.trials) if re.fullmatch("[0-9a-f]{64}", id)}
+        found = sorted(id for id in known if id.startswith(beginning))
+        if not found:
+            asked = {trial.id for study in self.snapshots() for trial in study.trials}
+            found = sorted(id for id in asked if id.startswith(beginning))
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RequestError(
+                f"No trial in `{self.root}` begins with `{beginning}`. "
+                "`ablate status STUDY --json` lists them."
+            )
+        shown = ", ".join(f"`{id[:16]}`" for id in found[:4])
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        raise RequestError(
+            f"`{beginning}` must be the beginning of one trial's ID, but {len(found)} begin so: "
+            f"{shown}{more}."
+        )
 
     def files_of(self, ids: Iterable[str]) -> dict[str, set[str]]:
         """Trial -> names of the files in its folder, checkpoints and records alike."""
         return files.names_in(self.trials, ids)
+
+    def each(self, work: Callable[[str], T], ids: Sequence[str]) -> list[T]:
+        """The work of every id; an object store is asked for several at once."""
+        if not files.is_remote(self.root) or not ids:
+            return [work(id) for id in ids]
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            return list(threads.map(work, ids))
 
     def is_done(self, id: str) -> bool:
         """Whether there is a record; it is not read."""
@@ -350,9 +410,40 @@ class Ledger:
 
     def read_failure(self, path: Place) -> Failure:
         """One failed attempt."""
-        return Failure(**_read_json(path))
+        try:
+            return Failure(**_read_json(path))
+        except TypeError:
+            raise DamageError(f"`{path}` is not what was written: move it away.") from None
+
+    # --- trials in flight -------------------------------------------------------------------
+
+    def flight(self, id: str) -> Flight:
+        """How far a trial in flight has come, by its newest checkpoint; nowhere without one."""
+        try:
+            numbers = files.read_json(self.checkpoint_file(id))["numbers"]
+            log = tuple(str(line) for line in numbers.get("log", ()))
+            return Flight(epoch=int(numbers["history"][-1]["number"]), log=log)
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return Flight(epoch=0, log=())
 
     # --- files of an attempt ----------------------------------------------------------------
+
+    def read_file(self, outcome: Outcome, name: str) -> bytes:
+        """A file of a finished trial, proven against its record.
+
+        Raises:
+            DamageError: it is not what was written, or gone.
+        """
+        path = self.attempt_folder(outcome.id, outcome.attempt) / name
+        try:
+            blob = files.read(path, MOST_TENSORS)
+        except OSError as error:
+            raise DamageError(f"`{path}` cannot be read: {error.strerror}.") from None
+        if hashlib.sha256(blob).hexdigest() != outcome.files.get(name):
+            raise DamageError(
+                f"`{path}` is not what was written; the scores stand in the outcome and are whole."
+            )
+        return blob
 
     def write_attempt(self, id: str, attempt: str, files: Mapping[str, bytes]) -> dict[str, str]:
         """Write an attempt's files durably; returns their sha256 by name."""
@@ -372,12 +463,16 @@ def _refused(root: Place, error: Exception, what: str) -> Exception:
     )
 
 
-def _each(work: Callable[[str], Any], ids: Sequence[str], root: Place) -> list[Any]:
-    """The work of every id; an object store is asked for several at once."""
-    if not files.is_remote(root) or not ids:
-        return [work(id) for id in ids]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(work, ids))
+def _no_link(folder: Place) -> Place:
+    """The folder, unless it is a link: in a store that was made elsewhere it could lead anywhere.
+
+    The store itself and the folders right in it may be links: a person sets those.
+    """
+    if isinstance(folder, Path) and folder.is_symlink():
+        raise DamageError(
+            f"`{folder}` must be a folder of the store, but is a link instead: move it away."
+        )
+    return folder
 
 
 def new_attempt() -> str:
@@ -412,15 +507,18 @@ def _read_snapshot(path: Place) -> Asked:
     try:
         if digest(record)[:12] == path.stem.rpartition("@")[2]:
             return Asked.from_json(record)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass  # told below, like any other damage
     raise DamageError(f"The snapshot `{path}` is not what was written: move it away.")
 
 
 def _read_json(path: Place) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return files.read_json(path)
+    except OSError as error:
+        reason = error.strerror or "it is gone"
+        raise DamageError(f"`{path}` cannot be read: {reason}. Move it away.") from None
+    except ValueError:
         raise DamageError(
             f"`{path}` is damaged: it must be a JSON text. Move it away and run again."
         ) from None

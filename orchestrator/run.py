@@ -240,6 +240,7 @@ class _Loop:
             epoch=0,
             attempt=new_attempt(),
             host=socket.gethostname(),
+            identity=task.identity,
         )
         record = self._ledger.fail(failure)
         self._hear(Failed(task.id, "infrastructure", sentence, str(record)))

@@ -15,6 +15,8 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
+        "printable": 0,
+        "libraries": 0,
         "files": 1,
         "yaml_lines": 1,
         "values": 2,
@@ -30,6 +32,8 @@ FLOORS = {
         "events": 8,
         "cluster": 9,
         "summary": 8,
+        "status": 9,
+        "trial_record": 10,
         "plan": 8,
         "worker": 10,
         "run": 11,
@@ -38,7 +42,9 @@ FLOORS = {
         "report.text": 13,
         "report.live": 14,
         "report.corpora": 14,
-        "cli": 15,
+        "report.studies": 14,
+        "report.trial": 15,
+        "cli": 16,
     },
     "model": {
         "config": 0,

@@ -13,6 +13,7 @@ from orchestrator.cli.options import (
     refuse_config_elsewhere,
 )
 from orchestrator.errors import Interrupted, RequestError
+from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from orchestrator.verify import Verified
@@ -107,7 +108,7 @@ def verify(
     _show(found)
     if repair and asked is not None and not found.audio:
         for name in features.repair(ledger, found):
-            print(f"deleted {name}")
+            print(clean(f"deleted {name}"))
         with view:
             features.build(asked, ledger, view.hear, processes=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
@@ -119,8 +120,8 @@ def verify(
 
 def _show(found: "Verified") -> None:
     for finding in found.findings:
-        print(f"{finding.kind}: {finding.sentence}")
+        print(clean(f"{finding.kind}: {finding.sentence}"))
     for sentence in found.audio:
-        print(f"audio: {sentence}")
+        print(clean(f"audio: {sentence}"))
     whole = found.shards - len({f.file for f in found.findings if f.remove})
     print(f"{found.shards} shards, {whole} whole.")

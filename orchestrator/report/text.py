@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,15 +19,14 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from orchestrator.printable import clean
 from orchestrator.report.rows import Table, as_json, flat
 from orchestrator.summary import Summary
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Text of unknown origin without control characters: safe to print in a terminal."""
-    return _CONTROL.sub("?", text)
+_MARKUP = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "[": "\\[", "]": "\\]"}
+)
+"""What Markdown would take for a tag, a cell's end, a link or an image."""
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -85,25 +83,45 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print ``name  value`` lines, aligned."""
+    """Print ``name  value`` lines, aligned; a long value goes on below itself."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), clean(value)))
+        lines = textwrap.wrap(
+            clean(value), max(20, console.width - width - 4), break_on_hyphens=False
+        )
+        for index, line in enumerate(lines or [""]):
+            head = clean(name) if not index else ""
+            console.print(Text.assemble((f"  {head:<{width}}  ", "dim"), line))
+
+
+def duration(seconds: float | None) -> str:
+    """``45 s``, ``12 min``, ``3 h 20 min``; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def markdown(table: Table) -> str:
     """A GitHub-flavoured Markdown table with title and footnotes."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(clean(c).replace("|", "\\|") for c in cells) + " |"
+        return "| " + " | ".join(map(_marked, cells)) + " |"
 
-    parts = [f"**{clean(table.title)}**", "", clean(table.subtitle), ""]
+    parts = [f"**{_marked(table.title)}**", "", _marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
     parts += [line(row) for row in table.cells]
-    parts += ["", *(f"- {clean(note)}" for note in table.footnotes)]
+    parts += ["", *(f"- {_marked(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
+
+
+def _marked(text: str) -> str:
+    """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
+    return clean(text).translate(_MARKUP)
 
 
 def csv_text(summaries: Sequence[Summary]) -> str:
@@ -118,9 +136,10 @@ def csv_text(summaries: Sequence[Summary]) -> str:
 
 
 def _safe_cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return "" if value is None else value
+    if not isinstance(value, str):
+        return "" if value is None else value
+    formula = value.lstrip().startswith(("=", "+", "-", "@")) or value.startswith(("\t", "\r"))
+    return ("'" if formula else "") + clean(value)
 
 
 def json_text(summaries: Sequence[Summary]) -> str:
