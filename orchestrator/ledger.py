@@ -10,6 +10,7 @@
     trials/<id>/claim.json             who trains it now
     trials/<id>/checkpoint*            where a trial in flight goes on
     trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
+                                       (and rerun.json, of a training that was asked for again)
 
 The store is a folder, or `s3://BUCKET/PATH`; of an object store, shards and synthesised speech
 are kept in a cache of each machine as well (`mirror.py`).
@@ -38,6 +39,8 @@ from orchestrator.trials import canonical, digest
 FORMAT = 1
 
 OUTCOME = "outcome.json"
+RERUN = "rerun.json"
+"""In an attempt's folder: what a training that was asked for again gave."""
 MOST_TENSORS = 4 * 1024**3
 """Bytes of a file of tensors or predictions that is read."""
 AT_ONCE = 16
@@ -428,6 +431,18 @@ class Ledger:
 
     # --- files of an attempt ----------------------------------------------------------------
 
+    def keep_rerun(self, outcome: Outcome) -> None:
+        """Keep, beside its files, what a training that counts for nothing gave."""
+        folder = self.attempt_folder(outcome.id, outcome.attempt)
+        create_once(folder / RERUN, canonical(asdict(outcome)).encode())
+
+    def remove_attempt(self, id: str, attempt: str) -> None:
+        """Remove an attempt's files: those of one that no record names."""
+        folder = self.attempt_folder(id, attempt)
+        for path in files.files_in(folder, "*"):
+            path.unlink(missing_ok=True)
+        files.remove_empty(folder)
+
     def read_file(self, outcome: Outcome, name: str) -> bytes:
         """A file of a finished trial, proven against its record.
 
@@ -473,6 +488,48 @@ def _no_link(folder: Place) -> Place:
             f"`{folder}` must be a folder of the store, but is a link instead: move it away."
         )
     return folder
+
+
+def read_history(blob: bytes) -> list[Any]:
+    """One entry an epoch, of a ``history.json`` that has been proven.
+
+    Raises:
+        DamageError: it was written by something else.
+    """
+    try:
+        history = json.loads(blob)
+    except (ValueError, RecursionError):
+        history = None
+    if not isinstance(history, list):
+        raise DamageError("A `history.json` must hold a list, but holds something else.")
+    return history
+
+
+Key = tuple[str, int, str]
+"""Utterance, number of the segment, choice of epoch."""
+
+
+def read_predictions(blob: bytes) -> dict[Key, list[float]]:
+    """Key -> probabilities of the classes, of a ``predictions.parquet`` that has been proven.
+
+    Raises:
+        DamageError: it was written by something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
+        classes = [columns[name] for name in columns if name.startswith("p_")]
+        keys = zip(columns["utterance"], columns["segment"], columns["choice"], strict=True)
+        return {
+            (str(utterance), int(segment), str(choice)): [float(p) for p in probabilities]
+            for (utterance, segment, choice), probabilities in zip(
+                keys, zip(*classes, strict=True), strict=True
+            )
+        }
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
 
 
 def new_attempt() -> str:

@@ -37,6 +37,7 @@ FLOORS = {
         "plan": 8,
         "worker": 10,
         "run": 11,
+        "rerun": 11,
         "verify": 12,
         "report.rows": 12,
         "report.text": 13,
@@ -44,6 +45,7 @@ FLOORS = {
         "report.corpora": 14,
         "report.studies": 14,
         "report.trial": 15,
+        "report.rerun": 15,
         "cli": 16,
     },
     "model": {
