@@ -8,7 +8,7 @@ Identity (`Selection.digest`) is content: audio and labels. Paths, roots and tim
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -179,10 +179,12 @@ class Corpus:
     def select(self, emotions: Mapping[str, Sequence[str]]) -> Selection:
         """Choose utterances by label: class name -> the corpus labels it gathers.
 
-        Classes are numbered in alphabetical order.
+        Classes are numbered in alphabetical order. A label that the corpus lacks gathers nothing
+        (excited, outside of IEMOCAP), unless it looks like one that was left out by a typo.
 
         Raises:
-            CorpusError: a class has no utterance, a label stands in two classes, or no class.
+            CorpusError: a class has no utterance, a label stands in two classes or in none of the
+                corpus, or no class.
         """
         label_of = self._labels(emotions)
         classes = tuple(sorted(emotions))
@@ -195,6 +197,7 @@ class Corpus:
         empty = sorted(set(range(len(classes))) - {label for _, label in chosen})
         if empty:
             raise CorpusError(self._no_utterance(classes[empty[0]], emotions[classes[empty[0]]]))
+        self._refuse_typos(label_of)
         return Selection(
             corpus=self, classes=classes, items=chosen, left_out=dict(sorted(rest.items()))
         )
@@ -214,6 +217,16 @@ class Corpus:
                     )
         return label_of
 
+    def _refuse_typos(self, wanted: Collection[str]) -> None:
+        known = self.emotions()
+        for label in sorted(set(wanted) - set(known)):
+            near = get_close_matches(label, sorted(set(known) - set(wanted)), n=1, cutoff=0.8)
+            if near:
+                raise CorpusError(
+                    f"`{label}` in `emotions` must be a label of corpus `{self.name}`, but its "
+                    f"labels are {_listed(tuple(known))} instead: did you mean `{near[0]}`?"
+                )
+
     def _no_utterance(self, name: str, labels: Sequence[str]) -> str:
         known = self.emotions()
         near = [m for label in labels for m in get_close_matches(label, known, n=1)]
@@ -231,8 +244,9 @@ def canonical_digest(value: Any) -> str:
 
 
 def some(paths: Sequence[str]) -> str:
-    """The first three, and whether there are more."""
-    return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+    """The first three, and how many more there are."""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(paths[:3]) + more
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,4 +1,9 @@
-"""Audio files to nodes: in one process, in several, or where the caller maps. Light to import."""
+"""Audio files to nodes: in threads, or where the caller maps. Light to import.
+
+Threads, since what computes (openSMILE, librosa's FFT, soxr, libsndfile) does so without Python's
+lock. Processes of their own were tried: each takes 0.9 s of a core before its first file, as much
+as eighty utterances of a second, so two of them lost to one core below some 200 files.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.audio import RATE, read_mono
-from features.errors import DamageError, MissingError
+from features.errors import DamageError
 from features.feature_set import FeatureSet
 from features.segments import pool
 
@@ -15,13 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FILES_A_PROCESS = 40
-"""Starting a process costs about a second, as much as this many short files."""
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One file to read. Pickles."""
+    """One file to read. Pickles, for other machines."""
 
     path: Path
     start: float | None
@@ -57,43 +59,24 @@ def extract_file(task: Task) -> "NDArray[np.float32]":
 
 @contextmanager
 def extracted(
-    tasks: Sequence[Task], processes: int, elsewhere: Map | None = None
+    tasks: Sequence[Task], threads: int, elsewhere: Map | None = None
 ) -> Iterator[Iterator["NDArray[np.float32]"]]:
-    """Nodes of every task, in the order of the tasks.
+    """Nodes of every task, in the order of the tasks; the same bits whatever the number of threads.
 
-    Fresh interpreters do the work, `processes` at most; few files are done right here instead;
-    with `elsewhere`, it is handed all of them.
-    Leaving the context early, interrupts included, ends the processes.
+    `threads` at most run at once; with `elsewhere`, it is handed all of them instead.
+    Leaving the context early, interrupts included, ends each thread after its file.
 
     Raises:
         DamageError: as `extract_file`.
-        MissingError: a process was killed from outside.
     """
     if elsewhere is not None:
         yield elsewhere(extract_file, tasks)
         return
-    processes = min(processes, -(-len(tasks) // FILES_A_PROCESS))
-    if processes <= 1:
-        yield map(extract_file, tasks)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from concurrent.futures import ThreadPoolExecutor
 
-    # Spawned, not forked: the caller may have threads. An interrupt is ours to handle, not theirs.
-    workers = ProcessPoolExecutor(processes, get_context("spawn"), _ignore_interrupts)
+    # One thread is a thread too: the caller's own would hear an interrupt only after its file.
+    workers = ThreadPoolExecutor(max(threads, 1), "extraction")
     try:
-        yield workers.map(extract_file, tasks, chunksize=4)
-    except BrokenProcessPool as error:
-        raise MissingError(
-            "A process that computes features was killed from outside (memory?): what is done is "
-            "kept, so run the same command again, with fewer processes if it recurs."
-        ) from error
+        yield workers.map(extract_file, tasks)
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

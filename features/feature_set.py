@@ -31,6 +31,8 @@ class FeatureSet:
     """Everything but the audio that the numbers depend on. Light: starts no engine."""
     frame_step_ms: int = FRAME_STEP_MS
     """Milliseconds from frame to frame."""
+    first_ms: float = 12.5
+    """Milliseconds from the start to the middle of the first frame's window: 25 ms as a rule."""
 
 
 def versions(*packages: str) -> list[str]:

@@ -64,7 +64,7 @@ def build(
     selection: Selection,
     config: FeatureConfig,
     tell: Tell = nothing,
-    processes: int = 1,
+    threads: int = 1,
     *,
     features: FeatureSet | None = None,
     elsewhere: Map | None = None,
@@ -78,13 +78,12 @@ def build(
         selection: the chosen utterances.
         config: which descriptors, in which nodes.
         tell: progress.
-        processes: the most that run at once (see `extraction`).
+        threads: the most that run at once (see `extraction`).
         features: the descriptors themselves, where they have no name of ours.
-        elsewhere: maps the work to other machines, in place of processes.
+        elsewhere: maps the work to other machines, in place of threads.
 
     Raises:
         DamageError: an audio file cannot be read or gives values that are no numbers.
-        MissingError: a process was killed from outside.
     """
     chosen = features or feature_set(config.features)
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +99,7 @@ def build(
     ]  # fmt: skip
     _refuse_other_audio(selection.corpus, todo, kept)
     done = 0
-    with extraction.extracted(tasks, processes, elsewhere) as results:
+    with extraction.extracted(tasks, threads, elsewhere) as results:
         for speaker, utterances in todo.items():
             values = []
             for u in utterances:

@@ -54,7 +54,7 @@ def run(
     cluster: Cluster,
     tell: Tell,
     *,
-    processes: int = 1,
+    threads: int = 1,
     allow_config: bool = False,
 ) -> RunResult:
     """Train what the ledger lacks of a study.
@@ -64,7 +64,7 @@ def run(
         ledger: the store.
         cluster: where to train; entered only when there is something to train.
         tell: hears every event, in this process.
-        processes: processes for feature extraction.
+        threads: threads for feature extraction.
         allow_config: whether `features: opensmile:PATH.conf` may run here.
 
     Raises:
@@ -81,7 +81,7 @@ def run(
     if not to_train:
         tell(Planned(plan.placed, frozenset(plan.done), 0))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
-    prepare(plan, to_train, ledger, tell, processes)
+    prepare(plan, to_train, ledger, tell, threads)
     tell(Progress("starting workers", 0, 0))
     with cluster:
         if cluster.note:
@@ -97,12 +97,12 @@ def prepare(
     to_train: tuple[Placed, ...],
     ledger: Ledger,
     tell: Tell,
-    processes: int,
+    threads: int,
     elsewhere: Map | None = None,
 ) -> None:
     """Make the audio and the features that these trials need, and no others.
 
-    `elsewhere` maps the extraction to other machines, in place of processes here.
+    `elsewhere` maps the extraction to other machines, in place of threads here.
     """
     from features import shards
 
@@ -122,7 +122,7 @@ def prepare(
                 plan.selection,
                 config,
                 lambda done, total: tell(Progress("extracting features", done, total)),
-                processes,
+                threads,
                 features=plan.features[config.features],
                 elsewhere=elsewhere,
             )

@@ -36,7 +36,7 @@ def build(
     ledger: Ledger,
     tell: Tell,
     *,
-    processes: int,
+    threads: int,
     allow_config: bool = False,
     elsewhere: Map | None = None,
 ) -> Plan:
@@ -46,7 +46,7 @@ def build(
         AblateError, FeatureError: as ``run`` before it trains.
     """
     plan = make(study, ledger, allow_config=allow_config)
-    prepare(plan, plan.placed, ledger, tell, processes, elsewhere)
+    prepare(plan, plan.placed, ledger, tell, threads, elsewhere)
     return plan
 
 

@@ -43,6 +43,7 @@ FLOORS = {
         "report.text": 13,
         "report.live": 14,
         "report.corpora": 14,
+        "report.figures": 14,
         "report.studies": 14,
         "report.trial": 15,
         "report.rerun": 15,
@@ -92,12 +93,14 @@ FLOORS = {
         "shards": 4,
         "verification": 5,
         "dataset": 5,
+        "closeup": 4,
     },
 }
 
 # One door per engine and room: the modules (or the folder) that may import it.
 DOORS = {
     "ray": {"orchestrator.cluster"},
+    "matplotlib": {"orchestrator.report.figures"},
     "optuna": {"orchestrator.search"},
     "opensmile": {"features.smile"},
     "pyarrow": {"features.shard_file", "features.corpora.table", "orchestrator.ledger"},
@@ -129,6 +132,7 @@ HEAVY = {
     "librosa",
     "audformat",
     "pandas",
+    "matplotlib",
 }
 
 # Light modules of the rooms, open to all of the orchestrator; the rest is the worker's alone,
@@ -146,6 +150,7 @@ OPEN = {
     "features.feature_set",
     "features.smile_config",
     "features.inspection",
+    "features.closeup",
 }
 EXTRA = {
     "orchestrator.run": {"features.shards"},

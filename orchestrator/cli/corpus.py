@@ -109,7 +109,7 @@ def check(
     from orchestrator.report.text import console_for, progress
 
     ledger = Ledger.look(store)
-    corpus = _registered(name, ledger)
+    corpus = registered(name, ledger)
     if not Path(corpus.root).is_dir():
         corpus = catalogue.refresh(corpus)  # says what to do about a folder that is gone
     with progress("listening") as tell:
@@ -154,7 +154,7 @@ def folds(
         raise RequestError(
             f"`--folds` must be a whole number or `published`, but is `{count}` instead."
         )
-    chosen = corpora.selection(_registered(name, Ledger.look(store)))
+    chosen = corpora.selection(registered(name, Ledger.look(store)))
     record = corpora.folds_record(chosen, deal(chosen, wanted))
     if as_json:
         print(json.dumps(record, indent=2))
@@ -162,14 +162,19 @@ def folds(
         corpora.show_folds(console_for(), record, chosen)
 
 
-def _registered(name: str, ledger: "Ledger") -> "Corpus":
+def registered(name: str, ledger: "Ledger") -> "Corpus":
+    """The corpus of that name, as it was registered; demo needs no registering.
+
+    Raises:
+        LackError: it is not registered.
+    """
     from features import catalogue
     from features.corpus import Corpus
     from orchestrator.plan import unregistered
 
-    registered: dict[str, Any] = ledger.corpora()
-    if name == "demo" and name not in registered:
+    known: dict[str, Any] = ledger.corpora()
+    if name == "demo" and name not in known:
         return catalogue.read(name, ledger.corpus_folder(name))
-    if name not in registered:
+    if name not in known:
         raise unregistered(name, ledger)
-    return Corpus.from_json(registered[name])
+    return Corpus.from_json(known[name])

@@ -1,4 +1,4 @@
-"""``ablate features build | verify | list``: frame descriptors, without a training."""
+"""``ablate features list | show | build | verify``: frame descriptors, without a training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
+    from features.corpus import Utterance
     from orchestrator.verify import Verified
 
 CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")]
@@ -23,8 +24,9 @@ CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(help="Build and verify frame features.", no_args_is_help=True)
+    group = typer.Typer(help="Show, build and verify frame features.", no_args_is_help=True)
     group.command("list")(list_)
+    group.command("show")(show)
     group.command("build")(build)
     group.command("verify")(verify)
     app.add_typer(group, name="features")
@@ -38,6 +40,62 @@ def list_() -> None:
     cells = [(known.name, known.about) for known in SETS.values()]
     cells.append(("opensmile:PATH.conf", "your configuration, with --allow-config"))
     print_columns(console_for(), ["features", "what"], cells)
+
+
+def show(
+    utterance: Annotated[
+        str, typer.Argument(help="An id of a registered corpus (or demo), or an audio file.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write: .png, .svg or .pdf.")
+    ],
+    features: Annotated[str, typer.Option("--features", help="A set; see `features list`.")] = (
+        "lld78"
+    ),
+    corpus: Annotated[str, typer.Option("--corpus", help="Whose id it is.")] = "",
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Draw UTTERANCE over time: waveform, log-Mel, pitch, descriptors, and where graphs are cut.
+
+    Computed from the audio: nothing need be built before.
+    """
+    from features.closeup import close_up
+    from features.descriptors import feature_set
+    from orchestrator.report import figures
+
+    figures.refuse_no_picture(output)
+    feature_set(features)
+    if not corpus and Path(utterance).exists():
+        seen = close_up(Path(utterance), features)
+    else:
+        path, found = _recording(utterance, corpus, store)
+        seen = close_up(path, features, found)
+    figures.draw(seen, output)
+    print(f"Drew {seen.name} ({seen.seconds:.2f} s, {len(seen.frames_TF)} frames) in {output}.")
+    for doubt in seen.doubts:
+        print(f"It looks wrong: {doubt}.")
+
+
+def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
+    """Where the utterance of that id lies; the demo's is spoken first."""
+    from features import catalogue, closeup
+    from features.errors import MissingError
+    from orchestrator.cli.corpus import registered
+    from orchestrator.ledger import Ledger
+
+    ledger = Ledger.look(store)
+    known = []
+    for each in [name] if name else sorted({*ledger.corpora(), "demo"}):
+        try:
+            known.append(registered(each, ledger))
+        except MissingError:  # the demo's synthesiser is an extra
+            if name:
+                raise
+    corpus, utterance = closeup.find(known, id)
+    if corpus.name in catalogue.SYNTHESISED:
+        Ledger.open(store)
+        catalogue.prepare(corpus)
+    return Path(corpus.root) / utterance.path, utterance
 
 
 def build(
@@ -59,18 +117,14 @@ def build(
 
     refuse_config_elsewhere(allow_config, address)
     asked, ledger, view = read_study(study), Ledger.open(store), View(console_for())
-    processes = cpus or cpu_count()
+    threads = cpus or cpu_count()
     try:
         with view:
             if address is None:
-                features.build(
-                    asked, ledger, view.hear, processes=processes, allow_config=allow_config
-                )
+                features.build(asked, ledger, view.hear, threads=threads, allow_config=allow_config)
             else:
                 with RayCluster(address=address, store=ledger.root) as cluster:
-                    features.build(
-                        asked, ledger, view.hear, processes=processes, elsewhere=cluster.map
-                    )
+                    features.build(asked, ledger, view.hear, threads=threads, elsewhere=cluster.map)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
@@ -110,7 +164,7 @@ def verify(
         for name in features.repair(ledger, found):
             print(clean(f"deleted {name}"))
         with view:
-            features.build(asked, ledger, view.hear, processes=cpus or cpu_count(),
+            features.build(asked, ledger, view.hear, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
             found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
         print("Repaired." if not found.damage else "Not all could be repaired.")

@@ -59,13 +59,13 @@ def run(
     refuse_config_elsewhere(allow_config, address)
     asked = read_study(study)
     ledger = Ledger.open(store)
-    processes = cpus or cpu_count()
+    threads = cpus or cpu_count()
     cluster: Cluster
     if inline:
         cluster = InlineCluster(gpus or 0)
     else:
         cluster = RayCluster(
-            cpus=processes,
+            cpus=threads,
             gpus=gpus,
             gpus_per_trial=gpus_per_trial,
             address=address,
@@ -75,7 +75,7 @@ def run(
     try:
         with view:
             result = run_study(
-                asked, ledger, cluster, view.hear, processes=processes, allow_config=allow_config
+                asked, ledger, cluster, view.hear, threads=threads, allow_config=allow_config
             )
     except KeyboardInterrupt:
         raise Interrupted(

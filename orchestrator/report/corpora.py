@@ -106,9 +106,7 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
     gathered = {label: name for name, labels in DEFAULT_EMOTIONS.items() for label in labels}
     console.print()
     cells = [(e, str(n), gathered.get(e, "left out")) for e, n in told["emotions"].items()]
-    print_columns(
-        console, ["emotion", "utterances", "default class"], cells, numeric=[False, True, False]
-    )
+    print_columns(console, ["emotion", "utterances", "class"], cells, numeric=[False, True, False])
     console.print()
     _print_speakers(console, told["speakers"], list(told["emotions"]))
     if told["left_out"]:

@@ -194,7 +194,7 @@ class View:
         if self._live is None and (ended or now - self._last_line > 10):
             self._last_line = now
             self._say(self._step)
-        # From the second on: the first waits for processes to start.
+        # From the second on: the first waits for engines to start.
         pace = (now - self._began) / (event.done - 1) if event.done > 1 else 0.0
         left = duration(pace * (event.total - event.done)) if pace else ""
         self._left = f", {left} left" if left and not ended else ""

@@ -2,15 +2,18 @@
 
     make bench
 
-ABLATE_BENCH_FILES: how many files are extracted (default 160, the demo corpus).
+ABLATE_BENCH_FILES: how many files are extracted (default 320, twice the demo corpus).
+Ratios are of the quickest of several rounds, taken in turns, so that a busy moment hits all.
 """
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +29,8 @@ from features.shard_file import open_shard, write_shard
 pytestmark = pytest.mark.bench
 
 CONFIG = FeatureConfig()
-FILES = int(os.environ.get("ABLATE_BENCH_FILES", "160"))
+FILES = int(os.environ.get("ABLATE_BENCH_FILES", "320"))
+ROUNDS = 5
 ROOT = Path(shards.__file__).resolve().parents[1]
 
 
@@ -44,38 +48,107 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def copies(demo: Corpus, count: int) -> Selection:
-    """A corpus of `count` utterances: the demo's files, again and again under other names."""
+    """A corpus of `count` utterances: the demo's files again and again, by other speakers."""
     items: list[Utterance] = []
     while len(items) < count:
         turn = len(items) // len(demo.utterances)
         items += [
-            replace(u, id=f"{u.id}-{turn}", digest=f"{u.digest}-{turn}") for u in demo.utterances
-        ]
+            replace(u, id=f"{u.id}-{turn}", digest=f"{u.digest}-{turn}",
+                    speaker=f"{u.speaker}-{turn}")
+            for u in demo.utterances
+        ]  # fmt: skip
     chosen = tuple(sorted(items[:count], key=lambda u: u.id))
     return replace(demo, utterances=chosen).select(DEFAULT_EMOTIONS)
 
 
+def cores() -> float:
+    """How many of two cores the machine gives right now: hashing in two threads against one."""
+    blob = bytes(150_000_000)
+    one = seconds(lambda: hashlib.sha256(blob))
+    with ThreadPoolExecutor(2) as pool:
+        two = seconds(lambda: list(pool.map(hashlib.sha256, [blob, blob])))
+    return 2 * one / two
+
+
 def test_extraction_two_cores_one_core_and_openSMILE(demo: Corpus, tmp_path: Path) -> None:
+    """Hashing, extraction and writing of lld78; of theirs, extraction alone (52 columns)."""
     import opensmile
 
     selection = copies(demo, FILES)
     root = Path(demo.root)
     paths = [str(root / u.path) for u, _ in selection.items]
     speech = sum(soundfile.info(path).duration for path in paths)
-    one = seconds(lambda: shards.build(tmp_path / "one", selection, CONFIG, processes=1))
-    two = seconds(lambda: shards.build(tmp_path / "two", selection, CONFIG, processes=2))
     smile = opensmile.Smile(
         opensmile.FeatureSet.emobase, opensmile.FeatureLevel.LowLevelDescriptors_Deltas,
         sampling_rate=16_000, resample=True, num_workers=2,
     )  # fmt: skip
-    theirs = seconds(lambda: smile.process_files(paths))
+    work: dict[str, Callable[[Path], object]] = {
+        "one": lambda folder: shards.build(folder, selection, CONFIG, threads=1),
+        "two": lambda folder: shards.build(folder, selection, CONFIG, threads=2),
+        "theirs": lambda folder: smile.process_files(paths),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    given = []
+    for round in range(ROUNDS):
+        for name, does in work.items():
+            taken[name].append(seconds(lambda: does(tmp_path / f"{name}-{round}")))  # noqa: B023
+        given.append(cores())
+    one, two, theirs = (min(taken[name]) for name in work)
     print(
-        f"\n{len(paths)} files, {speech:.0f} s of speech, lld78:\n"
+        f"\n{len(paths)} files, {speech:.0f} s of speech, lld78, best of {ROUNDS} rounds:\n"
         f"  one core           {one:6.2f} s, {speech / one:5.0f} x real time\n"
-        f"  two cores          {two:6.2f} s, {one / two:.2f} x one core (target 1.8)\n"
+        f"  two cores          {two:6.2f} s, {one / two:.2f} x one core (target 1.8), "
+        f"{speech / two:.0f} x real time\n"
         f"  openSMILE's own    {theirs:6.2f} s with num_workers=2, 52 columns of the 78: "
-        f"ours is {theirs / two:.2f} x as fast (target 1)"
+        f"ours is {theirs / two:.2f} x as fast (target 1)\n"
+        f"  of two cores the machine gave {min(given):.2f} to {max(given):.2f}"
     )
+    assert theirs >= two
+    if one / two < 1.8 and max(given) < 1.95:
+        pytest.skip(f"the machine is busy: of two cores it gave {max(given):.2f} at most")
+    assert one / two >= 1.8
+
+
+BUILD = """
+import json, resource, sys, time
+from pathlib import Path
+import numpy as np
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
+from features.corpus import Corpus
+from features.descriptors import SETS
+from features.shards import build
+corpus = Corpus.from_json(json.load(open(sys.argv[1])))
+SETS["lld78"].extract(np.zeros(16_000, np.float32))  # the engine has started
+began = time.perf_counter()
+build(Path(sys.argv[2]) / "all", corpus.select(DEFAULT_EMOTIONS), FeatureConfig(), threads=2)
+taken = time.perf_counter() - began
+peak = sum(resource.getrusage(who).ru_maxrss
+           for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(taken, peak / 1024)
+"""
+
+
+def test_ten_times_the_corpus_takes_ten_times_the_time_and_no_more_memory(
+    demo: Corpus, tmp_path: Path
+) -> None:
+    """As many utterances a speaker, ten times the speakers; each build in a fresh process."""
+    found: dict[int, list[tuple[float, float]]] = {360: [], 3_600: []}
+    for round in range(2):
+        for count, results in found.items():
+            record = tmp_path / f"{count}.json"
+            record.write_text(json.dumps(copies(demo, count).corpus.to_json()))
+            words = [sys.executable, "-c", BUILD, str(record), str(tmp_path / f"{count}-{round}")]
+            taken, peak = subprocess.check_output(words, cwd=ROOT, text=True).split()
+            results.append((float(taken), float(peak)))
+    (short, low), (long, high) = (map(min, zip(*found[n], strict=True)) for n in (360, 3_600))
+    print(
+        f"\nBuilding lld78 on two cores: 360 files {short:.1f} s, {low:.0f} MiB at most; "
+        f"3,600 files {long:.1f} s, {high:.0f} MiB;\n"
+        f"  {long / short:.1f} x the time (target 8 to 12), "
+        f"{100 * (high / low - 1):+.0f} % memory (target 15)"
+    )
+    assert high <= 1.15 * low
+    assert 8 <= long / short <= 12
 
 
 def test_checking_1440_cached_files(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def svm_ua_by_speaker(plan: Plan) -> list[float]:
 
 def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> None:
     study = parse_study(STUDY, "quick_on_ravdess.yaml")
-    result = run(study, ledger, RayCluster(store=ledger.root), lambda event: None, processes=2)
+    result = run(study, ledger, RayCluster(store=ledger.root), lambda event: None, threads=2)
     assert result.failed == ()
     plan = make(study, ledger)
     outcomes = {t.id: o for t in plan.asked.trials if (o := ledger.outcome(t.id)) is not None}
@@ -97,7 +97,7 @@ def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> 
 
 def test_quick_is_the_row_of_its_grid_with_the_highest_dev_ua(ledger: Ledger, root: Path) -> None:
     study = read_study(root / "studies" / "quick_profile.yaml")
-    run(study, ledger, RayCluster(store=ledger.root), lambda event: None, processes=2)
+    run(study, ledger, RayCluster(store=ledger.root), lambda event: None, threads=2)
     plan = make(study, ledger)
     dev: dict[str, list[float]] = {}
     for item in plan.placed:

@@ -203,8 +203,8 @@ def test_files_that_are_gone_are_counted_and_three_are_named(
     for number in range(4):
         (tmp_path / f"{number}.wav").unlink()
     expected = (
-        f"4 of the 5 files of corpus `made-up` are gone from {tmp_path} (0.wav, 1.wav, 2.wav, "
-        "...): put them back, or register what is there with "
+        f"4 of the 5 files of corpus `made-up` are gone from {tmp_path} (0.wav, 1.wav, 2.wav "
+        "and 1 more): put them back, or register what is there with "
         f"`ablate corpus add made-up {tmp_path}`."
     )
     with pytest.raises(CorpusError, match=sentence(expected)):
@@ -240,3 +240,16 @@ def test_refresh_of_six_thousand_files_takes_a_fifth_of_a_second(make: Any, tmp_
         refresh(corpus)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.2
+
+
+def test_a_misspelt_label_beside_a_right_one_is_not_left_out_in_silence(make: Any) -> None:
+    corpus = make.corpus(
+        *(make.utterance(emotion, "ann", emotion) for emotion in ("calm", "happy", "sad"))
+    )
+    expected = (
+        "`calmm` in `emotions` must be a label of corpus `made-up`, but its labels are `calm`, "
+        "`happy`, `sad` instead: did you mean `calm`?"
+    )
+    with pytest.raises(CorpusError, match=sentence(expected)):
+        corpus.select({"good": ("happy", "calmm"), "sad": ("sad",)})
+    assert corpus.select({"good": ("happy", "excited"), "sad": ("sad",)}).left_out == {"calm": 1}

@@ -1,8 +1,8 @@
-import multiprocessing
 import os
 import re
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 
 from features import catalogue, recordings, shards
 from features.audio import read_mono
-from features.config import DEFAULT_EMOTIONS, FeatureConfig
+from features.config import DEFAULT_EMOTIONS, FEATURE_SETS, FeatureConfig
 from features.corpus import Corpus, Selection
 from features.errors import DamageError, MissingError
 from features.sets.lld78 import NAMES, SET
@@ -195,13 +195,17 @@ def test_progress_counts_audio_files(selection: Selection, folder: Path) -> None
     assert told == [(done, 6) for done in range(1, 7)]
 
 
-def test_two_processes_write_the_same_bytes_as_one(
-    selection: Selection, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_any_number_of_threads_writes_the_same_bytes(
+    demo: Corpus, name: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("features.extraction.FILES_A_PROCESS", 3)
-    build(folder, selection, CONFIG)
-    build(tmp_path / "parallel", selection, CONFIG, processes=2)
-    assert files(tmp_path / "parallel") == files(folder)
+    chosen = replace(demo, utterances=demo.utterances[:36]).select(DEFAULT_EMOTIONS)
+    written = []
+    for threads in (1, 2, 5):
+        build(tmp_path / str(threads), chosen, FeatureConfig(features=name), threads=threads)
+        written.append(files(tmp_path / str(threads)))
+    assert len(written[0]) == 2 * len(chosen.speakers)
+    assert written[0] == written[1] == written[2]
 
 
 def test_two_builds_at_once_end_in_the_same_whole_shards(
@@ -308,22 +312,21 @@ def test_an_interrupted_build_leaves_nothing_that_reads_as_whole(
     assert missing(folder, selection, CONFIG) == ()
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_broken_file_stops_the_build_and_keeps_what_is_done(
-    selection: Selection, folder: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+    selection: Selection, folder: Path, threads: int
 ) -> None:
-    monkeypatch.setattr("features.extraction.FILES_A_PROCESS", 3)
     broken = Path(selection.corpus.root) / "bob-2.wav"
     broken.write_bytes(b"no audio")
     expected = (
         f"Audio file {broken} cannot be read (Format not recognised): restore it from the original."
     )
     with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
-        build(folder, selection, CONFIG, processes=processes)
+        build(folder, selection, CONFIG, threads=threads)
     assert missing(folder, selection, CONFIG) == ("bob",)
 
 
-def test_an_interrupt_ends_the_processes_and_keeps_the_speakers_that_are_done(
+def test_an_interrupt_ends_the_threads_and_keeps_the_speakers_that_are_done(
     demo: Corpus, folder: Path
 ) -> None:
     def stop(done: int, total: int) -> None:
@@ -332,23 +335,10 @@ def test_an_interrupt_ends_the_processes_and_keeps_the_speakers_that_are_done(
 
     chosen = demo.select(DEFAULT_EMOTIONS)
     with pytest.raises(KeyboardInterrupt):
-        build(folder, chosen, CONFIG, stop, processes=2)
-    assert multiprocessing.active_children() == []
+        build(folder, chosen, CONFIG, stop, threads=2)
+    assert not [t for t in threading.enumerate() if t.name.startswith("extraction")]
     assert missing(folder, chosen, CONFIG) == chosen.speakers[2:]
     assert len(files(folder)) == 4
-
-
-def test_a_killed_process_is_one_sentence(demo: Corpus, folder: Path) -> None:
-    def kill(done: int, total: int) -> None:
-        for process in multiprocessing.active_children():
-            process.kill()
-
-    expected = (
-        "A process that computes features was killed from outside (memory?): what is done is kept, "
-        "so run the same command again, with fewer processes if it recurs."
-    )
-    with pytest.raises(MissingError, match=f"^{re.escape(expected)}$"):
-        build(folder, demo.select(DEFAULT_EMOTIONS), CONFIG, kill, processes=2)
 
 
 def test_values_that_are_no_numbers_are_refused_and_named(

@@ -137,7 +137,7 @@ def test_bad_requests_get_a_sentence_and_their_exit_code(
         (["run", lacking], 3, "`ablate corpus add ravdess FOLDER` registers it."),
         (["run", folds], 2, "folds.yaml:6:19: `protocol.folds` must be at most 5"),
         (["run", smoke, "--store", file / "x"], 3, "cannot be written: "),
-        (["run", smoke, "--store", "s3://x"], 2, "`--store` must be a folder"),
+        (["run", smoke, "--store", "gs://x"], 2, "`--store` must be a folder"),
         (["run", smoke, "--gpus-per-trial", "1.5"], 2, "`--gpus-per-trial` must be a share"),
         (["report", "--table", "7", "--store", store], 2, "No study declares table 7."),
         (["report", "smoek", "--store", store], 2, "Did you mean `smoke`?"),

@@ -93,3 +93,30 @@ def test_a_configuration_that_writes_files_is_refused_at_its_place(own: Path) ->
         file.write("\n[componentInstances:cComponentManager]\ninstance[x].type=cCsvSink\n")
     said = ablate("plan", own, "--store", own.parent / "s", "--allow-config", code=2)
     assert "own.yaml:" in said and "`cCsvSink` is refused" in said
+
+
+def test_an_utterance_or_a_file_is_drawn(store: Path, tmp_path: Path) -> None:
+    wav = next((store / "corpora").rglob("female-1-sad-1-*.wav"))
+    for what, name in (("female-1-sad-1", "female-1-sad-1"), (wav, wav.name)):
+        said = ablate("features", "show", what, "-o", tmp_path / "a.png", "--store", store)
+        assert said.startswith(f"Drew {name} (")
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "code"),
+    [
+        (["femal-1-sad-1"], "is neither instead: did you mean `female-1-sad-1`?", 2),
+        (["x.wav", "--corpus", "dmo"], "The corpus `dmo` is not registered", 3),
+        (["README.md"], "cannot (not audio, or truncated)", 2),
+        (["female-1-sad-1", "--features", "lld7"], "`features` must be one of `lld78`", 2),
+        (["female-1-sad-1", "-o", "a.gif"], "`--output` must end in one of", 2),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(
+    store: Path, root: Path, tmp_path: Path, words: list[str], sentence: str, code: int
+) -> None:
+    words = [str(root / w) if w == "README.md" else w for w in words]
+    picture = [] if "-o" in words else ["-o", str(tmp_path / "a.png")]
+    said = ablate("features", "show", *words, *picture, "--store", store, code=code)
+    assert sentence in said and not (tmp_path / "a.png").exists()

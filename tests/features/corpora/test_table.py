@@ -98,7 +98,8 @@ def test_all_problems_are_listed_at_once_with_their_lines(wavs: Path, tmp_path: 
     assert corpus.omission == (
         "11 unusable files are left out of corpus `table` (`--skip-bad`): labels.csv:3 "
         "(wav/a.wav stands at labels.csv:2 already), labels.csv:4 (`speaker` is empty), "
-        "labels.csv:5 (`file` must lie inside of the table's folder, but ../b.wav does not), ...."
+        "labels.csv:5 (`file` must lie inside of the table's folder, but ../b.wav does not) and "
+        "8 more."
     )
 
 

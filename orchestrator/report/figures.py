@@ -1,0 +1,242 @@
+"""Pictures: one utterance over time. The only door to matplotlib, imported when one is drawn.
+
+Colours rise in lightness from end to end, so that they read in grey as well. Nothing of a picture
+depends on when or where it was drawn: the same question gives the same bytes.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.closeup import CloseUp
+from orchestrator.errors import RequestError
+from orchestrator.report.text import clean
+
+if TYPE_CHECKING:
+    pass
+
+FORMATS = (".png", ".svg", ".pdf")
+
+INK, FAINT, LINE = "#22303c", "#76828c", "#2c6e8f"
+STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "ablate",
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.size": 8,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "text.parse_math": False,  # a `$` in a name is a `$`
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "image.interpolation_stage": "data",
+}
+STEP_S = 0.01
+MOST_NAMES = 48
+"""More rows than these are lower, and every sixteenth has its name."""
+PITCH = ("F0_sma", "F0final_sma", "F0")
+VOICING = ("voiceProb_sma", "voicingFinalUnclipped_sma", "voiceProb")
+
+
+def refuse_no_picture(path: Path) -> None:
+    """Look at where a picture is to go before anything is computed.
+
+    Raises:
+        RequestError: no such format or folder.
+    """
+    known = ", ".join(f"`{known}`" for known in FORMATS)
+    if path.suffix.lower() not in FORMATS:
+        found = f"`{path.suffix}`" if path.suffix else "nothing"
+        raise RequestError(f"`--output` must end in one of {known}, but ends in {found} instead.")
+    if path.is_dir():
+        raise RequestError(f"`--output` must be a file, but {path} is a folder instead.")
+    if not path.parent.is_dir():
+        raise RequestError(
+            f"`--output` must lie in a folder that exists, but {path.parent} does not: "
+            "make it first."
+        )
+
+
+def draw(seen: CloseUp, path: Path) -> None:
+    """Write a picture of an utterance as PNG, SVG or PDF, as the path ends; overwrites.
+
+    From above: the waveform, the log-Mel, pitch and voicing where the set has them, and its
+    static columns as z-scores over this utterance. Faint lines part the graphs of 120 nodes.
+
+    Raises:
+        RequestError: as `refuse_no_picture`.
+    """
+    refuse_no_picture(path)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its font cache is no news
+    import warnings
+
+    import matplotlib as mpl
+
+    sink, form = io.BytesIO(), path.suffix.lower()[1:]
+    undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # names in any script
+        figure = _utterance(seen)
+        figure.savefig(sink, format=form, dpi=160, metadata=undated, facecolor="white")
+    path.write_bytes(sink.getvalue())
+
+
+def _utterance(seen: CloseUp) -> Any:
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    rows = [i for i, name in enumerate(seen.columns) if "_de" not in name]
+    pitch = next((seen.columns.index(name) for name in PITCH if name in seen.columns), None)
+    named = len(rows) if len(rows) <= MOST_NAMES else 22
+    heights = [0.8, 1.6, *([0.8] if pitch is not None else []), 0.13 * named + 0.1]
+    pads = ConstrainedLayoutEngine(h_pad=0.03, hspace=0.02, w_pad=0.04, wspace=0.01)
+    figure = Figure(figsize=(10, sum(heights) + 1.6), layout=pads)
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=(1, 0.012))
+    panels = [figure.add_subplot(grid[i, 0]) for i in range(len(heights))]
+    _waveform(panels[0], seen)
+    _logmel(panels[1], figure.add_subplot(grid[1, 1]), seen)
+    if pitch is not None:
+        _pitch(panels[2], seen, pitch)
+    _descriptors(panels[-1], figure.add_subplot(grid[len(heights) - 1, 1]), seen, rows)
+    end = max(seen.seconds, len(seen.frames_TF) * STEP_S)
+    for panel in panels:
+        panel.set_xlim(0, end)
+        panel.tick_params(length=2.5, labelbottom=panel is panels[-1])
+        colour = "white" if panel is panels[-1] else FAINT  # it is dark there
+        for start, _ in seen.segments[1:]:
+            panel.axvline(_edge(seen, start), color=colour, lw=0.7, ls=(0, (4, 3)), zorder=3)
+    panels[-1].set_xlabel("time (s)")
+    _title(panels[0], seen)
+    return figure
+
+
+def _edge(seen: CloseUp, frame: int) -> float:
+    """Seconds of the left edge of a frame: halfway to the middle of the one before."""
+    return seen.first_ms / 1000 + (frame - 0.5) * STEP_S
+
+
+def _title(top: Any, seen: CloseUp) -> None:
+    channels = "mono" if seen.channels == 1 else f"{seen.channels} channels"
+    facts = [seen.speaker, seen.emotion, f"{seen.seconds:.2f} s", f"{seen.rate:,} Hz, {channels}"]
+    line = "  ·  ".join(clean(fact) for fact in (*facts, *seen.doubts) if fact)
+    top.set_title(line, loc="left", size=8.5, color=FAINT, pad=15)
+    top.annotate(
+        clean(seen.name), (0, 1), xycoords="axes fraction", xytext=(0, 31),
+        textcoords="offset points", size=12, weight="bold",
+    )  # fmt: skip
+    for number, (start, stop) in enumerate(seen.segments, start=1):
+        if stop - start < 24 and number > 1:
+            continue  # no room for its name
+        label = f"graph {number}: {stop - start} nodes"
+        left = 0.0 if start == 0 else _edge(seen, start)
+        top.annotate(
+            label, (left, 1), xycoords=("data", "axes fraction"), xytext=(3, 3),
+            textcoords="offset points", size=7, color=FAINT, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _waveform(panel: Any, seen: CloseUp) -> None:
+    """The samples; of many, the highest and lowest of every step."""
+    import numpy as np
+
+    step = max(1, len(seen.signal_S) // 4000)
+    whole = seen.signal_S[: len(seen.signal_S) // step * step].reshape(-1, step)
+    times = (np.arange(len(whole)) + 0.5) * step / 16_000
+    panel.fill_between(times, whole.min(axis=1), whole.max(axis=1), color=LINE, lw=0.4)
+    most = max(float(np.abs(seen.signal_S).max()), 1e-3)
+    panel.set_ylim(-1.05 * most, 1.05 * most)
+    panel.set_ylabel("amplitude")
+    panel.locator_params(axis="y", nbins=3)
+
+
+def _logmel(panel: Any, scale: Any, seen: CloseUp) -> None:
+    import numpy as np
+
+    top = max(float(seen.logmel_TM.max()), -20.0)
+    half = STEP_S / 2
+    frames, bands = seen.logmel_TM.shape
+    image = panel.imshow(
+        seen.logmel_TM.T, origin="lower", aspect="auto", cmap="bone_r", vmin=top - 80, vmax=top,
+        extent=(-half, frames * STEP_S - half, -0.5, bands - 0.5),
+    )  # fmt: skip
+    ticks = np.array([250, 500, 1000, 2000, 4000, 8000])
+    places = np.interp(ticks, seen.centres_M, np.arange(bands))
+    panel.set_yticks(places, ["250", "500", "1k", "2k", "4k", "8k"])
+    panel.set_ylabel("log-Mel (Hz)")
+    _scale(panel, scale, image, "dB")
+
+
+def _pitch(panel: Any, seen: CloseUp, column: int) -> None:
+    """F0 where the set has some, in front of how sure it is of a voice."""
+    import numpy as np
+
+    times = seen.first_ms / 1000 + np.arange(len(seen.frames_TF)) * STEP_S
+    name = next((name for name in VOICING if name in seen.columns), None)
+    if name is not None:
+        beside = panel.twinx()
+        voicing_T = seen.frames_TF[:, seen.columns.index(name)]
+        beside.fill_between(times, voicing_T, color=FAINT, alpha=0.22, lw=0)
+        beside.set_ylim(0, 1.05)
+        beside.set_yticks([0, 1])
+        beside.set_ylabel("voicing")
+        beside.spines["right"].set_visible(True)
+        beside.tick_params(length=2.5)
+        panel.set_zorder(beside.get_zorder() + 1)
+        panel.patch.set_visible(False)
+    pitch_T = np.where(seen.frames_TF[:, column] > 0, seen.frames_TF[:, column], np.nan)
+    panel.plot(times, pitch_T, color=LINE, lw=1.2, marker="o", ms=1.6, mew=0)
+    panel.set_ylim(0, max(100.0, 1.1 * float(np.nanmax([*pitch_T, 0.0]))))
+    panel.set_ylabel("F0 (Hz)")
+    panel.locator_params(axis="y", nbins=4)
+
+
+def _descriptors(panel: Any, scale: Any, seen: CloseUp, rows: Sequence[int]) -> None:
+    """Static columns as z-scores, from the first at the top; families parted, names readable."""
+    import numpy as np
+
+    values_TR = seen.frames_TF[:, list(rows)].astype(np.float64)
+    deviation_R = values_TR.std(axis=0)
+    z_TR = (values_TR - values_TR.mean(axis=0)) / np.where(deviation_R > 1e-9, deviation_R, 1.0)
+    left = _edge(seen, 0)
+    image = panel.imshow(
+        z_TR.T, aspect="auto", cmap="cividis", vmin=-3, vmax=3,
+        extent=(left, left + len(z_TR) * STEP_S, len(rows) - 0.5, -0.5),
+    )  # fmt: skip
+    every = 1 if len(rows) <= MOST_NAMES else 16
+    names = [_short(seen.columns[i]) for i in rows]
+    panel.set_yticks(range(0, len(rows), every), names[::every], size=6.5)
+    families = [re.sub(r" \d+$", "", name) for name in names]
+    for row in range(1, len(rows)):
+        grouped = families[row] in (*families[: row - 1], *families[row + 1 :]) or (
+            families[row - 1] in families[: row - 1]
+        )
+        if families[row] != families[row - 1] and grouped:
+            panel.axhline(row - 0.5, color="white", lw=1.2)
+    hidden = len(seen.columns) - len(rows)
+    deltas = f"; {hidden} deltas are not drawn" if hidden else ""
+    panel.set_ylabel(f"{seen.features}, static columns{deltas}" if hidden else seen.features)
+    _scale(panel, scale, image, "z")
+
+
+def _short(column: str) -> str:
+    """`mfcc_sma[3]` -> `mfcc 3`: without openSMILE's endings, which all columns share."""
+    return re.sub(r"\[(\d+)\]", r" \1", column.replace("_sma", "").removeprefix("pcm_"))
+
+
+def _scale(panel: Any, scale: Any, image: Any, unit: str) -> None:
+    bar = panel.figure.colorbar(image, cax=scale)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2)
+    bar.set_label(unit)
+    bar.ax.locator_params(axis="y", nbins=4)
