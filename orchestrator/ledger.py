@@ -1,6 +1,7 @@
 """The store: one record per finished trial, and every file name in it.
 
     store.json                         the store's format
+    gc.json                            who removes now what nobody needs
     corpora/<name>.json                a registered corpus; corpora/demo/ holds synthesised speech
     shards/                            frame features (named by the features room)
     selections/<digest>.json           the speech and labels that a trial's id names
@@ -231,6 +232,11 @@ class Ledger:
         """Who trains the trial now."""
         return self.trial_folder(id) / "claim.json"
 
+    @property
+    def sweep_file(self) -> Place:
+        """Who removes what nobody needs, now."""
+        return self.root / "gc.json"
+
     def checkpoint_file(self, id: str) -> Place:
         """The record of the newest checkpoint; it names the file with the tensors."""
         return self.trial_folder(id) / "checkpoint.json"
@@ -271,9 +277,12 @@ class Ledger:
         Raises:
             DamageError: when one is not what was written.
         """
+        return [read_snapshot(path) for path in self.snapshot_files(name)]
+
+    def snapshot_files(self, name: str = "*") -> list[Place]:
+        """Where they lie, newest first."""
         paths = files.files_in(self.root / "studies", f"{name}@*.json")
-        paths.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
-        return [_read_snapshot(path) for path in paths]
+        return sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
 
     # --- outcomes --------------------------------------------------------------------------
 
@@ -559,7 +568,12 @@ def predictions_parquet(
     return bytes(sink.getvalue())
 
 
-def _read_snapshot(path: Place) -> Asked:
+def read_snapshot(path: Place) -> Asked:
+    """One snapshot.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
     record = _read_json(path)
     try:
         if digest(record)[:12] == path.stem.rpartition("@")[2]:

@@ -33,6 +33,7 @@ FLOORS = {
         "cluster": 9,
         "summary": 8,
         "status": 9,
+        "sweep": 9,
         "trial_record": 10,
         "plan": 8,
         "worker": 10,
@@ -45,6 +46,7 @@ FLOORS = {
         "report.corpora": 14,
         "report.figures": 14,
         "report.studies": 14,
+        "report.sweep": 14,
         "report.trial": 15,
         "report.rerun": 15,
         "cli": 16,
@@ -155,6 +157,7 @@ OPEN = {
 EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
+    "orchestrator.sweep": {"features.shards"},
 }
 BOTH_ROOMS = {"orchestrator.worker"}
 

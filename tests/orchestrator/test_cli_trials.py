@@ -1,5 +1,6 @@
-"""``ablate status``, ``show``, ``logs``, ``rerun``: from the store alone, in processes of their own."""
+"""``ablate status``, ``show``, ``logs``, ``rerun``: what a store tells of its trials."""
 
+import hashlib
 import io
 import json
 import os
@@ -276,7 +277,7 @@ def other_predictions(ledger: Ledger, id: str, by: float) -> dict[str, Any]:
     sink = io.BytesIO()
     pq.write_table(table.set_column(at, "p_sad", pa.array(shifted, pa.float32())), sink)
     path.write_bytes(sink.getvalue())
-    sha256 = __import__("hashlib").sha256(sink.getvalue()).hexdigest()
+    sha256 = hashlib.sha256(sink.getvalue()).hexdigest()
     return {
         "digests": {**outcome.digests, "predictions": "0" * 64},
         "files": {**outcome.files, "predictions.parquet": sha256},
