@@ -10,7 +10,7 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, features, plan, report, run, store, trial
+from orchestrator.cli import corpus, doctor, features, plan, report, run, store, trial
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
 from orchestrator.printable import clean_lines
@@ -30,6 +30,7 @@ store.register(app)
 trial.register(app)
 corpus.register(app)
 features.register(app)
+doctor.register(app)
 
 _EXIT_CODES = {
     features_errors.CorpusError: 2,

@@ -86,12 +86,16 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
     """Print ``name  value`` lines, aligned; a long value goes on below itself."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        lines = textwrap.wrap(
-            clean(value), max(20, console.width - width - 4), break_on_hyphens=False
-        )
-        for index, line in enumerate(lines or [""]):
-            head = clean(name) if not index else ""
-            console.print(Text.assemble((f"  {head:<{width}}  ", "dim"), line))
+        print_beside(console, Text(f"  {clean(name):<{width}}  ", style="dim"), value)
+
+
+def print_beside(console: Console, head: Text, value: str) -> None:
+    """Print a value beside its head, and what does not fit below itself."""
+    width = max(20, console.width - head.cell_len)
+    lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
+    console.print(Text.assemble(head, lines[0]))
+    for line in lines[1:]:
+        console.print(Text(" " * head.cell_len + line))
 
 
 def duration(seconds: float | None) -> str:
