@@ -56,7 +56,13 @@ class _AmissError(Exception):
 
 def checkups(where: str, *, deep: bool = False) -> Iterator[Checkup]:
     """Check Python, libraries, the machine and the store at ``where``; ``deep`` also starts Ray."""
-    checks: dict[str, Callable[[], str]] = {
+    for name, check in checks(where, deep=deep).items():
+        yield checkup(name, check)
+
+
+def checks(where: str, *, deep: bool = False) -> dict[str, Callable[[], str]]:
+    """What there is to check, by name; each says what it found, or raises."""
+    return {
         "python": _python,
         "machine": _machine,
         "torch": _torch,
@@ -69,11 +75,9 @@ def checkups(where: str, *, deep: bool = False) -> Iterator[Checkup]:
         "loopback": _loopback,
         "token": _token,
     }
-    for name, check in checks.items():
-        yield _checkup(name, check)
 
 
-def _checkup(name: str, check: Callable[[], str]) -> Checkup:
+def checkup(name: str, check: Callable[[], str]) -> Checkup:
     """The check's own word; whatever else it runs into is a finding too, not the doctor's end."""
     try:
         return Checkup(name=name, state="good", found=check())
