@@ -205,11 +205,14 @@ def _writes(folder: Place) -> str:
     try:
         try:
             created = create_once(probe, b"first") and not create_once(probe, b"second")
-        except OSError as error:
-            raise _AmissError(
-                f"a file cannot be created once ({error.strerror})",
-                "The file system must know hard links (NFS, Lustre, CephFS, ext4, APFS do).",
-            ) from None
+        except Exception as error:
+            if not files.is_refusal(error):
+                raise
+            why = getattr(error, "strerror", None) or str(error).rstrip(".")
+            remedy = "A file system must know hard links (NFS, Lustre, CephFS, ext4, APFS do)."
+            if files.is_remote(folder):
+                remedy = "Is there such a bucket, and may you write in it?"
+            raise _AmissError(f"a file cannot be created once ({why})", remedy) from None
         if not created or files.read(probe) != b"first":
             raise _AmissError(
                 "a second writer overwrites the first",

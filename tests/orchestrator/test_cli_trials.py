@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.claims import LEASE_S
+from orchestrator.errors import RequestError
 from orchestrator.files import create_once
 from orchestrator.ledger import Failure, Ledger
 from orchestrator.trials import canonical, digest
@@ -201,9 +203,11 @@ def test_the_beginning_of_an_id_must_name_one_trial(ledger: Ledger, id: str) -> 
         "0123456789": "No trial in `",
         id[:10]: "must be the beginning of one trial's ID, but 2 begin so:",
     }.items():
-        for command in ("show", "logs", "rerun"):
-            assert sentence in ablate(command, beginning, "--store", ledger.root, code=2)
-    ablate("show", id[:11] if id[10] != "0" else id[:12], "--store", ledger.root)
+        with pytest.raises(RequestError, match=re.escape(sentence)):
+            ledger.find(beginning)
+    assert ledger.find(id[:12]) == ledger.find(id) == id
+    for command in ("show", "logs", "rerun"):
+        assert "but 2 begin so:" in ablate(command, id[:10], "--store", ledger.root, code=2)
 
 
 def test_a_trial_that_never_began_is_named_by_its_study(
