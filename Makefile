@@ -1,7 +1,7 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
 # make test    the quick suite (under ten minutes on two cores)
 # make check   ruff and mypy
-# make bench   measurements, with ratios printed
+# make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
 #
 # TORCH_INDEX=URL takes PyTorch from a package index of small CPU builds.
 
@@ -11,7 +11,7 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-gpu clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
@@ -27,6 +27,9 @@ check: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s
+
+bench-gpu: $(VENV)/dev
+	$(PYTEST) -m gpu -s
 
 $(BIN)/python:
 ifeq ($(PYTHON),)

@@ -18,8 +18,11 @@ DEFAULT_EMOTIONS: dict[str, tuple[str, ...]] = {
 """Class -> the corpus labels it gathers (paper, section 3.1: happy merged with excited).
 The order of the keys is the order of the class indices: alphabetical."""
 
-FEATURE_SETS = ("lld78", "is10", "lld35", "logmel128")
-"""Frame descriptors by name; `descriptors.py` says what they are."""
+FUNCTIONALS = ("egemaps",)
+"""Sets that give one row an utterance, and no frames: there are no nodes to step, cut or pad."""
+
+FEATURE_SETS = ("lld78", "is10", "lld35", "logmel128", *FUNCTIONALS)
+"""Descriptors by name; `descriptors.py` says what they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,10 +8,10 @@ from functools import cache
 from features.config import FEATURE_SETS
 from features.errors import CorpusError
 from features.feature_set import FeatureSet
-from features.sets import is10, lld35, lld78, logmel128
+from features.sets import egemaps, is10, lld35, lld78, logmel128
 
 SETS: dict[str, FeatureSet] = {
-    known.name: known for known in (lld78.SET, is10.SET, lld35.SET, logmel128.SET)
+    known.name: known for known in (lld78.SET, is10.SET, lld35.SET, logmel128.SET, egemaps.SET)
 }
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Extract = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
-"""Samples of mono speech at 16 kHz, shape (samples,) -> frames, shape (T, F), float32."""
+"""Samples of mono speech at 16 kHz, shape (samples,) -> frames, shape (T, F), float32.
+Functionals have T = 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +30,8 @@ class FeatureSet:
     extract: Extract
     version: Callable[[], str]
     """Everything but the audio that the numbers depend on. Light: starts no engine."""
-    frame_step_ms: int = FRAME_STEP_MS
-    """Milliseconds from frame to frame."""
+    frame_step_ms: int | None = FRAME_STEP_MS
+    """Milliseconds from frame to frame; None for functionals, one row an utterance."""
     first_ms: float = 12.5
     """Milliseconds from the start to the middle of the first frame's window: 25 ms as a rule."""
 

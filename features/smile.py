@@ -67,7 +67,7 @@ def names(recipe: Recipe) -> tuple[str, ...]:
 def extract(recipe: Recipe, signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
     """Compute the descriptors of a mono signal at 16 kHz.
 
-    Shape: (samples,) -> (T, F), float32.
+    Shape: (samples,) -> (T, F), float32; T = 1 where the recipe reads functionals.
 
     Raises:
         ValueError: the signal is not one-dimensional.

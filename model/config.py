@@ -11,6 +11,9 @@ from typing import Literal
 BIGRU_HIDDEN = 128
 """Hidden size of each direction of the Bi-GRU (paper, section 2.1); its output is twice that."""
 
+WMA_GIN = "wma-gin"
+"""The paper's own system."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aggregators:
@@ -25,8 +28,9 @@ class Aggregators:
 class ModelConfig:
     """One network. The defaults are reading R0: the text of the paper, 579,864 parameters."""
 
-    model: Literal["wma-gin"] = "wma-gin"
-    """The system; later ones live in ``model/baselines``."""
+    model: str = WMA_GIN
+    """The system, one of ``systems.SYSTEMS``. Every other field below is WMA-GIN's alone: the
+    sizes of the systems that it is compared with are fixed, in ``model/baselines``."""
 
     layers: int = 4
     """WMA-GIN layers, 1 to 8 (paper: 4, section 3.4)."""
@@ -51,6 +55,15 @@ class ModelConfig:
 
     stage_loss: bool = True
     """Five stage losses weighted 1..S over their sum (section 2.4); off: cross-entropy of G."""
+
+    attention: bool = True
+    """Multi-phase attention before head e; off: e pools the last layer as the others do (ours)."""
+
+    bigru: bool = True
+    """The Bi-GRU before the layers; off: each node by itself, tanh(Linear(F, 256)) (ours)."""
+
+    residual: bool = True
+    """Whether layer l > 1 adds its input to its output (section 2.1)."""
 
     layer_norm: bool = False
     """R*: LayerNorm before the ReLU of every WMA-GIN layer."""

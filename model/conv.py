@@ -10,6 +10,7 @@ the cycle closes over the real nodes (first and last are neighbours); no edge is
 so in a segment of two nodes each has one neighbour; a lone node has none and aggregates to 0.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -18,6 +19,10 @@ from torch import Tensor, nn
 from model.aggregators import Aggregate, Weights, pair
 from model.errors import ModelConfigError
 from model.nodes import Nodes
+
+Graph = str | Callable[[Nodes], Tensor]
+"""``cycle``, ``line`` or ``window:K``; or a function that lists the edges of a batch, any graph's,
+``(2, E)``, with the nodes numbered as in `edges.edge_list`."""
 
 
 class WmaGinConv(nn.Module):
@@ -43,12 +48,14 @@ class WmaGinConv(nn.Module):
         return result_BNH
 
 
-def window_of(graph: str) -> int | None:
-    """Read K out of ``window:K``; None for ``cycle`` and ``line``.
+def window_of(graph: Graph) -> int | None:
+    """Read K out of ``window:K``; None for ``cycle``, ``line`` and a function.
 
     Raises:
-        ModelConfigError: it is none of the three.
+        ModelConfigError: it is none of them.
     """
+    if not isinstance(graph, str):
+        return None
     kind, _, steps = graph.partition(":")
     if kind == "window" and steps.isdecimal() and int(steps) >= 1:
         return int(steps)
@@ -60,20 +67,24 @@ def window_of(graph: str) -> int | None:
     return None
 
 
-def neighbourhood(graph: str, nodes: Nodes, weights: Weights, *, edges: bool) -> Aggregate:
+def neighbourhood(graph: Graph, nodes: Nodes, weights: Weights, *, edges: bool) -> Aggregate:
     """Aggregate near neighbours: by shifts where the graph allows it, else along edge lists.
 
     Args:
-        graph: ``cycle``, ``line`` or ``window:K``.
+        graph: which nodes are neighbours.
         nodes: which nodes are real.
         weights: the aggregator weights.
         edges: take the edge lists even where shifts would do.
     """
     window = window_of(graph)
-    if edges or window is not None:
-        from model.edges import along_edges  # PyG takes seconds to import: only if it is needed
+    if edges or window is not None or not isinstance(graph, str):
+        # PyG takes seconds to import: only if it is needed.
+        from model.edges import along_edges, edge_list
 
-        return along_edges(nodes, weights, reach=window or 1, closed=graph == "cycle")
+        if not isinstance(graph, str):
+            return along_edges(graph(nodes), weights)
+        edges_2E = edge_list(nodes, reach=window or 1, closed=graph == "cycle")
+        return along_edges(edges_2E, weights)
     return partial(shifted, nodes=nodes, weights=weights, closed=graph == "cycle")
 
 

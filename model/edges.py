@@ -1,6 +1,9 @@
 """Edge lists, and message passing along them: the reference, and the way for any other graph.
 
-The one door to PyTorch Geometric. Import this module only where edges are wanted:
+    along_edges(edge_list(nodes, reach=1, closed=True), weights)     the cycle, edge by edge
+    along_edges(edges_2E, weights)                                   whatever graph you list
+
+WMA-GIN's one door to PyTorch Geometric. Import this module only where edges are wanted:
 PyG takes seconds to load, and the closed forms of `conv.py` and `full_adjacent.py` do not need it.
 """
 
@@ -41,19 +44,24 @@ def edge_list(
     return torch.stack([source_E, target_E]) + segment_E * nodes.padded
 
 
-def along_edges(
-    nodes: Nodes,
-    weights: Weights,
-    *,
-    reach: int,
-    closed: bool = False,
-    include_self: bool = False,
-) -> Aggregate:
-    """Aggregate along the edges of `edge_list` by PyG's own aggregators.
+def along_edges(edges_2E: Tensor, weights: Weights) -> Aggregate:
+    """Aggregate along edges by PyG's own aggregators.
 
     Its softmax with inverse temperature 1, not learned, is the element-wise one of eq. (4).
+
+    Args:
+        edges_2E: sources and targets in any order, nodes numbered as `edge_list` does. Any graph
+            will do: an edge has one direction, and counts as often as it is listed.
+        weights: the aggregator weights.
+
+    Raises:
+        ValueError: it is no list of edges.
     """
-    edges_2E = edge_list(nodes, reach=reach, closed=closed, include_self=include_self)
+    if edges_2E.dim() != 2 or len(edges_2E) != 2 or edges_2E.dtype != torch.int64:
+        raise ValueError(
+            "`edges_2E` must have the shape (2, E) and hold int64, but has "
+            f"{tuple(edges_2E.shape)} and {str(edges_2E.dtype).removeprefix('torch.')} instead."
+        )
     source_E, target_E = edges_2E
     aggregators = {
         "softmax": SoftmaxAggregation(t=1.0, learn=False),

@@ -11,10 +11,15 @@ Where the paper is silent (ours): each layer ends in a ReLU, the first too; laye
 without residual (the widths may differ), then X_l = X_(l-1) + ReLU(conv(X_(l-1)));
 nodes are pooled before each head. Reading R* adds a LayerNorm before each ReLU,
 a hidden layer in each head and an output map in the attention.
+
+What "without" means, where the paper is silent too (ours): without Bi-GRU, `NodeMap` stands in its
+place; without attention, head e pools the last layer's output as b, c and d pool theirs;
+without residual, X_l = ReLU(conv(X_(l-1))) in every layer. Each takes away one thing:
+the widths, the heads and the stages of the loss remain.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from string import ascii_lowercase
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +28,11 @@ from model import conv, full_adjacent
 from model.aggregators import Aggregate, Weights
 from model.attention import MultiPhaseAttention
 from model.config import BIGRU_HIDDEN, ModelConfig
-from model.conv import WmaGinConv
+from model.conv import Graph, WmaGinConv
 from model.errors import ModelConfigError
+from model.graph_network import GraphNetwork, Logits
 from model.nodes import Nodes
+from model.recurrent import BothWays
 from model.stage_loss import stage_loss
 
 MOST_LAYERS, MOST_HIDDEN = 8, 4096
@@ -34,23 +41,23 @@ PHASE = 2 * BIGRU_HIDDEN
 """Channels G of the Bi-GRU's output."""
 
 
-class Logits(NamedTuple):
-    """Scores before any softmax.
+class BiGru(BothWays):
+    """The paper's Bi-GRU, one layer (section 2.1).
 
-    Attributes:
-        total_BC: G, the sum of all heads; its softmax is the prediction.
-        stages_SBC: what the loss sees: b, c, ..., e, and G as the last.
+    Args:
+        features: channels of the input.
     """
 
-    total_BC: Tensor
-    stages_SBC: Tensor
+    def __init__(self, features: int) -> None:
+        super().__init__(nn.GRU, features, BIGRU_HIDDEN)
 
 
-class BiGru(nn.Module):
-    """A Bi-GRU of one layer whose backward half starts at the last *real* node.
+class NodeMap(nn.Module):
+    """What stands where the Bi-GRU is off: every node by itself, tanh(Linear(F, 256)).
 
-    Two one-way GRUs, the second one fed each segment's real nodes in reverse.
-    It gives what packed sequences give, in half of their time on a CPU.
+    This is the candidate state of a GRU, all that is left of one without memory and gates. So an
+    ablation takes away the recurrence, and neither the width nor the range (-1, 1) that the layers
+    and the attention's key were given.
 
     Args:
         features: channels of the input.
@@ -58,17 +65,15 @@ class BiGru(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.forwards = nn.GRU(features, BIGRU_HIDDEN, batch_first=True)
-        self.backwards = nn.GRU(features, BIGRU_HIDDEN, batch_first=True)
+        self.linear = nn.Linear(features, PHASE)
 
     def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
-        """Read each segment both ways; result ``(B, N, 2 x BIGRU_HIDDEN)``."""
-        ahead_BNH, _ = self.forwards(x_BNF)
-        behind_BNH, _ = self.backwards(nodes.reversed(x_BNF))
-        return torch.cat([ahead_BNH, nodes.reversed(behind_BNH)], dim=2)
+        """Map each node; result ``(B, N, 2 x BIGRU_HIDDEN)``, as `BiGru` gives."""
+        result_BNG: Tensor = self.linear(x_BNF).tanh()
+        return result_BNG
 
 
-class WmaGin(nn.Module):
+class WmaGin(GraphNetwork):
     """Graph isomorphism network with weighted multiple aggregators.
 
     Args:
@@ -79,9 +84,12 @@ class WmaGin(nn.Module):
         weights: aggregator weights.
         fa_layers: 1-based positions of the fully adjacent layers.
         fa_self: whether a node is its own neighbour there.
-        graph: ``cycle``, ``line`` or ``window:K`` elsewhere.
+        graph: ``cycle``, ``line``, ``window:K`` or a function (`conv.Graph`) elsewhere.
         pooling: ``mean`` or ``sum`` of the real nodes before each head.
         multi_stage: whether `loss` sees all stages or only G.
+        attention: whether head e reads the last layer through the attention.
+        bigru: whether a Bi-GRU reads the frames first; else a `NodeMap`.
+        residual: whether layers after the first add their input.
         layer_norm: LayerNorm before the ReLU of each layer.
         deep_heads: a hidden layer in each head.
         attention_output: an output map in the attention.
@@ -89,9 +97,6 @@ class WmaGin(nn.Module):
         std_F: what the scaler divides by; 1 if None.
         edges: pass messages along edge lists everywhere (the slow reference).
     """
-
-    mean_F: Tensor
-    std_F: Tensor
 
     def __init__(
         self,
@@ -103,9 +108,12 @@ class WmaGin(nn.Module):
         weights: Weights,
         fa_layers: Sequence[int] = (2,),
         fa_self: bool = True,
-        graph: str = "cycle",
+        graph: Graph = "cycle",
         pooling: str = "mean",
         multi_stage: bool = True,
+        attention: bool = True,
+        bigru: bool = True,
+        residual: bool = True,
         layer_norm: bool = False,
         deep_heads: bool = False,
         attention_output: bool = False,
@@ -113,62 +121,45 @@ class WmaGin(nn.Module):
         std_F: Tensor | None = None,
         edges: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(features, mean_F, std_F)
         conv.window_of(graph)
         self.weights, self.graph, self.edges = weights, graph, edges
         self.fa_layers = full_adjacent.positions(fa_layers, layers)
         self.fa_self, self.pooling, self.multi_stage = fa_self, pooling, multi_stage
-        self.register_buffer("mean_F", torch.zeros(features) if mean_F is None else mean_F.clone())
-        self.register_buffer("std_F", torch.ones(features) if std_F is None else std_F.clone())
+        self.residual = residual
 
         widths = [PHASE] + [hidden] * layers
-        self.gru = BiGru(features)
+        self.gru = BiGru(features) if bigru else NodeMap(features)
         self.convs = nn.ModuleList(map(WmaGinConv, widths, widths[1:]))
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers)
         )
-        self.attention = MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+        self.attention = (
+            MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+            if attention
+            else None
+        )
         self.heads = nn.ModuleList(
             _head(width, hidden, classes, deep=deep_heads) for width in [*widths[:-1], hidden]
         )
 
-    def forward(self, x_BNF: Tensor, frames_B: Tensor, nodes_B: Tensor) -> Logits:
-        """Score the classes of each segment.
-
-        Args:
-            x_BNF: features as extracted, unscaled; anything may stand beyond the real frames.
-            frames_B: real frames of each segment: what is beyond them is zero after scaling.
-            nodes_B: what counts as a node: equal to ``frames_B`` where padding is masked,
-                N where the zeros of the padding are nodes too.
-
-        Shape:
-            x_BNF: ``(B, N, F)``; total_BC: ``(B, C)``; stages_SBC: ``(L + 1, B, C)``.
-
-        Raises:
-            ValueError: a shape or a length does not fit.
-        """
-        _check_batch(x_BNF, frames_B, nodes_B, features=len(self.mean_F))
-        x_BNF = x_BNF[:, : int(nodes_B.max())]
-        x_BNF = self.scaled(x_BNF, frames_B)
-        nodes = Nodes.of(nodes_B, x_BNF.shape[1], x_BNF.dtype)
+    def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
+        """Sum the heads of all phases; stages b, c, ..., e, G: ``(L + 1, B, C)``."""
         phases = self._phases(x_BNF, nodes)
         scores = [head(phase_BH) for head, phase_BH in zip(self.heads, phases, strict=True)]
         total_BC = torch.stack(scores).sum(0)
         return Logits(total_BC, torch.stack([*scores[1:], total_BC]))
 
-    def scaled(self, x_BNF: Tensor, frames_B: Tensor) -> Tensor:
-        """Standardise each feature; zero beyond the real frames."""
-        frames = Nodes.of(frames_B, x_BNF.shape[1])
-        return frames.cleared((x_BNF - self.mean_F) / self.std_F)
-
     def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
-        """Pooled output of Bi-GRU, of all layers but the last, and of the attention."""
+        """Pooled output of Bi-GRU, of all layers but the last, and of the last by attention."""
         gru_BNG = self.gru(x_BNF, nodes)
         outputs = [gru_BNG]
         aggregates = self._neighbourhoods(nodes)
         for layer, norm, aggregate in zip(self.convs, self.norms, aggregates, strict=True):
             y_BNH = norm(layer(outputs[-1], aggregate)).relu()
-            outputs.append(outputs[-1] + y_BNH if len(outputs) > 1 else y_BNH)
+            outputs.append(outputs[-1] + y_BNH if self.residual and len(outputs) > 1 else y_BNH)
+        if self.attention is None:
+            return [nodes.pooled(output, self.pooling) for output in outputs]
         last_BNH = outputs.pop()
         phases = [nodes.pooled(output, self.pooling) for output in outputs]
         return [*phases, self.attention(x_BNF, gru_BNG, last_BNH, nodes, self.pooling)]
@@ -183,11 +174,26 @@ class WmaGin(nn.Module):
     def _full_neighbourhood(self, nodes: Nodes) -> Aggregate:
         """How a fully adjacent layer sees its neighbours."""
         if self.edges:
-            from model.edges import along_edges  # PyG takes seconds to import: only if needed
+            # PyG takes seconds to import: only if it is needed.
+            from model.edges import along_edges, edge_list
 
-            reach = nodes.padded
-            return along_edges(nodes, self.weights, reach=reach, include_self=self.fa_self)
+            edges_2E = edge_list(nodes, reach=nodes.padded, include_self=self.fa_self)
+            return along_edges(edges_2E, self.weights)
         return full_adjacent.neighbourhood(nodes, self.weights, include_self=self.fa_self)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What the paper calls the parts, by the names that they have here."""
+        named = {"gru": "Bi-GRU" if isinstance(self.gru, BiGru) else "instead of the Bi-GRU"}
+        named["attention"] = "attention"
+        near = self.graph if isinstance(self.graph, str) else "edges"
+        for index in range(len(self.convs)):
+            around = "fully adjacent" if index + 1 in self.fa_layers else near
+            named[f"convs.{index}"] = f"WMA-GIN {index + 1}, {around}"
+            named[f"norms.{index}"] = f"LayerNorm {index + 1}"
+        for index, letter in zip(range(len(self.heads)), ascii_lowercase, strict=False):
+            named[f"heads.{index}"] = f"head {letter}"
+        return named
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
         """Training loss: multi-stage, or the cross-entropy of G."""
@@ -238,6 +244,9 @@ def build(
         graph=config.graph,
         pooling=config.pooling,
         multi_stage=config.stage_loss,
+        attention=config.attention,
+        bigru=config.bigru,
+        residual=config.residual,
         layer_norm=config.layer_norm,
         deep_heads=config.deep_heads,
         attention_output=config.attention_output,
@@ -259,22 +268,3 @@ def _check_range(key: str, value: int, least: int, most: int) -> None:
         raise ModelConfigError(
             f"`{key}` must be between {least} and {most}, but is {value} instead."
         )
-
-
-def _check_batch(x_BNF: Tensor, frames_B: Tensor, nodes_B: Tensor, *, features: int) -> None:
-    """Refuse a batch that would broadcast into a wrong answer."""
-    if x_BNF.dim() != 3 or x_BNF.shape[2] != features:
-        raise ValueError(
-            f"`x_BNF` must have the shape (B, N, {features}), but has {tuple(x_BNF.shape)} instead."
-        )
-    batch, padded, _ = x_BNF.shape
-    for key, lengths_B in (("frames_B", frames_B), ("nodes_B", nodes_B)):
-        if lengths_B.shape != (batch,):
-            raise ValueError(
-                f"`{key}` must have the shape ({batch},), but has {tuple(lengths_B.shape)} instead."
-            )
-        if batch and not 1 <= int(lengths_B.min()) <= int(lengths_B.max()) <= padded:
-            raise ValueError(
-                f"`{key}` must be between 1 and N = {padded}, but is "
-                f"{int(lengths_B.min())} to {int(lengths_B.max())} instead."
-            )

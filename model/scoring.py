@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from model import metrics
-from model.network import WmaGin
+from model.graph_network import GraphNetwork
 
 BATCH = 128
 """Segments scored at once: one number for all trials, so that scores do not depend on `batch`."""
@@ -37,7 +37,7 @@ class Segments(Protocol):
         """Return the number of segments."""
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return x_BNF, frames_B and nodes_B of these segments (see `WmaGin.forward`)."""
+        """Return x_BNF, frames_B and nodes_B of these segments (see `GraphNetwork.forward`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Score:
     wa: float
 
 
-def log_probabilities(network: WmaGin, segments: Segments, device: str = "cpu") -> Tensor:
+def log_probabilities(network: GraphNetwork, segments: Segments, device: str = "cpu") -> Tensor:
     """Score all segments in their own order, in batches of the same size.
 
     Returns:

@@ -94,6 +94,8 @@ class Outcome:
     """Epochs that an earlier, interrupted attempt had already trained."""
     libraries: Mapping[str, str] = field(default_factory=dict)
     """Versions of what trained it; empty in records from before they were kept."""
+    parameters: int = 0
+    """How many numbers the system learnt; 0 where it has no such count, or the record is old."""
 
     @property
     def scored_part(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
         folds = deal(selection, study.folds)
     except CorpusError as error:
         raise study.fault("protocol.folds", str(error)) from None
-    rows, sets = _with_features(study, variants(study, default_profile), allow_config)
+    rows, sets = with_features(study, variants(study, default_profile), allow_config)
     extractors = {name: chosen.version() for name, chosen in sets.items()}
     placed = expand(study, rows, selection, folds, extractors)
     _check_distinct(study, placed)
@@ -117,10 +117,14 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     )
 
 
-def _with_features(
+def with_features(
     study: Study, rows: tuple[Variant, ...], allow_config: bool
 ) -> tuple[tuple[Variant, ...], dict[str, FeatureSet]]:
-    """The descriptors of every row; a configuration of one's own is named by its content."""
+    """The descriptors of every row; a configuration of one's own is named by its content.
+
+    Raises:
+        StudyError: such a configuration may not be used, or cannot be.
+    """
     sets: dict[str, FeatureSet] = {}
     named = []
     for row in rows:
@@ -200,7 +204,13 @@ def _asked(
         classes=selection.classes,
         utterances=len(selection.items),
         rows=tuple(
-            AskedRow(name=row.name, reading=variant.reading, paper=dict(row.paper))
+            AskedRow(
+                name=row.name,
+                reading=variant.reading,
+                paper=dict(row.paper),
+                model=variant.model.model,
+                blocks=row.blocks,
+            )
             for row, variant in zip(study.rows, rows, strict=True)
         ),
         folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),

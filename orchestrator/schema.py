@@ -4,7 +4,7 @@ from typing import Any
 
 from features.catalogue import NAME
 from orchestrator.settings import SETTINGS
-from orchestrator.study import METRICS
+from orchestrator.study import METRICS, MOST_PARAMETERS
 from orchestrator.values import whole
 
 
@@ -16,14 +16,18 @@ def schema() -> dict[str, Any]:
         for home in ("study", "baseline")
     }  # fmt: skip
     in_rows = {k: dict(s.schema) for k, s in SETTINGS.items() if s.in_rows}
-    figures = {"type": "number", "minimum": 0, "maximum": 100}
+    percent = {"type": "number", "minimum": 0, "maximum": 100}
+    figures = {**dict.fromkeys(METRICS, percent), "params": whole(1, MOST_PARAMETERS)[1]}
+    heading = {"type": "string", "minLength": 1, "maxLength": 60}
+    block = {"anyOf": [heading, {"type": "array", "items": heading, "minItems": 1}]}
     row = {
         "type": "object", "additionalProperties": False, "required": ["name"],
         "properties": {
             "name": {"type": ["string", "integer"], "maxLength": 60},
             "set": {"type": "object", "additionalProperties": False, "properties": in_rows},
             "paper": {"type": "object", "additionalProperties": False,
-                      "properties": dict.fromkeys(METRICS, figures)},
+                      "properties": figures},
+            "block": block,
         },
     }  # fmt: skip
     axes = {k: {"type": "array", "items": s, "minItems": 1} for k, s in in_rows.items()

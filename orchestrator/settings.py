@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from features.config import DEFAULT_EMOTIONS, FEATURE_SETS, FeatureConfig
-from model.config import Aggregators, ModelConfig, TrainConfig
+from features.config import DEFAULT_EMOTIONS, FEATURE_SETS, FUNCTIONALS, FeatureConfig
+from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
+from model.systems import SYSTEMS
 from orchestrator.values import (
     CONFIG_FILE,
     FA_WORDS,
@@ -124,7 +125,7 @@ SETTINGS: dict[str, Setting] = {
             "properties": {name: schema for name, (_, schema) in TRAINING.items()},
         },
     ),
-    "model": Setting("baseline", "the system", *choice("wma-gin")),
+    "model": Setting("baseline", "the system", *choice(*SYSTEMS)),
     "layers": Setting("baseline", "WMA-GIN layers", *whole(1, 8)),
     "hidden": Setting("baseline", "width of a layer", *whole(1, 4096)),
     "aggregators": Setting(
@@ -158,6 +159,9 @@ SETTINGS: dict[str, Setting] = {
     ),
     "pooling": Setting("baseline", "nodes before each head", *choice("mean", "sum")),
     "stage_loss": Setting("baseline", "multi-stage loss", *flag()),
+    "attention": Setting("baseline", "multi-phase attention", *flag()),
+    "bigru": Setting("baseline", "Bi-GRU before the layers", *flag()),
+    "residual": Setting("baseline", "layers after the first add their input", *flag()),
     "layer_norm": Setting("baseline", "R*: LayerNorm in each layer", *flag()),
     "deep_heads": Setting("baseline", "R*: two-layer heads", *flag()),
     "attention_output": Setting("baseline", "R*: output map of the attention", *flag()),
@@ -176,6 +180,14 @@ class Resolved:
     features: FeatureConfig
     model: ModelConfig
     training: TrainConfig
+
+
+class ImpossibleError(ValueError):
+    """Settings that are each right but impossible together; ``key`` is where to say so."""
+
+    def __init__(self, key: str, sentence: str) -> None:
+        self.key = key
+        super().__init__(sentence)
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,32 +211,89 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
         The configurations, free of defaults.
 
     Raises:
-        ValueError: when an FA layer lies beyond the last layer; the sentence says which.
+        ImpossibleError: when a key has no meaning beside the others; the sentence says which.
     """
     profile = study.get("profile", default_profile)
     reading = study.get("reading", "as-written")
     named = [PROFILES[row["profile"]]] if "profile" in row else []
     named += [READINGS[row["reading"]]] if "reading" in row else []
     merged = merge(PROFILES[profile], READINGS[reading], study, *named, row)
+    return Resolved(
+        profile=merged.get("profile", profile),
+        reading=merged.get("reading", reading),
+        features=_features(merged),
+        model=_model(merged, row),
+        training=_training(merged),
+    )
+
+
+# Where a setting acts nowhere it is its default: two rows that differ in it are the same.
+
+
+def _features(merged: Mapping[str, Any]) -> FeatureConfig:
+    """The descriptors, and what they are made into; functionals are one row, never stepped or cut.
+
+    Raises:
+        ImpossibleError: when the system does not read such descriptors.
+    """
+    system = merged.get("model", WMA_GIN)
+    values = {f.name: merged[f.name] for f in fields(FeatureConfig) if f.name in merged}
+    config = FeatureConfig(**values)
+    functionals = config.features in FUNCTIONALS
+    if functionals and SYSTEMS[system].network:
+        raise ImpossibleError(
+            "features",
+            f"`features` must give frames for `model: {system}`, but is `{config.features}` "
+            "instead, one row an utterance: `model: svm` reads it.",
+        )
+    if not functionals and not SYSTEMS[system].network:
+        raise ImpossibleError(
+            "features",
+            f"`features` must be functionals for `model: {system}`, but is `{config.features}` "
+            f"instead: set `features: {FUNCTIONALS[0]}`.",
+        )
+    if functionals:
+        return FeatureConfig(features=config.features, scaling=config.scaling)
+    return config
+
+
+def _model(merged: Mapping[str, Any], row: Mapping[str, Any]) -> ModelConfig:
+    """The system. WMA-GIN's keys act in WMA-GIN alone: the sizes of its rivals are fixed.
+
+    Raises:
+        ImpossibleError: when a row sets such a key for a rival, or an FA layer is not there.
+    """
+    system = merged.get("model", WMA_GIN)
+    if system != WMA_GIN:
+        own = {key for key, setting in SETTINGS.items() if setting.home == "baseline"} - {"model"}
+        for key in row:
+            if key in own:
+                raise ImpossibleError(
+                    key,
+                    f"`{key}` must stand beside `model: {WMA_GIN}`, but stands beside "
+                    f"`model: {system}` instead, whose sizes are fixed: leave it out.",
+                )
+        return ModelConfig(model=system)
     layers = merged.get("layers", ModelConfig().layers)
     model = {f.name: merged[f.name] for f in fields(ModelConfig) if f.name in merged}
     model["fa_layers"] = fa = fa_layers(merged.get("fa_layer", "antepenultimate"), layers)
-    # Where a setting acts nowhere it is its default: two rows that differ in it are the same.
     if not fa:
         model.pop("fa_self", None)
     if len(fa) == layers:
         model.pop("graph", None)
-    features = {f.name: merged[f.name] for f in fields(FeatureConfig) if f.name in merged}
-    training = {**merged["training"]}
+    if layers == 1:
+        model.pop("residual", None)
+    if not model.get("attention", True):
+        model.pop("attention_output", None)
+    return ModelConfig(**model)
+
+
+def _training(merged: Mapping[str, Any]) -> TrainConfig:
+    """How it is trained; a system that is no network has no Adam, no batches and no epochs."""
+    training = {**merged["training"]} if SYSTEMS[merged.get("model", WMA_GIN)].network else {}
     if "class_weights" in merged:
         training["class_weights"] = merged["class_weights"]
-    return Resolved(
-        profile=merged.get("profile", profile),
-        reading=merged.get("reading", reading),
-        features=FeatureConfig(**features),
-        model=ModelConfig(**model),
-        training=TrainConfig(**training),
-    )
+    return TrainConfig(**training)
 
 
 def emotions(study: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -247,7 +316,7 @@ def fa_layers(value: str | tuple[int, ...], layers: int) -> tuple[int, ...]:
     beyond = [n for n in wanted if not 1 <= n <= layers]
     if beyond:
         shown = value if isinstance(value, str) else ", ".join(map(str, value))
-        raise ValueError(
-            f"`fa_layer` must be one of the {layers} layers, but is `{shown}` instead."
+        raise ImpossibleError(
+            "fa_layer", f"`fa_layer` must be one of the {layers} layers, but is `{shown}` instead."
         )
     return wanted

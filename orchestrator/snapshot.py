@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from model.config import WMA_GIN
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskedRow:
-    """One row: its name, its published figures, its reading."""
+    """One row: its name, its published figures, its reading, its system."""
 
     name: str
     reading: str
     paper: Mapping[str, float]
+    model: str = WMA_GIN
+    blocks: tuple[str, ...] = ()
+    """Headings under which the row stands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +108,10 @@ class Asked:
             **{
                 **record,
                 "classes": tuple(record["classes"]),
-                "rows": tuple(AskedRow(**row) for row in record["rows"]),
+                "rows": tuple(
+                    AskedRow(**{**row, "blocks": tuple(row.get("blocks", ()))})
+                    for row in record["rows"]
+                ),
                 "folds": tuple(
                     AskedFold(**{**f, "a": tuple(f["a"]), "b": tuple(f["b"])})
                     for f in record["folds"]

@@ -12,12 +12,15 @@ from typing import Any, Literal
 
 from features.catalogue import NAME
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
-from orchestrator.settings import SETTINGS, resolve
+from orchestrator.settings import SETTINGS, ImpossibleError, resolve
 from orchestrator.values import Faults, whole
 from orchestrator.yaml_lines import MAX_BYTES, Node, read
 
 MAX_ROWS = 1000
 METRICS = ("wa", "ua")
+FIGURES = (*METRICS, "params")
+"""What ``paper`` may give of a row: two percentages, and a count of parameters."""
+MOST_PARAMETERS = 10**12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +30,9 @@ class Row:
     name: str
     settings: Mapping[str, Any]
     paper: Mapping[str, float]
-    """Published figures in percent, ``wa`` and ``ua``; either may be absent."""
+    """Published figures: ``wa`` and ``ua`` in percent, ``params``; any may be absent."""
+    blocks: tuple[str, ...] = ()
+    """Headings of the table under which the row stands; empty where the table has none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -259,8 +264,10 @@ class _Reader:
         self.names = [str(n.mapping["name"].value) for n in nodes if "name" in n.mapping]
         read = [(row, node) for node in nodes if (row := self._row(node)) is not None]
         rows = [row for row, _ in read]
-        self._unique([row.name for row in rows], [node for _, node in read])
-        return rows, [node for _, node in read]
+        found = [node for _, node in read]
+        self._unique([row.name for row in rows], found)
+        self._blocked(rows, found)
+        return rows, found
 
     def _row(self, node: Node) -> Row | None:
         if not isinstance(node.value, dict):
@@ -268,7 +275,7 @@ class _Reader:
             return None
         before = len(self.faults)
         entries = node.mapping
-        self._known(entries, {"name", "set", "paper"}, "rows")
+        self._known(entries, {"name", "set", "paper", "block"}, "rows")
         name = entries.get("name")
         text = "" if name is None or isinstance(name.value, bool) else str(name.value or "")
         if name is None or isinstance(name.value, dict | list) or not 0 < len(text) <= 60:
@@ -292,10 +299,35 @@ class _Reader:
                 )
         settings = self._settings(keys, "row")
         paper = self._paper(entries.get("paper"))
+        blocks = self._blocks(entries.get("block"))
         if len(self.faults) > before:
             return None
         assert name is not None
-        return Row(name=str(name.value), settings=settings, paper=paper)
+        return Row(name=str(name.value), settings=settings, paper=paper, blocks=blocks)
+
+    def _blocks(self, node: Node | None) -> tuple[str, ...]:
+        """One heading or several."""
+        if node is None:
+            return ()
+        items = node.sequence or [node]
+        for item in items:
+            if not isinstance(item.value, str) or not 0 < len(item.value) <= 60:
+                self.faults.append(
+                    item.fault(
+                        "`block` must be a heading of 1 to 60 letters or a list of them, "
+                        f"but is {item.shown()} instead."
+                    )
+                )
+        return tuple(dict.fromkeys(str(item.value) for item in items))
+
+    def _blocked(self, rows: list[Row], nodes: list[Node]) -> None:
+        """A table has blocks or has none: a row without one would stand under another's heading."""
+        if any(row.blocks for row in rows):
+            for row, node in zip(rows, nodes, strict=True):
+                if not row.blocks:
+                    self.faults.append(
+                        node.fault(f"The row `{row.name}` must have a `block`, as others have.")
+                    )
 
     def _paper(self, node: Node | None) -> dict[str, float]:
         if node is None:
@@ -303,16 +335,20 @@ class _Reader:
         if not isinstance(node.value, dict):
             self.faults.append(
                 node.fault(
-                    f"`paper` must map `wa` and `ua` to percent, but is {node.shown()} instead."
+                    "`paper` must map `wa` and `ua` to percent and `params` to a count, "
+                    f"but is {node.shown()} instead."
                 )
             )
-        figures = {}
+        figures: dict[str, float] = {}
         for key, item in node.mapping.items():
             value = item.value
-            if key not in METRICS:
+            if key not in FIGURES:
                 self.faults.append(
-                    item.key_fault(f"`paper.{key}` is not a key. {nearest(key, METRICS)}")
+                    item.key_fault(f"`paper.{key}` is not a key. {nearest(key, FIGURES)}")
                 )
+            elif key == "params":
+                count = whole(1, MOST_PARAMETERS)[0]("paper.params", item, self.faults)
+                figures |= {key: count} if count is not None else {}
             elif (
                 isinstance(value, bool)
                 or not isinstance(value, int | float)
@@ -380,15 +416,15 @@ class _Reader:
         if not rows and fa is not None:  # no row could be read: the baseline alone
             try:
                 resolve("quick", settings, {})
-            except ValueError as error:
-                self.faults.append(fa.fault(str(error)))
+            except ImpossibleError as error:
+                if error.key == "fa_layer":
+                    self.faults.append(fa.fault(str(error)))
         for row, node in zip(rows, nodes, strict=True):
             try:
                 resolved = resolve("quick", settings, row.settings)
-            except ValueError as error:
-                place = node.mapping.get("set", node).mapping.get("fa_layer")
-                base = self._mapping("baseline").get("fa_layer", node)
-                self.faults.append((place or base).fault(f"{error} (row `{row.name}`)"))
+            except ImpossibleError as error:
+                place = self._place(error.key, node)
+                self.faults.append(place.fault(f"{error} (row `{row.name}`)"))
                 continue
             other = resolve("paper", settings, row.settings)
             key = (resolved.features, resolved.model, resolved.training, other.training)
@@ -397,6 +433,13 @@ class _Reader:
                     f"The rows `{variants[key]}` and `{row.name}` are the same variant: what "
                     f"`{row.name}` sets changes nothing."))  # fmt: skip
             variants.setdefault(key, row.name)
+
+    def _place(self, key: str, row: Node) -> Node:
+        """Where a row's key stands: in the row, the baseline or the study; else at the system."""
+        changes = row.mapping["set"].mapping if "set" in row.mapping else {}
+        homes = (changes, self._mapping("baseline"), self.top)
+        found = (home[name] for name in (key, "model") for home in homes if name in home)
+        return next(found, row)
 
     def _reference(self) -> str | None:
         node = self.top.get("reference")

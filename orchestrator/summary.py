@@ -73,6 +73,10 @@ class RowSummary:
     paper: Mapping[str, float]
     difference: Difference | None
     verdict: Verdict
+    parameters: int = 0
+    """How many numbers the system learnt; 0 where it has no such count, or nothing is finished."""
+    blocks: tuple[str, ...] = ()
+    """Headings under which the row stands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +125,8 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
                 paper=row.paper,
                 difference=difference,
                 verdict="" if difference is None else _verdict(difference),
+                parameters=unit.parameters,
+                blocks=row.blocks,
             )
         )
     used = [o for t in asked.trials if (o := outcomes.get(t.id)) is not None]
@@ -142,6 +148,7 @@ class _Units:
         self._asked = asked
         self.missing = 0
         self.n = 0
+        self.parameters = 0
         # (choice, unit, metric) -> speaker -> seed -> score
         self._scores: dict[tuple[Choice, Unit, str], dict[str, dict[int, float]]] = {}
         for trial in asked.trials:
@@ -152,6 +159,7 @@ class _Units:
                 self.missing += 1
                 continue
             self.n += 1
+            self.parameters = max(self.parameters, outcome.parameters)
             for s in outcome.scores:
                 for metric, value in (("wa", wa(s.confusion)), ("ua", ua(s.confusion))):
                     by_speaker = self._scores.setdefault((s.choice, s.unit, metric), {})

@@ -4,8 +4,6 @@ Everything is read from the store alone, and nothing of it is believed before it
 against the outcome that names them, the outcome against its own digest and the trial's id.
 """
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +12,6 @@ from orchestrator.errors import DamageError
 from orchestrator.ledger import Failure, Flight, Ledger, Outcome
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import State, TrialStatus, trial_status
-
-SCALERS = ("mean_F", "std_F")
-"""What lies among the weights and is no parameter: the scaler at the network's input."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,21 +80,18 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
     )
 
 
-def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[tuple[KeptFile, ...], int | None]:
-    """The files of a finished trial, proven, and how many parameters one of its networks has."""
-    kept, parameters = list[KeptFile](), None
+def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
+    """The files of a finished trial, each proven against the record."""
     if outcome is None:
-        return (), None
+        return ()
+    kept = list[KeptFile]()
     for name in sorted(outcome.files):
         try:
-            blob = ledger.read_file(outcome, name)
+            size, damage = len(ledger.read_file(outcome, name)), ""
         except DamageError as error:
-            kept.append(KeptFile(name=name, size=0, damage=str(error)))
-            continue
-        kept.append(KeptFile(name=name, size=len(blob), damage=""))
-        if name == "weights.safetensors":
-            parameters = _parameters(blob)
-    return tuple(kept), parameters
+            size, damage = 0, str(error)
+        kept.append(KeptFile(name=name, size=size, damage=damage))
+    return tuple(kept)
 
 
 def _stands(ledger: Ledger, id: str) -> tuple[Stands, ...]:
@@ -114,13 +106,3 @@ def _stands(ledger: Ledger, id: str) -> tuple[Stands, ...]:
             if trial.id == id
         ]
     return tuple(sorted(found, key=lambda place: not place.newest))
-
-
-def _parameters(blob: bytes) -> int | None:
-    """Parameters of one network, by the header of a safetensors file: no tensor is loaded."""
-    try:
-        header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
-        own = [n for n in header if n.startswith("tests_a/") and not n.endswith(SCALERS)]
-        return int(sum(math.prod(header[name]["shape"]) for name in own))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None

@@ -15,14 +15,17 @@ from typing import Any
 from features.config import FeatureConfig
 from features.corpus import Selection
 from features.folds import Fold
-from model.config import Aggregators, ModelConfig, TrainConfig
+from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
 from orchestrator.settings import resolve
 from orchestrator.study import Study
 
 SEMANTICS = 1
 """Raised by hand when a change of the code changes results: golden tests fail until it is."""
 
-ADDED: dict[str, dict[str, Any]] = {"features": {"tail": "pad"}}
+ADDED: dict[str, dict[str, Any]] = {
+    "features": {"tail": "pad"},
+    "model": {"attention": True, "bigru": True, "residual": True},
+}
 """Fields younger than SEMANTICS, with the value that stood for what was done before they came.
 An identity leaves a field out at that value, so trials that were trained then keep their ids.
 Never change a line; a new field of a configuration adds one."""
@@ -68,7 +71,7 @@ class Trial:
             "classes": list(self.classes),
             "extractor": self.extractor,
             "features": _without_added("features", asdict(self.features)),
-            "model": _without_added("model", asdict(self.model)),
+            "model": _model_values(self.model),
             "training": _without_added("training", asdict(self.training)),
             "fold": {"train": list(self.train), "a": list(self.a), "b": list(self.b)},
             "seed": self.seed,
@@ -153,21 +156,35 @@ def from_identity(identity: Mapping[str, Any]) -> Trial:
     features, model, training = (
         {**ADDED.get(part, {}), **identity[part]} for part in ("features", "model", "training")
     )
-    weights = {name: Fraction(text) for name, text in model.pop("aggregators").items()}
-    model["fa_layers"] = tuple(model["fa_layers"])
     fold = identity["fold"]
     return Trial(
         corpus=identity["corpus"],
         classes=tuple(identity["classes"]),
         extractor=identity["extractor"],
         features=FeatureConfig(**features),
-        model=ModelConfig(**model, aggregators=Aggregators(**weights)),
+        model=_model_from(model),
         training=TrainConfig(**training),
         train=tuple(fold["train"]),
         a=tuple(fold["a"]),
         b=tuple(fold["b"]),
         seed=identity["seed"],
     )
+
+
+def _model_values(config: ModelConfig) -> Any:
+    """A system as plain values. A rival is its name: no axis of WMA-GIN moves its numbers."""
+    if config.model != WMA_GIN:
+        return {"model": config.model}
+    return _without_added("model", asdict(config))
+
+
+def _model_from(values: dict[str, Any]) -> ModelConfig:
+    """The system whose ``_model_values`` these are."""
+    if values["model"] != WMA_GIN:
+        return ModelConfig(model=values["model"])
+    weights = {name: Fraction(text) for name, text in values.pop("aggregators").items()}
+    values["fa_layers"] = tuple(values["fa_layers"])
+    return ModelConfig(**values, aggregators=Aggregators(**weights))
 
 
 def _without_added(part: str, values: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Trial -> outcome. The one file that knows both rooms.
+"""Trial -> outcome. It knows both rooms, as `architecture.py` does.
 
 It pins the process, takes the trial's lease, goes on from the last checkpoint, trains, writes the
 attempt's files and, last of all, the outcome. Every exception ends here and becomes a failure with
@@ -35,11 +35,10 @@ from model.training import (
     Direction,
     Fit,
     State,
-    fit,
-    initialise,
     state_from,
     state_numbers,
     state_tensors,
+    train,
 )
 from orchestrator import checkpoints, claims, mirror
 from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
@@ -158,16 +157,16 @@ class _Attempt:
 
     def _fit(self, resume: State | None, on_epoch: Callable[[State], None]) -> tuple[Fit, FoldData]:
         trial, data = self._trial, self._data()
-        network = initialise(
-            trial.model, data.features, len(data.classes), trial.seed, data.mean_F, data.std_F
-        )
-        result = fit(
-            network,
+        result = train(
+            trial.model,
+            trial.training,
             data.train,
             data.a,
             data.b,
-            trial.training,
+            mean_F=data.mean_F,
+            std_F=data.std_F,
             classes=len(data.classes),
+            nodes=trial.features.segment_nodes,
             seed=trial.seed,
             resume=resume,
             on_epoch=on_epoch,
@@ -288,6 +287,7 @@ class _Attempt:
             finished=time.time(),
             resumed=resumed,
             libraries=libraries(),
+            parameters=result.parameters,
         )
 
     def _commit(self, outcome: Outcome) -> None:

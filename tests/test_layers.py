@@ -37,6 +37,7 @@ FLOORS = {
         "trial_record": 10,
         "plan": 8,
         "worker": 10,
+        "architecture": 10,
         "run": 11,
         "rerun": 11,
         "doctor": 10,
@@ -46,6 +47,7 @@ FLOORS = {
         "report.live": 14,
         "report.corpora": 14,
         "report.figures": 14,
+        "report.architecture": 14,
         "report.doctor": 14,
         "report.studies": 14,
         "report.sweep": 14,
@@ -58,18 +60,26 @@ FLOORS = {
         "errors": 0,
         "metrics": 0,
         "memory": 0,
+        "description": 3,
         "seeding": 1,
         "nodes": 1,
         "stage_loss": 1,
+        "recurrent": 2,
+        "graph_network": 2,
         "aggregators": 2,
         "attention": 2,
         "full_adjacent": 3,
         "edges": 3,
         "conv": 4,
         "network": 5,
+        "baselines": 6,
+        "baselines.rival": 5,
+        "systems": 7,
         "scoring": 6,
         "state": 7,
-        "training": 8,
+        "choice": 8,
+        "baselines.svm": 9,
+        "training": 10,
     },
     "features": {
         "errors": 0,
@@ -112,7 +122,8 @@ DOORS = {
     "yaml": {"orchestrator.yaml_lines", "features.corpora.database"},
     "typer": {"orchestrator.cli"},
     "scipy": {"orchestrator.summary"},
-    "torch_geometric": {"model.edges"},
+    "torch_geometric": {"model.edges", "model.baselines"},
+    "sklearn": {"model.baselines.svm"},
     "librosa": {"features.sets.logmel128"},
     "soundfile": {"features.audio"},
     "soxr": {"features.audio"},
@@ -127,6 +138,7 @@ DOORS = {
 HEAVY = {
     "torch",
     "torch_geometric",
+    "sklearn",
     "ray",
     "opensmile",
     "pyarrow",
@@ -145,6 +157,7 @@ OPEN = {
     "model.config",
     "model.errors",
     "model.metrics",
+    "model.systems",
     "features.config",
     "features.errors",
     "features.corpus",
@@ -161,7 +174,7 @@ EXTRA = {
     "orchestrator.verify": {"features.verification"},
     "orchestrator.sweep": {"features.shards"},
 }
-BOTH_ROOMS = {"orchestrator.worker"}
+BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
 
 
 def modules() -> dict[str, Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from model.systems import SYSTEMS
 from orchestrator.settings import SETTINGS
 
 
@@ -40,8 +41,9 @@ def test_the_tree_is_the_real_tree(readme: str, root: Path) -> None:
 
 def test_every_setting_and_study_is_named(readme: str, root: Path) -> None:
     for key in SETTINGS:
-        if key != "model":
-            assert re.search(rf"\b{key}\b", readme), f"`{key}` is missing in the README"
+        assert re.search(rf"\b{key}\b", readme), f"`{key}` is missing in the README"
+    for name in SYSTEMS:
+        assert f"`{name}`" in readme, f"the system `{name}` is missing in the README"
     for path in (root / "studies").glob("*.yaml"):
         assert f"studies/{path.name}" in readme
 

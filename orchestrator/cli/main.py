@@ -10,7 +10,7 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, doctor, features, plan, report, run, store, trial
+from orchestrator.cli import corpus, doctor, features, model, plan, report, run, store, trial
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
 from orchestrator.printable import clean_lines
@@ -31,6 +31,7 @@ trial.register(app)
 corpus.register(app)
 features.register(app)
 doctor.register(app)
+model.register(app)
 
 _EXIT_CODES = {
     features_errors.CorpusError: 2,

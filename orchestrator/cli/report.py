@@ -65,7 +65,9 @@ def report(
         print(text.csv_text(summaries), end="")
     elif form is Form.MARKDOWN:
         tables = [rows.table(s) for s in summaries]
-        tables += [rows.table(s, details=True) for s in summaries] if details else []
+        if details:
+            tables += [rows.table(s, details=True) for s in summaries]
+            tables += [sizes for s in summaries if (sizes := rows.sizes(s)) is not None]
         print("\n".join(text.markdown(t) for t in tables), end="")
     else:
         console = text.console_for()
@@ -76,6 +78,9 @@ def report(
             if details:
                 console.print()
                 text.print_table(console, rows.table(summary, details=True))
+            if details and (sizes := rows.sizes(summary)) is not None:
+                console.print()
+                text.print_table(console, sizes)
 
 
 def _by_table(table: int, ledger: "Ledger") -> "list[Asked]":

@@ -28,11 +28,11 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
 
     ledger = Ledger.look(store, needed=True)
     trial = trial_record.read(ledger, ledger.find(id))
-    files, parameters = trial_record.files_of(ledger, trial.outcome)
+    files = trial_record.files_of(ledger, trial.outcome)
     if as_json:
-        print(json.dumps(view.record(trial, files, parameters), indent=2))
+        print(json.dumps(view.record(trial, files), indent=2))
     else:
-        view.show(console_for(), trial, files, parameters)
+        view.show(console_for(), trial, files)
     if any(file.damage for file in files):
         raise typer.Exit(4)
 

@@ -3,11 +3,13 @@
 Scores are fractions inside and percent here. Every form carries corpus, profile and reading.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.snapshot import Asked
+from model.config import WMA_GIN
+from model.systems import SYSTEMS, System
+from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, Summary
 
 DASH = "–"
@@ -32,12 +34,15 @@ class Table:
     columns: tuple[Column, ...]
     cells: tuple[tuple[str, ...], ...]
     footnotes: tuple[str, ...]
+    headings: Mapping[int, str] = field(default_factory=dict)
+    """Index of a row of ``cells`` -> the heading of the block that begins there."""
 
 
 def table(summary: Summary, *, details: bool = False) -> Table:
     """A study's table; with ``details`` also what the headline leaves out."""
     asked = summary.asked
-    heads, cells = _details(summary) if details else _headline(summary)
+    heads, plain = _details(summary) if details else _headline(summary)
+    cells, headings = _in_blocks(summary.rows, plain)
     return Table(
         title=f"{label(asked)}. {asked.question or asked.study}",
         subtitle=protocol_line(asked),
@@ -47,7 +52,74 @@ def table(summary: Summary, *, details: bool = False) -> Table:
         ),
         cells=tuple(cells),
         footnotes=tuple(_footnotes(summary, details)),
+        headings=headings,
     )
+
+
+def sizes(summary: Summary) -> Table | None:
+    """What each system of a table learns, beside the published count; None where none is known."""
+    rows = [row for row in summary.rows if row.parameters or "params" in row.paper]
+    if not rows:
+        return None
+    asked = {row.name: row for row in summary.asked.rows}
+    cells = [
+        (
+            row.name,
+            f"{row.parameters:,}" if row.parameters else DASH,
+            short_count(row.paper["params"]) if "params" in row.paper else DASH,
+            _whose_sizes(asked[row.name]),
+        )
+        for row in rows
+    ]
+    return Table(
+        title=f"{label(summary.asked)}. Parameters",
+        subtitle=protocol_line(summary.asked),
+        banner="",
+        columns=(
+            Column(head="row", numeric=False),
+            Column(head="parameters"),
+            Column(head="paper"),
+            Column(head="sizes", numeric=False),
+        ),
+        cells=tuple(cells),
+        footnotes=(),
+    )
+
+
+def _whose_sizes(row: AskedRow) -> str:
+    """Who fixed a system's sizes; of WMA-GIN the paper's text does, as the reading reads it."""
+    system = SYSTEMS.get(row.model)
+    if system is None or row.model == WMA_GIN:
+        return f"reading {row.reading}"
+    if not system.sizes_open:
+        return "published"
+    return "ours, free" if system.parameters is None else "ours, near the count"
+
+
+def short_count(parameters: float) -> str:
+    """A published count as papers print it.
+
+    >>> short_count(980_000), short_count(78_000), short_count(412)
+    ('0.98M', '78K', '412')
+    """
+    if parameters >= 100_000:
+        return f"{parameters / 1e6:.2f}M"
+    return f"{parameters / 1e3:.0f}K" if parameters >= 1000 else f"{parameters:.0f}"
+
+
+def _in_blocks(
+    rows: Sequence[RowSummary], cells: Sequence[tuple[str, ...]]
+) -> tuple[list[tuple[str, ...]], dict[int, str]]:
+    """Rows under the headings of their blocks; a row of several blocks stands in each."""
+    blocks = dict.fromkeys(block for row in rows for block in row.blocks)
+    if not blocks:
+        return list(cells), {}
+    laid: list[tuple[str, ...]] = []
+    headings = {}
+    for block in blocks:
+        headings[len(laid)] = block
+        laid += [cell for row, cell in zip(rows, cells, strict=True) if block in row.blocks]
+    return laid, headings
 
 
 def label(asked: Asked) -> str:
@@ -95,7 +167,8 @@ def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     for row in summary.rows:
         paper = f"{percent_of(row.paper.get('wa'))}/{percent_of(row.paper.get('ua'))}"
         pairs = [_pair(p) for p in (row.segment, row.last_epoch, row.best_on_test)]
-        cells.append((row.name, plus_minus(row.wa), *pairs, paper if row.paper else DASH))
+        known = {"wa", "ua"} & row.paper.keys()
+        cells.append((row.name, plus_minus(row.wa), *pairs, paper if known else DASH))
     return heads, cells
 
 
@@ -158,9 +231,36 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
         )
     elif summary.claim and asked.claim is not None:
         notes.append(f"The claim that `{asked.claim.better}` is better: {summary.claim}.")
+    notes += _system_notes(asked)
     if asked.reading == "mixed":
         notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
     return notes + _warnings(summary)
+
+
+def _system_notes(asked: Asked) -> list[str]:
+    """Whose sizes, and who measured the published figures: what a reader must know of rivals."""
+    used = dict.fromkeys(row.model for row in asked.rows)
+    systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
+    notes = size_notes(systems)
+    measured: dict[str, list[str]] = {}
+    for system in systems:
+        if system.figures:
+            measured.setdefault(system.figures, []).append(system.title)
+    if measured:
+        said = "; ".join(f"{', '.join(titles)} {how}" for how, titles in measured.items())
+        notes.append(f"Published figures: {said}.")
+    return notes
+
+
+def size_notes(systems: Sequence[System]) -> list[str]:
+    """Whose sizes are our reading, and what they were chosen by."""
+    near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
+    free = [s.title for s in systems if s.sizes_open and s.parameters is None]
+    if not near and not free:
+        return []
+    parts = [f"{', '.join(near)} near the published count"] if near else []
+    parts += [f"{', '.join(free)} freely"] if free else []
+    return ["Sizes that a paper leaves open are ours: " + "; ".join(parts) + "."]
 
 
 def _warnings(summary: Summary) -> list[str]:
@@ -216,6 +316,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 def _row_json(row: RowSummary) -> dict[str, Any]:
     return {
         "name": row.name,
+        "blocks": list(row.blocks),
         "n": row.n,
         "missing": row.missing,
         "speakers": row.speakers,
@@ -224,7 +325,8 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "segment": _pair_json(row.segment),
         "last_epoch": _pair_json(row.last_epoch),
         "best_on_test": _pair_json(row.best_on_test),
-        "paper": {metric: row.paper.get(metric) for metric in ("wa", "ua")},
+        "paper": {figure: row.paper.get(figure) for figure in ("wa", "ua", "params")},
+        "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
     }
@@ -265,7 +367,9 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
             "reading": asked.reading,
         }
         for key, value in _row_json(row).items():
-            if isinstance(value, dict):
+            if isinstance(value, list):
+                record[key] = "; ".join(value)
+            elif isinstance(value, dict):
                 record |= {f"{key}_{inner}": item for inner, item in value.items()}
             else:
                 record[key] = value

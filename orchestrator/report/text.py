@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,7 @@ def print_table(console: Console, table: Table) -> None:
         [column.head for column in table.columns],
         table.cells,
         numeric=[column.numeric for column in table.columns],
+        headings=table.headings,
     )
     console.print()
     for note in table.footnotes:
@@ -54,8 +55,12 @@ def print_columns(
     cells: Sequence[Sequence[str]],
     *,
     numeric: Sequence[bool] | None = None,
+    headings: Mapping[int, str] | None = None,
 ) -> None:
-    """Print aligned columns; the first may wrap, the others keep their width."""
+    """Print aligned columns; the first may wrap, the others keep their width.
+
+    ``headings`` stand above the rows of those indices.
+    """
     numbers = numeric or [False] * len(heads)
     grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
@@ -65,7 +70,11 @@ def print_columns(
             no_wrap=index > 0,
             overflow="fold",
         )
-    for row in cells:
+    for index, row in enumerate(cells):
+        if headings and index in headings:
+            if index:
+                grid.add_row()
+            grid.add_row(Text(clean(headings[index]), style="bold"))
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)
 
@@ -118,7 +127,11 @@ def markdown(table: Table) -> str:
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
-    parts += [line(row) for row in table.cells]
+    for index, row in enumerate(table.cells):
+        if index in table.headings:
+            head = f"**{_marked(table.headings[index])}**"
+            parts.append("| " + " | ".join([head, *[""] * (len(row) - 1)]) + " |")
+        parts.append(line(row))
     parts += ["", *(f"- {_marked(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
 

@@ -16,7 +16,7 @@ from orchestrator.report.text import duration, print_columns, print_pairs
 from orchestrator.trial_record import KeptFile, TrialRecord
 
 
-def record(trial: TrialRecord, files: Sequence[KeptFile], parameters: int | None) -> dict[str, Any]:
+def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
     """A trial as JSON values; scores are fractions."""
     outcome = trial.outcome
     return {
@@ -35,7 +35,6 @@ def record(trial: TrialRecord, files: Sequence[KeptFile], parameters: int | None
             for place in trial.stands
         ],
         "identity": dict(trial.identity),
-        "parameters": parameters,
         "outcome": asdict(outcome) if outcome else None,
         "files": [asdict(file) for file in files],
         "failures": [asdict(failure) for failure in trial.failures],
@@ -52,9 +51,7 @@ def again(trial: TrialRecord) -> str:
     return f"ablate run studies/{study}.yaml"
 
 
-def show(
-    console: Console, trial: TrialRecord, files: Sequence[KeptFile], parameters: int | None
-) -> None:
+def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
     """Where it stands, what it is, its scores, what it was made with, its files."""
     state: str = trial.state
     if trial.status.holder is not None:
@@ -70,7 +67,7 @@ def show(
         console.print()
         print_pairs(console, list(_identity(trial.identity)))
     if trial.outcome is not None:
-        _show_outcome(console, trial.outcome, files, parameters)
+        _show_outcome(console, trial.outcome, files)
     for failure in trial.failures[-1:]:
         console.print()
         console.print(Text(clean(f"last failure: {failure.cause}: {failure.sentence}"), "bold red"))
@@ -80,9 +77,7 @@ def show(
     print_pairs(console, [("again", again(trial)), ("log", f"ablate logs {trial.id[:SHOWN]}")])
 
 
-def _show_outcome(
-    console: Console, outcome: Outcome, files: Sequence[KeptFile], parameters: int | None
-) -> None:
+def _show_outcome(console: Console, outcome: Outcome, files: Sequence[KeptFile]) -> None:
     console.print()
     cells = [
         (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
@@ -97,7 +92,7 @@ def _show_outcome(
         ("epochs", f"{outcome.epochs}{resumed}"),
         ("took", f"{duration(outcome.seconds)} on {outcome.host}"),
         ("finished", moment(outcome.finished)),
-        ("parameters", f"{parameters:,}" if parameters is not None else DASH),
+        ("parameters", f"{outcome.parameters:,}" if outcome.parameters else DASH),
         *((key, value) for key, value in sorted(outcome.environment.items())),
     ]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(outcome.libraries.items()) if v)

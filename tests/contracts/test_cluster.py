@@ -118,9 +118,9 @@ def test_features_built_on_ray_are_those_built_here(
 
     study = read_study(root / "studies" / "smoke.yaml")
     stores = [Ledger.open(str(tmp_path / name)) for name in ("here", "ray")]
-    build_features(study, stores[0], lambda event: None, processes=1)
+    build_features(study, stores[0], lambda event: None, threads=1)
     with build("ray", tmp_path) as cluster:
-        build_features(study, stores[1], lambda event: None, processes=1, elsewhere=cluster.map)
+        build_features(study, stores[1], lambda event: None, threads=1, elsewhere=cluster.map)
     one, other = ({p.name: p.read_bytes() for p in s.shards.iterdir()} for s in stores)
     assert one == other
 

@@ -22,7 +22,7 @@ def plainly(neighbours_KH: Tensor, weights: Weights) -> Tensor:
     """Eq. (4) word for word in float64, for one node with K neighbours."""
     x_KH = neighbours_KH.double()
     if not len(x_KH):
-        return x_KH.new_zeros(x_KH.shape[1])
+        return x_KH.sum(0)
     softmax_H = (x_KH * x_KH.softmax(0)).sum(0)
     return weights.softmax * softmax_H + weights.sum * x_KH.sum(0) + weights.mean * x_KH.mean(0)
 
@@ -46,35 +46,84 @@ def extremes(nodes: int) -> dict[str, Tensor]:
     }
 
 
+FORMS = ("pooled", "others", "pair")
+
+
+def aggregated(form: str, x_1NH: Tensor, real: Nodes, weights: Weights) -> Tensor:
+    """One of the three forms for every real node of a segment; `pair` as on a cycle."""
+    if form == "pooled":
+        return pooled(x_1NH, real, weights).expand_as(x_1NH)[0]
+    if form == "others":
+        return others(x_1NH, real, weights)[0]
+    return pair(torch.cat([x_1NH[:, -1:], x_1NH, x_1NH[:, :1]], 1), weights)[0]
+
+
+def around(form: str, node: int, nodes: int) -> list[int]:
+    """The neighbours that each form is meant to see."""
+    if form == "pooled":
+        return list(range(nodes))
+    if form == "others":
+        return [other for other in range(nodes) if other != node]
+    return [(node - 1) % nodes, (node + 1) % nodes]
+
+
 @pytest.mark.parametrize("weights", [THIRDS, *SINGLES], ids=["thirds", "softmax", "sum", "mean"])
 @pytest.mark.parametrize("nodes", [1, 2, 3, 7, 120])
 def test_all_three_forms_stay_exact_at_extreme_values(nodes: int, weights: Weights) -> None:
-    for name, x_1NH in extremes(nodes).items():
+    for (name, x_1NH), form in itertools.product(extremes(nodes).items(), FORMS):
         x_NH, magnitude_H = x_1NH[0], x_1NH[0].abs().sum(0).double()
-        halo_1MH = torch.cat([x_1NH[:, -1:], x_1NH, x_1NH[:, :1]], 1)
-        forms = {
-            "pooled": pooled(x_1NH, all_nodes(nodes), weights).expand(1, nodes, -1)[0],
-            "others": others(x_1NH, all_nodes(nodes), weights)[0],
-            "pair": pair(halo_1MH, weights)[0],
-        }
+        got_NH = aggregated(form, x_1NH, all_nodes(nodes), weights).double()
         for node in range(nodes):
-            rest = [other for other in range(nodes) if other != node]
-            around = [(node - 1) % nodes, (node + 1) % nodes]
-            for (form, got_NH), chosen in zip(
-                forms.items(), (range(nodes), rest, around), strict=True
-            ):
-                wanted_H = plainly(x_NH[list(chosen)], weights)
-                error_H = (got_NH[node].double() - wanted_H).abs()
-                assert (error_H <= 1e-6 * magnitude_H + 1e-30).all(), (form, name)
+            wanted_H = plainly(x_NH[around(form, node, nodes)], weights)
+            error_H = (got_NH[node] - wanted_H).abs()
+            assert (error_H <= 1e-6 * magnitude_H + 1e-30).all(), (form, name)
 
 
 @pytest.mark.parametrize("weights", [THIRDS, *SINGLES], ids=["thirds", "softmax", "sum", "mean"])
-def test_gradients_at_extreme_values_are_finite(weights: Weights) -> None:
-    for x_1NH in extremes(9).values():
-        for form in (pooled, others):
-            leaf = x_1NH.clone().requires_grad_()
-            form(leaf, all_nodes(9), weights).sum().backward()
-            assert leaf.grad is not None and leaf.grad.isfinite().all()
+@pytest.mark.parametrize("nodes", [1, 2, 3, 24])
+def test_and_so_do_their_gradients(nodes: int, weights: Weights) -> None:
+    up_NH = torch.randn(nodes, 6, generator=torch.Generator().manual_seed(2))
+    for (name, x_1NH), form in itertools.product(extremes(nodes).items(), FORMS):
+        leaf = x_1NH.clone().requires_grad_()
+        got_NH = aggregated(form, leaf, all_nodes(nodes), weights) + 0 * leaf[0]  # no neighbour: 0
+        got_NH.backward(up_NH)
+        exact = x_1NH.double().requires_grad_()
+        chosen = (exact[0, around(form, node, nodes)] for node in range(nodes))
+        wanted_NH = torch.stack([plainly(x_KH, weights) for x_KH in chosen])
+        wanted_NH.backward(up_NH.double())
+        assert leaf.grad is not None and exact.grad is not None
+        # A slope of the softmax is as large as its values are far apart.
+        magnitude_H = (1 + x_1NH[0].abs().sum(0)) * up_NH.abs().sum(0)
+        error_NH = (leaf.grad[0] - exact.grad[0]).abs()
+        assert (error_NH <= 1e-6 * magnitude_H).all(), (form, name)
+
+
+wild = st.one_of(
+    st.floats(-100, 100, width=32, allow_subnormal=False),
+    st.sampled_from([0.0, 7.25, 50.0, 100.0, -1e4, 1e4]),
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(
+    st.lists(wild, min_size=1, max_size=24),
+    st.integers(0, 3),
+    st.tuples(*[st.floats(0, 1, allow_subnormal=False)] * 3),
+)
+def test_whatever_stands_in_a_channel_the_error_is_rounding(
+    channel: list[float], padding: int, shares: tuple[float, float, float]
+) -> None:
+    weights = Weights(softmax=shares[0], sum=shares[1], mean=shares[2])
+    nodes = len(channel)
+    x_NH = torch.tensor(channel)[:, None]
+    x_1NH = torch.cat([x_NH, torch.full((padding, 1), float("nan"))])[None]
+    real = Nodes.of(torch.tensor([nodes]), nodes + padding)
+    bound = 1e-6 * float(x_NH.abs().sum().double()) + 1e-30
+    for form in ("pooled", "others"):
+        got_NH = aggregated(form, x_1NH, real, weights).double()
+        for node in range(nodes):
+            wanted_H = plainly(x_NH[around(form, node, nodes)], weights)
+            assert (got_NH[node] - wanted_H).abs() <= bound, form
 
 
 @settings(deadline=None, derandomize=True, max_examples=25)

@@ -82,6 +82,17 @@ VARIANTS = {
     "line": {"graph": "line"},
     "window": {"graph": "window:2"},
     "sum pooling": {"pooling": "sum"},
+    "without attention": {"attention": False},
+    "without Bi-GRU": {"bigru": False},
+    "without residual": {"residual": False},
+    "none of the three": {"attention": False, "bigru": False, "residual": False},
+    "one layer": {"layers": 1, "fa_layers": (1,)},
+    "eight layers": {"layers": 8, "fa_layers": (6,)},
+    "hidden 256": {"hidden": 256},
+    "without stage loss": {"stage_loss": False},
+    "softmax only": {
+        "aggregators": Aggregators(softmax=Fraction(1), sum=Fraction(0), mean=Fraction(0))
+    },
 }
 
 
@@ -95,20 +106,54 @@ def test_a_padded_segment_scores_and_learns_what_its_unpadded_twin_does(
     dirty_BNF = torch.full((4, 12, 6), float("nan"))
     for segment, length in enumerate(nodes_B.tolist()):
         dirty_BNF[segment, :length] = x_BNF[segment, :length]
+    dirty_BNF.requires_grad_()
     padded = network(dirty_BNF, nodes_B, nodes_B)
     network.loss(padded, labels_B).backward()
+    assert dirty_BNF.grad is not None
     gradients = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
     for segment, length in enumerate(nodes_B.tolist()):
         one = slice(segment, segment + 1)
-        twin = network(x_BNF[one, :length], nodes_B[one], nodes_B[one])
+        clean_BNF = x_BNF[one, :length].clone().requires_grad_()
+        twin = network(clean_BNF, nodes_B[one], nodes_B[one])
         torch.testing.assert_close(twin.stages_SBC, padded.stages_SBC[:, one], rtol=0, atol=1e-5)
         (network.loss(twin, labels_B[one]) / 4).backward()
+        at_frames_BNF = dirty_BNF.grad[one]
+        torch.testing.assert_close(at_frames_BNF[:, :length], clean_BNF.grad, rtol=0, atol=1e-5)
+        assert not at_frames_BNF[:, length:].any()
     for name, parameter in network.named_parameters():
         if parameter.grad is not None:
             scale = max(1.0, float(parameter.grad.abs().max()))
             error = (parameter.grad - gradients[name]).abs().max() / scale
             assert error < 1e-5, name
+
+
+@pytest.mark.parametrize("bigru", [True, False])
+@pytest.mark.parametrize("residual", [True, False])
+def test_without_attention_head_e_pools_the_last_layer(bigru: bool, residual: bool) -> None:
+    network = network_of(replace(SMALL, attention=False, bigru=bigru, residual=residual))
+    x_BNF, nodes_B = batch_of(5, 3)
+    nodes = Nodes.of(nodes_B, 5)
+    first_BNG = network.gru(network.scaled(x_BNF, nodes_B), nodes)
+    outputs = [first_BNG]
+    for layer, aggregate in zip(network.convs, network._neighbourhoods(nodes), strict=True):
+        y_BNH = layer(outputs[-1], aggregate).relu()
+        outputs.append(y_BNH + outputs[-1] if residual and len(outputs) > 1 else y_BNH)
+    e_BC = network.heads[-1](nodes.pooled(outputs[-1], "mean"))
+    torch.testing.assert_close(network(x_BNF, nodes_B, nodes_B).stages_SBC[-2], e_BC)
+
+
+def test_without_bigru_no_node_hears_of_another_before_the_first_layer() -> None:
+    x_BNF, nodes_B = batch_of(5)
+    other_BNF = x_BNF.clone()
+    other_BNF[0, 2] += 1
+    nodes = Nodes.of(nodes_B, 5)
+    for bigru in (True, False):
+        gru = network_of(replace(SMALL, bigru=bigru)).gru
+        one_BNG, changed_BNG = gru(x_BNF, nodes), gru(other_BNF, nodes)
+        assert one_BNG.shape == (1, 5, 256) and one_BNG.abs().max() < 1
+        moved = {n for n in range(5) if not torch.equal(one_BNG[0, n], changed_BNG[0, n])}
+        assert moved == ({0, 1, 2, 3, 4} if bigru else {2})
 
 
 def test_where_zeros_are_nodes_they_count() -> None:
@@ -141,7 +186,7 @@ def test_gradients_reach_every_parameter_but_the_bias_softmax_forgets(
         for name, parameter in network.named_parameters()
         if parameter.grad is None or not parameter.grad.any()
     }
-    assert unreached == {"attention.key.bias"}
+    assert unreached == {"attention.key.bias"} & dict(network.named_parameters()).keys()
 
 
 OTHER: dict[str, Any] = {
@@ -153,6 +198,9 @@ OTHER: dict[str, Any] = {
     "graph": "line",
     "pooling": "sum",
     "stage_loss": False,
+    "attention": False,
+    "bigru": False,
+    "residual": False,
     "layer_norm": True,
     "deep_heads": True,
     "attention_output": True,

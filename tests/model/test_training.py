@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from model import training
+from model import choice
 from model.config import ModelConfig, TrainConfig
 from model.errors import DivergedError, ModelError
 from model.scoring import Score
@@ -131,7 +131,7 @@ def test_it_stops_when_both_directions_have_run_out_of_patience(
     segments_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_then_b = iter([0.5, 0.5, 0.6, 0.4, 0.5, 0.7, 0.5, 0.6, 0.5, 0.6, 0.9, 0.9])
-    monkeypatch.setattr(training, "score", lambda *_: Score(1.0, next(a_then_b), 0.5))
+    monkeypatch.setattr(choice, "score", lambda *_: Score(1.0, next(a_then_b), 0.5))
     result, _ = train(segments_of, replace(QUICK, epochs=50, patience=2))
     assert result.epochs == 5  # a was best in epoch 2, b in epoch 3, two epochs ago
     assert (result.tests_b.chosen, result.tests_a.chosen) == (2, 3)

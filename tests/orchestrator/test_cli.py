@@ -91,7 +91,8 @@ def test_the_report_works_from_the_store_alone(store: Path, tmp_path: Path) -> N
         "difference",
     } <= set(row)  # fmt: skip
     assert set(row["ua"]) == {"mean", "low", "high"} and row["n"] == 2 and row["missing"] == 0
-    assert set(row["segment"]) == set(row["last_epoch"]) == set(row["paper"]) == {"wa", "ua"}
+    assert set(row["segment"]) == set(row["last_epoch"]) == {"wa", "ua"}
+    assert set(row["paper"]) == {"wa", "ua", "params"} and row["parameters"] > 0
     assert {"ua", "low", "high"} <= set(row["difference"])
 
 
@@ -284,6 +285,19 @@ def test_real_speech_is_registered_and_checked(tmp_path: Path) -> None:
     assert "left out" in text
 
 
+def test_networks_are_shown_in_80_columns_and_as_json(root: Path) -> None:
+    path = root / "studies" / "components.yaml"
+    for words in ([], ["w/o multi-stage loss"]):
+        text = ablate("model", "show", path, *words).stdout
+        assert max(map(len, text.splitlines())) <= 80
+        assert "579,864" in text and "0.98M" in text and "976,664" in text
+    told = json.loads(ablate("model", "show", path, "WMA-GIN", "--json").stdout)
+    (row,) = told["rows"]
+    assert (row["parameters"], row["published"], row["inputs"]) == (579_864, 980_000, 78)
+    assert sum(part["parameters"] for part in row["parts"]) == 579_864
+    assert len(told["notes"]) == 3
+
+
 def test_the_schema_is_json() -> None:
     assert json.loads(ablate("schema").stdout)["title"] == "ablate study"
 
@@ -301,6 +315,7 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("gc",): {"--store", "--yes", "--keep-newest", "--json"},
         ("doctor",): {"--store", "--deep", "--json"},
         ("report",): {"--table", "--store", "--details", "--format"},
+        ("model", "show"): {"--json", "--allow-config"},
         ("corpus", "add"): {"--store", "--json", "--name", "--skip-bad"},
         ("corpus", "folds"): {"--store", "--json", "--folds"},
         ("corpus", "list"): {"--store", "--json"},

@@ -234,7 +234,9 @@ def test_show_tells_what_a_trial_is_and_gave(ledger: Ledger, id: str) -> None:
     told = json.loads(ablate("show", id[:8], "--store", ledger.root, "--json"))
     outcome = ledger.outcome(id)
     assert outcome is not None and digest(told["identity"]) == id
-    assert told["outcome"]["digests"] == outcome.digests and told["parameters"] == 207_566
+    assert (
+        told["outcome"]["digests"] == outcome.digests and told["outcome"]["parameters"] == 207_566
+    )
     assert "finished after 2 epochs" in ablate("logs", id[:8], "--store", ledger.root)
 
 

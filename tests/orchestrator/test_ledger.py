@@ -1,7 +1,7 @@
 import json
 import os
 import stat
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,7 +19,7 @@ from orchestrator.ledger import (
     predictions_parquet,
 )
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
-from orchestrator.trials import Trial
+from orchestrator.trials import Trial, canonical, digest
 
 TRIAL = Trial(
     corpus="c" * 64,
@@ -59,6 +59,16 @@ def test_an_outcome_comes_back_as_it_was_written(ledger: Ledger) -> None:
     assert ledger.commit(OUTCOME) == "committed"
     assert ledger.outcome(TRIAL.id) == OUTCOME
     assert ledger.is_done(TRIAL.id)
+
+
+def test_an_outcome_older_than_the_count_of_parameters_is_read(ledger: Ledger) -> None:
+    body = asdict(OUTCOME)
+    del body["parameters"]
+    record = canonical({"outcome": body, "sha256": digest(body)}).encode()
+    create_once(ledger.trial_folder(TRIAL.id) / "outcome.json", record)
+    assert ledger.outcome(TRIAL.id) == OUTCOME
+    counted = replace(OUTCOME, attempt="attempt-2", parameters=5)
+    assert ledger.commit(counted) == "same" and ledger.alarms(TRIAL.id) == []
 
 
 def test_nothing_is_there_before(ledger: Ledger) -> None:

@@ -18,8 +18,11 @@ from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Done, Epoch, Event, Failed, Note, Planned
 from orchestrator.ledger import Ledger
+from orchestrator.report.rows import table
+from orchestrator.report.text import markdown
 from orchestrator.run import ATTEMPTS, RunResult, run
-from orchestrator.study import Study, read_study
+from orchestrator.study import Study, parse_study, read_study
+from orchestrator.summary import summarise
 
 
 @pytest.fixture
@@ -134,22 +137,22 @@ def test_a_trial_that_raises_is_named_and_the_others_go_on(
     ledger = Ledger.open(str(store))
     for id in ids(ledger):
         forget(ledger, id)
-    real = worker.fit
+    real = worker.train
     calls: list[int] = []
 
-    def fit_but_first(*args: object, **kwargs: object) -> object:
+    def train_but_first(*args: object, **kwargs: object) -> object:
         calls.append(1)
         if len(calls) == 1:
             raise ZeroDivisionError("a fault of the code")
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker, "fit", fit_but_first)
+    monkeypatch.setattr(worker, "train", train_but_first)
     result, events = go(smoke, store)
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert (failed.cause, failed.sentence) == ("code", "ZeroDivisionError: a fault of the code")
     assert result.trained == 3 and result.failed == (failed.id,)
     record = ledger.read_failure(Path(failed.record))
-    assert "fit_but_first" in record.traceback
+    assert "train_but_first" in record.traceback
     monkeypatch.undo()
     assert go(smoke, store)[0].trained == 1
 
@@ -315,3 +318,34 @@ def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path)
     claim.release()
     assert result.trained == 0 and not [e for e in events if isinstance(e, Epoch)]
     assert [e for e in events if isinstance(e, Done)] == [Done(lost, 0.0)]
+
+
+RIVALS = """\
+study: rivals
+table: 3
+corpus: demo
+protocol: {folds: 2, seeds: 1}
+training: {epochs: 1}
+baseline: {layers: 2, hidden: 16, model: gcn}
+rows:
+  - {name: GCN, block: [one, two], paper: {params: 78000}}
+  - {name: SVM, block: one, set: {model: svm, features: egemaps, node_step: 50}}
+"""
+
+
+def test_a_rival_and_a_machine_on_functionals_go_the_same_way(store: Path) -> None:
+    study = parse_study(RIVALS, "rivals.yaml")
+    result, _ = go(study, store)
+    assert (result.trained, result.failed) == (4, ())
+    ledger = Ledger.open(str(store))
+    (asked,) = ledger.snapshots("rivals")
+    outcomes = {t.id: o for t in asked.trials if (o := ledger.outcome(t.id)) is not None}
+    gcn, svm = summarise(asked, outcomes).rows
+    assert (gcn.parameters, svm.parameters) == (76_916, 0)
+    assert gcn.ua is not None and svm.ua is not None and svm.ua.mean > 0.4
+    epochs = {t.row: outcomes[t.id].epochs for t in asked.trials}
+    assert epochs == {"GCN": 1, "SVM": 6}
+    text = markdown(table(summarise(asked, outcomes)))
+    assert text.index("| **one** |") < text.index("| SVM |") < text.index("| **two** |")
+    assert text.count("| GCN |") == 2
+    assert go(study, store)[0].trained == 0

@@ -2,8 +2,17 @@ from fractions import Fraction
 
 import pytest
 
-from model.config import Aggregators
-from orchestrator.settings import PROFILES, READINGS, SETTINGS, fa_layers, resolve
+from features.config import FeatureConfig
+from model.config import Aggregators, ModelConfig, TrainConfig
+from model.systems import SYSTEMS
+from orchestrator.settings import (
+    PROFILES,
+    READINGS,
+    SETTINGS,
+    ImpossibleError,
+    fa_layers,
+    resolve,
+)
 from orchestrator.values import as_fraction
 
 
@@ -66,21 +75,18 @@ TWO_VALUES = {
     "class_weights": ("off", "inverse"), "training": ({"lr": 0.1}, {"lr": 0.2}),
     "layers": (3, 4), "hidden": (64, 128), "fa_layer": ("none", "last"),
     "fa_self": (True, False), "graph": ("cycle", "line"), "pooling": ("mean", "sum"),
+    "model": ("wma-gin", "gcn"),
     "stage_loss": (True, False), "layer_norm": (False, True), "deep_heads": (False, True),
-    "attention_output": (False, True),
+    "attention_output": (False, True), "attention": (True, False), "bigru": (True, False),
+    "residual": (True, False),
     "aggregators": (Aggregators(), Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                mean=Fraction(0))),
 }  # fmt: skip
-ONE_VALUE = {"model"}
-"""Settings that know a single value so far: there is nothing to vary."""
 
 
 @pytest.mark.parametrize("key", sorted(k for k, s in SETTINGS.items() if s.in_rows))
 def test_no_setting_of_a_row_is_dead(key: str) -> None:
     """That a configuration's field moves forward, loss or data is held in its own room."""
-    if key in ONE_VALUE:
-        assert len(SETTINGS[key].schema["enum"]) == 1
-        return
     one, other = (resolve("quick", {}, {key: value}) for value in TWO_VALUES[key])
     assert (one.features, one.model, one.training) != (other.features, other.model, other.training)
 
@@ -89,3 +95,61 @@ def test_a_setting_that_acts_nowhere_is_its_default() -> None:
     none = resolve("quick", {"fa_layer": "none"}, {"fa_self": False})
     everywhere = resolve("quick", {"fa_layer": "all"}, {"graph": "line"})
     assert none.model.fa_self and everywhere.model.graph == "cycle"
+    alone = resolve("quick", {"layers": 1, "fa_layer": "last"}, {"residual": False})
+    pooled = resolve("quick", {"reading": "size-matched"}, {"attention": False})
+    assert alone.model.residual and not pooled.model.attention_output and pooled.model.deep_heads
+
+
+RIVALS = [name for name, system in SYSTEMS.items() if system.network and name != "wma-gin"]
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_no_key_of_wma_gin_reaches_a_rival(name: str) -> None:
+    """Not from the baseline, not from a reading: two studies share the trial."""
+    plain = resolve("quick", {}, {"model": name})
+    study = {"layers": 1, "hidden": 8, "pooling": "sum", "reading": "size-matched"}
+    other = resolve("quick", study, {"model": name})
+    assert plain.model == other.model == ModelConfig(model=name)
+    assert plain.training == other.training == resolve("quick", {}, {}).training
+    assert plain.features == resolve("quick", {}, {}).features
+
+
+OWN = sorted(k for k, s in SETTINGS.items() if s.home == "baseline" and k != "model")
+
+
+@pytest.mark.parametrize("key", OWN)
+def test_a_row_that_sets_a_key_of_wma_gin_for_a_rival_is_refused(key: str) -> None:
+    sentence = (
+        f"^`{key}` must stand beside `model: wma-gin`, but stands beside `model: gcn` instead, "
+        "whose sizes are fixed: leave it out.$"
+    )
+    with pytest.raises(ImpossibleError, match=sentence) as caught:
+        resolve("quick", {"model": "gcn"}, {key: TWO_VALUES[key][0]})
+    assert caught.value.key == key
+
+
+def test_functionals_are_neither_stepped_nor_cut_nor_padded() -> None:
+    study = {"node_step": 50, "segment_nodes": 60, "tail": "drop", "padding": "nodes"}
+    found = resolve("quick", study, {"model": "svm", "features": "egemaps"})
+    assert found.features == FeatureConfig(features="egemaps")
+
+
+def test_of_training_only_class_weights_reach_a_machine_without_epochs() -> None:
+    row = {"model": "svm", "features": "egemaps", "class_weights": "inverse"}
+    one, other = (resolve(profile, {"training": {"lr": 0.5}}, row) for profile in PROFILES)
+    assert one.training == other.training == TrainConfig(class_weights="inverse")
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"model": "svm"}, "^`features` must be functionals for `model: svm`, but is `lld78` "
+         "instead: set `features: egemaps`.$"),
+        ({"model": "gat", "features": "egemaps"}, "^`features` must give frames for `model: gat`, "
+         "but is `egemaps` instead, one row an utterance: `model: svm` reads it.$"),
+        ({"features": "egemaps"}, "^`features` must give frames for `model: wma-gin`, "),
+    ],
+)  # fmt: skip
+def test_a_system_reads_its_own_kind_of_descriptors(row: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ImpossibleError, match=sentence):
+        resolve("quick", {}, row)

@@ -4,6 +4,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from model.systems import SYSTEMS
 from orchestrator.errors import RequestError, StudyError
 from orchestrator.schema import schema
 from orchestrator.study import parse_study, read_study
@@ -87,6 +88,22 @@ def test_axes_span_a_grid() -> None:
         ("name: None", "name: Last", "9:5 The row `Last` stands here twice."),
         ("wa: 70.67", "war: 70.67",
          "8:49 `paper.war` is not a key. Did you mean `wa`?"),
+        ("wa: 70.67", "params: 0.98",
+         "8:57 `paper.params` must be a whole number from 1 to 1000000000000, "
+         "but is `0.98` instead."),
+        ("set: {fa_layer: last}", "set: {model: gcn, layers: 4}",
+         "8:44 `layers` must stand beside `model: wma-gin`, but stands beside `model: gcn` "
+         "instead, whose sizes are fixed: leave it out. (row `Last`)"),
+        ("set: {fa_layer: last}", "set: {model: svm}",
+         "8:31 `features` must be functionals for `model: svm`, but is `lld78` instead: "
+         "set `features: egemaps`. (row `Last`)"),
+        ("set: {fa_layer: last}", "set: {model: gcm}",
+         "8:31 `model` must be a known word, but is `gcm` instead. Did you mean `gcn`?"),
+        ("name: Last,", "name: Last, block: one,",
+         "9:5 The row `None` must have a `block`, as others have."),
+        ("name: Last,", "name: Last, block: 3,",
+         "8:25 `block` must be a heading of 1 to 60 letters or a list of them, "
+         "but is `3` instead."),
         ("wa: 70.67", "wa: 170", "8:53 `paper.wa` must be a percentage, but is `170` instead."),
         ("reference: Last", "reference: Lasst",
          "10:12 `reference` must be the name of a row, but is `Lasst` instead. "
@@ -150,7 +167,12 @@ def test_a_missing_file_names_its_neighbour(root: Path) -> None:
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("name", ["fa_position", "aggregator_weights", "smoke"])
+SHIPPED = (
+    "aggregator_weights", "components", "fa_position", "graph_systems", "layers_hidden", "smoke",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies_are_read_and_fit_the_schema(root: Path, name: str) -> None:
     path = root / "studies" / f"{name}.yaml"
     assert read_study(path).name == name
@@ -167,6 +189,28 @@ def test_the_schema_is_json_and_refuses_what_the_reader_refuses() -> None:
         jsonschema.validate(node.plain(), schema())
 
 
+def test_figure_2_is_nine_points_without_fa_from_the_lower_bounds_up(root: Path) -> None:
+    study = read_study(root / "studies" / "layers_hidden.yaml")
+    points = [(row.settings["layers"], row.settings["hidden"]) for row in study.rows]
+    assert points == [
+        (4, 64), (4, 128), (4, 256), (4, 512), (5, 128), (5, 256), (5, 512), (6, 256), (6, 512),
+    ]  # fmt: skip
+    assert (study.figure, study.settings["fa_layer"]) == (2, "none")
+    assert not any(row.paper for row in study.rows)
+
+
+def test_table_3_has_the_papers_rows_of_wma_gin_and_two_parts_more(root: Path) -> None:
+    study = read_study(root / "studies" / "components.yaml")
+    assert study.table == 3
+    assert [(row.paper.get("wa"), row.paper.get("ua")) for row in study.rows] == [
+        (72.48, 67.72), (70.19, 65.55), (70.25, 66.47), (65.61, 60.26), (None, None), (None, None),
+    ]  # fmt: skip
+    assert [dict(row.settings) for row in study.rows] == [
+        {}, {"fa_layer": "none"}, {"stage_loss": False}, {"features": "logmel128"},
+        {"attention": False}, {"bigru": False},
+    ]  # fmt: skip
+
+
 def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path) -> None:
     study = read_study(root / "studies" / "aggregator_weights.yaml")
     weights = [row.settings["aggregators"] for row in study.rows]
@@ -181,6 +225,37 @@ def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path)
     assert [row.paper["wa"] for row in study.rows] == [
         68.46, 67.67, 67.26, 67.88, 70.76, 69.31, 72.48, 71.42, 71.26, 69.86,
     ]  # fmt: skip
+
+
+def test_table_3_has_every_system_with_the_figures_of_the_paper(root: Path) -> None:
+    study = read_study(root / "studies" / "graph_systems.yaml")
+    assert {row.settings["model"] for row in study.rows} == set(SYSTEMS)
+    assert {row.name: dict(row.paper) for row in study.rows if row.paper} == {
+        "GCN": {"wa": 61.16, "ua": 62.21, "params": 78_000},
+        "GAT": {"wa": 60.93, "ua": 62.09},
+        "PATCHY-Diff": {"wa": 63.23, "ua": 58.71, "params": 68_000},
+        "GA-GRU": {"wa": 62.27, "ua": 63.80},
+        "Amir et al.": {"wa": 63.69, "ua": 59.87, "params": 30_000},
+        "L-GrIN": {"wa": 65.50, "params": 92_000},
+        "LSTM-GIN": {"wa": 64.65, "ua": 65.53, "params": 890_000},
+        "WMA-GIN": {"wa": 72.48, "ua": 67.72, "params": 980_000},
+    }
+    for row in study.rows:
+        published = SYSTEMS[row.settings["model"]].parameters
+        assert row.paper.get("params", published) == published
+
+
+def test_each_block_of_table_3_compares_what_it_says(root: Path) -> None:
+    study = read_study(root / "studies" / "graph_systems.yaml")
+    blocks: dict[str, dict[str, str]] = {}
+    for row in study.rows:
+        for block in row.blocks:
+            systems = blocks.setdefault(block, {})
+            systems[row.settings["model"]] = row.settings.get("features", "lld78")
+    own, same = blocks["own features"], blocks["all on lld78"]
+    assert (own["compact"], own["l-grin"], own["svm"]) == ("lld35", "lld35", "egemaps")
+    assert same == dict.fromkeys([name for name in SYSTEMS if name != "svm"], "lld78")
+    assert set(own) == set(SYSTEMS)
 
 
 def test_a_claim_over_no_rows_is_refused() -> None:

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from features.config import FeatureConfig
 from model.config import Aggregators, ModelConfig, TrainConfig
 from orchestrator.settings import resolve
-from orchestrator.study import parse_study
+from orchestrator.study import parse_study, read_study
 from orchestrator.trials import ADDED, Trial, canonical, from_identity, variants
 
 TRIAL = Trial(
@@ -43,7 +44,10 @@ def test_an_id_is_a_fixed_string() -> None:
         {"model": ModelConfig(fa_layers=())}, {"model": ModelConfig(fa_self=False)},
         {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
         {"model": ModelConfig(stage_loss=False)}, {"model": ModelConfig(layer_norm=True)},
+        {"model": ModelConfig(attention=False)}, {"model": ModelConfig(bigru=False)},
+        {"model": ModelConfig(residual=False)},
         {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
+        {"model": ModelConfig(model="gcn")},
         {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                       mean=Fraction(0)))},
         {"training": TrainConfig(lr=1e-3)}, {"training": TrainConfig(weight_decay=0.0)},
@@ -56,7 +60,10 @@ def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> 
 
 
 def test_a_trial_comes_back_from_its_identity_as_json() -> None:
-    for trial in (TRIAL, replace(TRIAL, features=FeatureConfig(tail="drop"))):
+    rival = replace(TRIAL, model=ModelConfig(model="l-grin"))
+    dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
+    without = replace(TRIAL, model=ModelConfig(bigru=False))
+    for trial in (TRIAL, dropped, rival, without):
         again = from_identity(json.loads(canonical(trial.identity)))
         assert again == trial and again.id == trial.id
 
@@ -68,6 +75,12 @@ def test_a_field_that_came_later_is_silent_at_the_value_it_always_had() -> None:
             assert getattr(getattr(TRIAL, part), field) == value
     dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
     assert dropped.identity["features"]["tail"] == "drop"
+
+
+def test_a_rival_is_its_name_and_nothing_of_wma_gin() -> None:
+    rival = replace(TRIAL, model=ModelConfig(model="gcn"))
+    assert rival.identity["model"] == {"model": "gcn"}
+    assert rival.id == "e56f990b4b5e241856b6927d025ed0a7c5d6658e33d707684dda3393bc3f7594"
 
 
 STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"
@@ -94,6 +107,18 @@ def test_defaults_written_out_are_the_defaults() -> None:
     written = resolve("paper", {"layers": 4, "hidden": 256, "fa_layer": "antepenultimate"}, {})
     assert plain == written
     assert (plain.model, plain.training) == (ModelConfig(), TrainConfig())
+
+
+def test_rows_that_several_shipped_studies_share_are_the_same_variant(root: Path) -> None:
+    def row(study: str, name: str) -> tuple[FeatureConfig, ModelConfig, TrainConfig]:
+        rows = variants(read_study(root / "studies" / f"{study}.yaml"), "paper")
+        (found,) = (v for v in rows if v.name == name)
+        return found.features, found.model, found.training
+
+    full = row("components", "WMA-GIN")
+    assert full == row("fa_position", "Antepenultimate layer")
+    assert full == row("aggregator_weights", "1/3 1/3 1/3")
+    assert row("components", "w/o FA") == row("layers_hidden", "4 x 256") != full
 
 
 def test_names_of_profiles_and_readings_stay_out_of_the_id() -> None:

@@ -10,14 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from features import descriptors
-from features.config import FEATURE_SETS
+from features.config import FEATURE_SETS, FUNCTIONALS
 from features.descriptors import SETS, extractor_version, feature_set
 from features.errors import CorpusError
 
 ROOT = Path(descriptors.__file__).resolve().parents[1]
-COLUMNS = {"lld78": 78, "is10": 76, "lld35": 33, "logmel128": 128}
+COLUMNS = {"lld78": 78, "is10": 76, "lld35": 33, "logmel128": 128, "egemaps": 88}
 
 each = pytest.mark.parametrize("name", FEATURE_SETS)
+each_of_frames = pytest.mark.parametrize(
+    "name", [name for name in FEATURE_SETS if name not in FUNCTIONALS]
+)
 
 
 def noise(samples: int) -> NDArray[np.float32]:
@@ -42,14 +45,19 @@ def test_short_signals_and_silence_give_frames_that_are_numbers(name: str, sampl
     for signal in (noise(samples), np.zeros(samples, np.float32)):
         frames = SETS[name].extract(signal)
         assert frames.dtype == np.float32 and frames.flags.c_contiguous
-        assert len(frames) >= 3 and np.isfinite(frames).all()
+        assert len(frames) == 1 if name in FUNCTIONALS else len(frames) >= 3
+        assert np.isfinite(frames).all()
 
 
-@each
+@each_of_frames
 def test_a_frame_comes_every_ten_milliseconds(name: str) -> None:
     assert SETS[name].frame_step_ms == 10
     one, two = (len(SETS[name].extract(noise(n))) for n in (16_000, 32_000))
     assert two - one == 100
+
+
+def test_functionals_are_the_sets_without_a_frame_step() -> None:
+    assert tuple(n for n, known in SETS.items() if known.frame_step_ms is None) == FUNCTIONALS
 
 
 @each

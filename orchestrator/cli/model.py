@@ -1,0 +1,39 @@
+"""``ablate model show``: what a study's networks are made of."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import AllowConfigOption, JsonOption, StudyArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Look into the networks.", no_args_is_help=True)
+    group.command("show")(show)
+    app.add_typer(group, name="model")
+
+
+def show(
+    study: StudyArgument,
+    row: Annotated[
+        str | None, typer.Argument(help="A row of the study: its parts.", metavar="[ROW]")
+    ] = None,
+    as_json: JsonOption = False,
+    allow_config: AllowConfigOption = False,
+) -> None:
+    """Show the networks of STUDY and their parameters; of ROW, every part. Trains nothing."""
+    from orchestrator.architecture import architectures
+    from orchestrator.report import architecture as report
+    from orchestrator.report.text import console_for
+    from orchestrator.study import read_study
+
+    asked = read_study(study)
+    found = architectures(asked, row, allow_config=allow_config)
+    if as_json:
+        print(json.dumps(report.record(asked.name, found), indent=2))
+    elif row is None:
+        report.show_rows(console_for(), found)
+    else:
+        report.show_row(console_for(), found[0])
