@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from orchestrator.files import Place, files_in, replace_file
-from orchestrator.ledger import Ledger
+from orchestrator.files import Place, files_in, read_json, replace_file
+from orchestrator.files import read as read_bytes
+from orchestrator.ledger import MOST_TENSORS, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
     """
     record = ledger.checkpoint_file(id)
     try:
-        body = json.loads(record.read_bytes())
-        blob = record.with_name(Path(body["file"]).name).read_bytes()
+        body = read_json(record)
+        blob = read_bytes(record.with_name(Path(body["file"]).name), MOST_TENSORS)
         if hashlib.sha256(blob).hexdigest() != body["sha256"]:
             return None
         return Checkpoint(load(blob), body["numbers"])

@@ -18,7 +18,14 @@ from model.config import TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
 from orchestrator.settings import emotions, resolve
-from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
+from orchestrator.snapshot import (
+    Asked,
+    AskedClaim,
+    AskedFold,
+    AskedRow,
+    AskedSpeech,
+    AskedTrial,
+)
 from orchestrator.study import Study
 from orchestrator.trials import Placed, Variant, expand, variants
 
@@ -216,7 +223,23 @@ def _asked(
         claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, selection.corpus, own),
+        speech=_speech(placed),
     )
+
+
+def _speech(placed: tuple[Placed, ...]) -> tuple[AskedSpeech, ...]:
+    """What the trials read, each once."""
+    trials = (item.trial for item in placed)
+    found = (
+        AskedSpeech(
+            corpus=trial.corpus,
+            features=trial.features.features,
+            node_step=trial.features.node_step,
+            extractor=trial.extractor,
+        )
+        for trial in trials
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _comparable(study: Study, corpus: Corpus, rows: tuple[Variant, ...]) -> bool:

@@ -26,7 +26,7 @@ from orchestrator.events import (
     Planned,
     Progress,
 )
-from orchestrator.ledger import Failure, Ledger, new_attempt
+from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
 from orchestrator.study import Study
 from orchestrator.trials import Placed
@@ -75,6 +75,9 @@ def run(
         tell(Note(sentence, loud=True))
     ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
     ledger.write_snapshot(study.name, plan.asked.to_json())
+    waited, kept = _waited_for_gc(ledger, tell), ledger.files_of(plan.done)
+    if waited or any(OUTCOME not in names for names in kept.values()):
+        plan = make(study, ledger, allow_config=allow_config)
     if plan.failed:
         tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
     to_train = plan.to_train
@@ -90,6 +93,17 @@ def run(
         loop = _Loop(ledger, cluster, tell)
         loop.train([_task(item, ledger, cluster.device) for item in to_train])
     return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))
+
+
+def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:
+    """Wait while `gc` removes: it may not know yet that this study counts on what it found done."""
+    watch, waited = Watch(), False
+    while not watch.is_stale(ledger.sweep_file):
+        if not waited:
+            tell(Note("Waiting: `ablate gc` removes what no study needs from this store."))
+        waited = True
+        time.sleep(POLL_S)
+    return waited
 
 
 def prepare(
@@ -240,6 +254,7 @@ class _Loop:
             epoch=0,
             attempt=new_attempt(),
             host=socket.gethostname(),
+            identity=task.identity,
         )
         record = self._ledger.fail(failure)
         self._hear(Failed(task.id, "infrastructure", sentence, str(record)))

@@ -15,6 +15,8 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
+        "printable": 0,
+        "libraries": 0,
         "files": 1,
         "yaml_lines": 1,
         "values": 2,
@@ -30,10 +32,15 @@ FLOORS = {
         "events": 8,
         "cluster": 9,
         "summary": 8,
+        "status": 9,
+        "sweep": 9,
+        "trial_record": 10,
         "plan": 8,
         "worker": 10,
         "architecture": 10,
         "run": 11,
+        "rerun": 11,
+        "doctor": 10,
         "verify": 12,
         "report.rows": 12,
         "report.text": 13,
@@ -41,7 +48,12 @@ FLOORS = {
         "report.corpora": 14,
         "report.figures": 14,
         "report.architecture": 14,
-        "cli": 15,
+        "report.doctor": 14,
+        "report.studies": 14,
+        "report.sweep": 14,
+        "report.trial": 15,
+        "report.rerun": 15,
+        "cli": 16,
     },
     "model": {
         "config": 0,
@@ -160,6 +172,7 @@ OPEN = {
 EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
+    "orchestrator.sweep": {"features.shards"},
 }
 BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
 

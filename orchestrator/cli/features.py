@@ -13,6 +13,7 @@ from orchestrator.cli.options import (
     refuse_config_elsewhere,
 )
 from orchestrator.errors import Interrupted, RequestError
+from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from features.corpus import Utterance
@@ -162,7 +163,7 @@ def verify(
     if repair and asked is not None and not found.audio:
         deleted = features.repair(ledger, found)
         for name in deleted:
-            print(f"deleted {name}")
+            print(clean(f"deleted {name}"))
         with view:
             features.build(asked, ledger, view.hear, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
@@ -178,8 +179,8 @@ def verify(
 
 def _show(found: "Verified") -> None:
     for finding in found.findings:
-        print(f"{finding.kind}: {finding.sentence}")
+        print(clean(f"{finding.kind}: {finding.sentence}"))
     for sentence in found.audio:
-        print(f"audio: {sentence}")
+        print(clean(f"audio: {sentence}"))
     whole = found.shards - len({f.file for f in found.findings if f.remove})
     print(f"{found.shards} shards, {whole} whole.")

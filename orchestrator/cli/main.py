@@ -10,9 +10,10 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, features, model, plan, report, run
+from orchestrator.cli import corpus, doctor, features, model, plan, report, run, store, trial
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
+from orchestrator.printable import clean_lines
 
 app = typer.Typer(
     name="ablate",
@@ -25,8 +26,11 @@ app = typer.Typer(
 run.register(app)
 plan.register(app)
 report.register(app)
+store.register(app)
+trial.register(app)
 corpus.register(app)
 features.register(app)
+doctor.register(app)
 model.register(app)
 
 _EXIT_CODES = {
@@ -66,7 +70,7 @@ def _refuse_unsupported_platforms() -> None:
 
 def _leave(sentence: str, code: int) -> None:
     sys.stdout.flush()
-    print(sentence, file=sys.stderr)
+    print(clean_lines(sentence), file=sys.stderr)
     sys.exit(code)
 
 

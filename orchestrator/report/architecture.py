@@ -10,8 +10,9 @@ from rich.text import Text
 from model.config import WMA_GIN
 from model.systems import SYSTEMS
 from orchestrator.architecture import SIZE_NOTES, Architecture
+from orchestrator.printable import clean
 from orchestrator.report.rows import DASH, short_count, size_notes
-from orchestrator.report.text import clean, print_columns, print_pairs
+from orchestrator.report.text import print_columns, print_pairs
 
 
 def record(study: str, shown: Sequence[Architecture]) -> dict[str, Any]:

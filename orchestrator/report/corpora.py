@@ -12,7 +12,8 @@ from features.corpus import Corpus, Selection
 from features.errors import CorpusError
 from features.folds import Fold, deal
 from features.inspection import Inspection
-from orchestrator.report.text import clean, print_columns, print_pairs
+from orchestrator.printable import clean
+from orchestrator.report.text import print_columns, print_pairs
 
 MOST = 20
 """Most files that are named one by one."""
@@ -184,7 +185,7 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
 def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> None:
     """A line a side of every fold: its utterances by class, then who it is."""
     classes = told["classes"]
-    console.print(f"corpus {told['corpus']}, classes {', '.join(classes)}")
+    console.print(clean(f"corpus {told['corpus']}, classes {', '.join(classes)}"))
     sexes = {u.speaker: u.sex for u, _ in chosen.items}
     for fold in told["folds"]:
         console.print()
