@@ -158,6 +158,7 @@ class _Attempt:
             device=self._task.device,
         )
         verify()
+        shards.prove(self._ledger.shards, self._shards)  # some systems have no epochs
         self._commit(result, data, resumed, began)
 
     def _data(self) -> FoldData:
