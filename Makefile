@@ -2,6 +2,7 @@
 # make test    the quick suite (under ten minutes on two cores)
 # make check   ruff and mypy
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
+# make faults  every fault of the matrix, a thousand kills; most of an hour, prints the matrix
 #
 # TORCH_INDEX=URL takes PyTorch from a package index of small CPU builds.
 
@@ -11,14 +12,14 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench bench-gpu clean
+.PHONY: demo test check bench bench-gpu faults clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
 	$(BIN)/ablate report --table 1
 
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench"
+	$(PYTEST) -m "not bench and not faults"
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -27,6 +28,9 @@ check: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s
+
+faults: $(VENV)/dev
+	$(PYTEST) tests/faults
 
 bench-gpu: $(VENV)/dev
 	$(PYTEST) -m gpu -s

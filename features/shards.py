@@ -9,7 +9,8 @@ bytes are proven: only new audio is read.
 Light to import: `keys` and `missing` serve a plan.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,15 @@ from features.descriptors import extractor_version, feature_set
 from features.errors import DamageError, MissingError
 from features.extraction import Map, Task
 from features.feature_set import FeatureSet
-from features.shard_file import FORMAT, is_present, open_shard, read_manifest, write_shard
+from features.proof import sha256_of
+from features.shard_file import (
+    FORMAT,
+    damaged,
+    is_present,
+    open_shard,
+    read_manifest,
+    write_shard,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,6 +143,22 @@ def _refuse_other_audio(
                 f"{u.path} of {corpus.root} is not the recording that was registered: restore it, "
                 f"or register the corpus again with `{corpus.again}`."
             )
+
+
+def prove(folder: Path, keys: Iterable[str]) -> None:
+    """Check that mapped shards are still what was opened: a file edited in place is seen by all.
+
+    Costs a look at each file's times, and a reading only where they changed. A shard that was
+    deleted meanwhile stays as it was for those who have mapped it.
+
+    Raises:
+        DamageError: what was read from it since is not to be trusted.
+    """
+    for key in keys:
+        manifest = read_manifest(folder, key)
+        with suppress(FileNotFoundError):
+            if manifest and sha256_of(folder / manifest["file"]) != manifest["sha256"]:
+                raise damaged(folder / manifest["file"])
 
 
 def source_of(config: FeatureConfig, extractor: str | None) -> list[Any]:

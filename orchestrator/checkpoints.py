@@ -1,12 +1,12 @@
 """Tensors in the store: the checkpoint of a trial in flight, the weights of a finished one.
 
 A checkpoint is a safetensors file and a JSON record that names it and its sha256, the record
-written last: whatever dies when, the record points at a whole file. No pickle is ever read.
+written last: whatever dies when, the record points at a whole file. The record holds numbers that
+choose epochs, so it carries a digest of its own. No pickle is ever read.
 The only door to safetensors.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor
 from orchestrator.files import Place, files_in, read_json, replace_file
 from orchestrator.files import read as read_bytes
 from orchestrator.ledger import MOST_TENSORS, Ledger
+from orchestrator.trials import canonical, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
         "sha256": hashlib.sha256(blob).hexdigest(),
         "numbers": dict(checkpoint.numbers),
     }
-    replace_file(record, json.dumps(body).encode())
+    replace_file(record, canonical({"checkpoint": body, "sha256": digest(body)}).encode())
     _sweep(record, keep=name)
 
 
@@ -51,7 +52,10 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
     """
     record = ledger.checkpoint_file(id)
     try:
-        body = read_json(record)
+        found = read_json(record)
+        body = found["checkpoint"]
+        if digest(body) != found["sha256"]:
+            return None
         blob = read_bytes(record.with_name(Path(body["file"]).name), MOST_TENSORS)
         if hashlib.sha256(blob).hexdigest() != body["sha256"]:
             return None
@@ -75,12 +79,12 @@ def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     """sha256 over names, types, shapes and bytes, whatever wrote the file."""
-    digest = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha256.update(tensor.numpy().tobytes())
+    return sha256.hexdigest()
 
 
 def _sweep(record: Place, *, keep: str) -> None:

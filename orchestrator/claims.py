@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
 BEAT_S = 10.0
 
+_own: set[str] = set()
+"""Owners that are claims of this process, held now."""
+
 
 class Claim:
     """A held lease. Renews itself in a thread until ``release``."""
@@ -36,6 +40,7 @@ class Claim:
         self._path, self._record = path, record
         self._renewed = time.monotonic()
         self._lost = False
+        _own.add(record["owner"])
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_stopped, daemon=True)
         self._thread.start()
@@ -52,11 +57,20 @@ class Claim:
         return self.held
 
     def release(self) -> None:
-        """Stop renewing and, when it is still ours, remove the claim."""
+        """Stop renewing and, when it is still ours, remove the claim.
+
+        Where the system refuses that, the claim stays and is known to be given up: to this process
+        at once, to others when this process has ended.
+        """
         self._stop.set()
         self._thread.join()
-        if _owner(read_claim(self._path)) == self._record["owner"]:
-            self._path.unlink(missing_ok=True)
+        _own.discard(self._record["owner"])
+        try:
+            if _owner(read_claim(self._path)) == self._record["owner"]:
+                self._path.unlink(missing_ok=True)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
 
     def _renew_until_stopped(self) -> None:
         while not self._stop.wait(BEAT_S):
@@ -88,9 +102,14 @@ def acquire(path: Place) -> Claim | None:
         "since": time.time(),
         "beat": 0,
     }
-    if create_once(path, json.dumps(record).encode()):
+    if not create_once(path, json.dumps(record).encode()):
+        return None
+    try:
         return Claim(path, record)
-    return None
+    except RuntimeError:  # no memory for a thread: a claim that nobody renews must not stand
+        _own.discard(str(record["owner"]))
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_claim(path: Place) -> Mapping[str, Any] | None:
@@ -104,7 +123,10 @@ def read_claim(path: Place) -> Mapping[str, Any] | None:
 
 
 def is_gone(claim: Mapping[str, Any]) -> bool:
-    """Whether the owner is provably gone: its process was on this machine and is no more."""
+    """Whether the owner is provably gone: its process was on this machine and is no more.
+
+    Or it is this very process, which has given the claim up and could not remove it.
+    """
     if claim.get("host") != socket.gethostname():
         return False
     if claim.get("boot") != _boot():
@@ -112,7 +134,9 @@ def is_gone(claim: Mapping[str, Any]) -> bool:
     if claim.get("processes") != _processes():
         return False  # a container: its process numbers are not ours
     pid = claim.get("pid")
-    return not isinstance(pid, int) or _started(pid) != claim.get("started")
+    if not isinstance(pid, int) or _started(pid) != claim.get("started"):
+        return True
+    return pid == os.getpid() and _owner(claim) not in _own
 
 
 def break_claim(path: Place, seen: Mapping[str, Any]) -> None:
@@ -174,7 +198,17 @@ def _processes() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """When the process started, or None when there is none: a number is used again."""
+    """When the process started, or None when there is none: a number is used again.
+
+    In ticks since the machine started, where the system tells: a time of day, which psutil
+    reckons, moves with every correction of the clock, and a living owner would seem to be gone.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else float(fields[19])
+    except (OSError, IndexError):
+        if sys.platform == "linux":
+            return None
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()

@@ -59,8 +59,22 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """An attempt ended without a record; the trial is trained again, after a wait."""
+
+    id: str
+    cause: Cause
+    sentence: str
+    attempt: int
+    """Which attempt comes next, counted from 1."""
+    of: int
+    """How many there are at the most."""
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed; where its traceback lies."""
+    """An attempt failed; where its traceback lies. Of a run's listener: its last attempt."""
 
     id: str
     cause: Cause
@@ -83,4 +97,4 @@ class Elsewhere:
     id: str
 
 
-Event = Note | Progress | Planned | Started | Epoch | Done | Failed | Differs | Elsewhere
+Event = Note | Progress | Planned | Started | Epoch | Done | Again | Failed | Differs | Elsewhere

@@ -101,6 +101,10 @@ def here(store: Place) -> Path:
     return cache / "ablate" / sha256(str(store).encode()).hexdigest()[:16]
 
 
+NOT_OURS = (errno.ELOOP, errno.EINVAL, errno.EFBIG)
+"""What `read` raises of a link, of what is no file, of a giant: no store of ours holds them."""
+
+
 def read(path: Place, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file of the store; whoever made the store, it can be nothing else.
 

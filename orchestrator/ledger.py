@@ -435,7 +435,7 @@ class Ledger:
     def flight(self, id: str) -> Flight:
         """How far a trial in flight has come, by its newest checkpoint; nowhere without one."""
         try:
-            numbers = files.read_json(self.checkpoint_file(id))["numbers"]
+            numbers = files.read_json(self.checkpoint_file(id))["checkpoint"]["numbers"]
             log = tuple(str(line) for line in numbers.get("log", ()))
             return Flight(epoch=int(numbers["history"][-1]["number"]), log=log)
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
@@ -591,9 +591,12 @@ def read_snapshot(path: Place) -> Asked:
 
 
 def _read_json(path: Place) -> Any:
+    """Raises DamageError for what is missing or no JSON; a refusal of the system rises as it is."""
     try:
         return files.read_json(path)
     except OSError as error:
+        if not isinstance(error, FileNotFoundError) and error.errno not in files.NOT_OURS:
+            raise
         reason = error.strerror or "it is gone"
         raise DamageError(f"`{path}` cannot be read: {reason}. Move it away.") from None
     except ValueError:

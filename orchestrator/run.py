@@ -1,15 +1,14 @@
 """The loop: plan, prepare, schedule, ask the ledger, tell. ``ablate run`` is this function.
 
-Run, resume, extend and retry are one thing: train what the ledger lacks. A trial whose worker
-died is trained again, last and alone, up to ``ATTEMPTS`` times; a trial that raised is not tried
-again in the same run; a trial that another run holds is waited for.
+Run, resume, extend and retry are one thing: train what the ledger lacks. What ends without a
+record is tried again for as long as its cause may pass (`retries.py`), last and alone where its
+worker died; a trial that another run holds is waited for.
 """
 
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features import catalogue
 from orchestrator import mirror
@@ -17,6 +16,7 @@ from orchestrator.claims import Watch
 from orchestrator.cluster import Cluster, Map, Task
 from orchestrator.errors import LackError
 from orchestrator.events import (
+    Again,
     Differs,
     Done,
     Elsewhere,
@@ -28,11 +28,10 @@ from orchestrator.events import (
 )
 from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
+from orchestrator.retries import Retries
 from orchestrator.study import Study
 from orchestrator.trials import Placed
 
-ATTEMPTS = 3
-"""How often one run starts a trial whose workers die."""
 POLL_S = 1.0
 """How often trials of another run are looked at."""
 
@@ -169,7 +168,7 @@ class _Loop:
     def __init__(self, ledger: Ledger, cluster: Cluster, tell: Tell) -> None:
         self._ledger, self._cluster, self._tell = ledger, cluster, tell
         self._last: dict[str, Event] = {}
-        self._deaths: Counter[str] = Counter()
+        self._retries = Retries(ledger)
         self._watch = Watch()
         self._idle_rounds = 0
         self.trained = 0
@@ -179,9 +178,9 @@ class _Loop:
         """Until nothing is left. Fresh tasks first; those whose worker died last, each alone."""
         fresh, alone, elsewhere = tasks, list[Task](), list[Task]()
         while fresh or alone or elsewhere:
-            batch = fresh or alone[:1]
+            batch = self._ready(fresh) or self._ready(alone)[:1]
             if batch:
-                fresh, alone = ([], alone) if fresh else ([], alone[1:])
+                fresh, alone = _without(fresh, batch), _without(alone, batch)
                 early = self._round(batch)
                 again, died, others = self._sort(batch, early)
                 fresh += again
@@ -191,6 +190,9 @@ class _Loop:
                 time.sleep(POLL_S)
             free, elsewhere = self._look_elsewhere(elsewhere)
             fresh += free
+
+    def _ready(self, tasks: list[Task]) -> list[Task]:
+        return [task for task in tasks if self._retries.may_start(task.id)]
 
     def _round(self, batch: list[Task]) -> str:
         for task in batch:
@@ -211,12 +213,14 @@ class _Loop:
                 continue
             if isinstance(event, Elsewhere):
                 elsewhere.append(task)
+            elif isinstance(event, Again):  # it said why
+                (again if self._retries.ends(task.id) == 1 else alone).append(task)
             elif self._ledger.is_done(task.id):  # died between the record and its word
                 self._hear(Done(task.id, 0.0))
             elif event is None:
                 again.append(task)  # the scheduler ended before its turn
             elif self._may_try_again(task):
-                together = early and len(batch) > 1 and self._deaths[task.id] == 1
+                together = early and len(batch) > 1 and self._retries.ends(task.id) == 1
                 (again if together else alone).append(task)
         if early and (again or alone):
             count = len(again) + len(alone)
@@ -234,18 +238,11 @@ class _Loop:
             )
 
     def _may_try_again(self, task: Task) -> bool:
-        """Count a death; at the last, keep it as a failure."""
-        self._deaths[task.id] += 1
-        count = self._deaths[task.id]
-        if count < ATTEMPTS:
-            self._tell(
-                Note(
-                    f"The worker of trial {task.id[:12]} died (attempt {count} of {ATTEMPTS}): "
-                    "it is trained again."
-                )
-            )
+        """After a death without a word; at the last, keep it as a failure."""
+        sentence = "Its worker died."
+        if again := self._retries.again(task.id, "infrastructure", sentence):
+            self._hear(again)
             return True
-        sentence = f"Its worker died {count} times."
         failure = Failure(
             id=task.id,
             cause="infrastructure",
@@ -256,9 +253,16 @@ class _Loop:
             host=socket.gethostname(),
             identity=task.identity,
         )
-        record = self._ledger.fail(failure)
-        self._hear(Failed(task.id, "infrastructure", sentence, str(record)))
+        record = str(self._ledger.fail(failure))
+        self._finally(Failed(task.id, "infrastructure", sentence, record))
         return False
+
+    def _finally(self, failed: Failed) -> None:
+        """A failure that this run leaves at that."""
+        verdict = self._retries.verdict(failed.id, failed.cause, failed.sentence)
+        self.failed.append(failed.id)
+        self._last[failed.id] = failed
+        self._tell(replace(failed, sentence=verdict))
 
     def _look_elsewhere(self, held: list[Task]) -> tuple[list[Task], list[Task]]:
         """Of the tasks that another run holds: those free again, and those still held."""
@@ -274,10 +278,19 @@ class _Loop:
 
     def _hear(self, event: Event) -> None:
         """Remember the last word of each trial, and hand it on."""
+        if isinstance(event, Failed):
+            again = self._retries.again(event.id, event.cause, event.sentence)
+            if again is None:
+                self._finally(event)
+                return
+            event = again
         if not isinstance(event, Note | Progress | Planned):
             self._last[event.id] = event
         if isinstance(event, Done):
             self.trained += event.seconds > 0
-        if isinstance(event, Failed):
-            self.failed.append(event.id)
         self._tell(event)
+
+
+def _without(tasks: list[Task], gone: list[Task]) -> list[Task]:
+    ids = {task.id for task in gone}
+    return [task for task in tasks if task.id not in ids]

@@ -215,7 +215,7 @@ class _Look:
             return set()
         try:
             record = files.read_json(self._ledger.checkpoint_file(id))
-            return {"checkpoint.json", str(record["file"])}
+            return {"checkpoint.json", str(record["checkpoint"]["file"])}
         except (OSError, ValueError, KeyError, TypeError):
             return set()  # damaged: it serves nobody
 

@@ -43,8 +43,9 @@ from model.training import (
 from orchestrator import checkpoints, claims, mirror
 from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
 from orchestrator.cluster import Task, Tell
-from orchestrator.errors import LackError
+from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
+from orchestrator.faultpoints import reach
 from orchestrator.files import is_refusal
 from orchestrator.ledger import (
     Cause,
@@ -80,9 +81,15 @@ def work(task: Task, tell: Tell) -> None:
             tell(Elsewhere(task.id))
             return
         try:
+            # Asked again: whoever held the claim may have finished before it became ours.
+            if ledger.is_done(task.id):
+                tell(Done(task.id, 0.0))
+                return
+            reach("claimed", task.id)
             attempt.run(claim)
         finally:
             claim.release()
+            reach("released", task.id)
     except _LostClaimError:
         tell(Elsewhere(task.id))
     except Exception as error:
@@ -173,6 +180,7 @@ class _Attempt:
             device=self._task.device,
         )
         verify()
+        shards.prove(self._ledger.shards, self._shards)  # some systems have no epochs
         return result, data
 
     def _data(self) -> FoldData:
@@ -186,7 +194,8 @@ class _Attempt:
         trial = self._trial
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
         key_of = shards.keys(selection, trial.features, trial.extractor)
-        mirror.fetch(self._ledger, [key_of[s] for s in (*fold.train, *fold.a, *fold.b)])
+        self._shards = [key_of[s] for s in (*fold.train, *fold.a, *fold.b)]
+        mirror.fetch(self._ledger, self._shards)
         return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
 
     def _resume(self) -> State | None:
@@ -208,9 +217,12 @@ class _Attempt:
 
     def _on_epoch(self, state: State) -> None:
         """Keep the epoch, as long as the claim is held; the log travels with the checkpoint."""
+        reach("epoch", self._task.id, state.epoch)
         if not self._claim.held:
             raise _LostClaimError
         self._note(state)
+        # A checkpoint, and so an outcome, holds only what was read from whole shards.
+        shards.prove(self._ledger.shards, self._shards)
         checkpoints.write(
             self._ledger,
             self._task.id,
@@ -224,6 +236,7 @@ class _Attempt:
                 },
             ),
         )
+        reach("checkpointed", self._task.id, state.epoch)
         self._tell_epoch(state)
 
     def _hear(self, state: State) -> None:
@@ -273,6 +286,7 @@ class _Attempt:
                 "log.txt": "\n".join(self._log).encode() + b"\n",
             },
         )
+        reach("results", self._task.id)
         return Outcome(
             id=self._task.id,
             identity=self._trial.identity,
@@ -294,7 +308,9 @@ class _Attempt:
         if not self._claim.still_mine():
             raise _LostClaimError
         committed = self._ledger.commit(outcome)
+        reach("committed", self._task.id)
         checkpoints.remove(self._ledger, self._task.id)
+        reach("swept", self._task.id)
         if committed == "different":
             alarm = self._ledger.alarms([self._task.id])[-1]
             self._tell(Differs(self._task.id, alarm))
@@ -341,13 +357,21 @@ def environment(device: str) -> dict[str, str]:
 def _cause(error: Exception) -> Cause:
     if isinstance(error, DivergedError):
         return "diverged"
-    if isinstance(error, FeatureError):
+    if isinstance(error, FeatureError | DamageError):
         return "data"
     if isinstance(error, LackError):
         return "infrastructure"
-    if is_refusal(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if is_refusal(error) or _is_lack_of_memory(error):
         return "infrastructure"
     return "code"
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Also a plain RuntimeError, of torch on a CPU or of a thread: told by its words."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    words = ("DefaultCPUAllocator", "can't start new thread")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 Key = tuple[str, int, str, str, Choice, int]

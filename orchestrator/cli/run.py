@@ -1,5 +1,7 @@
 """``ablate run``: train what a study lacks."""
 
+import signal
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -72,6 +74,7 @@ def run(
             store=ledger.root,
         )
     view = View(console_for())
+    _interrupt_on_notice()
     try:
         with view:
             result = run_study(
@@ -91,3 +94,17 @@ def run(
         raise typer.Exit(1)
     done = f"Done: {result.trained} trained." if result.trained else "Done."
     print(f"{done} `ablate report {asked.name}` prints the table.")
+
+
+def _interrupt_on_notice() -> None:
+    """A notice to end (a spot machine's, a scheduler's, a closed terminal) is like Ctrl-C.
+
+    What is set to be ignored, as under `nohup`, stays ignored.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for notice in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(notice) is signal.SIG_DFL:
+            signal.signal(notice, interrupt)

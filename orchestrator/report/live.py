@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from orchestrator.events import (
+    Again,
     Differs,
     Done,
     Elsewhere,
@@ -72,6 +73,8 @@ class Board:
             self.done.add(event.id)
             if isinstance(event, Done) and event.seconds:
                 self._seconds.append(event.seconds)
+        elif isinstance(event, Again):
+            self._leave(event.id)
         elif isinstance(event, Failed):
             self._leave(event.id)
             self.failed.add(event.id)
@@ -157,6 +160,12 @@ class View:
         elif isinstance(event, Planned):
             self._step = ""
             self._say(self._plan_line())
+        elif isinstance(event, Again):
+            when = f" in {event.wait_s:.0f} s" if event.wait_s else ""
+            self._say(
+                f"Again {self._where(event.id)} ({event.cause}): {event.sentence} "
+                f"Attempt {event.attempt} of {event.of}{when}."
+            )
         elif isinstance(event, Failed):
             where = self._where(event.id)
             self._say(f"FAILED {where} ({event.cause}): {event.sentence}", "bold red")

@@ -114,10 +114,52 @@ def test_a_process_number_used_again_is_not_the_owner() -> None:
         "started": 1.0,
     }
     assert is_gone(claim)
-    assert not is_gone({**claim, "started": claims._started(os.getpid())})
+    one_of_ours = {**claim, "started": claims._started(os.getpid()), "owner": "o"}
+    claims._own.add("o")
+    assert not is_gone(one_of_ours)
+    claims._own.discard("o")
+    assert is_gone(one_of_ours)
+
+
+def test_a_claim_that_could_not_be_removed_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that turned read-only: the process would wait for itself, for a whole lease."""
+    path = tmp_path / "claim.json"
+    claim = acquire(path)
+    assert claim is not None
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "unlink", refuse)
+        claim.release()
+    assert path.exists()
+    again = acquire(path)
+    assert again is not None and again.still_mine()
+    again.release()
+    assert not path.exists()
 
 
 def test_a_process_of_another_container_is_not_provably_gone() -> None:
     claim = {"host": socket.gethostname(), "boot": claims._boot(), "processes": "pid:[1]",
              "pid": 1, "started": 1.0}  # fmt: skip
     assert not is_gone(claim)
+
+
+def test_a_clock_that_is_set_does_not_make_a_living_owner_seem_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Boot time, from which psutil reckons start times, moves with the clock."""
+    import psutil._pslinux as system
+
+    claim = acquire(tmp_path / "claim.json")
+    found = read_claim(tmp_path / "claim.json")
+    assert claim is not None and found is not None
+    boot = system.boot_time()
+    for step in (-3600.0, 3600.0, 1.0):
+        monkeypatch.setattr(system, "boot_time", lambda step=step: boot + step)
+        monkeypatch.setattr(claims.time, "time", lambda step=step: boot + 1e4 + step)
+        assert not is_gone(found)
+    claim.release()

@@ -148,7 +148,9 @@ def test_leavings_of_the_dead_go_and_what_may_be_on_its_way_stays(ledger: Ledger
         Path(str(ledger.shards)) / ".0123.arrow.123.01234567": "",
     }
     kept = {
-        undone / "checkpoint.json": json.dumps({"file": "checkpoint-4.safetensors"}),
+        undone / "checkpoint.json": json.dumps(
+            {"checkpoint": {"file": "checkpoint-4.safetensors"}}
+        ),
         undone / "checkpoint-4.safetensors": "",
         done / "attempt-asked" / "rerun.json": "{}",
         done / "notes-of-mine.txt": "",

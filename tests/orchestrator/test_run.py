@@ -12,17 +12,23 @@ import pytest
 from safetensors.torch import load_file
 
 from model.config import Aggregators
-from orchestrator import worker
+from orchestrator import retries, worker
 from orchestrator.claims import acquire
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import DamageError, LackError
-from orchestrator.events import Done, Epoch, Event, Failed, Note, Planned
+from orchestrator.events import Again, Done, Epoch, Event, Failed, Note, Planned
 from orchestrator.ledger import Ledger
 from orchestrator.report.rows import table
 from orchestrator.report.text import markdown
-from orchestrator.run import ATTEMPTS, RunResult, run
+from orchestrator.retries import ATTEMPTS
+from orchestrator.run import RunResult, run
 from orchestrator.study import Study, parse_study, read_study
 from orchestrator.summary import summarise
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "WAITS_S", (0.01, 0.02))
 
 
 @pytest.fixture
@@ -131,30 +137,95 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path)
     assert scored(ledger, lost) == before
 
 
-def test_a_trial_that_raises_is_named_and_the_others_go_on(
+def broken_training(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
+    """The first trainings raise these; all others train."""
+    real, left = worker.train, list(errors)
+
+    def train(*args: object, **kwargs: object) -> object:
+        if left:
+            raise left.pop(0)
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "train", train)
+
+
+def spoil(ledger: Ledger, count: int) -> None:
+    for id in ids(ledger)[:count]:
+        forget(ledger, id)
+
+
+def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(str(store))
-    for id in ids(ledger):
-        forget(ledger, id)
-    real = worker.train
-    calls: list[int] = []
+    spoil(ledger, 2)
+    with monkeypatch.context() as fault:
+        # Inline, the second trial comes between the two attempts of the first.
+        broken_training(fault, *[ZeroDivisionError("a fault of the code")] * 4)
+        result, events = go(smoke, store)
+    failed = [e for e in events if isinstance(e, Failed)]
+    assert {(e.cause, e.sentence) for e in failed} == {
+        ("code", "ZeroDivisionError: a fault of the code (the same error twice)")
+    }
+    assert result.trained == 0 and set(result.failed) == {e.id for e in failed}
+    assert len([e for e in events if isinstance(e, Again)]) == len(failed) == 2
+    assert len(ledger.failures(failed[0].id)) == 2
+    assert "in train" in ledger.read_failure(Path(failed[0].record)).traceback
+    with monkeypatch.context() as fault:  # what is known to fail costs the next run one attempt
+        broken_training(fault, ZeroDivisionError("a fault of the code"))
+        again, events = go(smoke, store)
+    assert again.trained == 1 and len(again.failed) == 1
+    assert not [e for e in events if isinstance(e, Again)]
+    assert go(smoke, store)[0].trained == 1
 
-    def train_but_first(*args: object, **kwargs: object) -> object:
-        calls.append(1)
-        if len(calls) == 1:
-            raise ZeroDivisionError("a fault of the code")
-        return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker, "train", train_but_first)
+def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
+    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(str(store))
+    lost = ids(ledger)[0]
+    before = scored(ledger, lost)
+    forget(ledger, lost)
+    broken_training(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
+    result, events = go(smoke, store)
+    assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Again)] == [
+        (2, ATTEMPTS, 0.0), (3, ATTEMPTS, 0.0)
+    ]  # fmt: skip
+    assert result.failed == () and scored(ledger, lost) == before
+
+
+def test_a_refusal_of_the_system_is_waited_out(
+    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(str(store))
+    spoil(ledger, 1)
+    refusal = OSError(5, "Input/output error")
+    with monkeypatch.context() as fault:
+        broken_training(fault, refusal, refusal)
+        result, events = go(smoke, store)
+    waits = [(e.cause, e.attempt, e.wait_s) for e in events if isinstance(e, Again)]
+    assert waits == [("infrastructure", 2, 0.01), ("infrastructure", 3, 0.02)]
+    assert result.failed == () and result.trained == 1
+    spoil(ledger, 1)
+    broken_training(monkeypatch, *[refusal] * ATTEMPTS)
     result, events = go(smoke, store)
     (failed,) = [e for e in events if isinstance(e, Failed)]
-    assert (failed.cause, failed.sentence) == ("code", "ZeroDivisionError: a fault of the code")
-    assert result.trained == 3 and result.failed == (failed.id,)
-    record = ledger.read_failure(Path(failed.record))
-    assert "train_but_first" in record.traceback
-    monkeypatch.undo()
-    assert go(smoke, store)[0].trained == 1
+    assert failed.sentence == "[Errno 5] Input/output error (3 attempts)"
+
+
+@pytest.mark.parametrize("sentence", ["not enough memory: you tried to allocate 8 bytes", "x"])
+def test_memory_that_torch_does_not_get_is_infrastructure(
+    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch, sentence: str
+) -> None:
+    """On a CPU torch raises a plain RuntimeError; its words are all there is to go by."""
+    ledger = Ledger.open(str(store))
+    spoil(ledger, 1)
+    torch_says = f"[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: {sentence}"
+    error = RuntimeError(torch_says if sentence != "x" else sentence)
+    broken_training(monkeypatch, error)
+    events = go(smoke, store)[1]
+    (again,) = [e for e in events if isinstance(e, Again)]
+    assert again.cause == ("code" if sentence == "x" else "infrastructure")
 
 
 def test_a_damaged_shard_fails_the_trial_by_name(smoke: Study, store: Path) -> None:
@@ -209,8 +280,9 @@ class DyingCluster:
     def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         self.batches.append(len(tasks))
         self.victim = self.victim or tasks[1].id
+        together = self.victim in [task.id for task in tasks]
         for task in tasks:
-            if self.ends_early and self.deaths:
+            if self.ends_early and self.deaths and together:
                 tell(Epoch(task.id, 1, 2, 0.5))
                 if task.id == self.victim:
                     self.deaths -= 1
@@ -234,8 +306,8 @@ def test_a_trial_whose_worker_dies_goes_last_and_alone(
     events: list[Event] = []
     result = run(smoke, ledger, cluster, events.append)
     assert cluster.batches == [4] + [1] * min(deaths, ATTEMPTS - 1)
-    notes = [e.sentence for e in events if isinstance(e, Note) and "died" in e.sentence]
-    assert len(notes) == min(deaths, ATTEMPTS - 1)
+    again = [(e.sentence, e.attempt, e.wait_s) for e in events if isinstance(e, Again)]
+    assert again == [("Its worker died.", 2, 0.01), ("Its worker died.", 3, 0.02)][:deaths]
     if deaths == ATTEMPTS:
         assert result.failed == (cluster.victim,)
         (record,) = ledger.failures(cluster.victim)
@@ -254,7 +326,7 @@ def test_when_the_scheduler_ends_early_the_innocent_go_on_together(
     cluster = DyingCluster(2, ends_early="out of memory")
     events: list[Event] = []
     result = run(smoke, ledger, cluster, events.append)
-    assert cluster.batches == [4, 4, 2, 1, 1]
+    assert cluster.batches == [4, 2, 2, 1, 1]  # those that never began need not wait
     assert result.failed == () and result.trained == 4
     notes = [e.sentence for e in events if isinstance(e, Note)]
     assert "Interrupted: 4 trials are trained again (out of memory)." in notes
