@@ -12,22 +12,28 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from orchestrator.errors import LackError
-from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started
+from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started, Waiting
 from orchestrator.files import Place, is_refusal, place, replace_file
+from orchestrator.placement import Room, fits, lack, node_types
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
 OBJECT_STORE = 128 * 1024**2
 """Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
+PATIENCE_S = 10.0
+"""How long nothing may train before it is told why: a worker's start takes a few seconds."""
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
+"""Where Ray's launcher keeps, on the head node, which nodes it may add."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +143,8 @@ class RayCluster:
         self._address, self._store = address, store
         self._stack = contextlib.ExitStack()
         self._scratch = Path()
+        self._room = Room(cpus=1, memory=MEMORY_PER_TRIAL)
+        self._types: Sequence[Room] = ()
         self.slots = 0
         self.device = "cpu"
         self.note = ""
@@ -159,7 +167,10 @@ class RayCluster:
     def _start(self) -> None:
         import ray
 
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        # A worker's death is told in a sentence, by `run`. Ray and Tune would print two pages for
+        # it; what a raylet has to say goes past Python's logging, by a switch of Ray's own (2.60).
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        ray._private.worker._worker_logs_enabled = False
         try:
             if self._address is None:
                 ray.init(
@@ -169,12 +180,12 @@ class RayCluster:
                     object_store_memory=OBJECT_STORE,
                     include_dashboard=False,
                     log_to_driver=False,
-                    logging_level=logging.ERROR,
+                    logging_level=logging.CRITICAL,
                     _node_ip_address="127.0.0.1",
                     _temp_dir=str(self._scratch / "ray"),
                 )
             else:
-                ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(address=self._address, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:
             raise LackError(
                 f"Ray did not start: {str(error).strip().splitlines()[0]} "
@@ -182,18 +193,29 @@ class RayCluster:
             ) from error
         self._stack.callback(ray.shutdown)
         self._check_store_everywhere()
-        have = ray.cluster_resources()
-        gpus = have.get("GPU", 0.0)
-        if gpus >= self._share and self._gpus != 0:
-            self._take_gpus()
-        self.slots = _slots(have, self.device, self._share)
+        self._place_trials()
 
-    def _take_gpus(self) -> None:
+    def _place_trials(self) -> None:
+        """Decide what a trial takes of a node; what no node will ever have is refused at once."""
+        nodes = _rooms()
+        if self._address is not None:
+            self._types = node_types(BOOTSTRAP.expanduser())
+        if self._gpus != 0 and (self._share > 1 or any(n.gpus for n in (*nodes, *self._types))):
+            self._take_gpus(nodes)
+        if missing := lack(nodes, self._room):
+            if lack(self._types, self._room):
+                raise LackError(missing)
+            self.note = _GROWS
+        self.slots = max(1, sum(fits(node, self._room) for node in nodes))
+
+    def _take_gpus(self, nodes: Sequence[Room]) -> None:
         """Train on the GPUs, where the installed PyTorch can use them."""
         import ray
 
-        if ray.get(ray.remote(num_gpus=self._share)(_cuda_works).remote()):
-            self.device = "cuda"
+        room = replace(self._room, gpus=self._share)
+        there = any(fits(node, room) for node in nodes)
+        if not there or ray.get(ray.remote(num_gpus=self._share)(_cuda_works).remote()):
+            self._room, self.device = room, "cuda"
             return
         sentence = "There is a GPU, but the installed PyTorch cannot use it (a CPU build?)"
         if self._gpus:
@@ -233,9 +255,11 @@ class RayCluster:
         from ray import tune
 
         by_id = {task.id: task for task in tasks}
-        share = {"gpu": self._share} if self.device == "cuda" else {}
-        resources = {"cpu": 1, "memory": MEMORY_PER_TRIAL, **share}
+        room = self._room
+        share = {"gpu": room.gpus} if room.gpus else {}
+        resources = {"cpu": room.cpus, "memory": room.memory, **share}
         hear = _Ear(tell)
+        patience = _Patience(room, self._types, hear)
         tuner = tune.Tuner(
             tune.with_resources(_trainable(by_id, work), resources),
             param_space={"trial": tune.grid_search(list(by_id))},
@@ -244,7 +268,7 @@ class RayCluster:
                 name=secrets.token_hex(4),
                 storage_path=str(self._scratch / "tune"),
                 verbose=0,
-                callbacks=[_callback(hear)],
+                callbacks=[_callback(hear, patience)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
@@ -292,8 +316,11 @@ class _Ear:
         """The last line of a trial that ended without a word of its own."""
 
     def hear(self, packed: Mapping[str, Any]) -> None:
+        self.tell(_KINDS[packed["kind"]](**packed["values"]))
+
+    def tell(self, event: Event) -> None:
         try:
-            self._tell(_KINDS[packed["kind"]](**packed["values"]))
+            self._tell(event)
         except Exception as error:
             self.raised = error
             raise
@@ -301,6 +328,58 @@ class _Ear:
     def lost(self, error: object) -> None:
         lines = str(error).strip().splitlines()
         self.last_error = lines[-1][:160] if lines else ""
+
+
+_GROWS = "No node takes a trial yet: waiting for the cluster to grow."
+
+
+class _Patience:
+    """Says why nothing trains, once it has lasted: Ray itself would wait without a word."""
+
+    def __init__(self, room: Room, types: Sequence[Room], hear: _Ear) -> None:
+        self._room, self._types, self._hear = room, types, hear
+        self._since = time.monotonic()
+        self._told = ""
+
+    def look(self, *, training: bool) -> None:
+        """Called again and again, by Tune's loop."""
+        if training:
+            self._told = ""
+        elif time.monotonic() - self._since < PATIENCE_S:
+            return
+        elif (why := self._why()) != self._told:
+            self._told = why
+            if why:
+                self._hear.tell(Waiting(why))
+        self._since = time.monotonic()
+
+    def _why(self) -> str:
+        """Empty where a place is taken and its worker is on the way."""
+        import ray
+
+        ours = ray.get_runtime_context().get_job_id()
+        asked = ray.util.placement_group_table().items()
+        if any(id.endswith(ours) and place["state"] == "CREATED" for id, place in asked):
+            return ""
+        if missing := lack(_rooms(), self._room):
+            return missing if lack(self._types, self._room) else _GROWS
+        return f"Others use this cluster: waiting for a node with {self._room} to spare."
+
+
+def _rooms() -> list[Room]:
+    """What each living node has, used or not."""
+    import ray
+
+    return [
+        Room(
+            cpus=node["Resources"].get("CPU", 0.0),
+            memory=node["Resources"].get("memory", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            name=node["NodeManagerAddress"],
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
 
 
 def _taken(reference: Any) -> Any:
@@ -339,7 +418,7 @@ def _packed(event: Event) -> dict[str, Any]:
     return {"event": {"kind": type(event).__name__, "values": asdict(event)}}
 
 
-def _callback(ear: _Ear) -> Any:
+def _callback(ear: _Ear, patience: _Patience) -> Any:
     """A Tune callback that hands the events of workers on."""
     from ray import tune
 
@@ -350,6 +429,9 @@ def _callback(ear: _Ear) -> Any:
             if packed := result.get("event"):
                 ear.hear(packed)
 
+        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+            patience.look(training=any(trial.status == "RUNNING" for trial in trials))
+
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             ear.lost(trial.get_error())
 
@@ -358,20 +440,6 @@ def _callback(ear: _Ear) -> Any:
             return object, ()
 
     return _Callback()
-
-
-def _slots(have: Mapping[str, float], device: str, share: float) -> int:
-    """How many trials fit at once."""
-    fits = [have.get("CPU", 1.0), have.get("memory", MEMORY_PER_TRIAL) / MEMORY_PER_TRIAL]
-    if device == "cuda":
-        fits.append(have.get("GPU", 0.0) / share)
-    slots = int(min(fits))
-    if slots < 1:
-        raise LackError(
-            f"A trial needs one CPU and {MEMORY_PER_TRIAL // 1024**2} MiB of memory, but Ray "
-            f"sees {have.get('CPU', 0):g} CPUs and {have.get('memory', 0) / 1024**2:.0f} MiB."
-        )
-    return slots
 
 
 def cpu_count() -> int:

@@ -34,6 +34,13 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """No trial has a place on the cluster now; the sentence says why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A trial began (or began again)."""
 
@@ -97,4 +104,7 @@ class Elsewhere:
     id: str
 
 
-Event = Note | Progress | Planned | Started | Epoch | Done | Again | Failed | Differs | Elsewhere
+Event = (
+    Note | Progress | Planned | Waiting
+    | Started | Epoch | Done | Again | Failed | Differs | Elsewhere
+)  # fmt: skip

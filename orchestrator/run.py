@@ -25,6 +25,7 @@ from orchestrator.events import (
     Note,
     Planned,
     Progress,
+    Waiting,
 )
 from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
@@ -284,7 +285,7 @@ class _Loop:
                 self._finally(event)
                 return
             event = again
-        if not isinstance(event, Note | Progress | Planned):
+        if not isinstance(event, Note | Progress | Planned | Waiting):
             self._last[event.id] = event
         if isinstance(event, Done):
             self.trained += event.seconds > 0

@@ -18,6 +18,7 @@ FLOORS = {
         "printable": 0,
         "libraries": 0,
         "faultpoints": 0,
+        "placement": 0,
         "files": 1,
         "yaml_lines": 1,
         "values": 2,

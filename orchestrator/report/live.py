@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from orchestrator.claims import LEASE_S
 from orchestrator.events import (
     Again,
     Differs,
@@ -25,6 +26,7 @@ from orchestrator.events import (
     Planned,
     Progress,
     Started,
+    Waiting,
 )
 from orchestrator.printable import clean
 from orchestrator.report.text import duration
@@ -46,6 +48,8 @@ class Board:
         self.elsewhere: set[str] = set()
         self.running: dict[str, Epoch | None] = {}
         self.dev_ua: dict[str, float] = {}
+        self.waiting = ""
+        """Why nothing trains; empty while something does."""
         self.ids: set[str] = set()
         """Ids of all trials; one that stands in two rows counts once."""
         self._by_row: dict[str, list[str]] = {}
@@ -61,7 +65,10 @@ class Board:
             self._by_row = {}
             for item in event.placed:
                 self._by_row.setdefault(item.row, []).append(item.id)
+        elif isinstance(event, Waiting):
+            self.waiting = event.sentence
         elif isinstance(event, Started):
+            self.waiting = ""
             self.failed.discard(event.id)
             self.running[event.id] = None
             self._since[event.id] = self._clock()
@@ -160,6 +167,8 @@ class View:
         elif isinstance(event, Planned):
             self._step = ""
             self._say(self._plan_line())
+        elif isinstance(event, Waiting):
+            self._say(event.sentence, "bold yellow")
         elif isinstance(event, Again):
             when = f" in {event.wait_s:.0f} s" if event.wait_s else ""
             self._say(
@@ -177,7 +186,10 @@ class View:
                 "bold red",
             )
         elif isinstance(event, Elsewhere):
-            self._say(f"Waiting for {self._where(event.id)}: another run trains it.")
+            self._say(
+                f"Waiting for {self._where(event.id)}: another run trains it. "
+                f"Taken over after {LEASE_S:.0f} s without a sign of that run."
+            )
         elif self._live is None and isinstance(event, Done):
             self._trial_line(event)
 
@@ -271,5 +283,6 @@ class View:
         left = duration(board.seconds_left())
         parts = [f"{len(board.ids & board.done)} of {len(board.ids)} trials done"]
         parts += [f"epochs {', '.join(epochs[:4])}"] if epochs else []
-        parts += [f"{left} left"] if left else []
+        parts += [f"{left} left"] if left and not board.waiting else []
+        parts += [board.waiting] if board.waiting else []
         return "; ".join(parts)

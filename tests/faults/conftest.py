@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from faults.matrix import Matrix
+from faults.ray_rounds import RayRounds
 from faults.rounds import Begin, Rounds
 
 STUDY = """\
@@ -118,6 +119,13 @@ def begin(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> Iterator[
     yield make
     for folder in made:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def tiny_ray(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> RayRounds:
+    """A new store, with features and no trial, for `ablate run` under Ray."""
+    shutil.copytree(ready, tmp_path / "store")
+    return RayRounds(tmp_path, tiny, tmp_path / "store", reference)
 
 
 @pytest.fixture(scope="session")

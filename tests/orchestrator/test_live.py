@@ -14,6 +14,7 @@ from orchestrator.events import (
     Planned,
     Progress,
     Started,
+    Waiting,
 )
 from orchestrator.report.live import Board, View
 from orchestrator.trials import Placed, Trial
@@ -83,6 +84,7 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         view.hear(Epoch("two0", 4, 4, 0.625))
         view.hear(Done("two0", 12.4))
         view.hear(Failed("one1", "data", "The shard is damaged.", "/s/failure-1.json"))
+        view.hear(Waiting("Others use this cluster: waiting for a node with 1 CPU to spare."))
         view.hear(Elsewhere("two1"))
         view.hear(Differs("two1", "/s/outcome-late.json"))
     assert sink.getvalue().splitlines() == [
@@ -92,7 +94,9 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         "2/4  done two, fold 1, seed 0: 12 s, dev UA 62.5, 12 s left",
         "FAILED one, fold 2, seed 0 (data): The shard is damaged.",
         "  /s/failure-1.json",
-        "Waiting for two, fold 2, seed 0: another run trains it.",
+        "Others use this cluster: waiting for a node with 1 CPU to spare.",
+        "Waiting for two, fold 2, seed 0: another run trains it. Taken over after 120 s ",
+        "without a sign of that run.",
         "DIFFERS two, fold 2, seed 0: finished before with other numbers, both are kept: ",
         "/s/outcome-late.json",
     ]
