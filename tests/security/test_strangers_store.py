@@ -284,8 +284,9 @@ def test_a_checkpoint_names_its_own_file_or_none(store: Path) -> None:
     ledger = Ledger.open(str(store))
     (store / "outside.safetensors").write_bytes(place(store, "weights").read_bytes())
     blob = (store / "outside.safetensors").read_bytes()
-    record = {"file": "../../outside.safetensors", "numbers": {},
-              "sha256": hashlib.sha256(blob).hexdigest()}  # fmt: skip
+    body = {"file": "../../outside.safetensors", "numbers": {},
+            "sha256": hashlib.sha256(blob).hexdigest()}  # fmt: skip
+    record = {"checkpoint": body, "sha256": digest(body)}
     place(store, "checkpoint").write_text(json.dumps(record))
     assert checkpoints.read(ledger, first_trial(store).name) is None
 
