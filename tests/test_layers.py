@@ -17,6 +17,7 @@ FLOORS = {
         "errors": 0,
         "files": 1,
         "yaml_lines": 1,
+        "cluster_file": 2,
         "values": 2,
         "settings": 3,
         "study": 4,
@@ -101,7 +102,10 @@ FLOORS = {
 
 # One door per engine and room: the modules (or the folder) that may import it.
 DOORS = {
-    "ray": {"orchestrator.cluster"},
+    # A door for each of Ray's services: trials; cluster files, which need no cluster; jobs, which
+    # are asked for over HTTP from a machine that runs no Ray.
+    "ray": {"orchestrator.cluster", "orchestrator.cluster_file", "orchestrator.jobs"},
+    "jsonschema": {"orchestrator.cluster_file"},
     "matplotlib": {"orchestrator.report.figures"},
     "optuna": {"orchestrator.search"},
     "opensmile": {"features.smile"},

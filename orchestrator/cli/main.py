@@ -10,7 +10,7 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, features, model, plan, report, run
+from orchestrator.cli import cluster, corpus, features, model, plan, report, run
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
 
@@ -28,6 +28,7 @@ report.register(app)
 corpus.register(app)
 features.register(app)
 model.register(app)
+cluster.register(app)
 
 _EXIT_CODES = {
     features_errors.CorpusError: 2,
