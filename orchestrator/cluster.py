@@ -1,4 +1,4 @@
-"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. The only door to Ray.
+"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. A door to Ray.
 
 Tune is used statelessly: it holds no truth, is never restored, and its folder is scratch. It
 gives resources, placement and worker reuse; the ledger gives resume, and ``run`` gives retries.
@@ -7,27 +7,31 @@ gives resources, placement and worker reuse; the ledger gives resume, and ``run`
 
 import contextlib
 import logging
+import math
 import os
 import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from orchestrator.errors import LackError
-from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started
+from orchestrator.events import Event, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
 OBJECT_STORE = 128 * 1024**2
 """Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
+MACHINE_S = 1200
+"""How long a first machine of a growing cluster is waited for: it boots, and installs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,12 +180,38 @@ class RayCluster:
                 "`--inline` trains without it."
             ) from error
         self._stack.callback(ray.shutdown)
+        if self._address is not None:
+            self._await_machines()
         self._check_store_everywhere()
         have = ray.cluster_resources()
         gpus = have.get("GPU", 0.0)
         if gpus >= self._share and self._gpus != 0:
             self._take_gpus()
         self.slots = _slots(have, self.device, self._share)
+
+    def _await_machines(self) -> None:
+        """Ask a cluster that has grown no machine for a trial yet for the first one, and wait.
+
+        From then on waiting trials are demand enough, and the cluster grows by itself.
+        """
+        import ray
+        from ray.autoscaler.sdk import request_resources
+
+        wanted = {"CPU": 1.0} | ({"GPU": self._share} if self._gpus else {})
+        until = time.monotonic() + MACHINE_S
+        asked = False
+        while any(ray.cluster_resources().get(kind, 0) < n for kind, n in wanted.items()):
+            if not asked:
+                request_resources(bundles=[{kind: math.ceil(n) for kind, n in wanted.items()}])
+                asked = True
+            if time.monotonic() > until:
+                raise LackError(
+                    f"The cluster has no machine with {_shown(wanted)}, and none came in "
+                    f"{MACHINE_S // 60} minutes: see `ray status` on its head."
+                )
+            time.sleep(1)
+        if asked:
+            request_resources(bundles=[])
 
     def _take_gpus(self) -> None:
         """Train on the GPUs, where the installed PyTorch can use them."""
@@ -288,7 +318,7 @@ class _Ear:
 
     def hear(self, packed: Mapping[str, Any]) -> None:
         try:
-            self._tell(_KINDS[packed["kind"]](**packed["values"]))
+            self._tell(unpack(packed))
         except Exception as error:
             self.raised = error
             raise
@@ -320,18 +350,9 @@ def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, 
         from ray import tune
 
         task = tasks[config["trial"]]
-        work(task, lambda event: tune.report(_packed(event)))
+        work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
-
-
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Started, Epoch, Done, Failed, Differs, Elsewhere)
-}
-
-
-def _packed(event: Event) -> dict[str, Any]:
-    return {"event": {"kind": type(event).__name__, "values": asdict(event)}}
 
 
 def _callback(ear: _Ear) -> Any:
@@ -353,6 +374,10 @@ def _callback(ear: _Ear) -> Any:
             return object, ()
 
     return _Callback()
+
+
+def _shown(resources: Mapping[str, float]) -> str:
+    return " and ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
 
 
 def _slots(have: Mapping[str, float], device: str, share: float) -> int:

@@ -29,6 +29,7 @@ FLOORS = {
         "mirror": 8,
         "checkpoints": 8,
         "events": 8,
+        "jobs": 1,
         "cluster": 9,
         "summary": 8,
         "plan": 8,

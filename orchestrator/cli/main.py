@@ -10,7 +10,7 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import cluster, corpus, features, model, plan, report, run
+from orchestrator.cli import cluster, corpus, features, model, plan, report, run, submit
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 run.register(app)
+submit.register(app)
 plan.register(app)
 report.register(app)
 corpus.register(app)

@@ -26,7 +26,7 @@ from orchestrator.events import (
     Started,
 )
 from orchestrator.report.text import clean
-from orchestrator.trials import Placed
+from orchestrator.snapshot import AskedTrial
 
 NARROW = 60
 """Columns below which the view shows less."""
@@ -37,7 +37,7 @@ class Board:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.placed: tuple[Placed, ...] = ()
+        self.placed: tuple[AskedTrial, ...] = ()
         self.slots = 1
         self.done: set[str] = set()
         self.failed: set[str] = set()
