@@ -1,6 +1,7 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
 # make test    the quick suite (under ten minutes on two cores)
 # make check   ruff and mypy
+# make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
 #
 # TORCH_INDEX=URL takes PyTorch from a package index of small CPU builds.
@@ -11,14 +12,14 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench bench-gpu clean
+.PHONY: demo test check bench bench-gpu clusters clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
 	$(BIN)/ablate report --table 1
 
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench"
+	$(PYTEST) -m "not bench and not clusters"
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -27,6 +28,9 @@ check: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s
+
+clusters: $(VENV)/dev
+	$(PYTEST) -m clusters
 
 bench-gpu: $(VENV)/dev
 	$(PYTEST) -m gpu -s

@@ -211,7 +211,8 @@ def _client(address: str) -> Iterator[Any]:
     """Ray's client of the job server, with our token; its errors become sentences."""
     from ray.job_submission import JobSubmissionClient
 
-    for name in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):
+    sdk = "dashboard.modules"
+    for name in (f"{sdk}.dashboard_sdk", f"{sdk}.job.sdk", "_private.runtime_env.packaging"):
         logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
     headers = {"Authorization": f"Bearer {_token()}"}
     # Ray lets these overrule the address that it is given.

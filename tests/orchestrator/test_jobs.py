@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,15 +24,6 @@ from orchestrator.ledger import Ledger
 from orchestrator.snapshot import AskedTrial
 
 ABLATE = Path(sys.executable).with_name("ablate")
-
-HEAD = """\
-import ray, sys
-ray.init(address="local", num_cpus=2, num_gpus=0, object_store_memory=128 * 1024**2,
-         include_dashboard=True, dashboard_host="127.0.0.1", dashboard_port=int(sys.argv[1]),
-         _node_ip_address="127.0.0.1", _temp_dir=sys.argv[2])
-print("up", flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +46,42 @@ def server() -> Iterator[tuple[str, str]]:
         }
         environment.pop("RAY_ADDRESS", None)
         log = stack.enter_context((folder / "log").open("wb"))
+        # `ray start`, and not `ray.init`: a job finds its cluster by the address that this one
+        # leaves in its temporary folder, and takes any other of this machine where there is none.
+        line = ["start", "--head", "--block", "--port=0", "--node-ip-address=127.0.0.1",
+                "--dashboard-host=127.0.0.1", f"--dashboard-port={port}", "--num-cpus=2",
+                "--num-gpus=0", f"--object-store-memory={128 * 1024**2}",
+                "--ray-client-server-port=0", f"--temp-dir={folder / 'ray'}"]  # fmt: skip
         head = subprocess.Popen(
-            [sys.executable, "-c", HEAD, str(port), str(folder / "ray")],
-            env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            [Path(sys.executable).with_name("ray"), *line],
+            env=environment, cwd=folder, stdout=log, stderr=log,
         )  # fmt: skip
-        assert head.stdin is not None and head.stdout is not None
-        assert head.stdout.readline() == b"up\n", (folder / "log").read_text()
+        stack.callback(_end, head)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "token"))
         patch.delenv("RAY_AUTH_TOKEN", raising=False)
-        yield f"http://127.0.0.1:{port}", (folder / "token").read_text()
-        head.stdin.close()
-        head.wait(60)
-        head.stdout.close()
+        address = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + 120
+        while not _is_up(address):
+            assert head.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.5)
+        yield address, (folder / "token").read_text()
+
+
+def _is_up(address: str) -> bool:
+    try:
+        refuse_open(address)
+    except LackError:
+        return False
+    return True
+
+
+def _end(head: subprocess.Popen[bytes]) -> None:
+    """End this cluster's processes, one by one: `ray stop` would end everybody's."""
+    for process in [*psutil.Process(head.pid).children(recursive=True), head]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    head.wait(20)
 
 
 @pytest.fixture
@@ -121,14 +136,14 @@ def test_submit_shows_the_view_of_a_run_and_counts_on(
     address, _ = server
     line = [ABLATE, "submit", root / "studies" / "smoke.yaml", "--address", address]
     line += ["--store", ask.store, "--gpus", "0", "--wait"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=150, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Submitted ablate-smoke-" in done.stdout
     assert "4/4  done" in done.stdout and "Done: 4 trained." in done.stdout
     broken = tmp_path / "broken.yaml"
     broken.write_text(ask.study.replace("study: smoke", "study: other").replace("demo", "ravdess"))
     line[2] = broken
-    lacking = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    lacking = subprocess.run(line, capture_output=True, text=True, timeout=150, cwd=tmp_path)
     assert lacking.returncode == 3, lacking.stdout + lacking.stderr
     assert "Submitted ablate-other-1." in lacking.stdout
     assert "`ablate corpus add ravdess FOLDER` registers it." in lacking.stdout
