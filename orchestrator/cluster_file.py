@@ -8,6 +8,7 @@ A door to Ray: its schema and its validation of cluster files.
 import contextlib
 import io
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -133,6 +134,7 @@ def _ray_faults(root: Node) -> list[Fault]:
     """What Ray says beyond its schema; it names no place, so the key that it names is sought."""
     from ray.autoscaler._private.util import prepare_config, validate_config
 
+    logging.getLogger("ray.autoscaler").setLevel(logging.ERROR)
     chatter = io.StringIO()  # its remarks on files that are right
     try:
         with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):

@@ -28,15 +28,26 @@ echo == mode $(stat -c %a $HOME/.ray/auth_token)
 echo == bare $(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8265/api/jobs/)
 python $HERE/listeners.py
 ablate submit $STUDY --address http://127.0.0.1:8265 --store $STORE --gpus 0 --wait
-grep -l -f $HOME/.ray/auth_token /proc/[0-9]*/cmdline $TEMP/session_latest/logs/* && echo == leaked || true
+for place in "/proc/[0-9]*/cmdline" "$TEMP/session_latest/logs/*"; do
+  grep -ls -f $HOME/.ray/auth_token $place && echo == leaked || true
+done
 ray down -y $HERE/cluster.yaml
 pgrep raylet && echo == alive || true
+"""
+
+SLURM = """\
+set -euo pipefail
+ip link set lo up
+RAY_AUTH_MODE=token ray symmetric-run --address 127.0.0.1:6379 --min-nodes 1 \\
+  --num-cpus=2 --object-store-memory=134217728 --temp-dir=$TEMP --dashboard-host=127.0.0.1 -- \\
+  ablate run $STUDY --address 127.0.0.1:6379 --store $STORE
 """
 
 LISTENERS = """\
 import psutil
 for c in psutil.net_connections("tcp"):
-    if c.status == psutil.CONN_LISTEN and c.laddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+    loopback = c.laddr.ip.removeprefix("::ffff:") in ("127.0.0.1", "::1")
+    if c.status == psutil.CONN_LISTEN and not loopback:
         words = psutil.Process(c.pid).cmdline()
         print("== open", c.laddr.ip, c.laddr.port, " ".join(words)[:60].replace("\\n", " "))
 """
@@ -90,7 +101,7 @@ def test_ray_up_by_ssh_trains_a_study_and_ray_down_ends_it(
     (home / "sshd.conf").write_text(
         f"ListenAddress 127.0.0.1\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\n"
         f"StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile {home}/sshd.pid\n"
-        f"SetEnv HOME={there} PATH={BIN}:/usr/local/bin:/usr/bin:/bin\nSubsystem sftp internal-sftp\n"
+        f"SetEnv HOME={there}\n"
     )
     (home / "listeners.py").write_text(LISTENERS)
     start = "RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 ray start"
@@ -121,3 +132,14 @@ def test_ray_up_by_ssh_trains_a_study_and_ray_down_ends_it(
     assert "== open" not in said, "on loopback nothing of Ray's listens beyond it"
     assert "== leaked" not in said and "== alive" not in said
     assert oct((there / ".ray" / "auth_token").stat().st_mode & 0o777) == "0o600"
+
+
+def test_symmetric_run_trains_a_study_as_under_slurm(home: Path, store: Path, root: Path) -> None:
+    """One node, no SLURM: the command that `srun` starts on every node, by itself."""
+    need("unshare", "ip")
+    (store / "trials").rename(store / "before")
+    temp = f"/tmp/s{os.getpid()}"
+    said = play(SLURM, home, STUDY=str(root / "studies" / "smoke.yaml"), STORE=str(store),
+                TEMP=temp)  # fmt: skip
+    shutil.rmtree(temp, ignore_errors=True)
+    assert "On head node." in said and "4/4  done" in said and "Done: 4 trained." in said
