@@ -49,9 +49,9 @@ def server() -> Iterator[tuple[str, str]]:
         # `ray start`, and not `ray.init`: a job finds its cluster by the address that this one
         # leaves in its temporary folder, and takes any other of this machine where there is none.
         line = ["start", "--head", "--block", "--port=0", "--node-ip-address=127.0.0.1",
-                "--dashboard-host=127.0.0.1", f"--dashboard-port={port}", "--num-cpus=2",
-                "--num-gpus=0", f"--object-store-memory={128 * 1024**2}",
-                "--ray-client-server-port=0", f"--temp-dir={folder / 'ray'}"]  # fmt: skip
+                "--dashboard-host=127.0.0.1", f"--dashboard-port={port}",
+                "--dashboard-agent-listen-port=0", "--num-cpus=2", "--num-gpus=0",
+                f"--object-store-memory={2**27}", f"--temp-dir={folder / 'ray'}"]  # fmt: skip
         head = subprocess.Popen(
             [Path(sys.executable).with_name("ray"), *line],
             env=environment, cwd=folder, stdout=log, stderr=log,
