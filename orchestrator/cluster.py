@@ -1,4 +1,4 @@
-"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. The only door to Ray.
+"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. A door to Ray.
 
 Tune is used statelessly: it holds no truth, is never restored, and its folder is scratch. It
 gives resources, placement and worker reuse; the ledger gives resume, and ``run`` gives retries.
@@ -15,14 +15,14 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from orchestrator.errors import LackError
-from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started, Waiting
+from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
 from orchestrator.placement import Room, fits, lack, node_types
 
@@ -316,7 +316,7 @@ class _Ear:
         """The last line of a trial that ended without a word of its own."""
 
     def hear(self, packed: Mapping[str, Any]) -> None:
-        self.tell(_KINDS[packed["kind"]](**packed["values"]))
+        self.tell(unpack(packed))
 
     def tell(self, event: Event) -> None:
         try:
@@ -404,18 +404,9 @@ def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, 
         from ray import tune
 
         task = tasks[config["trial"]]
-        work(task, lambda event: tune.report(_packed(event)))
+        work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
-
-
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Started, Epoch, Done, Failed, Differs, Elsewhere)
-}
-
-
-def _packed(event: Event) -> dict[str, Any]:
-    return {"event": {"kind": type(event).__name__, "values": asdict(event)}}
 
 
 def _callback(ear: _Ear, patience: _Patience) -> Any:

@@ -21,6 +21,7 @@ FLOORS = {
         "placement": 0,
         "files": 1,
         "yaml_lines": 1,
+        "cluster_file": 2,
         "values": 2,
         "settings": 3,
         "study": 4,
@@ -32,6 +33,7 @@ FLOORS = {
         "mirror": 8,
         "checkpoints": 8,
         "events": 8,
+        "jobs": 1,
         "cluster": 9,
         "retries": 9,
         "summary": 8,
@@ -116,7 +118,10 @@ FLOORS = {
 
 # One door per engine and room: the modules (or the folder) that may import it.
 DOORS = {
-    "ray": {"orchestrator.cluster"},
+    # A door for each of Ray's services: trials; cluster files, which need no cluster; jobs, which
+    # are asked for over HTTP from a machine that runs no Ray.
+    "ray": {"orchestrator.cluster", "orchestrator.cluster_file", "orchestrator.jobs"},
+    "jsonschema": {"orchestrator.cluster_file"},
     "matplotlib": {"orchestrator.report.figures"},
     "optuna": {"orchestrator.search"},
     "opensmile": {"features.smile"},

@@ -10,7 +10,19 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, doctor, features, model, plan, report, run, store, trial
+from orchestrator.cli import (
+    cluster,
+    corpus,
+    doctor,
+    features,
+    model,
+    plan,
+    report,
+    run,
+    store,
+    submit,
+    trial,
+)
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
 from orchestrator.printable import clean_lines
@@ -24,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 run.register(app)
+submit.register(app)
 plan.register(app)
 report.register(app)
 store.register(app)
@@ -32,6 +45,7 @@ corpus.register(app)
 features.register(app)
 doctor.register(app)
 model.register(app)
+cluster.register(app)
 
 _EXIT_CODES = {
     features_errors.CorpusError: 2,

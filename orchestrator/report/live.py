@@ -30,7 +30,7 @@ from orchestrator.events import (
 )
 from orchestrator.printable import clean
 from orchestrator.report.text import duration
-from orchestrator.trials import Placed
+from orchestrator.snapshot import AskedTrial
 
 NARROW = 60
 """Columns below which the view shows less."""
@@ -41,7 +41,7 @@ class Board:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.placed: tuple[Placed, ...] = ()
+        self.placed: tuple[AskedTrial, ...] = ()
         self.slots = 1
         self.done: set[str] = set()
         self.failed: set[str] = set()
