@@ -92,6 +92,11 @@ class InlineCluster:
         self.note = ""
 
     def __enter__(self) -> "InlineCluster":
+        if self.device == "cuda" and not _cuda_works():
+            raise LackError(
+                "`--gpus` needs a GPU that the installed PyTorch can use, and there is none: "
+                "leave it out to train on the CPU."
+            )
         return self
 
     def __exit__(self, *error: object) -> None:

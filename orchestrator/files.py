@@ -10,6 +10,7 @@ The only door to upath (pathlib's manners over an object store). Light to import
 import errno
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
@@ -54,14 +55,15 @@ def place(where: str) -> Place:
         RequestError: a URI that is none of an object store we know.
         LackError: what an object store needs is not installed.
     """
-    if "://" not in where:
+    if "://" not in where and not re.match(r"[A-Za-z0-9]{2,}:/", where):
         return Path(where).expanduser().absolute()
-    scheme, _, rest = where.partition("://")
+    scheme, _, rest = where.partition(":/")
+    rest = rest.removeprefix("/") if "://" in where else ""
     bucket = rest.partition("/")[0]
     if scheme != "s3" or not bucket or any(mark in rest for mark in "@?#"):
         raise RequestError(
             "`--store` must be a folder or `s3://BUCKET/PATH`, but is "
-            f"`{scheme}://{rest.rpartition('@')[2]}` instead. Keys, region and endpoint are read "
+            f"`{_without_key(where)}` instead. Keys, region and endpoint are read "
             "from the environment (AWS_PROFILE, AWS_ENDPOINT_URL, ...)."
         )
     try:
@@ -72,6 +74,11 @@ def place(where: str) -> Place:
             "A store in an object store needs the extra `s3`: `pip install ablate-ser[s3]`."
         ) from None
     return UPath(where.rstrip("/"), use_listings_cache=False, config_kwargs=TIMEOUTS)
+
+
+def _without_key(where: str) -> str:
+    scheme, _, rest = where.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in where else where
 
 
 def is_remote(path: Place) -> bool:

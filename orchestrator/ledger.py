@@ -180,8 +180,9 @@ class Ledger:
         if there:
             ledger._check_format()
         elif needed:
+            made = " where its bucket exists" if files.is_remote(ledger.root) else ""
             raise LackError(
-                f"There is no store at `{ledger.root}`. `ablate run STUDY` makes one; "
+                f"There is no store at `{ledger.root}`. `ablate run STUDY` makes one{made}; "
                 "`--store` or ABLATE_STORE names another."
             )
         return ledger
@@ -484,9 +485,13 @@ def _refused(root: Place, error: Exception, what: str) -> Exception:
     if not files.is_refusal(error):
         return error
     reason = getattr(error, "strerror", None) or str(error)
-    return LackError(
-        f"The store `{root}` {what}: {reason.rstrip('.')}. `--store` or ABLATE_STORE names another."
-    )
+    remedy = "`--store` or ABLATE_STORE names another."
+    if files.is_remote(root):
+        remedy = (
+            "The bucket must exist; keys, region and endpoint are read from the environment "
+            "(AWS_PROFILE, AWS_ENDPOINT_URL, ...)."
+        )
+    return LackError(f"The store `{root}` {what}: {reason.rstrip('.')}. {remedy}")
 
 
 def _no_link(folder: Place) -> Place:

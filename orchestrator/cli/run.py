@@ -89,6 +89,5 @@ def run(
         count = len(result.failed)
         print(f"{count} trial{'s' if count > 1 else ''} failed; running again tries once more.")
         raise typer.Exit(1)
-    where = f"--table {asked.table}" if asked.table is not None else asked.name
     done = f"Done: {result.trained} trained." if result.trained else "Done."
-    print(f"{done} `ablate report {where}` prints the table.")
+    print(f"{done} `ablate report {asked.name}` prints the table.")

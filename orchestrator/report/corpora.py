@@ -107,6 +107,10 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
     console.print()
     cells = [(e, str(n), gathered.get(e, "left out")) for e, n in told["emotions"].items()]
     print_columns(console, ["emotion", "utterances", "class"], cells, numeric=[False, True, False])
+    if not set(gathered) & set(told["emotions"]):
+        console.print(
+            Text("No label is one of the four classes: name yours with `emotions:` in the study.")
+        )
     console.print()
     _print_speakers(console, told["speakers"], list(told["emotions"]))
     if told["left_out"]:

@@ -191,7 +191,15 @@ def test_a_claim_that_changed_since_it_was_seen_dead_stands(
 
 
 @pytest.mark.parametrize(
-    "uri", ["gs://bucket/x", "s3://", "s3:///x", "s3://key:secret@bucket/x", "s3://b/x?region=y"]
+    "uri",
+    [
+        "gs://bucket/x",
+        "s3://",
+        "s3:///x",
+        "s3:/b/x",
+        "s3://key:secret@bucket/x",
+        "s3://b/x?region=y",
+    ],
 )
 def test_other_uris_are_refused_and_no_secret_is_repeated(uri: str) -> None:
     with pytest.raises(RequestError, match="^`--store` must be a folder or `s3://BUCK") as raised:
