@@ -169,7 +169,7 @@ def verify(
                            allow_config=allow_config)  # fmt: skip
             found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
         for key in features.not_rebuilt(ledger, deleted):
-            print(f"{key} is of another study: `ablate run` of that one builds it anew.")
+            print(clean(f"{key} is of another study: `ablate run` of that one builds it anew."))
         print("Repaired." if not found.damage else "Not all could be repaired.")
     elif asked is not None and any(f.kind == "missing" for f in found.findings):
         print(f"`ablate features build {study}` makes what is missing.")
