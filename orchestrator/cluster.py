@@ -10,8 +10,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -155,7 +157,8 @@ class RayCluster:
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         try:
             self._stack.enter_context(_environment(self._scratch, own=self._address is None))
-            self._start()
+            with _own_signals():
+                self._start()
         except BaseException:
             self._stack.close()
             raise
@@ -483,6 +486,19 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         os.chdir(here)
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself and dies of it with a C++ trace: ours is put back."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None:  # None: not Python's, so not ours
+                    signal.signal(number, handler)
 
 
 def _cuda_works() -> bool:

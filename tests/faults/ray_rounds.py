@@ -158,10 +158,16 @@ class RayRounds(Rounds):
         with said.open("wb") as out:
             process = subprocess.Popen(
                 line, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=_heed_ctrl_c,
                 env={**os.environ, **probe.environment(self.log, fault, self.store),
                      "PYTHONUNBUFFERED": "1", **environment},
             )  # fmt: skip
         return RayRound(process, self.log, said)
+
+
+def _heed_ctrl_c() -> None:
+    """Also where the tests themselves run in the background, with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def strike(round: RayRound, draw: random.Random) -> str:
