@@ -130,6 +130,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @pytest.mark.ray
+@pytest.mark.clusters
 def test_submit_shows_the_view_of_a_run_and_counts_on(
     server: tuple[str, str], ask: Ask, root: Path, tmp_path: Path
 ) -> None:
