@@ -211,7 +211,7 @@ class TwoNodes:
     def third(self, log: Path, *before: str) -> Iterator[None]:
         """Another node joins, from a command line with something before it."""
         line = [*before, str(BIN / "ray"), "start", "--address", self.address, "--block",
-                "--node-ip-address=127.0.0.1", "--num-cpus=1", "--num-gpus=0",
+                "--num-cpus=1", "--num-gpus=0",
                 f"--memory={2 * 1024**3}", f"--object-store-memory={100 * 1024**2}"]  # fmt: skip
         with subprocess.Popen(
             line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

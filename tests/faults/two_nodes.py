@@ -22,7 +22,6 @@ def main() -> None:
     common: dict[str, Any] = {
         "num_cpus": asked.cpus, "num_gpus": asked.gpus, "memory": asked.memory * MIB,
         "object_store_memory": 100 * MIB, "include_dashboard": False,
-        "node_ip_address": "127.0.0.1",
     }  # fmt: skip
     cluster = Cluster(initialize_head=True, head_node_args=common)
     other = cluster.add_node(**common)
