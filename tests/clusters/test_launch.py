@@ -43,17 +43,6 @@ RAY_AUTH_MODE=token ray symmetric-run --address 127.0.0.1:6379 --min-nodes 1 \\
   ablate run $STUDY --address 127.0.0.1:6379 --store $STORE
 """
 
-GROWTH = """\
-set -euo pipefail
-ip link set lo up
-export RAY_AUTH_MODE=token
-node="--node-ip-address=127.0.0.1 --num-gpus=0 --object-store-memory=134217728"
-ray start --head --port=6379 --num-cpus=0 --dashboard-host=127.0.0.1 --temp-dir=$TEMP $node
-(until ray status 2>/dev/null | grep -A 1 "From request_resources" | grep CPU; do sleep 1; done
-  ray start --address=127.0.0.1:6379 --num-cpus=2 $node) &
-ablate run $STUDY --address 127.0.0.1:6379 --store $STORE
-"""
-
 LISTENERS = """\
 import psutil
 for c in psutil.net_connections("tcp"):
@@ -154,17 +143,3 @@ def test_symmetric_run_trains_a_study_as_under_slurm(home: Path, store: Path, ro
                 TEMP=temp)  # fmt: skip
     shutil.rmtree(temp, ignore_errors=True)
     assert "On head node." in said and "4/4  done" in said and "Done: 4 trained." in said
-
-
-def test_a_cluster_of_no_machine_is_asked_for_one_and_waited_for(
-    home: Path, store: Path, root: Path
-) -> None:
-    """The machine comes by hand: the wheel lacks a file of Ray's own stand-in for a provider."""
-    need("unshare", "ip")
-    (store / "trials").rename(store / "before")
-    temp = f"/tmp/g{os.getpid()}"
-    said = play(GROWTH, home, STUDY=str(root / "studies" / "smoke.yaml"), STORE=str(store),
-                TEMP=temp)  # fmt: skip
-    shutil.rmtree(temp, ignore_errors=True)
-    assert "{'CPU': 1}: 1 from request_resources()" in said
-    assert said.index("from request_resources()") < said.index("2 at once") < said.index("Done: 4")
