@@ -1,7 +1,7 @@
 """``ablate doctor``: can this machine train? One check a line, each with a remedy.
 
 Nothing is installed, nothing is changed, and nothing beyond this machine is asked, unless the
-store itself lies elsewhere.
+store itself or a cluster that was named lies elsewhere.
 """
 
 import os
@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator import files
+from orchestrator import files, jobs
 from orchestrator.cluster import MEMORY_PER_TRIAL, OBJECT_STORE, RayCluster, cpu_count
+from orchestrator.errors import AblateError
 from orchestrator.files import Place, create_once, replace_file
 from orchestrator.ledger import Ledger
 from orchestrator.libraries import installed
@@ -54,14 +55,20 @@ class _AmissError(Exception):
         self.found, self.remedy, self.state = found, remedy, state
 
 
-def checkups(where: str, *, deep: bool = False) -> Iterator[Checkup]:
-    """Check Python, libraries, the machine and the store at ``where``; ``deep`` also starts Ray."""
-    for name, check in checks(where, deep=deep).items():
+def checkups(where: str, *, deep: bool = False, address: str | None = None) -> Iterator[Checkup]:
+    """Check Python, libraries, the machine and the store at ``where``; ``deep`` also starts Ray.
+
+    With ``address``, whether the job server there turns away who has no token.
+    """
+    for name, check in checks(where, deep=deep, address=address).items():
         yield checkup(name, check)
 
 
-def checks(where: str, *, deep: bool = False) -> dict[str, Callable[[], str]]:
+def checks(
+    where: str, *, deep: bool = False, address: str | None = None
+) -> dict[str, Callable[[], str]]:
     """What there is to check, by name; each says what it found, or raises."""
+    elsewhere = {} if address is None else {"cluster": lambda: _cluster(address)}
     return {
         "python": _python,
         "machine": _machine,
@@ -74,6 +81,7 @@ def checks(where: str, *, deep: bool = False) -> dict[str, Callable[[], str]]:
         "scratch": _scratch,
         "loopback": _loopback,
         "token": _token,
+        **elsewhere,
     }
 
 
@@ -259,6 +267,15 @@ def _loopback() -> str:
                 if peer.recv(6) != b"ablate":
                     raise _AmissError(f"127.0.0.1:{port} loses bytes", "`--inline` does without.")
     return "127.0.0.1 listens and answers"
+
+
+def _cluster(address: str) -> str:
+    try:
+        jobs.refuse_open(address)
+    except AblateError as error:
+        found, _, remedy = str(error).partition(": ")
+        raise _AmissError(found, remedy or "see `ablate cluster check`.") from None
+    return f"{address} answers with the token only"
 
 
 def _token() -> str:

@@ -17,6 +17,10 @@ def register(app: typer.Typer) -> None:
 def doctor(
     store: StoreOption = DEFAULT_STORE,
     deep: Annotated[bool, typer.Option("--deep", help="Also start Ray, and end it.")] = False,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="A job server: does it turn away who has no token?"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check Python, libraries, machine and store: a tick or a remedy each. Changes nothing."""
@@ -25,7 +29,7 @@ def doctor(
     from orchestrator.report.text import console_for
 
     console, found = console_for(), list[Checkup]()
-    for checkup in checkups(store, deep=deep):
+    for checkup in checkups(store, deep=deep, address=address):
         found.append(checkup)
         if not as_json:
             view.show(console, checkup)

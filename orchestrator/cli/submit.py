@@ -60,13 +60,13 @@ def submit(
         print(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
         ids.append(job.id)
     if not wait:
-        print("The same command with --wait shows them; what is done lies in the store.")
+        print("`ablate status` tells how far they are; the same command with --wait shows them.")
         return
     try:
         codes = [_show(address, id) for id in ids]
     except KeyboardInterrupt:
         raise Interrupted(
-            "Detached: the cluster goes on. The same command shows it again; "
+            "Detached: the cluster goes on. `ablate status`, or the same command, shows it again; "
             f"`ray job stop {ids[-1]}` would end it."
         ) from None
     if worst := max(codes):

@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,24 @@ def test_it_asks_an_object_store_too(s3: str) -> None:
 def test_deep_starts_ray_and_ends_it(tmp_path: Path, quiet_home: Path) -> None:
     found = doctor.checkup("ray", doctor.checks(str(tmp_path), deep=True)["ray"])
     assert found.state == "good" and "started, asked and ended in" in found.found
+
+
+def test_a_cluster_that_answers_without_a_token_is_named(tmp_path: Path) -> None:
+    class Open(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Open) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        check = doctor.checks(str(tmp_path), address=address)["cluster"]
+        found = doctor.checkup("cluster", check)
+        server.shutdown()
+    assert (found.state, found.found) == (
+        "bad", f"The cluster at {address} answers without a token",
+    )  # fmt: skip
