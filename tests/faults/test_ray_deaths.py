@@ -1,6 +1,6 @@
 """Real processes of a real Ray are killed: workers, drivers, nodes, the head, everything.
 
-One kill of a worker runs in `make test`; all else in `make faults`.
+One kill of a worker and one notice run in `make test`; all else in `make faults`.
 """
 
 import os
@@ -128,8 +128,9 @@ def test_everything_killed_at_once(tiny_ray: RayRounds, matrix: Matrix) -> None:
     )
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.faults), signal.SIGTERM]
+)
 def test_a_notice_to_the_driver_ends_it_soon_and_it_can_go_on(
     tiny_ray: RayRounds, matrix: Matrix, number: signal.Signals
 ) -> None:
@@ -194,20 +195,23 @@ def test_a_spot_notice_to_every_process_and_20_s_later_the_end(
 
 @pytest.mark.faults
 def test_a_lost_node_and_what_it_trained_goes_on_elsewhere(
-    tiny_ray: RayRounds, matrix: Matrix
+    begin_ray: BeginRay, matrix: Matrix
 ) -> None:
-    rounds = tiny_ray
+    """Its worker is an orphan: it may finish its trial, and nobody else takes it meanwhile."""
+    rounds = begin_ray()
     with two_nodes(rounds.log) as cluster:
         rounds.options = ("--address", cluster.address, "--gpus", "0")
         round = rounds.start(**cluster.environment)
-        round.until_event("committed")
-        cluster.kill(rounds.log, cluster.raylets[1])
+        lost = cluster.raylets[1]
+        round.until(lambda: lost in {psutil.Process(pid).ppid() for pid in round.busy()})
+        cluster.kill(rounds.log, lost)
         ended = round.ended()
     assert ended.code == 0, ended
     judgement = rounds.judged(overlaps=True)
     assert judgement.overlaps == 0, "a claim of a living process of this machine is never taken"
-    tell(matrix, "8 Ray: raylet of one of two nodes killed", judgement,
-         spoken(ended.said, "Again", "Interrupted", "Waiting"))  # fmt: skip
+    said = spoken(ended.said, "Again", "Interrupted", "Waiting")
+    assert said, ended
+    tell(matrix, "8 Ray: raylet of one of two nodes killed", judgement, said)
 
 
 @pytest.mark.faults
