@@ -280,8 +280,7 @@ class RayCluster:
         except (RuntimeError, tune.TuneError) as error:
             if hear.raised is not None:
                 raise hear.raised from None
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            return lines[-1][:160]
+            return _reason(error)
         return hear.last_error
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
@@ -329,8 +328,16 @@ class _Ear:
             raise
 
     def lost(self, error: object) -> None:
-        lines = str(error).strip().splitlines()
-        self.last_error = lines[-1][:160] if lines else ""
+        if error is not None:
+            self.last_error = _reason(error)
+
+
+def _reason(error: object) -> str:
+    """One line of an error of Ray's, which may be a page long and end in the address of another."""
+    text = str(error).strip()
+    if "OutOfMemory" in text or "low on memory" in text:
+        return "a machine ran low on memory and Ray ended a worker"
+    return text.splitlines()[-1][:160] if text else type(error).__name__
 
 
 _GROWS = "No node takes a trial yet: waiting for the cluster to grow."

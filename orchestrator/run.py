@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from features import catalogue
-from orchestrator import mirror
+from orchestrator import mirror, retries
 from orchestrator.claims import Watch
 from orchestrator.cluster import Cluster, Map, Task
 from orchestrator.errors import LackError
@@ -29,7 +29,7 @@ from orchestrator.events import (
 )
 from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
-from orchestrator.retries import Retries
+from orchestrator.retries import ATTEMPTS, Retries
 from orchestrator.study import Study
 from orchestrator.trials import Placed
 
@@ -229,14 +229,19 @@ class _Loop:
         return again, alone, elsewhere
 
     def _check_started(self, batch: list[Task], early: str) -> None:
-        """Two rounds in which no worker so much as began are the environment's fault."""
-        started = any(task.id in self._last for task in batch)
-        self._idle_rounds = 0 if started else self._idle_rounds + 1
-        if self._idle_rounds == 2:
+        """Rounds in which no worker so much as began: memory may come back, a package will not."""
+        if any(task.id in self._last for task in batch):
+            self._idle_rounds = 0
+            return
+        self._idle_rounds += 1
+        why = early or "they die at once"
+        if self._idle_rounds == ATTEMPTS:
             raise LackError(
-                f"No worker could start: {early or 'they die at once'}. "
-                "`--inline` trains without Ray and shows why."
+                f"No worker could start: {why}. `--inline` trains without Ray and shows why."
             )
+        wait_s = retries.WAITS_S[self._idle_rounds - 1]
+        self._tell(Note(f"No worker could start ({why}): tried again in {wait_s:.0f} s."))
+        time.sleep(wait_s)
 
     def _may_try_again(self, task: Task) -> bool:
         """After a death without a word; at the last, keep it as a failure."""

@@ -345,9 +345,12 @@ def test_when_no_worker_starts_the_run_ends_with_the_reason(smoke: Study, store:
     forget(ledger, ids(ledger)[0])
     cluster = DeafCluster(0)
     sentence = r"^No worker could start: ImportError: no torch\. `--inline` trains without Ray"
+    events: list[Event] = []
     with pytest.raises(LackError, match=sentence):
-        run(smoke, ledger, cluster, lambda event: None)
-    assert cluster.batches == [1, 1]
+        run(smoke, ledger, cluster, events.append)
+    assert cluster.batches == [1] * ATTEMPTS
+    said = [e.sentence for e in events if isinstance(e, Note) and "tried again in" in e.sentence]
+    assert said == ["No worker could start (ImportError: no torch): tried again in 0 s."] * 2
 
 
 def test_a_checkpoint_of_another_kind_of_machine_is_left_aside(
