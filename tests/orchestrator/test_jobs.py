@@ -111,7 +111,7 @@ def test_a_job_trains_to_the_same_records_is_joined_and_never_shows_the_token(
     events = [event for line in lines if (event := from_line(line)) is not None]
     assert [e.slots for e in events if isinstance(e, Planned)] == [2]
     assert len([e for e in events if isinstance(e, Done)]) == 4
-    assert events[-1] == Note("Done: 4 trained. `ablate report --table 99` prints the table.")
+    assert events[-1] == Note("Done: 4 trained. `ablate report smoke` prints the table.")
     (store / "as-before").mkdir()
     (store / "as-before" / "trials").symlink_to(store / "before")
     for folder in (store / "before").iterdir():
