@@ -1,6 +1,7 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
 # make test    the quick suite (under ten minutes on two cores)
 # make check   ruff and mypy
+# make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
 # make faults  every fault of the matrix, a thousand kills; most of an hour, prints the matrix
 #
@@ -12,14 +13,14 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench bench-gpu faults clean
+.PHONY: demo test check bench bench-gpu faults clusters clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
 	$(BIN)/ablate report --table 1
 
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench and not faults"
+	$(PYTEST) -m "not bench and not faults and not clusters"
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -31,6 +32,9 @@ bench: $(VENV)/dev
 
 faults: $(VENV)/dev
 	$(PYTEST) tests/faults
+
+clusters: $(VENV)/dev
+	$(PYTEST) -m clusters
 
 bench-gpu: $(VENV)/dev
 	$(PYTEST) -m gpu -s

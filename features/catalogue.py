@@ -112,3 +112,12 @@ def prepare(corpus: Corpus, tell: Tell = nothing) -> None:
             f"register it again with `ablate corpus add {corpus.name}`."
         )
     SYNTHESISED[corpus.name](Path(corpus.root), tell)
+
+
+def sample(root: Path) -> Path:
+    """One synthesised utterance in a folder: the synthesiser works here.
+
+    Raises:
+        MissingError: it is not installed or does not.
+    """
+    return demo.sample(root)

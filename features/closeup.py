@@ -93,6 +93,11 @@ def close_up(path: Path, features: str, utterance: Utterance | None = None) -> C
         MissingError: a package is not installed.
     """
     chosen = feature_set(features)
+    if chosen.frame_step_ms is None:
+        raise CorpusError(
+            f"`--features` must give frames to be drawn, but is `{features}` instead, one row an "
+            "utterance: choose another set, `ablate features list` names them."
+        )
     start, end = (utterance.start, utterance.end) if utterance else (None, None)
     sound = inspect(path, start, end)
     if sound.bad:

@@ -125,16 +125,19 @@ class Corpus:
         try:
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']!r}")
+            utterances = tuple(Utterance(**row) for row in data["utterances"])
+            for utterance in utterances:
+                _refuse_escape(utterance.path)
             return cls(
                 name=data["name"],
                 root=data["root"],
-                utterances=tuple(Utterance(**row) for row in data["utterances"]),
+                utterances=utterances,
                 left_out=tuple(LeftOut(**row) for row in data["left_out"]),
                 notes=tuple(data["notes"]),
                 doubts=tuple(LeftOut(**row) for row in data.get("doubts", ())),
                 reader=data.get("reader", ""),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DamageError(
                 f"The record of a corpus cannot be read ({error!r}): "
                 "register the corpus again with `ablate corpus add`."
@@ -247,6 +250,12 @@ def some(paths: Sequence[str]) -> str:
     """The first three, and how many more there are."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return ", ".join(paths[:3]) + more
+
+
+def _refuse_escape(path: str) -> None:
+    """A record may name files of its corpus, and none outside of the corpus's folder."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"path {path!r} leads out of the corpus")
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -14,7 +14,9 @@ The only door to pyarrow in this room; light to import.
 import hashlib
 import json
 import os
+import re
 import secrets
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Version of the file layout; part of every key."""
+
+MOST_BYTES = 64 * 1024**2
+"""Of a manifest; one of a thousand utterances has 100 KiB."""
 
 _FIELDS = {"format", "key", "file", "bytes", "sha256", "source", "features", "utterances",
            "audio", "nodes"}  # fmt: skip
@@ -63,18 +68,20 @@ def open_shard(folder: Path, key: str) -> Shard:
     import pyarrow as pa
 
     manifest = read_manifest(folder, key)
-    if manifest is None or not (path := folder / manifest["file"]).exists():
+    if manifest is None or not os.path.lexists(path := folder / manifest["file"]):
         raise MissingError(f"Features {key} are not in {folder}: `ablate run` builds them.")
-    if sha256_of(path) != manifest["sha256"]:
+    # Neither a link, which could lead anywhere, nor a pipe, which would be waited for.
+    if not stat.S_ISREG(path.lstat().st_mode) or sha256_of(path) != manifest["sha256"]:
         raise damaged(path)
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table.validate(full=True)  # its offsets, should somebody else have written them
         names = tuple(json.loads(table.schema.metadata[b"features"]))
         if table.column("values").num_chunks != 1:
             raise ValueError("more record batches than were written")
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        views = _views(table, len(names))
+    except (pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path) from error
-    views = _views(table, len(names))
     if _description(names, {name: len(view) for name, view in views.items()}) != {
         name: manifest[name] for name in ("features", "utterances", "nodes")
     }:
@@ -129,7 +136,7 @@ def is_present(folder: Path, key: str) -> bool:
     if manifest is None:
         return False
     try:
-        return bool(os.stat(folder / manifest["file"]).st_size == manifest["bytes"])
+        return bool(os.lstat(folder / manifest["file"]).st_size == manifest["bytes"])
     except FileNotFoundError:
         return False
 
@@ -142,16 +149,24 @@ def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
     """
     path = folder / f"{key}.json"
     try:
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
+            raise ValueError("a link, a pipe, or larger than any manifest")
         manifest = json.loads(path.read_bytes())
         if set(manifest) != _FIELDS or manifest["key"] != key or manifest["format"] != FORMAT:
             raise ValueError("other fields than were written")
+        words = [*manifest["utterances"], *manifest["audio"], *manifest["features"]]
+        if not manifest["utterances"] or not all(isinstance(word, str) for word in words):
+            raise ValueError("other values than were written")
         if len(manifest["utterances"]) != len(manifest["audio"]):
             raise ValueError("more utterances than digests")
-        if Path(manifest["file"]).name != manifest["file"]:
-            raise ValueError("a path where a name should be")
+        if not re.fullmatch(rf"{re.escape(key)}\.[0-9a-f]{{12}}\.arrow", manifest["file"]):
+            raise ValueError("another name than a shard has")
+        if len(manifest["source"]) != 3 or not isinstance(manifest["source"], list):
+            raise ValueError("another source than a shard has")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise damaged(path) from error
     return dict(manifest)
 
@@ -159,8 +174,11 @@ def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
 def format_of(path: Path) -> int | None:
     """The format of a manifest that an earlier version of this program wrote, else None."""
     try:
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
+            return None
         found = json.loads(path.read_bytes())["format"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if isinstance(found, int) and 0 < found < FORMAT else None
 

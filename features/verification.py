@@ -56,8 +56,11 @@ def needed(
         if manifest["source"][:2] == source[:2]
     }
     for speaker, utterances in shards.by_speaker(selection).items():
-        if is_present(folder, key_of[speaker]):
-            continue
+        try:
+            if is_present(folder, key_of[speaker]):
+                continue
+        except DamageError:
+            continue  # `verify` names it, and what to remove
         why = _why(utterances, made, source)
         yield Finding(
             kind="missing", file=folder / f"{key_of[speaker]}.json",
@@ -108,7 +111,7 @@ def _examine(folder: Path, path: Path) -> Iterator[Finding]:
 def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
     holds = f"{len(manifest['utterances'])} utterances, {manifest['utterances'][0]} ..."
     try:
-        size = os.stat(file).st_size
+        size = os.lstat(file).st_size
     except FileNotFoundError:
         yield Finding(
             kind="missing", file=file, remove=(path,),

@@ -27,6 +27,8 @@ class System:
     """Where it was published."""
     parameters: int | None = None
     """Published size as it was printed (78K is 78,000), or None."""
+    descriptors: str = "lld78"
+    """The frame descriptors that it was published on."""
     sizes_open: bool = False
     """Whether the source leaves sizes open, so that they are our reading."""
     figures: str = ""
@@ -70,12 +72,14 @@ SYSTEMS: dict[str, System] = {
         title="Amir et al.",
         source="Shirian and Guha, ICASSP 2021, arXiv 2008.02063",
         parameters=30_000,
+        descriptors="lld35",
     ),
     "l-grin": System(
         title="L-GrIN",
         source="Shirian, Tripathi, Guha, IEEE TMM 2021, doi 10.1109/TMM.2021.3059169",
         parameters=92_000,
         sizes_open=True,
+        descriptors="lld35",
     ),
     "lstm-gin": System(
         title="LSTM-GIN",

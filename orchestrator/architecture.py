@@ -5,14 +5,14 @@ It knows both rooms, as `worker.py` does: a network's input is what the features
 
 from dataclasses import dataclass
 
-from model.config import WMA_GIN
+from model.config import WMA_GIN, ModelConfig
 from model.description import Part, describe
 from model.systems import SYSTEMS, build
 from orchestrator.errors import RequestError, nearest
 from orchestrator.plan import with_features
 from orchestrator.settings import emotions
 from orchestrator.study import Study
-from orchestrator.trials import variants
+from orchestrator.trials import Variant, variants
 
 SIZE_NOTES = {
     WMA_GIN: (
@@ -45,6 +45,9 @@ class Architecture:
     """Most nodes N of a segment."""
     classes: tuple[str, ...]
     parts: tuple[Part, ...]
+
+    published: int | None
+    """Parameters as they were printed, where this is the network that they were printed of."""
 
     @property
     def parameters(self) -> int:
@@ -92,6 +95,22 @@ def architectures(
                 nodes=nodes,
                 classes=classes,
                 parts=parts,
+                published=_published(variant),
             )
         )
     return tuple(found)
+
+
+def _published(variant: Variant) -> int | None:
+    """The printed count, unless a row changes what it was printed of: its size or its input.
+
+    The readings of WMA-GIN are what the paper may have meant by it, so each stands beside it.
+    """
+    system, own = SYSTEMS[variant.model.model], variant.model
+    printed_of = {system.descriptors, *(["logmel128"] if own.model == WMA_GIN else [])}
+    if variant.features.features not in printed_of:
+        return None
+    whole = (own.layers, own.hidden, own.attention, own.bigru)
+    default = ModelConfig()
+    same = whole == (default.layers, default.hidden, default.attention, default.bigru)
+    return system.parameters if own.model != WMA_GIN or same else None

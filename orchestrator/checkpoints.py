@@ -7,7 +7,6 @@ The only door to safetensors.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from orchestrator.files import Place, files_in, replace_file
-from orchestrator.ledger import Ledger
+from orchestrator.files import Place, files_in, read_json, replace_file
+from orchestrator.files import read as read_bytes
+from orchestrator.ledger import MOST_TENSORS, Ledger
 from orchestrator.trials import canonical, digest
 
 
@@ -52,11 +52,11 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
     """
     record = ledger.checkpoint_file(id)
     try:
-        found = json.loads(record.read_bytes())
+        found = read_json(record)
         body = found["checkpoint"]
         if digest(body) != found["sha256"]:
             return None
-        blob = record.with_name(Path(body["file"]).name).read_bytes()
+        blob = read_bytes(record.with_name(Path(body["file"]).name), MOST_TENSORS)
         if hashlib.sha256(blob).hexdigest() != body["sha256"]:
             return None
         return Checkpoint(load(blob), body["numbers"])

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from orchestrator.files import Place, create_once, is_refusal, replace_file, take
+from orchestrator.files import Place, create_once, is_refusal, read, replace_file, take
 
 LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
@@ -99,6 +99,7 @@ def acquire(path: Place) -> Claim | None:
         "processes": _processes(),
         "pid": os.getpid(),
         "started": _started(os.getpid()),
+        "since": time.time(),
         "beat": 0,
     }
     if not create_once(path, json.dumps(record).encode()):
@@ -114,7 +115,7 @@ def acquire(path: Place) -> Claim | None:
 def read_claim(path: Place) -> Mapping[str, Any] | None:
     """The claim at ``path``; None when there is none. A damaged one has no owner but stands."""
     try:
-        return _record(path.read_bytes())
+        return _record(read(path))
     except FileNotFoundError:
         return None
     except OSError:
@@ -132,9 +133,10 @@ def is_gone(claim: Mapping[str, Any]) -> bool:
         return True
     if claim.get("processes") != _processes():
         return False  # a container: its process numbers are not ours
-    if _started(int(claim.get("pid", 0))) != claim.get("started"):
+    pid = claim.get("pid")
+    if not isinstance(pid, int) or _started(pid) != claim.get("started"):
         return True
-    return claim.get("pid") == os.getpid() and _owner(claim) not in _own
+    return pid == os.getpid() and _owner(claim) not in _own
 
 
 def break_claim(path: Place, seen: Mapping[str, Any]) -> None:
@@ -170,7 +172,7 @@ class Watch:
 def _record(blob: bytes) -> dict[str, Any]:
     try:
         record = json.loads(blob)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -1,4 +1,4 @@
-"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. The only door to Ray.
+"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. A door to Ray.
 
 Tune is used statelessly: it holds no truth, is never restored, and its folder is scratch. It
 gives resources, placement and worker reuse; the ledger gives resume, and ``run`` gives retries.
@@ -17,14 +17,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from orchestrator.errors import LackError
-from orchestrator.events import Differs, Done, Elsewhere, Epoch, Event, Failed, Started, Waiting
+from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
 from orchestrator.placement import Room, fits, lack, node_types
 
@@ -100,6 +100,11 @@ class InlineCluster:
         self.note = ""
 
     def __enter__(self) -> "InlineCluster":
+        if self.device == "cuda" and not _cuda_works():
+            raise LackError(
+                "`--gpus` needs a GPU that the installed PyTorch can use, and there is none: "
+                "leave it out to train on the CPU."
+            )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -313,7 +318,7 @@ class _Ear:
         """The last line of a trial that ended without a word of its own."""
 
     def hear(self, packed: Mapping[str, Any]) -> None:
-        self.tell(_KINDS[packed["kind"]](**packed["values"]))
+        self.tell(unpack(packed))
 
     def tell(self, event: Event) -> None:
         try:
@@ -409,18 +414,9 @@ def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, 
         from ray import tune
 
         task = tasks[config["trial"]]
-        work(task, lambda event: tune.report(_packed(event)))
+        work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
-
-
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Started, Epoch, Done, Failed, Differs, Elsewhere)
-}
-
-
-def _packed(event: Event) -> dict[str, Any]:
-    return {"event": {"kind": type(event).__name__, "values": asdict(event)}}
 
 
 def _callback(ear: _Ear, patience: _Patience) -> Any:

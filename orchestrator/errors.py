@@ -48,6 +48,10 @@ class Fault:
     sentence: str
 
 
+MOST = 50
+"""Faults of one file that are shown; a file made to have thousands of them floods no terminal."""
+
+
 class StudyError(RequestError):
     """All faults of one study file, each with file:line:column and a caret."""
 
@@ -55,7 +59,10 @@ class StudyError(RequestError):
         self.file = file
         self.faults = tuple(sorted(set(faults), key=lambda f: (f.line, f.column, f.sentence)))
         lines = text.splitlines()
-        super().__init__("\n".join(self._show(fault, lines) for fault in self.faults))
+        shown = [self._show(fault, lines) for fault in self.faults[:MOST]]
+        if len(self.faults) > MOST:
+            shown.append(f"and {len(self.faults) - MOST} more faults")
+        super().__init__("\n".join(shown))
 
     def _show(self, fault: Fault, lines: list[str]) -> str:
         head = f"{self.file}:{fault.line}:{fault.column}: {fault.sentence}"

@@ -1,9 +1,15 @@
-"""What a run tells while it goes on: plain frozen values that a view shows or a log keeps."""
+"""What a run tells while it goes on: plain frozen values that a view shows or a log keeps.
 
-from dataclasses import dataclass
+They travel as plain mappings from a worker to its driver, and as lines of JSON in a job's log.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from orchestrator.ledger import Cause
-from orchestrator.trials import Placed
+from orchestrator.snapshot import AskedTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Progress:
 class Planned:
     """The trials of the study: ``placed`` all of them, ``done`` the ids already finished."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[AskedTrial, ...]
     done: frozenset[str]
     slots: int
     """How many trials train at once."""
@@ -108,3 +114,36 @@ Event = (
     Note | Progress | Planned | Waiting
     | Started | Epoch | Done | Again | Failed | Differs | Elsewhere
 )  # fmt: skip
+
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+def pack(event: Event) -> dict[str, Any]:
+    """An event as plain values."""
+    return {"kind": type(event).__name__, "values": asdict(event)}
+
+
+def unpack(packed: Mapping[str, Any]) -> Event:
+    """The event that was packed.
+
+    Raises:
+        KeyError, TypeError: it is none.
+    """
+    values = dict(packed["values"])
+    if packed["kind"] == "Planned":
+        values["placed"] = tuple(AskedTrial(**item) for item in values["placed"])
+        values["done"] = frozenset(values["done"])
+    return _KINDS[packed["kind"]](**values)
+
+
+def to_line(event: Event) -> str:
+    """An event as one line of JSON."""
+    return json.dumps(pack(event), default=sorted)
+
+
+def from_line(line: str) -> Event | None:
+    """The event of a line; None for any other line that a log may hold."""
+    try:
+        return unpack(json.loads(line))
+    except (ValueError, KeyError, TypeError):
+        return None

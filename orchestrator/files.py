@@ -7,12 +7,18 @@ write (`If-None-Match: *`), which not every service honours: `refuse_overwriting
 The only door to upath (pathlib's manners over an object store). Light to import.
 """
 
+import errno
+import json
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchestrator.errors import LackError, RequestError
 
@@ -25,6 +31,22 @@ Place: TypeAlias = "Path | UPath"
 TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard"}}
 """Of one request to an object store, in seconds; it is repeated a few times."""
 
+MOST_BYTES = 64 * 1024**2
+"""Of one JSON text. An outcome has a few KiB, a corpus of ten thousand files 4 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of a store as it lies there."""
+
+    path: Place
+    name: str
+    """Below the folder that was looked through, with forward slashes."""
+    size: int
+    """Bytes."""
+    modified: float
+    """When it was last written, by the clock of whoever keeps it."""
+
 
 def place(where: str) -> Place:
     """The folder or URI that a person named.
@@ -33,14 +55,15 @@ def place(where: str) -> Place:
         RequestError: a URI that is none of an object store we know.
         LackError: what an object store needs is not installed.
     """
-    if "://" not in where:
+    if "://" not in where and not re.match(r"[A-Za-z0-9]{2,}:/", where):
         return Path(where).expanduser().absolute()
-    scheme, _, rest = where.partition("://")
+    scheme, _, rest = where.partition(":/")
+    rest = rest.removeprefix("/") if "://" in where else ""
     bucket = rest.partition("/")[0]
     if scheme != "s3" or not bucket or any(mark in rest for mark in "@?#"):
         raise RequestError(
             "`--store` must be a folder or `s3://BUCKET/PATH`, but is "
-            f"`{scheme}://{rest.rpartition('@')[2]}` instead. Keys, region and endpoint are read "
+            f"`{_without_key(where)}` instead. Keys, region and endpoint are read "
             "from the environment (AWS_PROFILE, AWS_ENDPOINT_URL, ...)."
         )
     try:
@@ -51,6 +74,11 @@ def place(where: str) -> Place:
             "A store in an object store needs the extra `s3`: `pip install ablate-ser[s3]`."
         ) from None
     return UPath(where.rstrip("/"), use_listings_cache=False, config_kwargs=TIMEOUTS)
+
+
+def _without_key(where: str) -> str:
+    scheme, _, rest = where.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in where else where
 
 
 def is_remote(path: Place) -> bool:
@@ -71,6 +99,49 @@ def here(store: Place) -> Path:
         return store
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "ablate" / sha256(str(store).encode()).hexdigest()[:16]
+
+
+NOT_OURS = (errno.ELOOP, errno.EINVAL, errno.EFBIG)
+"""What `read` raises of a link, of what is no file, of a giant: no store of ours holds them."""
+
+
+def read(path: Place, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file of the store; whoever made the store, it can be nothing else.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is a link (which could lead anywhere), no regular file (a pipe would wait for
+            ever) or larger than `most` bytes.
+    """
+    if not isinstance(path, Path):
+        blob = path.read_bytes()
+        _refuse_large(len(blob), most)
+        return blob
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        _refuse_large(found.st_size, most)
+        return file.read()
+
+
+def read_json(path: Place, most: int = MOST_BYTES) -> Any:
+    """The value of a JSON text, read as ``read`` does.
+
+    Raises:
+        OSError: as ``read``.
+        ValueError: it is no JSON text, or nested too deeply to be one of ours.
+    """
+    try:
+        return json.loads(read(path, most))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_large(size: int, most: int) -> None:
+    if size > most:
+        raise OSError(errno.EFBIG, f"it has {size} bytes, more than the {most} that are read")
 
 
 def replace_file(path: Place, blob: bytes) -> None:
@@ -114,9 +185,10 @@ def take(path: Place) -> bytes | None:
         os.rename(path, aside)
     except FileNotFoundError:
         return None
-    blob = aside.read_bytes()
-    aside.unlink()
-    return blob
+    try:
+        return read(aside)
+    finally:
+        aside.unlink()
 
 
 def renew(path: Place) -> None:
@@ -149,6 +221,49 @@ def names_in(folder: Place, below: Iterable[str]) -> dict[str, set[str]]:
         if name in found and file and "/" not in file:
             found[name].add(file)
     return found
+
+
+def folders_in(folder: Place) -> list[str]:
+    """Names of the folders in a folder, sorted; links are none."""
+    if isinstance(folder, Path):
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    try:
+        listed = folder.fs.ls(folder.path, detail=True)
+    except FileNotFoundError:
+        return []
+    return sorted(e["name"].rpartition("/")[2] for e in listed if e["type"] == "directory")
+
+
+def every_file(folder: Place) -> list[Found]:
+    """All files below a folder, by name. A link is a file here: it is never followed."""
+    if not isinstance(folder, Path):
+        prefix = folder.path.rstrip("/") + "/"
+        kept = folder.fs.find(folder.path, detail=True)
+        return [
+            Found(folder / name, name, int(about["size"]), about["LastModified"].timestamp())
+            for key, about in sorted(kept.items())
+            if (name := key.removeprefix(prefix))
+        ]
+    found = []
+    for where, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(where, name))]
+        for path in (Path(where, name) for name in (*names, *links)):
+            with suppress(FileNotFoundError):
+                about = path.lstat()
+                name = path.relative_to(folder).as_posix()
+                found.append(Found(path, name, about.st_size, about.st_mtime))
+    return sorted(found, key=lambda file: file.name)
+
+
+def remove_empty(folder: Place) -> None:
+    """Remove a folder that holds nothing any more; an object store has no folders."""
+    if isinstance(folder, Path):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def refuse_overwriting(marker: Place) -> None:

@@ -1,6 +1,7 @@
 """The store: one record per finished trial, and every file name in it.
 
     store.json                         the store's format
+    gc.json                            who removes now what nobody needs
     corpora/<name>.json                a registered corpus; corpora/demo/ holds synthesised speech
     shards/                            frame features (named by the features room)
     selections/<digest>.json           the speech and labels that a trial's id names
@@ -10,6 +11,7 @@
     trials/<id>/claim.json             who trains it now
     trials/<id>/checkpoint*            where a trial in flight goes on
     trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
+                                       (and rerun.json, of a training that was asked for again)
 
 The store is a folder, or `s3://BUCKET/PATH`; of an object store, shards and synthesised speech
 are kept in a cache of each machine as well (`mirror.py`).
@@ -27,7 +29,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from orchestrator import files
 from orchestrator.errors import DamageError, LackError, RequestError
@@ -38,15 +40,24 @@ from orchestrator.trials import canonical, digest
 FORMAT = 1
 
 OUTCOME = "outcome.json"
+RERUN = "rerun.json"
+"""In an attempt's folder: what a training that was asked for again gave."""
+MOST_TENSORS = 4 * 1024**3
+"""Bytes of a file of tensors or predictions that is read."""
 AT_ONCE = 16
 """Requests to an object store that wait together."""
 FAILURE = re.compile(r"failure-([0-9]+)\.json")
+ATTEMPT = re.compile(r"attempt-[0-9a-z-]{1,40}")
+_FILE = re.compile(r"[a-z][a-z0-9_-]*\.[a-z0-9]+")
+_SHORTEST = 6
+"""Digits of the shortest beginning that stands for a trial's id."""
 
 Choice = Literal["chosen", "last_epoch", "best_on_test"]
 CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
 Unit = Literal["utterance", "segment"]
 Cause = Literal["infrastructure", "data", "code", "diverged"]
 Committed = Literal["committed", "same", "different"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +92,8 @@ class Outcome:
     finished: float = 0.0
     resumed: int = 0
     """Epochs that an earlier, interrupted attempt had already trained."""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what trained it; empty in records from before they were kept."""
     parameters: int = 0
     """How many numbers the system learnt; 0 where it has no such count, or the record is old."""
 
@@ -103,6 +116,16 @@ class Failure:
     attempt: str
     host: str
     finished: float = field(default_factory=time.time)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What was to be trained; empty in records from before it was kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flight:
+    """How far a trial in flight has come."""
+
+    epoch: int
+    log: tuple[str, ...]
 
 
 class Ledger:
@@ -157,8 +180,9 @@ class Ledger:
         if there:
             ledger._check_format()
         elif needed:
+            made = " where its bucket exists" if files.is_remote(ledger.root) else ""
             raise LackError(
-                f"There is no store at `{ledger.root}`. `ablate run STUDY` makes one; "
+                f"There is no store at `{ledger.root}`. `ablate run STUDY` makes one{made}; "
                 "`--store` or ABLATE_STORE names another."
             )
         return ledger
@@ -166,7 +190,7 @@ class Ledger:
     def _check_format(self) -> None:
         marker = self.root / "store.json"
         try:
-            found = json.loads(marker.read_bytes())["format"]
+            found = files.read_json(marker)["format"]
         except (OSError, ValueError, KeyError, TypeError):
             raise DamageError(f'`{marker}` is damaged: it must say {{"format":1}}.') from None
         if found != FORMAT:
@@ -199,15 +223,22 @@ class Ledger:
         """All of one trial."""
         if not re.fullmatch(r"[0-9a-f]{64}", id):
             raise RequestError(f"A trial's id must be 64 hex digits, but is `{id[:80]}` instead.")
-        return self.trials / id
+        return _no_link(self.trials / id)
 
     def attempt_folder(self, id: str, attempt: str) -> Place:
         """What one attempt wrote."""
-        return self.trial_folder(id) / attempt
+        if not ATTEMPT.fullmatch(attempt):
+            raise DamageError(f"An attempt must be named `attempt-...`, but is `{attempt[:80]}`.")
+        return _no_link(self.trial_folder(id) / attempt)
 
     def claim_file(self, id: str) -> Place:
         """Who trains the trial now."""
         return self.trial_folder(id) / "claim.json"
+
+    @property
+    def sweep_file(self) -> Place:
+        """Who removes what nobody needs, now."""
+        return self.root / "gc.json"
 
     def checkpoint_file(self, id: str) -> Place:
         """The record of the newest checkpoint; it names the file with the tensors."""
@@ -249,9 +280,12 @@ class Ledger:
         Raises:
             DamageError: when one is not what was written.
         """
+        return [read_snapshot(path) for path in self.snapshot_files(name)]
+
+    def snapshot_files(self, name: str = "*") -> list[Place]:
+        """Where they lie, newest first."""
         paths = files.files_in(self.root / "studies", f"{name}@*.json")
-        paths.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
-        return [_read_snapshot(path) for path in paths]
+        return sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
 
     # --- outcomes --------------------------------------------------------------------------
 
@@ -263,24 +297,26 @@ class Ledger:
         """
         path = self.trial_folder(id) / OUTCOME
         try:
-            blob = path.read_bytes()
+            record = files.read_json(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise DamageError(f"`{path}` cannot be read: {error.strerror}.") from None
+        except ValueError:
+            record = None  # told below, like any other damage
         remedy = f"Nothing else is affected. Move `{path.parent}` away and run again to train it."
         try:
-            record = json.loads(blob)
             body = record["outcome"]
             whole = record["sha256"] == digest(body) and body["id"] == id
-            if not whole or digest(body["identity"]) != id:
+            named = ATTEMPT.fullmatch(body["attempt"]) and all(map(_FILE.fullmatch, body["files"]))
+            if not whole or not named or digest(body["identity"]) != id:
                 raise DamageError(f"The outcome `{path}` is not what was written. {remedy}")
             scores = tuple(
                 Scores(**{**s, "confusion": tuple(tuple(row) for row in s["confusion"])})
                 for s in body["scores"]
             )
             return Outcome(**{**body, "scores": scores})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise DamageError(f"The outcome `{path}` is damaged. {remedy}") from None
 
     def outcomes(self, ids: Iterable[str]) -> dict[str, Outcome]:
@@ -290,12 +326,49 @@ class Ledger:
             DamageError: as ``outcome``.
         """
         wanted = list(dict.fromkeys(ids))
-        found = zip(wanted, _each(self.outcome, wanted, self.root), strict=True)
+        found = zip(wanted, self.each(self.outcome, wanted), strict=True)
         return {id: outcome for id, outcome in found if outcome is not None}
+
+    def find(self, beginning: str) -> str:
+        """The id of the one trial that begins so: of those that have a folder or stand in a study.
+
+        Raises:
+            RequestError: it is too short, or no trial or several begin so.
+        """
+        if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},64}}", beginning):
+            raise RequestError(
+                f"A trial's ID must be {_SHORTEST} to 64 hex digits, but is `{beginning[:80]}` "
+                "instead. `ablate status STUDY --json` lists them."
+            )
+        known = {id for id in files.folders_in(self.trials) if re.fullmatch("[0-9a-f]{64}", id)}
+        found = sorted(id for id in known if id.startswith(beginning))
+        if not found:
+            asked = {trial.id for study in self.snapshots() for trial in study.trials}
+            found = sorted(id for id in asked if id.startswith(beginning))
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RequestError(
+                f"No trial in `{self.root}` begins with `{beginning}`. "
+                "`ablate status STUDY --json` lists them."
+            )
+        shown = ", ".join(f"`{id[:16]}`" for id in found[:4])
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        raise RequestError(
+            f"`{beginning}` must be the beginning of one trial's ID, but {len(found)} begin so: "
+            f"{shown}{more}."
+        )
 
     def files_of(self, ids: Iterable[str]) -> dict[str, set[str]]:
         """Trial -> names of the files in its folder, checkpoints and records alike."""
         return files.names_in(self.trials, ids)
+
+    def each(self, work: Callable[[str], T], ids: Sequence[str]) -> list[T]:
+        """The work of every id; an object store is asked for several at once."""
+        if not files.is_remote(self.root) or not ids:
+            return [work(id) for id in ids]
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            return list(threads.map(work, ids))
 
     def is_done(self, id: str) -> bool:
         """Whether there is a record; it is not read."""
@@ -352,9 +425,52 @@ class Ledger:
 
     def read_failure(self, path: Place) -> Failure:
         """One failed attempt."""
-        return Failure(**_read_json(path))
+        try:
+            return Failure(**_read_json(path))
+        except TypeError:
+            raise DamageError(f"`{path}` is not what was written: move it away.") from None
+
+    # --- trials in flight -------------------------------------------------------------------
+
+    def flight(self, id: str) -> Flight:
+        """How far a trial in flight has come, by its newest checkpoint; nowhere without one."""
+        try:
+            numbers = files.read_json(self.checkpoint_file(id))["checkpoint"]["numbers"]
+            log = tuple(str(line) for line in numbers.get("log", ()))
+            return Flight(epoch=int(numbers["history"][-1]["number"]), log=log)
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return Flight(epoch=0, log=())
 
     # --- files of an attempt ----------------------------------------------------------------
+
+    def keep_rerun(self, outcome: Outcome) -> None:
+        """Keep, beside its files, what a training that counts for nothing gave."""
+        folder = self.attempt_folder(outcome.id, outcome.attempt)
+        create_once(folder / RERUN, canonical(asdict(outcome)).encode())
+
+    def remove_attempt(self, id: str, attempt: str) -> None:
+        """Remove an attempt's files: those of one that no record names."""
+        folder = self.attempt_folder(id, attempt)
+        for path in files.files_in(folder, "*"):
+            path.unlink(missing_ok=True)
+        files.remove_empty(folder)
+
+    def read_file(self, outcome: Outcome, name: str) -> bytes:
+        """A file of a finished trial, proven against its record.
+
+        Raises:
+            DamageError: it is not what was written, or gone.
+        """
+        path = self.attempt_folder(outcome.id, outcome.attempt) / name
+        try:
+            blob = files.read(path, MOST_TENSORS)
+        except OSError as error:
+            raise DamageError(f"`{path}` cannot be read: {error.strerror}.") from None
+        if hashlib.sha256(blob).hexdigest() != outcome.files.get(name):
+            raise DamageError(
+                f"`{path}` is not what was written; the scores stand in the outcome and are whole."
+            )
+        return blob
 
     def write_attempt(self, id: str, attempt: str, files: Mapping[str, bytes]) -> dict[str, str]:
         """Write an attempt's files durably; returns their sha256 by name."""
@@ -369,17 +485,67 @@ def _refused(root: Place, error: Exception, what: str) -> Exception:
     if not files.is_refusal(error):
         return error
     reason = getattr(error, "strerror", None) or str(error)
-    return LackError(
-        f"The store `{root}` {what}: {reason.rstrip('.')}. `--store` or ABLATE_STORE names another."
-    )
+    remedy = "`--store` or ABLATE_STORE names another."
+    if files.is_remote(root):
+        remedy = (
+            "The bucket must exist; keys, region and endpoint are read from the environment "
+            "(AWS_PROFILE, AWS_ENDPOINT_URL, ...)."
+        )
+    return LackError(f"The store `{root}` {what}: {reason.rstrip('.')}. {remedy}")
 
 
-def _each(work: Callable[[str], Any], ids: Sequence[str], root: Place) -> list[Any]:
-    """The work of every id; an object store is asked for several at once."""
-    if not files.is_remote(root) or not ids:
-        return [work(id) for id in ids]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(work, ids))
+def _no_link(folder: Place) -> Place:
+    """The folder, unless it is a link: in a store that was made elsewhere it could lead anywhere.
+
+    The store itself and the folders right in it may be links: a person sets those.
+    """
+    if isinstance(folder, Path) and folder.is_symlink():
+        raise DamageError(
+            f"`{folder}` must be a folder of the store, but is a link instead: move it away."
+        )
+    return folder
+
+
+def read_history(blob: bytes) -> list[Any]:
+    """One entry an epoch, of a ``history.json`` that has been proven.
+
+    Raises:
+        DamageError: it was written by something else.
+    """
+    try:
+        history = json.loads(blob)
+    except (ValueError, RecursionError):
+        history = None
+    if not isinstance(history, list):
+        raise DamageError("A `history.json` must hold a list, but holds something else.")
+    return history
+
+
+Key = tuple[str, int, str]
+"""Utterance, number of the segment, choice of epoch."""
+
+
+def read_predictions(blob: bytes) -> dict[Key, list[float]]:
+    """Key -> probabilities of the classes, of a ``predictions.parquet`` that has been proven.
+
+    Raises:
+        DamageError: it was written by something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
+        classes = [columns[name] for name in columns if name.startswith("p_")]
+        keys = zip(columns["utterance"], columns["segment"], columns["choice"], strict=True)
+        return {
+            (str(utterance), int(segment), str(choice)): [float(p) for p in probabilities]
+            for (utterance, segment, choice), probabilities in zip(
+                keys, zip(*classes, strict=True), strict=True
+            )
+        }
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
 
 
 def new_attempt() -> str:
@@ -409,12 +575,17 @@ def predictions_parquet(
     return bytes(sink.getvalue())
 
 
-def _read_snapshot(path: Place) -> Asked:
+def read_snapshot(path: Place) -> Asked:
+    """One snapshot.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
     record = _read_json(path)
     try:
         if digest(record)[:12] == path.stem.rpartition("@")[2]:
             return Asked.from_json(record)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass  # told below, like any other damage
     raise DamageError(f"The snapshot `{path}` is not what was written: move it away.")
 
@@ -422,8 +593,13 @@ def _read_snapshot(path: Place) -> Asked:
 def _read_json(path: Place) -> Any:
     """Raises DamageError for what is missing or no JSON; a refusal of the system rises as it is."""
     try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return files.read_json(path)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) and error.errno not in files.NOT_OURS:
+            raise
+        reason = error.strerror or "it is gone"
+        raise DamageError(f"`{path}` cannot be read: {reason}. Move it away.") from None
+    except ValueError:
         raise DamageError(
             f"`{path}` is damaged: it must be a JSON text. Move it away and run again."
         ) from None

@@ -5,7 +5,7 @@ the emotions, whether it can give the folds. Answers in half a second, before fe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,15 @@ from features.folds import Fold, deal
 from model.config import TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
-from orchestrator.settings import emotions
-from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
+from orchestrator.settings import emotions, resolve
+from orchestrator.snapshot import (
+    Asked,
+    AskedClaim,
+    AskedFold,
+    AskedRow,
+    AskedSpeech,
+    AskedTrial,
+)
 from orchestrator.study import Study
 from orchestrator.trials import Placed, Variant, expand, variants
 
@@ -95,7 +102,8 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     extractors = {name: chosen.version() for name, chosen in sets.items()}
     placed = expand(study, rows, selection, folds, extractors)
     _check_distinct(study, placed)
-    asked = _asked(study, selection, folds, rows, placed)
+    asked = _asked(study, selection, folds, rows, placed, _own_settings(study, default_profile))
+    loud = (*loud, *_name_is_taken(asked, ledger))
     states = _states(study.name, placed, ledger)
     return Plan(
         study=study,
@@ -184,6 +192,7 @@ def _asked(
     folds: tuple[Fold, ...],
     rows: tuple[Variant, ...],
     placed: tuple[Placed, ...],
+    own: str,
 ) -> Asked:
     claim = study.claim
     return Asked(
@@ -213,8 +222,24 @@ def _asked(
         reference=study.reference,
         claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
         corpus_part=study.settings.get("corpus_part", "all"),
-        notes=_notes(study, selection.corpus),
+        notes=_notes(study, selection.corpus, own),
+        speech=_speech(placed),
     )
+
+
+def _speech(placed: tuple[Placed, ...]) -> tuple[AskedSpeech, ...]:
+    """What the trials read, each once."""
+    trials = (item.trial for item in placed)
+    found = (
+        AskedSpeech(
+            corpus=trial.corpus,
+            features=trial.features.features,
+            node_step=trial.features.node_step,
+            extractor=trial.extractor,
+        )
+        for trial in trials
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _comparable(study: Study, corpus: Corpus, rows: tuple[Variant, ...]) -> bool:
@@ -237,11 +262,53 @@ def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
             )
 
 
-def _notes(study: Study, corpus: Corpus) -> tuple[str, ...]:
+def _name_is_taken(asked: Asked, ledger: Ledger) -> tuple[str, ...]:
+    """A sentence where another question of the same name was the last to run in this store."""
+    last = next(iter(ledger.snapshots(asked.study)), None)
+    if last is None or {row.name for row in last.rows} & {row.name for row in asked.rows}:
+        return ()
+    return (
+        f"Study: `{asked.study}` had other rows when it last ran here ({last.question}). `ablate "
+        f"report {asked.study}` will show this one: if it is another question, name it otherwise.",
+    )
+
+
+def _own_settings(study: Study, default_profile: str) -> str:
+    """What the study sets for all rows beside its profile and reading, as a sentence."""
+    named = {k: v for k, v in study.settings.items() if k in ("profile", "reading", "model")}
+    try:
+        default, own = (resolve(default_profile, s, {}) for s in (named, study.settings))
+    except ValueError:  # an FA layer that only the rows' own layers or positions make possible
+        rows = {"fa_layer": "none"}
+        default, own = (resolve(default_profile, s, rows) for s in (named, study.settings))
+    told = [
+        f"{key} {_shown(mine)}"
+        for part in ("features", "model", "training")
+        for key, mine in asdict(getattr(own, part)).items()
+        if mine != asdict(getattr(default, part))[key]
+    ]
+    if "emotions" in study.settings:
+        told += [
+            f"{name} = {' + '.join(labels)}"
+            for name, labels in emotions(study.settings).items()
+            if labels != (name,)
+        ]
+    return f"Set by the study: {'; '.join(told)}." if told else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _notes(study: Study, corpus: Corpus, own: str) -> tuple[str, ...]:
     published = (
         "Published split: dev and test speakers, each scored at the epoch that the other chose."
     )
-    notes = (corpus.omission, published if study.folds == "published" else "")
+    notes = (own, corpus.omission, published if study.folds == "published" else "")
     return tuple(note for note in notes if note)
 
 

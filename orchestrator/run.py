@@ -27,7 +27,7 @@ from orchestrator.events import (
     Progress,
     Waiting,
 )
-from orchestrator.ledger import Failure, Ledger, new_attempt
+from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
 from orchestrator.retries import ATTEMPTS, Retries
 from orchestrator.study import Study
@@ -75,21 +75,35 @@ def run(
         tell(Note(sentence, loud=True))
     ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
     ledger.write_snapshot(study.name, plan.asked.to_json())
+    waited, kept = _waited_for_gc(ledger, tell), ledger.files_of(plan.done)
+    if waited or any(OUTCOME not in names for names in kept.values()):
+        plan = make(study, ledger, allow_config=allow_config)
     if plan.failed:
         tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
     to_train = plan.to_train
     if not to_train:
-        tell(Planned(plan.placed, frozenset(plan.done), 0))
+        tell(Planned(plan.asked.trials, frozenset(plan.done), 0))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
     prepare(plan, to_train, ledger, tell, threads)
     tell(Progress("starting workers", 0, 0))
     with cluster:
         if cluster.note:
             tell(Note(cluster.note, loud=True))
-        tell(Planned(plan.placed, frozenset(plan.done), cluster.slots))
+        tell(Planned(plan.asked.trials, frozenset(plan.done), cluster.slots))
         loop = _Loop(ledger, cluster, tell)
         loop.train([_task(item, ledger, cluster.device) for item in to_train])
     return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))
+
+
+def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:
+    """Wait while `gc` removes: it may not know yet that this study counts on what it found done."""
+    watch, waited = Watch(), False
+    while not watch.is_stale(ledger.sweep_file):
+        if not waited:
+            tell(Note("Waiting: `ablate gc` removes what no study needs from this store."))
+        waited = True
+        time.sleep(POLL_S)
+    return waited
 
 
 def prepare(
@@ -243,6 +257,7 @@ class _Loop:
             epoch=0,
             attempt=new_attempt(),
             host=socket.gethostname(),
+            identity=task.identity,
         )
         record = str(self._ledger.fail(failure))
         self._finally(Failed(task.id, "infrastructure", sentence, record))

@@ -53,6 +53,17 @@ class AskedClaim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskedSpeech:
+    """What some of the trials read: it names the selection and the shards that they need."""
+
+    corpus: str
+    """Digest of the selected speech and labels."""
+    features: str
+    node_step: int
+    extractor: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """A study as it was asked for."""
 
@@ -78,6 +89,8 @@ class Asked:
     """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
     notes: tuple[str, ...] = ()
     """What every form of the table must say of the speech: files left out, a published split."""
+    speech: tuple[AskedSpeech, ...] = ()
+    """What its trials read; empty in snapshots from before it was kept."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -105,6 +118,7 @@ class Asked:
                 ),
                 "trials": tuple(AskedTrial(**t) for t in record["trials"]),
                 "notes": tuple(record.get("notes", ())),
+                "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
             }
         )

@@ -14,7 +14,7 @@ from features.catalogue import NAME
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
 from orchestrator.settings import SETTINGS, ImpossibleError, resolve
 from orchestrator.values import Faults, whole
-from orchestrator.yaml_lines import Node, read
+from orchestrator.yaml_lines import MAX_BYTES, Node, read
 
 MAX_ROWS = 1000
 METRICS = ("wa", "ua")
@@ -83,7 +83,12 @@ def read_study(path: Path) -> Study:
         StudyError: with all faults of its text.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            blob = file.read(MAX_BYTES + 1)  # never more: it may have no end
+        if len(blob) > MAX_BYTES:
+            most = MAX_BYTES // 1024
+            raise RequestError(f"A study file must be at most {most} KiB, but `{path}` is larger.")
+        text = blob.decode("utf-8")
     except FileNotFoundError:
         raise RequestError(_no_such_study(path)) from None
     except IsADirectoryError:

@@ -76,7 +76,7 @@ def verify(ledger: Ledger, study: Study | None, tell: Tell, *, allow_config: boo
     found = tuple(verification.verify(ledger.shards, count))
     known = {path.stem.partition(".")[0] for f in found for path in (f.file, *f.remove)}
     absent = tuple(_needed(plan, ledger)) if plan else ()
-    findings = (*found, *(f for f in absent if f.file.stem not in known))
+    findings = (*found, *dict.fromkeys(f for f in absent if f.file.stem not in known))
     return Verified(shards=shards, findings=findings, audio=audio)
 
 
@@ -91,3 +91,9 @@ def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
     gone = [path.name for path in verification.repair(found.findings)]
     mirror.remove(ledger, gone)
     return gone
+
+
+def not_rebuilt(ledger: Ledger, deleted: Sequence[str]) -> tuple[str, ...]:
+    """Keys of shards that were deleted and are not there again: no part of the study at hand."""
+    keys = dict.fromkeys(name.partition(".")[0] for name in deleted)
+    return tuple(key for key in keys if not (ledger.shards / f"{key}.json").exists())

@@ -9,7 +9,7 @@ import platform
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ from orchestrator.ledger import (
     new_attempt,
     predictions_parquet,
 )
+from orchestrator.libraries import libraries
 from orchestrator.trials import canonical, digest, from_identity
 
 
@@ -93,6 +94,15 @@ def work(task: Task, tell: Tell) -> None:
         tell(Elsewhere(task.id))
     except Exception as error:
         attempt.fail(error)
+
+
+def again(task: Task, tell: Tell) -> Outcome:
+    """Train a trial from its first epoch and write what it gave beside what there is.
+
+    Nothing is resumed and nothing committed, and no checkpoint is touched; what goes wrong rises.
+    """
+    _refuse_strangers()
+    return _Attempt(task, Ledger.at(task.store), tell).again()
 
 
 def _refuse_strangers() -> None:
@@ -134,14 +144,26 @@ class _Attempt:
         """Train, write, commit, as long as the claim is held."""
         began = time.monotonic()
         self._claim = claim
-        self._trial = trial = from_identity(self._task.identity)
-        if digest(trial.identity) != self._task.id:
+        self._begin()
+        resume = self._resume()
+        result, data = self._fit(resume, self._on_epoch)
+        self._commit(self._written(result, data, resume.epoch if resume else 0, began))
+
+    def again(self) -> Outcome:
+        """Train from the first epoch and write, committing nothing."""
+        began = time.monotonic()
+        self._begin()
+        return self._written(*self._fit(None, self._hear), 0, began)
+
+    def _begin(self) -> None:
+        self._trial = from_identity(self._task.identity)
+        if digest(self._trial.identity) != self._task.id:
             raise ValueError("The task's id is not the id of what it asks for.")
         pin()
         hold()
-        data = self._data()
-        resume = self._resume()
-        resumed = resume.epoch if resume else 0
+
+    def _fit(self, resume: State | None, on_epoch: Callable[[State], None]) -> tuple[Fit, FoldData]:
+        trial, data = self._trial, self._data()
         result = train(
             trial.model,
             trial.training,
@@ -154,11 +176,12 @@ class _Attempt:
             nodes=trial.features.segment_nodes,
             seed=trial.seed,
             resume=resume,
-            on_epoch=self._on_epoch,
+            on_epoch=on_epoch,
             device=self._task.device,
         )
         verify()
-        self._commit(result, data, resumed, began)
+        shards.prove(self._ledger.shards, self._shards)  # some systems have no epochs
+        return result, data
 
     def _data(self) -> FoldData:
         record = self._ledger.selection(self._trial.corpus)
@@ -188,20 +211,16 @@ class _Attempt:
         except ModelError as error:
             self._say(f"a checkpoint was left aside: {error}")
             return None
+        self._log = [str(line) for line in checkpoint.numbers.get("log", ())]
         self._say(f"resumed after epoch {state.epoch}")
         return state
 
     def _on_epoch(self, state: State) -> None:
-        epoch = state.history[-1]
-        self._epoch = state.epoch
+        """Keep the epoch, as long as the claim is held; the log travels with the checkpoint."""
         reach("epoch", self._task.id, state.epoch)
         if not self._claim.held:
             raise _LostClaimError
-        self._say(
-            f"epoch {state.epoch}: loss {epoch.loss:.4f}, "
-            f"a UA {epoch.a.ua:.4f} loss {epoch.a.loss:.4f}, "
-            f"b UA {epoch.b.ua:.4f} loss {epoch.b.loss:.4f}"
-        )
+        self._note(state)
         # A checkpoint, and so an outcome, holds only what was read from whole shards.
         shards.prove(self._ledger.shards, self._shards)
         checkpoints.write(
@@ -210,14 +229,37 @@ class _Attempt:
             state.epoch,
             Checkpoint(
                 state_tensors(state),
-                {**state_numbers(state), "environment": environment(self._task.device)},
+                {
+                    **state_numbers(state),
+                    "environment": environment(self._task.device),
+                    "log": self._log,
+                },
             ),
         )
         reach("checkpointed", self._task.id, state.epoch)
+        self._tell_epoch(state)
+
+    def _hear(self, state: State) -> None:
+        """An epoch of a training that keeps no checkpoint."""
+        self._note(state)
+        self._tell_epoch(state)
+
+    def _note(self, state: State) -> None:
+        epoch = state.history[-1]
+        self._epoch = state.epoch
+        self._say(
+            f"epoch {state.epoch}: loss {epoch.loss:.4f}, "
+            f"a UA {epoch.a.ua:.4f} loss {epoch.a.loss:.4f}, "
+            f"b UA {epoch.b.ua:.4f} loss {epoch.b.loss:.4f}"
+        )
+
+    def _tell_epoch(self, state: State) -> None:
+        epoch = state.history[-1]
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
         self._tell(Epoch(self._task.id, state.epoch, self._trial.training.epochs, dev_ua))
 
-    def _commit(self, result: Fit, data: FoldData, resumed: int, began: float) -> None:
+    def _written(self, result: Fit, data: FoldData, resumed: int, began: float) -> Outcome:
+        """Write the attempt's files; the outcome that names them."""
         scored = (_Scored(result.tests_a, data.a), _Scored(result.tests_b, data.b))
         weights = {
             f"{name}/{key}": tensor
@@ -245,9 +287,7 @@ class _Attempt:
             },
         )
         reach("results", self._task.id)
-        if not self._claim.still_mine():
-            raise _LostClaimError
-        outcome = Outcome(
+        return Outcome(
             id=self._task.id,
             identity=self._trial.identity,
             attempt=self._name,
@@ -260,8 +300,13 @@ class _Attempt:
             seconds=time.monotonic() - began,
             finished=time.time(),
             resumed=resumed,
+            libraries=libraries(),
             parameters=result.parameters,
         )
+
+    def _commit(self, outcome: Outcome) -> None:
+        if not self._claim.still_mine():
+            raise _LostClaimError
         committed = self._ledger.commit(outcome)
         reach("committed", self._task.id)
         checkpoints.remove(self._ledger, self._task.id)
@@ -286,6 +331,7 @@ class _Attempt:
             epoch=self._epoch,
             attempt=self._name,
             host=socket.gethostname(),
+            identity=self._task.identity,
         )
         try:
             record = str(self._ledger.fail(failure))

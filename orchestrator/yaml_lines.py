@@ -77,7 +77,7 @@ class Node:
 def read(text: str) -> tuple[Node | None, list[Fault]]:
     """Parse one document; a node, or None with the faults that kept it from being read."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        return None, [Fault(1, 1, f"A study file must be at most {MAX_BYTES // 1024} KiB.")]
+        return None, [Fault(1, 1, f"The file must be at most {MAX_BYTES // 1024} KiB.")]
     faults: list[Fault] = []
     try:
         faults += _refuse_extras(text)
@@ -107,7 +107,7 @@ def _refuse_extras(text: str) -> list[Fault]:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents == 2:
-                faults.append(Fault(line, column, "A study file must hold one document."))
+                faults.append(Fault(line, column, "The file must hold one document."))
         elif isinstance(event, yaml.AliasEvent):
             faults.append(Fault(line, column, f"Aliases (`*{event.anchor}`) are not allowed."))
         elif isinstance(event, yaml.NodeEvent):

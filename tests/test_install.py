@@ -1,10 +1,9 @@
-"""What a stranger's machine needs: pins that exist everywhere, a cluster file that is valid."""
+"""What a stranger's machine needs: pins that exist everywhere, a cluster that installs them."""
 
 import re
 import tomllib
 from pathlib import Path
 
-import pytest
 import yaml
 
 
@@ -31,14 +30,17 @@ def test_every_dependency_is_pinned(root: Path) -> None:
     assert names - {project["name"]} <= set(pins(root))
 
 
-@pytest.mark.ray
-def test_cluster_yaml_is_what_ray_up_accepts(root: Path) -> None:
-    from ray.autoscaler._private.util import prepare_config, validate_config
-
+def test_cluster_yaml_carries_the_lock_and_only_parts_of_the_checkout_by_name(root: Path) -> None:
     config = yaml.safe_load((root / "cluster.yaml").read_text())
-    validate_config(prepare_config(config))
-    text = (root / "cluster.yaml").read_text()
-    for start in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
-        assert "RAY_AUTH_MODE=token" in start[-1] and "RAY_USAGE_STATS_ENABLED=0" in start[-1]
-    assert "--dashboard-host=127.0.0.1" in text and "0.0.0.0" not in text
-    assert config["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
+    mounts = config["file_mounts"]
+    assert mounts.pop("~/.ray/auth_token") == "~/.ray/auth_token"
+    assert mounts == {f"~/ablate/{part}": part for part in mounts.values()}
+    assert "constraints.txt" in mounts.values() and all(
+        (root / p).exists() for p in mounts.values()
+    )
+    installs = [c for c in config["setup_commands"] if "pip install" in c]
+    assert installs and all("-c constraints.txt" in c for c in installs)
+    worker = config["available_node_types"]["worker"]
+    assert worker["min_workers"] == 0 and config["idle_timeout_minutes"] <= 10
+    assert worker["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    assert config["available_node_types"]["head"]["resources"] == {"CPU": 0}

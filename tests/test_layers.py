@@ -15,10 +15,13 @@ ROOMS = ("orchestrator", "model", "features")
 FLOORS = {
     "orchestrator": {
         "errors": 0,
+        "printable": 0,
+        "libraries": 0,
         "faultpoints": 0,
         "placement": 0,
         "files": 1,
         "yaml_lines": 1,
+        "cluster_file": 2,
         "values": 2,
         "settings": 3,
         "study": 4,
@@ -30,13 +33,19 @@ FLOORS = {
         "mirror": 8,
         "checkpoints": 8,
         "events": 8,
+        "jobs": 1,
         "cluster": 9,
         "retries": 9,
         "summary": 8,
+        "status": 9,
+        "sweep": 9,
+        "trial_record": 10,
         "plan": 8,
         "worker": 10,
         "architecture": 10,
         "run": 11,
+        "rerun": 11,
+        "doctor": 10,
         "verify": 12,
         "report.rows": 12,
         "report.text": 13,
@@ -44,7 +53,12 @@ FLOORS = {
         "report.corpora": 14,
         "report.figures": 14,
         "report.architecture": 14,
-        "cli": 15,
+        "report.doctor": 14,
+        "report.studies": 14,
+        "report.sweep": 14,
+        "report.trial": 15,
+        "report.rerun": 15,
+        "cli": 16,
     },
     "model": {
         "config": 0,
@@ -104,7 +118,10 @@ FLOORS = {
 
 # One door per engine and room: the modules (or the folder) that may import it.
 DOORS = {
-    "ray": {"orchestrator.cluster"},
+    # A door for each of Ray's services: trials; cluster files, which need no cluster; jobs, which
+    # are asked for over HTTP from a machine that runs no Ray.
+    "ray": {"orchestrator.cluster", "orchestrator.cluster_file", "orchestrator.jobs"},
+    "jsonschema": {"orchestrator.cluster_file"},
     "matplotlib": {"orchestrator.report.figures"},
     "optuna": {"orchestrator.search"},
     "opensmile": {"features.smile"},
@@ -163,6 +180,7 @@ OPEN = {
 EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
+    "orchestrator.sweep": {"features.shards"},
 }
 BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
 

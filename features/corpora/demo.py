@@ -176,6 +176,18 @@ def prepare(root: Path, tell: Tell = nothing, processes: int | None = None) -> N
     tell(len(wanted), len(wanted))
 
 
+def sample(root: Path) -> Path:
+    """Speak one utterance, to see whether the synthesiser works here; its WAV.
+
+    Raises:
+        MissingError: as `prepare`.
+    """
+    utterance, recipe = next(_utterances())
+    target = os.path.join(os.path.abspath(root), utterance.path)
+    _speak([asdict(recipe) | {"target": target}], 1, 1, nothing)
+    return Path(target)
+
+
 def _speak(recipes: list[dict[str, object]], total: int, processes: int, tell: Tell) -> None:
     """Run `espeak.py` on the recipes, in a clean interpreter (see there why)."""
     program = Path(__file__).resolve().with_name("espeak.py")

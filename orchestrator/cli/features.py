@@ -13,6 +13,7 @@ from orchestrator.cli.options import (
     refuse_config_elsewhere,
 )
 from orchestrator.errors import Interrupted, RequestError
+from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from features.corpus import Utterance
@@ -160,21 +161,26 @@ def verify(
         found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
     _show(found)
     if repair and asked is not None and not found.audio:
-        for name in features.repair(ledger, found):
-            print(f"deleted {name}")
+        deleted = features.repair(ledger, found)
+        for name in deleted:
+            print(clean(f"deleted {name}"))
         with view:
             features.build(asked, ledger, view.hear, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
             found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
+        for key in features.not_rebuilt(ledger, deleted):
+            print(clean(f"{key} is of another study: `ablate run` of that one builds it anew."))
         print("Repaired." if not found.damage else "Not all could be repaired.")
+    elif asked is not None and any(f.kind == "missing" for f in found.findings):
+        print(f"`ablate features build {study}` makes what is missing.")
     if found.damage:
         raise typer.Exit(4)
 
 
 def _show(found: "Verified") -> None:
     for finding in found.findings:
-        print(f"{finding.kind}: {finding.sentence}")
+        print(clean(f"{finding.kind}: {finding.sentence}"))
     for sentence in found.audio:
-        print(f"audio: {sentence}")
+        print(clean(f"audio: {sentence}"))
     whole = found.shards - len({f.file for f in found.findings if f.remove})
     print(f"{found.shards} shards, {whole} whole.")

@@ -10,9 +10,22 @@ import sys
 import typer
 
 from features import errors as features_errors
-from orchestrator.cli import corpus, features, model, plan, report, run
+from orchestrator.cli import (
+    cluster,
+    corpus,
+    doctor,
+    features,
+    model,
+    plan,
+    report,
+    run,
+    store,
+    submit,
+    trial,
+)
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
+from orchestrator.printable import clean_lines
 
 app = typer.Typer(
     name="ablate",
@@ -23,11 +36,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 run.register(app)
+submit.register(app)
 plan.register(app)
 report.register(app)
+store.register(app)
+trial.register(app)
 corpus.register(app)
 features.register(app)
+doctor.register(app)
 model.register(app)
+cluster.register(app)
 
 _EXIT_CODES = {
     features_errors.CorpusError: 2,
@@ -66,7 +84,7 @@ def _refuse_unsupported_platforms() -> None:
 
 def _leave(sentence: str, code: int) -> None:
     sys.stdout.flush()
-    print(sentence, file=sys.stderr)
+    print(clean_lines(sentence), file=sys.stderr)
     sys.exit(code)
 
 

@@ -11,6 +11,7 @@ from orchestrator.cli.options import (
     StoreOption,
     StudyArgument,
 )
+from orchestrator.printable import clean
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +48,7 @@ def plan(
 
     console = console_for()
     for sentence in found.loud:
-        console.print(sentence, style="bold yellow")
+        console.print(clean(sentence), style="bold yellow")
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
     reasons = sorted(set(found.stale.values()))
     print_pairs(console, [("stale", reason) for reason in reasons])

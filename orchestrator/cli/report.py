@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption
 from orchestrator.errors import LackError, RequestError
+from orchestrator.printable import clean_lines
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
@@ -105,11 +106,12 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
     from orchestrator.plan import make
 
     try:
-        return make(study, ledger).asked
+        return make(study, ledger, allow_config=True).asked  # read for its digest, never run
     except (FeatureError, LackError) as error:
         if study.name not in newest:
             raise
-        print(f"`{study.name}` is shown as it last ran: {error}", file=sys.stderr)
+        said = f"`{study.name}` is shown as it last ran: {error}"
+        print(clean_lines(said), file=sys.stderr)
         return newest[study.name]
 
 

@@ -1,8 +1,9 @@
 """``ablate run``: train what a study lacks."""
 
+import contextlib
 import signal
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from orchestrator.cli.options import (
     refuse_config_elsewhere,
 )
 from orchestrator.errors import Interrupted, RequestError
+
+if TYPE_CHECKING:
+    from orchestrator.events import Event
 
 
 def register(app: typer.Typer) -> None:
@@ -41,12 +45,14 @@ def run(
         str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
     ] = None,
     allow_config: AllowConfigOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Train every trial of STUDY that the store lacks.
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
     from orchestrator.cluster import Cluster, InlineCluster, RayCluster, cpu_count
+    from orchestrator.events import Note
     from orchestrator.ledger import Ledger
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
@@ -75,26 +81,28 @@ def run(
         )
     view = View(console_for())
     _interrupt_on_notice()
+    hear = _print_line if as_json else view.hear
     try:
-        with view:
+        with contextlib.nullcontext() if as_json else view:
             result = run_study(
-                asked, ledger, cluster, view.hear, threads=threads, allow_config=allow_config
+                asked, ledger, cluster, hear, threads=threads, allow_config=allow_config
             )
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. {view.kept} The same command goes on from there."
         ) from None
     if result.differs:
-        print("A trial was finished twice with different numbers; both are kept:")
-        print("\n".join(f"  {record}" for record in result.differs))
+        hear(Note("A trial was finished twice with different numbers; both are kept:"))
+        for record in result.differs:
+            hear(Note(f"  {record}"))
         raise typer.Exit(4)
     if result.failed:
         count = len(result.failed)
-        print(f"{count} trial{'s' if count > 1 else ''} failed; running again tries once more.")
+        some = f"{count} trial{'s' if count > 1 else ''}"
+        hear(Note(f"{some} failed; running again tries once more."))
         raise typer.Exit(1)
-    where = f"--table {asked.table}" if asked.table is not None else asked.name
     done = f"Done: {result.trained} trained." if result.trained else "Done."
-    print(f"{done} `ablate report {where}` prints the table.")
+    hear(Note(f"{done} `ablate report {asked.name}` prints the table."))
 
 
 def _interrupt_on_notice() -> None:
@@ -109,3 +117,9 @@ def _interrupt_on_notice() -> None:
     for notice in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(notice) is signal.SIG_DFL:
             signal.signal(notice, interrupt)
+
+
+def _print_line(event: "Event") -> None:
+    from orchestrator.events import to_line
+
+    print(to_line(event), flush=True)

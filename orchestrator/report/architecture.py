@@ -10,8 +10,9 @@ from rich.text import Text
 from model.config import WMA_GIN
 from model.systems import SYSTEMS
 from orchestrator.architecture import SIZE_NOTES, Architecture
+from orchestrator.printable import clean
 from orchestrator.report.rows import DASH, short_count, size_notes
-from orchestrator.report.text import clean, print_columns, print_pairs
+from orchestrator.report.text import print_columns, print_pairs
 
 
 def record(study: str, shown: Sequence[Architecture]) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def record(study: str, shown: Sequence[Architecture]) -> dict[str, Any]:
         {
             **asdict(found),
             "parameters": found.parameters if found.parts else None,
-            "published": SYSTEMS[found.model].parameters,
+            "published": found.published,
         }
         for found in shown
     ]
@@ -41,7 +42,7 @@ def show_row(console: Console, found: Architecture) -> None:
     """One network, part by part."""
     system = SYSTEMS[found.model]
     reading = f", reading {found.reading}" if found.model == WMA_GIN else ""
-    published = f" (published: {_published(found)})" if system.parameters else ""
+    published = f" (published: {_published(found)})" if found.published else ""
     print_pairs(
         console,
         [
@@ -76,14 +77,15 @@ def _size(found: Architecture) -> str:
 
 
 def _published(found: Architecture) -> str:
-    published = SYSTEMS[found.model].parameters
-    return DASH if published is None else short_count(published)
+    return DASH if found.published is None else short_count(found.published)
 
 
 def _notes(shown: Sequence[Architecture]) -> tuple[str, ...]:
-    """Why published sizes are not met, and whose they are, for every system that is shown."""
+    """Why a published size is not met, and whose the open sizes are."""
     models = dict.fromkeys(found.model for found in shown)
-    why = [note for model in models for note in SIZE_NOTES.get(model, ())]
+    why = dict.fromkeys(
+        note for found in shown if found.published for note in SIZE_NOTES.get(found.model, ())
+    )
     return (*why, *size_notes([SYSTEMS[model] for model in models]))
 
 

@@ -12,7 +12,8 @@ from features.corpus import Corpus, Selection
 from features.errors import CorpusError
 from features.folds import Fold, deal
 from features.inspection import Inspection
-from orchestrator.report.text import clean, print_columns, print_pairs
+from orchestrator.printable import clean
+from orchestrator.report.text import print_columns, print_pairs
 
 MOST = 20
 """Most files that are named one by one."""
@@ -106,6 +107,10 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
     console.print()
     cells = [(e, str(n), gathered.get(e, "left out")) for e, n in told["emotions"].items()]
     print_columns(console, ["emotion", "utterances", "class"], cells, numeric=[False, True, False])
+    if not set(gathered) & set(told["emotions"]):
+        console.print(
+            Text("No label is one of the four classes: name yours with `emotions:` in the study.")
+        )
     console.print()
     _print_speakers(console, told["speakers"], list(told["emotions"]))
     if told["left_out"]:
@@ -180,7 +185,7 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
 def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> None:
     """A line a side of every fold: its utterances by class, then who it is."""
     classes = told["classes"]
-    console.print(f"corpus {told['corpus']}, classes {', '.join(classes)}")
+    console.print(clean(f"corpus {told['corpus']}, classes {', '.join(classes)}"))
     sexes = {u.speaker: u.sex for u, _ in chosen.items}
     for fold in told["folds"]:
         console.print()

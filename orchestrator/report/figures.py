@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from features.closeup import CloseUp
 from orchestrator.errors import RequestError
-from orchestrator.report.text import clean
+from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     pass

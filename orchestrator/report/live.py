@@ -28,8 +28,9 @@ from orchestrator.events import (
     Started,
     Waiting,
 )
-from orchestrator.report.text import clean
-from orchestrator.trials import Placed
+from orchestrator.printable import clean
+from orchestrator.report.text import duration
+from orchestrator.snapshot import AskedTrial
 
 NARROW = 60
 """Columns below which the view shows less."""
@@ -40,7 +41,7 @@ class Board:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.placed: tuple[Placed, ...] = ()
+        self.placed: tuple[AskedTrial, ...] = ()
         self.slots = 1
         self.done: set[str] = set()
         self.failed: set[str] = set()
@@ -216,7 +217,7 @@ class View:
             self._say(self._step)
         # From the second on: the first waits for engines to start.
         pace = (now - self._began) / (event.done - 1) if event.done > 1 else 0.0
-        left = _duration(pace * (event.total - event.done)) if pace else ""
+        left = duration(pace * (event.total - event.done)) if pace else ""
         self._left = f", {left} left" if left and not ended else ""
 
     def _plan_line(self) -> str:
@@ -229,7 +230,7 @@ class View:
         board = self._board
         dev = board.dev_ua.get(event.id)
         shown = f", dev UA {100 * dev:.1f}" if dev is not None else ""
-        left = _duration(board.seconds_left())
+        left = duration(board.seconds_left())
         rest = f", {left} left" if left else ""
         count = f"{len(board.ids & board.done)}/{len(board.ids)}"
         self._say(f"{count}  done {self._where(event.id)}: {event.seconds:.0f} s{shown}{rest}")
@@ -279,19 +280,9 @@ class View:
     def _status(self) -> str:
         board = self._board
         epochs = [f"{e.epoch}/{e.epochs}" for e in board.running.values() if e is not None]
-        left = _duration(board.seconds_left())
+        left = duration(board.seconds_left())
         parts = [f"{len(board.ids & board.done)} of {len(board.ids)} trials done"]
         parts += [f"epochs {', '.join(epochs[:4])}"] if epochs else []
         parts += [f"{left} left"] if left and not board.waiting else []
         parts += [board.waiting] if board.waiting else []
         return "; ".join(parts)
-
-
-def _duration(seconds: float | None) -> str:
-    """``45 s``, ``12 min``, ``3 h 20 min``; empty for None."""
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -294,7 +294,7 @@ def _warnings(summary: Summary) -> list[str]:
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """A study's table as plain JSON values; scores are fractions, ``paper`` is in percent."""
+    """A study's table as plain JSON values; scores are fractions, those of the paper too."""
     asked = summary.asked
     return {
         "study": asked.study,
@@ -325,11 +325,19 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "segment": _pair_json(row.segment),
         "last_epoch": _pair_json(row.last_epoch),
         "best_on_test": _pair_json(row.best_on_test),
-        "paper": {figure: row.paper.get(figure) for figure in ("wa", "ua", "params")},
+        "paper": {
+            **{metric: _fraction(row.paper.get(metric)) for metric in ("wa", "ua")},
+            "params": row.paper.get("params"),
+        },
         "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
     }
+
+
+def _fraction(percent: float | None) -> float | None:
+    """A published figure as a fraction, with the digits that were printed."""
+    return None if percent is None else round(percent / 100, 6)
 
 
 def _interval_json(interval: Interval | None) -> dict[str, float | None]:

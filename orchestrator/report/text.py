@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,15 +19,14 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from orchestrator.printable import clean
 from orchestrator.report.rows import Table, as_json, flat
 from orchestrator.summary import Summary
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Text of unknown origin without control characters: safe to print in a terminal."""
-    return _CONTROL.sub("?", text)
+_MARKUP = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "[": "\\[", "]": "\\]"}
+)
+"""What Markdown would take for a tag, a cell's end, a link or an image."""
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -94,31 +92,53 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print ``name  value`` lines, aligned; a long value goes on below its beginning."""
+    """Print ``name  value`` lines, aligned; a long value goes on below itself."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        lines = Text(clean(value)).wrap(console, max(20, console.width - width - 4))
-        for index, line in enumerate(lines or [Text()]):
-            head = name if index == 0 else ""
-            console.print(Text.assemble((f"  {head:<{width}}  ", "dim"), line))
+        print_beside(console, Text(f"  {clean(name):<{width}}  ", style="dim"), value)
+
+
+def print_beside(console: Console, head: Text, value: str) -> None:
+    """Print a value beside its head, and what does not fit below itself."""
+    width = max(20, console.width - head.cell_len)
+    lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
+    console.print(Text.assemble(head, lines[0]))
+    for line in lines[1:]:
+        console.print(Text(" " * head.cell_len + line))
+
+
+def duration(seconds: float | None) -> str:
+    """``45 s``, ``12 min``, ``3 h 20 min``; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def markdown(table: Table) -> str:
     """A GitHub-flavoured Markdown table with title and footnotes."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(clean(c).replace("|", "\\|") for c in cells) + " |"
+        return "| " + " | ".join(map(_marked, cells)) + " |"
 
-    parts = [f"**{clean(table.title)}**", "", clean(table.subtitle), ""]
+    parts = [f"**{_marked(table.title)}**", "", _marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
     for index, row in enumerate(table.cells):
         if index in table.headings:
-            parts.append(line([f"**{table.headings[index]}**", *[""] * (len(row) - 1)]))
+            head = f"**{_marked(table.headings[index])}**"
+            parts.append("| " + " | ".join([head, *[""] * (len(row) - 1)]) + " |")
         parts.append(line(row))
-    parts += ["", *(f"- {clean(note)}" for note in table.footnotes)]
+    parts += ["", *(f"- {_marked(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
+
+
+def _marked(text: str) -> str:
+    """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
+    return clean(text).translate(_MARKUP)
 
 
 def csv_text(summaries: Sequence[Summary]) -> str:
@@ -133,9 +153,10 @@ def csv_text(summaries: Sequence[Summary]) -> str:
 
 
 def _safe_cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return "" if value is None else value
+    if not isinstance(value, str):
+        return "" if value is None else value
+    formula = value.lstrip().startswith(("=", "+", "-", "@")) or value.startswith(("\t", "\r"))
+    return ("'" if formula else "") + clean(value)
 
 
 def json_text(summaries: Sequence[Summary]) -> str:

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from orchestrator import checkpoints, files
+from orchestrator import checkpoints, files, sweep
 from orchestrator.checkpoints import Checkpoint
 from orchestrator.claims import Watch, acquire, break_claim, read_claim
 from orchestrator.errors import DamageError, LackError, RequestError
@@ -190,7 +191,15 @@ def test_a_claim_that_changed_since_it_was_seen_dead_stands(
 
 
 @pytest.mark.parametrize(
-    "uri", ["gs://bucket/x", "s3://", "s3:///x", "s3://key:secret@bucket/x", "s3://b/x?region=y"]
+    "uri",
+    [
+        "gs://bucket/x",
+        "s3://",
+        "s3:///x",
+        "s3:/b/x",
+        "s3://key:secret@bucket/x",
+        "s3://b/x?region=y",
+    ],
 )
 def test_other_uris_are_refused_and_no_secret_is_repeated(uri: str) -> None:
     with pytest.raises(RequestError, match="^`--store` must be a folder or `s3://BUCK") as raised:
@@ -313,3 +322,30 @@ def test_damage_in_the_bucket_is_named_and_repaired_for_all(
     again = {p.name: p.read_bytes() for p in files.files_in(ledger.kept_shards, "*.arrow")}
     assert again == whole
     assert "Done: 1 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--inline")
+
+
+def test_what_a_bucket_tells_of_its_trials_and_what_nobody_needs_of_it(
+    trained_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(trained_bucket)
+    id, held, *_ = sorted(files.folders_in(ledger.trials))
+    assert ledger.find(id[:8]) == id
+    shown = json.loads(ablate("show", id[:8], "--store", trained_bucket, "--json"))
+    assert shown["state"] == "done" and {f["damage"] for f in shown["files"]} == {""}
+    assert "finished after 2 epochs" in ablate("logs", id[:8], "--store", trained_bucket)
+    (ledger.trial_folder(held) / "outcome.json").unlink()
+    claim = acquire(ledger.claim_file(held))
+    assert claim is not None
+    (told,) = json.loads(ablate("status", "--store", trained_bucket, "--json"))
+    assert (told["done"], told["in_flight"], told["to_do"]) == (3, 1, 0)
+    monkeypatch.setattr(sweep, "GRACE_S", -3600.0)
+    assert {waste.kind for waste in sweep.look(ledger).waste} == set()
+    for path in ledger.snapshot_files():
+        path.unlink()
+    shown = sweep.look(ledger)
+    assert Counter(w.kind for w in shown.waste) == {"trial": 3, "shard": 10, "selection": 1}
+    assert len(shown.left) == 1 and held[:12] in shown.left[0]
+    assert len(sweep.remove(ledger, shown).waste) == 14
+    claim.release()
+    assert files.folders_in(ledger.trials) == [held]
+    assert files.files_in(ledger.kept_shards, "*") == []

@@ -156,7 +156,7 @@ def said(ended: Ended, *words: str) -> str:
     found = [n for n, line in enumerate(lines) if any(word in line for word in words)]
     assert found, f"nothing was said of {words}: {ended.said}"
     first = lines[found[0]]
-    whole = " ".join(lines[found[0] : found[0] + 2]) if 60 < len(first) <= 80 else first
+    whole = first if first.endswith(".") else " ".join(lines[found[0] : found[0] + 2])
     return re.sub(r"[0-9a-f]{32,}", "…", re.sub(r"/[^ `]*/", "…/", whole))
 
 

@@ -5,12 +5,19 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from faults.driver import Settings
 from faults.matrix import Matrix
 from faults.rounds import Begin, Rounds, said, tell
+
+
+def _first_in_short(cases: list[tuple[Any, ...]]) -> list[Any]:
+    """The first case runs in `make test` as well, the others in `make faults`."""
+    return [cases[0], *(pytest.param(*case, marks=pytest.mark.faults) for case in cases[1:])]
+
 
 ONCE = [
     ("15 disk full once: checkpoint", "disk=checkpoint:2:enospc"),
@@ -24,7 +31,7 @@ ONCE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("row", "fault"), ONCE)
+@pytest.mark.parametrize(("row", "fault"), _first_in_short(ONCE))
 def test_a_fault_that_passes_is_waited_out_in_the_same_run(
     begin: Begin, matrix: Matrix, row: str, fault: str
 ) -> None:
@@ -44,7 +51,7 @@ LASTING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("row", "fault", "code"), LASTING)
+@pytest.mark.parametrize(("row", "fault", "code"), _first_in_short(LASTING))
 def test_a_fault_that_lasts_ends_the_run_in_a_sentence_and_the_next_goes_on(
     begin: Begin, matrix: Matrix, row: str, fault: str, code: int
 ) -> None:
@@ -55,6 +62,7 @@ def test_a_fault_that_lasts_ends_the_run_in_a_sentence_and_the_next_goes_on(
     tell(matrix, row, rounds.judged(), said(ended, "FAILED", "refused", "cannot be"))
 
 
+@pytest.mark.faults
 def test_no_file_may_grow(begin: Begin, matrix: Matrix) -> None:
     """RLIMIT_FSIZE: a checkpoint does not fit, half of it is refused by the system itself."""
     rounds = begin()
@@ -65,6 +73,7 @@ def test_no_file_may_grow(begin: Begin, matrix: Matrix) -> None:
     tell(matrix, "15 RLIMIT_FSIZE: no checkpoint fits", rounds.judged(), said(ended, "FAILED"))
 
 
+@pytest.mark.faults
 def test_memory_runs_out(begin: Begin, matrix: Matrix) -> None:
     """RLIMIT_AS at what the process has already."""
     rounds = begin()
@@ -74,6 +83,7 @@ def test_memory_runs_out(begin: Begin, matrix: Matrix) -> None:
     tell(matrix, "24 out of memory (RLIMIT_AS)", rounds.judged(), said(ended, "FAILED"))
 
 
+@pytest.mark.faults
 def test_every_change_of_the_store_is_slow(begin: Begin, matrix: Matrix) -> None:
     rounds = begin()
     assert rounds.once("disk:1+:slow").code == 0
@@ -81,13 +91,13 @@ def test_every_change_of_the_store_is_slow(begin: Begin, matrix: Matrix) -> None
 
 
 NOTICES = [
-    ("7 Ctrl-C", "epoch:5:int"),
     ("27 SIGTERM (a spot machine's notice)", "epoch:5:term"),
+    ("7 Ctrl-C", "epoch:5:int"),
     ("27 SIGTERM while the outcome is written", "disk=outcome.json:2:term"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("row", "fault"), NOTICES)
+@pytest.mark.parametrize(("row", "fault"), _first_in_short(NOTICES))
 def test_asked_to_end_it_ends_resumable(begin: Begin, matrix: Matrix, row: str, fault: str) -> None:
     rounds = begin()
     ended = rounds.once(fault)
@@ -97,6 +107,7 @@ def test_asked_to_end_it_ends_resumable(begin: Begin, matrix: Matrix, row: str, 
     tell(matrix, row, rounds.judged(), said(ended, "Interrupted."))
 
 
+@pytest.mark.faults
 def test_ctrl_c_twice(begin: Begin, matrix: Matrix) -> None:
     rounds = begin()
     round = rounds.start("epoch:2:int")
@@ -108,6 +119,7 @@ def test_ctrl_c_twice(begin: Begin, matrix: Matrix) -> None:
     tell(matrix, "7 Ctrl-C twice", rounds.judged())
 
 
+@pytest.mark.faults
 def test_the_clock_is_wrong_by_an_hour_to_either_side(begin: Begin, matrix: Matrix) -> None:
     """Killed, then resumed by a process that believes it is an hour earlier; and two at once."""
     rounds = begin()
@@ -127,6 +139,7 @@ BUILDING = [
 ]  # fmt: skip
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("row", "fault", "code"), BUILDING)
 def test_features_are_whole_or_absent(
     begin: Begin, bare: Path, matrix: Matrix, row: str, fault: str, code: int

@@ -109,6 +109,11 @@ def test_what_no_picture_could_show_is_refused(
         close_up(path, "lld79")
 
 
+def test_functionals_are_no_course_over_time(write_wav: Any, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="^`--features` must give frames to be drawn, but"):
+        close_up(write_wav(tmp_path / "a.wav"), "egemaps")
+
+
 def test_an_id_is_found_or_refused_with_the_way_out(make: Any) -> None:
     one = make.corpus(make.utterance("ann-1", "ann", "sad"), name="one")
     two = make.corpus(make.utterance("ann-1", "ann", "sad"),

@@ -305,9 +305,15 @@ def test_the_schema_is_json() -> None:
 def test_every_command_has_help_and_the_options_are_pinned() -> None:
     options = {
         ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address",
-                   "--allow-config"},
+                   "--allow-config", "--json"},
         ("plan",): {"--store", "--json", "--allow-config"},
         ("schema",): set(),
+        ("status",): {"--store", "--json"},
+        ("show",): {"--store", "--json"},
+        ("logs",): {"--store"},
+        ("rerun",): {"--store", "--gpus", "--keep", "--json"},
+        ("gc",): {"--store", "--yes", "--keep-newest", "--json"},
+        ("doctor",): {"--store", "--deep", "--address", "--json"},
         ("report",): {"--table", "--store", "--details", "--format"},
         ("model", "show"): {"--json", "--allow-config"},
         ("corpus", "add"): {"--store", "--json", "--name", "--skip-bad"},

@@ -1,6 +1,8 @@
 """``ablate features`` and ``--allow-config``, in processes of their own."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +88,27 @@ def test_a_configuration_runs_with_leave_only(own: Path, tmp_path: Path) -> None
     (own.parent / "own.conf").rename(own.parent / "elsewhere.conf")
     own.write_text(own.read_text().replace("own.conf", "elsewhere.conf"))
     assert "nothing to train" in ablate("run", own, "--store", store, "--allow-config", "--inline")
+
+
+def test_a_study_of_a_configuration_is_reported_without_leave(own: Path, store: Path) -> None:
+    assert "Table 99" in ablate("report", own, "--store", store)
+
+
+def test_a_repair_says_what_it_deleted_and_did_not_rebuild(smoke: Path, store: Path) -> None:
+    shard = min((store / "shards").glob("*.arrow"))
+    alien = "f" * 32
+    manifest = json.loads((store / "shards" / f"{shard.name[:32]}.json").read_text())
+    shutil.copy(shard, store / "shards" / f"{alien}.{shard.name[33:45]}.arrow")
+    manifest |= {"key": alien, "file": f"{alien}.{shard.name[33:45]}.arrow", "sha256": "0" * 64}
+    (store / "shards" / f"{alien}.json").write_text(json.dumps(manifest))
+    said = ablate("features", "verify", smoke, "--store", store, "--repair")
+    assert f"{alien} is of another study: `ablate run` of that one builds it anew." in said
+
+
+def test_missing_features_come_with_their_remedy(smoke: Path, store: Path) -> None:
+    shutil.rmtree(store / "shards")
+    said = ablate("features", "verify", smoke, "--store", store, code=4)
+    assert f"`ablate features build {smoke}` makes what is missing." in said
 
 
 def test_a_configuration_that_writes_files_is_refused_at_its_place(own: Path) -> None:

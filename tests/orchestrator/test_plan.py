@@ -9,7 +9,7 @@ from orchestrator.errors import LackError, StudyError
 from orchestrator.ledger import Failure, Ledger
 from orchestrator.plan import make
 from orchestrator.report.rows import protocol_line
-from orchestrator.study import parse_study
+from orchestrator.study import parse_study, read_study
 
 STUDY = """\
 study: smoke
@@ -147,3 +147,23 @@ def test_a_part_of_iemocap_is_named_and_never_set_against_the_paper(tmp_path: Pa
     assert (whole.asked.comparable, part.asked.comparable) == (True, False)
     assert protocol_line(part.asked).startswith("corpus iemocap (improvised only), profile paper")
     assert not {p.id for p in whole.placed} & {p.id for p in part.placed}
+
+
+def test_what_the_study_itself_sets_stands_in_every_report(tmp_path: Path) -> None:
+    more = "scaling: speaker\nemotions: {angry: angry, calm: [neutral, sad]}"
+    asked = make(study(more=more), Ledger.open(str(tmp_path / "s"))).asked
+    assert asked.notes[0] == (
+        "Set by the study: scaling speaker; layers 2; hidden 64; epochs 2; calm = neutral + sad."
+    )
+
+
+def test_a_study_that_sets_nothing_has_no_such_note(tmp_path: Path, root: Path) -> None:
+    asked = make(read_study(root / "studies" / "fa_position.yaml"), Ledger.open(str(tmp_path)))
+    assert not [note for note in asked.asked.notes if note.startswith("Set by")]
+
+
+def test_a_name_that_another_question_has_is_said(store: Path) -> None:
+    text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
+    other = text.replace("No FA", "None").replace("FA in layer 2", "Second")
+    loud = make(parse_study(other, "other.yaml"), Ledger.open(str(store))).loud
+    assert "`smoke` had other rows when it last ran here" in loud[-1]

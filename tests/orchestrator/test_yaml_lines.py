@@ -35,7 +35,7 @@ def test_every_value_knows_its_place() -> None:
         ("a: !!python/object:os.system x\n",
          "1:4 Tags (`tag:yaml.org,2002:python/object:os.system`) are not allowed."),
         ("a: 1\na: 2\n", "2:1 `a` stands here twice (first in line 1)."),
-        ("a: 1\n---\nb: 2\n", "2:1 A study file must hold one document."),
+        ("a: 1\n---\nb: 2\n", "2:1 The file must hold one document."),
         ("", "1:1 The file is empty."),
         ("? [1, 2]\n: 3\n", "1:3 A key must be a word."),
     ],
@@ -54,4 +54,4 @@ def test_deep_nesting_is_refused_before_it_is_built() -> None:
 
 
 def test_an_oversized_file_is_refused() -> None:
-    assert faults("a: " + "x" * MAX_BYTES) == ["1:1 A study file must be at most 256 KiB."]
+    assert faults("a: " + "x" * MAX_BYTES) == ["1:1 The file must be at most 256 KiB."]

@@ -1,0 +1,23 @@
+"""``ablate cluster``: what there is to know of a cluster before it costs anything."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Cluster files.", no_args_is_help=True)
+    group.command("check")(check)
+    app.add_typer(group, name="cluster")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A cluster file, see cluster.yaml.", metavar="FILE")],
+) -> None:
+    """Judge FILE offline: Ray's own schema, and who could reach the cluster."""
+    from orchestrator.cluster_file import check as judge
+
+    judge(file)
+    print(f"{file} is a cluster that `ray up` accepts, closed to strangers.")

@@ -1,0 +1,39 @@
+"""``ablate doctor``: can this machine train?"""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    store: StoreOption = DEFAULT_STORE,
+    deep: Annotated[bool, typer.Option("--deep", help="Also start Ray, and end it.")] = False,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="A job server: does it turn away who has no token?"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check Python, libraries, machine and store: a tick or a remedy each. Changes nothing."""
+    from orchestrator.doctor import Checkup, checkups
+    from orchestrator.report import doctor as view
+    from orchestrator.report.text import console_for
+
+    console, found = console_for(), list[Checkup]()
+    for checkup in checkups(store, deep=deep, address=address):
+        found.append(checkup)
+        if not as_json:
+            view.show(console, checkup)
+    if as_json:
+        print(json.dumps([asdict(checkup) for checkup in found], indent=2))
+    if any(checkup.state == "bad" for checkup in found):
+        raise typer.Exit(3)

@@ -1,0 +1,76 @@
+"""``ablate status`` and ``gc``: where the studies of a store stand, and what nobody needs of it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status")(status)
+    app.command("gc")(gc)
+
+
+def status(
+    study: Annotated[
+        str | None, typer.Argument(help="A study file or the name of a study.", metavar="[STUDY]")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far every study is, from the store alone: done, failed, in flight, to do."""
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import studies as view
+    from orchestrator.report.text import console_for
+    from orchestrator.status import status as where_studies_stand
+    from orchestrator.study import read_study
+
+    name = study
+    if study is not None and (Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()):
+        name = read_study(Path(study)).name
+    found = where_studies_stand(Ledger.look(store, needed=True), name)
+    if as_json:
+        print(json.dumps(view.records(found), indent=2))
+    else:
+        view.show(console_for(), found)
+
+
+def gc(
+    store: StoreOption = DEFAULT_STORE,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it without asking.")] = False,
+    keep_newest: Annotated[
+        bool,
+        typer.Option("--keep-newest", help="Earlier forms of a study need nothing."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what no study refers to, and remove it after a yes.
+
+    Kept are all trials, features and selections that a snapshot names, and what somebody holds.
+    """
+    from orchestrator import sweep
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import sweep as view
+    from orchestrator.report.text import console_for
+
+    ledger, console = Ledger.look(store, needed=True), console_for()
+    found = sweep.look(ledger, newest_only=keep_newest)
+    if not as_json:
+        view.show(console, found)
+    if found.waste and not yes and not as_json and sys.stdin.isatty():
+        yes = typer.confirm("Remove it?", default=False)
+    if found.waste and yes:
+        found = sweep.remove(ledger, found, newest_only=keep_newest)
+    if as_json:
+        print(json.dumps(view.record(found, removed=yes), indent=2))
+    elif not found.waste:
+        print("Nothing is unneeded.")
+    elif yes:
+        print(f"Removed: {view.amount(sum(waste.size for waste in found.waste))}.")
+    else:
+        print("Nothing was removed; `--yes` removes it.")

@@ -1,0 +1,107 @@
+"""``ablate submit``: train studies on a cluster elsewhere, as Ray Jobs."""
+
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.errors import Interrupted, RequestError
+
+if TYPE_CHECKING:
+    from orchestrator.jobs import Ended
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("submit")(submit)
+
+
+def submit(
+    studies: Annotated[list[Path], typer.Argument(help="Study files.", metavar="STUDY...")],
+    address: Annotated[
+        str, typer.Option("--address", help="The job server, http://127.0.0.1:8265.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=0, help="As of `run`; 1 waits for a GPU machine.")
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option("--gpus-per-trial", help="As of `run`.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show the jobs until they end; Ctrl-C only detaches.")
+    ] = False,
+) -> None:
+    """Train every STUDY on the cluster at ADDRESS, in a job of its own.
+
+    A job that is live already is joined. The store must be one that the whole cluster reaches.
+    """
+    from orchestrator import jobs
+    from orchestrator.study import read_study
+
+    _refuse_a_store_here(store)
+    words = [f"--gpus={gpus}"] if gpus is not None else []
+    words += [f"--gpus-per-trial={gpus_per_trial:g}"] if gpus_per_trial is not None else []
+    asks = []
+    for file in studies:  # all are read before the first is submitted
+        asks.append(
+            jobs.Ask(
+                name=read_study(file).name,
+                study=file.read_text(encoding="utf-8"),
+                store=store,
+                words=tuple(words),
+            )
+        )
+    ids = []
+    for ask in asks:
+        job = jobs.submit(address, ask)
+        print(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
+        ids.append(job.id)
+    if not wait:
+        print("`ablate status` tells how far they are; the same command with --wait shows them.")
+        return
+    try:
+        codes = [_show(address, id) for id in ids]
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Detached: the cluster goes on. `ablate status`, or the same command, shows it again; "
+            f"`ray job stop {ids[-1]}` would end it."
+        ) from None
+    if worst := max(codes):
+        raise typer.Exit(worst)
+
+
+def _show(address: str, id: str) -> int:
+    """The view of a run, from a job's log; the exit code of the run."""
+    from orchestrator import jobs
+    from orchestrator.events import from_line
+    from orchestrator.printable import clean
+    from orchestrator.report.live import View
+    from orchestrator.report.text import console_for
+
+    view = View(console_for())
+    other: deque[str] = deque(maxlen=20)
+
+    def hear(line: str) -> None:
+        if (event := from_line(line)) is not None:
+            view.hear(event)
+        elif line.strip():
+            other.append(line)
+
+    with view:
+        ended: Ended = jobs.follow(address, id, hear)
+    if ended.code not in (0, 1):
+        print("\n".join(clean(line) for line in other))
+        print(clean(f"{id}: {ended.sentence}"))
+    return ended.code if ended.code >= 0 else 3
+
+
+def _refuse_a_store_here(store: str) -> None:
+    """A relative folder would be one of the job's own, gone with it."""
+    if "://" not in store and not Path(store).is_absolute():
+        raise RequestError(
+            "`--store` must be s3://BUCKET/PATH or a folder that every machine of the cluster "
+            f"mounts, by its full path, but is `{store}` instead."
+        )

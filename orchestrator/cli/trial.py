@@ -1,0 +1,102 @@
+"""``ablate show``, ``logs``, ``rerun``: one trial, by its ID."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+
+IdArgument = Annotated[
+    str, typer.Argument(help="A trial's ID, or its first digits (6 or more).", metavar="ID")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("show")(show)
+    app.command("logs")(logs)
+    app.command("rerun")(rerun)
+
+
+def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Say what a trial is and what it gave: settings, scores, files, environment."""
+    from orchestrator import trial_record
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import trial as view
+    from orchestrator.report.text import console_for
+
+    ledger = Ledger.look(store, needed=True)
+    trial = trial_record.read(ledger, ledger.find(id))
+    files = trial_record.files_of(ledger, trial.outcome)
+    if as_json:
+        print(json.dumps(view.record(trial, files), indent=2))
+    else:
+        view.show(console_for(), trial, files)
+    if any(file.damage for file in files):
+        raise typer.Exit(4)
+
+
+def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE) -> None:
+    """Print what a trial said: its epochs, why its attempts failed, where it is if in flight."""
+    from orchestrator import trial_record
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import trial as view
+    from orchestrator.report.text import console_for
+
+    ledger = Ledger.look(store, needed=True)
+    trial = trial_record.read(ledger, ledger.find(id))
+    log = "\n".join(trial.flight.log)
+    if trial.outcome is not None:
+        log = ledger.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
+    view.print_logs(console_for(), trial, log)
+
+
+def rerun(
+    id: IdArgument,
+    store: StoreOption = DEFAULT_STORE,
+    gpus: Annotated[
+        int | None,
+        typer.Option("--gpus", min=0, max=1, help="0 or 1; as the record says by default."),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the files of this training, also if equal.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a finished trial again, beside its record, and compare them bit by bit.
+
+    Exit code 0: equal, or within the tolerance where bits are not promised; 4: they differ.
+    """
+    from orchestrator import rerun as once_more
+    from orchestrator.errors import Interrupted, RequestError
+    from orchestrator.events import Epoch, Event
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import rerun as view
+    from orchestrator.report.text import console_for, progress
+
+    ledger = Ledger.look(store, needed=True)
+    whole = ledger.find(id)
+    record = ledger.outcome(whole)
+    gpu = bool(gpus) if gpus is not None else record is not None and once_more.was_on_gpu(record)
+    if gpu and not once_more.gpu_works():
+        raise RequestError(
+            "The record was made on a GPU, and PyTorch can use none here: `--gpus 0` trains on the "
+            "CPU and compares within a tolerance."
+        )
+    try:
+        with progress("training again") as count:
+
+            def hear(event: Event) -> None:
+                if isinstance(event, Epoch):
+                    count(event.epoch, event.epochs)
+
+            found = once_more.rerun(ledger, whole, hear, gpu=gpu, keep=keep)
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted. Nothing was changed.") from None
+    if as_json:
+        print(json.dumps(view.record(found), indent=2))
+    else:
+        view.show(console_for(), found)
+    if found.verdict == "differs":
+        raise typer.Exit(4)

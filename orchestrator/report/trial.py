@@ -1,0 +1,164 @@
+"""One trial: what it is, what it gave, what it said; as JSON values and in the terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from model.metrics import ua, wa
+from orchestrator.ledger import Failure, Outcome, Scores
+from orchestrator.printable import clean, clean_lines
+from orchestrator.report.rows import DASH, percent
+from orchestrator.report.studies import SHOWN, held, holder_json, moment, where
+from orchestrator.report.text import duration, print_columns, print_pairs
+from orchestrator.trial_record import KeptFile, TrialRecord
+
+
+def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
+    """A trial as JSON values; scores are fractions."""
+    outcome = trial.outcome
+    return {
+        "id": trial.id,
+        "state": trial.state,
+        "epoch": trial.status.epoch,
+        "holder": holder_json(trial.status.holder),
+        "stands": [
+            {
+                "study": place.study,
+                "row": place.trial.row,
+                "fold": place.trial.fold + 1,
+                "seed": place.trial.seed,
+                "newest": place.newest,
+            }
+            for place in trial.stands
+        ],
+        "identity": dict(trial.identity),
+        "outcome": asdict(outcome) if outcome else None,
+        "files": [asdict(file) for file in files],
+        "failures": [asdict(failure) for failure in trial.failures],
+        "alarms": list(trial.alarms),
+        "again": again(trial),
+    }
+
+
+def again(trial: TrialRecord) -> str:
+    """The command that trains it, or trains it again."""
+    if trial.outcome is not None:
+        return f"ablate rerun {trial.id[:SHOWN]}"
+    study = trial.stands[0].study if trial.stands else "STUDY"
+    return f"ablate run studies/{study}.yaml"
+
+
+def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
+    """Where it stands, what it is, its scores, what it was made with, its files."""
+    state: str = trial.state
+    if trial.status.holder is not None:
+        state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
+    pairs = [("trial", trial.id), ("state", state)]
+    for place in trial.stands:
+        form = "" if place.newest else " (an earlier form of the study)"
+        pairs.append((place.study, f"{where(place.trial)}{form}"))
+    if not trial.stands:
+        pairs.append(("study", "none asks for it: `ablate gc` would remove it"))
+    print_pairs(console, pairs)
+    if trial.identity:
+        console.print()
+        print_pairs(console, list(_identity(trial.identity)))
+    if trial.outcome is not None:
+        _show_outcome(console, trial.outcome, files)
+    for failure in trial.failures[-1:]:
+        console.print()
+        console.print(Text(clean(f"last failure: {failure.cause}: {failure.sentence}"), "bold red"))
+    for alarm in trial.alarms:
+        console.print(Text(clean(f"another record with other numbers: {alarm}"), "bold red"))
+    console.print()
+    print_pairs(console, [("again", again(trial)), ("log", f"ablate logs {trial.id[:SHOWN]}")])
+
+
+def _show_outcome(console: Console, outcome: Outcome, files: Sequence[KeptFile]) -> None:
+    console.print()
+    cells = [
+        (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
+        for s in outcome.scores
+        if s.choice == "chosen" and s.unit == "utterance"
+    ]
+    heads = ["test speaker", "epoch", "utterances", "UA", "WA"]
+    print_columns(console, heads, cells, numeric=[False, True, True, True, True])
+    console.print()
+    resumed = f", {outcome.resumed} of them by an earlier attempt" if outcome.resumed else ""
+    made = [
+        ("epochs", f"{outcome.epochs}{resumed}"),
+        ("took", f"{duration(outcome.seconds)} on {outcome.host}"),
+        ("finished", moment(outcome.finished)),
+        ("parameters", f"{outcome.parameters:,}" if outcome.parameters else DASH),
+        *((key, value) for key, value in sorted(outcome.environment.items())),
+    ]
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(outcome.libraries.items()) if v)
+    made.append(("libraries", versions or "not kept by the version that trained it"))
+    print_pairs(console, made)
+    console.print()
+    print_pairs(
+        console,
+        [(file.name, file.damage or f"{file.size:,} bytes, whole") for file in files],
+    )
+
+
+def _score(metric: Any, scores: Scores) -> str:
+    try:
+        return percent(metric(scores.confusion))
+    except (ValueError, ZeroDivisionError):
+        return DASH
+
+
+def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """An identity in lines: one a part, without the braces of JSON."""
+    fold = identity.get("fold", {})
+    for key in ("corpus", "classes", "extractor", "features", "model", "training"):
+        part = identity.get(key)
+        if isinstance(part, Mapping) and key in part:  # what it is, then how it is set
+            rest = {name: item for name, item in part.items() if name != key}
+            yield key, f"{_words(part[key])}, {_words(rest)}"
+        elif part is not None:
+            yield key, _words(part)
+    for side in ("train", "a", "b"):
+        if side in fold:
+            yield f"fold {side}", _words(fold[side])
+    yield "seed", str(identity.get("seed", DASH))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_words(item)}" for key, item in sorted(value.items()))
+    if isinstance(value, list):
+        return " ".join(map(_words, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
+    """Every failed attempt, oldest first, then the log of the one that counts or goes on."""
+    for number, failure in enumerate(trial.failures, start=1):
+        _print_failure(console, number, len(trial.failures), failure)
+    if trial.state == "in flight" and trial.status.holder is not None:
+        console.print(Text(clean(f"in flight {held(trial.status.holder)}"), style="bold"))
+    if log:
+        console.print(Text(clean_lines(log.rstrip("\n"))), soft_wrap=True)
+    elif trial.state == "in flight":
+        console.print("No epoch is finished yet.")
+    elif not trial.failures:
+        console.print(f"It has not been trained yet: `{again(trial)}` does.")
+
+
+def _print_failure(console: Console, number: int, total: int, failure: Failure) -> None:
+    when = moment(failure.finished)
+    head = f"failed attempt {number} of {total}: {failure.cause}, after epoch {failure.epoch}"
+    console.print(Text(clean(f"{head}, on {failure.host}, {when}"), style="bold red"))
+    console.print(Text(clean_lines(str(failure.sentence))))
+    if failure.traceback:
+        console.print(
+            Text(clean_lines(str(failure.traceback).rstrip("\n")), style="dim"), soft_wrap=True
+        )
+    console.print()

@@ -1,0 +1,74 @@
+"""A study of ten thousand trials of which one is missing."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from faults.matrix import Matrix
+from orchestrator.cluster import InlineCluster, Task, Tell, Work
+from orchestrator.events import Done, Planned
+from orchestrator.ledger import Ledger, Outcome
+from orchestrator.plan import make
+from orchestrator.run import run
+from orchestrator.study import read_study
+from orchestrator.trials import canonical, digest
+
+ROWS = "".join(
+    f"  - {{name: H {h}, set: {{hidden: {h}, fa_layer: none}}}}\n" for h in (16, 32, 64, 128, 256)
+)
+
+
+class Counting(InlineCluster):
+    """Finishes every task in no time, and counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[str] = []
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+        for task in tasks:
+            self.started.append(task.id)
+            tell(Done(task.id, 1.0))
+        return ""
+
+
+@pytest.mark.faults
+def test_of_ten_thousand_trials_one_is_started(
+    tiny: Path, ready: Path, tmp_path: Path, matrix: Matrix
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(ready, store)
+    head = tiny.read_text().partition("rows:")[0].replace("seeds: 1", "seeds: 1000")
+    path = tmp_path / "large.yaml"
+    path.write_text(f"{head}rows:\n{ROWS}")
+    study, ledger = read_study(path), Ledger.open(str(store))
+    placed = make(study, ledger).placed
+    assert len({item.id for item in placed}) == 10_000
+    for item in placed[1:]:
+        outcome = Outcome(
+            id=item.id, identity=item.trial.identity, attempt="a", epochs=1, scores=(),
+            digests={}, files={}, environment={},
+        )  # fmt: skip
+        body = asdict(outcome)
+        folder = ledger.trial_folder(item.id)
+        folder.mkdir(parents=True)
+        (folder / "outcome.json").write_text(canonical({"outcome": body, "sha256": digest(body)}))
+    cluster = Counting()
+    began, planned = time.process_time(), 0.0
+
+    def hear(event: object) -> None:
+        nonlocal planned
+        if isinstance(event, Planned):
+            planned = time.process_time() - began
+
+    run(study, ledger, cluster, hear)
+    assert cluster.started == [placed[0].id]
+    assert 0 < planned < 15
+    matrix.tell(
+        "35 9,999 of 10,000 done, one is started", struck=1,
+        said=f"{planned:.1f} s of processor time to plan and to prove all records",
+    )  # fmt: skip

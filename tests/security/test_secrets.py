@@ -1,0 +1,41 @@
+"""What a person's environment holds of secrets stays there."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cluster import InlineCluster
+from orchestrator.ledger import Ledger
+from orchestrator.run import run
+from orchestrator.study import read_study
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RAY_AUTH_TOKEN", "HF_TOKEN")
+WORD = "a-secret-of-a-person"
+
+
+def test_no_secret_of_the_environment_is_in_a_record_a_log_or_a_failure(
+    store: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, WORD)
+    trained, failed = sorted((store / "trials").iterdir())[:2]
+    for trial in (trained, failed):
+        (trial / "outcome.json").unlink()
+    monkeypatch.setattr("orchestrator.worker._Attempt._tell_epoch", _raise_in(failed.name))
+    study = read_study(root / "studies" / "smoke.yaml")
+    result = run(study, Ledger.open(str(store)), InlineCluster(), lambda event: None)
+    assert result.failed == (failed.name,) and (failed / "failure-1.json").exists()
+    assert (trained / "outcome.json").exists()
+    for path in store.rglob("*"):
+        if path.is_file():
+            assert WORD.encode() not in path.read_bytes(), path
+
+
+def _raise_in(id: str) -> object:
+    """An epoch that is told fails in one trial, with a traceback."""
+
+    def tell(attempt: object, state: object) -> None:
+        if attempt._task.id == id:  # type: ignore[attr-defined]
+            raise RuntimeError("no")
+
+    return tell
