@@ -327,9 +327,16 @@ class _Ear:
             self.raised = error
             raise
 
-    def lost(self, error: object) -> None:
-        if error is not None:
-            self.last_error = _reason(error)
+    def lost(self, words: str) -> None:
+        self.last_error = _reason(words) if words else "a worker ended without a word"
+
+
+def _last_words(trial: Any) -> str:
+    """What Tune noted of a trial's end. Its own `get_error` looks where the note comes later."""
+    try:
+        return Path(trial.error_file).read_text(errors="replace")
+    except (OSError, TypeError):
+        return ""
 
 
 def _reason(error: object) -> str:
@@ -434,7 +441,7 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
             patience.look(training=any(trial.status == "RUNNING" for trial in trials))
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ear.lost(trial.get_error())
+            ear.lost(_last_words(trial))
 
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             """Tune pickles its callbacks into its own state, which nothing ever reads."""
