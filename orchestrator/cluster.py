@@ -6,6 +6,7 @@ gives resources, placement and worker reuse; the ledger gives resume, and ``run`
 """
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -414,9 +415,27 @@ def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, 
         from ray import tune
 
         task = tasks[config["trial"]]
+        _end_with_raylet()
         work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
+
+
+@functools.cache
+def _end_with_raylet() -> None:
+    """In a worker, once: end when the raylet that started it has ended.
+
+    Ray leaves such an orphan alive while its function runs. It was seen to wait for ever to report
+    an epoch to nobody, renewing its lease, so that no other worker could have the trial.
+    """
+    raylet = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == raylet:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _callback(ear: _Ear, patience: _Patience) -> Any:
