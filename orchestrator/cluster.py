@@ -282,7 +282,7 @@ class RayCluster:
             if hear.raised is not None:
                 raise hear.raised from None
             return _reason(error)
-        return hear.last_error
+        return "" if hear.heard else hear.last_error  # where others began, it is one trial's
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function on one CPU an item, a few items ahead of what has been taken.
@@ -315,10 +315,13 @@ class _Ear:
         self._tell = tell
         self.raised: Exception | None = None
         """What ``tell`` itself raised: Tune would hide it in an error of its own."""
+        self.heard = False
+        """Whether any worker has said a word."""
         self.last_error = ""
         """The last line of a trial that ended without a word of its own."""
 
     def hear(self, packed: Mapping[str, Any]) -> None:
+        self.heard = True
         self.tell(unpack(packed))
 
     def tell(self, event: Event) -> None:
@@ -328,9 +331,9 @@ class _Ear:
             self.raised = error
             raise
 
-    def lost(self, error: object) -> None:
-        if error is not None:
-            self.last_error = _reason(error)
+    def lost(self, error_file: Path) -> None:
+        if error_file.exists():
+            self.last_error = _reason(error_file.read_text())
 
 
 def _reason(error: object) -> str:
@@ -453,7 +456,8 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
             patience.look(training=any(trial.status == "RUNNING" for trial in trials))
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ear.lost(trial.get_error())
+            # `trial.get_error()` looks where Tune copies this file later, and finds nothing yet.
+            ear.lost(Path(trial.error_file))
 
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             """Tune pickles its callbacks into its own state, which nothing ever reads."""
