@@ -6,6 +6,7 @@ gives resources, placement and worker reuse; the ledger gives resume, and ``run`
 """
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -281,7 +282,7 @@ class RayCluster:
             if hear.raised is not None:
                 raise hear.raised from None
             return _reason(error)
-        return hear.last_error
+        return "" if hear.heard else hear.last_error  # where others began, it is one trial's
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function on one CPU an item, a few items ahead of what has been taken.
@@ -314,10 +315,13 @@ class _Ear:
         self._tell = tell
         self.raised: Exception | None = None
         """What ``tell`` itself raised: Tune would hide it in an error of its own."""
+        self.heard = False
+        """Whether any worker has said a word."""
         self.last_error = ""
         """The last line of a trial that ended without a word of its own."""
 
     def hear(self, packed: Mapping[str, Any]) -> None:
+        self.heard = True
         self.tell(unpack(packed))
 
     def tell(self, event: Event) -> None:
@@ -421,9 +425,27 @@ def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, 
         from ray import tune
 
         task = tasks[config["trial"]]
+        _end_with_raylet()
         work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
+
+
+@functools.cache
+def _end_with_raylet() -> None:
+    """In a worker, once: end when the raylet that started it has ended.
+
+    Ray leaves such an orphan alive while its function runs. It was seen to wait for ever to report
+    an epoch to nobody, renewing its lease, so that no other worker could have the trial.
+    """
+    raylet = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == raylet:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _callback(ear: _Ear, patience: _Patience) -> Any:

@@ -240,12 +240,13 @@ def _end(process: psutil.Process) -> None:
 
 
 @contextmanager
-def two_nodes(log: Path, *nodes: str) -> Iterator[TwoNodes]:
+def two_nodes(log: Path, *nodes: str, alert: bool = False) -> Iterator[TwoNodes]:
     """A cluster in a process of its own (`two_nodes.py`), ended by the ids of what it started.
 
     Args:
         log: the log that workers write.
         nodes: options of `two_nodes.py`.
+        alert: whether the head sees within two seconds that a node is gone.
     """
     scratch = Path("/tmp") / f"ablate-two-{secrets.token_hex(3)}"
     scratch.mkdir(mode=0o700)
@@ -255,6 +256,12 @@ def two_nodes(log: Path, *nodes: str) -> Iterator[TwoNodes]:
         "RAY_TMPDIR": str(scratch),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
+    if alert:
+        environment |= {
+            "RAY_health_check_period_ms": "500",
+            "RAY_health_check_timeout_ms": "500",
+            "RAY_health_check_failure_threshold": "3",
+        }
     program = Path(__file__).with_name("two_nodes.py")
     errors = scratch / "errors"
     with errors.open("wb") as said:

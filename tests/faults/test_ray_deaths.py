@@ -195,11 +195,20 @@ def test_a_spot_notice_to_every_process_and_20_s_later_the_end(
 
 @pytest.mark.faults
 def test_a_lost_node_and_what_it_trained_goes_on_elsewhere(
-    begin_ray: BeginRay, matrix: Matrix
+    tmp_path: Path, tiny_ray: RayRounds, matrix: Matrix
 ) -> None:
-    """Its worker is an orphan: it may finish its trial, and nobody else takes it meanwhile."""
-    rounds = begin_ray()
-    with two_nodes(rounds.log) as cluster:
+    """Trials of seconds, in a cluster that sees within two that a node is gone.
+
+    By default it sees that after fourteen: the worker, an orphan, has finished by then.
+    """
+    study = tmp_path / "slow.yaml"
+    study.write_text(STUDY.replace("epochs: 3", "epochs: 200, patience: 200"))
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(tiny_ray.store, undisturbed)
+    Rounds(tmp_path, study, undisturbed, undisturbed).to_the_end()
+    (tmp_path / "rounds").mkdir()
+    rounds = RayRounds(tmp_path / "rounds", study, tiny_ray.store, undisturbed)
+    with two_nodes(rounds.log, alert=True) as cluster:
         rounds.options = ("--address", cluster.address, "--gpus", "0")
         round = rounds.start(**cluster.environment)
         lost = cluster.raylets[1]
