@@ -28,16 +28,16 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/dev
-	$(PYTEST) -m bench -s
+	$(PYTEST) -m bench -s --timeout 3600
 
 faults: $(VENV)/dev
-	$(PYTEST) tests/faults
+	$(PYTEST) tests/faults --timeout 5400
 
 clusters: $(VENV)/dev
-	$(PYTEST) -m clusters
+	$(PYTEST) -m clusters --timeout 1800
 
 bench-gpu: $(VENV)/dev
-	$(PYTEST) -m gpu -s
+	$(PYTEST) -m gpu -s --timeout 1800
 
 $(BIN)/python:
 ifeq ($(PYTHON),)

@@ -81,19 +81,22 @@ def test_killed_at_seeded_instants_until_done(
 ) -> None:
     """One study after another, each killed again and again, until so many kills have struck.
 
-    Instants are uniform over a third of what the study takes; in a tenth of the rounds a change of
-    the store is refused as well.
+    Instants are uniform from the start to an end that begins at a third of what the study takes
+    and moves out with each round: where starting takes longer than a third, a study that is always
+    killed sooner would never end. In a tenth of the rounds a change of the store is refused as well.
     """
     draw = random.Random(SEED)
     struck = 0
     while struck < kills:
         rounds = begin()
         ended = Ended(-9, "")
+        latest = seconds / 3
         while ended.code != 0:
             fault = ""
             if draw.random() < 0.1:
                 fault = f"disk:{draw.randint(1, 120)}:{draw.choice(['enospc', 'eio', 'erofs'])}"
-            ended = rounds.killed_after(draw.uniform(0.05, 0.3 * seconds), fault)
+            ended = rounds.killed_after(draw.uniform(0.05, latest), fault)
+            latest += seconds / 20
             assert ended.code in (0, 1, 3, 4, -9), ended
         judgement = rounds.judged()
         struck += sum(line["event"] == "killed" for line in probe.lines(rounds.log))
