@@ -83,7 +83,7 @@ def test_killed_at_seeded_instants_until_done(
 
     Instants are uniform from the start to an end that begins at a third of what the study takes
     and moves out with each round: where starting takes longer than a third, a study that is always
-    killed sooner would never end. In a tenth of the rounds a change of the store is refused as well.
+    killed sooner would never end. In a tenth of the rounds a change of the store is refused too.
     """
     draw = random.Random(SEED)
     struck = 0
