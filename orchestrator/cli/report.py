@@ -42,7 +42,11 @@ def report(
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     details: Annotated[
-        bool, typer.Option("--details", help="Also by segment, last epoch, best on test.")
+        bool,
+        typer.Option(
+            "--details",
+            help="Also by segment, last epoch, best on test, and what the verdicts rest on.",
+        ),
     ] = False,
     form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.RICH,
 ) -> None:
@@ -64,23 +68,16 @@ def report(
     elif form is Form.CSV:
         print(text.csv_text(summaries), end="")
     elif form is Form.MARKDOWN:
-        tables = [rows.table(s) for s in summaries]
-        if details:
-            tables += [rows.table(s, details=True) for s in summaries]
-            tables += [sizes for s in summaries if (sizes := rows.sizes(s)) is not None]
+        tables = [t for s in summaries for t in rows.tables(s, details=details)]
         print("\n".join(text.markdown(t) for t in tables), end="")
     else:
         console = text.console_for()
-        for index, summary in enumerate(summaries):
+        for index, found_table in enumerate(
+            t for s in summaries for t in rows.tables(s, details=details)
+        ):
             if index:
                 console.print()
-            text.print_table(console, rows.table(summary))
-            if details:
-                console.print()
-                text.print_table(console, rows.table(summary, details=True))
-            if details and (sizes := rows.sizes(summary)) is not None:
-                console.print()
-                text.print_table(console, sizes)
+            text.print_table(console, found_table)
 
 
 def _by_table(table: int, ledger: "Ledger") -> "list[Asked]":
