@@ -13,6 +13,7 @@ from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDifference, Summary
 
 DASH = "–"
+PUBLISHED = "as published, not run here"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,11 @@ def table(summary: Summary, *, details: bool = False) -> Table:
     asked = summary.asked
     heads, plain = _details(summary) if details else _headline(summary)
     cells, headings = _in_blocks(summary.rows, plain)
+    if asked.published:
+        printed = _published(asked, heads)
+        below = {index + len(printed): name for index, name in headings.items()}
+        headings = {0: PUBLISHED, **(below or {len(printed): "trained here"})}
+        cells = [*printed, *cells]
     return Table(
         title=f"{label(asked)}. {asked.question or asked.study}",
         subtitle=protocol_line(asked),
@@ -64,10 +70,21 @@ def tables(summary: Summary, *, details: bool) -> list[Table]:
     return [table(summary), table(summary, details=True), *(t for t in behind if t is not None)]
 
 
+def _published(asked: Asked, heads: Sequence[str]) -> list[tuple[str, ...]]:
+    """Rows of systems that were not trained: a dash wherever a measured number would stand."""
+    paper = _paper_head(asked)
+    shown: list[tuple[str, ...]] = []
+    for row in asked.published:
+        wa, ua = percent_of(row.paper.get("wa")), percent_of(row.paper.get("ua"))
+        figures = {"row": row.name, f"{paper} UA": ua, f"{paper} WA/UA": f"{wa}/{ua}"}
+        shown.append(tuple(figures.get(head, "" if head == "differs" else DASH) for head in heads))
+    return shown
+
+
 def evidence(summary: Summary) -> Table | None:
     """What each difference rests on, the two questions apart; None without a reference."""
     asked = summary.asked
-    if asked.reference is None:
+    if asked.reference is None or len(summary.rows) < 2:
         return None
     heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show", "new seeds ΔUA ± 95 %"]
     cells = []
@@ -249,7 +266,9 @@ def _paper_head(asked: Asked) -> str:
 
 def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     asked = summary.asked
-    with_paper = any("ua" in row.paper for row in summary.rows)
+    with_paper = any("ua" in row.paper for row in summary.rows) or any(
+        "ua" in row.paper for row in asked.published
+    )
     with_reference = asked.reference is not None
     heads = ["row", "n", "UA ± 95 %", "WA"]
     heads += [f"{_paper_head(asked)} UA"] if with_paper else []
@@ -337,6 +356,11 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
         notes.append(
             f"The claim that `{asked.claim.better}` is better: {summary.claim} ({summary.reason})."
         )
+    if asked.published:
+        notes.append(
+            "Published figures were measured by their authors, each under a protocol of their own; "
+            "nothing is inferred from them."
+        )
     notes += _system_notes(asked)
     if asked.reading == "mixed":
         notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
@@ -373,7 +397,10 @@ def _warnings(summary: Summary) -> list[str]:
     notes = [*summary.asked.notes, *_spreads(summary)]
     missing = sum(row.missing for row in summary.rows)
     if missing:
-        notes.append(f"Missing: {missing} trainings are not finished; `ablate run` trains them.")
+        notes.append(
+            f"Missing: {missing} trainings of `{summary.asked.study}` are not finished; "
+            "`ablate run` trains them."
+        )
     stale = sum(row.stale for row in summary.rows)
     if stale:
         rows = ", ".join(row.name for row in summary.rows if row.stale)
@@ -457,6 +484,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "claim": summary.claim or None,
         "reason": summary.reason or None,
         "rows": [_row_json(row) for row in summary.rows],
+        "published": [
+            {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
+        ],
         "notes": [n for n in (_banner(asked), *_warnings(summary)) if n],
     }
 
@@ -473,10 +503,7 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "segment": _pair_json(row.segment),
         "last_epoch": _pair_json(row.last_epoch),
         "best_on_test": _pair_json(row.best_on_test),
-        "paper": {
-            **{metric: _fraction(row.paper.get(metric)) for metric in ("wa", "ua")},
-            "params": row.paper.get("params"),
-        },
+        "paper": _paper_json(row.paper),
         "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
@@ -485,6 +512,11 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
         "stale": row.stale,
     }
+
+
+def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
+    figures = {metric: _fraction(paper.get(metric)) for metric in ("wa", "ua")}
+    return {**figures, "params": paper.get("params")}
 
 
 def _fraction(percent: float | None) -> float | None:
