@@ -147,7 +147,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
         outcomes: finished trials by id; those of other studies are ignored.
         alarms: records of trials that were finished twice with different numbers.
     """
-    current = {id: o for id, o in outcomes.items() if not _is_stale(o)}
+    current = {id: o for id, o in outcomes.items() if not is_stale(o)}
     stale = outcomes.keys() - current.keys()
     units = {row.name: _Units(asked, row.name, current) for row in asked.rows}
     identical = _identical_seeds(asked, current)
@@ -194,7 +194,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
     )
 
 
-def _is_stale(outcome: Outcome) -> bool:
+def is_stale(outcome: Outcome) -> bool:
     """Whether the outcome was computed by code whose numbers meant something else."""
     return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
 

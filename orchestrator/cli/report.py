@@ -64,7 +64,7 @@ def report(
         )
     by_number = study is None
     ledger = Ledger.look(store, needed=not (by_number and STUDIES.is_dir()))
-    found = _by_number(table, figure, ledger) if by_number else _by_name(str(study), ledger)
+    found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
     summaries = []
     for asked in found:
         ids = [trial.id for trial in asked.trials]
@@ -124,7 +124,7 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
         return newest[study.name]
 
 
-def _by_name(study: str, ledger: "Ledger") -> "list[Asked]":
+def by_name(study: str, ledger: "Ledger") -> "list[Asked]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
     from orchestrator.study import read_study

@@ -52,7 +52,7 @@ def table(summary: Summary, *, details: bool = False) -> Table:
     return Table(
         title=f"{label(asked)}. {asked.question or asked.study}",
         subtitle=protocol_line(asked),
-        banner=_banner(asked),
+        banner=banner(asked),
         columns=tuple(
             Column(head=head, numeric=head not in ("row", "differs", "claim")) for head in heads
         ),
@@ -102,7 +102,7 @@ def evidence(summary: Summary) -> Table | None:
     return Table(
         title=f"{label(asked)}. What the differences in UA to `{asked.reference}` rest on",
         subtitle=protocol_line(asked),
-        banner="",
+        banner=banner(asked),
         columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
         cells=tuple(cells),
         footnotes=(
@@ -134,7 +134,7 @@ def pooled(summary: Summary) -> Table | None:
     return Table(
         title=f"{label(asked)}. All held-out utterances pooled",
         subtitle=protocol_line(asked),
-        banner="",
+        banner=banner(asked),
         columns=tuple(Column(head=head, numeric=head not in ("row", "spoken")) for head in heads),
         cells=tuple(cells),
         footnotes=(
@@ -254,7 +254,8 @@ def protocol_line(asked: Asked) -> str:
     return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}"
 
 
-def _banner(asked: Asked) -> str:
+def banner(asked: Asked) -> str:
+    """What no form of a table may leave out; empty where there is nothing."""
     if asked.corpus == "demo":
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""
@@ -487,7 +488,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
         ],
-        "notes": [n for n in (_banner(asked), *_warnings(summary)) if n],
+        "notes": [n for n in (banner(asked), *_warnings(summary)) if n],
     }
 
 
