@@ -63,14 +63,14 @@ def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) ->
     """
     if len(groups) < 2:
         return None, None, None
-    from scipy.stats import t
+    from scipy.special import stdtr, stdtrit  # `scipy.stats` calls these; its import takes a second
 
     df = len(groups) - 1
     error = _deviation(groups) * math.sqrt(1 / len(groups) + test_to_train)
     if error == 0:
         return centre, centre, 1.0 if centre == 0 else 0.0
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, df)) * error
-    return centre - half, centre + half, 2 * float(t.sf(abs(centre) / error, df))
+    half = float(stdtrit(df, 0.5 + CONFIDENCE / 2)) * error
+    return centre - half, centre + half, 2 * float(stdtr(df, -abs(centre) / error))
 
 
 def paired_t(differences: Sequence[float]) -> Ends:
@@ -263,14 +263,16 @@ def _noncentrality(df: int, alpha: float) -> float:
     need (12.7 standard errors at one degree of freedom, 8.0 at two).
     """
     import numpy as np
-    from scipy.optimize import brentq
-    from scipy.special import ndtr
-    from scipy.stats import chi2, t
+    from scipy.special import chdtri, ndtr, stdtrit
 
     quantiles = (np.arange(4000) + 0.5) / 4000
-    bar = float(t.ppf(1 - alpha / 2, df)) * np.sqrt(chi2.ppf(quantiles, df) / df)
+    bar = float(stdtrit(df, 1 - alpha / 2)) * np.sqrt(chdtri(df, quantiles) / df)
 
-    def lack(delta: float) -> float:
-        return float(np.mean(ndtr(delta - bar) + ndtr(-delta - bar))) - POWER
-
-    return float(brentq(lack, 0.0, float(bar.max()) + 10))
+    low, high = 0.0, float(bar.max()) + 10
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float(np.mean(ndtr(middle - bar) + ndtr(-middle - bar))) < POWER:
+            low = middle
+        else:
+            high = middle
+    return high

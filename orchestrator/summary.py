@@ -400,8 +400,9 @@ def _absent(asked: Asked, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     found = set()
     for outcome in outcomes:
         for scores in outcome.scores:
-            for index in absent(scores.confusion):
-                found.add(f"{scores.speaker}: {asked.classes[index]}")
+            if (scores.choice, scores.unit) == ("chosen", "utterance"):  # who spoke is the same
+                for index in absent(scores.confusion):
+                    found.add(f"{scores.speaker}: {asked.classes[index]}")
     return tuple(sorted(found))
 
 
