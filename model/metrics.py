@@ -6,7 +6,6 @@ Beware of the literature: some papers use the two names the other way round.
 
 import math
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 Confusion = Sequence[Sequence[int]]
 
@@ -67,7 +66,7 @@ def ua(confusion: Confusion) -> float:
     .. math:: UA = 1/|P| sum_{c in P} n_cc / sum_d n_cd,  P = {c : sum_d n_cd > 0}
 
     Source: the same. A class nobody spoke has no recall: it is left out (see `absent`).
-    Computed in fractions and rounded once, so that equal merits are equal floats:
+    Computed in whole numbers and rounded once, so that equal merits are equal floats:
     ties are ties.
 
     Args:
@@ -82,8 +81,10 @@ def ua(confusion: Confusion) -> float:
         >>> ua([[1, 3, 0], [0, 4, 0], [0, 0, 0]])
         0.625
     """
-    recalls = [Fraction(row[true], sum(row)) for true, row in enumerate(confusion) if sum(row)]
-    return float(sum(recalls, Fraction()) / len(recalls)) if recalls else math.nan
+    present = [(row[true], sum(row)) for true, row in enumerate(confusion) if sum(row)]
+    common = math.lcm(*(spoken for _, spoken in present))
+    merit = sum(hits * (common // spoken) for hits, spoken in present)
+    return merit / (common * len(present)) if present else math.nan
 
 
 def absent(confusion: Confusion) -> list[int]:

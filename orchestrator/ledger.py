@@ -548,6 +548,37 @@ def read_predictions(blob: bytes) -> dict[Key, list[float]]:
         raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
 
 
+def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
+    """Utterance -> (speaker, emotion, what it was taken for), of the headline's epoch.
+
+    An utterance is taken for the class of the highest mean probability of its segments.
+
+    Raises:
+        DamageError: it was written by something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
+        classes = [name for name in columns if name.startswith("p_")]
+        totals: dict[str, list[float]] = {}
+        spoken: dict[str, tuple[str, str]] = {}
+        for index, choice in enumerate(columns["choice"]):
+            if choice == "chosen":
+                utterance = str(columns["utterance"][index])
+                spoken[utterance] = columns["speaker"][index], columns["emotion"][index]
+                sums = totals.setdefault(utterance, [0.0] * len(classes))
+                for place, name in enumerate(classes):
+                    sums[place] += columns[name][index]
+        return {
+            utterance: (*spoken[utterance], classes[sums.index(max(sums))].removeprefix("p_"))
+            for utterance, sums in totals.items()
+        }
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
+
+
 def new_attempt() -> str:
     """A name for an attempt that no other attempt has."""
     return "attempt-" + secrets.token_hex(6)

@@ -224,6 +224,10 @@ def _asked(
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, selection.corpus, own),
         speech=_speech(placed),
+        published=tuple(
+            AskedRow(name=row.name, reading="", paper=dict(row.paper), model="")
+            for row in study.published
+        ),
     )
 
 

@@ -20,7 +20,7 @@ def schema() -> dict[str, Any]:
     figures = {**dict.fromkeys(METRICS, percent), "params": whole(1, MOST_PARAMETERS)[1]}
     heading = {"type": "string", "minLength": 1, "maxLength": 60}
     block = {"anyOf": [heading, {"type": "array", "items": heading, "minItems": 1}]}
-    row = {
+    row: dict[str, Any] = {
         "type": "object", "additionalProperties": False, "required": ["name"],
         "properties": {
             "name": {"type": ["string", "integer"], "maxLength": 60},
@@ -29,6 +29,10 @@ def schema() -> dict[str, Any]:
                       "properties": figures},
             "block": block,
         },
+    }  # fmt: skip
+    published = {
+        "type": "object", "additionalProperties": False, "required": ["name", "paper"],
+        "properties": {key: row["properties"][key] for key in ("name", "paper")},
     }  # fmt: skip
     axes = {k: {"type": "array", "items": s, "minItems": 1} for k, s in in_rows.items()
             if k != "training"}  # fmt: skip
@@ -59,6 +63,7 @@ def schema() -> dict[str, Any]:
             "baseline": {"type": "object", "additionalProperties": False,
                          "properties": settings["baseline"]},
             "rows": {"type": "array", "items": row, "minItems": 1},
+            "published": {"type": "array", "items": published, "minItems": 1},
             "axes": {"type": "object", "additionalProperties": False, "properties": axes,
                      "minProperties": 1},
             "reference": {"type": ["string", "integer"]},

@@ -89,6 +89,8 @@ class Asked:
     """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
     notes: tuple[str, ...] = ()
     """What every form of the table must say of the speech: files left out, a published split."""
+    published: tuple[AskedRow, ...] = ()
+    """Systems that are not trained here, with what was printed of them."""
     speech: tuple[AskedSpeech, ...] = ()
     """What its trials read; empty in snapshots from before it was kept."""
 
@@ -112,6 +114,7 @@ class Asked:
                     AskedRow(**{**row, "blocks": tuple(row.get("blocks", ()))})
                     for row in record["rows"]
                 ),
+                "published": tuple(AskedRow(**row) for row in record.get("published", ())),
                 "folds": tuple(
                     AskedFold(**{**f, "a": tuple(f["a"]), "b": tuple(f["b"])})
                     for f in record["folds"]

@@ -62,6 +62,8 @@ class Study:
     file: str
     text: str
     places: Mapping[str, tuple[int, int]]
+    published: tuple[Row, ...] = ()
+    """Systems that are not trained here: their published figures stand beside the rows."""
 
     def fault(self, key: str, sentence: str) -> StudyError:
         """An error at a key of this study's file, for what only the corpus can tell."""
@@ -71,7 +73,7 @@ class Study:
 
 _TOP = {
     "study", "question", "table", "figure", "corpus", "protocol", "baseline", "rows", "axes",
-    "search", "reference", "claim",
+    "search", "reference", "claim", "published",
 } | {name for name, setting in SETTINGS.items() if setting.home == "study"}  # fmt: skip
 
 
@@ -144,6 +146,7 @@ class _Reader:
         )
         rows, nodes = self._rows()
         self._check_rows(settings, rows, nodes)
+        published = self._published(rows)
         reference = self._reference()
         claim = self._claim()
         question = self.top.get("question")
@@ -161,7 +164,7 @@ class _Reader:
             name=name, question=str(question.value) if question else "", table=table,
             figure=figure, corpus=corpus, folds=folds, seeds=seeds, settings=settings,
             rows=tuple(rows), reference=reference, claim=claim, file=file, text=text,
-            places=places,
+            places=places, published=tuple(published),
         )  # fmt: skip
 
     def _known(self, mapping: dict[str, Node], known: set[str], where: str) -> None:
@@ -362,6 +365,36 @@ class _Reader:
             else:
                 figures[key] = float(value)
         return figures
+
+    def _published(self, rows: list[Row]) -> list[Row]:
+        """Systems of which only figures are known: a name and what was printed of it."""
+        top = self.top.get("published")
+        if top is not None and not top.sequence:
+            self.faults.append(
+                top.fault(f"`published` must be a list, but is {top.shown()} instead.")
+            )
+        found: list[Row] = []
+        for node in top.sequence if top is not None else ():
+            if not isinstance(node.value, dict) or not {"name", "paper"} <= node.mapping.keys():
+                self.faults.append(
+                    node.fault(
+                        "A published system must have a `name` and a `paper`, "
+                        f"but is {node.shown()} instead."
+                    )
+                )
+            elif "set" in node.mapping or "block" in node.mapping:
+                key = "set" if "set" in node.mapping else "block"
+                self.faults.append(
+                    node.mapping[key].key_fault(
+                        f"`published.{key}` is not a key: what is published is not trained here. "
+                        "Make it one of `rows`."
+                    )
+                )
+            elif (row := self._row(node)) is not None:
+                if row.name in {other.name for other in (*rows, *found)}:
+                    self.faults.append(node.fault(f"The row `{row.name}` stands here twice."))
+                found.append(row)
+        return found
 
     def _axes(self) -> tuple[list[Row], list[Node]]:
         """The grid of all axes; each point is a row named by its values."""

@@ -1,26 +1,29 @@
-r"""Outcomes -> rows: means, intervals, paired differences. Pure. The only door to scipy.
+"""Outcomes -> rows: means, intervals, paired differences, and what they bear. Pure.
 
-The question a table answers is *would this hold for new speakers?* Its unit is therefore the
-held-out group: seeds are averaged within a speaker, speakers within a group, and an interval rests
-on the J groups. Trainings on different folds share most of their speakers, so their scores are
-not independent; Nadeau and Bengio (2003, "Inference for the Generalization Error", eq. 8) widen
-the variance of a mean over J folds to
-
-.. math:: \left(\frac{1}{J} + \frac{n_{test}}{n_{train}}\right) s^2
-
-with the ratio of test to training speakers (2/8 for ten speakers in five pairs) and a t
-distribution of J - 1 degrees of freedom. Scores are fractions, 0 to 1.
+Two questions are asked of a row and its reference, and never mixed. *Would it hold for new
+speakers?* Seeds are averaged within a speaker, speakers within a held-out group, and the interval
+rests on the J groups. *Would it hold for these speakers, trained again?* One value a seed, the mean
+over all speakers. The formulas stand in `statistics.py`; scores are fractions, 0 to 1.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.metrics import absent, ua, wa
 from orchestrator.ledger import Choice, Outcome, Unit
 from orchestrator.snapshot import Asked
-
-CONFIDENCE = 0.95
+from orchestrator.statistics import (
+    CONFIDENCE,
+    clustered_bootstrap,
+    corrected_t,
+    detectable,
+    effect_size,
+    holm,
+    mean,
+    paired_t,
+    sign_flip,
+)
+from orchestrator.trials import SEMANTICS
 
 Verdict = str
 """``yes``, ``cannot tell``; for a claim ``supports``, ``contradicts``, ``cannot tell``; or ````."""
@@ -44,8 +47,32 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pooled:
+    """All held-out utterances of all seeds in one matrix: another figure than the row's mean."""
+
+    confusion: tuple[tuple[int, ...], ...]
+    """Counts; rows are the truth, columns the prediction, both in the order of the classes."""
+    wa: Interval
+    ua: Interval
+    """With speakers drawn whole (cluster bootstrap)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeedDifference:
+    """A row minus the reference for *these speakers, new seeds*; ends None below three seeds."""
+
+    ua: float
+    low: float | None
+    high: float | None
+    p: float | None
+    """Two-sided p of the paired t over seeds, not adjusted."""
+    seeds: int
+    """Seeds that both have finished for every speaker."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """A row minus the reference, on UA, paired by held-out group."""
+    """A row minus the reference, on UA, paired by held-out group: for *new speakers*."""
 
     ua: float
     low: float | None
@@ -53,6 +80,16 @@ class Difference:
     p: float | None
     """Two-sided p of the corrected t, after Holm over the table's rows; None below two groups."""
     groups: int
+    p_alone: float | None = None
+    """The same p before Holm."""
+    p_sign_flip: float | None = None
+    """Exact sign-flip test over the groups, not adjusted; stands beside, gives no verdict."""
+    effect: float | None = None
+    """Cohen's d_z over groups with Hedges's correction."""
+    detectable: float | None = None
+    """The smallest true difference that would have been shown with 80 % power."""
+    again: SeedDifference | None = None
+    """The other question; None where no seed is finished, or seeds gave equal predictions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +114,9 @@ class RowSummary:
     """How many numbers the system learnt; 0 where it has no such count, or nothing is finished."""
     blocks: tuple[str, ...] = ()
     """Headings under which the row stands."""
+    pooled: Pooled | None = None
+    stale: int = 0
+    """Finished trainings of an older SEMANTICS: not in the row, missing until trained again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +135,8 @@ class Summary:
     """Records of trials that were finished twice with different numbers."""
     claim: Verdict
     """What the rows bear of the study's claim; empty where it must not be judged."""
+    reason: str = ""
+    """Why the claim has that verdict, in one line."""
 
 
 def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[str] = ()) -> Summary:
@@ -105,8 +147,16 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
         outcomes: finished trials by id; those of other studies are ignored.
         alarms: records of trials that were finished twice with different numbers.
     """
-    units = {row.name: _Units(asked, row.name, outcomes) for row in asked.rows}
-    differences = _differences(asked, units)
+    current = {id: o for id, o in outcomes.items() if not is_stale(o)}
+    stale = outcomes.keys() - current.keys()
+    units = {row.name: _Units(asked, row.name, current) for row in asked.rows}
+    identical = _identical_seeds(asked, current)
+    scores = {name: unit.by_speaker() for name, unit in units.items()}
+    differences = compare(asked, scores)
+    for name in differences:
+        if {name, asked.reference} & set(identical):
+            differences[name] = replace(differences[name], again=None)
+    claim, reason = _claim(asked, scores)
     rows = []
     for row in asked.rows:
         unit = units[row.name]
@@ -127,18 +177,26 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
                 verdict="" if difference is None else _verdict(difference),
                 parameters=unit.parameters,
                 blocks=row.blocks,
+                pooled=unit.pooled(),
+                stale=len({t.id for t in asked.trials if t.row == row.name} & stale),
             )
         )
-    used = [o for t in asked.trials if (o := outcomes.get(t.id)) is not None]
+    used = [o for t in asked.trials if (o := current.get(t.id)) is not None]
     return Summary(
         asked=asked,
         rows=tuple(rows),
         absent=_absent(asked, used),
         classes_of_determinism=len({tuple(sorted(o.environment.items())) for o in used}),
-        identical_seeds=_identical_seeds(asked, outcomes),
+        identical_seeds=identical,
         alarms=tuple(alarms),
-        claim=_claim(asked, units),
+        claim=claim,
+        reason=reason,
     )
+
+
+def is_stale(outcome: Outcome) -> bool:
+    """Whether the outcome was computed by code whose numbers meant something else."""
+    return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
 
 
 class _Units:
@@ -151,6 +209,7 @@ class _Units:
         self.parameters = 0
         # (choice, unit, metric) -> speaker -> seed -> score
         self._scores: dict[tuple[Choice, Unit, str], dict[str, dict[int, float]]] = {}
+        self._counts: dict[str, list[tuple[tuple[int, ...], ...]]] = {}
         for trial in asked.trials:
             if trial.row != row:
                 continue
@@ -161,13 +220,29 @@ class _Units:
             self.n += 1
             self.parameters = max(self.parameters, outcome.parameters)
             for s in outcome.scores:
+                if (s.choice, s.unit) == ("chosen", "utterance"):
+                    self._counts.setdefault(s.speaker, []).append(s.confusion)
                 for metric, value in (("wa", wa(s.confusion)), ("ua", ua(s.confusion))):
                     by_speaker = self._scores.setdefault((s.choice, s.unit, metric), {})
                     by_speaker.setdefault(s.speaker, {})[trial.seed] = value
 
-    def seeds(self, speaker: str) -> Mapping[int, float]:
-        """UA of the headline, by seed."""
-        return self._scores.get(("chosen", "utterance", "ua"), {}).get(speaker, {})
+    def by_speaker(self) -> "BySpeaker":
+        """UA of the headline: speaker -> seed -> score."""
+        return self._scores.get(("chosen", "utterance", "ua"), {})
+
+    def pooled(self) -> Pooled | None:
+        """All utterances in one matrix."""
+        if not self._counts:
+            return None
+        each = [_added(counts) for _, counts in sorted(self._counts.items())]
+        whole = _added(each)
+        ends = clustered_bootstrap(each)
+        (wa_low, wa_high), (ua_low, ua_high) = ends or ((None, None), (None, None))
+        return Pooled(
+            confusion=whole,
+            wa=Interval(mean=wa(whole), low=wa_low, high=wa_high),
+            ua=Interval(mean=ua(whole), low=ua_low, high=ua_high),
+        )
 
     def speakers(self, choice: Choice, unit: Unit, metric: str) -> dict[str, float]:
         """Scores by test speaker, averaged over seeds."""
@@ -189,13 +264,11 @@ class _Units:
         return Pair(wa=mean(list(found["wa"].values())), ua=mean(list(found["ua"].values())))
 
 
-def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean, exactly rounded (so that the order of the values does not matter).
-
-    >>> mean([0.5, 0.25])
-    0.375
-    """
-    return math.fsum(values) / len(values)
+def _added(
+    confusions: Sequence[tuple[tuple[int, ...], ...]],
+) -> tuple[tuple[int, ...], ...]:
+    """Several squares of counts as one."""
+    return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*confusions, strict=True))
 
 
 def ratio(asked: Asked) -> float:
@@ -213,77 +286,76 @@ def by_group(asked: Asked, by_speaker: Mapping[str, float]) -> list[float]:
     return groups
 
 
-def corrected_t(
-    groups: Sequence[float], test_to_train: float, centre: float
-) -> tuple[float | None, float | None, float | None]:
-    """Nadeau and Bengio's corrected t over held-out groups.
+BySpeaker = Mapping[str, Mapping[int, float]]
+"""A row's UA: speaker -> seed -> score."""
+
+
+def compare(asked: Asked, scores: Mapping[str, BySpeaker]) -> dict[str, Difference]:
+    """Every row against the reference, on the speakers and seeds that both have.
 
     Args:
-        groups: one value a held-out group.
-        test_to_train: ratio of test to training speakers.
-        centre: the mean over speakers; with groups of one size, the mean of ``groups``.
+        asked: folds, and the reference; without one there is nothing to compare.
+        scores: row -> speaker -> seed -> UA.
 
     Returns:
-        Low and high end of the 95 % interval around ``centre`` and the two-sided p of
-        ``centre`` being 0; all None below two groups. A spread of exactly 0 gives an interval
-        of no width and p = 1 for a centre of 0, else 0.
+        Row -> difference; rows that share no trial with the reference are left out.
     """
-    j = len(groups)
-    if j < 2:
-        return None, None, None
-    from scipy.stats import t
-
-    middle = mean(groups)
-    variance = math.fsum((g - middle) ** 2 for g in groups) / (j - 1)
-    error = math.sqrt((1 / j + test_to_train) * variance)
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, j - 1)) * error
-    if error == 0:
-        return centre, centre, 1.0 if centre == 0 else 0.0
-    return centre - half, centre + half, 2 * float(t.sf(abs(centre) / error, j - 1))
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment (Holm 1979): family-wise error under any dependence.
-
-    >>> holm({"a": 0.01, "b": 0.04})
-    {'a': 0.02, 'b': 0.04}
-    """
-    adjusted: dict[str, float] = {}
-    highest = 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda n: p_values[n])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        adjusted[name] = highest
-    return adjusted
-
-
-def _paired(asked: Asked, row: "_Units", other: "_Units") -> tuple[list[float], dict[str, float]]:
-    """Differences by speaker on the seeds that both have, and their means by group."""
-    by_speaker = {}
-    for fold in asked.folds:
-        for speaker in (*fold.a, *fold.b):
-            ours, theirs = row.seeds(speaker), other.seeds(speaker)
-            seeds = sorted(set(ours) & set(theirs))
-            if seeds:
-                by_speaker[speaker] = mean([ours[s] - theirs[s] for s in seeds])
-    return by_group(asked, by_speaker), by_speaker
-
-
-def _differences(asked: Asked, units: Mapping[str, _Units]) -> dict[str, Difference]:
     if asked.reference is None:
         return {}
-    raw: dict[str, tuple[float, float | None, float | None, float | None, int]] = {}
-    for name, unit in units.items():
-        if name == asked.reference:
-            continue
-        groups, by_speaker = _paired(asked, unit, units[asked.reference])
-        if by_speaker:
-            centre = mean(list(by_speaker.values()))
-            raw[name] = (centre, *corrected_t(groups, ratio(asked), centre), len(groups))
-    adjusted = holm({name: p for name, (_, _, _, p, _) in raw.items() if p is not None})
-    return {
-        name: Difference(ua=d, low=low, high=high, p=adjusted.get(name), groups=n)
-        for name, (d, low, high, _, n) in raw.items()
+    found = {
+        name: difference
+        for name, row in scores.items()
+        if name != asked.reference
+        if (difference := _against(asked, row, scores[asked.reference], len(scores) - 1))
+        is not None
     }
+    adjusted = holm({name: d.p_alone for name, d in found.items() if d.p_alone is not None})
+    return {name: replace(d, p=adjusted.get(name)) for name, d in found.items()}
+
+
+def _against(asked: Asked, row: BySpeaker, other: BySpeaker, comparisons: int) -> Difference | None:
+    """One row against another, before Holm."""
+    by_speaker = _paired(row, other)
+    if not by_speaker:
+        return None
+    groups, centre = by_group(asked, by_speaker), mean(list(by_speaker.values()))
+    low, high, p = corrected_t(groups, ratio(asked), centre)
+    return Difference(
+        ua=centre,
+        low=low,
+        high=high,
+        p=None,
+        groups=len(groups),
+        p_alone=p,
+        p_sign_flip=sign_flip(groups),
+        effect=effect_size(groups),
+        detectable=detectable(groups, ratio(asked), comparisons),
+        again=_again(asked, row, other),
+    )
+
+
+def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
+    """Differences by speaker, averaged over the seeds that both have."""
+    by_speaker = {}
+    for speaker in row.keys() & other.keys():
+        ours, theirs = row[speaker], other[speaker]
+        if seeds := ours.keys() & theirs.keys():
+            by_speaker[speaker] = mean([ours[s] - theirs[s] for s in seeds])
+    return by_speaker
+
+
+def _again(asked: Asked, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
+    """One value a seed: the mean over all speakers, of seeds that lack none."""
+    speakers = [s for fold in asked.folds for s in (*fold.a, *fold.b)]
+    differences = [
+        mean([row[s][seed] - other[s][seed] for s in speakers])
+        for seed in range(asked.seeds)
+        if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)
+    ]
+    if not differences:
+        return None
+    low, high, p = paired_t(differences)
+    return SeedDifference(ua=mean(differences), low=low, high=high, p=p, seeds=len(differences))
 
 
 def _verdict(difference: Difference) -> Verdict:
@@ -294,32 +366,43 @@ def _verdict(difference: Difference) -> Verdict:
     return "yes" if difference.p is not None and difference.p < 1 - CONFIDENCE else "cannot tell"
 
 
-def _claim(asked: Asked, units: Mapping[str, _Units]) -> Verdict:
-    """Judge the study's claim; only where the published figures may be compared at all."""
+def _claim(asked: Asked, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]:
+    """Judge the study's claim, and why; only where published figures may be compared at all."""
     claim = asked.claim
     if claim is None or not asked.comparable or claim.on != "ua":
-        return ""
-    p_values, signs = {}, {}
+        return "", ""
+    against = {}
     for other in claim.than:
-        groups, by_speaker = _paired(asked, units[claim.better], units[other])
-        if len(groups) < len(asked.folds):
-            return "cannot tell"
-        centre = mean(list(by_speaker.values()))
-        p = corrected_t(groups, ratio(asked), centre)[2]
-        assert p is not None
-        p_values[other], signs[other] = p, centre
-    shown = {name for name, p in holm(p_values).items() if p < 1 - CONFIDENCE}
-    if any(signs[name] < 0 for name in shown):
-        return "contradicts"
-    return "supports" if len(shown) == len(claim.than) else "cannot tell"
+        difference = _against(asked, scores[claim.better], scores[other], len(claim.than))
+        if difference is None or difference.groups < len(asked.folds):
+            return "cannot tell", f"trainings of it or of `{other}` are missing"
+        if difference.p_alone is None:
+            return "cannot tell", "one held-out group has no spread"
+        against[other] = difference
+    adjusted = holm({name: d.p_alone for name, d in against.items() if d.p_alone is not None})
+    shown = {name for name, p in adjusted.items() if p < 1 - CONFIDENCE}
+    for name in sorted(shown, key=lambda name: against[name].ua):
+        if against[name].ua < 0:
+            return "contradicts", f"`{name}` is higher by {-100 * against[name].ua:.1f} points"
+    if len(shown) == len(claim.than):
+        least = min(d.ua for d in against.values())
+        return "supports", f"higher by {100 * least:.1f} points or more than each other row"
+    name = max(adjusted, key=lambda name: adjusted[name])
+    smallest = against[name].detectable
+    reach = f"; {100 * smallest:.1f} would have shown" if smallest is not None else ""
+    return (
+        "cannot tell",
+        f"{100 * against[name].ua:+.1f} points to `{name}`, p = {adjusted[name]:.2f}{reach}",
+    )
 
 
 def _absent(asked: Asked, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     found = set()
     for outcome in outcomes:
         for scores in outcome.scores:
-            for index in absent(scores.confusion):
-                found.add(f"{scores.speaker}: {asked.classes[index]}")
+            if (scores.choice, scores.unit) == ("chosen", "utterance"):  # who spoke is the same
+                for index in absent(scores.confusion):
+                    found.add(f"{scores.speaker}: {asked.classes[index]}")
     return tuple(sorted(found))
 
 

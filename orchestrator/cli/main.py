@@ -12,6 +12,7 @@ import typer
 from features import errors as features_errors
 from orchestrator.cli import (
     cluster,
+    compare,
     corpus,
     doctor,
     features,
@@ -39,6 +40,7 @@ run.register(app)
 submit.register(app)
 plan.register(app)
 report.register(app)
+compare.register(app)
 store.register(app)
 trial.register(app)
 corpus.register(app)

@@ -40,9 +40,16 @@ def report(
     table: Annotated[
         int | None, typer.Option("--table", help="A table of the paper.", metavar="N")
     ] = None,
+    figure: Annotated[
+        int | None, typer.Option("--figure", help="A figure of the paper.", metavar="N")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     details: Annotated[
-        bool, typer.Option("--details", help="Also by segment, last epoch, best on test.")
+        bool,
+        typer.Option(
+            "--details",
+            help="Also by segment, last epoch, best on test, and what the verdicts rest on.",
+        ),
     ] = False,
     form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.RICH,
 ) -> None:
@@ -51,52 +58,54 @@ def report(
     from orchestrator.report import rows, text
     from orchestrator.summary import summarise
 
-    if (study is None) == (table is None):
-        raise RequestError("`ablate report` needs a STUDY or `--table N`, one of the two.")
-    ledger = Ledger.look(store, needed=True)
-    found = _by_table(table, ledger) if table is not None else _by_name(str(study), ledger)
+    if sum(given is not None for given in (study, table, figure)) != 1:
+        raise RequestError(
+            "`ablate report` needs a STUDY, `--table N` or `--figure N`, one of the three."
+        )
+    by_number = study is None
+    ledger = Ledger.look(store, needed=not (by_number and STUDIES.is_dir()))
+    found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
     summaries = []
     for asked in found:
         ids = [trial.id for trial in asked.trials]
         summaries.append(summarise(asked, ledger.outcomes(ids), ledger.alarms(ids)))
+    if by_number:  # studies that never ran are shown when none did: a table of dashes
+        summaries = [s for s in summaries if any(row.n for row in s.rows)] or summaries
     if form is Form.JSON:
         print(text.json_text(summaries), end="")
     elif form is Form.CSV:
         print(text.csv_text(summaries), end="")
     elif form is Form.MARKDOWN:
-        tables = [rows.table(s) for s in summaries]
-        if details:
-            tables += [rows.table(s, details=True) for s in summaries]
-            tables += [sizes for s in summaries if (sizes := rows.sizes(s)) is not None]
+        tables = [t for s in summaries for t in rows.tables(s, details=details)]
         print("\n".join(text.markdown(t) for t in tables), end="")
     else:
         console = text.console_for()
-        for index, summary in enumerate(summaries):
+        for index, found_table in enumerate(
+            t for s in summaries for t in rows.tables(s, details=details)
+        ):
             if index:
                 console.print()
-            text.print_table(console, rows.table(summary))
-            if details:
-                console.print()
-                text.print_table(console, rows.table(summary, details=True))
-            if details and (sizes := rows.sizes(summary)) is not None:
-                console.print()
-                text.print_table(console, sizes)
+            text.print_table(console, found_table)
 
 
-def _by_table(table: int, ledger: "Ledger") -> "list[Asked]":
-    """Every study that declares the table: from ./studies if there, else from the store."""
+def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Asked]":
+    """Every study that declares it: from ./studies if there, else from the store."""
     from orchestrator.study import read_study
 
     newest = _newest(ledger)
     studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
-    found = {s.name: _asked(s, ledger, newest) for s in studies if s.table == table}
+    wanted = [s for s in studies if (s.table, s.figure) == (table, figure)]
+    found = {s.name: _asked(s, ledger, newest) for s in wanted}
     for name, asked in newest.items():
-        if asked.table == table:
+        if (asked.table, asked.figure) == (table, figure):
             found.setdefault(name, asked)
     if not found:
-        numbers = {s.table for s in studies} | {asked.table for asked in newest.values()}
-        known = ", ".join(map(str, sorted(n for n in numbers if n is not None))) or "none yet"
-        raise RequestError(f"No study declares table {table}. Tables of known studies: {known}.")
+        kind, number = ("table", table) if table is not None else ("figure", figure)
+        numbers = {getattr(s, kind) for s in (*studies, *newest.values())} - {None}
+        known = ", ".join(map(str, sorted(numbers))) or "none yet"
+        raise RequestError(
+            f"No study declares {kind} {number}. {kind.capitalize()}s of known studies: {known}."
+        )
     return list(found.values())
 
 
@@ -115,7 +124,7 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
         return newest[study.name]
 
 
-def _by_name(study: str, ledger: "Ledger") -> "list[Asked]":
+def by_name(study: str, ledger: "Ledger") -> "list[Asked]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
     from orchestrator.study import read_study

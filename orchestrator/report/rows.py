@@ -10,9 +10,10 @@ from typing import Any
 from model.config import WMA_GIN
 from model.systems import SYSTEMS, System
 from orchestrator.snapshot import Asked, AskedRow
-from orchestrator.summary import Difference, Interval, Pair, RowSummary, Summary
+from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDifference, Summary
 
 DASH = "–"
+PUBLISHED = "as published, not run here"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +44,15 @@ def table(summary: Summary, *, details: bool = False) -> Table:
     asked = summary.asked
     heads, plain = _details(summary) if details else _headline(summary)
     cells, headings = _in_blocks(summary.rows, plain)
+    if asked.published:
+        printed = _published(asked, heads)
+        below = {index + len(printed): name for index, name in headings.items()}
+        headings = {0: PUBLISHED, **(below or {len(printed): "trained here"})}
+        cells = [*printed, *cells]
     return Table(
         title=f"{label(asked)}. {asked.question or asked.study}",
         subtitle=protocol_line(asked),
-        banner=_banner(asked),
+        banner=banner(asked),
         columns=tuple(
             Column(head=head, numeric=head not in ("row", "differs", "claim")) for head in heads
         ),
@@ -54,6 +60,121 @@ def table(summary: Summary, *, details: bool = False) -> Table:
         footnotes=tuple(_footnotes(summary, details)),
         headings=headings,
     )
+
+
+def tables(summary: Summary, *, details: bool) -> list[Table]:
+    """A study's table; with ``details`` followed by all that stands behind it."""
+    if not details:
+        return [table(summary)]
+    behind = (evidence(summary), pooled(summary), sizes(summary))
+    return [table(summary), table(summary, details=True), *(t for t in behind if t is not None)]
+
+
+def _published(asked: Asked, heads: Sequence[str]) -> list[tuple[str, ...]]:
+    """Rows of systems that were not trained: a dash wherever a measured number would stand."""
+    paper = _paper_head(asked)
+    shown: list[tuple[str, ...]] = []
+    for row in asked.published:
+        wa, ua = percent_of(row.paper.get("wa")), percent_of(row.paper.get("ua"))
+        figures = {"row": row.name, f"{paper} UA": ua, f"{paper} WA/UA": f"{wa}/{ua}"}
+        shown.append(tuple(figures.get(head, "" if head == "differs" else DASH) for head in heads))
+    return shown
+
+
+def evidence(summary: Summary) -> Table | None:
+    """What each difference rests on, the two questions apart; None without a reference."""
+    asked = summary.asked
+    if asked.reference is None or len(summary.rows) < 2:
+        return None
+    heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show", "new seeds ΔUA ± 95 %"]
+    cells = []
+    for row in summary.rows:
+        if row.name == asked.reference:
+            continue
+        d = row.difference
+        if d is None:
+            cells.append((row.name, *[DASH] * 6))
+            continue
+        numbers = [_p(d.p_alone), _p(d.p), _p(d.p_sign_flip)]
+        numbers += [DASH if d.effect is None else f"{d.effect:+.2f}", percent(d.detectable)]
+        cells.append((row.name, *numbers, _again(d.again)))
+    comparisons = len(summary.rows) - 1
+    return Table(
+        title=f"{label(asked)}. What the differences in UA to `{asked.reference}` rest on",
+        subtitle=protocol_line(asked),
+        banner=banner(asked),
+        columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
+        cells=tuple(cells),
+        footnotes=(
+            f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
+            f"of the exact sign-flip test, which {len(asked.folds)} groups cannot bring below "
+            f"{2.0 ** (1 - len(asked.folds)):.2g} and which gives no verdict; g_z: Cohen's d_z "
+            "over groups, Hedges-corrected; would show: the smallest true difference, in points, "
+            f"shown with 80 % power at 0.05 / {comparisons}.",
+            "new seeds: another question, these speakers trained again; paired t over seeds, a "
+            "dash below three.",
+        ),
+    )
+
+
+def pooled(summary: Summary) -> Table | None:
+    """WA and UA over all utterances at once, and who is taken for whom; None while all miss."""
+    asked = summary.asked
+    known = [(row.name, row.pooled) for row in summary.rows if row.pooled is not None]
+    if not known:
+        return None
+    cells = []
+    for name, found in known:
+        for index, counts in enumerate(found.confusion):
+            first = (name, _range(found.wa), _range(found.ua)) if index == 0 else ("", "", "")
+            spoken = sum(counts)
+            shares = (DASH if not spoken else f"{100 * n / spoken:.0f}" for n in counts)
+            cells.append((*first, asked.classes[index], *shares))
+    heads = ["row", "WA", "UA", "spoken", *(_first_letters(asked.classes))]
+    return Table(
+        title=f"{label(asked)}. All held-out utterances pooled",
+        subtitle=protocol_line(asked),
+        banner=banner(asked),
+        columns=tuple(Column(head=head, numeric=head not in ("row", "spoken")) for head in heads),
+        cells=tuple(cells),
+        footnotes=(
+            "Another figure than the means over speakers: all utterances of all seeds in one "
+            "matrix. [ ]: 95 %, speakers drawn whole (2,000 times), which with few speakers is "
+            "somewhat too narrow. Right: percent of a spoken class taken for each.",
+        ),
+    )
+
+
+def _first_letters(classes: Sequence[str]) -> list[str]:
+    """The shortest beginnings, of three letters or more, that tell all classes apart."""
+    for length in range(3, max(map(len, classes), default=3) + 1):
+        if len({name[:length] for name in classes}) == len(classes):
+            return [name[:length] for name in classes]
+    return list(classes)
+
+
+def _range(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return f"{100 * interval.mean:.1f}"
+    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _p(p: float | None) -> str:
+    """Three digits; nobody can tell smaller ones from so few groups.
+
+    >>> _p(0.0204), _p(0.0001), _p(None)
+    ('0.020', '<0.001', '–')
+    """
+    if p is None:
+        return DASH
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _again(again: SeedDifference | None) -> str:
+    if again is None:
+        return DASH
+    half = DASH if again.low is None else f"{100 * (again.ua - again.low):.1f}"
+    return f"{100 * again.ua:+.1f} ± {half}"
 
 
 def sizes(summary: Summary) -> Table | None:
@@ -133,7 +254,8 @@ def protocol_line(asked: Asked) -> str:
     return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}"
 
 
-def _banner(asked: Asked) -> str:
+def banner(asked: Asked) -> str:
+    """What no form of a table may leave out; empty where there is nothing."""
     if asked.corpus == "demo":
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""
@@ -145,7 +267,9 @@ def _paper_head(asked: Asked) -> str:
 
 def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     asked = summary.asked
-    with_paper = any("ua" in row.paper for row in summary.rows)
+    with_paper = any("ua" in row.paper for row in summary.rows) or any(
+        "ua" in row.paper for row in asked.published
+    )
     with_reference = asked.reference is not None
     heads = ["row", "n", "UA ± 95 %", "WA"]
     heads += [f"{_paper_head(asked)} UA"] if with_paper else []
@@ -230,7 +354,14 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
             "`best on test` looks at the test speakers and is optimistic: never quote it."
         )
     elif summary.claim and asked.claim is not None:
-        notes.append(f"The claim that `{asked.claim.better}` is better: {summary.claim}.")
+        notes.append(
+            f"The claim that `{asked.claim.better}` is better: {summary.claim} ({summary.reason})."
+        )
+    if asked.published:
+        notes.append(
+            "Published figures were measured by their authors, each under a protocol of their own; "
+            "nothing is inferred from them."
+        )
     notes += _system_notes(asked)
     if asked.reading == "mixed":
         notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
@@ -264,10 +395,20 @@ def size_notes(systems: Sequence[System]) -> list[str]:
 
 
 def _warnings(summary: Summary) -> list[str]:
-    notes = list(summary.asked.notes)
+    notes = [*summary.asked.notes, *_spreads(summary)]
     missing = sum(row.missing for row in summary.rows)
     if missing:
-        notes.append(f"Missing: {missing} trainings are not finished; `ablate run` trains them.")
+        notes.append(
+            f"Missing: {missing} trainings of `{summary.asked.study}` are not finished; "
+            "`ablate run` trains them."
+        )
+    stale = sum(row.stale for row in summary.rows)
+    if stale:
+        rows = ", ".join(row.name for row in summary.rows if row.stale)
+        notes.append(
+            f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
+            f"something else, are not counted ({rows}); `ablate run` trains them again."
+        )
     if summary.absent:
         notes.append(
             "Classes a test speaker never speaks, left out of that speaker's UA: "
@@ -293,6 +434,40 @@ def _warnings(summary: Summary) -> list[str]:
     return notes
 
 
+def _spreads(summary: Summary) -> list[str]:
+    """A word on spreads that look like more or less than they are, and on unequal rows."""
+    asked, notes = summary.asked, []
+    if len(asked.folds) == 2:
+        notes.append(
+            "Two held-out groups leave one degree of freedom: an interval is 12.7 standard errors "
+            "to each side, and next to nothing can be shown. More folds make it narrower."
+        )
+    flat = [
+        row.name
+        for row in summary.rows
+        for spread in (row.ua, row.difference)
+        if spread is not None and spread.low is not None and spread.low == spread.high
+    ]
+    if flat:
+        notes.append(
+            "A spread of exactly 0 is chance or a fault of the set-up, no certainty: "
+            + ", ".join(dict.fromkeys(flat))
+            + "."
+        )
+    fewer = [
+        f"{row.name} on {row.difference.groups}"
+        for row in summary.rows
+        if row.difference is not None and row.difference.groups < len(asked.folds)
+    ]
+    if fewer:
+        notes.append(
+            f"Compared on the held-out groups that both have, of {len(asked.folds)}: "
+            + ", ".join(fewer)
+            + ". Its ΔUA is not the difference of the means printed."
+        )
+    return notes
+
+
 def as_json(summary: Summary) -> dict[str, Any]:
     """A study's table as plain JSON values; scores are fractions, those of the paper too."""
     asked = summary.asked
@@ -308,8 +483,12 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "seeds": asked.seeds,
         "reference": asked.reference,
         "claim": summary.claim or None,
+        "reason": summary.reason or None,
         "rows": [_row_json(row) for row in summary.rows],
-        "notes": [n for n in (_banner(asked), *_warnings(summary)) if n],
+        "published": [
+            {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
+        ],
+        "notes": [n for n in (banner(asked), *_warnings(summary)) if n],
     }
 
 
@@ -325,14 +504,20 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "segment": _pair_json(row.segment),
         "last_epoch": _pair_json(row.last_epoch),
         "best_on_test": _pair_json(row.best_on_test),
-        "paper": {
-            **{metric: _fraction(row.paper.get(metric)) for metric in ("wa", "ua")},
-            "params": row.paper.get("params"),
-        },
+        "paper": _paper_json(row.paper),
         "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
+        "new_seeds": _again_json(row.difference),
+        "pooled_wa": _interval_json(row.pooled.wa if row.pooled else None),
+        "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
+        "stale": row.stale,
     }
+
+
+def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
+    figures = {metric: _fraction(paper.get(metric)) for metric in ("wa", "ua")}
+    return {**figures, "params": paper.get("params")}
 
 
 def _fraction(percent: float | None) -> float | None:
@@ -351,14 +536,23 @@ def _pair_json(pair: Pair | None) -> dict[str, float | None]:
 
 
 def _difference_json(difference: Difference | None) -> dict[str, float | None]:
-    if difference is None:
-        return {"ua": None, "low": None, "high": None, "p_holm": None}
-    return {
-        "ua": difference.ua,
-        "low": difference.low,
-        "high": difference.high,
-        "p_holm": difference.p,
+    names = {
+        "ua": "ua",
+        "low": "low",
+        "high": "high",
+        "p": "p_alone",
+        "p_holm": "p",
+        "p_sign_flip": "p_sign_flip",
+        "effect": "effect",
+        "detectable": "detectable",
+        "groups": "groups",
     }
+    return {key: getattr(difference, name, None) for key, name in names.items()}
+
+
+def _again_json(difference: Difference | None) -> dict[str, float | None]:
+    again = difference.again if difference else None
+    return {key: getattr(again, key, None) for key in ("ua", "low", "high", "p", "seeds")}
 
 
 def flat(summary: Summary) -> list[Mapping[str, Any]]:

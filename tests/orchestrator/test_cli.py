@@ -115,7 +115,19 @@ def test_an_unfinished_table_says_what_is_missing(store: Path) -> None:
     shutil.rmtree(trial)
     text = ablate("report", "smoke", "--store", store).stdout
     assert "1/2" in text
-    assert "Missing: 1 trainings are not finished; `ablate run` trains them." in text
+    assert "Missing: 1 trainings of `smoke` are not finished; `ablate run` trains them." in (
+        " ".join(text.split())
+    )
+
+
+@pytest.mark.parametrize("words", [("--table", "4"), ("--figure", "2"), ("--table", "1")])
+def test_a_table_that_nobody_has_run_is_a_table_of_dashes(
+    root: Path, tmp_path: Path, words: tuple[str, str]
+) -> None:
+    text = ablate("report", *words, "--store", tmp_path / "none", cwd=root).stdout
+    assert text.startswith(f"{words[0][2:].capitalize()} {words[1]}.")
+    assert "0/5" in text and "`ablate run` trains them." in " ".join(text.split())
+    assert not (tmp_path / "none").exists()
 
 
 def test_bad_requests_get_a_sentence_and_their_exit_code(
@@ -142,7 +154,7 @@ def test_bad_requests_get_a_sentence_and_their_exit_code(
         (["run", smoke, "--gpus-per-trial", "1.5"], 2, "`--gpus-per-trial` must be a share"),
         (["report", "--table", "7", "--store", store], 2, "No study declares table 7."),
         (["report", "smoek", "--store", store], 2, "Did you mean `smoke`?"),
-        (["report", "--store", store], 2, "needs a STUDY or `--table N`"),
+        (["report", "--store", store], 2, "needs a STUDY, `--table N` or `--figure N`"),
         (["report", "--table", "1", "--store", tmp_path / "no"], 3, "There is no store at"),
         (["corpus", "add", "ravdess", empty], 2, "empty"),
         (["corpus", "add", "ravdess", tmp_path / "nowhere"], 2, "nowhere"),
@@ -314,7 +326,8 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("rerun",): {"--store", "--gpus", "--keep", "--json"},
         ("gc",): {"--store", "--yes", "--keep-newest", "--json"},
         ("doctor",): {"--store", "--deep", "--address", "--json"},
-        ("report",): {"--table", "--store", "--details", "--format"},
+        ("report",): {"--table", "--figure", "--store", "--details", "--format"},
+        ("compare",): {"--store", "--limit", "--json"},
         ("model", "show"): {"--json", "--allow-config"},
         ("corpus", "add"): {"--store", "--json", "--name", "--skip-bad"},
         ("corpus", "folds"): {"--store", "--json", "--folds"},

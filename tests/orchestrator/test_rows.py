@@ -3,14 +3,23 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from orchestrator.report.rows import DASH, sizes, table
+from orchestrator.report.rows import DASH, PUBLISHED, evidence, pooled, sizes, table, tables
 from orchestrator.report.text import csv_text, json_text, markdown, print_table
 from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
-from orchestrator.summary import Interval, RowSummary, Summary
+from orchestrator.summary import (
+    Difference,
+    Interval,
+    Pooled,
+    RowSummary,
+    SeedDifference,
+    Summary,
+)
 
 ROWS = (
     ("GCN", "gcn", ("own features", "all on lld78"), {"wa": 61.16, "ua": 62.21, "params": 78_000}),
@@ -116,3 +125,103 @@ def test_counts_stand_beside_the_published_ones() -> None:
 )
 def test_a_footnote_says_whose_sizes_and_figures_they_are(note: str) -> None:
     assert note in table(summary()).footnotes
+
+
+DIFFERENCE = Difference(
+    ua=-0.0412, low=-0.0824, high=0.0, p=0.0504, groups=4, p_alone=0.0084, p_sign_flip=0.0625,
+    effect=-1.234, detectable=0.0567,
+    again=SeedDifference(ua=-0.0398, low=-0.05, high=-0.0296, p=0.0001, seeds=3),
+)  # fmt: skip
+
+
+def with_evidence() -> Summary:
+    found = summary(blocks=False)
+    score = Interval(mean=0.5, low=0.25, high=0.75)
+    whole = Pooled(confusion=((30, 10), (20, 20)), wa=score, ua=score)
+    first = replace(found.rows[0], difference=DIFFERENCE, verdict="cannot tell", pooled=whole)
+    return replace(found, rows=(first, *found.rows[1:]))
+
+
+def test_what_a_difference_rests_on_keeps_the_two_questions_apart() -> None:
+    found = evidence(with_evidence())
+    assert found is not None
+    assert found.cells[0] == (
+        "GCN", "0.008", "0.050", "0.062", "-1.23", "5.7", "-4.0 ± 1.0",
+    )  # fmt: skip
+    assert "WMA-GIN" not in [cell[0] for cell in found.cells]  # the reference
+    assert "For new speakers" in found.footnotes[0] and "new seeds" in found.footnotes[1]
+
+
+def test_pooled_confusions_are_percent_of_the_spoken_class() -> None:
+    found = pooled(with_evidence())
+    assert found is not None
+    assert [column.head for column in found.columns] == ["row", "WA", "UA", "spoken", "ang", "sad"]
+    assert found.cells == (
+        ("GCN", "50.0 [25.0, 75.0]", "50.0 [25.0, 75.0]", "angry", "75", "25"),
+        ("", "", "", "sad", "50", "50"),
+    )
+
+
+def test_rows_on_fewer_groups_and_spreads_of_nothing_are_told() -> None:
+    five = tuple(AskedFold(index=n, a=(f"a{n}",), b=(f"b{n}",), train=8) for n in range(5))
+    found = with_evidence()
+    fewer = replace(found, asked=replace(found.asked, folds=five))
+    assert any("GCN on 4" in note for note in table(fewer).footnotes)
+    still = replace(fewer.rows[1], ua=Interval(mean=0.5, low=0.5, high=0.5))
+    flat = replace(fewer, rows=(still,))
+    assert any("exactly 0" in note and "GAT" not in note for note in table(flat).footnotes)
+    two = replace(found, asked=replace(found.asked, folds=five[:2]))
+    assert any("12.7 standard errors" in note for note in table(two).footnotes)
+    stale = replace(found, rows=(replace(found.rows[0], stale=2),))
+    assert any(note.startswith("Stale: 2 trainings") for note in table(stale).footnotes)
+
+
+def published() -> Summary:
+    found = summary(blocks=False)
+    row = AskedRow(name="HNSD", reading="", paper={"wa": 70.5, "ua": 72.5}, model="")
+    return replace(found, asked=replace(found.asked, published=(row,)))
+
+
+def test_a_published_system_stands_apart_without_a_measured_number() -> None:
+    found = table(published())
+    assert found.headings[0] == PUBLISHED and found.headings[1] == "trained here"
+    assert found.cells[0] == ("HNSD", DASH, DASH, DASH, "72.50", DASH, "")
+    assert len(found.cells) == 1 + len(ROWS)
+    assert json.loads(json_text([published()]))["published"] == [
+        {"name": "HNSD", "paper": {"wa": 0.705, "ua": 0.725, "params": None}}
+    ]
+
+
+def test_published_systems_stand_above_the_blocks() -> None:
+    found = summary()
+    row = published().asked.published
+    whole = table(replace(found, asked=replace(found.asked, published=row)))
+    assert dict(whole.headings) == {0: PUBLISHED, 1: "own features", 7: "all on lld78"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "最後から二番目の層を完全隣接にした重み付き多重集約器グラフ同型ネットワーク",
+        "שכבה לפני אחרונה",
+        "a name of sixty letters that nobody would want to read again",
+        "é́ combining and 👩‍👩‍👧 joined",
+    ],
+)
+def test_names_in_any_script_keep_the_columns_aligned(name: str) -> None:
+    found = with_evidence()
+    renamed = replace(
+        found.asked, rows=(replace(found.asked.rows[0], name=name), *found.asked.rows[1:])
+    )
+    rows = (replace(found.rows[0], name=name), *found.rows[1:])
+    named = replace(found, asked=renamed, rows=rows)
+    for one in tables(named, details=True):
+        console = Console(width=80, record=True, file=io.StringIO(), highlight=False)
+        print_table(console, one)
+        lines = console.export_text().splitlines()
+        assert max(map(cell_len, lines)) <= 80, one.title
+        marked = [line for line in markdown(one).splitlines() if line.startswith("|")]
+        assert len({line.replace("\\|", "").count("|") for line in marked}) == 1
+    lines = printed(named).splitlines()
+    ends = {cell_len(line[: line.index("50.0 ± 25.0")]) for line in lines if "50.0 ± 25.0" in line}
+    assert len(ends) == 1

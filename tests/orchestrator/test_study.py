@@ -168,7 +168,8 @@ def test_a_missing_file_names_its_neighbour(root: Path) -> None:
 
 
 SHIPPED = (
-    "aggregator_weights", "components", "fa_position", "graph_systems", "layers_hidden", "smoke",
+    "aggregator_weights", "components", "fa_position", "graph_systems", "layers_hidden",
+    "other_systems", "smoke",
 )  # fmt: skip
 
 
@@ -270,3 +271,55 @@ def test_a_fault_in_one_row_hides_no_other_and_makes_none_up() -> None:
     assert [f.split(" ")[0] for f in faults(text)] == ["8:34", "9:34"]
     both = text.replace("fa_layer: 5}", "fa_layer: x}").replace("hidden: 64", "fa_layer: 9")
     assert [f.split(" ")[0] for f in faults(both)] == ["6:33", "8:34", "9:34"]
+
+
+PUBLISHED = GOOD + "published:\n  - {name: HNSD, paper: {wa: 70.50, ua: 72.50}}\n"
+
+
+def test_a_published_system_is_figures_and_no_row() -> None:
+    study = parse_study(PUBLISHED, "s.yaml")
+    assert [(row.name, row.paper) for row in study.published] == [
+        ("HNSD", {"wa": 70.5, "ua": 72.5})
+    ]
+    assert study.rows == parse_study(GOOD, "s.yaml").rows
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "paper: {wa: 70.50, ua: 72.50}",
+            "set: {layers: 4}, paper: {ua: 1}",
+            "`published.set` is not a key: what is published is not trained here. "
+            "Make it one of `rows`.",
+        ),
+        ("HNSD", "Last", "The row `Last` stands here twice."),
+        ("ua: 72.50", "ua: 172", "`paper.ua` must be a percentage, but is `172` instead."),
+        (
+            ", paper: {wa: 70.50, ua: 72.50}",
+            "",
+            "A published system must have a `name` and a `paper`",
+        ),
+    ],
+)
+def test_a_published_system_is_not_trained(old: str, new: str, fault: str) -> None:
+    (found,) = faults(PUBLISHED.replace(old, new))
+    assert fault in found
+    root, _ = read(PUBLISHED.replace(old, new))
+    if old != "HNSD":  # no schema sees two equal names
+        assert root is not None
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(root.plain(), schema())
+
+
+def test_table_4_prints_six_systems_with_the_figures_of_the_paper(root: Path) -> None:
+    study = read_study(root / "studies" / "other_systems.yaml")
+    assert study.table == 4 and [row.name for row in study.rows] == ["WMA-GIN"]
+    assert {row.name: (row.paper["wa"], row.paper["ua"]) for row in study.published} == {
+        "SegCNN": (64.53, 62.34),
+        "LSTM + CTC": (69.00, 67.00),
+        "Fine-tune Context Network": (66.90, 65.40),
+        "Zhong et al.": (70.39, 71.72),
+        "HNSD": (70.50, 72.50),
+        "DAAE + CNN + Attention": (70.07, 70.67),
+    }

@@ -1,0 +1,39 @@
+"""``ablate compare``: two rows of a study, down to the utterances that flip."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from orchestrator.cli.report import by_name
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    study: Annotated[str, typer.Argument(help="A study file or the name of a study.")],
+    a: Annotated[str, typer.Argument(help="A row.")],
+    b: Annotated[str, typer.Argument(help="The row that is set beside it.")],
+    store: StoreOption = DEFAULT_STORE,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="How many flipped utterances are listed.")
+    ] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Set row B beside row A: by fold, by emotion, and which utterances flip."""
+    from orchestrator.comparison import compare_rows
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import comparison as report
+    from orchestrator.report.text import console_for
+
+    ledger = Ledger.look(store, needed=True)
+    (asked,) = by_name(study, ledger)
+    found = compare_rows(asked, ledger, a, b)
+    if as_json:
+        print(json.dumps(report.record(found, limit), indent=2))
+    else:
+        report.show(console_for(), found, limit)

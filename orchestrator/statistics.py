@@ -1,0 +1,278 @@
+r"""Formulas of the tables: numbers in, numbers out. Nothing of studies. The only door to scipy.
+
+Trainings on different folds share most of their speakers, so their scores are not independent.
+Everything here takes *one value a unit* (a held-out group, a seed, a speaker) and says what so
+many units bear. Scores are fractions, 0 to 1; differences lie in [-1, 1]. What n does not bear is
+None, never 0.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+CONFIDENCE = 0.95
+POWER = 0.8
+FEWEST_SEEDS = 3
+"""Below three seeds a spread over seeds is a dash: with two, t is 12.7 deviations wide."""
+MOST_FLIPPED = 20
+"""More groups than these have over a million sign patterns: no exact test is made."""
+DRAWS = 2000
+ROUNDING = 1e-13
+"""Scores are ratios of counts: two that differ by less are equal."""
+
+Ends = tuple[float | None, float | None, float | None]
+"""Low and high end of a 95 % interval, and a two-sided p of the centre being 0."""
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean, exactly rounded (so that the order of the values does not matter).
+
+    Raises:
+        ZeroDivisionError: there are no values.
+
+    Example:
+        >>> mean([0.5, 0.25])
+        0.375
+    """
+    return math.fsum(values) / len(values)
+
+
+def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) -> Ends:
+    r"""Nadeau and Bengio's corrected t over held-out groups: for *new speakers*.
+
+    .. math:: t = \frac{c}{\sqrt{(1/J + n_{test} / n_{train}) s^2}}, \quad J - 1 \text{ d.f.}
+
+    Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52
+    (2003), eq. 8; the second term stands for the speakers that trainings share.
+
+    Args:
+        groups: one value a held-out group.
+        test_to_train: ratio of test to training speakers (2/8 for ten speakers in five pairs).
+        centre: the mean over speakers; with groups of one size, the mean of ``groups``.
+
+    Returns:
+        Low, high, p; all None below two groups. A spread of exactly 0 gives an interval of no
+        width, and p = 1 for a centre of 0, else 0: a table must say so.
+
+    Example:
+        >>> low, high, p = corrected_t([0.03, 0.05, 0.04, 0.06, 0.02], 2 / 8, 0.04)
+        >>> round(low, 3), round(high, 3), round(p, 3)
+        (0.011, 0.069, 0.02)
+        >>> corrected_t([0.03], 2 / 8, 0.03)
+        (None, None, None)
+    """
+    if len(groups) < 2:
+        return None, None, None
+    from scipy.special import stdtr, stdtrit  # `scipy.stats` calls these; its import takes a second
+
+    df = len(groups) - 1
+    error = _deviation(groups) * math.sqrt(1 / len(groups) + test_to_train)
+    if error == 0:
+        return centre, centre, 1.0 if centre == 0 else 0.0
+    half = float(stdtrit(df, 0.5 + CONFIDENCE / 2)) * error
+    return centre - half, centre + half, 2 * float(stdtr(df, -abs(centre) / error))
+
+
+def paired_t(differences: Sequence[float]) -> Ends:
+    r"""Student's t over seeds: for *these speakers, new seeds*.
+
+    .. math:: t = \frac{\bar d}{s / \sqrt{n}}, \quad n - 1 \text{ d.f.}
+
+    Source: Student (1908). Seeds share no randomness, so nothing is corrected; it says nothing
+    about other speakers.
+
+    Args:
+        differences: one value a seed, each a mean over the same speakers.
+
+    Returns:
+        Low, high, p; all None below three seeds, and where the spread is exactly 0 (seeds that
+        change nothing are a fault of the set-up and no certainty).
+
+    Example:
+        >>> low, high, p = paired_t([0.01, 0.02, 0.03])
+        >>> round(low, 3), round(high, 3), round(p, 3)
+        (-0.005, 0.045, 0.074)
+        >>> paired_t([0.01, 0.02]), paired_t([0.01, 0.01, 0.01])
+        ((None, None, None), (None, None, None))
+    """
+    if len(differences) < FEWEST_SEEDS or _deviation(differences) == 0:
+        return None, None, None
+    return corrected_t(differences, 0.0, mean(differences))
+
+
+def sign_flip(groups: Sequence[float]) -> float | None:
+    """Exact sign-flip permutation test over groups: the share of patterns at least as extreme.
+
+    Under the null hypothesis a group's difference is as likely to have the other sign. All 2^J
+    patterns are summed; p is two-sided and cannot be below 2 / 2^J, so with five groups never
+    below 0.0625: it stands beside the t and gives no verdict.
+
+    Source: Fisher, "The Design of Experiments" (1935), section 21.
+
+    Returns:
+        A value in (0, 1]; None without groups or above 20.
+
+    Example:
+        >>> sign_flip([0.03, 0.05, 0.04, 0.06, 0.02])
+        0.0625
+        >>> sign_flip([0.01, -0.01]), sign_flip([0.02]), sign_flip([])
+        (1.0, 1.0, None)
+    """
+    if not groups or len(groups) > MOST_FLIPPED:
+        return None
+    import numpy as np
+
+    sums = np.zeros(1)
+    for value in groups:
+        sums = np.concatenate((sums + value, sums - value))
+    slack = 1e-12 * math.fsum(map(abs, groups))  # equal sums in another order are equal
+    return float(np.mean(np.abs(sums) >= abs(math.fsum(groups)) - slack))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Holm's step-down adjustment: family-wise error under any dependence.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure" (1979).
+
+    Args:
+        p_values: p by name, each in [0, 1].
+
+    Returns:
+        Adjusted p by name, each in [0, 1]; of one name its own, of none nothing.
+
+    Example:
+        >>> holm({"a": 0.01, "b": 0.04})
+        {'a': 0.02, 'b': 0.04}
+    """
+    adjusted: dict[str, float] = {}
+    highest = 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda n: p_values[n])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        adjusted[name] = highest
+    return adjusted
+
+
+def effect_size(groups: Sequence[float]) -> float | None:
+    r"""Cohen's d_z over groups with Hedges's correction for small samples.
+
+    .. math:: g_z = c(J - 1)\,\bar d / s, \quad
+        c(m) = \frac{\Gamma(m/2)}{\sqrt{m/2}\,\Gamma((m-1)/2)}
+
+    Source: Cohen, "Statistical Power Analysis" (1988), section 2.3.5; Hedges, "Distribution
+    Theory for Glass's Estimator" (1981), eq. 6e. The unit of the spread is a held-out group, so
+    sizes of tables with groups of another size do not compare.
+
+    Returns:
+        Any number; None below three groups (c(1) is 0) and for a spread of exactly 0.
+
+    Example:
+        >>> round(effect_size([0.03, 0.05, 0.04, 0.06, 0.02]), 2)
+        2.02
+        >>> effect_size([0.03, 0.05]) is None
+        True
+    """
+    if len(groups) < 3 or (deviation := _deviation(groups)) == 0:
+        return None
+    df = len(groups) - 1
+    log_c = math.lgamma(df / 2) - math.lgamma((df - 1) / 2) - 0.5 * math.log(df / 2)
+    return math.exp(log_c) * mean(groups) / deviation
+
+
+def detectable(groups: Sequence[float], test_to_train: float, comparisons: int) -> float | None:
+    r"""The smallest true difference that the corrected t would have shown with 80 % power.
+
+    .. math:: \delta \sqrt{(1/J + n_{test} / n_{train}) s^2}, \quad
+        P(|T_{J-1}(\delta)| > t_{1 - \alpha/2}) = 0.8
+
+    with noncentral T (Cohen 1988, section 2.5), the spread seen taken for the true one, and
+    alpha = 0.05 over the number of comparisons: Holm's first step, which a row that differs alone
+    must pass.
+
+    Returns:
+        A difference above 0; None below two groups and for a spread of exactly 0.
+
+    Example:
+        >>> round(detectable([0.03, 0.05, 0.04, 0.06, 0.02], 2 / 8, comparisons=1), 3)
+        0.04
+        >>> detectable([0.03], 2 / 8, comparisons=1) is None
+        True
+    """
+    if len(groups) < 2 or (deviation := _deviation(groups)) == 0:
+        return None
+    error = deviation * math.sqrt(1 / len(groups) + test_to_train)
+    return error * _noncentrality(len(groups) - 1, (1 - CONFIDENCE) / comparisons)
+
+
+def clustered_bootstrap(
+    confusions: Sequence[Sequence[Sequence[int]]],
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """95 % intervals of WA and UA of pooled utterances, speakers drawn whole.
+
+    Utterances of a speaker resemble each other, so speakers are drawn with replacement, 2,000
+    times, and the percentiles of 2.5 and 97.5 % taken. Always the same draws: the same counts
+    give the same interval. With ten speakers such an interval is somewhat too narrow.
+
+    Source: Field and Welsh, "Bootstrapping clustered data" (2007), the cluster bootstrap.
+
+    Args:
+        confusions: one square of counts a speaker; rows are true classes.
+
+    Returns:
+        (low, high) of WA and of UA, in [0, 1]; None below two speakers.
+
+    Example:
+        >>> clustered_bootstrap([[[5, 0], [0, 5]], [[0, 5], [5, 0]]])
+        ((0.0, 1.0), (0.0, 1.0))
+        >>> clustered_bootstrap([[[5, 0], [0, 5]]]) is None
+        True
+    """
+    if len(confusions) < 2:
+        return None
+    import numpy as np
+
+    counts_SCC = np.asarray(confusions, dtype=np.float64)
+    drawn_RS = np.random.default_rng(0).multinomial(
+        len(counts_SCC), np.full(len(counts_SCC), 1 / len(counts_SCC)), size=DRAWS
+    )
+    pooled_RCC = np.einsum("rs,sij->rij", drawn_RS, counts_SCC)
+    hits_RC = np.einsum("rii->ri", pooled_RCC)
+    spoken_RC = pooled_RCC.sum(axis=2)
+    present_RC = spoken_RC > 0
+    recall_RC = np.divide(hits_RC, spoken_RC, out=np.zeros_like(hits_RC), where=present_RC)
+    wa_R = hits_RC.sum(axis=1) / np.maximum(1, spoken_RC.sum(axis=1))
+    ua_R = recall_RC.sum(axis=1) / np.maximum(1, present_RC.sum(axis=1))
+    ends = [50 - 50 * CONFIDENCE, 50 + 50 * CONFIDENCE]
+    (wa_low, wa_high), (ua_low, ua_high) = (np.percentile(x, ends) for x in (wa_R, ua_R))
+    return (float(wa_low), float(wa_high)), (float(ua_low), float(ua_high))
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Sample deviation of two values or more; equal values give exactly 0."""
+    middle = mean(values)
+    if max(values) - min(values) < ROUNDING:
+        return 0.0  # 0.55 - 0.5 and 0.65 - 0.6 differ in their last bit: that is no spread
+    return math.sqrt(math.fsum((v - middle) ** 2 for v in values) / (len(values) - 1))
+
+
+@lru_cache(maxsize=64)
+def _noncentrality(df: int, alpha: float) -> float:
+    """How many standard errors a true difference must have to be shown with the power.
+
+    Noncentral T is a normal over a chi, so its tails are a mean of normal tails over the chi's
+    quantiles. SciPy 1.17's own `nct` gives NaN at some of the sizes that two or three groups
+    need (12.7 standard errors at one degree of freedom, 8.0 at two).
+    """
+    import numpy as np
+    from scipy.special import chdtri, ndtr, stdtrit
+
+    quantiles = (np.arange(4000) + 0.5) / 4000
+    bar = float(stdtrit(df, 1 - alpha / 2)) * np.sqrt(chdtri(df, quantiles) / df)
+
+    low, high = 0.0, float(bar.max()) + 10
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float(np.mean(ndtr(middle - bar) + ndtr(-middle - bar))) < POWER:
+            low = middle
+        else:
+            high = middle
+    return high
