@@ -43,6 +43,7 @@ FLOORS = {
         "plan": 8,
         "worker": 10,
         "architecture": 10,
+        "predict": 10,
         "run": 11,
         "rerun": 11,
         "doctor": 10,
@@ -57,6 +58,7 @@ FLOORS = {
         "report.studies": 14,
         "report.sweep": 14,
         "report.trial": 15,
+        "report.predict": 15,
         "report.rerun": 15,
         "cli": 16,
     },
@@ -85,6 +87,7 @@ FLOORS = {
         "choice": 8,
         "baselines.svm": 9,
         "training": 10,
+        "trained": 8,
     },
     "features": {
         "errors": 0,
@@ -112,6 +115,7 @@ FLOORS = {
         "shards": 4,
         "verification": 5,
         "dataset": 5,
+        "unlabelled": 6,
         "closeup": 4,
     },
 }
@@ -182,7 +186,7 @@ EXTRA = {
     "orchestrator.verify": {"features.verification"},
     "orchestrator.sweep": {"features.shards"},
 }
-BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
+BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture", "orchestrator.predict"}
 
 
 def modules() -> dict[str, Path]:

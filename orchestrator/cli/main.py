@@ -17,6 +17,7 @@ from orchestrator.cli import (
     features,
     model,
     plan,
+    predict,
     report,
     run,
     store,
@@ -39,6 +40,7 @@ run.register(app)
 submit.register(app)
 plan.register(app)
 report.register(app)
+predict.register(app)
 store.register(app)
 trial.register(app)
 corpus.register(app)
