@@ -44,6 +44,7 @@ FLOORS = {
         "worker": 10,
         "architecture": 10,
         "predict": 10,
+        "model_card": 11,
         "run": 11,
         "rerun": 11,
         "doctor": 10,

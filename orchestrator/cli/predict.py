@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption
-from orchestrator.errors import Interrupted
+from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
 
@@ -27,8 +27,10 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Recordings, or folders.", metavar="FILE...")],
     study: Annotated[str, typer.Option("--study", help="A study file or a study's name.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings, or folders.", metavar="FILE...")
+    ] = None,
     row: Annotated[
         str | None, typer.Option("--row", help="Which row; needed where there are several.")
     ] = None,
@@ -37,12 +39,16 @@ def predict(
         bool, typer.Option("--segments", help="Also the course, segment by segment.")
     ] = False,
     form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.TABLE,
+    to: Annotated[
+        Path | None, typer.Option("--export", help="Write the networks and a card to this folder.")
+    ] = None,
     cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")] = None,
 ) -> None:
     """Say which emotion a trained row hears in recordings. Folders are searched to the bottom.
 
     Exit code 1: some files could not be used; they are named at the end.
     """
+    from orchestrator import model_card
     from orchestrator import predict as trained
     from orchestrator.cluster import cpu_count
     from orchestrator.ledger import Ledger
@@ -56,10 +62,17 @@ def predict(
         name = read_study(Path(study)).name
     ledger = Ledger.look(store, needed=True)
     asked = status(ledger, name)[0].asked
-    paths = trained.recordings(files)
+    if not files and to is None:
+        raise RequestError("`ablate predict` needs FILE... or `--export FOLDER`.")
+    paths = trained.recordings(files) if files else ()
     ensemble = trained.assemble(ledger, asked, trained.choose_row(asked, row))
     for note in ensemble.notes:
         print(clean(note), file=sys.stderr)
+    if to is not None:
+        written = model_card.export(ledger, ensemble, to)
+        print(f"Wrote {len(written)} files to {to}; README.md says what they are.", file=sys.stderr)
+    if not files:
+        return
     found, unusable = list[trained.Prediction](), list[trained.Unusable]()
     try:
         with progress("listening") as count:

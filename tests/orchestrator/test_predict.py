@@ -163,3 +163,23 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
     (row,) = csv.DictReader(io.StringIO(ablate(*words, "--format", "csv", code=1).stdout))
     assert row["corpus"] == "demo" and row["voice"] == "held out"
     assert float(row["p_sad"]) == file["segments"][0]["probabilities"]["sad"]
+
+
+def test_an_exported_row_loads_as_its_card_says_and_gives_the_same_weights(
+    trained_store: Path, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    words = ["predict", "--study", "smoke", "--row", ROW, "--export", folder,
+             "--store", trained_store]  # fmt: skip
+    ablate(*words, code=0)
+    card = (folder / "README.md").read_text()
+    assert "says of people means nothing" in card and "audEERING" in card
+    assert "- UA " in card and " to " in card.split("- UA ")[1].splitlines()[0]
+    program = card.split("```python")[1].split("```")[0] + "for n in networks: print(n.std_F.sum())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120,
+        check=True,
+    )  # fmt: skip
+    wanted = [str(voter.network.std_F.sum()) for voter in ensemble.voters]
+    assert done.stdout.splitlines() == wanted and len(set(wanted)) > 1
+    assert "must name a new or empty folder" in ablate(*words, code=2).stderr
