@@ -60,6 +60,7 @@ FLOORS = {
         "report.sweep": 14,
         "report.trial": 15,
         "report.predict": 15,
+        "report.watch": 15,
         "report.rerun": 15,
         "cli": 16,
     },
