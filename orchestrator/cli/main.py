@@ -32,7 +32,6 @@ app = typer.Typer(
     name="ablate",
     help="Does this part of my speech emotion model earn its place?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -60,7 +59,7 @@ def main() -> None:
     """The console script."""
     _refuse_unsupported_platforms()
     try:
-        app()
+        app(prog_name="ablate")
     except AblateError as error:
         _leave(str(error), error.exit_code)
     except features_errors.FeatureError as error:

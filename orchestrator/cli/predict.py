@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption
 from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
@@ -27,12 +28,22 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    study: Annotated[str, typer.Option("--study", help="A study file or a study's name.")],
+    study: Annotated[
+        str,
+        typer.Option(
+            "--study", help="A study file or a study's name.", autocompletion=completion.studies
+        ),
+    ],
     files: Annotated[
         list[Path] | None, typer.Argument(help="Recordings, or folders.", metavar="FILE...")
     ] = None,
     row: Annotated[
-        str | None, typer.Option("--row", help="Which row; needed where there are several.")
+        str | None,
+        typer.Option(
+            "--row",
+            help="Which row; needed where there are several.",
+            autocompletion=completion.rows,
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     segments: Annotated[

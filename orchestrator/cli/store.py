@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -19,7 +20,12 @@ def register(app: typer.Typer) -> None:
 
 def status(
     study: Annotated[
-        str | None, typer.Argument(help="A study file or the name of a study.", metavar="[STUDY]")
+        str | None,
+        typer.Argument(
+            help="A study file or the name of a study.",
+            metavar="[STUDY]",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -44,7 +50,11 @@ def status(
 def watch(
     study: Annotated[
         str | None,
-        typer.Argument(help="A study file or name; the newest if none.", metavar="[STUDY]"),
+        typer.Argument(
+            help="A study file or name; the newest if none.",
+            metavar="[STUDY]",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     every: Annotated[
