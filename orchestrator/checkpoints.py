@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from orchestrator.errors import DamageError
 from orchestrator.files import Place, files_in, read_json, replace_file
 from orchestrator.files import read as read_bytes
 from orchestrator.ledger import MOST_TENSORS, Ledger
@@ -75,6 +76,19 @@ def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
     """Tensors as the bytes of a safetensors file."""
     blob: bytes = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
     return blob
+
+
+def tensors_from(blob: bytes) -> dict[str, Tensor]:
+    """The tensors of a safetensors file that has been proven.
+
+    Raises:
+        DamageError: it is none.
+    """
+    try:
+        tensors: dict[str, Tensor] = load(blob)
+    except SafetensorError as error:
+        raise DamageError(f"A `weights.safetensors` is not one: {error}.") from None
+    return tensors
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

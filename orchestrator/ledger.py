@@ -126,6 +126,8 @@ class Flight:
 
     epoch: int
     log: tuple[str, ...]
+    dev_ua: tuple[float, ...] = ()
+    """UA of every epoch, the mean of both directions, 0 to 1."""
 
 
 class Ledger:
@@ -437,7 +439,9 @@ class Ledger:
         try:
             numbers = files.read_json(self.checkpoint_file(id))["checkpoint"]["numbers"]
             log = tuple(str(line) for line in numbers.get("log", ()))
-            return Flight(epoch=int(numbers["history"][-1]["number"]), log=log)
+            history = numbers["history"]
+            dev_ua = tuple((float(e["a"]["ua"]) + float(e["b"]["ua"])) / 2 for e in history)
+            return Flight(epoch=int(history[-1]["number"]), log=log, dev_ua=dev_ua)
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
             return Flight(epoch=0, log=())
 

@@ -153,8 +153,8 @@ def digest(value: Any) -> str:
 
 def from_identity(identity: Mapping[str, Any]) -> Trial:
     """The trial whose ``identity`` this is."""
-    features, model, training = (
-        {**ADDED.get(part, {}), **identity[part]} for part in ("features", "model", "training")
+    features, training = (
+        {**ADDED.get(part, {}), **identity[part]} for part in ("features", "training")
     )
     fold = identity["fold"]
     return Trial(
@@ -162,7 +162,7 @@ def from_identity(identity: Mapping[str, Any]) -> Trial:
         classes=tuple(identity["classes"]),
         extractor=identity["extractor"],
         features=FeatureConfig(**features),
-        model=_model_from(model),
+        model=model_from(identity["model"]),
         training=TrainConfig(**training),
         train=tuple(fold["train"]),
         a=tuple(fold["a"]),
@@ -178,8 +178,9 @@ def _model_values(config: ModelConfig) -> Any:
     return _without_added("model", asdict(config))
 
 
-def _model_from(values: dict[str, Any]) -> ModelConfig:
-    """The system whose ``_model_values`` these are."""
+def model_from(kept: Mapping[str, Any]) -> ModelConfig:
+    """The system that an identity's ``model`` names."""
+    values = {**ADDED["model"], **kept}
     if values["model"] != WMA_GIN:
         return ModelConfig(model=values["model"])
     weights = {name: Fraction(text) for name, text in values.pop("aggregators").items()}

@@ -45,6 +45,8 @@ FLOORS = {
         "plan": 8,
         "worker": 10,
         "architecture": 10,
+        "predict": 10,
+        "model_card": 11,
         "run": 11,
         "rerun": 11,
         "doctor": 10,
@@ -60,6 +62,8 @@ FLOORS = {
         "report.sweep": 14,
         "report.trial": 15,
         "report.comparison": 14,
+        "report.predict": 15,
+        "report.watch": 15,
         "report.rerun": 15,
         "cli": 16,
     },
@@ -88,6 +92,7 @@ FLOORS = {
         "choice": 8,
         "baselines.svm": 9,
         "training": 10,
+        "trained": 8,
     },
     "features": {
         "errors": 0,
@@ -115,6 +120,7 @@ FLOORS = {
         "shards": 4,
         "verification": 5,
         "dataset": 5,
+        "unlabelled": 6,
         "closeup": 4,
     },
 }
@@ -185,7 +191,7 @@ EXTRA = {
     "orchestrator.verify": {"features.verification"},
     "orchestrator.sweep": {"features.shards"},
 }
-BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture"}
+BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture", "orchestrator.predict"}
 
 
 def modules() -> dict[str, Path]:

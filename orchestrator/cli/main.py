@@ -18,6 +18,7 @@ from orchestrator.cli import (
     features,
     model,
     plan,
+    predict,
     report,
     run,
     store,
@@ -32,7 +33,6 @@ app = typer.Typer(
     name="ablate",
     help="Does this part of my speech emotion model earn its place?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -41,6 +41,7 @@ submit.register(app)
 plan.register(app)
 report.register(app)
 compare.register(app)
+predict.register(app)
 store.register(app)
 trial.register(app)
 corpus.register(app)
@@ -60,7 +61,7 @@ def main() -> None:
     """The console script."""
     _refuse_unsupported_platforms()
     try:
-        app()
+        app(prog_name="ablate")
     except AblateError as error:
         _leave(str(error), error.exit_code)
     except features_errors.FeatureError as error:

@@ -1,4 +1,4 @@
-"""``ablate status`` and ``gc``: where the studies of a store stand, and what nobody needs of it."""
+"""``ablate status``, ``watch`` and ``gc``: where studies stand, and what nobody needs."""
 
 import json
 import sys
@@ -7,18 +7,25 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("status")(status)
+    app.command("watch")(watch)
     app.command("gc")(gc)
 
 
 def status(
     study: Annotated[
-        str | None, typer.Argument(help="A study file or the name of a study.", metavar="[STUDY]")
+        str | None,
+        typer.Argument(
+            help="A study file or the name of a study.",
+            metavar="[STUDY]",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -38,6 +45,42 @@ def status(
         print(json.dumps(view.records(found), indent=2))
     else:
         view.show(console_for(), found)
+
+
+def watch(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            help="A study file or name; the newest if none.",
+            metavar="[STUDY]",
+            autocompletion=completion.studies,
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    every: Annotated[
+        float, typer.Option("--every", min=0.2, help="Seconds between two looks at the store.")
+    ] = 2.0,
+) -> None:
+    """Show a study while it trains, from the store alone. Ends when nothing is left to train.
+
+    Exit code 1: it ended with failed trials.
+    """
+    from orchestrator.errors import Interrupted
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import watch as view
+    from orchestrator.report.text import console_for
+    from orchestrator.study import read_study
+
+    name = study
+    if study is not None and (Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()):
+        name = read_study(Path(study)).name
+    ledger = Ledger.look(store, needed=True)
+    try:
+        failed = view.watch(console_for(), ledger, name, every)
+    except KeyboardInterrupt:
+        raise Interrupted("No longer watched; the training goes on.") from None
+    if failed:
+        raise typer.Exit(1)
 
 
 def gc(

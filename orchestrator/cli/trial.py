@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 IdArgument = Annotated[
-    str, typer.Argument(help="A trial's ID, or its first digits (6 or more).", metavar="ID")
+    str,
+    typer.Argument(
+        help="A trial's ID, or its first digits (6 or more).",
+        metavar="ID",
+        autocompletion=completion.trials,
+    ),
 ]
 
 

@@ -148,11 +148,12 @@ def csv_text(summaries: Sequence[Summary]) -> str:
     writer = csv.DictWriter(sink, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
     for record in records:
-        writer.writerow({key: _safe_cell(value) for key, value in record.items()})
+        writer.writerow({key: safe_cell(value) for key, value in record.items()})
     return sink.getvalue()
 
 
-def _safe_cell(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return "" if value is None else value
     formula = value.lstrip().startswith(("=", "+", "-", "@")) or value.startswith(("\t", "\r"))

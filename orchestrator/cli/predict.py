@@ -1,0 +1,113 @@
+"""``ablate predict``: a trained row on anyone's recordings."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import completion
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.errors import Interrupted, RequestError
+from orchestrator.printable import clean
+
+
+class Form(StrEnum):
+    """How answers are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("predict")(predict)
+
+
+def predict(
+    study: Annotated[
+        str,
+        typer.Option(
+            "--study", help="A study file or a study's name.", autocompletion=completion.studies
+        ),
+    ],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings, or folders.", metavar="FILE...")
+    ] = None,
+    row: Annotated[
+        str | None,
+        typer.Option(
+            "--row",
+            help="Which row; needed where there are several.",
+            autocompletion=completion.rows,
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="Also the course, segment by segment.")
+    ] = False,
+    form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.TABLE,
+    to: Annotated[
+        Path | None, typer.Option("--export", help="Write the networks and a card to this folder.")
+    ] = None,
+    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")] = None,
+) -> None:
+    """Say which emotion a trained row hears in recordings. Folders are searched to the bottom.
+
+    Exit code 1: some files could not be used; they are named at the end.
+    """
+    from orchestrator import model_card
+    from orchestrator import predict as trained
+    from orchestrator.cluster import cpu_count
+    from orchestrator.ledger import Ledger
+    from orchestrator.report import predict as view
+    from orchestrator.report.text import console_for, progress
+    from orchestrator.status import status
+    from orchestrator.study import read_study
+
+    name = study
+    if Path(study).suffix in (".yaml", ".yml") or Path(study).is_file():
+        name = read_study(Path(study)).name
+    ledger = Ledger.look(store, needed=True)
+    asked = status(ledger, name)[0].asked
+    if not files and to is None:
+        raise RequestError("`ablate predict` needs FILE... or `--export FOLDER`.")
+    paths = trained.recordings(files) if files else ()
+    ensemble = trained.assemble(ledger, asked, trained.choose_row(asked, row))
+    for note in ensemble.notes:
+        print(clean(note), file=sys.stderr)
+    if to is not None:
+        written = model_card.export(ledger, ensemble, to)
+        print(f"Wrote {len(written)} files to {to}; README.md says what they are.", file=sys.stderr)
+    if not files:
+        return
+    found, unusable = list[trained.Prediction](), list[trained.Unusable]()
+    try:
+        with progress("listening") as count:
+            for answer in trained.predict(ensemble, paths, threads=cpus or cpu_count(), tell=count):
+                if isinstance(answer, trained.Unusable):
+                    unusable.append(answer)
+                else:
+                    found.append(answer)
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted. Nothing was changed.") from None
+    if form is Form.JSON:
+        print(json.dumps(view.record(ensemble, found, unusable, segments=segments), indent=2))
+    elif form is Form.CSV:
+        print(view.csv_text(ensemble, found, segments=segments), end="")
+    elif found:
+        view.show(console_for(), ensemble, found, segments=segments)
+    sys.stdout.flush()
+    for voice, what in (
+        ("held out", "are of the study's corpus: only networks that never met the speaker voted"),
+        ("trained on", "are TRAINING SPEECH of every network: the answer proves nothing"),
+    ):
+        if number := sum(p.voice == voice for p in found):
+            print(f"{number} of {len(paths)} files {what}.", file=sys.stderr)
+    for bad in unusable:
+        print(clean(f"unusable: {bad.path}: {bad.reason}"), file=sys.stderr)
+    if unusable:
+        raise typer.Exit(1)
