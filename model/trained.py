@@ -28,7 +28,7 @@ def trained(
     if not system.network:
         raise ModelError(
             f"`model` must be a network to be asked again, but is `{config.model}` instead: "
-            f"of {system.title} the decisions are kept, and no machine that gives new ones."
+            "choose a row of another model."
         )
     network = build(config, len(weights["mean_F"]), classes, nodes)
     try:

@@ -39,3 +39,19 @@ def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:
             "program, and runs on this machine only. Build its features first, with "
             "`ablate features build STUDY --allow-config`."
         )
+
+
+def is_file(study: str) -> bool:
+    """Whether a STUDY of the command line is a file; else it is a study's name."""
+    return Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()
+
+
+def study_name(study: str | None) -> str | None:
+    """The name of a STUDY that was given as a file or by its name.
+
+    Raises:
+        RequestError: the file is no study.
+    """
+    from orchestrator.study import read_study
+
+    return read_study(Path(study)).name if study is not None and is_file(study) else study

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.cli.report import by_name
 from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
@@ -65,14 +66,9 @@ def predict(
     from orchestrator.ledger import Ledger
     from orchestrator.report import predict as view
     from orchestrator.report.text import console_for, progress
-    from orchestrator.status import status
-    from orchestrator.study import read_study
 
-    name = study
-    if Path(study).suffix in (".yaml", ".yml") or Path(study).is_file():
-        name = read_study(Path(study)).name
     ledger = Ledger.look(store, needed=True)
-    asked = status(ledger, name)[0].asked
+    (asked,) = by_name(study, ledger)
     if not files and to is None:
         raise RequestError("`ablate predict` needs FILE... or `--export FOLDER`.")
     paths = trained.recordings(files) if files else ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption, is_file
 from orchestrator.errors import LackError, RequestError
 from orchestrator.printable import clean_lines
 
@@ -90,9 +90,10 @@ def report(
 
 def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Asked]":
     """Every study that declares it: from ./studies if there, else from the store."""
+    from orchestrator.status import newest_snapshots
     from orchestrator.study import read_study
 
-    newest = _newest(ledger)
+    newest = newest_snapshots(ledger)
     studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
     wanted = [s for s in studies if (s.table, s.figure) == (table, figure)]
     found = {s.name: _asked(s, ledger, newest) for s in wanted}
@@ -127,21 +128,13 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
 def by_name(study: str, ledger: "Ledger") -> "list[Asked]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
+    from orchestrator.status import newest_snapshots
     from orchestrator.study import read_study
 
-    path = Path(study)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return [_asked(read_study(path), ledger, _newest(ledger))]
-    newest = _newest(ledger)
+    newest = newest_snapshots(ledger)
+    if is_file(study):
+        return [_asked(read_study(Path(study)), ledger, newest)]
     if study in newest:
         return [newest[study]]
     hint = nearest(study, newest) if newest else "None has run yet."
     raise RequestError(f"No study `{study}` has run in this store. {hint}")
-
-
-def _newest(ledger: "Ledger") -> "dict[str, Asked]":
-    """The newest snapshot of each study."""
-    newest: dict[str, Asked] = {}
-    for asked in ledger.snapshots():
-        newest.setdefault(asked.study, asked)
-    return newest

@@ -2,13 +2,12 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption, study_name
 
 
 def register(app: typer.Typer) -> None:
@@ -35,11 +34,8 @@ def status(
     from orchestrator.report import studies as view
     from orchestrator.report.text import console_for
     from orchestrator.status import status as where_studies_stand
-    from orchestrator.study import read_study
 
-    name = study
-    if study is not None and (Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()):
-        name = read_study(Path(study)).name
+    name = study_name(study)
     found = where_studies_stand(Ledger.look(store, needed=True), name)
     if as_json:
         print(json.dumps(view.records(found), indent=2))
@@ -69,11 +65,8 @@ def watch(
     from orchestrator.ledger import Ledger
     from orchestrator.report import watch as view
     from orchestrator.report.text import console_for
-    from orchestrator.study import read_study
 
-    name = study
-    if study is not None and (Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()):
-        name = read_study(Path(study)).name
+    name = study_name(study)
     ledger = Ledger.look(store, needed=True)
     try:
         failed = view.watch(console_for(), ledger, name, every)

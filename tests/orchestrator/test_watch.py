@@ -95,6 +95,8 @@ def test_a_terminal_of_30_columns_is_kept_to(trained_store: Path, extra: dict[st
     os.close(ours)
     assert process.wait(timeout=60) == 0
     assert b"4 of 4 trials done" in text
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).splitlines()
+    assert max(map(len, lines)) <= 30, lines
     if "NO_COLOR" in extra:  # bold and dim are no colours
         assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", text)
     if "TERM" in extra:
