@@ -99,7 +99,7 @@ def flips(found: Comparison, limit: int) -> Table:
             f"Gained less lost: {plus_minus(found.balance)} percent of utterances (the difference "
             "in WA; new speakers, corrected t over held-out groups).",
             *(
-                (f"{len(found.flips) - limit} more: `--limit`.",)
+                (f"{len(found.flips) - limit} more: `--limit {len(found.flips)}` lists all.",)
                 if len(found.flips) > limit
                 else ()
             ),
