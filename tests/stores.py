@@ -68,7 +68,8 @@ def made(
             study="made", question="Which is better?", table=7, figure=None, corpus="tones",
             profile="quick", reading="as-written", classes=EMOTIONS, utterances=32 * folds,
             rows=tuple(
-                AskedRow(name=name, reading="as-written", paper={}) for name in rows
+                AskedRow(name=name, reading="as-written", paper={}, settings=dict(own))
+                for name, own in rows.items()
             ),
             folds=asked_folds, seeds=seeds, trials=tuple(trials), comparable=False,
             reference=next(iter(rows)), claim=None,
