@@ -53,6 +53,7 @@ FLOORS = {
         "verify": 12,
         "report.rows": 12,
         "report.text": 13,
+        "report.latex": 13,
         "report.live": 14,
         "report.corpora": 14,
         "report.figures": 14,

@@ -24,6 +24,7 @@ class Form(StrEnum):
 
     RICH = "rich"
     MARKDOWN = "markdown"
+    LATEX = "latex"
     CSV = "csv"
     JSON = "json"
 
@@ -56,6 +57,7 @@ def report(
     """Print a measured table beside the paper's."""
     from orchestrator.ledger import Ledger
     from orchestrator.report import rows, text
+    from orchestrator.report.latex import latex
     from orchestrator.summary import summarise
 
     if sum(given is not None for given in (study, table, figure)) != 1:
@@ -75,6 +77,8 @@ def report(
         print(text.json_text(summaries), end="")
     elif form is Form.CSV:
         print(text.csv_text(summaries), end="")
+    elif form is Form.LATEX:
+        print(latex([t for s in summaries for t in rows.tables(s, details=details)]), end="")
     elif form is Form.MARKDOWN:
         tables = [t for s in summaries for t in rows.tables(s, details=details)]
         print("\n".join(text.markdown(t) for t in tables), end="")
