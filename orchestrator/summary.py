@@ -234,8 +234,8 @@ class _Units:
         """All utterances in one matrix."""
         if not self._counts:
             return None
-        each = [_added(counts) for _, counts in sorted(self._counts.items())]
-        whole = _added(each)
+        each = [added(counts) for _, counts in sorted(self._counts.items())]
+        whole = added(each)
         ends = clustered_bootstrap(each)
         (wa_low, wa_high), (ua_low, ua_high) = ends or ((None, None), (None, None))
         return Pooled(
@@ -264,7 +264,7 @@ class _Units:
         return Pair(wa=mean(list(found["wa"].values())), ua=mean(list(found["ua"].values())))
 
 
-def _added(
+def added(
     confusions: Sequence[tuple[tuple[int, ...], ...]],
 ) -> tuple[tuple[int, ...], ...]:
     """Several squares of counts as one."""

@@ -13,6 +13,9 @@ from orchestrator.ledger import Failure, Flight, Ledger, Outcome
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import State, TrialStatus, trial_status
 
+SHOWN = 12
+"""Hex digits of an ID that are printed: enough to name a trial."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stands:
@@ -54,6 +57,17 @@ class TrialRecord:
     def state(self) -> State:
         """done, failed, in flight, to do."""
         return self.status.state
+
+    @property
+    def again(self) -> str:
+        """The command that trains it, or trains it again."""
+        study = self.stands[0].study if self.stands else "STUDY"
+        return command(self.id, done=self.outcome is not None, study=study)
+
+
+def command(id: str, *, done: bool, study: str) -> str:
+    """What trains a trial: once more beside its record if it is done, else with its study."""
+    return f"ablate rerun {id[:SHOWN]}" if done else f"ablate run studies/{study}.yaml"
 
 
 def read(ledger: Ledger, id: str) -> TrialRecord:

@@ -41,6 +41,7 @@ FLOORS = {
         "status": 9,
         "sweep": 9,
         "trial_record": 10,
+        "behind": 11,
         "comparison": 9,
         "plan": 8,
         "worker": 10,

@@ -11,9 +11,9 @@ from model.metrics import ua, wa
 from orchestrator.ledger import Failure, Outcome, Scores
 from orchestrator.printable import clean, clean_lines
 from orchestrator.report.rows import DASH, percent
-from orchestrator.report.studies import SHOWN, held, holder_json, moment, where
+from orchestrator.report.studies import held, holder_json, moment, where
 from orchestrator.report.text import duration, print_columns, print_pairs
-from orchestrator.trial_record import KeptFile, TrialRecord
+from orchestrator.trial_record import SHOWN, KeptFile, TrialRecord
 
 
 def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
@@ -39,16 +39,8 @@ def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
         "files": [asdict(file) for file in files],
         "failures": [asdict(failure) for failure in trial.failures],
         "alarms": list(trial.alarms),
-        "again": again(trial),
+        "again": trial.again,
     }
-
-
-def again(trial: TrialRecord) -> str:
-    """The command that trains it, or trains it again."""
-    if trial.outcome is not None:
-        return f"ablate rerun {trial.id[:SHOWN]}"
-    study = trial.stands[0].study if trial.stands else "STUDY"
-    return f"ablate run studies/{study}.yaml"
 
 
 def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
@@ -74,7 +66,7 @@ def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> Non
     for alarm in trial.alarms:
         console.print(Text(clean(f"another record with other numbers: {alarm}"), "bold red"))
     console.print()
-    print_pairs(console, [("again", again(trial)), ("log", f"ablate logs {trial.id[:SHOWN]}")])
+    print_pairs(console, [("again", trial.again), ("log", f"ablate logs {trial.id[:SHOWN]}")])
 
 
 def _show_outcome(console: Console, outcome: Outcome, files: Sequence[KeptFile]) -> None:
@@ -149,7 +141,7 @@ def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
     elif trial.state == "in flight":
         console.print("No epoch is finished yet.")
     elif not trial.failures:
-        console.print(f"It has not been trained yet: `{again(trial)}` does.")
+        console.print(f"It has not been trained yet: `{trial.again}` does.")
 
 
 def _print_failure(console: Console, number: int, total: int, failure: Failure) -> None:
