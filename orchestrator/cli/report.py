@@ -24,6 +24,8 @@ class Form(StrEnum):
 
     RICH = "rich"
     MARKDOWN = "markdown"
+    LATEX = "latex"
+    HTML = "html"
     CSV = "csv"
     JSON = "json"
 
@@ -56,6 +58,7 @@ def report(
     """Print a measured table beside the paper's."""
     from orchestrator.ledger import Ledger
     from orchestrator.report import rows, text
+    from orchestrator.report.latex import latex
     from orchestrator.summary import summarise
 
     if sum(given is not None for given in (study, table, figure)) != 1:
@@ -65,16 +68,23 @@ def report(
     by_number = study is None
     ledger = Ledger.look(store, needed=not (by_number and STUDIES.is_dir()))
     found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
-    summaries = []
+    summaries, outcomes = [], {}
     for asked in found:
         ids = [trial.id for trial in asked.trials]
-        summaries.append(summarise(asked, ledger.outcomes(ids), ledger.alarms(ids)))
+        outcomes[asked.study] = ledger.outcomes(ids)
+        summaries.append(summarise(asked, outcomes[asked.study], ledger.alarms(ids)))
     if by_number:  # studies that never ran are shown when none did: a table of dashes
         summaries = [s for s in summaries if any(row.n for row in s.rows)] or summaries
     if form is Form.JSON:
         print(text.json_text(summaries), end="")
     elif form is Form.CSV:
         print(text.csv_text(summaries), end="")
+    elif form is Form.HTML:
+        from orchestrator.report.html.page import page, shown
+
+        print(page([shown(ledger, s, outcomes[s.asked.study]) for s in summaries]), end="")
+    elif form is Form.LATEX:
+        print(latex([t for s in summaries for t in rows.tables(s, details=details)]), end="")
     elif form is Form.MARKDOWN:
         tables = [t for s in summaries for t in rows.tables(s, details=details)]
         print("\n".join(text.markdown(t) for t in tables), end="")

@@ -3,6 +3,7 @@
 Scores are fractions inside and percent here. Every form carries corpus, profile and reading.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDif
 
 DASH = "–"
 PUBLISHED = "as published, not run here"
+_NUMBERED = re.compile(r"((?:Table|Figure) [0-9]+)\. ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,12 @@ class Table:
     footnotes: tuple[str, ...]
     headings: Mapping[int, str] = field(default_factory=dict)
     """Index of a row of ``cells`` -> the heading of the block that begins there."""
+
+    @property
+    def numbered(self) -> tuple[str, str]:
+        """``Table 1`` and the title behind it: a paper numbers its own tables."""
+        found = _NUMBERED.match(self.title)
+        return (found[1], self.title[found.end() :]) if found else ("", self.title)
 
 
 def table(summary: Summary, *, details: bool = False) -> Table:

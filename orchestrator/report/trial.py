@@ -111,20 +111,21 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         part = identity.get(key)
         if isinstance(part, Mapping) and key in part:  # what it is, then how it is set
             rest = {name: item for name, item in part.items() if name != key}
-            yield key, f"{_words(part[key])}, {_words(rest)}"
+            yield key, f"{words(part[key])}, {words(rest)}"
         elif part is not None:
-            yield key, _words(part)
+            yield key, words(part)
     for side in ("train", "a", "b"):
         if side in fold:
-            yield f"fold {side}", _words(fold[side])
+            yield f"fold {side}", words(fold[side])
     yield "seed", str(identity.get("seed", DASH))
 
 
-def _words(value: Any) -> str:
+def words(value: Any) -> str:
+    """A value of a configuration, without the braces of JSON."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_words(item)}" for key, item in sorted(value.items()))
+        return ", ".join(f"{key} {words(item)}" for key, item in sorted(value.items()))
     if isinstance(value, list):
-        return " ".join(map(_words, value)) or "none"
+        return " ".join(map(words, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
