@@ -121,22 +121,22 @@ def markdown(table: Table) -> str:
     """A GitHub-flavoured Markdown table with title and footnotes."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_marked, cells)) + " |"
+        return "| " + " | ".join(map(marked, cells)) + " |"
 
-    parts = [f"**{_marked(table.title)}**", "", _marked(table.subtitle), ""]
+    parts = [f"**{marked(table.title)}**", "", marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
     for index, row in enumerate(table.cells):
         if index in table.headings:
-            head = f"**{_marked(table.headings[index])}**"
+            head = f"**{marked(table.headings[index])}**"
             parts.append("| " + " | ".join([head, *[""] * (len(row) - 1)]) + " |")
         parts.append(line(row))
-    parts += ["", *(f"- {_marked(note)}" for note in table.footnotes)]
+    parts += ["", *(f"- {marked(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
     return clean(text).translate(_MARKUP)
 
