@@ -243,7 +243,9 @@ def _cell(cell: str, head: str, numeric: bool) -> Markup:
     kind = "number" if numeric else "word"
     if not cell:
         kind += " empty"
-    return tag("td", _figure(cell), role="cell", class_=kind, data_head=head)
+    return tag(
+        "td", _figure(cell), role="cell", class_=kind, data_head=head.removesuffix(" ± 95 %")
+    )
 
 
 def _figure(cell: str) -> Child:
