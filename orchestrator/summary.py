@@ -147,7 +147,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
         outcomes: finished trials by id; those of other studies are ignored.
         alarms: records of trials that were finished twice with different numbers.
     """
-    current = {id: o for id, o in outcomes.items() if not is_stale(o)}
+    current = _current(outcomes)
     stale = outcomes.keys() - current.keys()
     units = {row.name: _Units(asked, row.name, current) for row in asked.rows}
     identical = _identical_seeds(asked, current)
@@ -192,6 +192,16 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
         claim=claim,
         reason=reason,
     )
+
+
+def uas(asked: Asked, outcomes: Mapping[str, Outcome]) -> "dict[str, BySpeaker]":
+    """The headline's UA of every row: row -> speaker -> seed -> score."""
+    current = _current(outcomes)
+    return {row.name: _Units(asked, row.name, current).by_speaker() for row in asked.rows}
+
+
+def _current(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    return {id: o for id, o in outcomes.items() if not is_stale(o)}
 
 
 def is_stale(outcome: Outcome) -> bool:
