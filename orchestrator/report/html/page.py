@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from orchestrator.behind import RowBehind, rows_behind
+from orchestrator.effects import effects
+from orchestrator.errors import RequestError
 from orchestrator.ledger import Ledger, Outcome
 from orchestrator.report.html.behind import note, panel, scrolling
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
@@ -33,6 +35,8 @@ class Shown:
     behind: tuple[RowBehind, ...]
     epochs: int
     """In all of its finished trainings."""
+    picture: Markup | None = None
+    """Of a study that spans widths or axes, as the figures of the paper are drawn."""
 
     @property
     def curves(self) -> bool:
@@ -45,7 +49,26 @@ def shown(ledger: Ledger, summary: Summary, outcomes: Mapping[str, Outcome]) -> 
     epochs = sum(outcome.epochs for outcome in outcomes.values())
     histories = epochs <= MOST_EPOCHS
     behind = rows_behind(ledger, summary.asked, outcomes, histories=histories)
-    return Shown(summary=summary, behind=behind, epochs=epochs)
+    picture = _picture(summary, outcomes)
+    return Shown(summary=summary, behind=behind, epochs=epochs, picture=picture)
+
+
+def _picture(summary: Summary, outcomes: Mapping[str, Outcome]) -> Markup | None:
+    from orchestrator.report.figures.axes import axes
+    from orchestrator.report.figures.canvas import svg_text
+    from orchestrator.report.figures.sweep import is_sweep, sweep
+
+    asked = summary.asked
+    if not any(row.n for row in summary.rows):
+        return None
+    if is_sweep(asked):
+        return Markup(svg_text(sweep(summary)))
+    if asked.axes:
+        try:
+            return Markup(svg_text(axes(effects(asked, outcomes), summary)))
+        except RequestError:
+            return None  # more axes than a picture bears
+    return None
 
 
 def page(studies: Sequence[Shown]) -> str:
@@ -100,6 +123,7 @@ def _study(index: int, found: Shown) -> Markup:
     return tag(
         "section",
         _heading(asked, headline, place),
+        scrolling(found.picture, headline.title, kind="picture") if found.picture else None,
         _table(headline, found, place),
         tag("ul", map(note, headline.footnotes), _curves_note(found), class_="notes"),
         tag("div", (_more(t, _title(t, headline)) for t in more), class_="more"),
