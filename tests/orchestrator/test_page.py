@@ -163,7 +163,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with a figure of the paper."""
     folder = tmp_path_factory.mktemp("sweep")
     rows = {f"{n} x {h}": {"layers": n, "hidden": h} for n in (4, 5) for h in (64, 128)}
-    made = stores.made(folder / "store", rows, table=None, figure=2, axes=("layers", "hidden"))
+    made = stores.made(
+        folder / "store", rows, table=None, figure=2, axes=("layers", "hidden"), corpus="demo"
+    )
     (folder / "page.html").write_text(text_of(made), encoding="utf-8")
     return folder / "page.html"
 
