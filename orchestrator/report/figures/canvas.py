@@ -12,7 +12,7 @@ import re
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from html import escape
@@ -70,14 +70,18 @@ STYLE = {
 DPI = 160
 
 
-def refuse_no_picture(path: Path) -> None:
+def refuse_no_picture(path: Path, *, also: Sequence[str] = ()) -> None:
     """Look at where a picture is to go before anything is computed.
+
+    Args:
+        path: where.
+        also: endings of what may be written there instead of a picture.
 
     Raises:
         RequestError: no such format or folder.
     """
-    known = ", ".join(f"`{known}`" for known in FORMATS)
-    if path.suffix.lower() not in FORMATS:
+    known = ", ".join(f"`{known}`" for known in (*also, *FORMATS))
+    if path.suffix.lower() not in (*also, *FORMATS):
         found = f"`{path.suffix}`" if path.suffix else "nothing"
         raise RequestError(f"`--output` must end in one of {known}, but ends in {found} instead.")
     if path.is_dir():
@@ -95,9 +99,19 @@ def drawn(build: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(build)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _style():
-            return build(*args, **kwargs)
+            figure = build(*args, **kwargs)
+            _settle(figure)
+            return figure
 
     return in_style
+
+
+def _settle(figure: Figure) -> None:
+    """Lay out now, and once: the solver's last bits change from time to time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        panel.set_position([round(edge, 6) for edge in panel.get_position(original=True).bounds])
 
 
 def blank(

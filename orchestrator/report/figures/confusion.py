@@ -94,7 +94,7 @@ def _matrix(panel: Panel, pooled: Pooled, classes: Sequence[str], cell: float) -
             continue
         for x, count in enumerate(row):
             colour = "white" if shares[y][x] > 0.55 else INK
-            panel.text(x, y - 0.12, f"{100 * shares[y][x]:.0f}", ha="center", va="center",
+            panel.text(x, y - 0.12, f"{100 * count / sum(row):.0f}", ha="center", va="center",
                        color=colour, size=small)  # fmt: skip
             panel.text(x, y + 0.25, str(count), ha="center", va="center", color=colour,
                        size=small - 2.2)  # fmt: skip
