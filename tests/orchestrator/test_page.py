@@ -13,11 +13,11 @@ import pytest
 import stores
 from browser import CHROMIUM, Browser
 from orchestrator.ledger import Ledger
+from orchestrator.measured import measure
 from orchestrator.report.html import page as module
 from orchestrator.report.html.page import page, shown
 from orchestrator.report.rows import table
 from orchestrator.snapshot import Asked, AskedRow
-from orchestrator.summary import Summary, summarise
 
 HOSTILE = (
     '<script>alert(1)</script>" onmouseover="alert(2)',
@@ -37,16 +37,8 @@ def study(root: Path, names: tuple[str, ...] = (), **changes: object) -> tuple[L
     )  # fmt: skip
 
 
-def summary_of(ledger: Ledger, asked: Asked) -> Summary:
-    return summarise(asked, ledger.outcomes(trial.id for trial in asked.trials))
-
-
 def text_of(*studies: tuple[Ledger, Asked]) -> str:
-    found = []
-    for ledger, asked in studies:
-        outcomes = ledger.outcomes(trial.id for trial in asked.trials)
-        found.append(shown(ledger, summarise(asked, outcomes), outcomes))
-    return page(found)
+    return page([shown(measure(ledger, asked)) for ledger, asked in studies])
 
 
 class Parsed(HTMLParser):
@@ -73,7 +65,7 @@ def test_the_page_says_what_the_table_says(tmp_path: Path) -> None:
     ledger, asked = study(tmp_path)
     said = " ".join(" ".join(Parsed(text_of((ledger, asked))).words).replace("−", "-").split())
     said = re.sub(r"\s+(?=±)", " ", said)
-    found = table(summary_of(ledger, asked))
+    found = table(measure(ledger, asked).summary)
     for cell in (*found.numbered, found.banner, *(c for row in found.cells for c in row)):
         assert cell in said
     for fact in ("corpus demo", "profile quick", "reading as-written"):

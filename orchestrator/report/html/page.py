@@ -7,14 +7,15 @@ hold to (a content security policy by digest); without a script only sorting and
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from orchestrator.behind import RowBehind, rows_behind
-from orchestrator.effects import effects
 from orchestrator.errors import RequestError
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.measured import Measured
+from orchestrator.report.figures.canvas import svg_text
+from orchestrator.report.figures.pictures import PICTURES, fitting
 from orchestrator.report.html.behind import note, panel, scrolling
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import Forest
@@ -44,31 +45,22 @@ class Shown:
         return self.epochs <= MOST_EPOCHS
 
 
-def shown(ledger: Ledger, summary: Summary, outcomes: Mapping[str, Outcome]) -> Shown:
+def shown(study: Measured) -> Shown:
     """Read what stands behind a study's rows."""
-    epochs = sum(outcome.epochs for outcome in outcomes.values())
-    histories = epochs <= MOST_EPOCHS
-    behind = rows_behind(ledger, summary.asked, outcomes, histories=histories)
-    picture = _picture(summary, outcomes)
-    return Shown(summary=summary, behind=behind, epochs=epochs, picture=picture)
+    epochs = sum(outcome.epochs for outcome in study.outcomes.values())
+    behind = rows_behind(study.ledger, study.asked, study.outcomes, histories=epochs <= MOST_EPOCHS)
+    return Shown(summary=study.summary, behind=behind, epochs=epochs, picture=_picture(study))
 
 
-def _picture(summary: Summary, outcomes: Mapping[str, Outcome]) -> Markup | None:
-    from orchestrator.report.figures.axes import axes
-    from orchestrator.report.figures.canvas import svg_text
-    from orchestrator.report.figures.sweep import is_sweep, sweep
-
-    asked = summary.asked
-    if not any(row.n for row in summary.rows):
+def _picture(study: Measured) -> Markup | None:
+    """Figure 2, or the axes of a grid; the rows of any other study stand in the table itself."""
+    name = fitting(study.asked)
+    if name == "forest" or not study.outcomes:
         return None
-    if is_sweep(asked):
-        return Markup(svg_text(sweep(summary)))
-    if asked.axes:
-        try:
-            return Markup(svg_text(axes(effects(asked, outcomes), summary)))
-        except RequestError:
-            return None  # more axes than a picture bears
-    return None
+    try:
+        return Markup(svg_text(PICTURES[name].draw(study, None)))
+    except RequestError:
+        return None  # more axes than a picture bears
 
 
 def page(studies: Sequence[Shown]) -> str:
