@@ -57,7 +57,7 @@ def _json(studies: Sequence[Measured], details: bool) -> str:
 
 
 def _html(studies: Sequence[Measured], details: bool) -> str:
-    return page([shown(study.ledger, study.summary, study.outcomes) for study in studies])
+    return page([shown(study) for study in studies])
 
 
 FORMS: Mapping[str, Form] = {

@@ -169,9 +169,9 @@ def _command(line: str) -> Markup:
     return tag("span", tag("code", line), button, class_="command")
 
 
-def scrolling(table: Markup, name: str) -> Markup:
-    """A table that scrolls in itself where it is wider than the page, by keys as well."""
-    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=name)
+def scrolling(wide: Markup, name: str, kind: str = "scroll") -> Markup:
+    """A table or picture that scrolls in itself where it is wider than the page, by keys too."""
+    return tag("div", wide, class_=kind, tabindex="0", role="region", aria_label=name)
 
 
 def note(line: str) -> Markup:

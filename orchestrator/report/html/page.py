@@ -7,12 +7,15 @@ hold to (a content security policy by digest); without a script only sorting and
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from orchestrator.behind import RowBehind, rows_behind
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.errors import RequestError
+from orchestrator.measured import Measured
+from orchestrator.report.figures.canvas import svg_text
+from orchestrator.report.figures.pictures import PICTURES, fitting
 from orchestrator.report.html.behind import note, panel, scrolling
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import Forest
@@ -33,6 +36,8 @@ class Shown:
     behind: tuple[RowBehind, ...]
     epochs: int
     """In all of its finished trainings."""
+    picture: Markup | None = None
+    """Of a study that spans widths or axes, as the figures of the paper are drawn."""
 
     @property
     def curves(self) -> bool:
@@ -40,12 +45,22 @@ class Shown:
         return self.epochs <= MOST_EPOCHS
 
 
-def shown(ledger: Ledger, summary: Summary, outcomes: Mapping[str, Outcome]) -> Shown:
+def shown(study: Measured) -> Shown:
     """Read what stands behind a study's rows."""
-    epochs = sum(outcome.epochs for outcome in outcomes.values())
-    histories = epochs <= MOST_EPOCHS
-    behind = rows_behind(ledger, summary.asked, outcomes, histories=histories)
-    return Shown(summary=summary, behind=behind, epochs=epochs)
+    epochs = sum(outcome.epochs for outcome in study.outcomes.values())
+    behind = rows_behind(study.ledger, study.asked, study.outcomes, histories=epochs <= MOST_EPOCHS)
+    return Shown(summary=study.summary, behind=behind, epochs=epochs, picture=_picture(study))
+
+
+def _picture(study: Measured) -> Markup | None:
+    """Figure 2, or the axes of a grid; the rows of any other study stand in the table itself."""
+    name = fitting(study.asked)
+    if name == "forest" or not study.outcomes:
+        return None
+    try:
+        return Markup(svg_text(PICTURES[name].draw(study, None)))
+    except RequestError:
+        return None  # more axes than a picture bears
 
 
 def page(studies: Sequence[Shown]) -> str:
@@ -100,6 +115,7 @@ def _study(index: int, found: Shown) -> Markup:
     return tag(
         "section",
         _heading(asked, headline, place),
+        scrolling(found.picture, headline.title, kind="picture") if found.picture else None,
         _table(headline, found, place),
         tag("ul", map(note, headline.footnotes), _curves_note(found), class_="notes"),
         tag("div", (_more(t, _title(t, headline)) for t in more), class_="more"),
@@ -243,7 +259,9 @@ def _cell(cell: str, head: str, numeric: bool) -> Markup:
     kind = "number" if numeric else "word"
     if not cell:
         kind += " empty"
-    return tag("td", _figure(cell), role="cell", class_=kind, data_head=head)
+    return tag(
+        "td", _figure(cell), role="cell", class_=kind, data_head=head.removesuffix(" ± 95 %")
+    )
 
 
 def _figure(cell: str) -> Child:
