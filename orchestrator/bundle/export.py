@@ -27,8 +27,6 @@ from orchestrator.report.forms import FORMS
 from orchestrator.report.rows import banner, label, protocol_line
 from orchestrator.report.text import marked
 
-MOST_ROWS = 30
-"""Of more rows, pictures that have a panel a row are left out: `ablate report --row` draws one."""
 SCRIPT = "recompute.py"
 
 
@@ -92,7 +90,7 @@ def _contents(study: Measured) -> Iterator[tuple[str, bytes]]:
     asked, rows = study.asked, study.behind()
     for form in FORMS.values():
         yield f"table{form.ending}", form.write([study], True).encode()
-    for name in _pictures(study):
+    for name in all_fitting(asked):
         figure = PICTURES[name].draw(study, None)
         for ending in FORMATS:
             yield f"figures/{name}{ending}", rendered(figure, ending[1:])
@@ -103,13 +101,6 @@ def _contents(study: Measured) -> Iterator[tuple[str, bytes]]:
     yield "provenance.json", _json(_provenance(study, rows))
     yield SCRIPT, (packaged("orchestrator.bundle") / SCRIPT).read_bytes()
     yield "README.md", _readme(study).encode()
-
-
-def _pictures(study: Measured) -> list[str]:
-    found = all_fitting(study.asked)
-    if len(study.asked.rows) > MOST_ROWS:
-        found = [name for name in found if not PICTURES[name].of_a_row]
-    return found
 
 
 def _json(value: Any) -> bytes:
@@ -222,9 +213,6 @@ def _readme(study: Measured) -> str:
     n, missing = (sum(getattr(row, key) for row in summary.rows) for key in ("n", "missing"))
     warning = [f"**{banner(asked)}**"] if banner(asked) else []
     warning += [f"- {marked(note)}" for note in asked.notes]
-    figures = ", ".join(_pictures(study))
-    if len(asked.rows) > MOST_ROWS:
-        figures += f" (of more than {MOST_ROWS} rows, `ablate report --row` draws the others)"
     return README.format(
         title=marked(f"{label(asked)}. {asked.question or asked.study}"),
         study=marked(asked.study),
@@ -233,7 +221,7 @@ def _readme(study: Measured) -> str:
         trainings=f"{n} trainings are in it"
         + (f"; **{missing} are missing**, and every form says so." if missing else ": all."),
         tables="\n".join(f"| `table{f.ending}` | {ABOUT[f.ending]} |" for f in FORMS.values()),
-        figures=figures,
+        figures=", ".join(all_fitting(asked)),
         study_file="| `study.yaml` | the study file |\n" if asked.text else "",
         run="study.yaml" if asked.text else "STUDY",
         lacks="" if asked.text else " (the version that ran it kept no study file)",

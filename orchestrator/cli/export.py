@@ -1,12 +1,13 @@
 """``ablate export``: a study as a folder to take away."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from orchestrator.cli.report import by_name
 from orchestrator.printable import clean
 
@@ -25,6 +26,7 @@ def export(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.", metavar="FOLDER")],
     store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
 ) -> None:
     """Write STUDY's tables, pictures, predictions and provenance, with a script that proves them.
 
@@ -44,5 +46,8 @@ def export(
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted. Nothing was written to {output}.") from None
     missing = sum(row.missing for row in found.summary.rows)
+    if as_json:
+        print(json.dumps({"folder": str(output), "files": names, "missing": missing}, indent=2))
+        return
     lacks = f" {missing} trainings are missing in it." if missing else ""
     print(clean(f"Wrote {len(names)} files to {output}; README.md says what they are.{lacks}"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption, is_file
 from orchestrator.errors import LackError, RequestError
 from orchestrator.printable import clean, clean_lines
@@ -48,7 +49,12 @@ def register(app: typer.Typer) -> None:
 
 def report(
     study: Annotated[
-        str | None, typer.Argument(help="A study file or the name of a study.", metavar="[STUDY]")
+        str | None,
+        typer.Argument(
+            help="A study file or the name of a study.",
+            metavar="[STUDY]",
+            autocompletion=completion.studies,
+        ),
     ] = None,
     table: Annotated[
         int | None, typer.Option("--table", help="A table of the paper.", metavar="N")
@@ -81,7 +87,13 @@ def report(
         typer.Option("--picture", help="What to draw; what fits the study by default."),
     ] = None,
     row: Annotated[
-        str | None, typer.Option("--row", help="Draw one row: curves, confusion.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--row",
+            help="Draw one row: curves, confusion.",
+            metavar="NAME",
+            autocompletion=completion.rows,
+        ),
     ] = None,
 ) -> None:
     """Print a measured table beside the paper's, or draw it."""

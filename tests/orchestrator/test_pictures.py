@@ -281,3 +281,28 @@ def test_two_studies_of_one_table_are_no_one_picture(tmp_path: Path) -> None:
     monkey = ("report", "--table", "7", "--store", tmp_path / "store", "-o", tmp_path / "a.png")
     told = ablate(*monkey, code=2)
     assert "`one`" in told and "`two`" in told and "name one" in told
+
+
+def test_more_rows_than_can_be_seen_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    rows = {f"row {n}": {"hidden": n + 1} for n in range(31)}
+    missing = [(name, fold, 0) for name in rows for fold in range(2)]
+    ledger, asked = stores.made(tmp_path / "store", rows, folds=2, missing=missing)
+    assert all_fitting(asked) == ["forest", "sweep", "axes"]
+    words = ("report", "made", "--store", ledger.root, "-o", tmp_path / "a.svg", "--picture")
+    told = ablate(*words, "curves", code=2)
+    assert "at most 30 rows, but `made` has 31 instead: `--row` names one." in told
+    assert "`row 3`" in ablate(*words, "curves", "--row", "row 3")
+    assert "No trial is finished yet" in (tmp_path / "a.svg").read_text()
+
+
+def test_a_grid_of_more_axes_than_can_be_seen_is_a_forest(tmp_path: Path) -> None:
+    keys = ("attention", "bigru", "residual", "fa_self", "stage_loss", "layer_norm")
+    rows = {
+        f"{bits:06b}": {key: bool(bits >> place & 1) for place, key in enumerate(keys)}
+        for bits in range(64)
+    }
+    missing = [(name, fold, 0) for name in rows for fold in range(2)]
+    _, asked = stores.made(tmp_path / "store", rows, folds=2, missing=missing, axes=keys)
+    assert fitting(asked) == "forest" and "axes" not in all_fitting(asked)
+    with pytest.raises(RequestError, match="at most 5 axes, but `made` spans 6 instead"):
+        PICTURES["axes"].refuse(asked)

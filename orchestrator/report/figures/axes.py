@@ -7,7 +7,16 @@ other axis, paired and with its interval: where all agree, nothing depends on an
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.effects import Axis, Dependence, Effects, Interaction, Label, Level
+from orchestrator.effects import (
+    Axis,
+    Dependence,
+    Effects,
+    Interaction,
+    Label,
+    Level,
+    axes_of,
+    refuse_no_grid,
+)
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import (
@@ -23,6 +32,7 @@ from orchestrator.report.figures.canvas import (
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
 from orchestrator.report.rows import label
+from orchestrator.snapshot import Asked
 from orchestrator.statistics import CONFIDENCE
 from orchestrator.summary import Interval, Summary
 
@@ -31,19 +41,24 @@ SIDE = 2.15
 """Inches of a panel's height."""
 
 
-@canvas.drawn
-def axes(effects: Effects, summary: Summary) -> Figure:
-    """Draw the effects of all axes and of every pair of them.
+def refuse_no_axes(asked: Asked) -> None:
+    """Look whether the rows of a study are a grid that can be seen at once.
 
     Raises:
-        RequestError: there are too many axes to be seen at once.
+        RequestError: they are none, or there are too many axes.
     """
-    asked, found = effects.asked, effects.axes
-    if len(found) > MOST_AXES:
+    refuse_no_grid(asked)
+    if len(axes_of(asked)) > MOST_AXES:
         raise RequestError(
-            f"`--picture axes` draws at most {MOST_AXES} axes, but `{asked.study}` spans "
-            f"{len(found)}: `--picture forest` draws its rows."
+            f"`--picture axes` must have at most {MOST_AXES} axes, but `{asked.study}` spans "
+            f"{len(axes_of(asked))} instead: `--picture forest` draws its rows."
         )
+
+
+@canvas.drawn
+def axes(effects: Effects, summary: Summary) -> Figure:
+    """Draw the effects of all axes and of every pair of them."""
+    asked, found = effects.asked, effects.axes
     done = any(row.n for row in summary.rows)
     title = f"{label(asked)}. {asked.question or asked.study}"
     caption = list(_caption(effects)) + remarks(summary)

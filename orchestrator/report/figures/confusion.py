@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from math import ceil
 
-from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, INK, Figure, Panel, wrap
@@ -11,8 +10,6 @@ from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remark
 from orchestrator.report.rows import first_letters, label
 from orchestrator.summary import Pooled, RowSummary, Summary
 
-MOST_ROWS = 30
-"""More matrices than these are no picture any more."""
 CELL = 0.52
 """Inches of a cell where there is room."""
 ALONE = 4.4
@@ -21,18 +18,9 @@ ALONE = 4.4
 
 @canvas.drawn
 def confusion(summary: Summary, row: str | None = None) -> Figure:
-    """Draw the matrix of one row, or of all rows beside each other.
-
-    Raises:
-        RequestError: no row is named, and there are too many.
-    """
+    """Draw the matrix of one row, or of all rows beside each other."""
     asked = summary.asked
     rows = [r for r in summary.rows if row in (None, r.name) and r.pooled is not None]
-    if len(rows) > MOST_ROWS:
-        raise RequestError(
-            f"`--picture confusion` draws at most {MOST_ROWS} rows, but `{asked.study}` has "
-            f"{len(rows)}: `--row NAME` names one."
-        )
     whose = f" of {row}" if row is not None else ""
     title = f"{label(asked)}. Held-out utterances{whose}: spoken and taken for"
     caption = [

@@ -10,15 +10,12 @@ from math import ceil
 from statistics import fmean
 
 from orchestrator.behind import Epoch, RowBehind
-from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
 from orchestrator.report.rows import label
 from orchestrator.snapshot import Asked
 
-MOST_ROWS = 30
-"""More rows than these are no picture any more."""
 TRAIN = "#c05236"
 LEAST_LOSS = 1e-4
 """Less is drawn as this: a logarithm has no 0."""
@@ -28,17 +25,8 @@ Curve = tuple[float, ...]
 
 @canvas.drawn
 def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
-    """Draw dev UA and loss by epoch, of one row or of several beside each other.
-
-    Raises:
-        RequestError: there are too many.
-    """
+    """Draw dev UA and loss by epoch, of one row or of several beside each other."""
     shown = [row for row in rows if any(trial.history for trial in row.trials)]
-    if len(shown) > MOST_ROWS:
-        raise RequestError(
-            f"`--picture curves` draws at most {MOST_ROWS} rows, but `{asked.study}` has "
-            f"{len(shown)}: `--row NAME` names one."
-        )
     whose = f" of {rows[0].name}" if len(rows) == 1 else ""
     title = f"{label(asked)}. Learning curves{whose}"
     caption = [

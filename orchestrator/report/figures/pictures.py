@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.effects import axes_of, effects, refuse_no_grid
+from orchestrator.effects import effects
 from orchestrator.errors import RequestError, nearest
 from orchestrator.measured import Measured
-from orchestrator.report.figures.axes import axes
+from orchestrator.report.figures.axes import axes, refuse_no_axes
 from orchestrator.report.figures.canvas import Figure
 from orchestrator.report.figures.confusion import confusion
 from orchestrator.report.figures.curves import curves
 from orchestrator.report.figures.forest import forest
-from orchestrator.report.figures.sweep import is_sweep, refuse_no_sweep, sweep
+from orchestrator.report.figures.sweep import refuse_no_sweep, sweep
 from orchestrator.snapshot import Asked
 
 
@@ -25,6 +25,8 @@ class Picture:
     """Raises RequestError for a study that has no such picture."""
     of_a_row: bool = False
     """Whether one row may be wanted."""
+    most_rows: int = 200
+    """More at once are no picture any more."""
 
 
 def _names(row: str | None) -> tuple[str, ...] | None:
@@ -36,28 +38,33 @@ PICTURES: Mapping[str, Picture] = {
     "sweep": Picture(lambda study, row: sweep(study.summary), refuse_no_sweep),
     "axes": Picture(
         lambda study, row: axes(effects(study.asked, study.outcomes), study.summary),
-        refuse_no_grid,
+        refuse_no_axes,
     ),
     "curves": Picture(
-        lambda study, row: curves(study.asked, study.behind(_names(row))), of_a_row=True
+        lambda study, row: curves(study.asked, study.behind(_names(row))),
+        of_a_row=True,
+        most_rows=30,
     ),
-    "confusion": Picture(lambda study, row: confusion(study.summary, row), of_a_row=True),
+    "confusion": Picture(
+        lambda study, row: confusion(study.summary, row), of_a_row=True, most_rows=30
+    ),
 }
 
 
 def fitting(asked: Asked) -> str:
     """The picture that shows what a study asks: Figure 2, a grid's axes, or its rows."""
-    if asked.figure is not None and is_sweep(asked):
-        return "sweep"
-    return "axes" if (asked.axes or asked.figure is not None) and axes_of(asked) else "forest"
+    if asked.figure is not None or asked.axes:
+        wanted = ("sweep", "axes") if asked.figure is not None else ("axes",)
+        return next((name for name in wanted if name in all_fitting(asked)), "forest")
+    return "forest"
 
 
 def all_fitting(asked: Asked) -> list[str]:
     """Every picture that the study has."""
     found = []
-    for name, picture in PICTURES.items():
+    for name in PICTURES:
         try:
-            picture.refuse(asked)
+            refuse_no_picture_of(asked, name, None)
         except RequestError:
             continue
         found.append(name)
@@ -81,5 +88,11 @@ def refuse_no_picture_of(asked: Asked, name: str, row: str | None) -> None:
         raise RequestError(
             f"`--row` must be a row of `{asked.study}`, but is `{row}` instead. "
             f"{nearest(row, names)}"
+        )
+    if row is None and len(names) > picture.most_rows:
+        remedy = "`--row` names one" if picture.of_a_row else "`-o FILE.html` shows them all"
+        raise RequestError(
+            f"`--picture {name}` must have at most {picture.most_rows} rows, but `{asked.study}` "
+            f"has {len(names)} instead: {remedy}."
         )
     picture.refuse(asked)
