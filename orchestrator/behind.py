@@ -7,6 +7,7 @@ is told and left out: the scores, which stand in the record, are whole.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from orchestrator.errors import DamageError
@@ -168,13 +169,19 @@ def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[Epoch, ...], str]:
         return tuple(_epoch(entry) for entry in entries), ""
     except DamageError as error:
         return (), str(error)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return (), "A `history.json` is not one that this program writes."
 
 
 def _epoch(entry: Mapping[str, Any]) -> Epoch:
-    halves = (
+    """Raises ValueError for what no training gives: a stranger's store could say anything."""
+    halves = [
         DevScore(float(half["ua"]), float(half["wa"]), float(half["loss"]))
         for half in (entry["a"], entry["b"])
-    )
-    return Epoch(int(entry["number"]), float(entry["loss"]), *halves)
+    ]
+    epoch = Epoch(int(entry["number"]), float(entry["loss"]), *halves)
+    shares = [share for half in halves for share in (half.ua, half.wa)]
+    losses = [epoch.loss, *(half.loss for half in halves)]
+    if not all(0 <= share <= 1 for share in shares) or not all(map(isfinite, losses)):
+        raise ValueError("a score must be a share and a loss a number")
+    return epoch

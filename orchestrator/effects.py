@@ -108,7 +108,8 @@ def refuse_no_grid(asked: Asked) -> None:
 
 def axes_of(asked: Asked) -> tuple[Axis, ...]:
     """The axes of the grid that the rows are; none where they are no whole grid."""
-    keys = asked.axes or tuple(_common_keys(asked.rows))
+    common = _common_keys(asked.rows)
+    keys = [key for key in asked.axes if key in common] or common
     found = []
     for key in keys:
         levels = dict.fromkeys(level(row.settings[key]) for row in asked.rows)

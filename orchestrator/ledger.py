@@ -625,22 +625,19 @@ def gathered_predictions(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = []
-    for values, blob in parts:
-        try:
-            table = pq.read_table(pa.BufferReader(blob)).select(
-                ["utterance", "segment", "speaker", "emotion", "choice", "epoch"]
-                + [f"p_{name}" for name in classes]
-            )
-        except (pa.ArrowException, OSError, KeyError):
-            raise DamageError(
-                "A `predictions.parquet` is not one that this program writes."
-            ) from None
-        for place, (name, value) in enumerate(values.items()):
-            table = table.add_column(place, name, pa.array([value] * len(table)))
-        tables.append(table)
+    names = ["utterance", "segment", "speaker", "emotion", "choice", "epoch"]
+    names += [f"p_{name}" for name in classes]
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.concat_tables(tables), sink, compression="zstd", write_page_checksum=True)
+    try:
+        tables = []
+        for values, blob in parts:
+            table = pq.read_table(pa.BufferReader(blob)).select(names)
+            for place, (name, value) in enumerate(values.items()):
+                table = table.add_column(place, name, pa.array([value] * len(table)))
+            tables.append(table)
+        pq.write_table(pa.concat_tables(tables), sink, compression="zstd", write_page_checksum=True)
+    except (pa.ArrowException, KeyError, TypeError):
+        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
     return bytes(sink.getvalue())
 
 

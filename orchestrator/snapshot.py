@@ -109,15 +109,23 @@ class Asked:
         """What ``to_json`` gave.
 
         Raises:
-            KeyError, TypeError: when it is not.
+            KeyError, TypeError, ValueError: when it is not.
         """
         claim = record["claim"]
+        if not {t["fold"] for t in record["trials"]} <= {f["index"] for f in record["folds"]}:
+            raise ValueError("a trial is of a fold that is not there")
         return cls(
             **{
                 **record,
                 "classes": tuple(record["classes"]),
                 "rows": tuple(
-                    AskedRow(**{**row, "blocks": tuple(row.get("blocks", ()))})
+                    AskedRow(
+                        **{
+                            **row,
+                            "blocks": tuple(row.get("blocks", ())),
+                            "settings": dict(row.get("settings", {})),
+                        }
+                    )
                     for row in record["rows"]
                 ),
                 "published": tuple(AskedRow(**row) for row in record.get("published", ())),
@@ -127,7 +135,8 @@ class Asked:
                 ),
                 "trials": tuple(AskedTrial(**t) for t in record["trials"]),
                 "notes": tuple(record.get("notes", ())),
-                "axes": tuple(record.get("axes", ())),
+                "axes": tuple(map(str, record.get("axes", ()))),
+                "text": str(record.get("text", "")),
                 "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
             }

@@ -367,9 +367,10 @@ def checked(row: str, what: str, printed: Any, computed: Any) -> Check:
     return row, what, printed, computed, printed == computed, 0.0
 
 
-def against_json(printed: Mapping[str, Any], study: Study) -> Iterator[Check]:
+def against_json(
+    printed: Mapping[str, Any], study: Study, found: Mapping[str, Any]
+) -> Iterator[Check]:
     """Every number of `table.json`, which has them in full."""
-    found = recomputed(study)
     for row in printed["rows"]:
         computed = found[row["name"]]
         for key, value in computed.items():
@@ -409,9 +410,10 @@ def against_records(provenance: Mapping[str, Any], study: Study) -> Iterator[Che
             yield checked(trial["row"], what, s["confusion"], recounted.get(key))
 
 
-def against_markdown(text: str, printed: Mapping[str, Any], study: Study) -> Iterator[Check]:
+def against_markdown(
+    text: str, printed: Mapping[str, Any], study: Study, found: Mapping[str, Any]
+) -> Iterator[Check]:
     """Every number of `table.md`, as it is rounded there."""
-    found = recomputed(study)
     for head, lines in tables_of(text):
         if "spoken" in head:
             yield from against_pooled(head, lines, printed, study, found)
@@ -565,10 +567,12 @@ def main() -> int:
     )
     predictions = pd.read_parquet(HERE / "predictions.parquet")
     study = Study(asked, predictions)
+    found = recomputed(study)
+    text = (HERE / "table.md").read_text(encoding="utf-8")
     checks = [
-        *against_json(printed, study),
+        *against_json(printed, study, found),
         *against_records(provenance, study),
-        *against_markdown((HERE / "table.md").read_text(encoding="utf-8"), printed, study),
+        *against_markdown(text, printed, study, found),
     ]
     for row, what, shown, computed, agrees, _ in checks:
         if "--each" in sys.argv[1:] or not agrees:

@@ -1,6 +1,8 @@
 """What stands behind a row is what its trials' records and files hold."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,3 +69,40 @@ def test_trials_of_an_earlier_meaning_are_missing_and_a_row_may_have_none(
     id = asked.trials[0].id
     row = rows_behind(ledger, asked, {id: stores.as_older(ledger, id)})[0]
     assert row.trials == () and len(row.missing) == 6 and row.configuration == {}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"number": 1, "loss": 1.0, "a": {"ua": 2.0, "wa": 0.5, "loss": 1.0}},
+        {"number": 1, "loss": float("inf"), "a": {"ua": 0.5, "wa": 0.5, "loss": 1.0}},
+        {"number": 1, "loss": 10**400, "a": {"ua": 0.5, "wa": 0.5, "loss": 1.0}},
+        {"number": 1, "loss": "high"},
+        [],
+    ],
+)
+def test_a_strangers_curve_that_no_training_gives_is_damage(
+    tmp_path: Path, entry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, asked = stores.made(tmp_path / "store", {"a": {}}, folds=2)
+    whole = {**entry, "b": entry.get("a")} if isinstance(entry, dict) else entry
+    blob = json.dumps([whole]).encode()
+    monkeypatch.setattr(Ledger, "read_file", lambda self, outcome, name: blob)
+    outcomes = ledger.outcomes(trial.id for trial in asked.trials)
+    (row,) = rows_behind(ledger, asked, outcomes)
+    assert all("not one that this program writes" in t.damage for t in row.trials)
+
+
+def test_a_strangers_snapshot_is_what_this_program_writes_or_damage(tmp_path: Path) -> None:
+    _, asked = stores.made(tmp_path / "store", {"a": {"hidden": 8}, "b": {"hidden": 9}}, folds=2)
+    record = json.loads(json.dumps(asked.to_json()))
+    assert Asked.from_json(record) == asked
+    for spoil in (
+        lambda r: r["rows"][0].update(settings=5),
+        lambda r: r["trials"][0].update(fold=7),
+        lambda r: r.update(axes=5),
+    ):
+        spoilt = json.loads(json.dumps(record))
+        spoil(spoilt)
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            Asked.from_json(spoilt)

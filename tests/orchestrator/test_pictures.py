@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -98,6 +99,7 @@ def test_names_in_any_script_are_text_and_nothing_else(hostile: Measured) -> Non
             assert row.replace(" ", "") in words.replace(" ", ""), (name, row)
         assert "\x1b" not in words and b"<script" not in canvas.rendered(figure, "svg")
         canvas.rendered(figure, "png")
+        canvas.rendered(figure, "pdf")
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
@@ -306,3 +308,12 @@ def test_a_grid_of_more_axes_than_can_be_seen_is_a_forest(tmp_path: Path) -> Non
     assert fitting(asked) == "forest" and "axes" not in all_fitting(asked)
     with pytest.raises(RequestError, match="at most 5 axes, but `made` spans 6 instead"):
         PICTURES["axes"].refuse(asked)
+
+
+@pytest.mark.parametrize("width", ["8", -1, 10**400, None, True, [8]])
+def test_a_strangers_widths_are_no_sweep(tmp_path: Path, width: Any) -> None:
+    rows = {"a": {"hidden": 8}, "b": {"hidden": 16}}
+    _, asked = stores.made(tmp_path / "store", rows, folds=2, figure=2, table=None)
+    odd = replace(asked, rows=(asked.rows[0], replace(asked.rows[1], settings={"hidden": width})))
+    assert "sweep" not in all_fitting(odd)
+    assert fitting(odd) in PICTURES

@@ -18,6 +18,7 @@ from orchestrator.effects import (
     refuse_no_grid,
 )
 from orchestrator.errors import RequestError
+from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import (
     DASHES,
@@ -182,7 +183,7 @@ def _legend(panel: Panel, axis: Axis) -> None:
 
 
 def _named(axis: Axis) -> str:
-    return axis.key.replace("_", " ")
+    return clean(axis.key.replace("_", " "))
 
 
 def _short(one: Label) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
 from orchestrator.report.rows import banner, protocol_line, shortcomings, warnings
@@ -68,7 +69,8 @@ def nothing_yet(figure: Figure, asked: Asked) -> None:
     """In place of a picture: that there is nothing to draw, and what would change that."""
     panel = figure.add_subplot()
     panel.set_axis_off()
-    said = f"No trial is finished yet.\n`ablate run studies/{asked.study}.yaml` trains them."
+    command = clean(f"`ablate run studies/{asked.study}.yaml` trains them.")
+    said = f"No trial is finished yet.\n{command}"
     panel.text(0.5, 0.5, said, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
 
 

@@ -13,6 +13,8 @@ from orchestrator.summary import Interval, RowSummary, Summary
 
 AXES = {"layers", "hidden"}
 HEIGHT = 2.9
+MOST = 1_000_000
+"""No width that is asked for is greater; a stranger's store could say anything."""
 
 Lines = Mapping[int | None, Mapping[int, str]]
 """Number of layers (None where rows do not set it) -> width -> row."""
@@ -33,13 +35,13 @@ def refuse_no_sweep(asked: Asked) -> None:
 
 def is_sweep(asked: Asked) -> bool:
     """Whether the rows differ in widths, and in nothing but layers beside them."""
-    points = [_point(row.settings) for row in asked.rows]
-    settings = [row.settings.keys() for row in asked.rows]
-    return (
-        all("hidden" in keys and keys <= AXES for keys in settings)
-        and len(set(points)) == len(points)
-        and len({width for _, width in points}) > 1
-    )
+    settings = [row.settings for row in asked.rows]
+    known = all("hidden" in one and one.keys() <= AXES for one in settings)
+    whole = all(type(n) is int and 0 < n <= MOST for one in settings for n in one.values())
+    if not known or not whole:
+        return False
+    points = [_point(one) for one in settings]
+    return len(set(points)) == len(points) and len({width for _, width in points}) > 1
 
 
 def _point(settings: Mapping[str, Any]) -> tuple[int | None, int | None]:
