@@ -148,6 +148,7 @@ class RayCluster:
         self._scratch = Path()
         self._room = Room(cpus=1, memory=MEMORY_PER_TRIAL)
         self._types: Sequence[Room] = ()
+        self._seen: Callable[[], bool] | None = None
         self.slots = 0
         self.device = "cpu"
         self.note = ""
@@ -227,28 +228,31 @@ class RayCluster:
         self.note = f"{sentence}: training on CPUs."
 
     def _check_store_everywhere(self) -> None:
-        """Each node reads back a nonce from the store, or nothing trains."""
+        """Each node reads back a nonce from the store, or nothing trains.
+
+        A cluster that was there before may grow, and a node that joins later has had no such
+        look: there the nonce stays while the run lasts, and every trial asks first.
+        """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         nodes = [n for n in ray.nodes() if n["Alive"]]
-        if len(nodes) < 2:
+        if len(nodes) < 2 and self._address is None:
             return
         marker = self._store / f".nonce-{secrets.token_hex(6)}"
         nonce = secrets.token_hex(16)
+        self._stack.callback(_remove, marker)
         replace_file(marker, nonce.encode())
-        try:
-            reader = ray.remote(num_cpus=0)(_read_text)
-            for node in nodes:
-                strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                read = ray.get(reader.options(scheduling_strategy=strategy).remote(str(marker)))
-                if read != nonce:
-                    raise LackError(
-                        f"The node {node['NodeManagerAddress']} does not see the store "
-                        f"`{self._store}`: put it where every node mounts or reaches it."
-                    )
-        finally:
-            marker.unlink(missing_ok=True)
+        self._seen = functools.partial(_reads, str(marker), nonce)
+        look = ray.remote(num_cpus=0)(_reads)
+        for node in nodes:
+            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            sees = look.options(scheduling_strategy=strategy).remote(str(marker), nonce)
+            try:
+                if not ray.get(sees):
+                    raise _blind(node["NodeManagerAddress"], self._store)
+            except (ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
+                continue  # it has just gone; what trains there, should it come back, asks first
 
     def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once under Ray Tune.
@@ -262,10 +266,10 @@ class RayCluster:
         room = self._room
         share = {"gpu": room.gpus} if room.gpus else {}
         resources = {"cpu": room.cpus, "memory": room.memory, **share}
-        hear = _Ear(tell)
+        hear = _Ear(tell, self._store)
         patience = _Patience(room, self._types, hear)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(by_id, work), resources),
+            tune.with_resources(_trainable(by_id, work, self._seen), resources),
             param_space={"trial": tune.grid_search(list(by_id))},
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
@@ -311,8 +315,8 @@ class RayCluster:
 class _Ear:
     """Hears the events of workers in the driver; keeps what went wrong there."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, tell: Tell, store: Place) -> None:
+        self._tell, self._store = tell, store
         self.raised: Exception | None = None
         """What ``tell`` itself raised: Tune would hide it in an error of its own."""
         self.heard = False
@@ -323,6 +327,11 @@ class _Ear:
     def hear(self, packed: Mapping[str, Any]) -> None:
         self.heard = True
         self.tell(unpack(packed))
+
+    def blind(self, node: str) -> None:
+        """What is trained there would be lost: the run ends, and its trials go on from here."""
+        self.raised = _blind(node, self._store)
+        raise self.raised
 
     def tell(self, event: Event) -> None:
         try:
@@ -418,14 +427,20 @@ def _taken(reference: Any) -> Any:
         ) from error
 
 
-def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, Any]], None]:
-    """The function that Tune calls in a worker: plain values and one function by its name."""
+def _trainable(
+    tasks: Mapping[str, Task], work: Work, sees_store: Callable[[], bool] | None
+) -> Callable[[Mapping[str, Any]], None]:
+    """The function that Tune calls in a worker: plain values and functions by their names."""
 
     def train_one(config: Mapping[str, Any]) -> None:
+        import ray
         from ray import tune
 
         task = tasks[config["trial"]]
         _end_with_raylet()
+        if sees_store is not None and not sees_store():
+            tune.report({"blind": ray.util.get_node_ip_address()})
+            return
         work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
@@ -458,6 +473,8 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
         ) -> None:
             if packed := result.get("event"):
                 ear.hear(packed)
+            elif node := result.get("blind"):
+                ear.blind(node)
 
         def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
             patience.look(training=any(trial.status == "RUNNING" for trial in trials))
@@ -543,10 +560,23 @@ def _cuda_works() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _read_text(path: str) -> str:
+def _reads(marker: str, nonce: str) -> bool:
     try:
-        return place(path).read_text()
+        return place(marker).read_text() == nonce
     except Exception as error:
         if is_refusal(error) or isinstance(error, LackError):
-            return ""
+            return False
         raise
+
+
+def _remove(marker: Place) -> None:
+    """Also from a store that cannot be written any more: there `gc` finds it one day."""
+    with contextlib.suppress(OSError):
+        marker.unlink(missing_ok=True)
+
+
+def _blind(node: str, store: Place) -> LackError:
+    return LackError(
+        f"The node {node} does not see the store `{store}`: "
+        "put it where every node mounts or reaches it."
+    )
