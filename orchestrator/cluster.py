@@ -231,7 +231,8 @@ class RayCluster:
         """Each node reads back a nonce from the store, or nothing trains.
 
         A cluster that was there before may grow, and a node that joins later has had no such
-        look: there the nonce stays while the run lasts, and every trial asks first.
+        look: there the nonce stays while the run lasts, which `sweep.py` knows, and every trial
+        asks first.
         """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
