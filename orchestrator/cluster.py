@@ -9,9 +9,11 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -24,7 +26,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, RequestError
 from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
 from orchestrator.placement import Room, fits, lack, node_types
@@ -35,6 +37,8 @@ OBJECT_STORE = 128 * 1024**2
 """Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
 PATIENCE_S = 10.0
 """How long nothing may train before it is told why: a worker's start takes a few seconds."""
+ANSWER_S = 10.0
+"""How long an address is waited for."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where Ray's launcher keeps, on the head node, which nodes it may add."""
 
@@ -49,8 +53,12 @@ class Task:
     device: str = "cpu"
 
 
+_ADDRESS = re.compile(
+    r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
+)
+
 _TOKEN = secrets.token_hex(32)
-"""One token for all clusters this process starts: Ray reads it once and keeps it."""
+"""One token for all clusters this process starts: threads of an earlier one may still send it."""
 
 Tell = Callable[[Event], None]
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
@@ -131,6 +139,10 @@ class RayCluster:
         gpus_per_trial: share of a GPU that a trial takes.
         address: address of a running cluster; None starts one here.
         store: the store; every node must reach it.
+
+    Raises:
+        RequestError: an address that is none.
+        LackError: nothing answers there.
     """
 
     def __init__(
@@ -142,6 +154,8 @@ class RayCluster:
         address: str | None = None,
         store: Place,
     ) -> None:
+        if address is not None:
+            _look_for(address)
         self._cpus, self._gpus, self._share = cpus, gpus, gpus_per_trial
         self._address, self._store = address, store
         self._stack = contextlib.ExitStack()
@@ -176,6 +190,7 @@ class RayCluster:
         # it; what a raylet has to say goes past Python's logging, by a switch of Ray's own (2.60).
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         ray._private.worker._worker_logs_enabled = False
+        _read_environment()
         try:
             if self._address is None:
                 ray.init(
@@ -193,7 +208,7 @@ class RayCluster:
                 ray.init(address=self._address, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:
             raise LackError(
-                f"Ray did not start: {str(error).strip().splitlines()[0]} "
+                f"Ray did not start: {str(error).strip().splitlines()[0].rstrip('.')}. "
                 "`--inline` trains without it."
             ) from error
         self._stack.callback(ray.shutdown)
@@ -542,6 +557,22 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _read_environment() -> None:
+    """Make Ray read its environment again: it keeps what stood there when it was imported (2.60).
+
+    Where something had imported it before, its own cluster refused its own token, or listened on
+    the machine's outer address.
+    """
+    import ray
+
+    constants = ray._private.ray_constants
+    constants.ENABLE_RAY_CLUSTER = constants.env_bool(
+        constants.ENABLE_RAY_CLUSTERS_ENV_VAR, sys.platform == "linux"
+    )
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
 @contextlib.contextmanager
 def _own_signals() -> Iterator[None]:
     """Ray takes SIGTERM for itself and dies of it with a C++ trace: ours is put back."""
@@ -559,6 +590,27 @@ def _cuda_works() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def _look_for(address: str) -> None:
+    """Ask for an answer before anything is made for it: Ray itself would wait for a minute."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise RequestError(
+            "`--address` must be a Ray cluster's HOST:PORT, such as 192.0.2.10:6379, or `auto`, "
+            f"but is `{address}` instead. (`ablate submit` takes the URL of a job server.)"
+        )
+    if address == "auto":
+        return
+    try:
+        where = found["host"].strip("[]"), int(found["port"])
+        socket.create_connection(where, timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise LackError(
+            f"No Ray cluster answers at `{address}` ({why}): `ray status` on its head node "
+            "tells whether it runs, `--address auto` finds one on this machine."
+        ) from None
 
 
 def _reads(marker: str, nonce: str) -> bool:
