@@ -244,8 +244,10 @@ def _in_blocks(
 
 
 def label(asked: Asked) -> str:
-    """``Table 1`` or ``Figure 2``."""
-    return f"Table {asked.table}" if asked.table is not None else f"Figure {asked.figure}"
+    """``Table 1``, ``Figure 2``, or the study's own name where it is neither of a paper."""
+    if asked.table is not None:
+        return f"Table {asked.table}"
+    return f"Figure {asked.figure}" if asked.figure is not None else asked.study
 
 
 def protocol_line(asked: Asked) -> str:
