@@ -132,9 +132,9 @@ def test_every_kind_of_audio_that_is_looked_for_is_understood(
 ) -> None:
     samples, _ = soundfile.read(spoken["female-2-sad-1"])
     rate = 24_000  # not the demo's: Opus has few
+    said = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
     for ending in AUDIO:
-        opus = {"format": "OGG", "subtype": "OPUS"} if ending == ".opus" else {}
-        soundfile.write(tmp_path / f"x{ending}", samples, rate, **opus)
+        soundfile.write(tmp_path / f"x{ending}", samples, rate, **said.get(ending, {}))
     answers = list(predict(ensemble, recordings([tmp_path])))
     assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
 
