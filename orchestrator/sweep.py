@@ -155,8 +155,11 @@ class _Look:
     def _below(self, folder: str) -> list[Found]:
         return [file for file in self._files if file.name.startswith(folder + "/")]
 
-    def _settled(self, found: Collection[Found], age_s: float = GRACE_S) -> bool:
-        return all(self._now - file.modified > age_s for file in found)
+    def _settled(self, found: Collection[Found]) -> bool:
+        return all(self._age_s(file) > GRACE_S for file in found)
+
+    def _age_s(self, file: Found) -> float:
+        return self._now - file.modified
 
     # --- trials ----------------------------------------------------------------------------
 
@@ -294,7 +297,7 @@ class _Look:
         for file in self._files:
             if _TEMPORARY.fullmatch(file.path.name) and self._settled([file]):
                 yield _one("temporary", file, "its writing ended before it was whole")
-            elif _NONCE.fullmatch(file.path.name) and self._settled([file], RUN_S):
+            elif _NONCE.fullmatch(file.path.name) and self._age_s(file) > RUN_S:
                 yield _one("temporary", file, "the run that looked for it is long over")
 
 
