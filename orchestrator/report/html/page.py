@@ -23,7 +23,7 @@ from orchestrator.report.rows import Table, label, tables
 from orchestrator.snapshot import Asked
 from orchestrator.summary import RowSummary, Summary
 
-MOST_EPOCHS = 50_000
+MOST_EPOCHS = 200_000
 """Epochs whose learning curves a study has drawn; of more, they are left out, and it is said."""
 SIGNS = {"yes": "◆", "cannot tell": "○", "supports": "◆", "contradicts": "◇"}
 
