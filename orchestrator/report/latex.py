@@ -21,7 +21,7 @@ from orchestrator.report.rows import Column, Table
 WIDEST = 26
 """Names that are wider break into lines of a column this wide, in ens."""
 UNBROKEN = 20
-"""A longer word may break anywhere: hyphens would be no part of it."""
+"""Cells; a wider word may break without a hyphen, which would be no part of it."""
 MOST_ROWS = 30
 """Rows of a page."""
 
@@ -128,8 +128,8 @@ def _is_known(word: str) -> bool:
 
 def _escaped(run: str) -> str:
     parted = re.sub(r"([-`',])(?=\1)|([?!])(?=`)", "\\g<0>\0", run)  # else another sign
-    if max(map(len, run.split(" "))) > UNBROKEN:
-        parted = re.sub(f"([^ ]{{{UNBROKEN // 2}}})(?=[^ ])", "\\g<1>\1", parted)
+    if max(map(cell_len, run.split(" "))) > UNBROKEN:
+        parted = re.sub(f"([^ ]{{{UNBROKEN // 4}}})(?=[^ ])", "\\g<1>\1", parted)
     return "".join(_SPECIAL.get(char, char) for char in parted)
 
 
