@@ -226,6 +226,7 @@ def _asked(
         notes=_notes(study, selection.corpus, own),
         speech=_speech(placed),
         axes=tuple(study.rows[0].settings) if "axes" in study.places else (),
+        text=study.text,
         published=tuple(
             AskedRow(name=row.name, reading="", paper=dict(row.paper), model="")
             for row in study.published

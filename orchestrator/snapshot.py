@@ -97,6 +97,8 @@ class Asked:
     """What its trials read; empty in snapshots from before it was kept."""
     axes: tuple[str, ...] = ()
     """What the rows are the grid of; empty where they were listed, or in older snapshots."""
+    text: str = ""
+    """The study file as it was written; empty in snapshots from before it was kept."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

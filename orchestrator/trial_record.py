@@ -109,14 +109,13 @@ def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
 
 
 def _stands(ledger: Ledger, id: str) -> tuple[Stands, ...]:
-    """Where the trial stands: the newest form of each study first."""
-    found, seen = list[Stands](), set[str]()
+    """Where the trial stands, each place once: the newest form of each study first."""
+    found, seen = dict[tuple[str, AskedTrial], Stands](), set[str]()
     for asked in ledger.snapshots():
         newest = asked.study not in seen
         seen.add(asked.study)
-        found += [
-            Stands(study=asked.study, trial=trial, newest=newest)
-            for trial in asked.trials
-            if trial.id == id
-        ]
-    return tuple(sorted(found, key=lambda place: not place.newest))
+        for trial in asked.trials:
+            if trial.id == id:
+                place = Stands(study=asked.study, trial=trial, newest=newest)
+                found.setdefault((asked.study, trial), place)
+    return tuple(sorted(found.values(), key=lambda place: not place.newest))

@@ -498,7 +498,10 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "reference": asked.reference,
         "claim": summary.claim or None,
         "reason": summary.reason or None,
-        "rows": [_row_json(row) for row in summary.rows],
+        "rows": [
+            {**_row_json(row), "pooled_confusion": row.pooled.confusion if row.pooled else None}
+            for row in summary.rows
+        ],
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
         ],

@@ -122,22 +122,22 @@ def markdown(table: Table) -> str:
     """A GitHub-flavoured Markdown table with title and footnotes."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_marked, cells)) + " |"
+        return "| " + " | ".join(map(marked, cells)) + " |"
 
-    parts = [f"**{_prose(table.title)}**", "", _marked(table.subtitle), ""]
+    parts = [f"**{_prose(table.title)}**", "", marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
     for index, row in enumerate(table.cells):
         if index in table.headings:
-            head = f"**{_marked(table.headings[index])}**"
+            head = f"**{marked(table.headings[index])}**"
             parts.append("| " + " | ".join([head, *[""] * (len(row) - 1)]) + " |")
         parts.append(line(row))
     parts += ["", *(f"- {_prose(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
     # An underscore within a word means nothing.
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", clean(text).translate(_MARKUP))
@@ -147,9 +147,9 @@ def _prose(text: str) -> str:
     """A sentence; what stands in backticks is code where that needs no marks, else quoted."""
     parts = clean(text).split("`")
     if len(parts) % 2 == 0:
-        return _marked(text)
-    code = (f"`{part}`" if _marked(part) == part else f'"{_marked(part)}"' for part in parts[1::2])
-    return "".join(_marked(part) + next(code, "") for part in parts[::2])
+        return marked(text)
+    code = (f"`{part}`" if marked(part) == part else f'"{marked(part)}"' for part in parts[1::2])
+    return "".join(marked(part) + next(code, "") for part in parts[::2])
 
 
 def csv_text(summaries: Sequence[Summary]) -> str:
