@@ -24,6 +24,7 @@ EPOCHS = 12
 def made(
     root: Path,
     rows: Mapping[str, Mapping[str, Any]],
+    /,
     *,
     folds: int = 5,
     seeds: int = 1,
