@@ -609,6 +609,40 @@ def predictions_parquet(
     return bytes(sink.getvalue())
 
 
+def gathered_predictions(
+    parts: Iterable[tuple[Mapping[str, Any], bytes]], classes: Sequence[str]
+) -> bytes:
+    """Several ``predictions.parquet``, proven before, as one: still a row a segment and choice.
+
+    Args:
+        parts: values that stand in every row of one of them, and its bytes.
+        classes: what its probabilities are of, in this order.
+
+    Raises:
+        DamageError: one was written by something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = []
+    for values, blob in parts:
+        try:
+            table = pq.read_table(pa.BufferReader(blob)).select(
+                ["utterance", "segment", "speaker", "emotion", "choice", "epoch"]
+                + [f"p_{name}" for name in classes]
+            )
+        except (pa.ArrowException, OSError, KeyError):
+            raise DamageError(
+                "A `predictions.parquet` is not one that this program writes."
+            ) from None
+        for place, (name, value) in enumerate(values.items()):
+            table = table.add_column(place, name, pa.array([value] * len(table)))
+        tables.append(table)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(tables), sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
 def read_snapshot(path: Place) -> Asked:
     """One snapshot.
 

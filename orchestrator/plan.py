@@ -27,7 +27,7 @@ from orchestrator.snapshot import (
     AskedTrial,
 )
 from orchestrator.study import Study
-from orchestrator.trials import Placed, Variant, expand, variants
+from orchestrator.trials import Placed, Variant, expand, plain, variants
 
 MADE_HERE = "demo"
 """The corpus that needs no registering: it is synthesised at first use."""
@@ -212,6 +212,7 @@ def _asked(
                 paper=dict(row.paper),
                 model=variant.model.model,
                 blocks=row.blocks,
+                settings=plain(row.settings),
             )
             for row, variant in zip(study.rows, rows, strict=True)
         ),
@@ -224,6 +225,8 @@ def _asked(
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, selection.corpus, own),
         speech=_speech(placed),
+        axes=tuple(study.rows[0].settings) if "axes" in study.places else (),
+        text=study.text,
         published=tuple(
             AskedRow(name=row.name, reading="", paper=dict(row.paper), model="")
             for row in study.published

@@ -5,7 +5,7 @@ file and without the corpus.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from model.config import WMA_GIN
@@ -21,6 +21,8 @@ class AskedRow:
     model: str = WMA_GIN
     blocks: tuple[str, ...] = ()
     """Headings under which the row stands."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the row sets, as JSON values; empty in snapshots from before it was kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +95,10 @@ class Asked:
     """Systems that are not trained here, with what was printed of them."""
     speech: tuple[AskedSpeech, ...] = ()
     """What its trials read; empty in snapshots from before it was kept."""
+    axes: tuple[str, ...] = ()
+    """What the rows are the grid of; empty where they were listed, or in older snapshots."""
+    text: str = ""
+    """The study file as it was written; empty in snapshots from before it was kept."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -121,6 +127,7 @@ class Asked:
                 ),
                 "trials": tuple(AskedTrial(**t) for t in record["trials"]),
                 "notes": tuple(record.get("notes", ())),
+                "axes": tuple(record.get("axes", ())),
                 "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
             }

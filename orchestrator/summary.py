@@ -147,7 +147,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
         outcomes: finished trials by id; those of other studies are ignored.
         alarms: records of trials that were finished twice with different numbers.
     """
-    current = {id: o for id, o in outcomes.items() if not is_stale(o)}
+    current = _current(outcomes)
     stale = outcomes.keys() - current.keys()
     units = {row.name: _Units(asked, row.name, current) for row in asked.rows}
     identical = _identical_seeds(asked, current)
@@ -194,6 +194,16 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
     )
 
 
+def uas(asked: Asked, outcomes: Mapping[str, Outcome]) -> "dict[str, BySpeaker]":
+    """The headline's UA of every row: row -> speaker -> seed -> score."""
+    current = _current(outcomes)
+    return {row.name: _Units(asked, row.name, current).by_speaker() for row in asked.rows}
+
+
+def _current(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    return {id: o for id, o in outcomes.items() if not is_stale(o)}
+
+
 def is_stale(outcome: Outcome) -> bool:
     """Whether the outcome was computed by code whose numbers meant something else."""
     return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
@@ -234,8 +244,8 @@ class _Units:
         """All utterances in one matrix."""
         if not self._counts:
             return None
-        each = [_added(counts) for _, counts in sorted(self._counts.items())]
-        whole = _added(each)
+        each = [added(counts) for _, counts in sorted(self._counts.items())]
+        whole = added(each)
         ends = clustered_bootstrap(each)
         (wa_low, wa_high), (ua_low, ua_high) = ends or ((None, None), (None, None))
         return Pooled(
@@ -264,7 +274,7 @@ class _Units:
         return Pair(wa=mean(list(found["wa"].values())), ua=mean(list(found["ua"].values())))
 
 
-def _added(
+def added(
     confusions: Sequence[tuple[tuple[int, ...], ...]],
 ) -> tuple[tuple[int, ...], ...]:
     """Several squares of counts as one."""

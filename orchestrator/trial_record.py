@@ -13,6 +13,9 @@ from orchestrator.ledger import Failure, Flight, Ledger, Outcome
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import State, TrialStatus, trial_status
 
+SHOWN = 12
+"""Hex digits of an ID that are printed: enough to name a trial."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stands:
@@ -55,6 +58,17 @@ class TrialRecord:
         """done, failed, in flight, to do."""
         return self.status.state
 
+    @property
+    def again(self) -> str:
+        """The command that trains it, or trains it again."""
+        study = self.stands[0].study if self.stands else "STUDY"
+        return command(self.id, done=self.outcome is not None, study=study)
+
+
+def command(id: str, *, done: bool, study: str) -> str:
+    """What trains a trial: once more beside its record if it is done, else with its study."""
+    return f"ablate rerun {id[:SHOWN]}" if done else f"ablate run studies/{study}.yaml"
+
 
 def read(ledger: Ledger, id: str) -> TrialRecord:
     """Everything about a trial but the bytes of its files.
@@ -95,14 +109,13 @@ def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
 
 
 def _stands(ledger: Ledger, id: str) -> tuple[Stands, ...]:
-    """Where the trial stands: the newest form of each study first."""
-    found, seen = list[Stands](), set[str]()
+    """Where the trial stands, each place once: the newest form of each study first."""
+    found, seen = dict[tuple[str, AskedTrial], Stands](), set[str]()
     for asked in ledger.snapshots():
         newest = asked.study not in seen
         seen.add(asked.study)
-        found += [
-            Stands(study=asked.study, trial=trial, newest=newest)
-            for trial in asked.trials
-            if trial.id == id
-        ]
-    return tuple(sorted(found, key=lambda place: not place.newest))
+        for trial in asked.trials:
+            if trial.id == id:
+                place = Stands(study=asked.study, trial=trial, newest=newest)
+                found.setdefault((asked.study, trial), place)
+    return tuple(sorted(found.values(), key=lambda place: not place.newest))

@@ -8,7 +8,7 @@ profiles and readings stay out, so one training serves every study that asks for
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -191,12 +191,15 @@ def model_from(kept: Mapping[str, Any]) -> ModelConfig:
 def _without_added(part: str, values: Mapping[str, Any]) -> Any:
     """A configuration as plain values, without the fields of ``ADDED`` at their first value."""
     first = ADDED.get(part, {})
-    return _plain({k: v for k, v in values.items() if k not in first or v != first[k]})
+    return plain({k: v for k, v in values.items() if k not in first or v != first[k]})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON values: fractions as text, tuples as lists, configurations as mappings."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value) if isinstance(value, Fraction) else value

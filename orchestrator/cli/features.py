@@ -61,16 +61,17 @@ def show(
     """
     from features.closeup import close_up
     from features.descriptors import feature_set
-    from orchestrator.report import figures
+    from orchestrator.report.figures import canvas
+    from orchestrator.report.figures.utterance import draw
 
-    figures.refuse_no_picture(output)
+    canvas.refuse_no_picture(output)
     feature_set(features)
     if not corpus and Path(utterance).exists():
         seen = close_up(Path(utterance), features)
     else:
         path, found = _recording(utterance, corpus, store)
         seen = close_up(path, features, found)
-    figures.draw(seen, output)
+    draw(seen, output)
     print(f"Drew {seen.name} ({seen.seconds:.2f} s, {len(seen.frames_TF)} frames) in {output}.")
     for doubt in seen.doubts:
         print(f"It looks wrong: {doubt}.")

@@ -15,6 +15,7 @@ from orchestrator.cli import (
     compare,
     corpus,
     doctor,
+    export,
     features,
     model,
     plan,
@@ -41,6 +42,7 @@ submit.register(app)
 plan.register(app)
 report.register(app)
 compare.register(app)
+export.register(app)
 predict.register(app)
 store.register(app)
 trial.register(app)

@@ -1,4 +1,4 @@
-"""``ablate report``: the tables, from the ledger alone."""
+"""``ablate report``: the tables and their pictures, from the ledger alone."""
 
 import sys
 from enum import StrEnum
@@ -9,10 +9,11 @@ import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption, is_file
 from orchestrator.errors import LackError, RequestError
-from orchestrator.printable import clean_lines
+from orchestrator.printable import clean, clean_lines
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
+    from orchestrator.measured import Measured
     from orchestrator.snapshot import Asked
     from orchestrator.study import Study
 
@@ -24,8 +25,20 @@ class Form(StrEnum):
 
     RICH = "rich"
     MARKDOWN = "markdown"
+    LATEX = "latex"
+    HTML = "html"
     CSV = "csv"
     JSON = "json"
+
+
+class Picture(StrEnum):
+    """What is drawn."""
+
+    FOREST = "forest"
+    SWEEP = "sweep"
+    AXES = "axes"
+    CURVES = "curves"
+    CONFUSION = "confusion"
 
 
 def register(app: typer.Typer) -> None:
@@ -51,41 +64,120 @@ def report(
             help="Also by segment, last epoch, best on test, and what the verdicts rest on.",
         ),
     ] = False,
-    form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.RICH,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="How to print it; rich by default.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write this file: a table (.md, .tex, .html, .csv, .json, .txt) or a picture "
+            "(.png, .svg, .pdf), as it ends.",
+        ),
+    ] = None,
+    picture: Annotated[
+        Picture | None,
+        typer.Option("--picture", help="What to draw; what fits the study by default."),
+    ] = None,
+    row: Annotated[
+        str | None, typer.Option("--row", help="Draw one row: curves, confusion.", metavar="NAME")
+    ] = None,
 ) -> None:
-    """Print a measured table beside the paper's."""
+    """Print a measured table beside the paper's, or draw it."""
     from orchestrator.ledger import Ledger
-    from orchestrator.report import rows, text
-    from orchestrator.summary import summarise
+    from orchestrator.measured import measure
 
     if sum(given is not None for given in (study, table, figure)) != 1:
         raise RequestError(
             "`ablate report` needs a STUDY, `--table N` or `--figure N`, one of the three."
         )
+    drawn = output is not None and _is_picture(output)
+    _refuse_contradictions(output, drawn, form, picture, row, details)
     by_number = study is None
-    ledger = Ledger.look(store, needed=not (by_number and STUDIES.is_dir()))
+    here = STUDIES.is_dir() if by_number else is_file(str(study))
+    ledger = Ledger.look(store, needed=not here)
     found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
-    summaries = []
-    for asked in found:
-        ids = [trial.id for trial in asked.trials]
-        summaries.append(summarise(asked, ledger.outcomes(ids), ledger.alarms(ids)))
+    if drawn and len(found) == 1:
+        _refuse_no_picture(found[0], picture, row)
+    studies = [measure(ledger, asked) for asked in found]
     if by_number:  # studies that never ran are shown when none did: a table of dashes
-        summaries = [s for s in summaries if any(row.n for row in s.rows)] or summaries
-    if form is Form.JSON:
-        print(text.json_text(summaries), end="")
-    elif form is Form.CSV:
-        print(text.csv_text(summaries), end="")
-    elif form is Form.MARKDOWN:
-        tables = [t for s in summaries for t in rows.tables(s, details=details)]
-        print("\n".join(text.markdown(t) for t in tables), end="")
+        studies = [s for s in studies if any(r.n for r in s.summary.rows)] or studies
+    if drawn and output is not None:
+        _draw(studies, output, picture, row)
     else:
-        console = text.console_for()
-        for index, found_table in enumerate(
-            t for s in summaries for t in rows.tables(s, details=details)
-        ):
-            if index:
-                console.print()
-            text.print_table(console, found_table)
+        _tell(studies, form or Form.RICH, output, details)
+
+
+def _is_picture(output: Path) -> bool:
+    """Whether a file of this name is a picture.
+
+    Raises:
+        RequestError: it can be neither a picture nor a table, or has no folder.
+    """
+    from orchestrator.report.figures import canvas
+    from orchestrator.report.forms import FORMS, by_ending
+
+    canvas.refuse_no_picture(output, also=[known.ending for known in FORMS.values()])
+    return by_ending(output) is None
+
+
+def _refuse_contradictions(
+    output: Path | None,
+    drawn: bool,
+    form: Form | None,
+    picture: Picture | None,
+    row: str | None,
+    details: bool,
+) -> None:
+    if not drawn and (picture is not None or row is not None):
+        given = "--picture" if picture is not None else "--row"
+        raise RequestError(f"`{given}` draws: `-o FILE.png`, `.svg` or `.pdf` says where to.")
+    if output is not None and form is not None:
+        raise RequestError(
+            "`--format` must not stand with `--output`, whose ending says the form: leave it out."
+        )
+    if drawn and details:
+        raise RequestError("`--details` is of tables: leave it out, or write a table.")
+
+
+def _refuse_no_picture(asked: "Asked", picture: Picture | None, row: str | None) -> str:
+    """The name of the picture that is to be drawn, if the study has it."""
+    from orchestrator.report.figures import pictures
+
+    name = str(picture or pictures.fitting(asked))
+    pictures.refuse_no_picture_of(asked, name, row)
+    return name
+
+
+def _draw(
+    studies: "list[Measured]", output: Path, picture: Picture | None, row: str | None
+) -> None:
+    from orchestrator.report.figures import canvas, pictures
+
+    if len(studies) > 1:
+        names = ", ".join(f"`{study.asked.study}`" for study in studies)
+        raise RequestError(f"A picture is of one study, but {names} declare this table: name one.")
+    (study,) = studies
+    name = _refuse_no_picture(study.asked, picture, row)
+    canvas.write(pictures.PICTURES[name].draw(study, row), output)
+    whose = f"the row `{row}` of `{study.asked.study}`" if row else f"`{study.asked.study}`"
+    print(clean(f"Drew {whose} ({name}) in {output}."))
+
+
+def _tell(studies: "list[Measured]", form: Form, output: Path | None, details: bool) -> None:
+    from orchestrator.files import replace_file
+    from orchestrator.report import forms
+    from orchestrator.report.text import console_for
+
+    if output is not None and (by_ending := forms.by_ending(output)) is not None:
+        replace_file(output, by_ending.write(studies, details).encode())
+        names = ", ".join(f"`{one.asked.study}`" for one in studies)
+        print(clean(f"Wrote {names} in {output}."))
+    elif form is Form.RICH:
+        forms.print_all(console_for(), studies, details)
+    else:
+        print(forms.FORMS[form].write(studies, details), end="")
 
 
 def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Asked]":

@@ -3,6 +3,7 @@
 Scores are fractions inside and percent here. Every form carries corpus, profile and reading.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDif
 
 DASH = "–"
 PUBLISHED = "as published, not run here"
+_NUMBERED = re.compile(r"((?:Table|Figure) [0-9]+)\. ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,12 @@ class Table:
     footnotes: tuple[str, ...]
     headings: Mapping[int, str] = field(default_factory=dict)
     """Index of a row of ``cells`` -> the heading of the block that begins there."""
+
+    @property
+    def numbered(self) -> tuple[str, str]:
+        """``Table 1`` and the title behind it: a paper numbers its own tables."""
+        found = _NUMBERED.match(self.title)
+        return (found[1], self.title[found.end() :]) if found else ("", self.title)
 
 
 def table(summary: Summary, *, details: bool = False) -> Table:
@@ -130,7 +138,7 @@ def pooled(summary: Summary) -> Table | None:
             spoken = sum(counts)
             shares = (DASH if not spoken else f"{100 * n / spoken:.0f}" for n in counts)
             cells.append((*first, asked.classes[index], *shares))
-    heads = ["row", "WA", "UA", "spoken", *(_first_letters(asked.classes))]
+    heads = ["row", "WA", "UA", "spoken", *(first_letters(asked.classes))]
     return Table(
         title=f"{label(asked)}. All held-out utterances pooled",
         subtitle=protocol_line(asked),
@@ -145,7 +153,7 @@ def pooled(summary: Summary) -> Table | None:
     )
 
 
-def _first_letters(classes: Sequence[str]) -> list[str]:
+def first_letters(classes: Sequence[str]) -> list[str]:
     """The shortest beginnings, of three letters or more, that tell all classes apart."""
     for length in range(3, max(map(len, classes), default=3) + 1):
         if len({name[:length] for name in classes}) == len(classes):
@@ -367,7 +375,7 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
     notes += _system_notes(asked)
     if asked.reading == "mixed":
         notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
-    return notes + _warnings(summary)
+    return notes + warnings(summary)
 
 
 def _system_notes(asked: Asked) -> list[str]:
@@ -396,8 +404,14 @@ def size_notes(systems: Sequence[System]) -> list[str]:
     return ["Sizes that a paper leaves open are ours: " + "; ".join(parts) + "."]
 
 
-def _warnings(summary: Summary) -> list[str]:
-    notes = [*summary.asked.notes, *_spreads(summary)]
+def warnings(summary: Summary) -> list[str]:
+    """What every form of the table must say: of the speech, the spreads and the trainings."""
+    return [*summary.asked.notes, *_spreads(summary), *shortcomings(summary)]
+
+
+def shortcomings(summary: Summary) -> list[str]:
+    """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
+    notes = []
     missing = sum(row.missing for row in summary.rows)
     if missing:
         notes.append(
@@ -486,11 +500,14 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "reference": asked.reference,
         "claim": summary.claim or None,
         "reason": summary.reason or None,
-        "rows": [_row_json(row) for row in summary.rows],
+        "rows": [
+            {**_row_json(row), "pooled_confusion": row.pooled.confusion if row.pooled else None}
+            for row in summary.rows
+        ],
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
         ],
-        "notes": [n for n in (banner(asked), *_warnings(summary)) if n],
+        "notes": [n for n in (banner(asked), *warnings(summary)) if n],
     }
 
 

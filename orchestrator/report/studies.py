@@ -12,10 +12,9 @@ from orchestrator.report.rows import label, protocol_line
 from orchestrator.report.text import duration, print_columns
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import Holder, State, StudyStatus, TrialStatus
+from orchestrator.trial_record import SHOWN
 
 STATES: tuple[State, ...] = ("done", "failed", "in flight", "to do")
-SHOWN = 12
-"""Hex digits of an ID that are printed: enough to name a trial."""
 MOST = 20
 """Most trials that are named one by one."""
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,9 @@ from orchestrator.report.rows import Table, as_json, flat
 from orchestrator.summary import Summary
 
 _MARKUP = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "[": "\\[", "]": "\\]"}
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
 )
-"""What Markdown would take for a tag, a cell's end, a link or an image."""
+"""What Markdown would take for a tag, a cell's end, a link, an image or a letter's shape."""
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -121,24 +122,34 @@ def markdown(table: Table) -> str:
     """A GitHub-flavoured Markdown table with title and footnotes."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_marked, cells)) + " |"
+        return "| " + " | ".join(map(marked, cells)) + " |"
 
-    parts = [f"**{_marked(table.title)}**", "", _marked(table.subtitle), ""]
+    parts = [f"**{_prose(table.title)}**", "", marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
     for index, row in enumerate(table.cells):
         if index in table.headings:
-            head = f"**{_marked(table.headings[index])}**"
+            head = f"**{marked(table.headings[index])}**"
             parts.append("| " + " | ".join([head, *[""] * (len(row) - 1)]) + " |")
         parts.append(line(row))
-    parts += ["", *(f"- {_marked(note)}" for note in table.footnotes)]
+    parts += ["", *(f"- {_prose(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
-    return clean(text).translate(_MARKUP)
+    # An underscore within a word means nothing.
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", clean(text).translate(_MARKUP))
+
+
+def _prose(text: str) -> str:
+    """A sentence; what stands in backticks is code where that needs no marks, else quoted."""
+    parts = clean(text).split("`")
+    if len(parts) % 2 == 0:
+        return marked(text)
+    code = (f"`{part}`" if marked(part) == part else f'"{marked(part)}"' for part in parts[1::2])
+    return "".join(marked(part) + next(code, "") for part in parts[::2])
 
 
 def csv_text(summaries: Sequence[Summary]) -> str:

@@ -11,9 +11,9 @@ from model.metrics import ua, wa
 from orchestrator.ledger import Failure, Outcome, Scores
 from orchestrator.printable import clean, clean_lines
 from orchestrator.report.rows import DASH, percent
-from orchestrator.report.studies import SHOWN, held, holder_json, moment, where
+from orchestrator.report.studies import held, holder_json, moment, where
 from orchestrator.report.text import duration, print_columns, print_pairs
-from orchestrator.trial_record import KeptFile, TrialRecord
+from orchestrator.trial_record import SHOWN, KeptFile, TrialRecord
 
 
 def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
@@ -39,16 +39,8 @@ def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
         "files": [asdict(file) for file in files],
         "failures": [asdict(failure) for failure in trial.failures],
         "alarms": list(trial.alarms),
-        "again": again(trial),
+        "again": trial.again,
     }
-
-
-def again(trial: TrialRecord) -> str:
-    """The command that trains it, or trains it again."""
-    if trial.outcome is not None:
-        return f"ablate rerun {trial.id[:SHOWN]}"
-    study = trial.stands[0].study if trial.stands else "STUDY"
-    return f"ablate run studies/{study}.yaml"
 
 
 def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
@@ -75,7 +67,7 @@ def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> Non
     for alarm in trial.alarms:
         console.print(Text(clean(f"another record with other numbers: {alarm}"), "bold red"))
     console.print()
-    print_pairs(console, [("again", again(trial)), ("log", f"ablate logs {trial.id[:SHOWN]}")])
+    print_pairs(console, [("again", trial.again), ("log", f"ablate logs {trial.id[:SHOWN]}")])
 
 
 def _show_outcome(console: Console, outcome: Outcome, files: Sequence[KeptFile]) -> None:
@@ -120,20 +112,21 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         part = identity.get(key)
         if isinstance(part, Mapping) and key in part:  # what it is, then how it is set
             rest = {name: item for name, item in part.items() if name != key}
-            yield key, ", ".join(filter(None, (_words(part[key]), _words(rest))))
+            yield key, ", ".join(filter(None, (words(part[key]), words(rest))))
         elif part is not None:
-            yield key, _words(part)
+            yield key, words(part)
     for side in ("train", "a", "b"):
         if side in fold:
-            yield f"fold {side}", _words(fold[side])
+            yield f"fold {side}", words(fold[side])
     yield "seed", str(identity.get("seed", DASH))
 
 
-def _words(value: Any) -> str:
+def words(value: Any) -> str:
+    """A value of a configuration, without the braces of JSON."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_words(item)}" for key, item in sorted(value.items()))
+        return ", ".join(f"{key} {words(item)}" for key, item in sorted(value.items()))
     if isinstance(value, list):
-        return " ".join(map(_words, value)) or "none"
+        return " ".join(map(words, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
@@ -150,7 +143,7 @@ def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
     elif trial.state == "in flight":
         console.print("No epoch is finished yet.")
     elif not trial.failures:
-        console.print(f"It has not been trained yet: `{again(trial)}` does.")
+        console.print(f"It has not been trained yet: `{trial.again}` does.")
 
 
 def _print_failure(console: Console, number: int, total: int, failure: Failure) -> None:

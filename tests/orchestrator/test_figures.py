@@ -12,7 +12,7 @@ from PIL import Image
 
 from features.closeup import CloseUp, close_up
 from orchestrator.errors import RequestError
-from orchestrator.report.figures import draw
+from orchestrator.report.figures.utterance import draw
 
 
 def sound(path: Path, samples: NDArray[np.float64]) -> Path:

@@ -109,11 +109,14 @@ def test_rows_that_are_equal_under_the_profile_of_the_corpus_are_refused(tmp_pat
     assert "The rows `No FA` and `Same` are the same trials" in str(caught.value)
 
 
-def test_the_snapshot_is_what_was_asked(store: Path) -> None:
+def test_the_snapshot_is_what_was_asked(store: Path, root: Path) -> None:
     (path,) = (store / "studies").glob("smoke@*.json")
     assert json.loads(path.read_bytes()) == json.loads(
         json.dumps(make(study(), Ledger.open(str(store))).asked.to_json())
-    ) | {"question": "Does anything break, with and without a fully adjacent layer?"}
+    ) | {
+        "question": "Does anything break, with and without a fully adjacent layer?",
+        "text": (root / "studies" / "smoke.yaml").read_text(),
+    }
 
 
 def test_a_part_is_refused_at_its_place_where_the_corpus_has_none(tmp_path: Path) -> None:

@@ -1,47 +1,15 @@
-"""Pictures: one utterance over time. The only door to matplotlib, imported when one is drawn.
+"""One utterance over time: its sound, its log-Mel, its descriptors and its graphs."""
 
-Colours rise in lightness from end to end, so that they read in grey as well. Nothing of a picture
-depends on when or where it was drawn: the same question gives the same bytes.
-"""
-
-import io
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from features.closeup import CloseUp
-from orchestrator.errors import RequestError
 from orchestrator.printable import clean
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import FAINT, LINE, Figure, Panel
 
-if TYPE_CHECKING:
-    pass
-
-FORMATS = (".png", ".svg", ".pdf")
-
-INK, FAINT, LINE = "#22303c", "#76828c", "#2c6e8f"
-STYLE = {
-    "svg.fonttype": "none",  # text stays text
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "ablate",
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
-    "font.size": 8,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "text.parse_math": False,  # a `$` in a name is a `$`
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "image.interpolation_stage": "data",
-}
 STEP_S = 0.01
 MOST_NAMES = 48
 """More rows than these are lower, and every sixteenth has its name."""
@@ -49,59 +17,29 @@ PITCH = ("F0_sma", "F0final_sma", "F0")
 VOICING = ("voiceProb_sma", "voicingFinalUnclipped_sma", "voiceProb")
 
 
-def refuse_no_picture(path: Path) -> None:
-    """Look at where a picture is to go before anything is computed.
-
-    Raises:
-        RequestError: no such format or folder.
-    """
-    known = ", ".join(f"`{known}`" for known in FORMATS)
-    if path.suffix.lower() not in FORMATS:
-        found = f"`{path.suffix}`" if path.suffix else "nothing"
-        raise RequestError(f"`--output` must end in one of {known}, but ends in {found} instead.")
-    if path.is_dir():
-        raise RequestError(f"`--output` must be a file, but {path} is a folder instead.")
-    if not path.parent.is_dir():
-        raise RequestError(
-            f"`--output` must lie in a folder that exists, but {path.parent} does not: "
-            "make it first."
-        )
-
-
 def draw(seen: CloseUp, path: Path) -> None:
     """Write a picture of an utterance as PNG, SVG or PDF, as the path ends; overwrites.
 
+    Raises:
+        RequestError: as `canvas.refuse_no_picture`.
+    """
+    canvas.refuse_no_picture(path)
+    canvas.write(utterance(seen), path)
+
+
+@canvas.drawn
+def utterance(seen: CloseUp) -> Figure:
+    """Draw an utterance.
+
     From above: the waveform, the log-Mel, pitch and voicing where the set has them, and its
     static columns as z-scores over this utterance. Faint lines part the graphs of 120 nodes.
-
-    Raises:
-        RequestError: as `refuse_no_picture`.
     """
-    refuse_no_picture(path)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its font cache is no news
-    import warnings
-
-    import matplotlib as mpl
-
-    sink, form = io.BytesIO(), path.suffix.lower()[1:]
-    undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # names in any script
-        figure = _utterance(seen)
-        figure.savefig(sink, format=form, dpi=160, metadata=undated, facecolor="white")
-    path.write_bytes(sink.getvalue())
-
-
-def _utterance(seen: CloseUp) -> Any:
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     rows = [i for i, name in enumerate(seen.columns) if "_de" not in name]
     pitch = next((seen.columns.index(name) for name in PITCH if name in seen.columns), None)
     named = len(rows) if len(rows) <= MOST_NAMES else 22
     heights = [0.8, 1.6, *([0.8] if pitch is not None else []), 0.13 * named + 0.1]
-    pads = ConstrainedLayoutEngine(h_pad=0.03, hspace=0.02, w_pad=0.04, wspace=0.01)
-    figure = Figure(figsize=(10, sum(heights) + 1.6), layout=pads)
+    figure = canvas.blank(10, sum(heights) + 1.6)
+    figure.set_label(seen.name)
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=(1, 0.012))
     panels = [figure.add_subplot(grid[i, 0]) for i in range(len(heights))]
     _waveform(panels[0], seen)
@@ -126,7 +64,7 @@ def _edge(seen: CloseUp, frame: int) -> float:
     return seen.first_ms / 1000 + (frame - 0.5) * STEP_S
 
 
-def _title(top: Any, seen: CloseUp) -> None:
+def _title(top: Panel, seen: CloseUp) -> None:
     channels = "mono" if seen.channels == 1 else f"{seen.channels} channels"
     facts = [seen.speaker, seen.emotion, f"{seen.seconds:.2f} s", f"{seen.rate:,} Hz, {channels}"]
     line = "  ·  ".join(clean(fact) for fact in (*facts, *seen.doubts) if fact)
@@ -146,7 +84,7 @@ def _title(top: Any, seen: CloseUp) -> None:
         )  # fmt: skip
 
 
-def _waveform(panel: Any, seen: CloseUp) -> None:
+def _waveform(panel: Panel, seen: CloseUp) -> None:
     """The samples; of many, the highest and lowest of every step."""
     import numpy as np
 
@@ -160,7 +98,7 @@ def _waveform(panel: Any, seen: CloseUp) -> None:
     panel.locator_params(axis="y", nbins=3)
 
 
-def _logmel(panel: Any, scale: Any, seen: CloseUp) -> None:
+def _logmel(panel: Panel, scale: Panel, seen: CloseUp) -> None:
     import numpy as np
 
     top = max(float(seen.logmel_TM.max()), -20.0)
@@ -177,7 +115,7 @@ def _logmel(panel: Any, scale: Any, seen: CloseUp) -> None:
     _scale(panel, scale, image, "dB")
 
 
-def _pitch(panel: Any, seen: CloseUp, column: int) -> None:
+def _pitch(panel: Panel, seen: CloseUp, column: int) -> None:
     """F0 where the set has some, in front of how sure it is of a voice."""
     import numpy as np
 
@@ -201,7 +139,7 @@ def _pitch(panel: Any, seen: CloseUp, column: int) -> None:
     panel.locator_params(axis="y", nbins=4)
 
 
-def _descriptors(panel: Any, scale: Any, seen: CloseUp, rows: Sequence[int]) -> None:
+def _descriptors(panel: Panel, scale: Panel, seen: CloseUp, rows: Sequence[int]) -> None:
     """Static columns as z-scores, from the first at the top; families parted, names readable."""
     import numpy as np
 
@@ -234,7 +172,7 @@ def _short(column: str) -> str:
     return re.sub(r"\[(\d+)\]", r" \1", column.replace("_sma", "").removeprefix("pcm_"))
 
 
-def _scale(panel: Any, scale: Any, image: Any, unit: str) -> None:
+def _scale(panel: Panel, scale: Panel, image: Any, unit: str) -> None:
     bar = panel.figure.colorbar(image, cax=scale)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2)

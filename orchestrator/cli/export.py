@@ -1,0 +1,48 @@
+"""``ablate export``: a study as a folder to take away."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import completion
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.cli.report import by_name
+from orchestrator.printable import clean
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="A study file or the name of a study.", autocompletion=completion.studies
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.", metavar="FOLDER")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write STUDY's tables, pictures, predictions and provenance, with a script that proves them.
+
+    What is missing is said; nothing but finished trials is in it.
+    """
+    from orchestrator.bundle import export as bundle
+    from orchestrator.errors import Interrupted
+    from orchestrator.ledger import Ledger
+    from orchestrator.measured import measure
+
+    bundle.refuse_no_folder(output)
+    ledger = Ledger.look(store, needed=True)
+    (asked,) = by_name(study, ledger)
+    found = measure(ledger, asked)
+    try:
+        names = bundle.export(found, output)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted. Nothing was written to {output}.") from None
+    missing = sum(row.missing for row in found.summary.rows)
+    lacks = f" {missing} trainings are missing in it." if missing else ""
+    print(clean(f"Wrote {len(names)} files to {output}; README.md says what they are.{lacks}"))

@@ -1,0 +1,43 @@
+"""A study as it was measured: its outcomes, folded into rows, and the store that holds the rest.
+
+What every form of a table, every picture and every bundle is made of.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from orchestrator.behind import RowBehind, rows_behind
+from orchestrator.ledger import Ledger, Outcome
+from orchestrator.snapshot import Asked
+from orchestrator.summary import Summary, summarise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A study and what its trials gave."""
+
+    ledger: Ledger
+    outcomes: Mapping[str, Outcome]
+    """Finished trials by id."""
+    summary: Summary
+
+    @property
+    def asked(self) -> Asked:
+        """The study."""
+        return self.summary.asked
+
+    def behind(self, names: Collection[str] | None = None) -> tuple[RowBehind, ...]:
+        """What stands behind its rows, or some of them; their learning curves are read now."""
+        return rows_behind(self.ledger, self.asked, self.outcomes, names=names)
+
+
+def measure(ledger: Ledger, asked: Asked) -> Measured:
+    """Read what a study's trials gave.
+
+    Raises:
+        DamageError: a record is not what was written.
+    """
+    ids = [trial.id for trial in asked.trials]
+    outcomes = ledger.outcomes(ids)
+    summary = summarise(asked, outcomes, ledger.alarms(ids))
+    return Measured(ledger=ledger, outcomes=outcomes, summary=summary)

@@ -1,0 +1,182 @@
+"""A grid, axis by axis: what each does, and whether that depends on another.
+
+One panel an axis on the diagonal. Above it, both axes at once: lines that are not parallel hint
+that the effect of one depends on the other. Below it, that effect itself, at each level of the
+other axis, paired and with its interval: where all agree, nothing depends on anything.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.effects import Axis, Dependence, Effects, Interaction, Label, Level
+from orchestrator.errors import RequestError
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import (
+    DASHES,
+    FAINT,
+    HAIR,
+    INK,
+    MARKERS,
+    SERIES,
+    Figure,
+    Panel,
+    wrap,
+)
+from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
+from orchestrator.report.rows import label
+from orchestrator.statistics import CONFIDENCE
+from orchestrator.summary import Interval, Summary
+
+MOST_AXES = 5
+SIDE = 2.15
+"""Inches of a panel's height."""
+
+
+@canvas.drawn
+def axes(effects: Effects, summary: Summary) -> Figure:
+    """Draw the effects of all axes and of every pair of them.
+
+    Raises:
+        RequestError: there are too many axes to be seen at once.
+    """
+    asked, found = effects.asked, effects.axes
+    if len(found) > MOST_AXES:
+        raise RequestError(
+            f"`--picture axes` draws at most {MOST_AXES} axes, but `{asked.study}` spans "
+            f"{len(found)}: `--picture forest` draws its rows."
+        )
+    done = any(row.n for row in summary.rows)
+    title = f"{label(asked)}. {asked.question or asked.study}"
+    caption = list(_caption(effects)) + remarks(summary)
+    side = len(found)
+    width = WIDTH if side < 4 else 2.2 * side
+    height = (SIDE * side + 0.3) if side > 1 else 2.8
+    figure = framed(asked, title, caption, height if done else 1.2, width=width, between=0.04)
+    if not done:
+        nothing_yet(figure, asked)
+        return figure
+    grid = figure.subplots(side, side, squeeze=False)
+    for i, axis in enumerate(found):
+        _main(grid[i][i], axis, effects.main[axis.key])
+    for one in effects.interactions:
+        i, j = found.index(one.a), found.index(one.b)
+        _both(grid[i][j], one)
+        _effect(grid[j][i], one)
+    means = [grid[i][j] for i in range(side) for j in range(side) if i <= j]
+    _share(means, within=(-2.0, 102.0))
+    _share([grid[i][j] for i in range(side) for j in range(side) if i > j])
+    return figure
+
+
+def _caption(effects: Effects) -> Sequence[str]:
+    asked = effects.asked
+    said = [
+        f"n = {trainings(asked)} a row. Means over held-out speakers that all rows at a level have "
+        "finished, the other axes averaged; bars: 95 % for new speakers (corrected t over "
+        f"{len(asked.folds)} held-out groups)."
+    ]
+    if effects.interactions:
+        said.append(
+            "Diagonal: each axis alone. Above it: both axes at once. Below it: the effect of a "
+            "column's axis at each level of the row's, paired. Dependence: the difference of "
+            "differences that is the least chance; p after Holm over the pair of axes. `cannot "
+            "tell` is no proof of independence."
+        )
+    return said
+
+
+def _main(panel: Panel, axis: Axis, levels: Sequence[Level]) -> None:
+    _line(panel, 0, 1, {lv.at[0]: lv.ua for lv in levels}, axis.levels, "")
+    _dress(panel, axis, "UA (%)")
+    panel.set_title(_named(axis), size=8, weight="bold", color=INK)
+
+
+def _both(panel: Panel, one: Interaction) -> None:
+    """B along the panel, a line a level of A."""
+    for index, la in enumerate(one.a.levels):
+        found = {lb: one.cells[la, lb].ua for lb in one.b.levels}
+        _line(panel, index, len(one.a.levels), found, one.b.levels, _short(la))
+    _dress(panel, one.b, "UA (%)")
+    _legend(panel, one.a)
+
+
+def _effect(panel: Panel, one: Interaction) -> None:
+    """The effect of A along the panel, a line a level of B; what depends is said above."""
+    panel.axhline(0, color=FAINT, lw=0.9)
+    for index, lb in enumerate(one.b.levels):
+        found = {la: one.effects_of_a[la, lb] for la in one.a.levels[1:]}
+        _line(panel, index, len(one.b.levels), found, one.a.levels[1:], _short(lb))
+    _dress(panel, Axis(key=one.a.key, levels=one.a.levels[1:]), "ΔUA (points)")
+    first = _short(one.a.levels[0])
+    panel.set_xlabel(f"{_named(one.a)}, against {first}", color=FAINT)
+    _legend(panel, one.b)
+    panel.set_title(_said(one.strongest), size=7, color=INK)
+
+
+def _said(strongest: Dependence | None) -> str:
+    """Whether the effect of one depends on the other, in words."""
+    if strongest is None or strongest.difference is None:
+        return "dependence: –"
+    d = strongest.difference
+    half = "–" if d.low is None else f"{100 * (d.mean - d.low):.1f}"
+    shown = strongest.p is not None and strongest.p < 1 - CONFIDENCE
+    p = "" if strongest.p is None else f", p {strongest.p:.2f}"
+    told = "dependence: yes" if shown else "dependence: cannot tell"
+    text = f"{told}\n{100 * d.mean:+.1f} ± {half}{p}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _line(
+    panel: Panel,
+    index: int,
+    lines: int,
+    found: Mapping[Label, Interval | None],
+    levels: Sequence[Label],
+    name: str,
+) -> None:
+    """One line with bars; lines stand a little beside each other, so that bars can be told."""
+    aside = 0.0 if lines == 1 else 0.24 * (index / (lines - 1) - 0.5)
+    known = [(x + aside, one) for x, lv in enumerate(levels) if (one := found[lv]) is not None]
+    colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
+    panel.plot(
+        [x for x, _ in known], [100 * one.mean for _, one in known], color=colour, lw=1.3,
+        ls=DASHES[index % len(DASHES)], marker=marker, ms=4.5, label=name, zorder=3,
+    )  # fmt: skip
+    for x, one in known:
+        if one.low is not None and one.high is not None:
+            ends = [100 * one.low, 100 * one.high]
+            panel.plot([x, x], ends, color=colour, lw=0.9, alpha=0.75)
+            panel.plot([x, x], ends, color=colour, ls="", marker="_", ms=4, alpha=0.75)
+
+
+def _dress(panel: Panel, axis: Axis, what: str) -> None:
+    names = ["\n".join(wrap(one, 1.1, 7)[:3]) for one in axis.levels]
+    panel.set_xticks(range(len(axis.levels)), names, size=7)
+    panel.set_xlim(-0.4, len(axis.levels) - 0.6)
+    panel.set_ylabel(what)
+    panel.set_xlabel(_named(axis), color=FAINT)
+    panel.grid(axis="y", color=HAIR, lw=0.5)
+    panel.set_axisbelow(True)
+    panel.locator_params(axis="y", nbins=6)
+
+
+def _legend(panel: Panel, axis: Axis) -> None:
+    panel.legend(
+        title=_named(axis), fontsize=6.5, title_fontsize=6.5, loc="best", handlelength=2.6,
+        labelspacing=0.25, borderpad=0.2, alignment="left",
+    )  # fmt: skip
+
+
+def _named(axis: Axis) -> str:
+    return axis.key.replace("_", " ")
+
+
+def _short(one: Label) -> str:
+    return wrap(one, 1.4, 7)[0]
+
+
+def _share(panels: Sequence[Panel], within: tuple[float, float] = (-100.0, 100.0)) -> None:
+    """What is of one kind is read on one scale; few groups have intervals beyond this world."""
+    ends = [panel.get_ylim() for panel in panels]
+    for panel in panels:
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        panel.set_ylim(max(low, within[0]), min(high, within[1]))

@@ -1,0 +1,164 @@
+"""Learning curves: what was heard of the held-out speakers, epoch by epoch.
+
+Folds are faint, their mean is bold for as long as all of them train, and a circle stands where an
+epoch was chosen: on the half whose curve it is, for the score of the other half.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from math import ceil
+from statistics import fmean
+
+from orchestrator.behind import Epoch, RowBehind
+from orchestrator.errors import RequestError
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import HAIR, INK, LINE, Figure, Panel, wrap
+from orchestrator.report.figures.frame import framed, nothing_yet
+from orchestrator.report.rows import label
+from orchestrator.snapshot import Asked
+
+MOST_ROWS = 30
+"""More rows than these are no picture any more."""
+TRAIN = "#c05236"
+LEAST_LOSS = 1e-4
+"""Less is drawn as this: a logarithm has no 0."""
+
+Curve = tuple[float, ...]
+
+
+@canvas.drawn
+def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
+    """Draw dev UA and loss by epoch, of one row or of several beside each other.
+
+    Raises:
+        RequestError: there are too many.
+    """
+    shown = [row for row in rows if any(trial.history for trial in row.trials)]
+    if len(shown) > MOST_ROWS:
+        raise RequestError(
+            f"`--picture curves` draws at most {MOST_ROWS} rows, but `{asked.study}` has "
+            f"{len(shown)}: `--row NAME` names one."
+        )
+    whose = f" of {rows[0].name}" if len(rows) == 1 else ""
+    title = f"{label(asked)}. Learning curves{whose}"
+    caption = [
+        "Faint: each held-out half of each training; bold: their mean, dotted once a training has "
+        "stopped. Circles: the epoch that a half chose, at which the other half is scored. Loss: "
+        "cross-entropy by utterance on the held-out halves; dashed: on what was trained on, as "
+        "the system weighs it.",
+        *_unread(rows),
+    ]
+    if not shown:
+        figure = framed(asked, title, caption, 1.2)
+        nothing_yet(figure, asked)
+        return figure
+    across = min(3, len(shown))
+    down = ceil(len(shown) / across)
+    figure = framed(asked, title, caption, 2.9 * down if across > 1 else 4.2, between=0.03)
+    grid = figure.subplots(2 * down, across, squeeze=False, height_ratios=[1.3, 1] * down)
+    pairs = [
+        (grid[2 * line][column], grid[2 * line + 1][column])
+        for line in range(down)
+        for column in range(across)
+    ]
+    for index, (top, bottom) in enumerate(pairs):
+        if index >= len(shown):
+            top.set_axis_off()
+            bottom.set_axis_off()
+            continue
+        _row(top, bottom, shown[index])
+        n = len(shown[index].trials)
+        name = wrap(f"{shown[index].name} (n {n})", 2.1 if across > 1 else 6, 8)
+        top.set_title("\n".join(name), size=8, color=INK)
+        if index % across == 0:
+            top.set_ylabel("dev UA (%)")
+            bottom.set_ylabel("loss (log scale)")
+        if index + across >= len(shown):
+            bottom.set_xlabel("epoch")
+    _same_limits([top for top, _ in pairs[: len(shown)]])
+    _log_scale([bottom for _, bottom in pairs[: len(shown)]])
+    pairs[0][1].legend(fontsize=6.5, loc="best", handlelength=2.4, labelspacing=0.25)
+    return figure
+
+
+def _unread(rows: Sequence[RowBehind]) -> Iterator[str]:
+    missing = sum(len(row.missing) for row in rows)
+    damaged = sum(bool(trial.damage) for row in rows for trial in row.trials)
+    if missing:
+        yield f"Missing: {missing} trainings are not finished; `ablate run` trains them."
+    if damaged:
+        yield f"WARNING: the histories of {damaged} trainings are damaged and not drawn."
+
+
+def _row(top: Panel, bottom: Panel, row: RowBehind) -> None:
+    ua: list[Curve] = []
+    dev: list[Curve] = []
+    train: list[Curve] = []
+    chosen: list[tuple[int, float, float]] = []
+    for trial in row.trials:
+        if not trial.history:
+            continue
+        for half, epoch in (("a", trial.chosen_on_a), ("b", trial.chosen_on_b)):
+            scores = [getattr(e, half) for e in trial.history]
+            ua.append(tuple(100 * s.ua for s in scores))
+            dev.append(tuple(max(s.loss, LEAST_LOSS) for s in scores))
+            if 0 < epoch <= len(scores):
+                chosen.append((epoch, ua[-1][epoch - 1], dev[-1][epoch - 1]))
+        train.append(_train(trial.history))
+    alone = max(0.13, min(0.4, 3 / max(1, len(ua))))
+    for panel, lines in ((top, ua), (bottom, dev)):
+        for line in lines:
+            panel.plot(range(1, len(line) + 1), line, color=LINE, lw=0.7, alpha=alone, zorder=2)
+        _mean(panel, lines, INK, "-", "held out")
+        panel.grid(axis="y", color=HAIR, lw=0.5)
+        panel.set_axisbelow(True)
+        panel.locator_params(axis="x", nbins=6, integer=True)
+    top.locator_params(axis="y", nbins=5)
+    _mean(bottom, train, TRAIN, (0, (4, 1.5)), "trained on")
+    for epoch, ua_then, loss_then in chosen:
+        for panel, y in ((top, ua_then), (bottom, loss_then)):
+            panel.plot(epoch, y, marker="o", ms=4, mfc="white", mec=LINE, mew=0.9, zorder=4)
+    top.tick_params(labelbottom=False)
+    last = max(map(len, ua), default=1)
+    for panel in (top, bottom):
+        panel.set_xlim(0.5, max(2, last) + 0.5)
+
+
+def _train(history: Sequence[Epoch]) -> Curve:
+    return tuple(max(epoch.loss, LEAST_LOSS) for epoch in history)
+
+
+def _mean(panel: Panel, lines: Sequence[Curve], colour: str, dash: object, name: str) -> None:
+    """Bold for as long as all train; those who train longest are no mean of all."""
+    if not lines:
+        return
+    means = [fmean(v for v in values if v is not None) for values in zip_longest(*lines)]
+    whole = min(map(len, lines))
+    panel.plot(
+        range(1, whole + 1), means[:whole], color=colour, lw=1.8, ls=dash, zorder=3, label=name
+    )
+    panel.plot(
+        range(whole, len(means) + 1), means[whole - 1 :], color=colour, lw=1.0, ls=(0, (1, 1.5)),
+        zorder=3,
+    )  # fmt: skip
+
+
+def _log_scale(panels: Sequence[Panel]) -> None:
+    """By factors: a system that weighs many heads starts at ten times another's loss."""
+    for panel in panels:
+        panel.set_yscale("log")
+        panel.minorticks_off()
+    _same_limits(panels)
+    low, high = panels[0].get_ylim()
+    steps = (1, 2, 5) if high / low < 100 else (1,)
+    marks = [step * 10.0**power for power in range(-4, 5) for step in steps]
+    for panel in panels:
+        panel.set_yticks(marks, [f"{mark:g}" for mark in marks])
+        panel.set_ylim(low, high)
+
+
+def _same_limits(panels: Sequence[Panel]) -> None:
+    """What stands beside each other is read on one scale."""
+    ends = [panel.get_ylim() for panel in panels]
+    for panel in panels:
+        panel.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))

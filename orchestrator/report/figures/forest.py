@@ -1,0 +1,178 @@
+"""A table as a picture: each row's UA, and its difference to the reference, with intervals.
+
+The verdict is told by the marker's shape: a filled diamond where a row differs, an open circle
+where nobody can tell.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
+from orchestrator.report.figures.frame import (
+    framed,
+    nothing_yet,
+    remarks,
+    trainings,
+)
+from orchestrator.report.rows import DASH, label
+from orchestrator.summary import Difference, Interval, RowSummary, Summary
+
+PITCH = 0.27
+"""Inches from row to row."""
+NAMES = 2.0
+"""Inches for names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the picture: a row, or the heading of a block."""
+
+    text: tuple[str, ...]
+    row: RowSummary | None
+    y: float
+    """Inches from the top, of its middle."""
+
+
+@canvas.drawn
+def forest(summary: Summary) -> Figure:
+    """Draw every row of a table; rows of several blocks stand in each."""
+    asked = summary.asked
+    lines, height = _lines(summary)
+    title = f"{label(asked)}. {asked.question or asked.study}"
+    caption = [f"n: {trainings(asked)} a row; means over held-out speakers, bars: 95 % for new "
+               "speakers (corrected t over held-out groups)."]  # fmt: skip
+    if asked.reference is not None:
+        caption.append(
+            f"Right: paired difference to `{asked.reference}`. Filled diamond: differs, p < 0.05 "
+            "after Holm over all rows (the p beside it); open circle: cannot tell, which is no "
+            "proof of equality."
+        )
+    any_done = any(row.n for row in summary.rows)
+    figure = framed(
+        asked,
+        title,
+        [*caption, *remarks(summary, differences=True)],
+        height + 0.55 if any_done else 1.2,
+        beside=0.02,
+    )
+    if not any_done:
+        nothing_yet(figure, asked)
+        return figure
+    panels = figure.subplots(
+        1, 1 if asked.reference is None else 2, sharey=True, squeeze=False,
+        width_ratios=[1] if asked.reference is None else [1, 1.25],
+    )[0]  # fmt: skip
+    left = panels[0]
+    left.set_ylim(height, 0)
+    left.set_yticks([line.y for line in lines], ["\n".join(line.text) for line in lines])
+    for line, text in zip(lines, left.get_yticklabels(), strict=True):
+        if line.row is None:
+            text.set(weight="bold", color=INK)
+        elif line.row.name == asked.reference:
+            text.set(style="italic")
+    for panel in panels:
+        panel.spines["left"].set_visible(False)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="x", color=HAIR, lw=0.5)
+        panel.set_axisbelow(True)
+    _means(left, lines)
+    if asked.reference is not None:
+        _differences(panels[1], lines, summary)
+    return figure
+
+
+def _lines(summary: Summary) -> tuple[list[_Line], float]:
+    """What stands where, from the top; and how tall it is."""
+    found: list[_Line] = []
+    y = 0.0
+    blocks = dict.fromkeys(block for row in summary.rows for block in row.blocks)
+    for block in blocks or ("",):
+        if block:
+            y += PITCH * (1.2 if found else 0.8)
+            found.append(_Line(tuple(wrap(block, NAMES, 8)), None, y - PITCH / 2))
+        for row in summary.rows:
+            if not block or block in row.blocks:
+                part = f" (n {row.n}/{row.n + row.missing})" if row.n and row.missing else ""
+                text = tuple(wrap(row.name + part, NAMES, 8))
+                tall = max(PITCH, 0.15 * len(text) + 0.08)
+                found.append(_Line(text, row, y + tall / 2))
+                y += tall
+    return found, y
+
+
+def _means(panel: Panel, lines: Sequence[_Line]) -> None:
+    for line in lines:
+        if line.row is None:
+            continue
+        if line.row.ua is None:
+            panel.annotate(
+                "not finished", (0, line.y), xycoords=("axes fraction", "data"), xytext=(3, 0),
+                textcoords="offset points", va="center", color=FAINT, size=7,
+            )  # fmt: skip
+            continue
+        _bar(panel, line.row.ua, line.y, INK)
+        panel.plot(100 * line.row.ua.mean, line.y, marker="s", ms=4, color=INK, ls="")
+    panel.set_xlabel("UA (%)")
+    _room(panel, [line.row.ua for line in lines if line.row is not None], whole=True)
+
+
+def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None:
+    reference = summary.asked.reference
+    panel.axvline(0, color=FAINT, lw=0.9)
+    beside = panel.secondary_yaxis("right")
+    beside.spines["right"].set_visible(False)
+    told = []
+    for line in lines:
+        row = line.row
+        if row is None:
+            told.append("")
+        elif row.name == reference:
+            told.append("reference")
+        elif row.difference is None:
+            told.append(DASH)
+        else:
+            d = row.difference
+            _bar(panel, Interval(mean=d.ua, low=d.low, high=d.high), line.y, LINE)
+            differs = row.verdict == "yes"
+            panel.plot(
+                100 * d.ua, line.y, marker="D" if differs else "o", ms=5 if differs else 5.5, ls="",
+                color=LINE, mfc=LINE if differs else "white", mew=1.1, zorder=3,
+            )  # fmt: skip
+            told.append(_told(d))
+    beside.set_yticks([line.y for line in lines], told, size=7, color=FAINT)
+    beside.tick_params(length=0)
+    panel.set_xlabel(f"ΔUA to {wrap(str(reference), 2.0, 8)[0]} (points)")
+    _room(panel, [row.difference for row in summary.rows], whole=False)
+
+
+def _told(difference: Difference) -> str:
+    """What the picture shows, as figures."""
+    half = DASH if difference.low is None else f"{100 * (difference.ua - difference.low):.1f}"
+    p = "" if difference.p is None else f"   p {difference.p:.2f}"
+    if difference.p is not None and difference.p < 0.01:
+        p = "   p <0.01"
+    return f"{100 * difference.ua:+.1f} ± {half}{p}".replace("-", "\N{MINUS SIGN}")
+
+
+def _bar(panel: Panel, interval: Interval, y: float, colour: str) -> None:
+    """An interval with ends, or none where n bears none."""
+    if interval.low is None or interval.high is None:
+        return
+    low, high = 100 * interval.low, 100 * interval.high
+    panel.plot([low, high], [y, y], color=colour, lw=1.1, solid_capstyle="butt")
+    panel.plot([low, high], [y, y], color=colour, ls="", marker="|", ms=4.5, mew=1.0)
+
+
+def _room(panel: Panel, found: Sequence[Interval | Difference | None], *, whole: bool) -> None:
+    """Limits that hold every mean, and intervals as far as they are of this world."""
+    low, high = (0.0, 100.0) if whole else (-100.0, 100.0)
+    ends = [] if whole else [0.0]
+    for one in found:
+        if one is not None:
+            middle = one.mean if isinstance(one, Interval) else one.ua
+            ends += [100 * v for v in (middle, one.low, one.high) if v is not None]
+    least, most = max(low, min(ends, default=low)), min(high, max(ends, default=high))
+    pad = max(1.0, 0.06 * (most - least))
+    panel.set_xlim(least - pad, most + pad)
+    panel.locator_params(axis="x", nbins=6)

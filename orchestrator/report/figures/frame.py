@@ -1,0 +1,109 @@
+"""What stands on every picture of a study: its title, corpus, profile, reading, banner, caption."""
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
+from orchestrator.report.rows import banner, protocol_line, shortcomings, warnings
+from orchestrator.snapshot import Asked
+from orchestrator.summary import Summary
+
+WIDTH = 7.2
+"""Inches: two columns of a journal."""
+MARGIN = 0.09
+PAD = 0.04
+"""Inches that the layout itself leaves beside panels."""
+TITLE, TEXT, NOTE = 10.5, 8.0, 7.0
+"""Points."""
+LEADING = 1.35
+MOST_NOTES = 6
+"""Lines of a caption's remarks; the table has them all."""
+
+Line = tuple[str, float, str, bool]
+"""Text, size in points, colour, whether bold."""
+
+
+def framed(
+    asked: Asked,
+    title: str,
+    caption: Sequence[str],
+    height: float,
+    *,
+    width: float = WIDTH,
+    between: float = 0.02,
+    beside: float = 0.03,
+) -> Figure:
+    """An empty figure under its heading and above its caption.
+
+    Args:
+        asked: the study.
+        title: what the picture shows.
+        caption: sentences below it.
+        height: of what is drawn, in inches.
+        width: of the whole, in inches.
+        between: as in `canvas.blank`.
+        beside: as in `canvas.blank`.
+    """
+    above = list(_above(asked, title, width))
+    below = [(line, NOTE, FAINT, False) for line in _caption(caption, width)]
+    head, foot = _tall(above) + 2 * MARGIN, _tall(below) + 2 * MARGIN
+    whole = head + height + foot
+    edge = (MARGIN - PAD) / width
+    rect = (edge, foot / whole, 1 - 2 * edge, height / whole)
+    figure = canvas.blank(width, whole, rect=rect, between=between, beside=beside)
+    figure.set_label(title)
+    _write(figure, above, whole - MARGIN, whole, width)
+    _write(figure, below, foot - MARGIN, whole, width)
+    return figure
+
+
+def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
+    """What no picture of these numbers may leave out; what is missing first."""
+    plain = [*shortcomings(summary), *summary.asked.notes]
+    found = warnings(summary) if differences else plain
+    return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
+
+
+def nothing_yet(figure: Figure, asked: Asked) -> None:
+    """In place of a picture: that there is nothing to draw, and what would change that."""
+    panel = figure.add_subplot()
+    panel.set_axis_off()
+    said = f"No trial is finished yet.\n`ablate run studies/{asked.study}.yaml` trains them."
+    panel.text(0.5, 0.5, said, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
+
+
+def trainings(asked: Asked) -> str:
+    """How many trainings a row has when all are done."""
+    seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
+    return f"{len(asked.folds)} folds x {seeds}"
+
+
+def _above(asked: Asked, title: str, width: float) -> Iterator[Line]:
+    inner = width - 2 * MARGIN
+    for line in wrap(title, inner, TITLE * 1.06)[:3]:
+        yield line, TITLE, canvas.INK, True
+    for line in wrap(protocol_line(asked), inner, TEXT):
+        yield line, TEXT, FAINT, False
+    if loud := banner(asked):
+        for line in wrap(loud, inner, TEXT):
+            yield line, TEXT, LOUD, True
+
+
+def _caption(sentences: Sequence[str], width: float) -> list[str]:
+    lines = wrap(" ".join(sentence for sentence in sentences if sentence), width - 2 * MARGIN, NOTE)
+    if len(lines) > MOST_NOTES:
+        lines = [*lines[:MOST_NOTES], "… and more: `ablate report` says it all."]
+    return lines
+
+
+def _tall(lines: Sequence[Line]) -> float:
+    return sum(size for _, size, _, _ in lines) * LEADING / 72
+
+
+def _write(figure: Figure, lines: Sequence[Line], top: float, whole: float, width: float) -> None:
+    for text, size, colour, bold in lines:
+        figure.text(
+            MARGIN / width, top / whole, text, size=size, color=colour, va="top", ha="left",
+            weight="bold" if bold else "normal",
+        )  # fmt: skip
+        top -= size * LEADING / 72

@@ -1,0 +1,85 @@
+"""Every picture of a study by its name, and which one fits: one line a picture."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.effects import axes_of, effects, refuse_no_grid
+from orchestrator.errors import RequestError, nearest
+from orchestrator.measured import Measured
+from orchestrator.report.figures.axes import axes
+from orchestrator.report.figures.canvas import Figure
+from orchestrator.report.figures.confusion import confusion
+from orchestrator.report.figures.curves import curves
+from orchestrator.report.figures.forest import forest
+from orchestrator.report.figures.sweep import is_sweep, refuse_no_sweep, sweep
+from orchestrator.snapshot import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One kind of picture."""
+
+    draw: Callable[[Measured, str | None], Figure]
+    """A study, and the one row that is wanted or None for all."""
+    refuse: Callable[[Asked], None] = lambda asked: None
+    """Raises RequestError for a study that has no such picture."""
+    of_a_row: bool = False
+    """Whether one row may be wanted."""
+
+
+def _names(row: str | None) -> tuple[str, ...] | None:
+    return None if row is None else (row,)
+
+
+PICTURES: Mapping[str, Picture] = {
+    "forest": Picture(lambda study, row: forest(study.summary)),
+    "sweep": Picture(lambda study, row: sweep(study.summary), refuse_no_sweep),
+    "axes": Picture(
+        lambda study, row: axes(effects(study.asked, study.outcomes), study.summary),
+        refuse_no_grid,
+    ),
+    "curves": Picture(
+        lambda study, row: curves(study.asked, study.behind(_names(row))), of_a_row=True
+    ),
+    "confusion": Picture(lambda study, row: confusion(study.summary, row), of_a_row=True),
+}
+
+
+def fitting(asked: Asked) -> str:
+    """The picture that shows what a study asks: Figure 2, a grid's axes, or its rows."""
+    if asked.figure is not None and is_sweep(asked):
+        return "sweep"
+    return "axes" if (asked.axes or asked.figure is not None) and axes_of(asked) else "forest"
+
+
+def all_fitting(asked: Asked) -> list[str]:
+    """Every picture that the study has."""
+    found = []
+    for name, picture in PICTURES.items():
+        try:
+            picture.refuse(asked)
+        except RequestError:
+            continue
+        found.append(name)
+    return found
+
+
+def refuse_no_picture_of(asked: Asked, name: str, row: str | None) -> None:
+    """Look whether a study has the picture, before anything is computed.
+
+    Raises:
+        RequestError: it has not, or there is no such row.
+    """
+    picture = PICTURES[name]
+    if row is not None and not picture.of_a_row:
+        which = " and ".join(f"`{n}`" for n, known in PICTURES.items() if known.of_a_row)
+        raise RequestError(
+            f"`--row` must stand with a picture of one row, {which}, but stands with `{name}`."
+        )
+    names = [r.name for r in asked.rows]
+    if row is not None and row not in names:
+        raise RequestError(
+            f"`--row` must be a row of `{asked.study}`, but is `{row}` instead. "
+            f"{nearest(row, names)}"
+        )
+    picture.refuse(asked)

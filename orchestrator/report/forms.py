@@ -1,0 +1,84 @@
+"""Every form of a table by its name and by the ending of its files: one line a form.
+
+A form that is new is a function from studies to a text, and a line in ``FORMS``.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.measured import Measured
+from orchestrator.report import text
+from orchestrator.report.html.page import page, shown
+from orchestrator.report.latex import latex
+from orchestrator.report.rows import Table, tables
+
+Write = Callable[[Sequence[Measured], bool], str]
+"""Studies of one table, and whether details are wanted -> the text of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of a table."""
+
+    ending: str
+    write: Write
+
+
+def _tables(studies: Sequence[Measured], details: bool) -> list[Table]:
+    return [one for study in studies for one in tables(study.summary, details=details)]
+
+
+def _plain(studies: Sequence[Measured], details: bool) -> str:
+    """As in a terminal of 80 columns without colours."""
+    console = Console(file=io.StringIO(), width=80, highlight=False, markup=False, emoji=False)
+    print_all(console, studies, details)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _markdown(studies: Sequence[Measured], details: bool) -> str:
+    return "\n".join(text.markdown(one) for one in _tables(studies, details))
+
+
+def _latex(studies: Sequence[Measured], details: bool) -> str:
+    return latex(_tables(studies, details))
+
+
+def _csv(studies: Sequence[Measured], details: bool) -> str:
+    return text.csv_text([study.summary for study in studies])
+
+
+def _json(studies: Sequence[Measured], details: bool) -> str:
+    return text.json_text([study.summary for study in studies])
+
+
+def _html(studies: Sequence[Measured], details: bool) -> str:
+    return page([shown(study) for study in studies])
+
+
+FORMS: Mapping[str, Form] = {
+    "text": Form(".txt", _plain),
+    "markdown": Form(".md", _markdown),
+    "latex": Form(".tex", _latex),
+    "csv": Form(".csv", _csv),
+    "json": Form(".json", _json),
+    "html": Form(".html", _html),
+}
+
+
+def print_all(console: Console, studies: Sequence[Measured], details: bool) -> None:
+    """Print the tables one below the other, in colours where the console has some."""
+    for index, one in enumerate(_tables(studies, details)):
+        if index:
+            console.print()
+        text.print_table(console, one)
+
+
+def by_ending(path: Path) -> Form | None:
+    """The form that a file of this name has; None if it is none of a table's."""
+    ending = path.suffix.lower()
+    return next((form for form in FORMS.values() if form.ending == ending), None)

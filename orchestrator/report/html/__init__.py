@@ -1,0 +1,1 @@
+"""A page that holds everything: tables, and what stands behind each row."""

@@ -1,0 +1,171 @@
+"""A store of any shape in a moment, written by the ledger's own writer.
+
+Nothing was trained: predictions are drawn, and what stands in the records is counted from them,
+as a training counts it. So every number of a report follows from the stored predictions.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.metrics import confusion, ua, wa
+from orchestrator.ledger import CHOICES, Ledger, Outcome, Scores, predictions_parquet
+from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
+from orchestrator.trials import SEMANTICS, canonical, digest
+
+EMOTIONS = ("angry", "happy", "neutral", "sad")
+EPOCHS = 12
+
+
+def made(
+    root: Path,
+    rows: Mapping[str, Mapping[str, Any]],
+    /,
+    *,
+    folds: int = 5,
+    seeds: int = 1,
+    skill: Mapping[str, float] | None = None,
+    missing: Sequence[tuple[str, int, int]] = (),
+    **changes: Any,
+) -> tuple[Ledger, Asked]:
+    """A study that ran.
+
+    Args:
+        root: where the store is to be.
+        rows: name -> what the row sets.
+        folds: held-out pairs; speakers are twice as many.
+        seeds: trainings a fold.
+        skill: name -> how well it hears, 0 to 3 or so.
+        missing: (row, fold, seed) of trials that are not finished.
+        changes: other fields of the question.
+    """
+    ledger = Ledger.open(str(root))
+    speakers = [f"speaker-{n:02}" for n in range(2 * folds)]
+    asked_folds = tuple(
+        AskedFold(index=f, a=(speakers[2 * f],), b=(speakers[2 * f + 1],), train=2 * folds - 2)
+        for f in range(folds)
+    )
+    trials = []
+    for seed in range(seeds):
+        for fold in asked_folds:
+            for name, settings in rows.items():
+                identity = {
+                    "semantics": SEMANTICS, "classes": list(EMOTIONS), "corpus": "0" * 64,
+                    "extractor": "opensmile-2.6.0", "features": {"features": "lld78"},
+                    "model": {"model": "wma-gin", "name": name, **settings},
+                    "training": {"epochs": EPOCHS}, "seed": seed,
+                    "fold": {"train": [s for s in speakers if s not in (*fold.a, *fold.b)],
+                             "a": list(fold.a), "b": list(fold.b)},
+                }  # fmt: skip
+                trials.append(AskedTrial(name, fold.index, seed, digest(identity)))
+                if (name, fold.index, seed) not in missing:
+                    train(ledger, identity, fold, (skill or {}).get(name, 1.0))
+    asked = replace(
+        Asked(
+            study="made", question="Which is better?", table=7, figure=None, corpus="tones",
+            profile="quick", reading="as-written", classes=EMOTIONS, utterances=32 * folds,
+            rows=tuple(
+                AskedRow(name=name, reading="as-written", paper={}, settings=dict(own))
+                for name, own in rows.items()
+            ),
+            folds=asked_folds, seeds=seeds, trials=tuple(trials), comparable=False,
+            reference=next(iter(rows)), claim=None,
+        ),
+        **changes,
+    )  # fmt: skip
+    ledger.write_snapshot(asked.study, asked.to_json())
+    return ledger, asked
+
+
+def train(ledger: Ledger, identity: Mapping[str, Any], fold: AskedFold, skill: float) -> None:
+    """What a training would leave: sixteen utterances a speaker, of one to three segments."""
+    id = digest(identity)
+    random = np.random.default_rng(int(id[:12], 16))
+    history = [_epoch(n, random, skill) for n in range(1, EPOCHS + 1)]
+    best = {h: max(history, key=lambda e: (e[h]["ua"], -e[h]["loss"]))["number"] for h in "ab"}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("utterance", "segment", "speaker", "emotion", "choice", "epoch")
+    }
+    probabilities: list[Any] = []
+    scores: list[Scores] = []
+    for half, speaker in zip("ab", (*fold.a, *fold.b), strict=True):
+        leaning = random.standard_normal(len(EMOTIONS)) / 2
+        for choice in CHOICES:
+            epoch = {"chosen": best["b" if half == "a" else "a"], "last_epoch": EPOCHS,
+                     "best_on_test": best[half]}[choice]  # fmt: skip
+            by_segment, by_utterance = [], []
+            for number in range(16):
+                truth = number % len(EMOTIONS)
+                own = []
+                for segment in range(1 + number % 3):
+                    logits = leaning + random.standard_normal(len(EMOTIONS))
+                    logits[truth] += skill
+                    p = (np.exp(logits) / np.exp(logits).sum()).astype(np.float32)
+                    own.append(p.astype(np.float64))
+                    values = (f"{speaker}-{number:02}", segment, speaker, EMOTIONS[truth], choice,
+                              epoch)  # fmt: skip
+                    for column, value in zip(columns.values(), values, strict=True):
+                        column.append(value)
+                    probabilities.append(p)
+                    by_segment.append((truth, int(p.argmax())))
+                by_utterance.append((truth, int(np.mean(own, axis=0).argmax())))
+            for unit, pairs in (("utterance", by_utterance), ("segment", by_segment)):
+                counts = confusion(*zip(*pairs, strict=True), len(EMOTIONS))
+                scores.append(
+                    Scores(speaker=speaker, choice=choice, unit=unit, epoch=epoch,
+                           confusion=tuple(map(tuple, counts)))
+                )  # fmt: skip
+    files = {
+        "predictions.parquet": predictions_parquet(
+            columns, dict(zip(EMOTIONS, np.array(probabilities).T, strict=True))
+        ),
+        "history.json": canonical(history).encode(),
+        "weights.safetensors": b"",
+        "log.txt": b"drawn, not trained\n",
+    }
+    attempt = f"attempt-{id[:12]}"
+    ledger.commit(
+        Outcome(
+            id=id, identity=identity, attempt=attempt, epochs=EPOCHS, scores=tuple(scores),
+            digests={name: digest(id + name) for name in ("predictions", "history", "weights")},
+            files=ledger.write_attempt(id, attempt, files), libraries={"torch": "2"},
+            environment={"device": "cpu", "torch": "2"}, host="here", seconds=1.0, finished=1.7e9,
+            parameters=1000,
+        )
+    )  # fmt: skip
+
+
+def _epoch(number: int, random: np.random.Generator, skill: float) -> dict[str, Any]:
+    """An epoch whose scores rise and whose losses fall, with noise."""
+    done = 1 - np.exp(-number / 3)
+    halves = {}
+    for half in "ab":
+        right = 1 + round(3 * done * min(1.0, skill / 2) * random.uniform(0.7, 1.0))
+        wrong = 4 - right
+        counts = [[right, wrong, 0, 0], [0, right, wrong, 0], [0, 0, right, wrong],
+                  [wrong, 0, 0, right]]  # fmt: skip
+        loss = float(1.4 - skill / 3 * done + 0.05 * random.standard_normal())
+        halves[half] = {"ua": ua(counts), "wa": wa(counts), "loss": loss}
+    return {"number": number, "loss": float(1.4 * np.exp(-number * skill / 9)), **halves}
+
+
+def spoilt(ledger: Ledger, id: str, file: str) -> None:
+    """Flip a byte of a finished trial's file."""
+    outcome = ledger.outcome(id)
+    assert outcome is not None
+    path = Path(str(ledger.attempt_folder(id, outcome.attempt) / file))
+    blob = bytearray(path.read_bytes())
+    blob[len(blob) // 2] ^= 1
+    path.write_bytes(bytes(blob))
+
+
+def as_older(ledger: Ledger, id: str) -> Outcome:
+    """The record as code of an earlier meaning would have left it."""
+    outcome = ledger.outcome(id)
+    assert outcome is not None
+    return replace(outcome, identity={**json.loads(canonical(asdict(outcome)))["identity"],
+                                      "semantics": SEMANTICS - 1})  # fmt: skip
