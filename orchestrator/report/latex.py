@@ -165,10 +165,9 @@ def _headings(table: Table, start: int, stop: int) -> dict[int, str]:
 
 
 def _environment(table: Table, words: _Words, number: int, *, continued: bool) -> str:
-    what, title = table.numbered
-    lines = [f"% {clean(what)}"] if what and not continued else []
-    label = f"{what or 'table'} {number + 1 if number else ''}".strip().lower().replace(" ", "-")
-    caption = words.prose(" ".join(map(_sentence, filter(None, (title, table.subtitle)))))
+    lines = [] if continued else [f"% {clean(table.label)}"]
+    label = f"{table.label} {number + 1 if number else ''}".strip().lower().replace(" ", "-")
+    caption = words.prose(" ".join(map(_sentence, filter(None, (table.title, table.subtitle)))))
     if table.banner:
         caption += rf" \textbf{{{words.prose(table.banner)}}}"
     lines += [r"\begin{table}[tbp]", r"\centering\small"]

@@ -32,7 +32,7 @@ _MARKUP = str.maketrans(
 
 def print_table(console: Console, table: Table) -> None:
     """Print one table with its title, banner and footnotes."""
-    console.print(Text(clean(table.title), style="bold"))
+    console.print(Text(clean(table.head), style="bold"))
     console.print(Text(clean(table.subtitle), style="dim"))
     if table.banner:
         console.print(Text(table.banner, style="bold yellow"))
@@ -124,7 +124,7 @@ def markdown(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(map(marked, cells)) + " |"
 
-    parts = [f"**{_prose(table.title)}**", "", marked(table.subtitle), ""]
+    parts = [f"**{_prose(table.head)}**", "", marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))

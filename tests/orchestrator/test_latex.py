@@ -81,7 +81,7 @@ def test_real_tables_compile_by_themselves_and_in_a_document(
     for page in map(flat, (alone, inside)):
         for one in whole:
             notes = (note.split("g_z")[0] for note in one.footnotes)  # it is set as an index
-            said = [one.numbered[1], *notes, *(cell for row in one.cells for cell in row)]
+            said = [one.title, *notes, *(cell for row in one.cells for cell in row)]
             assert [text for text in said if flat(text) not in page] == []
     assert len(set(re.findall(r"\\label{(.*)}", text))) == len(whole)
 

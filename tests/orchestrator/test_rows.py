@@ -252,3 +252,11 @@ def test_names_in_any_script_keep_the_columns_aligned(name: str) -> None:
     lines = printed(named).splitlines()
     ends = {cell_len(line[: line.index("50.0 ± 25.0")]) for line in lines if "50.0 ± 25.0" in line}
     assert len(ends) == 1
+
+
+def test_a_question_of_one_s_own_goes_by_its_name_and_not_twice() -> None:
+    found = summary()
+    own = replace(found.asked, table=None, figure=None)
+    assert table(replace(found, asked=own)).head == "s. ?"
+    assert table(replace(found, asked=replace(own, question=""))).head == "s"
+    assert table(found).head == "Table 3. ?"
