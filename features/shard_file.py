@@ -11,6 +11,7 @@ reader: a file's name holds its digest, and nothing is written in place.
 The only door to pyarrow in this room; light to import.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -64,6 +65,7 @@ def open_shard(folder: Path, key: str) -> Shard:
     Raises:
         MissingError: it has not been built.
         DamageError: bytes or manifest changed since.
+        MemoryError, OSError: the machine refused what opening takes.
     """
     import pyarrow as pa
 
@@ -74,13 +76,20 @@ def open_shard(folder: Path, key: str) -> Shard:
     if not stat.S_ISREG(path.lstat().st_mode) or sha256_of(path) != manifest["sha256"]:
         raise damaged(path)
     try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        alone = pa.ipc.IpcReadOptions(use_threads=False)  # there is nothing to share out
+        table = pa.ipc.open_file(pa.memory_map(str(path)), options=alone).read_all()
         table.validate(full=True)  # its offsets, should somebody else have written them
         names = tuple(json.loads(table.schema.metadata[b"features"]))
         if table.column("values").num_chunks != 1:
             raise ValueError("more record batches than were written")
         views = _views(table, len(names))
-    except (pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
+    except MemoryError:
+        raise  # Arrow's own is one of its exceptions too, and no word against the file
+    except pa.ArrowException as error:
+        if type(error) is pa.ArrowException:  # of unknown kind: the machine refused a thread
+            raise OSError(errno.EAGAIN, f"{path} cannot be opened: {error}") from error
+        raise damaged(path) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path) from error
     if _description(names, {name: len(view) for name, view in views.items()}) != {
         name: manifest[name] for name in ("features", "utterances", "nodes")

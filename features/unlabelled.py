@@ -16,7 +16,6 @@ import torch
 
 from features import scaling
 from features.config import FeatureConfig
-from features.corpora.scan import AUDIO
 from features.corpus import Corpus, canonical_digest
 from features.dataset import Segments
 from features.errors import CorpusError, DamageError
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
+"""What is looked for in a folder; a file that is named is tried whatever its ending."""
 CHUNK = 64
 """Files whose features are in memory together: batches are filled across files."""
 
@@ -44,7 +45,7 @@ class Heard:
 
 
 def recordings(given: Sequence[Path]) -> tuple[Path, ...]:
-    """The files, and every `.wav` and `.flac` below the folders, each once.
+    """The files, and every recording below the folders (by its ending, `AUDIO`), each once.
 
     What starts with a dot is not seen, as in a corpus; links to folders are not followed.
 

@@ -73,8 +73,18 @@ def remove(ledger: Ledger, id: str) -> None:
 
 
 def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors as the bytes of a safetensors file."""
-    blob: bytes = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    """Tensors as the bytes of a safetensors file.
+
+    Raises:
+        MemoryError: there is none left for it.
+    """
+    own = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        blob: bytes = save(own)
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of Rust, beside Python's exceptions
+            raise MemoryError(f"safetensors gave up ({error})") from error
+        raise
     return blob
 
 

@@ -9,9 +9,11 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -24,7 +26,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, RequestError
 from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
 from orchestrator.placement import Room, fits, lack, node_types
@@ -35,6 +37,8 @@ OBJECT_STORE = 128 * 1024**2
 """Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
 PATIENCE_S = 10.0
 """How long nothing may train before it is told why: a worker's start takes a few seconds."""
+ANSWER_S = 10.0
+"""How long an address is waited for."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where Ray's launcher keeps, on the head node, which nodes it may add."""
 
@@ -49,8 +53,12 @@ class Task:
     device: str = "cpu"
 
 
+_ADDRESS = re.compile(
+    r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
+)
+
 _TOKEN = secrets.token_hex(32)
-"""One token for all clusters this process starts: Ray reads it once and keeps it."""
+"""One token for all clusters this process starts: threads of an earlier one may still send it."""
 
 Tell = Callable[[Event], None]
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
@@ -131,6 +139,10 @@ class RayCluster:
         gpus_per_trial: share of a GPU that a trial takes.
         address: address of a running cluster; None starts one here.
         store: the store; every node must reach it.
+
+    Raises:
+        RequestError: an address that is none.
+        LackError: nothing answers there.
     """
 
     def __init__(
@@ -142,12 +154,15 @@ class RayCluster:
         address: str | None = None,
         store: Place,
     ) -> None:
+        if address is not None:
+            _look_for(address)
         self._cpus, self._gpus, self._share = cpus, gpus, gpus_per_trial
         self._address, self._store = address, store
         self._stack = contextlib.ExitStack()
         self._scratch = Path()
         self._room = Room(cpus=1, memory=MEMORY_PER_TRIAL)
         self._types: Sequence[Room] = ()
+        self._seen: Callable[[], bool] | None = None
         self.slots = 0
         self.device = "cpu"
         self.note = ""
@@ -175,6 +190,7 @@ class RayCluster:
         # it; what a raylet has to say goes past Python's logging, by a switch of Ray's own (2.60).
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         ray._private.worker._worker_logs_enabled = False
+        _read_environment()
         try:
             if self._address is None:
                 ray.init(
@@ -192,7 +208,7 @@ class RayCluster:
                 ray.init(address=self._address, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:
             raise LackError(
-                f"Ray did not start: {str(error).strip().splitlines()[0]} "
+                f"Ray did not start: {str(error).strip().splitlines()[0].rstrip('.')}. "
                 "`--inline` trains without it."
             ) from error
         self._stack.callback(ray.shutdown)
@@ -227,28 +243,32 @@ class RayCluster:
         self.note = f"{sentence}: training on CPUs."
 
     def _check_store_everywhere(self) -> None:
-        """Each node reads back a nonce from the store, or nothing trains."""
+        """Each node reads back a nonce from the store, or nothing trains.
+
+        A cluster that was there before may grow, and a node that joins later has had no such
+        look: there the nonce stays while the run lasts, which `sweep.py` knows, and every trial
+        asks first.
+        """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         nodes = [n for n in ray.nodes() if n["Alive"]]
-        if len(nodes) < 2:
+        if len(nodes) < 2 and self._address is None:
             return
         marker = self._store / f".nonce-{secrets.token_hex(6)}"
         nonce = secrets.token_hex(16)
+        self._stack.callback(_remove, marker)
         replace_file(marker, nonce.encode())
-        try:
-            reader = ray.remote(num_cpus=0)(_read_text)
-            for node in nodes:
-                strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                read = ray.get(reader.options(scheduling_strategy=strategy).remote(str(marker)))
-                if read != nonce:
-                    raise LackError(
-                        f"The node {node['NodeManagerAddress']} does not see the store "
-                        f"`{self._store}`: put it where every node mounts or reaches it."
-                    )
-        finally:
-            marker.unlink(missing_ok=True)
+        self._seen = functools.partial(_reads, str(marker), nonce)
+        look = ray.remote(num_cpus=0)(_reads)
+        for node in nodes:
+            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            sees = look.options(scheduling_strategy=strategy).remote(str(marker), nonce)
+            try:
+                if not ray.get(sees):
+                    raise _blind(node["NodeManagerAddress"], self._store)
+            except (ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
+                continue  # it has just gone; what trains there, should it come back, asks first
 
     def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once under Ray Tune.
@@ -262,10 +282,10 @@ class RayCluster:
         room = self._room
         share = {"gpu": room.gpus} if room.gpus else {}
         resources = {"cpu": room.cpus, "memory": room.memory, **share}
-        hear = _Ear(tell)
+        hear = _Ear(tell, self._store)
         patience = _Patience(room, self._types, hear)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(by_id, work), resources),
+            tune.with_resources(_trainable(by_id, work, self._seen), resources),
             param_space={"trial": tune.grid_search(list(by_id))},
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
@@ -311,8 +331,8 @@ class RayCluster:
 class _Ear:
     """Hears the events of workers in the driver; keeps what went wrong there."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, tell: Tell, store: Place) -> None:
+        self._tell, self._store = tell, store
         self.raised: Exception | None = None
         """What ``tell`` itself raised: Tune would hide it in an error of its own."""
         self.heard = False
@@ -323,6 +343,11 @@ class _Ear:
     def hear(self, packed: Mapping[str, Any]) -> None:
         self.heard = True
         self.tell(unpack(packed))
+
+    def blind(self, node: str) -> None:
+        """What is trained there would be lost: the run ends, and its trials go on from here."""
+        self.raised = _blind(node, self._store)
+        raise self.raised
 
     def tell(self, event: Event) -> None:
         try:
@@ -418,14 +443,20 @@ def _taken(reference: Any) -> Any:
         ) from error
 
 
-def _trainable(tasks: Mapping[str, Task], work: Work) -> Callable[[Mapping[str, Any]], None]:
-    """The function that Tune calls in a worker: plain values and one function by its name."""
+def _trainable(
+    tasks: Mapping[str, Task], work: Work, sees_store: Callable[[], bool] | None
+) -> Callable[[Mapping[str, Any]], None]:
+    """The function that Tune calls in a worker: plain values and functions by their names."""
 
     def train_one(config: Mapping[str, Any]) -> None:
+        import ray
         from ray import tune
 
         task = tasks[config["trial"]]
         _end_with_raylet()
+        if sees_store is not None and not sees_store():
+            tune.report({"blind": ray.util.get_node_ip_address()})
+            return
         work(task, lambda event: tune.report({"event": pack(event)}))
 
     return train_one
@@ -458,6 +489,8 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
         ) -> None:
             if packed := result.get("event"):
                 ear.hear(packed)
+            elif node := result.get("blind"):
+                ear.blind(node)
 
         def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
             patience.look(training=any(trial.status == "RUNNING" for trial in trials))
@@ -524,6 +557,22 @@ def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _read_environment() -> None:
+    """Make Ray read its environment again: it keeps what stood there when it was imported (2.60).
+
+    Where something had imported it before, its own cluster refused its own token, or listened on
+    the machine's outer address.
+    """
+    import ray
+
+    constants = ray._private.ray_constants
+    constants.ENABLE_RAY_CLUSTER = constants.env_bool(
+        constants.ENABLE_RAY_CLUSTERS_ENV_VAR, sys.platform == "linux"
+    )
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
 @contextlib.contextmanager
 def _own_signals() -> Iterator[None]:
     """Ray takes SIGTERM for itself and dies of it with a C++ trace: ours is put back."""
@@ -543,10 +592,44 @@ def _cuda_works() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _read_text(path: str) -> str:
+def _look_for(address: str) -> None:
+    """Ask for an answer before anything is made for it: Ray itself would wait for a minute."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise RequestError(
+            "`--address` must be a Ray cluster's HOST:PORT, such as 192.0.2.10:6379, or `auto`, "
+            f"but is `{address}` instead. (`ablate submit` takes the URL of a job server.)"
+        )
+    if address == "auto":
+        return
     try:
-        return place(path).read_text()
+        where = found["host"].strip("[]"), int(found["port"])
+        socket.create_connection(where, timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise LackError(
+            f"No Ray cluster answers at `{address}` ({why}): `ray status` on its head node "
+            "tells whether it runs, `--address auto` finds one on this machine."
+        ) from None
+
+
+def _reads(marker: str, nonce: str) -> bool:
+    try:
+        return place(marker).read_text() == nonce
     except Exception as error:
         if is_refusal(error) or isinstance(error, LackError):
-            return ""
+            return False
         raise
+
+
+def _remove(marker: Place) -> None:
+    """Also from a store that cannot be written any more: there `gc` finds it one day."""
+    with contextlib.suppress(OSError):
+        marker.unlink(missing_ok=True)
+
+
+def _blind(node: str, store: Place) -> LackError:
+    return LackError(
+        f"The node {node} does not see the store `{store}`: "
+        "put it where every node mounts or reaches it."
+    )

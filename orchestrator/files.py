@@ -131,12 +131,26 @@ def read_json(path: Place, most: int = MOST_BYTES) -> Any:
 
     Raises:
         OSError: as ``read``.
-        ValueError: it is no JSON text, or nested too deeply to be one of ours.
+        ValueError: as ``parse``.
+    """
+    return parse(read(path, most))
+
+
+def parse(blob: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON text, holds what JSON has no number for, or is nested too deeply
+            to be one of ours.
     """
     try:
-        return json.loads(read(path, most))
+        return json.loads(blob, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _refuse_large(size: int, most: int) -> None:

@@ -45,7 +45,7 @@ def schema() -> dict[str, Any]:
         "required": ["study"],
         "allOf": [
             {"oneOf": [{"required": ["rows"]}, {"required": ["axes"]}]},
-            {"oneOf": [{"required": ["table"]}, {"required": ["figure"]}]},
+            {"not": {"required": ["table", "figure"]}},
         ],
         "properties": {
             "study": {"type": "string", "pattern": f"^{NAME}$"},

@@ -133,11 +133,9 @@ class _Reader:
         self._known(self.top, _TOP, "")
         name = self._name()
         table, figure = self._number("table"), self._number("figure")
-        if table is None and figure is None and not {"table", "figure"} & set(self.top):
-            self.faults.append(self.root.fault("A study must declare a `table:` or a `figure:`."))
         if "table" in self.top and "figure" in self.top:
             self.faults.append(
-                self.top["figure"].key_fault("A study must declare a table or a figure, not both.")
+                self.top["figure"].key_fault("A study may declare a table or a figure, not both.")
             )
         protocol = self._mapping("protocol")
         self._known(protocol, {"folds", "seeds"}, "protocol")

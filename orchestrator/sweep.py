@@ -29,6 +29,8 @@ from orchestrator.snapshot import Asked, AskedSpeech
 
 GRACE_S = 3600.0
 """Younger files that belong to nothing yet may be on their way into a record: they stay."""
+RUN_S = 30 * 86400.0
+"""A run on a cluster keeps a nonce in the store for as long as it lasts: hardly a month."""
 
 Kind = Literal[
     "trial", "attempt", "checkpoint", "claim", "shard", "selection", "snapshot", "temporary"
@@ -39,7 +41,8 @@ _SHARD = re.compile(r"([0-9a-f]{32})(\.[0-9a-f]{12}\.arrow|\.json)")
 _SELECTION = re.compile(r"([0-9a-f]{64})\.json")
 _CHECKPOINT = re.compile(r"checkpoint(-[0-9]+\.safetensors|\.json)")
 _LATE = re.compile(r"outcome-late-(attempt-.*)\.json")
-_TEMPORARY = re.compile(r"\.(.+\.(tmp|taken|[0-9]+\.[0-9a-f]{8})|(nonce|doctor)-[0-9a-f]{12}.*)")
+_TEMPORARY = re.compile(r"\.(.+\.(tmp|taken|[0-9]+\.[0-9a-f]{8})|doctor-[0-9a-f]{12}.*)")
+_NONCE = re.compile(r"\.nonce-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +156,10 @@ class _Look:
         return [file for file in self._files if file.name.startswith(folder + "/")]
 
     def _settled(self, found: Collection[Found]) -> bool:
-        return all(self._now - file.modified > GRACE_S for file in found)
+        return all(self._age_s(file) > GRACE_S for file in found)
+
+    def _age_s(self, file: Found) -> float:
+        return self._now - file.modified
 
     # --- trials ----------------------------------------------------------------------------
 
@@ -291,6 +297,8 @@ class _Look:
         for file in self._files:
             if _TEMPORARY.fullmatch(file.path.name) and self._settled([file]):
                 yield _one("temporary", file, "its writing ended before it was whole")
+            elif _NONCE.fullmatch(file.path.name) and self._age_s(file) > RUN_S:
+                yield _one("temporary", file, "the run that looked for it is long over")
 
 
 class _UntoldError(Exception):

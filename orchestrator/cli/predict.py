@@ -70,7 +70,10 @@ def predict(
     ledger = Ledger.look(store, needed=True)
     (asked,) = by_name(study, ledger)
     if not files and to is None:
-        raise RequestError("`ablate predict` needs FILE... or `--export FOLDER`.")
+        raise RequestError(
+            "`FILE` must name recordings or folders to listen to, but there is none: name some, "
+            "or `--export FOLDER` to take the networks away."
+        )
     paths = trained.recordings(files) if files else ()
     ensemble = trained.assemble(ledger, asked, trained.choose_row(asked, row))
     for note in ensemble.notes:

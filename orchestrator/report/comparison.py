@@ -70,7 +70,8 @@ def scores(found: Comparison) -> Table:
     if found.emotions:
         headings[len(found.folds)] = "recall"
     return Table(
-        title=f"{label(found.asked)}. {found.b} beside {found.a}",
+        label=label(found.asked),
+        title=f"{found.b} beside {found.a}",
         subtitle=protocol_line(found.asked),
         banner=banner(found.asked),
         columns=(Column(head="", numeric=False), *map(_head, ("speakers", "A", "B", "B - A"))),

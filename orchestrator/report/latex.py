@@ -11,7 +11,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from rich.cells import cell_len
 
@@ -20,10 +20,13 @@ from orchestrator.report.rows import Column, Table
 
 WIDEST = 26
 """Names that are wider break into lines of a column this wide, in ens."""
+UNBROKEN = 20
+"""Cells; a wider word may break without a hyphen, which would be no part of it."""
 MOST_ROWS = 30
 """Rows of a page."""
 
 _SPECIAL = {
+    "\1": r"\allowbreak{}",  # in a word that no line holds
     "\0": "{}",  # between two signs that would become one; text is cleaned of it before
     **{char: "\\" + char for char in "%&#_${}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
@@ -99,7 +102,8 @@ class _Words:
     def plain(self, text: str) -> str:
         """Text of unknown origin that stays text."""
         words = unicodedata.normalize("NFC", clean(text)).split(" ")
-        return " ".join(self._word(word) for word in words)
+        runs = ((known, " ".join(run)) for known, run in groupby(words, key=_is_known))
+        return " ".join(_escaped(run) if known else self._other(run) for known, run in runs)
 
     def prose(self, text: str) -> str:
         """The same, but what stands in backticks stands in quotes."""
@@ -113,13 +117,20 @@ class _Words:
         """A cell of numbers: minus and plus as wide as each other."""
         return re.sub(r"(?<![\w.)])([+-])(?=\d)", r"$\1$", self.plain(text))
 
-    def _word(self, word: str) -> str:
-        parted = re.sub(r"([-`',])(?=\1)|([?!])(?=`)", "\\g<0>\0", word)  # else another sign
-        escaped = "".join(_SPECIAL.get(char, char) for char in parted)
-        if all(char.isascii() or char in _SPECIAL or char in _LETTERS for char in word):
-            return escaped
-        number = self.others.setdefault(word, len(self.others) + 1)
-        return rf"\otherscript{{{escaped}}}{{$\langle${number}$\rangle$}}"
+    def _other(self, run: str) -> str:
+        number = self.others.setdefault(run, len(self.others) + 1)
+        return rf"\otherscript{{{_escaped(run)}}}{{$\langle${number}$\rangle$}}"
+
+
+def _is_known(word: str) -> bool:
+    return all(char.isascii() or char in _SPECIAL or char in _LETTERS for char in word)
+
+
+def _escaped(run: str) -> str:
+    parted = re.sub(r"([-`',])(?=\1)|([?!])(?=`)", "\\g<0>\0", run)  # else another sign
+    if max(map(cell_len, run.split(" "))) > UNBROKEN:
+        parted = re.sub(f"([^ ]{{{UNBROKEN // 4}}})(?=[^ ])", "\\g<1>\1", parted)
+    return "".join(_SPECIAL.get(char, char) for char in parted)
 
 
 def _parts(table: Table) -> list[Table]:
@@ -154,10 +165,9 @@ def _headings(table: Table, start: int, stop: int) -> dict[int, str]:
 
 
 def _environment(table: Table, words: _Words, number: int, *, continued: bool) -> str:
-    what, title = table.numbered
-    lines = [f"% {clean(what)}"] if what and not continued else []
-    label = f"{what or 'table'} {number + 1 if number else ''}".strip().lower().replace(" ", "-")
-    caption = words.prose(" ".join(map(_sentence, filter(None, (title, table.subtitle)))))
+    lines = [] if continued else [f"% {clean(table.label)}"]
+    label = f"{table.label} {number + 1 if number else ''}".strip().lower().replace(" ", "-")
+    caption = words.prose(" ".join(map(_sentence, filter(None, (table.title, table.subtitle)))))
     if table.banner:
         caption += rf" \textbf{{{words.prose(table.banner)}}}"
     lines += [r"\begin{table}[tbp]", r"\centering\small"]

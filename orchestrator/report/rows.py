@@ -3,7 +3,6 @@
 Scores are fractions inside and percent here. Every form carries corpus, profile and reading.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,6 @@ from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDif
 
 DASH = "–"
 PUBLISHED = "as published, not run here"
-_NUMBERED = re.compile(r"((?:Table|Figure) [0-9]+)\. ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +28,8 @@ class Column:
 class Table:
     """A table in words, ready to be laid out in any form."""
 
+    label: str = ""
+    """As ``label`` says it, or nothing; a paper numbers its own tables."""
     title: str
     subtitle: str
     banner: str
@@ -41,10 +41,9 @@ class Table:
     """Index of a row of ``cells`` -> the heading of the block that begins there."""
 
     @property
-    def numbered(self) -> tuple[str, str]:
-        """``Table 1`` and the title behind it: a paper numbers its own tables."""
-        found = _NUMBERED.match(self.title)
-        return (found[1], self.title[found.end() :]) if found else ("", self.title)
+    def head(self) -> str:
+        """Label and title in one line."""
+        return self.title if self.label in ("", self.title) else f"{self.label}. {self.title}"
 
 
 def table(summary: Summary, *, details: bool = False) -> Table:
@@ -58,7 +57,8 @@ def table(summary: Summary, *, details: bool = False) -> Table:
         headings = {0: PUBLISHED, **(below or {len(printed): "trained here"})}
         cells = [*printed, *cells]
     return Table(
-        title=f"{label(asked)}. {asked.question or asked.study}",
+        label=label(asked),
+        title=asked.question or asked.study,
         subtitle=protocol_line(asked),
         banner=banner(asked),
         columns=tuple(
@@ -108,7 +108,8 @@ def evidence(summary: Summary) -> Table | None:
         cells.append((row.name, *numbers, _again(d.again)))
     comparisons = len(summary.rows) - 1
     return Table(
-        title=f"{label(asked)}. What the differences in UA to `{asked.reference}` rest on",
+        label=label(asked),
+        title=f"What the differences in UA to `{asked.reference}` rest on",
         subtitle=protocol_line(asked),
         banner=banner(asked),
         columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
@@ -140,7 +141,8 @@ def pooled(summary: Summary) -> Table | None:
             cells.append((*first, asked.classes[index], *shares))
     heads = ["row", "WA", "UA", "spoken", *(first_letters(asked.classes))]
     return Table(
-        title=f"{label(asked)}. All held-out utterances pooled",
+        label=label(asked),
+        title="All held-out utterances pooled",
         subtitle=protocol_line(asked),
         banner=banner(asked),
         columns=tuple(Column(head=head, numeric=head not in ("row", "spoken")) for head in heads),
@@ -201,7 +203,8 @@ def sizes(summary: Summary) -> Table | None:
         for row in rows
     ]
     return Table(
-        title=f"{label(summary.asked)}. Parameters",
+        label=label(summary.asked),
+        title="Parameters",
         subtitle=protocol_line(summary.asked),
         banner="",
         columns=(
@@ -252,8 +255,10 @@ def _in_blocks(
 
 
 def label(asked: Asked) -> str:
-    """``Table 1`` or ``Figure 2``."""
-    return f"Table {asked.table}" if asked.table is not None else f"Figure {asked.figure}"
+    """``Table 1``, ``Figure 2``, or the study's own name where it is neither of a paper."""
+    if asked.table is not None:
+        return f"Table {asked.table}"
+    return f"Figure {asked.figure}" if asked.figure is not None else asked.study
 
 
 def protocol_line(asked: Asked) -> str:

@@ -98,7 +98,8 @@ def show(console: Console, studies: Sequence[StudyStatus]) -> None:
 
 def _show_study(console: Console, study: StudyStatus) -> None:
     asked = study.asked
-    console.print(Text(clean(f"{asked.study}: {label(asked)}. {asked.question}"), style="bold"))
+    numbered = "" if label(asked) == asked.study else f"{label(asked)}. "
+    console.print(Text(clean(f"{asked.study}: {numbered}{asked.question}"), style="bold"))
     console.print(Text(clean(protocol_line(asked)), style="dim"))
     console.print()
     rows: Mapping[str, list[TrialStatus]] = {row.name: [] for row in asked.rows}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,14 +25,14 @@ from orchestrator.report.rows import Table, as_json, flat
 from orchestrator.summary import Summary
 
 _MARKUP = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "[": "\\[", "]": "\\]"}
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
 )
-"""What Markdown would take for a tag, a cell's end, a link or an image."""
+"""What Markdown would take for a tag, a cell's end, a link, an image or a letter's shape."""
 
 
 def print_table(console: Console, table: Table) -> None:
     """Print one table with its title, banner and footnotes."""
-    console.print(Text(clean(table.title), style="bold"))
+    console.print(Text(clean(table.head), style="bold"))
     console.print(Text(clean(table.subtitle), style="dim"))
     if table.banner:
         console.print(Text(table.banner, style="bold yellow"))
@@ -123,7 +124,7 @@ def markdown(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(map(marked, cells)) + " |"
 
-    parts = [f"**{marked(table.title)}**", "", marked(table.subtitle), ""]
+    parts = [f"**{_prose(table.head)}**", "", marked(table.subtitle), ""]
     parts += [f"**{table.banner}**", ""] if table.banner else []
     parts.append(line([column.head for column in table.columns]))
     parts.append(line(["---:" if column.numeric else ":---" for column in table.columns]))
@@ -132,13 +133,23 @@ def markdown(table: Table) -> str:
             head = f"**{marked(table.headings[index])}**"
             parts.append("| " + " | ".join([head, *[""] * (len(row) - 1)]) + " |")
         parts.append(line(row))
-    parts += ["", *(f"- {marked(note)}" for note in table.footnotes)]
+    parts += ["", *(f"- {_prose(note)}" for note in table.footnotes)]
     return "\n".join(parts) + "\n"
 
 
 def marked(text: str) -> str:
     """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
-    return clean(text).translate(_MARKUP)
+    # An underscore within a word means nothing.
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", clean(text).translate(_MARKUP))
+
+
+def _prose(text: str) -> str:
+    """A sentence; what stands in backticks is code where that needs no marks, else quoted."""
+    parts = clean(text).split("`")
+    if len(parts) % 2 == 0:
+        return marked(text)
+    code = (f"`{part}`" if marked(part) == part else f'"{marked(part)}"' for part in parts[1::2])
+    return "".join(marked(part) + next(code, "") for part in parts[::2])
 
 
 def csv_text(summaries: Sequence[Summary]) -> str:

@@ -48,7 +48,8 @@ def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> Non
     state: str = trial.state
     if trial.status.holder is not None:
         state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
-    pairs = [("trial", trial.id), ("state", state)]
+    print_pairs(console, [("trial", trial.id), ("state", state)])
+    pairs = []  # on their own, so that no study's name pushes the id over the edge
     for place in trial.stands:
         form = "" if place.newest else " (an earlier form of the study)"
         pairs.append((place.study, f"{where(place.trial)}{form}"))
@@ -111,7 +112,7 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         part = identity.get(key)
         if isinstance(part, Mapping) and key in part:  # what it is, then how it is set
             rest = {name: item for name, item in part.items() if name != key}
-            yield key, f"{words(part[key])}, {words(rest)}"
+            yield key, ", ".join(filter(None, (words(part[key]), words(rest))))
         elif part is not None:
             yield key, words(part)
     for side in ("train", "a", "b"):

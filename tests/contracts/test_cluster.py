@@ -15,6 +15,7 @@ from features.errors import DamageError
 from orchestrator import cluster as cluster_module
 from orchestrator.claims import acquire, read_claim
 from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task
+from orchestrator.errors import AblateError
 from orchestrator.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.ledger import Ledger
 from orchestrator.plan import make
@@ -223,11 +224,28 @@ def test_a_hostile_folder_does_not_shadow_ours(
     assert "4/4  done" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("myhost", "must be a Ray cluster's HOST:PORT, such as 192.0.2.10:6379, or `auto`, but"),
+        ("http://127.0.0.1:8265", "`ablate submit` takes the URL of a job server"),
+        ("", "but is `` instead"),
+        ("127.0.0.1:1", r"No Ray cluster answers at `127.0.0.1:1` \(Connection refused\)"),
+        ("ray://nowhere.invalid:10001", "No Ray cluster answers at `ray://nowhere.invalid:10001`"),
+    ],
+)
+def test_an_address_that_is_none_or_silent_is_said_before_anything_is_made(
+    address: str, sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(AblateError, match=sentence):
+        RayCluster(address=address, store=tmp_path)
+
+
 @pytest.mark.ray
 def test_ray_is_started_private_and_short(
     tmp_path: Path, quiet_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import ray
+    import ray  # here, before: what Ray saw when it was imported must not count
 
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # somebody's cluster: not ours to join
     cluster = RayCluster(cpus=1, gpus=0, store=tmp_path)

@@ -87,18 +87,25 @@ def test_a_cluster_that_may_grow_is_waited_for(tiny_ray: RayRounds, quiet_home: 
     tiny_ray.judged()
 
 
-@pytest.mark.faults
-@pytest.mark.skipif(
+in_a_namespace = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="a mount namespace takes Linux and root"
 )
+
+
+def without(store: Path) -> tuple[str, ...]:
+    """What runs a command where an empty folder lies over the store."""
+    hide = f'mount -t tmpfs none {store} && exec "$@"'
+    return "unshare", "-m", "sh", "-c", hide, "sh"
+
+
+@pytest.mark.faults
+@in_a_namespace
 def test_a_node_that_does_not_see_the_store_is_found_before_anything_trains(
     tiny_ray: RayRounds,
 ) -> None:
-    """The third node lives in a namespace in which an empty folder lies over the store."""
-    hide = f'mount -t tmpfs none {tiny_ray.store} && exec "$@"'
     with two_nodes(tiny_ray.log) as cluster:
         on(tiny_ray, cluster.address)
-        with cluster.third(tiny_ray.log, "unshare", "-m", "sh", "-c", hide, "sh"):
+        with cluster.third(tiny_ray.log, *without(tiny_ray.store)):
             time.sleep(15)
             round = tiny_ray.start(**cluster.environment)
             ended = round.ended()
@@ -109,4 +116,29 @@ def test_a_node_that_does_not_see_the_store_is_found_before_anything_trains(
         time.sleep(15)  # the cluster takes some seconds to see that a node is gone
         again = tiny_ray.start(**cluster.environment).ended()
     assert again.code == 0, again
+    tiny_ray.judged()
+
+
+@pytest.mark.faults
+@in_a_namespace
+def test_a_node_that_joins_later_without_the_store_ends_the_run_before_it_trains(
+    tiny_ray: RayRounds, quiet_home: Path
+) -> None:
+    """What it trained would lie on its own disk; the run looked at the other two alone."""
+    (quiet_home / "ray_bootstrap_config.yaml").write_text(
+        '{"max_workers": 1, "available_node_types": {"worker": {"resources": {"CPU": 1}}}}'
+    )
+    with two_nodes(tiny_ray.log, "--cpus", "0") as cluster:
+        round = on(tiny_ray, cluster.address).start(**cluster.environment)
+        round.until(lambda: round.says("No node takes a trial yet: waiting for the cluster"))
+        with cluster.third(tiny_ray.log, *without(tiny_ray.store)):
+            ended = round.ended()
+        assert ended.code == 3, ended
+        assert f"does not see the store `{tiny_ray.store}`:" in flat(ended.said)
+        assert not [line for line in round.lines() if line["event"] == "claimed"]
+        assert not list(tiny_ray.store.glob(".nonce*"))
+        again = tiny_ray.start(**cluster.environment)
+        with cluster.third(tiny_ray.log):
+            ended = again.ended()
+    assert ended.code == 0, ended
     tiny_ray.judged()

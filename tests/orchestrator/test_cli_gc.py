@@ -174,6 +174,14 @@ def test_leavings_of_the_dead_go_and_what_may_be_on_its_way_stays(ledger: Ledger
     assert not (done / "attempt-dead").exists() and ledger.is_done(ids[0])
 
 
+def test_the_nonce_of_a_run_stays_for_as_long_as_a_run_may_last(ledger: Ledger) -> None:
+    root, day = Path(str(ledger.root)), 86400
+    for name, days in ((".nonce-0123456789ab", 20), (".nonce-ba9876543210", 40)):
+        (root / name).write_text("")
+        os.utime(root / name, (time.time() - days * day,) * 2)
+    assert unneeded(ledger) == {".nonce-ba9876543210": "temporary"}
+
+
 def test_features_of_an_unfinished_study_are_kept_and_where_it_cannot_be_told_all_are(
     ledger: Ledger,
 ) -> None:

@@ -188,7 +188,7 @@ def test_a_failed_trial_says_why(ledger: Ledger, id: str) -> None:
     assert "failed attempt 1 of 1: diverged, after epoch 6, on there" in said
     assert "The loss is NaN in epoch 7.\nTrace\n  line\n" in said
     shown = ablate("show", id[:6], "--store", ledger.root)
-    assert "state  failed" in shown and "hidden 64" in shown
+    assert f"trial  {id}\n" in shown and "state  failed" in shown and "hidden 64" in shown
     assert "last failure: diverged: The loss is NaN in epoch 7." in shown
 
 

@@ -66,7 +66,7 @@ def test_the_page_says_what_the_table_says(tmp_path: Path) -> None:
     said = " ".join(" ".join(Parsed(text_of((ledger, asked))).words).replace("−", "-").split())
     said = re.sub(r"\s+(?=±)", " ", said)
     found = table(measure(ledger, asked).summary)
-    for cell in (*found.numbered, found.banner, *(c for row in found.cells for c in row)):
+    for cell in (found.label, found.title, found.banner, *(c for row in found.cells for c in row)):
         assert cell in said
     for fact in ("corpus demo", "profile quick", "reading as-written"):
         assert fact in said

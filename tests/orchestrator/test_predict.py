@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.unlabelled import recordings
+from features.unlabelled import AUDIO, recordings
 from orchestrator.errors import LackError, RequestError
 from orchestrator.ledger import Ledger, read_predictions
 from orchestrator.predict import Ensemble, Prediction, Unusable, assemble, choose_row, predict
@@ -119,12 +119,24 @@ def test_a_bad_file_is_named_and_the_others_go_on(
 
 
 def test_folders_are_searched_for_audio_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("b/c/2.FLAC", "b/1.wav", "b/.hidden.wav", "b/notes.txt", "odd.mp3"):
+    for name in ("b/c/2.FLAC", "b/1.wav", "b/.hidden.wav", "b/notes.txt", "odd.xyz"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = recordings([tmp_path / "b", tmp_path / "odd.mp3", tmp_path / "b" / "1.wav"])
-    assert [p.name for p in found] == ["1.wav", "2.FLAC", "odd.mp3"]
+    found = recordings([tmp_path / "b", tmp_path / "odd.xyz", tmp_path / "b" / "1.wav"])
+    assert [p.name for p in found] == ["1.wav", "2.FLAC", "odd.xyz"]
+
+
+def test_every_kind_of_audio_that_is_looked_for_is_understood(
+    ensemble: Ensemble, spoken: dict[str, Path], tmp_path: Path
+) -> None:
+    samples, _ = soundfile.read(spoken["female-2-sad-1"])
+    rate = 24_000  # not the demo's: Opus has few
+    said = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
+    for ending in AUDIO:
+        soundfile.write(tmp_path / f"x{ending}", samples, rate, **said.get(ending, {}))
+    answers = list(predict(ensemble, recordings([tmp_path])))
+    assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
 
 
 def test_a_row_must_be_named_where_there_are_several(ledger: Ledger) -> None:

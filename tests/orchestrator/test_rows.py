@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -199,6 +200,32 @@ def test_published_systems_stand_above_the_blocks() -> None:
     assert dict(whole.headings) == {0: PUBLISHED, 1: "own features", 7: "all on lld78"}
 
 
+def test_no_name_means_anything_to_markdown() -> None:
+    names = [
+        r"a|b \| c\\|d", "*a* **b** _c_ __d__ e_f", "`x` ``y``", "[a](http://x) ![b](c) <b>&amp;",
+        "~~a~~ $x_1$ # 1. \\", "最後の層 | שכבה", "<!-- x --> <script>alert(1)</script>",
+    ]  # fmt: skip
+    base = table(with_evidence())
+    marked = markdown(
+        replace(
+            base,
+            cells=tuple((name, *base.cells[0][1:]) for name in names),
+            footnotes=tuple(f"paired with `{name}` here" for name in names),
+            headings={0: names[1]},
+        )
+    )
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(marked)
+    inline = [token.children or [] for token in tokens if token.type == "inline"]
+    said = ["".join(child.content for child in children) for children in inline]
+    assert set(names) <= set(said)
+    bare = str.maketrans("", "", '`"')
+    notes = [text.translate(bare) for text in said if text.startswith("paired with")]
+    assert notes == [f"paired with {name} here".translate(bare) for name in names]
+    kinds = {child.type for children in inline for child in children}
+    assert kinds <= {"text", "code_inline", "strong_open", "strong_close", "text_special"}
+    assert not any(token.type.startswith("html") for token in tokens)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -225,3 +252,11 @@ def test_names_in_any_script_keep_the_columns_aligned(name: str) -> None:
     lines = printed(named).splitlines()
     ends = {cell_len(line[: line.index("50.0 ± 25.0")]) for line in lines if "50.0 ± 25.0" in line}
     assert len(ends) == 1
+
+
+def test_a_question_of_one_s_own_goes_by_its_name_and_not_twice() -> None:
+    found = summary()
+    own = replace(found.asked, table=None, figure=None)
+    assert table(replace(found, asked=own)).head == "s. ?"
+    assert table(replace(found, asked=replace(own, question=""))).head == "s"
+    assert table(found).head == "Table 3. ?"

@@ -61,7 +61,8 @@ def test_axes_span_a_grid() -> None:
          "4:1 `layers` is not a key. It belongs under `baseline`."),
         ("table: 1", "table: one", "3:8 `table` must be a whole number from 1 to 99, "
          "but is `one` instead."),
-        ("table: 1\n", "", "1:1 A study must declare a `table:` or a `figure:`."),
+        ("table: 1", "table: 1\nfigure: 2",
+         "4:1 A study may declare a table or a figure, not both."),
         ("corpus: demo", "corpus: ../x",
          "4:9 `corpus` must be `auto`, a known corpus or a table's own name of small letters, "
          "digits, `_` and `-`, but is `../x` instead."),

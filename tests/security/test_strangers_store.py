@@ -84,6 +84,7 @@ def commands(root: Path, id: str) -> list[tuple[str, ...]]:
     return [
         ("status",), ("status", "--json"), ("show", id), ("show", id, "--json"), ("logs", id),
         ("report", "smoke"), ("report", "smoke", "--details", "--format", "markdown"),
+        ("report", "smoke", "--format", "html"), ("report", "smoke", "--format", "latex"),
         ("report", "smoke", "--format", "csv"), ("report", "smoke", "--format", "json"),
         ("plan", smoke), ("corpus", "list"), ("corpus", "check", "mine"),
         ("corpus", "folds", "mine"), ("features", "verify", smoke), ("gc",),
@@ -403,6 +404,10 @@ def test_names_of_a_stranger_are_text_in_every_form_of_a_table(
     table = [line for line in marked.splitlines() if line.startswith("|")]
     bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table[:4]}
     assert len(bars) == 1  # no name has made a cell of its own
+    elements = re.findall(r"<([a-z]+)", tell("report", "smoke", "--format", "html")[1])
+    assert elements.count("script") == 1 and "img" not in elements
+    paper = tell("report", "smoke", "--details", "--format", "latex")[1]
+    assert paper.count(r"\begin{table}") == paper.count(r"\end{table}") == 5
     lines = list(csv.DictReader(io.StringIO(tell("report", "smoke", "--format", "csv")[1])))
     for line in lines:
         for value in line.values():

@@ -129,8 +129,8 @@ def _trainings(behind: RowBehind) -> Markup:
 
 
 def _training(trial: TrialBehind) -> Markup:
-    order = (*trial.fold.a, *trial.fold.b)
-    found = {s.speaker: _of(s) for s in sorted(trial.scores, key=lambda s: order.index(s.speaker))}
+    first_a = sorted(trial.scores, key=lambda scores: scores.speaker in trial.fold.b)
+    found = {scores.speaker: _of(scores) for scores in first_a}
     scored = [pair for pair in found.values() if pair is not None]
     mean_wa, mean_ua = (
         percent(mean([pair[i] for pair in scored]) if scored else None) for i in (0, 1)

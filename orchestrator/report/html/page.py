@@ -23,7 +23,7 @@ from orchestrator.report.rows import Table, label, tables
 from orchestrator.snapshot import Asked
 from orchestrator.summary import RowSummary, Summary
 
-MOST_EPOCHS = 50_000
+MOST_EPOCHS = 200_000
 """Epochs whose learning curves a study has drawn; of more, they are left out, and it is said."""
 SIGNS = {"yes": "◆", "cannot tell": "○", "supports": "◆", "contradicts": "◇"}
 
@@ -125,13 +125,12 @@ def _study(index: int, found: Shown) -> Markup:
 
 
 def _heading(asked: Asked, table: Table, place: str) -> Markup:
-    number, title = table.numbered
     part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
     facts = {"corpus": asked.corpus + part, "profile": asked.profile, "reading": asked.reading}
     return tag(
         "header",
-        tag("p", number, class_="number-of"),
-        tag("h1", _unbroken(title), id=f"{place}-title"),
+        tag("p", table.label, class_="number-of") if table.label != table.title else None,
+        tag("h1", _unbroken(table.title), id=f"{place}-title"),
         tag(
             "dl",
             (tag("div", tag("dt", k), tag("dd", tag("bdi", v))) for k, v in facts.items()),
@@ -279,7 +278,7 @@ def _title(table: Table, headline: Table) -> str:
     """What a table behind the headline is called."""
     if table.title == headline.title:
         return "By segment, at the last epoch, at the best on test"
-    return table.numbered[1]
+    return table.title
 
 
 def _more(table: Table, title: str) -> Markup:

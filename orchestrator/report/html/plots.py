@@ -62,16 +62,19 @@ class Forest:
         middle, x = HIGH / 2, self._x(centre)
         parts = [self._zero()]
         if low is not None and high is not None:
-            parts.append(
-                tag("line", x1=self._x(low), x2=self._x(high), y1=middle, y2=middle, class_="bar")
-            )
+            ends = (self._x(low), self._x(high))
+            parts.append(tag("line", x1=ends[0], x2=ends[1], y1=middle, y2=middle, class_="bar"))
+            for end, place, to in ((low, ends[0], -5), (high, ends[1], 5)):
+                if abs(end) > self.limit:  # it goes on beyond the scale
+                    arrow = f"M{place} {middle - 4}l{to} 4{-to} 4"
+                    parts.append(tag("path", d=arrow, class_="bar arrow"))
         if shown:
             path = f"M{x} {middle - 6}l6 6-6 6-6-6z"
             parts.append(tag("path", d=path, class_="mark"))
         else:
             parts.append(tag("circle", cx=x, cy=middle, r=4, class_="ring"))
-        ends = "" if low is None or high is None else f", {low:+.1f} to {high:+.1f}"
-        return _svg(WIDE, HIGH, f"{centre:+.1f}{ends}", parts, class_="forest")
+        said = "" if low is None or high is None else f", {low:+.1f} to {high:+.1f}"
+        return _svg(WIDE, HIGH, f"{centre:+.1f}{said}", parts, class_="forest")
 
     def _zero(self) -> Markup:
         zero = self._x(0)  # longer than the row: names may have several lines
