@@ -26,9 +26,11 @@ class Measured:
         """The study."""
         return self.summary.asked
 
-    def behind(self, names: Collection[str] | None = None) -> tuple[RowBehind, ...]:
-        """What stands behind its rows, or some of them; their learning curves are read now."""
-        return rows_behind(self.ledger, self.asked, self.outcomes, names=names)
+    def behind(
+        self, names: Collection[str] | None = None, *, histories: bool = True
+    ) -> tuple[RowBehind, ...]:
+        """What stands behind its rows, or some of them; learning curves are read now."""
+        return rows_behind(self.ledger, self.asked, self.outcomes, names=names, histories=histories)
 
 
 def measure(ledger: Ledger, asked: Asked) -> Measured:

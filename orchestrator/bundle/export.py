@@ -87,7 +87,7 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 def _contents(study: Measured) -> Iterator[tuple[str, bytes]]:
-    asked, rows = study.asked, study.behind()
+    asked, rows = study.asked, study.behind(histories=False)
     for form in FORMS.values():
         yield f"table{form.ending}", form.write([study], True).encode()
     for name in all_fitting(asked):
