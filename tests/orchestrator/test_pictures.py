@@ -323,3 +323,15 @@ def test_a_strangers_widths_are_no_sweep(tmp_path: Path, width: Any) -> None:
     odd = replace(asked, rows=(asked.rows[0], replace(asked.rows[1], settings={"hidden": width})))
     assert "sweep" not in all_fitting(odd)
     assert fitting(odd) in PICTURES
+
+
+def test_damaged_curves_are_said_to_be_damaged(tmp_path: Path) -> None:
+    ledger, asked = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
+    for trial in asked.trials:
+        if (trial.row, trial.fold) != ("b", 0):
+            stores.spoilt(ledger, trial.id, "history.json")
+    study = measure(ledger, asked)
+    some = said(PICTURES["curves"].draw(study, None)).replace("\n", " ")
+    assert "the histories of 3 trainings are damaged" in some and "b (n 2)" in some
+    none = said(PICTURES["curves"].draw(study, "a")).replace("\n", " ")
+    assert "What would be drawn is damaged" in none and "finished yet" not in none

@@ -35,10 +35,11 @@ def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
         "cross-entropy by utterance on the held-out halves; dashed: on what was trained on, as "
         "the system weighs it.",
         *_unread(rows),
+        *asked.notes,
     ]
     if not shown:
         figure = framed(asked, title, caption, 1.2)
-        nothing_yet(figure, asked)
+        nothing_yet(figure, asked, damaged=any(row.trials for row in rows))
         return figure
     across = min(3, len(shown))
     down = ceil(len(shown) / across)

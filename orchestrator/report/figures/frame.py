@@ -65,12 +65,14 @@ def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
     return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
 
 
-def nothing_yet(figure: Figure, asked: Asked) -> None:
+def nothing_yet(figure: Figure, asked: Asked, *, damaged: bool = False) -> None:
     """In place of a picture: that there is nothing to draw, and what would change that."""
     panel = figure.add_subplot()
     panel.set_axis_off()
     command = clean(f"`ablate run studies/{asked.study}.yaml` trains them.")
     said = f"No trial is finished yet.\n{command}"
+    if damaged:
+        said = "What would be drawn is damaged; the scores, which stand in the records, are whole."
     panel.text(0.5, 0.5, said, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
 
 
