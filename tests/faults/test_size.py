@@ -50,7 +50,7 @@ def test_of_ten_thousand_trials_one_is_started(
     assert len({item.id for item in placed}) == 10_000
     for item in placed[1:]:
         outcome = Outcome(
-            id=item.id, identity=item.trial.identity, attempt="a", epochs=1, scores=(),
+            id=item.id, identity=item.trial.identity, attempt="attempt-0", epochs=1, scores=(),
             digests={}, files={}, environment={},
         )  # fmt: skip
         body = asdict(outcome)
