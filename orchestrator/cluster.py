@@ -39,6 +39,8 @@ PATIENCE_S = 10.0
 """How long nothing may train before it is told why: a worker's start takes a few seconds."""
 ANSWER_S = 10.0
 """How long an address is waited for."""
+LOOKS_S = (0.0, 1.0, 5.0)
+"""Waits before each look of a node at the store; what no look finds is not there."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where Ray's launcher keeps, on the head node, which nodes it may add."""
 
@@ -614,6 +616,12 @@ def _look_for(address: str) -> None:
 
 
 def _reads(marker: str, nonce: str) -> bool:
+    """Whether the store here is the driver's; a mount that stalls for seconds is no other store."""
+    return any(_reads_now(marker, nonce, wait_s) for wait_s in LOOKS_S)
+
+
+def _reads_now(marker: str, nonce: str, wait_s: float) -> bool:
+    time.sleep(wait_s)
     try:
         return place(marker).read_text() == nonce
     except Exception as error:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from orchestrator.cli import completion
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, NamedStudyArgument, StoreOption
 from orchestrator.cli.report import by_name
 
 
@@ -15,9 +16,12 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    study: Annotated[str, typer.Argument(help="A study file or the name of a study.")],
-    a: Annotated[str, typer.Argument(help="A row.")],
-    b: Annotated[str, typer.Argument(help="The row that is set beside it.")],
+    study: NamedStudyArgument,
+    a: Annotated[str, typer.Argument(help="A row.", autocompletion=completion.rows)],
+    b: Annotated[
+        str,
+        typer.Argument(help="The row that is set beside it.", autocompletion=completion.rows),
+    ],
     store: StoreOption = DEFAULT_STORE,
     limit: Annotated[
         int, typer.Option("--limit", min=0, help="How many flipped utterances are listed.")

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from orchestrator.cli.options import DEFAULT_STORE, JsonOption, NamedStudyArgument, StoreOption
 from orchestrator.cli.report import by_name
 from orchestrator.printable import clean
 
@@ -18,12 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    study: Annotated[
-        str,
-        typer.Argument(
-            help="A study file or the name of a study.", autocompletion=completion.studies
-        ),
-    ],
+    study: NamedStudyArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.", metavar="FOLDER")],
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.errors import RequestError
 
 StoreOption = Annotated[
@@ -17,6 +18,13 @@ StoreOption = Annotated[
     ),
 ]
 StudyArgument = Annotated[Path, typer.Argument(help="A study file, see studies/.", metavar="STUDY")]
+_NAMED = "A study file or the name of a study."
+NamedStudyArgument = Annotated[
+    str, typer.Argument(help=_NAMED, metavar="STUDY", autocompletion=completion.studies)
+]
+AnyStudyArgument = Annotated[
+    str | None, typer.Argument(help=_NAMED, metavar="[STUDY]", autocompletion=completion.studies)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 AllowConfigOption = Annotated[

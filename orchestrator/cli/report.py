@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption, is_file
+from orchestrator.cli.options import DEFAULT_STORE, AnyStudyArgument, StoreOption, is_file
 from orchestrator.errors import LackError, RequestError
 from orchestrator.printable import clean, clean_lines
 
@@ -48,14 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            help="A study file or the name of a study.",
-            metavar="[STUDY]",
-            autocompletion=completion.studies,
-        ),
-    ] = None,
+    study: AnyStudyArgument = None,
     table: Annotated[
         int | None, typer.Option("--table", help="A table of the paper.", metavar="N")
     ] = None,

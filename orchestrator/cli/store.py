@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption, study_name
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    AnyStudyArgument,
+    JsonOption,
+    StoreOption,
+    study_name,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -18,14 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            help="A study file or the name of a study.",
-            metavar="[STUDY]",
-            autocompletion=completion.studies,
-        ),
-    ] = None,
+    study: AnyStudyArgument = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:

@@ -97,14 +97,19 @@ def curves(trials: Sequence[TrialBehind]) -> Markup | None:
     ]
     one = len(known) == 1
     bold = "" if one else " Bold: their mean, as far as all of them go."
+
+    def each(panel: _Panel, value: Callable[[Epoch], float]) -> Sequence[Markup | None]:
+        """A line a training and, of several, their mean."""
+        lines = [panel.line(t.history, value, "whole" if one else "each") for t in known]
+        return [*lines, None if one else panel.mean(known, value, "whole")]
+
     return joined(
         tag(
             "figure",
             score.svg(
                 "UA on dev speakers by epoch",
                 "%",
-                (score.line(t.history, _dev_ua, "whole" if one else "each") for t in known),
-                None if one else score.mean(known, _dev_ua, "whole"),
+                each(score, _dev_ua),
                 chosen,
             ),
             tag("figcaption", f"UA on dev speakers by epoch. Rings: the epochs chosen.{bold}"),
@@ -114,8 +119,7 @@ def curves(trials: Sequence[TrialBehind]) -> Markup | None:
             loss.svg(
                 "losses by epoch",
                 "",
-                (loss.line(t.history, _dev_loss, "whole" if one else "each") for t in known),
-                None if one else loss.mean(known, _dev_loss, "whole"),
+                each(loss, _dev_loss),
                 loss.mean(known, lambda e: e.loss, "whole dashed"),
             ),
             tag("figcaption", "Loss by epoch: dev speakers solid, training dashed."),
