@@ -15,6 +15,7 @@ from orchestrator import doctor, files
 from orchestrator.doctor import Checkup
 
 ABLATE = Path(sys.executable).with_name("ablate")
+pytestmark = pytest.mark.usefixtures("quiet_home")
 
 
 def ablate(*words: str | Path, code: int = 0, **environment: str) -> str:
