@@ -1,5 +1,5 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
-# make test    the quick suite (eleven minutes on two cores)
+# make test    the quick suite, two files at a time (under nine minutes on two cores)
 # make check   ruff and mypy
 # make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
@@ -20,7 +20,7 @@ demo: $(VENV)/demo
 	$(BIN)/ablate report --table 1
 
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench and not faults and not clusters"
+	$(PYTEST) -m "not bench and not faults and not clusters" -n 2 --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
