@@ -20,7 +20,8 @@ demo: $(VENV)/demo
 	$(BIN)/ablate report --table 1
 
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench and not faults and not clusters" -n 2 --dist loadfile
+	$(PYTEST) -m "not alone and not bench and not faults and not clusters" -n 2 --dist loadfile
+	$(PYTEST) -m alone
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

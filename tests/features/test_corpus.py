@@ -226,6 +226,7 @@ def test_synthesised_audio_is_not_looked_at(small: Corpus) -> None:
     assert refresh(small) == small
 
 
+@pytest.mark.alone
 def test_refresh_of_six_thousand_files_takes_a_fifth_of_a_second(make: Any, tmp_path: Path) -> None:
     found = []
     for number in range(6000):

@@ -35,6 +35,7 @@ def ablate(
     return done
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("words", [["--help"], ["plan", "{smoke}", "--store", "{store}"]])
 def test_it_answers_in_half_a_second_without_torch(
     words: list[str], root: Path, store: Path
