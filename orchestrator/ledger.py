@@ -19,14 +19,16 @@ A record is committed by creating it once (`files.py`).
 Everything in the store is data: nothing in it executes when it is read.
 """
 
+import gc
 import hashlib
 import json
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -327,8 +329,9 @@ class Ledger:
             DamageError: as ``outcome``.
         """
         wanted = list(dict.fromkeys(ids))
-        found = zip(wanted, self.each(self.outcome, wanted), strict=True)
-        return {id: outcome for id, outcome in found if outcome is not None}
+        with _no_collection():
+            found = zip(wanted, self.each(self.outcome, wanted), strict=True)
+            return {id: outcome for id, outcome in found if outcome is not None}
 
     def find(self, beginning: str) -> str:
         """The id of the one trial that begins so: of those that have a folder or stand in a study.
@@ -653,6 +656,21 @@ def read_snapshot(path: Place) -> Asked:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass  # told below, like any other damage
     raise DamageError(f"The snapshot `{path}` is not what was written: move it away.")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's search for cycles, which looks at all that was read again and again.
+
+    Records hold none; of a report on ten thousand it took a seventh of the time.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def _sealed(body: Mapping[str, Any]) -> bytes:
