@@ -1,5 +1,5 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
-# make test    the quick suite, two files at a time (under nine minutes on two cores)
+# make test    the quick suite, two files at a time (nine minutes on two cores)
 # make check   ruff and mypy
 # make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
