@@ -128,6 +128,10 @@ class Flight:
     log: tuple[str, ...]
     dev_ua: tuple[float, ...] = ()
     """UA of every epoch, the mean of both directions, 0 to 1."""
+    most: int = 0
+    """Most epochs that it may have; 0 in checkpoints from before it was kept, as ``least``."""
+    least: int = 0
+    """Fewest epochs that it will have."""
 
 
 class Ledger:
@@ -441,7 +445,13 @@ class Ledger:
             log = tuple(str(line) for line in numbers.get("log", ()))
             history = numbers["history"]
             dev_ua = tuple((float(e["a"]["ua"]) + float(e["b"]["ua"])) / 2 for e in history)
-            return Flight(epoch=int(history[-1]["number"]), log=log, dev_ua=dev_ua)
+            return Flight(
+                epoch=int(history[-1]["number"]),
+                log=log,
+                dev_ua=dev_ua,
+                most=int(numbers.get("epochs", 0)),
+                least=int(numbers.get("least", 0)),
+            )
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
             return Flight(epoch=0, log=())
 

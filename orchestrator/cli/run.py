@@ -51,6 +51,7 @@ def run(
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
+    from orchestrator.board import Board
     from orchestrator.cluster import Cluster, InlineCluster, RayCluster, cpu_count
     from orchestrator.events import Note
     from orchestrator.ledger import Ledger
@@ -79,7 +80,7 @@ def run(
             address=address,
             store=ledger.root,
         )
-    view = View(console_for())
+    view = View(console_for(), Board(ledger), cluster.usage)
     _interrupt_on_notice()
     hear = _print_line if as_json else view.hear
     try:
