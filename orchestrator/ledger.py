@@ -12,6 +12,7 @@
     trials/<id>/checkpoint*            where a trial in flight goes on
     trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
                                        (and rerun.json, of a training that was asked for again)
+    logs/<system>/                     what `run --log` wrote for other systems, in their own form
 
 The store is a folder, or `s3://BUCKET/PATH`; of an object store, shards and synthesised speech
 are kept in a cache of each machine as well (`mirror.py`).
@@ -215,6 +216,10 @@ class Ledger:
     def kept_shards(self) -> Place:
         """Where shards are kept for all machines."""
         return self.root / "shards"
+
+    def log_folder(self, system: str) -> Place:
+        """Where finished trials are kept in the form of another system."""
+        return self.root / "logs" / system
 
     @property
     def trials(self) -> Place:

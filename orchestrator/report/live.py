@@ -123,7 +123,7 @@ class View:
                 # A terminal may have wrapped the old picture or not: nobody knows how far up it is.
                 self._console.control(Control.clear(), Control.home())
                 for sentence in tuple(self._said):
-                    self._console.print(sentence)
+                    self._print(sentence)
             size = now
             live.refresh()
 
@@ -185,7 +185,12 @@ class View:
     def _say(self, sentence: str, style: str = "") -> None:
         text = Text(clean(sentence), style=style)
         self._said.append(text)
-        self._console.print(text)
+        self._print(text)
+
+    def _print(self, text: Text) -> None:
+        """What holds a path longer than a line is not broken, so that it can be copied."""
+        longest = max(map(len, text.plain.split()), default=0)
+        self._console.print(text, soft_wrap=longest > self._console.width)
 
     def _progress(self, event: Progress) -> None:
         """Show a step: always in a live view, else at its end and every ten seconds."""
