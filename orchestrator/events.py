@@ -156,6 +156,11 @@ def to_line(event: Event) -> str:
     return json.dumps(pack(event), default=sorted)
 
 
+def print_line(event: Event) -> None:
+    """Print an event as one line of JSON, at once."""
+    print(to_line(event), flush=True)
+
+
 def from_line(line: str) -> Event | None:
     """The event of a line; None for any other line that a log may hold."""
     try:

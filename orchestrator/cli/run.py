@@ -11,6 +11,7 @@ from orchestrator.cli import completion
 from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
+    JsonLinesOption,
     StoreOption,
     StudyArgument,
     refuse_config_elsewhere,
@@ -18,7 +19,6 @@ from orchestrator.cli.options import (
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.events import Event
     from orchestrator.ledger import Ledger
     from orchestrator.logs.export import Export
 
@@ -57,7 +57,7 @@ def run(
             autocompletion=completion.logs,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Train every trial of STUDY that the store lacks.
 
@@ -65,7 +65,7 @@ def run(
     """
     from orchestrator.board import Board
     from orchestrator.cluster import Cluster, InlineCluster, RayCluster, cpu_count
-    from orchestrator.events import Event, Note
+    from orchestrator.events import Event, Note, print_line
     from orchestrator.ledger import Ledger
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
@@ -95,7 +95,7 @@ def run(
     export = _export(ledger, log or [], asked.name)
     view = View(console_for(), Board(ledger), cluster.usage)
     _interrupt_on_notice()
-    show = _print_line if as_json else view.hear
+    show = print_line if as_json else view.hear
 
     def hear(event: Event) -> None:
         show(event)
@@ -156,9 +156,3 @@ def _interrupt_on_notice() -> None:
     for notice in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(notice) is signal.SIG_DFL:
             signal.signal(notice, interrupt)
-
-
-def _print_line(event: "Event") -> None:
-    from orchestrator.events import to_line
-
-    print(to_line(event), flush=True)

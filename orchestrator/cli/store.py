@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption, study_name
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    JsonLinesOption,
+    JsonOption,
+    StoreOption,
+    study_name,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -58,9 +64,7 @@ def watch(
     every: Annotated[
         float, typer.Option("--every", min=0.2, help="Seconds between two looks at the store.")
     ] = 2.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print changes as JSON lines, as `run --json` does.")
-    ] = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Show a study while it trains, from the store alone. Ends when nothing is left to train.
 
@@ -69,7 +73,7 @@ def watch(
     from orchestrator.board import Board
     from orchestrator.cluster import cpu_count, usage_here
     from orchestrator.errors import Interrupted
-    from orchestrator.events import Event, to_line
+    from orchestrator.events import Event, print_line
     from orchestrator.follow import follow
     from orchestrator.ledger import Ledger
     from orchestrator.placement import Usage
@@ -87,7 +91,7 @@ def watch(
 
     def say(event: Event) -> None:
         board.hear(event)
-        print(to_line(event), flush=True)
+        print_line(event)
 
     view = View(console_for(), board, usage, watching=True)
     try:
