@@ -33,7 +33,7 @@ from orchestrator.events import (
 )
 from orchestrator.placement import Room, Usage
 from orchestrator.printable import clean
-from orchestrator.report.rows import banner, plus_minus, protocol_line
+from orchestrator.report.rows import DASH, banner, plus_minus, protocol_line
 from orchestrator.report.studies import SHOWN, where
 from orchestrator.report.text import duration
 
@@ -305,7 +305,7 @@ def _curve(flight: Flying, width: int) -> Text:
     last = f" {100 * flight.dev_ua[-1]:.1f}" if flight.dev_ua else ""
     of = f"/{flight.epochs}" if flight.epochs else ""
     head = "dev UA" if width >= NARROW else "dev"
-    line = clean(f"{head} {shown}{last}  epoch {flight.epoch}{of}  {where(flight.place)}")
+    line = clean(f"{head} {shown or DASH}{last}  epoch {flight.epoch}{of}  {where(flight.place)}")
     return Text(line, no_wrap=True, overflow="ellipsis")
 
 
