@@ -229,6 +229,24 @@ def test_what_is_done_is_read_once_and_what_nobody_began_never(
     assert a_look < 0.05 and a_picture < 0.05
 
 
+def test_an_object_store_is_followed_as_a_folder_is(store: Path, s3: str) -> None:
+    here, ids = unfinished(store)
+    fail(here, ids[3])
+    there = Ledger.open(s3)
+    for kind in ("studies", "trials"):
+        for path in (p for p in (store / kind).rglob("*") if p.suffix == ".json"):
+            (there.root / path.relative_to(store).as_posix()).write_bytes(path.read_bytes())
+
+    def told(ledger: Ledger) -> list[tuple[str, str]]:
+        return [(type(e).__name__, getattr(e, "sentence", "")) for e in first_look(ledger, "smoke")]
+
+    assert told(there) == told(here) and len(told(here)) == 3
+    board = Board(there)
+    for event in first_look(there):
+        board.hear(event)
+    assert [row.estimate.n for row in board.rows() if row.estimate] == [1, 1]
+
+
 def test_a_curve_runs_from_its_least_to_its_greatest() -> None:
     assert (spark((0.2, 0.4, 0.3)), spark((0.5, 0.5)), spark(())) == ("▁█▄", "▁▁", "")
 
