@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from orchestrator.errors import AblateError
+from orchestrator.errors import AblateError, DamageError
 from orchestrator.events import (
     Again,
     Differs,
@@ -137,7 +137,10 @@ class Board:
         self.asked = None
         if self._ledger is None or not planned.study:
             return
-        forms = self._ledger.snapshots(planned.study)
+        try:
+            forms = self._ledger.snapshots(planned.study)
+        except DamageError:  # of an older form: no estimates, and whoever needs it tells
+            return
         self.asked = next((form for form in forms if form.trials == planned.placed), None)
         found = self._ledger.outcomes(id for id in self.first if id in self.done)
         for outcome in sorted(found.values(), key=lambda outcome: outcome.finished):

@@ -132,7 +132,7 @@ def run(
     for look in export.looks if export is not None else ():
         hear(Note(f"Logged: `{look}` shows it."))
     if unlogged:
-        raise typer.Exit(3)
+        raise typer.Exit(4 if export is not None and export.damage else 3)
 
 
 def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":

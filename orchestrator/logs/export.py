@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from orchestrator.errors import AblateError, LackError, RequestError, nearest
+from orchestrator.errors import DamageError, LackError, RequestError, nearest
 from orchestrator.events import Differs, Done, Event, Planned
 from orchestrator.ledger import Ledger
 from orchestrator.logs.finished import Finished, Log, read
@@ -55,10 +55,7 @@ def open_log(word: str, ledger: Ledger, study: str) -> Log:
 
 
 class Export:
-    """Hears the events of a run and gives its finished trials to some logs, in a thread.
-
-    ``close`` waits until all are written.
-    """
+    """Hears the events of a run and gives its finished trials to some logs, in a thread."""
 
     def __init__(self, ledger: Ledger, logs: Sequence[Log]) -> None:
         self._ledger, self._logs = ledger, logs
@@ -66,6 +63,8 @@ class Export:
         self._asked: Asked | None = None
         self._places: dict[str, AskedTrial] = {}
         """Each id at its first place in the table."""
+        self.damage: tuple[str, ...] = ()
+        """Trials whose files are not what was written."""
         self._lost: dict[str, str] = {}
         """A system, by what a person types to look at it -> what it said first."""
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -84,26 +83,33 @@ class Export:
             self._queue.put(event.id)
 
     def close(self) -> tuple[str, ...]:
-        """Wait until all is written; a sentence for each system that failed."""
+        """Wait until all is written; a sentence for each trial or system that failed."""
         self._queue.put(None)
         self._thread.join()
-        return tuple(
+        return self.damage + tuple(
             f"Not everything was logged for `{look}` ({why}); the same command logs the rest."
             for look, why in self._lost.items()
         )
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            if isinstance(item, Planned):
-                self._look_up(item)
-                for id in self._places:
-                    if id in item.done:
-                        self._write(id)
-            else:
-                self._write(item)
+            try:
+                self._take(item)
+            except Exception as error:  # of the store; what it means is the run's to say
+                for log in self._logs:
+                    self._lose(log, error)
             if self._queue.empty():
                 self._flush()
         self._flush()
+
+    def _take(self, item: Planned | str) -> None:
+        if isinstance(item, str):
+            self._write(item)
+            return
+        self._look_up(item)
+        for id in self._places:
+            if id in item.done:
+                self._write(id)
 
     def _look_up(self, planned: Planned) -> None:
         forms = self._ledger.snapshots(planned.study)
@@ -115,8 +121,9 @@ class Export:
             return
         try:
             trial = read(self._ledger, self._asked, self._places[id])
-        except AblateError:
-            return  # a damaged record is the run's to report
+        except DamageError as error:
+            self.damage += (f"A trial was not logged: {error}",)
+            return
         if trial is not None:
             for log in self._logs:
                 self._try(log, log.write, trial)
@@ -132,5 +139,9 @@ class Export:
         try:
             do(*what)
         except Exception as error:
+            self._lose(log, error)
+
+    def _lose(self, log: Log, error: Exception) -> None:
+        if log.look not in self._lost:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             self._lost[log.look] = f"{type(error).__name__}: {reason}"

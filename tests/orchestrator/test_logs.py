@@ -332,6 +332,22 @@ def test_a_system_that_fails_costs_the_training_nothing_and_is_asked_once(
     assert broken.calls == 1 and len(files_below(store / "logs" / "tensorboard")) == 4
 
 
+def test_a_damaged_history_is_said_with_exit_4_and_the_others_are_logged(
+    root: Path, store: Path
+) -> None:
+    (path, *_) = (store / "trials").glob("*/attempt-*/history.json")
+    path.write_text(path.read_text().replace("0.", "0.9", 1))
+    done = subprocess.run(
+        [str(ABLATE), "run", str(root / "studies" / "smoke.yaml"), "--inline",
+         "--log", "tensorboard", "--store", str(store)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    said = " ".join(done.stdout.split())
+    assert f"A trial was not logged: `{path}` is not what was written" in said
+    assert len(files_below(store / "logs" / "tensorboard")) == 3
+
+
 @pytest.mark.parametrize(
     ("word", "kind", "sentence"),
     [
