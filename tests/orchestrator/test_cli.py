@@ -322,13 +322,14 @@ def test_the_schema_is_json() -> None:
 def test_every_command_has_help_and_the_options_are_pinned() -> None:
     options = {
         ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address",
-                   "--allow-config", "--json"},
+                   "--allow-config", "--log", "--json"},
         ("plan",): {"--store", "--json", "--allow-config"},
         ("schema",): set(),
         ("status",): {"--store", "--json"},
         ("show",): {"--store", "--json"},
-        ("logs",): {"--store"},
+        ("logs",): {"--store", "--json"},
         ("rerun",): {"--store", "--gpus", "--keep", "--json"},
+        ("watch",): {"--store", "--every", "--json"},
         ("gc",): {"--store", "--yes", "--keep-newest", "--json"},
         ("doctor",): {"--store", "--deep", "--address", "--json"},
         ("report",): {"--table", "--figure", "--store", "--details", "--format"},
@@ -338,9 +339,9 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("corpus", "folds"): {"--store", "--json", "--folds"},
         ("corpus", "list"): {"--store", "--json"},
         ("corpus", "check"): {"--store", "--json", "--deep"},
-        ("features", "list"): set(),
-        ("features", "build"): {"--store", "--cpus", "--address", "--allow-config"},
-        ("features", "verify"): {"--store", "--repair", "--cpus", "--allow-config"},
+        ("features", "list"): {"--json"},
+        ("features", "build"): {"--store", "--cpus", "--address", "--allow-config", "--json"},
+        ("features", "verify"): {"--store", "--repair", "--cpus", "--allow-config", "--json"},
     }  # fmt: skip
     for command, wanted in options.items():
         text = ablate(*command, "--help", columns=200).stdout
