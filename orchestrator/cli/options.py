@@ -27,6 +27,8 @@ AnyStudyArgument = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print what happens as JSON lines.")]
+
 AllowConfigOption = Annotated[
     bool,
     typer.Option("--allow-config", help="Let `features: opensmile:PATH.conf` run: you read it."),

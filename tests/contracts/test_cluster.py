@@ -14,10 +14,11 @@ import pytest
 from features.errors import DamageError
 from orchestrator import cluster as cluster_module
 from orchestrator.claims import acquire, read_claim
-from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task
+from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task, cpu_count
 from orchestrator.errors import AblateError
 from orchestrator.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.ledger import Ledger
+from orchestrator.placement import Usage
 from orchestrator.plan import make
 from orchestrator.run import run, train_one
 from orchestrator.study import read_study
@@ -52,9 +53,15 @@ def test_a_cluster_trains_every_task_once_and_tells(
     wanted = tasks(ledger, root)
     events: list[Event] = []
     here, environment = Path.cwd(), dict(os.environ)
+    used: list[Usage | None] = []
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        used.append(cluster.usage())
+
     with build(kind, store) as cluster:
         assert cluster.slots == (1 if kind == "inline" else 2)
-        cluster.train(wanted, train_one, events.append)
+        cluster.train(wanted, train_one, hear)
         again: list[Event] = []
         cluster.train(wanted[:1], train_one, again.append)
     for task in wanted:
@@ -65,6 +72,11 @@ def test_a_cluster_trains_every_task_once_and_tells(
         assert first is not None and second is not None
         assert first.scored_part == second.scored_part
     assert [type(e) for e in again] == [Started, Done]
+    there = cpu_count() if kind == "inline" else 2
+    assert all(u is not None and u.used.cpus <= u.there.cpus == there for u in used)
+    assert any(u is not None and u.used.cpus >= 1 for u in used)
+    assert all(u is not None and 0 < u.used.memory < u.there.memory for u in used)
+    assert kind == "inline" or cluster.usage() is None
     assert (Path.cwd(), dict(os.environ)) == (here, environment)
 
 

@@ -34,6 +34,7 @@ def test_studies_rows_and_trials_come_from_the_store(trained_store: Path, shell:
     assert "No FA" in completed("ablate predict --study smoke --row N", trained_store, shell)
     assert id[:12] in completed(f"ablate show {id[:3]}", trained_store, shell)
     assert "report" in completed("ablate rep", trained_store, shell)
+    assert "tensorboard" in completed("ablate run study.yaml --log t", trained_store, shell)
 
 
 def test_a_store_that_cannot_be_read_completes_nothing_and_says_nothing(tmp_path: Path) -> None:
