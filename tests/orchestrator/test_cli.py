@@ -323,8 +323,8 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
     options = {
         ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address",
                    "--budget", "--allow-config", "--json"},
-        ("plan",): {"--store", "--json", "--allow-config", "--probe", "--budget", "--cpus", "--gpus",
-                    "--rate"},
+        ("plan",): {"--store", "--json", "--allow-config", "--probe", "--budget", "--cpus",
+                    "--gpus", "--rate"},
         ("schema",): set(),
         ("status",): {"--store", "--json"},
         ("show",): {"--store", "--json"},
