@@ -141,7 +141,7 @@ class Board:
             forms = self._ledger.snapshots(planned.study)
         except DamageError:  # of an older form: no estimates, and whoever needs it tells
             return
-        self.asked = next((form for form in forms if form.trials == planned.placed), None)
+        self.asked = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
         found = self._ledger.outcomes(id for id in self.first if id in self.done)
         for outcome in sorted(found.values(), key=lambda outcome: outcome.finished):
             self._keep(outcome)

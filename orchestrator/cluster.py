@@ -29,7 +29,7 @@ import psutil
 from orchestrator.errors import LackError, RequestError
 from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
-from orchestrator.placement import Room, Usage, fits, lack, node_types
+from orchestrator.placement import Room, Usage, fits, lack, node_types, roomier
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
@@ -41,6 +41,8 @@ ANSWER_S = 10.0
 """How long an address is waited for."""
 LOOKS_S = (0.0, 1.0, 5.0)
 """Waits before each look of a node at the store; what no look finds is not there."""
+LOW_MEMORY = "a machine ran low on memory and Ray ended a worker"
+"""Why a scheduler ended early."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where Ray's launcher keeps, on the head node, which nodes it may add."""
 
@@ -53,6 +55,8 @@ class Task:
     identity: Mapping[str, Any]
     store: str
     device: str = "cpu"
+    gpu_share: float = 1.0
+    """Of a GPU's memory: no more is taken, so that those beside it keep theirs."""
 
 
 _ADDRESS = re.compile(
@@ -101,6 +105,13 @@ class Cluster(Protocol):
             Why the scheduler ended before every task had its turn; empty when it did not.
         """
 
+    def spread(self) -> str:
+        """Give each trial more room from the next ``train`` on, since memory ran out.
+
+        Returns:
+            What changes, as a sentence; empty where there is no more room to give.
+        """
+
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function to every item; results in order, as they come. What it raises rises."""
 
@@ -135,6 +146,10 @@ class InlineCluster:
             work(task, tell)
         return ""
 
+    def spread(self) -> str:
+        """One trial trains at a time: there is no more room to give."""
+        return ""
+
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function to every item, here."""
         return map(function, items)
@@ -147,6 +162,7 @@ class RayCluster:
         cpus: CPUs to use; None for all.
         gpus: GPUs to use; None for all that Ray finds.
         gpus_per_trial: share of a GPU that a trial takes.
+        memory_per_trial: bytes of a node's memory that it takes.
         address: address of a running cluster; None starts one here.
         store: the store; every node must reach it.
 
@@ -161,6 +177,7 @@ class RayCluster:
         cpus: int | None = None,
         gpus: int | None = None,
         gpus_per_trial: float = 1.0,
+        memory_per_trial: float = MEMORY_PER_TRIAL,
         address: str | None = None,
         store: Place,
     ) -> None:
@@ -170,7 +187,7 @@ class RayCluster:
         self._address, self._store = address, store
         self._stack = contextlib.ExitStack()
         self._scratch = Path()
-        self._room = Room(cpus=1, memory=MEMORY_PER_TRIAL)
+        self._room = Room(cpus=1, memory=memory_per_trial)
         self._types: Sequence[Room] = ()
         self._seen: Callable[[], bool] | None = None
         self.slots = 0
@@ -312,8 +329,8 @@ class RayCluster:
         """
         from ray import tune
 
-        by_id = {task.id: task for task in tasks}
         room = self._room
+        by_id = {task.id: replace(task, gpu_share=min(1.0, room.gpus or 1.0)) for task in tasks}
         share = {"gpu": room.gpus} if room.gpus else {}
         resources = {"cpu": room.cpus, "memory": room.memory, **share}
         hear = _Ear(tell, self._store)
@@ -337,6 +354,17 @@ class RayCluster:
                 raise hear.raised from None
             return _reason(error)
         return "" if hear.heard else hear.last_error  # where others began, it is one trial's
+
+    def spread(self) -> str:
+        """One trial fewer on a GPU or, of CPU trials, on the node that takes most."""
+        nodes = _rooms()
+        room = roomier(nodes, self._room)
+        if room is None:
+            return ""
+        before = self.slots
+        self._room = room
+        self.slots = max(1, sum(fits(node, room) for node in nodes))
+        return f"Out of memory: {self.slots} trials at once from now on, no longer {before}."
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function on one CPU an item, a few items ahead of what has been taken.
@@ -406,7 +434,7 @@ def _reason(error: object) -> str:
     """One line of an error of Ray's, which may be a page long and end in the address of another."""
     text = str(error).strip()
     if "OutOfMemory" in text or "low on memory" in text:
-        return "a machine ran low on memory and Ray ended a worker"
+        return LOW_MEMORY
     return text.splitlines()[-1][:160] if text else type(error).__name__
 
 
@@ -537,6 +565,12 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
             return object, ()
 
     return _Callback()
+
+
+def room_here(cpus: int | None = None, gpus: int = 0) -> Room:
+    """What this machine has for trials: memory as Ray would count it when it starts here."""
+    free = psutil.virtual_memory().available - OBJECT_STORE
+    return Room(cpus=cpus or cpu_count(), memory=free, gpus=gpus, name="this machine")
 
 
 def usage_here(

@@ -101,6 +101,8 @@ class Failed:
     cause: Cause
     sentence: str
     record: str
+    memory: bool = False
+    """It lacked memory, of the machine or of its GPU: more room may help."""
 
 
 @dataclass(frozen=True, slots=True)

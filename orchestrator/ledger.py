@@ -5,6 +5,7 @@
     corpora/<name>.json                a registered corpus; corpora/demo/ holds synthesised speech
     shards/                            frame features (named by the features room)
     selections/<digest>.json           the speech and labels that a trial's id names
+    probes/<digest>.json               what an epoch took on a kind of machine; in no trial's id
     studies/<name>@<digest>.json       what was asked for, resolved; never overwritten
     trials/<id>/outcome.json           written last, once, for finished trials only
     trials/<id>/failure-<n>.json       one failed attempt
@@ -277,6 +278,27 @@ class Ledger:
     def selection(self, digest: str) -> Any:
         """What ``write_selection`` kept."""
         return _read_json(self.root / "selections" / f"{digest}.json")
+
+    # --- probes ----------------------------------------------------------------------------
+
+    def write_probe(self, key: str, record: Mapping[str, Any]) -> None:
+        """Keep a measurement; one of the same key takes its place."""
+        replace_file(self._probe_file(key), canonical(record).encode())
+
+    def probe(self, key: str) -> Any:
+        """What ``write_probe`` kept; None where nothing is, or what is is damaged."""
+        try:
+            return files.read_json(self._probe_file(key))
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def has_probes(self) -> bool:
+        """Whether anything was ever measured."""
+        return bool(files.files_in(self.root / "probes", "*.json"))
+
+    def _probe_file(self, key: str) -> Place:
+        return self.root / "probes" / f"{key}.json"
 
     # --- studies ---------------------------------------------------------------------------
 

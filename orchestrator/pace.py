@@ -71,6 +71,10 @@ class Pace:
         self._worked(row, epochs - resumed, seconds)
         self._finished(row, epochs, most, seconds)
 
+    def measured(self, row: str, epochs: int, seconds: float) -> None:
+        """Epochs of a row that were measured and belong to no trial of it: a probe's."""
+        self._worked(row, epochs, seconds)
+
     def begin(self, id: str, row: str, now: float, *, whole: bool = True) -> None:
         """A trial trains; not ``whole`` when it has done so for a time that nobody measured."""
         self._flights[id] = _Flight(row, now, whole)
@@ -135,14 +139,18 @@ class Pace:
         """
         if not any(row.epochs for row in self._rows.values()):
             return None
-        busy = sorted(self._rest(flight, now) for flight in self._flights.values())
-        free = max(0, max(lanes, 1) - len(busy))
-        ends = [0.0] * free + busy
-        heapq.heapify(ends)
+        busy = [self._rest(flight, now) for flight in self._flights.values()]
         lengths = {row: self._length(row) for row in set(waiting)}
-        for row in waiting:
-            heapq.heapreplace(ends, ends[0] + lengths[row])
-        return max(ends)
+        return makespan([lengths[row] for row in waiting], lanes, busy)
+
+    def length(self, row: str, most: int) -> tuple[float, bool]:
+        """Seconds of a trial of a row that may have so many epochs, and whether it is a bound.
+
+        It is one as long as no trial has ended: then it may have all its epochs.
+        """
+        at_most = not self._ended
+        epochs = float(most) if at_most else self._epochs(row, 0, most)
+        return epochs * self._cost(row) / self._speed, at_most
 
     def _length(self, row: str) -> float:
         return self._epochs(row, 0) * self._cost(row) / self._speed
@@ -198,6 +206,24 @@ class Pace:
         known = [r.most for r in self._rows.values() if r.most]
         known += [f.most for f in self._flights.values() if f.most]
         return max(known, default=0)
+
+
+def makespan(lengths: Sequence[float], lanes: int, busy: Sequence[float] = ()) -> float:
+    """Seconds until all trials have ended that begin in this order, each as soon as it can.
+
+    Args:
+        lengths: seconds of each.
+        lanes: how many train at once.
+        busy: seconds for which lanes are still taken.
+
+    >>> makespan([3.0, 1.0, 1.0, 2.0], 2), makespan([1.0], 1, [2.0])
+    (4.0, 3.0)
+    """
+    ends = [0.0] * max(0, max(lanes, 1) - len(busy)) + sorted(busy)
+    heapq.heapify(ends)
+    for length in lengths:
+        heapq.heapreplace(ends, ends[0] + length)
+    return max(ends)
 
 
 def beyond(least: float, ended: Mapping[float, int], training: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ would wait for ever, without a word, for a place that no node can ever be.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,22 @@ def fits(node: Room, trial: Room) -> int:
     elif trial.gpus:
         counts.append(node.gpus // trial.gpus)
     return int(min(counts))
+
+
+def roomier(nodes: Iterable[Room], trial: Room) -> Room | None:
+    """What a trial takes so that one fewer shares a GPU, or a node's memory.
+
+    Returns:
+        None where a trial has a whole GPU, or the node that takes most trials takes one.
+    """
+    if 0 < trial.gpus < 1:
+        sharing = int(1 / trial.gpus + 1e-9)
+        return replace(trial, gpus=1 / (sharing - 1))
+    largest = max(nodes, key=lambda node: fits(node, trial), default=None)
+    most = fits(largest, trial) if largest else 0
+    if largest is None or trial.gpus or most < 2:
+        return None
+    return replace(trial, memory=largest.memory // (most - 1))
 
 
 def lack(nodes: Iterable[Room], trial: Room) -> str:

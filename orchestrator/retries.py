@@ -3,6 +3,7 @@
 | cause | tried again in the same run |
 |---|---|
 | infrastructure: a worker died; disk, memory, network | after a wait, up to ``ATTEMPTS`` attempts |
+| lack of memory, where trials can be given more room | at once, not counted |
 | code: it raised | at once; the same error twice running is final |
 | data: a damaged or missing shard | no: the same bytes give the same end |
 | diverged: the loss is no number | no: the same numbers give the same end |
@@ -42,6 +43,10 @@ class Retries:
         wait_s = WAITS_S[count - 1] if cause == "infrastructure" else 0.0
         self._due[id] = time.monotonic() + wait_s
         return Again(id, cause, sentence, count + 1, ATTEMPTS, wait_s)
+
+    def freely(self, id: str, cause: Cause, sentence: str) -> Again:
+        """Tried again at once and not counted: what was wrong is mended."""
+        return Again(id, cause, sentence, self._ends[id] + 1, ATTEMPTS, 0.0)
 
     def ends(self, id: str) -> int:
         """How often the trial has ended without a record."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from features import catalogue
 from orchestrator import mirror, retries
+from orchestrator.budget import Part
 from orchestrator.claims import Watch
-from orchestrator.cluster import Cluster, Map, Task
+from orchestrator.cluster import LOW_MEMORY, Cluster, Map, Task
 from orchestrator.errors import LackError
 from orchestrator.events import (
     Again,
@@ -37,6 +38,13 @@ POLL_S = 1.0
 """How often trials of another run are looked at."""
 
 Tell = Callable[[Event], None]
+Choose = Callable[[Plan], Part]
+"""Which of the trials that a plan would train are trained now."""
+
+
+def everything(plan: Plan) -> Part:
+    """All that the ledger lacks."""
+    return Part(taken=plan.to_train, left=())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +64,7 @@ def run(
     *,
     threads: int = 1,
     allow_config: bool = False,
+    choose: Choose = everything,
 ) -> RunResult:
     """Train what the ledger lacks of a study.
 
@@ -66,6 +75,7 @@ def run(
         tell: hears every event, in this process.
         threads: threads for feature extraction.
         allow_config: whether `features: opensmile:PATH.conf` may run here.
+        choose: the part to train now; what is left out is said.
 
     Raises:
         AblateError, FeatureError: before anything trains. Failures of trials are not raised.
@@ -80,16 +90,20 @@ def run(
         plan = make(study, ledger, allow_config=allow_config)
     if plan.failed:
         tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
-    to_train = plan.to_train
+    part = choose(plan)
+    to_train, left = part.taken, {item.id for item in part.left}
+    placed = tuple(trial for trial in plan.asked.trials if trial.id not in left)
+    if left:
+        tell(Note(part.told(), loud=True))
     if not to_train:
-        tell(Planned(plan.asked.trials, frozenset(plan.done), 0, study.name))
+        tell(Planned(placed, frozenset(plan.done), 0, study.name))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
     prepare(plan, to_train, ledger, tell, threads)
     tell(Progress("starting workers", 0, 0))
     with cluster:
         if cluster.note:
             tell(Note(cluster.note, loud=True))
-        tell(Planned(plan.asked.trials, frozenset(plan.done), cluster.slots, study.name))
+        tell(Planned(placed, frozenset(plan.done), cluster.slots, study.name))
         loop = _Loop(ledger, cluster, tell)
         loop.train([_task(item, ledger, cluster.device) for item in to_train])
     return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))
@@ -172,6 +186,7 @@ class _Loop:
         self._retries = Retries(ledger)
         self._watch = Watch()
         self._idle_rounds = 0
+        self._given_room = False
         self.trained = 0
         self.failed: list[str] = []
 
@@ -198,6 +213,7 @@ class _Loop:
     def _round(self, batch: list[Task]) -> str:
         for task in batch:
             self._last.pop(task.id, None)
+        self._given_room = False
         return self._cluster.train(batch, train_one, self._hear)
 
     def _sort(self, batch: list[Task], early: str) -> tuple[list[Task], list[Task], list[Task]]:
@@ -208,6 +224,7 @@ class _Loop:
         """
         again, alone, elsewhere = list[Task](), list[Task](), list[Task]()
         self._check_started(batch, early)
+        roomier = early == LOW_MEMORY and self._give_room()
         for task in batch:
             event = self._last.get(task.id)
             if isinstance(event, Done | Failed | Differs):
@@ -215,11 +232,11 @@ class _Loop:
             if isinstance(event, Elsewhere):
                 elsewhere.append(task)
             elif isinstance(event, Again):  # it said why
-                (again if self._retries.ends(task.id) == 1 else alone).append(task)
+                (again if self._retries.ends(task.id) <= 1 else alone).append(task)
             elif self._ledger.is_done(task.id):  # died between the record and its word
                 self._hear(Done(task.id, 0.0))
-            elif event is None:
-                again.append(task)  # the scheduler ended before its turn
+            elif event is None or roomier:
+                again.append(task)  # before its turn, or killed for memory that it has more of now
             elif self._may_try_again(task):
                 together = early and len(batch) > 1 and self._retries.ends(task.id) == 1
                 (again if together else alone).append(task)
@@ -242,6 +259,13 @@ class _Loop:
         wait_s = retries.WAITS_S[self._idle_rounds - 1]
         self._tell(Note(f"No worker could start ({why}): tried again in {wait_s:.0f} s."))
         time.sleep(wait_s)
+
+    def _give_room(self) -> bool:
+        """Whether trials have more memory from the next round on; one step a round."""
+        if not self._given_room and (sentence := self._cluster.spread()):
+            self._given_room = True
+            self._tell(Note(sentence, loud=True))
+        return self._given_room
 
     def _may_try_again(self, task: Task) -> bool:
         """After a death without a word; at the last, keep it as a failure."""
@@ -285,7 +309,10 @@ class _Loop:
     def _hear(self, event: Event) -> None:
         """Remember the last word of each trial, and hand it on."""
         if isinstance(event, Failed):
-            again = self._retries.again(event.id, event.cause, event.sentence)
+            if event.memory and self._give_room():
+                again: Again | None = self._retries.freely(event.id, event.cause, event.sentence)
+            else:
+                again = self._retries.again(event.id, event.cause, event.sentence)
             if again is None:
                 self._finally(event)
                 return

@@ -216,11 +216,8 @@ class Estimate:
 
 def estimate(asked: Asked, row: str, outcomes: Mapping[str, Outcome]) -> Estimate:
     """One row of ``summarise`` alone, cheap enough to be asked for while trials come in."""
-    current = {
-        t.id: o
-        for t in asked.trials
-        if t.row == row and (o := outcomes.get(t.id)) is not None and not is_stale(o)
-    }
+    own = {t.id: o for t in asked.trials if t.row == row if (o := outcomes.get(t.id)) is not None}
+    current = _current(own)
     unit = _Units(asked, row, current)
     return Estimate(n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua"))
 

@@ -46,7 +46,7 @@ from orchestrator.cluster import Task, Tell
 from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
 from orchestrator.faultpoints import reach
-from orchestrator.files import is_refusal
+from orchestrator.files import Place, is_refusal
 from orchestrator.ledger import (
     Cause,
     Choice,
@@ -68,8 +68,28 @@ class _LostClaimError(Exception):
 
 def work(task: Task, tell: Tell) -> None:
     """Train one trial and write its record, unless it is done or another has it."""
+    _work(task, Ledger.at(task.store), tell)
+
+
+def rehearse(task: Task, scratch: Path, tell: Tell) -> None:
+    """All that ``work`` does, with what it writes in a folder that is thrown away."""
+    _work(task, _Rehearsal(task.store, scratch), tell)
+
+
+class _Rehearsal(Ledger):
+    """A store whose trials lie elsewhere."""
+
+    def __init__(self, store: str, scratch: Path) -> None:
+        super().__init__(Ledger.at(store).root)
+        self._scratch = scratch
+
+    @property
+    def trials(self) -> Place:
+        return self._scratch / "trials"
+
+
+def _work(task: Task, ledger: Ledger, tell: Tell) -> None:
     tell(Started(task.id))
-    ledger = Ledger.at(task.store)
     attempt = _Attempt(task, ledger, tell)
     try:
         _refuse_strangers()
@@ -161,6 +181,8 @@ class _Attempt:
             raise ValueError("The task's id is not the id of what it asks for.")
         pin()
         hold()
+        if self._task.device != "cpu":
+            torch.cuda.set_per_process_memory_fraction(self._task.gpu_share)
 
     def _fit(self, resume: State | None, on_epoch: Callable[[State], None]) -> tuple[Fit, FoldData]:
         trial, data = self._trial, self._data()
@@ -347,7 +369,8 @@ class _Attempt:
             if not is_refusal(refused):
                 raise
             record = f"(not kept: {refused})"
-        self._tell(Failed(self._task.id, cause, sentence.splitlines()[0], record))
+        memory = _is_lack_of_memory(error)
+        self._tell(Failed(self._task.id, cause, sentence.splitlines()[0], record, memory))
 
     def _say(self, line: str) -> None:
         self._log.append(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")

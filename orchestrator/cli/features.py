@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
+    CpusOption,
     JsonLinesOption,
     JsonOption,
     StoreOption,
@@ -23,8 +24,6 @@ from orchestrator.printable import clean
 if TYPE_CHECKING:
     from features.corpus import Utterance
     from orchestrator.verify import Verified
-
-CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")]
 
 
 def register(app: typer.Typer) -> None:

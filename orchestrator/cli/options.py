@@ -29,6 +29,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print what happens as JSON lines.")]
 
+CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")]
+GpusOption = Annotated[int | None, typer.Option("--gpus", min=0, help="GPUs; all by default.")]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", help="Wall time, such as 3h: the part that tells most.", metavar="TIME"
+    ),
+]
+
 AllowConfigOption = Annotated[
     bool,
     typer.Option("--allow-config", help="Let `features: opensmile:PATH.conf` run: you read it."),

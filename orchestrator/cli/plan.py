@@ -1,17 +1,28 @@
-"""``ablate plan`` and ``ablate schema``: what a study would do, before it does it."""
+"""``ablate plan`` and ``ablate schema``: what a study would do and cost, before it does it."""
 
+import contextlib
 import json
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
+    BudgetOption,
+    CpusOption,
+    GpusOption,
     JsonOption,
     StoreOption,
     StudyArgument,
 )
+from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+    from orchestrator.plan import Plan
+    from orchestrator.price import Price
 
 
 def register(app: typer.Typer) -> None:
@@ -23,15 +34,39 @@ def register(app: typer.Typer) -> None:
 def plan(
     study: StudyArgument,
     store: StoreOption = DEFAULT_STORE,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Measure epochs here: trains a few, keeps no numbers.")
+    ] = False,
+    budget: BudgetOption = None,
+    cpus: CpusOption = None,
+    gpus: GpusOption = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", help="What this machine costs an hour, such as 0.50."),
+    ] = None,
     as_json: JsonOption = False,
     allow_config: AllowConfigOption = False,
 ) -> None:
-    """Say what `ablate run STUDY` would train, and why. Trains nothing."""
+    """Say what `ablate run STUDY` would train, why, and what it costs. Trains nothing."""
+    from orchestrator import budget as budgets
+    from orchestrator import price as prices
     from orchestrator.ledger import Ledger
     from orchestrator.plan import make
+    from orchestrator.report import price as shown
     from orchestrator.study import read_study
 
-    found = make(read_study(study), Ledger.look(store), allow_config=allow_config)
+    if rate is not None and not 0 <= rate < float("inf"):
+        raise RequestError(f"`--rate` must be a price an hour, but is `{rate:g}` instead.")
+    budget_s = budgets.seconds_of(budget) if budget is not None else None
+    ledger = Ledger.open(store) if probe else Ledger.look(store)
+    found = make(read_study(study), ledger, allow_config=allow_config)
+    if probe:
+        _probe(found, ledger, cpus, gpus, quiet=as_json)
+    quote = prices.here(found, ledger, cpus, gpus)
+    left = ""
+    if budget_s is not None:
+        part = prices.within(found, quote, budget_s, str(study))
+        quote, left = prices.here(found, ledger, cpus, gpus, part.taken), part.told()
     counts = {
         "trials": len({item.id for item in found.placed}),
         "done": len(found.done),
@@ -42,8 +77,56 @@ def plan(
     if as_json:
         asked = found.asked
         title = {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading}
-        print(json.dumps({"study": asked.study, "title": title, **counts}))
+        costs = shown.as_json(quote, rate)
+        part_told = {"left_out": left} if budget_s is not None else {}
+        print(
+            json.dumps(
+                {"study": asked.study, "title": title, **counts, "price": costs, **part_told}
+            )
+        )
         return
+    _print(found, counts, quote, rate, f"ablate plan {study} --probe", left)
+
+
+def _probe(
+    found: "Plan", ledger: "Ledger", cpus: int | None, gpus: int | None, *, quiet: bool
+) -> None:
+    """Make the features and measure; what was measured is in the store afterwards."""
+    from orchestrator import price as prices
+    from orchestrator import probe as probes
+    from orchestrator.cluster import cpu_count
+    from orchestrator.events import Event
+    from orchestrator.report.live import View
+    from orchestrator.report.text import console_for
+    from orchestrator.run import prepare
+
+    view = View(console_for(stderr=True))
+
+    def hear(event: Event) -> None:
+        if not quiet:
+            view.hear(event)
+
+    try:
+        with contextlib.nullcontext() if quiet else view:
+            items = tuple(probes.shapes(found))
+            prepare(found, items, ledger, hear, cpus or cpu_count())
+            assumed = prices.here(found, ledger, cpus, gpus)
+            probes.measure(found, ledger, assumed.machine, assumed.lanes, hear)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted. What was measured is kept; the same command measures again."
+        ) from None
+
+
+def _print(
+    found: "Plan",
+    counts: dict[str, int],
+    quote: "Price",
+    rate: float | None,
+    probe: str,
+    left: str,
+) -> None:
+    from orchestrator.report import price as shown
     from orchestrator.report.text import console_for, print_columns, print_pairs
 
     console = console_for()
@@ -53,13 +136,21 @@ def plan(
     reasons = sorted(set(found.stale.values()))
     print_pairs(console, [("stale", reason) for reason in reasons])
     console.print()
+    if quote.rows:
+        print_pairs(console, shown.pairs(quote, rate, probe))
+        console.print()
+    if left:
+        console.print(clean(left), style="bold yellow")
+        console.print()
     lacking = {item.id for item in found.to_train}
+    each = {row.name: row.seconds for row in quote.rows}
     cells = []
     for row in found.asked.rows:
         ids = [t.id for t in found.asked.trials if t.row == row.name]
         missing = sum(id in lacking for id in ids)
-        cells.append((row.name, str(len(ids) - missing), str(missing)))
-    print_columns(console, ["row", "done", "to train"], cells, numeric=[False, True, True])
+        cells.append((row.name, str(len(ids) - missing), str(missing), shown.each(each, row.name)))
+    heads = ["row", "done", "to train", "a trial"]
+    print_columns(console, heads, cells, numeric=[False, True, True, True])
 
 
 def schema() -> None:

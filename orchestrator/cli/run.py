@@ -11,6 +11,7 @@ from orchestrator.cli import completion
 from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
+    BudgetOption,
     JsonLinesOption,
     StoreOption,
     StudyArgument,
@@ -42,8 +43,10 @@ def run(
         typer.Option("--gpus", min=0, help="GPUs to use; Ray takes all by default."),
     ] = None,
     gpus_per_trial: Annotated[
-        float, typer.Option("--gpus-per-trial", help="Share of a GPU for a trial, such as 0.25.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--gpus-per-trial", help="Share of a GPU for a trial, such as 0.25."),
+    ] = None,
+    budget: BudgetOption = None,
     address: Annotated[
         str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
     ] = None,
@@ -63,24 +66,52 @@ def run(
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
+    from orchestrator import price as prices
     from orchestrator.board import Board
-    from orchestrator.cluster import Cluster, InlineCluster, RayCluster, cpu_count
+    from orchestrator.budget import Part
+    from orchestrator.cluster import (
+        MEMORY_PER_TRIAL,
+        Cluster,
+        InlineCluster,
+        RayCluster,
+        cpu_count,
+    )
     from orchestrator.events import Event, Note, print_line
     from orchestrator.ledger import Ledger
+    from orchestrator.placement import Room
+    from orchestrator.plan import Plan, make
+    from orchestrator.price import Price
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
+    from orchestrator.run import everything
     from orchestrator.run import run as run_study
     from orchestrator.study import read_study
 
-    if not (0 < gpus_per_trial <= 1 or gpus_per_trial == int(gpus_per_trial) > 0):
+    if gpus_per_trial is not None and not (
+        0 < gpus_per_trial <= 1 or gpus_per_trial == int(gpus_per_trial) > 0
+    ):
         raise RequestError(
             "`--gpus-per-trial` must be a share such as 0.25 or a whole number, "
             f"but is `{gpus_per_trial:g}` instead."
         )
     refuse_config_elsewhere(allow_config, address)
+    budget_s = _seconds(budget, address)
     asked = read_study(study)
     ledger = Ledger.open(store)
     threads = cpus or cpu_count()
+
+    def quote(plan: Plan) -> Price:
+        lanes = 1 if inline else cpus
+        return prices.here(plan, ledger, lanes, gpus, gpus_per_trial=gpus_per_trial)
+
+    def choose(plan: Plan) -> Part:
+        if budget_s is None:
+            return everything(plan)
+        return prices.within(plan, quote(plan), budget_s, str(study))
+
+    room = Room(cpus=1, memory=MEMORY_PER_TRIAL, gpus=gpus_per_trial or 0.0)
+    if address is None and ledger.has_probes:
+        room = quote(make(asked, ledger, allow_config=allow_config)).room
     cluster: Cluster
     if inline:
         cluster = InlineCluster(gpus or 0)
@@ -88,7 +119,8 @@ def run(
         cluster = RayCluster(
             cpus=threads,
             gpus=gpus,
-            gpus_per_trial=gpus_per_trial,
+            gpus_per_trial=room.gpus or 1.0,
+            memory_per_trial=room.memory,
             address=address,
             store=ledger.root,
         )
@@ -107,7 +139,13 @@ def run(
         with contextlib.nullcontext() if as_json else view:
             try:
                 result = run_study(
-                    asked, ledger, cluster, hear, threads=threads, allow_config=allow_config
+                    asked,
+                    ledger,
+                    cluster,
+                    hear,
+                    threads=threads,
+                    allow_config=allow_config,
+                    choose=choose,
                 )
             finally:
                 unlogged = export.close() if export is not None else ()
@@ -133,6 +171,20 @@ def run(
         hear(Note(f"Logged: `{look}` shows it."))
     if unlogged:
         raise typer.Exit(4 if export is not None and export.damage else 3)
+
+
+def _seconds(budget: str | None, address: str | None) -> float | None:
+    """A budget in seconds; None without one."""
+    if budget is None:
+        return None
+    from orchestrator.budget import seconds_of
+
+    if address is not None:
+        raise RequestError(
+            "`--budget` must not stand with `--address`: what a trial takes is known of this "
+            "machine only. Ask `ablate plan STUDY --budget TIME` on one of the cluster's."
+        )
+    return seconds_of(budget)
 
 
 def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":

@@ -323,8 +323,9 @@ def test_the_schema_is_json() -> None:
 def test_every_command_has_help_and_the_options_are_pinned() -> None:
     options = {
         ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address",
-                   "--allow-config", "--log", "--json"},
-        ("plan",): {"--store", "--json", "--allow-config"},
+                   "--budget", "--allow-config", "--log", "--json"},
+        ("plan",): {"--store", "--json", "--allow-config", "--probe", "--budget", "--cpus",
+                    "--gpus", "--rate"},
         ("schema",): set(),
         ("status",): {"--store", "--json"},
         ("show",): {"--store", "--json"},

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from model.config import Aggregators
 from orchestrator import retries, worker
 from orchestrator.claims import acquire
-from orchestrator.cluster import InlineCluster, Task, Tell, Work
+from orchestrator.cluster import LOW_MEMORY, InlineCluster, Task, Tell, Work
 from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Again, Done, Epoch, Event, Failed, Note, Planned
 from orchestrator.ledger import Ledger
@@ -267,6 +267,9 @@ class DyingCluster:
 
     slots, device, note = 2, "cpu", ""
 
+    def spread(self) -> str:
+        return ""
+
     def __init__(self, deaths: int, ends_early: str = "") -> None:
         self.deaths, self.batches, self.ends_early = deaths, list[int](), ends_early
         self.victim = ""
@@ -330,6 +333,64 @@ def test_when_the_scheduler_ends_early_the_innocent_go_on_together(
     assert result.failed == () and result.trained == 4
     notes = [e.sentence for e in events if isinstance(e, Note)]
     assert "Interrupted: 4 trials are trained again (out of memory)." in notes
+
+
+class CrowdedCluster(DyingCluster):
+    """Trials share a GPU, and where more than `bearable` do, none of them finds memory on it."""
+
+    def __init__(self, sharing: int, bearable: int, reason: str = "") -> None:
+        super().__init__(0)
+        self.sharing, self.bearable, self.reason = sharing, bearable, reason
+
+    def spread(self) -> str:
+        if self.sharing == 1:
+            return ""
+        self.sharing -= 1
+        return f"Out of memory: {self.sharing} trials at once from now on."
+
+    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+        sharing = self.sharing  # a round goes on as it began
+        self.batches.append(sharing)
+        for task in tasks:
+            if sharing <= self.bearable:
+                work(task, tell)
+            elif self.reason:
+                tell(Epoch(task.id, 1, 2, 0.5))
+                return self.reason
+            else:
+                tell(Failed(task.id, "infrastructure", "CUDA out of memory.", "r", memory=True))
+        return ""
+
+
+@pytest.mark.parametrize("reason", ["", LOW_MEMORY])
+def test_out_of_memory_gives_trials_more_room_and_never_fails_the_study(
+    smoke: Study, store: Path, reason: str
+) -> None:
+    """More steps than a trial has attempts: none of them counts."""
+    ledger = Ledger.open(str(store))
+    for id in ids(ledger):
+        forget(ledger, id)
+    sharing = ATTEMPTS + 4
+    cluster = CrowdedCluster(sharing, 1, reason)
+    events: list[Event] = []
+    result = run(smoke, ledger, cluster, events.append)
+    assert result.failed == () and result.trained == 4
+    assert cluster.batches == list(range(sharing, 0, -1))
+    told = [e.sentence for e in events if isinstance(e, Note) and e.loud]
+    assert len([t for t in told if t.startswith("Out of memory")]) == sharing - 1
+    again = [e for e in events if isinstance(e, Again)]
+    assert all((e.attempt, e.wait_s) == (1, 0.0) for e in again)
+    assert len(again) == (0 if reason else 4 * (sharing - 1))
+
+
+def test_a_trial_that_no_room_helps_fails_alone_after_its_attempts(
+    smoke: Study, store: Path
+) -> None:
+    ledger = Ledger.open(str(store))
+    forget(ledger, ids(ledger)[0])
+    cluster = CrowdedCluster(2, 0)
+    result = run(smoke, ledger, cluster, lambda event: None)
+    assert len(result.failed) == 1 and cluster.batches == [2] + [1] * ATTEMPTS
 
 
 class DeafCluster(DyingCluster):

@@ -1,0 +1,162 @@
+"""What a plan costs on the resources at hand: hours of CPU or GPU, wall time, money, memory."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator import evidence
+from orchestrator.budget import Part, first, pick
+from orchestrator.cluster import MEMORY_PER_TRIAL, room_here
+from orchestrator.errors import LackError, RequestError
+from orchestrator.ledger import Ledger
+from orchestrator.machine import Machine, gpu_names, this_machine
+from orchestrator.pace import makespan
+from orchestrator.placement import Room, fits
+from orchestrator.plan import Plan
+from orchestrator.trials import Placed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowPrice:
+    """A row's trials that are to be trained."""
+
+    name: str
+    trials: int
+    seconds: float | None
+    """One trial; None where nothing is known."""
+    source: str
+    """``finished``, ``probe``, or empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """What trials cost on one machine."""
+
+    machine: Machine
+    rows: tuple[RowPrice, ...]
+    at_most: bool
+    """No trial has finished: each may train for all its epochs."""
+    lanes: int
+    """Trials at once."""
+    wall_s: float | None
+    """Until the last has ended; features and the start of workers come on top."""
+    room: Room
+    """What a trial takes of a node."""
+    measured: bool
+    """Its memory was measured, not assumed."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Rows of which nothing is known."""
+        return tuple(row.name for row in self.rows if row.seconds is None)
+
+    @property
+    def trial_s(self) -> float | None:
+        """Seconds of all trials, one after another."""
+        known = [row.trials * row.seconds for row in self.rows if row.seconds is not None]
+        return sum(known) if not self.unknown else None
+
+    def money(self, rate: float) -> float | None:
+        """What the machine costs until all is trained, at its price an hour."""
+        return None if self.wall_s is None else rate * self.wall_s / 3600
+
+
+def here(
+    plan: Plan,
+    ledger: Ledger,
+    cpus: int | None,
+    gpus: int | None,
+    items: Sequence[Placed] | None = None,
+    *,
+    gpus_per_trial: float | None = None,
+) -> Price:
+    """Price what a plan trains on this machine, or some of it.
+
+    Args:
+        plan: of the study.
+        ledger: what is known is kept there.
+        cpus: how many may be used; None: all there are.
+        gpus: likewise.
+        items: the trials; None: all that are to be trained.
+        gpus_per_trial: share of a GPU that a trial takes; None: what was measured, else one.
+    """
+    machine = this_machine(gpus)
+    there = (gpus or len(gpu_names())) if machine.device == "cuda" else 0
+    known = evidence.gather(plan, ledger, machine)
+    room = room_of(known, machine, MEMORY_PER_TRIAL)
+    if room.gpus and gpus_per_trial is not None:
+        room = replace(room, gpus=gpus_per_trial)
+    trials = plan.to_train if items is None else items
+    return of(trials, known, machine, room_here(cpus, there), room)
+
+
+def room_of(known: evidence.Evidence, machine: Machine, assumed: int) -> Room:
+    """What a trial takes of a node: a core, memory, a share of a GPU; no less than is assumed."""
+    gpus = 1 / known.trials_per_gpu if machine.device == "cuda" else 0.0
+    return Room(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
+
+
+def of(
+    items: Sequence[Placed], known: evidence.Evidence, machine: Machine, node: Room, room: Room
+) -> Price:
+    """Price trials.
+
+    Args:
+        items: what is to be trained, in its order.
+        known: of the rows.
+        machine: the kind.
+        node: what there is of it.
+        room: what a trial takes.
+    """
+    counts = Counter(item.row for item in items)
+    lengths = {row: known.length(row) for row in counts}
+    rows = tuple(
+        RowPrice(
+            name=row,
+            trials=count,
+            seconds=found[0] if (found := lengths[row]) is not None else None,
+            source=known.source.get(row, ""),
+        )
+        for row, count in counts.items()
+    )
+    lanes = max(1, fits(node, room))
+    seconds = {row.name: row.seconds for row in rows if row.seconds is not None}
+    whole = len(seconds) == len(rows)
+    return Price(
+        machine=machine,
+        rows=rows,
+        at_most=any(found is not None and found[1] for found in lengths.values()),
+        lanes=lanes,
+        wall_s=makespan([seconds[item.row] for item in items], lanes) if whole else None,
+        room=room,
+        measured=bool(known.memory),
+    )
+
+
+def within(plan: Plan, price: Price, budget_s: float, study: str) -> Part:
+    """The part of a plan that a budget takes, see ``budget.py``.
+
+    Raises:
+        LackError: what a trial takes here is not known.
+        RequestError: it is below one trial.
+    """
+    if price.unknown:
+        raise LackError(
+            f"`--budget` needs to know what a trial takes here, and nothing is known of "
+            f"{_named(price.unknown)}: `ablate plan {study} --probe` measures it."
+        )
+    seconds: Mapping[str, float] = {r.name: r.seconds for r in price.rows if r.seconds is not None}
+    part = pick(plan.to_train, seconds, price.lanes, budget_s, plan.asked.reference)
+    if plan.to_train and not part.taken:
+        least = seconds[first(plan.to_train, plan.asked.reference).row]
+        raise RequestError(
+            f"`--budget` must be at least {math.ceil(least)}s, what one trial takes here, but "
+            f"is {budget_s:g}s instead."
+        )
+    return part
+
+
+def _named(rows: Sequence[str]) -> str:
+    shown = ", ".join(f"`{row}`" for row in rows[:3])
+    return shown + (f" and {len(rows) - 3} rows more" if len(rows) > 3 else "")
