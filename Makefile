@@ -2,6 +2,7 @@
 # make test    the quick suite (eleven minutes on two cores)
 # make check   ruff and mypy
 # make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
+# make editor  studies before yaml-language-server, which npm installs into .venv/editor
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
 # make faults  every fault of the matrix, a thousand kills; most of an hour, prints the matrix
 #
@@ -13,14 +14,14 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench bench-gpu faults clusters clean
+.PHONY: demo test check bench bench-gpu faults clusters editor clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
 	$(BIN)/ablate report --table 1
 
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench and not faults and not clusters"
+	$(PYTEST) -m "not bench and not faults and not clusters and not editor"
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -35,6 +36,10 @@ faults: $(VENV)/dev
 
 clusters: $(VENV)/dev
 	$(PYTEST) -m clusters --timeout 1800
+
+editor: $(VENV)/dev
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/editor yaml-language-server@2.0.0
+	$(PYTEST) -m editor
 
 bench-gpu: $(VENV)/dev
 	$(PYTEST) -m gpu -s --timeout 1800

@@ -29,7 +29,7 @@ import psutil
 from orchestrator.errors import LackError, RequestError
 from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
-from orchestrator.placement import Room, fits, lack, node_types
+from orchestrator.placement import Room, Usage, fits, lack, node_types
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
@@ -89,6 +89,9 @@ class Cluster(Protocol):
     def __exit__(self, *error: object) -> None:
         """Give them back."""
 
+    def usage(self) -> Usage | None:
+        """What is used of the machines now; None where they are not held."""
+
     def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once. Deaths of workers are not raised: the ledger shows them.
 
@@ -118,6 +121,11 @@ class InlineCluster:
 
     def __exit__(self, *error: object) -> None:
         return None
+
+    def usage(self) -> Usage | None:
+        """What is used of this machine."""
+        gpus = 1.0 if self.device == "cuda" else 0.0
+        return usage_here(cpus=1, cpus_there=cpu_count(), gpus=gpus, gpus_there=gpus)
 
     def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once, in order."""
@@ -269,6 +277,30 @@ class RayCluster:
                     raise _blind(node["NodeManagerAddress"], self._store)
             except (ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
                 continue  # it has just gone; what trains there, should it come back, asks first
+
+    def usage(self) -> Usage | None:
+        """What trials hold of the cluster, by Ray's own count; memory of one machine by its own."""
+        if not self.slots:  # not started yet
+            return None
+        import ray
+
+        try:
+            if not ray.is_initialized():
+                return None
+            there, free = ray.cluster_resources(), ray.available_resources()
+            alone = len(ray.nodes()) == 1
+        except Exception:  # it ends just now: a view asks at any time
+            return None
+        held = {key: total - free.get(key, 0.0) for key, total in there.items()}
+        cpus, gpus = held.get("CPU", 0.0), held.get("GPU", 0.0)
+        cpus_there, gpus_there = there.get("CPU", 0.0), there.get("GPU", 0.0)
+        if alone and self._address is None:
+            return usage_here(cpus=cpus, cpus_there=cpus_there, gpus=gpus, gpus_there=gpus_there)
+        return Usage(
+            used=Room(cpus=cpus, memory=held.get("memory", 0.0), gpus=gpus),
+            there=Room(cpus=cpus_there, memory=there.get("memory", 0.0), gpus=gpus_there),
+            promised=True,
+        )
 
     def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
         """Train every task once under Ray Tune.
@@ -503,6 +535,17 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
             return object, ()
 
     return _Callback()
+
+
+def usage_here(
+    *, cpus: float, cpus_there: float, gpus: float = 0.0, gpus_there: float = 0.0
+) -> Usage:
+    """What trials use of this machine, and how much of its memory everybody uses."""
+    memory = psutil.virtual_memory()
+    return Usage(
+        used=Room(cpus=cpus, memory=memory.total - memory.available, gpus=gpus),
+        there=Room(cpus=cpus_there, memory=memory.total, gpus=gpus_there),
+    )
 
 
 def cpu_count() -> int:

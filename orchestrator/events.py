@@ -36,7 +36,8 @@ class Planned:
     placed: tuple[AskedTrial, ...]
     done: frozenset[str]
     slots: int
-    """How many trials train at once."""
+    """How many trials train at once; 0 where nobody has said so."""
+    study: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class Started:
     """A trial began (or began again)."""
 
     id: str
+    whole: bool = True
+    """Seen from its beginning; a watcher of the store may have come later."""
+    host: str = ""
+    """Which machine trains it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,10 @@ class Epoch:
     id: str
     epoch: int
     epochs: int
+    """Most that it may have; 0 where nobody has said so."""
     dev_ua: float
+    least: int = 0
+    """Fewest that it will have, as its patience runs from the best so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,13 @@ class Differs:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """Nobody trains it any more, and no word was left: interrupted, or its machine died."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """Another run trains this trial."""
 
@@ -112,7 +127,7 @@ class Elsewhere:
 
 Event = (
     Note | Progress | Planned | Waiting
-    | Started | Epoch | Done | Again | Failed | Differs | Elsewhere
+    | Started | Epoch | Done | Again | Failed | Differs | Stopped | Elsewhere
 )  # fmt: skip
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
@@ -139,6 +154,11 @@ def unpack(packed: Mapping[str, Any]) -> Event:
 def to_line(event: Event) -> str:
     """An event as one line of JSON."""
     return json.dumps(pack(event), default=sorted)
+
+
+def print_line(event: Event) -> None:
+    """Print an event as one line of JSON, at once."""
+    print(to_line(event), flush=True)
 
 
 def from_line(line: str) -> Event | None:

@@ -31,6 +31,9 @@ Place: TypeAlias = "Path | UPath"
 TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard"}}
 """Of one request to an object store, in seconds; it is repeated a few times."""
 
+FEW = 8
+"""Folders of an object store that are asked for one by one, and not with all others."""
+
 MOST_BYTES = 64 * 1024**2
 """Of one JSON text. An outcome has a few KiB, a corpus of ten thousand files 4 MiB."""
 
@@ -220,7 +223,7 @@ def files_in(folder: Place, pattern: str) -> list[Place]:
 
 
 def names_in(folder: Place, below: Iterable[str]) -> dict[str, set[str]]:
-    """Names of the files in each of some folders below ``folder``; one request to an object store.
+    """Names of the files in each of some folders below ``folder``; an object store is asked once.
 
     Folders that are not there hold nothing.
     """
@@ -228,6 +231,10 @@ def names_in(folder: Place, below: Iterable[str]) -> dict[str, set[str]]:
     if isinstance(folder, Path):
         for name in found:
             found[name] = _names(folder / name)
+        return found
+    if len(found) <= FEW:
+        for name in found:
+            found[name] = {path.name for path in files_in(folder / name, "*")}
         return found
     prefix = folder.path.rstrip("/") + "/"
     for key in folder.fs.find(folder.path):

@@ -12,6 +12,7 @@
     trials/<id>/checkpoint*            where a trial in flight goes on
     trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
                                        (and rerun.json, of a training that was asked for again)
+    logs/<system>/                     what `run --log` wrote for other systems, in their own form
 
 The store is a folder, or `s3://BUCKET/PATH`; of an object store, shards and synthesised speech
 are kept in a cache of each machine as well (`mirror.py`).
@@ -128,6 +129,10 @@ class Flight:
     log: tuple[str, ...]
     dev_ua: tuple[float, ...] = ()
     """UA of every epoch, the mean of both directions, 0 to 1."""
+    most: int = 0
+    """Most epochs that it may have; 0 in checkpoints from before it was kept, as ``least``."""
+    least: int = 0
+    """Fewest epochs that it will have."""
 
 
 class Ledger:
@@ -211,6 +216,10 @@ class Ledger:
     def kept_shards(self) -> Place:
         """Where shards are kept for all machines."""
         return self.root / "shards"
+
+    def log_folder(self, system: str) -> Place:
+        """Where finished trials are kept in the form of another system."""
+        return self.root / "logs" / system
 
     @property
     def trials(self) -> Place:
@@ -440,7 +449,13 @@ class Ledger:
             log = tuple(str(line) for line in numbers.get("log", ()))
             history = numbers["history"]
             dev_ua = tuple((float(e["a"]["ua"]) + float(e["b"]["ua"])) / 2 for e in history)
-            return Flight(epoch=int(history[-1]["number"]), log=log, dev_ua=dev_ua)
+            return Flight(
+                epoch=int(history[-1]["number"]),
+                log=log,
+                dev_ua=dev_ua,
+                most=int(numbers.get("epochs", 0)),
+                least=int(numbers.get("least", 0)),
+            )
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
             return Flight(epoch=0, log=())
 

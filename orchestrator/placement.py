@@ -29,6 +29,16 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What is used now, of what there is."""
+
+    used: Room
+    there: Room
+    promised: bool = False
+    """Memory is what trials have been promised on several machines, not what this one uses."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Resource:
     name: str
     of: Callable[[Room], float]

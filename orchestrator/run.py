@@ -82,14 +82,14 @@ def run(
         tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
     to_train = plan.to_train
     if not to_train:
-        tell(Planned(plan.asked.trials, frozenset(plan.done), 0))
+        tell(Planned(plan.asked.trials, frozenset(plan.done), 0, study.name))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
     prepare(plan, to_train, ledger, tell, threads)
     tell(Progress("starting workers", 0, 0))
     with cluster:
         if cluster.note:
             tell(Note(cluster.note, loud=True))
-        tell(Planned(plan.asked.trials, frozenset(plan.done), cluster.slots))
+        tell(Planned(plan.asked.trials, frozenset(plan.done), cluster.slots, study.name))
         loop = _Loop(ledger, cluster, tell)
         loop.train([_task(item, ledger, cluster.device) for item in to_train])
     return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))

@@ -72,6 +72,14 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 """How much training. ``quick`` was chosen on dev UA alone (README, "Profiles")."""
 
+TRAINING_DOCS = {
+    "lr": "Adam's learning rate",
+    "weight_decay": "Adam's weight decay",
+    "batch": "segments in a batch",
+    "epochs": "the most epochs that a training has",
+    "patience": "epochs without a better dev score until it stops",
+}
+
 _fraction = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\d+(\s*/\s*\d+)?$"}]}
 _labels = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
@@ -122,7 +130,10 @@ SETTINGS: dict[str, Setting] = {
         {
             "type": "object",
             "additionalProperties": False,
-            "properties": {name: schema for name, (_, schema) in TRAINING.items()},
+            "properties": {
+                name: {**schema, "description": TRAINING_DOCS[name]}
+                for name, (_, schema) in TRAINING.items()
+            },
         },
     ),
     "model": Setting("baseline", "the system", *choice(*SYSTEMS)),
@@ -135,7 +146,10 @@ SETTINGS: dict[str, Setting] = {
         {
             "type": "object",
             "additionalProperties": False,
-            "properties": {f.name: _fraction for f in fields(Aggregators)},
+            "properties": {
+                f.name: {**_fraction, "description": f"weight of {f.name}; all sum to 1"}
+                for f in fields(Aggregators)
+            },
         },
     ),
     "fa_layer": Setting(

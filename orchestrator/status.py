@@ -71,9 +71,14 @@ def status(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
     if name is None:
         return tuple(_study(ledger, asked) for asked in newest.values())
     if name not in newest:
-        hint = nearest(name, newest) if newest else "None has run yet."
-        raise RequestError(f"No study `{name}` has run in this store. {hint}")
+        raise unknown(name, newest)
     return (_study(ledger, newest[name]),)
+
+
+def unknown(name: str, known: Iterable[str]) -> RequestError:
+    """No study of that name has run; which have."""
+    hint = nearest(name, known) if known else "None has run yet."
+    return RequestError(f"No study `{name}` has run in this store. {hint}")
 
 
 def newest_snapshots(ledger: Ledger) -> dict[str, Asked]:

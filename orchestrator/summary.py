@@ -204,6 +204,27 @@ def _current(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     return {id: o for id, o in outcomes.items() if not is_stale(o)}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A row's figures while it fills: what ``summarise`` says of it, and nothing of other rows."""
+
+    n: int
+    missing: int
+    wa: Interval | None
+    ua: Interval | None
+
+
+def estimate(asked: Asked, row: str, outcomes: Mapping[str, Outcome]) -> Estimate:
+    """One row of ``summarise`` alone, cheap enough to be asked for while trials come in."""
+    current = {
+        t.id: o
+        for t in asked.trials
+        if t.row == row and (o := outcomes.get(t.id)) is not None and not is_stale(o)
+    }
+    unit = _Units(asked, row, current)
+    return Estimate(n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua"))
+
+
 def is_stale(outcome: Outcome) -> bool:
     """Whether the outcome was computed by code whose numbers meant something else."""
     return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)

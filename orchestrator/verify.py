@@ -26,6 +26,11 @@ class Verified:
     """Recordings that are not what the corpus was registered with, one sentence each."""
 
     @property
+    def whole(self) -> int:
+        """How many of them are what was written."""
+        return self.shards - len({f.file for f in self.findings if f.remove})
+
+    @property
     def damage(self) -> bool:
         """Whether something is not what it was."""
         return bool(self.audio) or any(f.kind != "outdated" for f in self.findings)

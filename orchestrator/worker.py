@@ -233,6 +233,8 @@ class _Attempt:
                     **state_numbers(state),
                     "environment": environment(self._task.device),
                     "log": self._log,
+                    "epochs": self._trial.training.epochs,
+                    "least": self._least(state),
                 },
             ),
         )
@@ -256,7 +258,13 @@ class _Attempt:
     def _tell_epoch(self, state: State) -> None:
         epoch = state.history[-1]
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
-        self._tell(Epoch(self._task.id, state.epoch, self._trial.training.epochs, dev_ua))
+        most, least = self._trial.training.epochs, self._least(state)
+        self._tell(Epoch(self._task.id, state.epoch, most, dev_ua, least))
+
+    def _least(self, state: State) -> int:
+        """How many epochs this training will have at the least."""
+        training = self._trial.training
+        return min(training.epochs, max(state.on_a.epoch, state.on_b.epoch) + training.patience)
 
     def _written(self, result: Fit, data: FoldData, resumed: int, began: float) -> Outcome:
         """Write the attempt's files; the outcome that names them."""

@@ -37,6 +37,11 @@ def trials(ctx: typer.Context, incomplete: str) -> list[str]:
     return _matching((id[:12] for id in sorted(ids)), incomplete)
 
 
+def logs(incomplete: str) -> list[str]:
+    """Systems that ``--log`` knows."""
+    return _matching(("mlflow", "optuna", "tensorboard"), incomplete)
+
+
 def _studies(ctx: typer.Context) -> dict[str, list[str]]:
     """Study -> its rows, newest first."""
     from orchestrator.ledger import Ledger

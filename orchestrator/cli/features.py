@@ -1,13 +1,18 @@
 """``ablate features list | show | build | verify``: frame descriptors, without a training."""
 
+import contextlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
+    JsonLinesOption,
+    JsonOption,
     StoreOption,
     StudyArgument,
     refuse_config_elsewhere,
@@ -32,13 +37,16 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="features")
 
 
-def list_() -> None:
+def list_(as_json: JsonOption = False) -> None:
     """List the feature sets that a study may name."""
     from features.descriptors import SETS
     from orchestrator.report.text import console_for, print_columns
 
     cells = [(known.name, known.about) for known in SETS.values()]
     cells.append(("opensmile:PATH.conf", "your configuration, with --allow-config"))
+    if as_json:
+        print(json.dumps([{"features": name, "about": about} for name, about in cells], indent=2))
+        return
     print_columns(console_for(), ["features", "what"], cells)
 
 
@@ -107,10 +115,12 @@ def build(
         str | None, typer.Option("--address", help="Extract on a running Ray cluster.")
     ] = None,
     allow_config: AllowConfigOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Make the features that STUDY needs. What is there already is not made again."""
     from orchestrator import verify as features
     from orchestrator.cluster import RayCluster, cpu_count
+    from orchestrator.events import Note, print_line
     from orchestrator.ledger import Ledger
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
@@ -118,19 +128,23 @@ def build(
 
     refuse_config_elsewhere(allow_config, address)
     asked, ledger, view = read_study(study), Ledger.open(store), View(console_for())
-    threads = cpus or cpu_count()
+    threads, hear = cpus or cpu_count(), print_line if as_json else view.hear
     try:
-        with view:
+        with contextlib.nullcontext() if as_json else view:
             if address is None:
-                features.build(asked, ledger, view.hear, threads=threads, allow_config=allow_config)
+                features.build(asked, ledger, hear, threads=threads, allow_config=allow_config)
             else:
                 with RayCluster(address=address, store=ledger.root) as cluster:
-                    features.build(asked, ledger, view.hear, threads=threads, elsewhere=cluster.map)
+                    features.build(asked, ledger, hear, threads=threads, elsewhere=cluster.map)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
         ) from None
-    print(f"The features of `{asked.name}` are in {ledger.kept_shards}.")
+    done = f"The features of `{asked.name}` are in {ledger.kept_shards}."
+    if as_json:
+        hear(Note(done))
+    else:
+        print(done)
 
 
 def verify(
@@ -143,6 +157,7 @@ def verify(
     ] = False,
     cpus: CpusOption = None,
     allow_config: AllowConfigOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Prove every shard against its digest; with STUDY, its audio and what it needs as well."""
     from orchestrator import verify as features
@@ -156,20 +171,26 @@ def verify(
         raise RequestError(
             "`--repair` must know what to build anew: `ablate features verify STUDY --repair`."
         )
-    ledger, view = Ledger.look(store, needed=True), View(console_for())
+    ledger, view = Ledger.look(store, needed=True), View(console_for(stderr=as_json))
     asked = read_study(study) if study else None
+    deleted: Sequence[str] = ()
     with view:
         found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
-    _show(found)
+    if not as_json:
+        _show(found)
     if repair and asked is not None and not found.audio:
         deleted = features.repair(ledger, found)
-        for name in deleted:
-            print(clean(f"deleted {name}"))
         with view:
             features.build(asked, ledger, view.hear, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
             found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
-        for key in features.not_rebuilt(ledger, deleted):
+    others = features.not_rebuilt(ledger, deleted)
+    if as_json:
+        print(json.dumps({**_record(found), "deleted": [*deleted], "of_other_studies": [*others]}))
+    elif repair and not found.audio:
+        for name in deleted:
+            print(clean(f"deleted {name}"))
+        for key in others:
             print(clean(f"{key} is of another study: `ablate run` of that one builds it anew."))
         print("Repaired." if not found.damage else "Not all could be repaired.")
     elif asked is not None and any(f.kind == "missing" for f in found.findings):
@@ -178,10 +199,20 @@ def verify(
         raise typer.Exit(4)
 
 
+def _record(found: "Verified") -> dict[str, Any]:
+    return {
+        "shards": found.shards,
+        "whole": found.whole,
+        "findings": [
+            {"kind": f.kind, "file": str(f.file), "sentence": f.sentence} for f in found.findings
+        ],
+        "audio": list(found.audio),
+    }
+
+
 def _show(found: "Verified") -> None:
     for finding in found.findings:
         print(clean(f"{finding.kind}: {finding.sentence}"))
     for sentence in found.audio:
         print(clean(f"audio: {sentence}"))
-    whole = found.shards - len({f.file for f in found.findings if f.remove})
-    print(f"{found.shards} shards, {whole} whole.")
+    print(f"{found.shards} shards, {found.whole} whole.")

@@ -19,6 +19,8 @@ StoreOption = Annotated[
 StudyArgument = Annotated[Path, typer.Argument(help="A study file, see studies/.", metavar="STUDY")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print what happens as JSON lines.")]
+
 AllowConfigOption = Annotated[
     bool,
     typer.Option("--allow-config", help="Let `features: opensmile:PATH.conf` run: you read it."),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
+    JsonLinesOption,
     StoreOption,
     StudyArgument,
     refuse_config_elsewhere,
@@ -17,7 +19,8 @@ from orchestrator.cli.options import (
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.events import Event
+    from orchestrator.ledger import Ledger
+    from orchestrator.logs.export import Export
 
 
 def register(app: typer.Typer) -> None:
@@ -45,14 +48,24 @@ def run(
         str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
     ] = None,
     allow_config: AllowConfigOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log",
+            help="Also write finished trials for mlflow, optuna, tensorboard; repeatable.",
+            metavar="SYSTEM[:WHERE]",
+            autocompletion=completion.logs,
+        ),
+    ] = None,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Train every trial of STUDY that the store lacks.
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
+    from orchestrator.board import Board
     from orchestrator.cluster import Cluster, InlineCluster, RayCluster, cpu_count
-    from orchestrator.events import Note
+    from orchestrator.events import Event, Note, print_line
     from orchestrator.ledger import Ledger
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
@@ -79,18 +92,31 @@ def run(
             address=address,
             store=ledger.root,
         )
-    view = View(console_for())
+    export = _export(ledger, log or [], asked.name)
+    view = View(console_for(), Board(ledger), cluster.usage)
     _interrupt_on_notice()
-    hear = _print_line if as_json else view.hear
+    show = print_line if as_json else view.hear
+
+    def hear(event: Event) -> None:
+        show(event)
+        if export is not None:
+            export.hear(event)
+
+    unlogged: tuple[str, ...] = ()
     try:
         with contextlib.nullcontext() if as_json else view:
-            result = run_study(
-                asked, ledger, cluster, hear, threads=threads, allow_config=allow_config
-            )
+            try:
+                result = run_study(
+                    asked, ledger, cluster, hear, threads=threads, allow_config=allow_config
+                )
+            finally:
+                unlogged = export.close() if export is not None else ()
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. {view.kept} The same command goes on from there."
         ) from None
+    for sentence in unlogged:
+        hear(Note(sentence, loud=True))
     if result.differs:
         hear(Note("A trial was finished twice with different numbers; both are kept:"))
         for record in result.differs:
@@ -103,6 +129,19 @@ def run(
         raise typer.Exit(1)
     done = f"Done: {result.trained} trained." if result.trained else "Done."
     hear(Note(f"{done} `ablate report {asked.name}` prints the table."))
+    for look in export.looks if export is not None else ():
+        hear(Note(f"Logged: `{look}` shows it."))
+    if unlogged:
+        raise typer.Exit(3)
+
+
+def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":
+    """What ``--log`` asks for, ready before anything trains; None when it asks for nothing."""
+    if not words:
+        return None
+    from orchestrator.logs.export import Export, open_log
+
+    return Export(ledger, [open_log(word, ledger, study) for word in dict.fromkeys(words)])
 
 
 def _interrupt_on_notice() -> None:
@@ -117,9 +156,3 @@ def _interrupt_on_notice() -> None:
     for notice in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(notice) is signal.SIG_DFL:
             signal.signal(notice, interrupt)
-
-
-def _print_line(event: "Event") -> None:
-    from orchestrator.events import to_line
-
-    print(to_line(event), flush=True)

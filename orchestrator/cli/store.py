@@ -1,13 +1,21 @@
 """``ablate status``, ``watch`` and ``gc``: where studies stand, and what nobody needs."""
 
+import contextlib
 import json
+import socket
 import sys
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption, study_name
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    JsonLinesOption,
+    JsonOption,
+    StoreOption,
+    study_name,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -56,23 +64,43 @@ def watch(
     every: Annotated[
         float, typer.Option("--every", min=0.2, help="Seconds between two looks at the store.")
     ] = 2.0,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Show a study while it trains, from the store alone. Ends when nothing is left to train.
 
     Exit code 1: it ended with failed trials.
     """
+    from orchestrator.board import Board
+    from orchestrator.cluster import cpu_count, usage_here
     from orchestrator.errors import Interrupted
+    from orchestrator.events import Event, print_line
+    from orchestrator.follow import follow
     from orchestrator.ledger import Ledger
-    from orchestrator.report import watch as view
+    from orchestrator.placement import Usage
+    from orchestrator.report.live import View
     from orchestrator.report.text import console_for
 
     name = study_name(study)
     ledger = Ledger.look(store, needed=True)
+    board = Board(None if as_json else ledger)
+
+    def usage() -> Usage | None:
+        """Of this machine, where it is the one that trains."""
+        here = list(board.hosts.values()).count(socket.gethostname())
+        return usage_here(cpus=here, cpus_there=cpu_count()) if here else None
+
+    def say(event: Event) -> None:
+        board.hear(event)
+        print_line(event)
+
+    view = View(console_for(), board, usage, watching=True)
     try:
-        failed = view.watch(console_for(), ledger, name, every)
+        with contextlib.nullcontext() if as_json else view:
+            for event in follow(ledger, name, every):
+                (say if as_json else view.hear)(event)
     except KeyboardInterrupt:
         raise Interrupted("No longer watched; the training goes on.") from None
-    if failed:
+    if board.failed:
         raise typer.Exit(1)
 
 

@@ -1,12 +1,15 @@
 """``ablate submit``: train studies on a cluster elsewhere, as Ray Jobs."""
 
+import contextlib
+import json
+import sys
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption
+from orchestrator.cli.options import DEFAULT_STORE, JsonLinesOption, StoreOption
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def submit(
     wait: Annotated[
         bool, typer.Option("--wait", help="Show the jobs until they end; Ctrl-C only detaches.")
     ] = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Train every STUDY on the cluster at ADDRESS, in a job of its own.
 
@@ -57,13 +61,19 @@ def submit(
     ids = []
     for ask in asks:
         job = jobs.submit(address, ask)
-        print(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
+        if as_json:
+            print(json.dumps({"study": ask.name, "job": job.id, "joined": job.joined}), flush=True)
+        else:
+            print(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
         ids.append(job.id)
     if not wait:
-        print("`ablate status` tells how far they are; the same command with --wait shows them.")
+        if not as_json:
+            print(
+                "`ablate status` tells how far they are; the same command with --wait shows them."
+            )
         return
     try:
-        codes = [_show(address, id) for id in ids]
+        codes = [_show(address, id, as_json) for id in ids]
     except KeyboardInterrupt:
         raise Interrupted(
             "Detached: the cluster goes on. `ablate status`, or the same command, shows it again; "
@@ -73,10 +83,10 @@ def submit(
         raise typer.Exit(worst)
 
 
-def _show(address: str, id: str) -> int:
-    """The view of a run, from a job's log; the exit code of the run."""
+def _show(address: str, id: str, as_json: bool) -> int:
+    """The view of a run, or its events, from a job's log; the exit code of the run."""
     from orchestrator import jobs
-    from orchestrator.events import from_line
+    from orchestrator.events import from_line, print_line
     from orchestrator.printable import clean
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
@@ -86,15 +96,16 @@ def _show(address: str, id: str) -> int:
 
     def hear(line: str) -> None:
         if (event := from_line(line)) is not None:
-            view.hear(event)
+            (print_line if as_json else view.hear)(event)
         elif line.strip():
             other.append(line)
 
-    with view:
+    with contextlib.nullcontext() if as_json else view:
         ended: Ended = jobs.follow(address, id, hear)
     if ended.code not in (0, 1):
-        print("\n".join(clean(line) for line in other))
-        print(clean(f"{id}: {ended.sentence}"))
+        sink = sys.stderr if as_json else sys.stdout
+        print("\n".join(clean(line) for line in other), file=sink)
+        print(clean(f"{id}: {ended.sentence}"), file=sink)
     return ended.code if ended.code >= 0 else 3
 
 

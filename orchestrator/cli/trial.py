@@ -43,7 +43,7 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
         raise typer.Exit(4)
 
 
-def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE) -> None:
+def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Print what a trial said: its epochs, why its attempts failed, where it is if in flight."""
     from orchestrator import trial_record
     from orchestrator.ledger import Ledger
@@ -55,7 +55,10 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE) -> None:
     log = "\n".join(trial.flight.log)
     if trial.outcome is not None:
         log = ledger.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
-    view.print_logs(console_for(), trial, log)
+    if as_json:
+        print(json.dumps(view.log_record(trial, log), indent=2))
+    else:
+        view.print_logs(console_for(), trial, log)
 
 
 def rerun(

@@ -1,150 +1,100 @@
-"""What a run shows while it goes on: a table of rows in a terminal, plain lines elsewhere.
+"""What a study shows while it trains: a picture in a terminal, a line a finished trial elsewhere.
 
-A view hears events (``orchestrator.events``) and keeps nothing that the ledger does not know.
+One view for `ablate run`, whose events come from its workers, and for `ablate watch`, whose events
+come from the store (`follow.py`). Where everything stands is `board.py`'s to say.
 """
 
-import statistics
+import textwrap
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console, Group
+from rich.control import Control
 from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from orchestrator.board import Board, Flying, Row
 from orchestrator.claims import LEASE_S
 from orchestrator.events import (
     Again,
     Differs,
     Done,
     Elsewhere,
-    Epoch,
     Event,
     Failed,
     Note,
     Planned,
     Progress,
-    Started,
     Waiting,
 )
+from orchestrator.placement import Room, Usage
 from orchestrator.printable import clean
+from orchestrator.report.rows import banner, plus_minus, protocol_line
+from orchestrator.report.studies import SHOWN, where
 from orchestrator.report.text import duration
-from orchestrator.snapshot import AskedTrial
 
 NARROW = 60
 """Columns below which the view shows less."""
-
-
-class Board:
-    """Where every trial of the study stands, from the events so far. Knows no terminal."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self.placed: tuple[AskedTrial, ...] = ()
-        self.slots = 1
-        self.done: set[str] = set()
-        self.failed: set[str] = set()
-        self.elsewhere: set[str] = set()
-        self.running: dict[str, Epoch | None] = {}
-        self.dev_ua: dict[str, float] = {}
-        self.waiting = ""
-        """Why nothing trains; empty while something does."""
-        self.ids: set[str] = set()
-        """Ids of all trials; one that stands in two rows counts once."""
-        self._by_row: dict[str, list[str]] = {}
-        self._seconds: list[float] = []
-        self._since: dict[str, float] = {}
-
-    def hear(self, event: Event) -> None:
-        """Take in one event."""
-        if isinstance(event, Planned):
-            self.placed, self.slots = event.placed, max(1, event.slots)
-            self.done = set(event.done)
-            self.ids = {item.id for item in event.placed}
-            self._by_row = {}
-            for item in event.placed:
-                self._by_row.setdefault(item.row, []).append(item.id)
-        elif isinstance(event, Waiting):
-            self.waiting = event.sentence
-        elif isinstance(event, Started):
-            self.waiting = ""
-            self.failed.discard(event.id)
-            self.running[event.id] = None
-            self._since[event.id] = self._clock()
-        elif isinstance(event, Epoch):
-            self.running[event.id] = event
-            self.dev_ua[event.id] = event.dev_ua
-        elif isinstance(event, Done | Differs):
-            self._leave(event.id)
-            self.done.add(event.id)
-            if isinstance(event, Done) and event.seconds:
-                self._seconds.append(event.seconds)
-        elif isinstance(event, Again):
-            self._leave(event.id)
-        elif isinstance(event, Failed):
-            self._leave(event.id)
-            self.failed.add(event.id)
-        elif isinstance(event, Elsewhere):
-            self._leave(event.id)
-            self.elsewhere.add(event.id)
-
-    def _leave(self, id: str) -> None:
-        self.running.pop(id, None)
-        self.elsewhere.discard(id)
-
-    def rows(self) -> list[tuple[str, int, int, int, int, float | None]]:
-        """Name, done, running, failed, to do, mean of the last dev UA; in the table's order."""
-        table = []
-        for name, ids in self._by_row.items():
-            done = sum(id in self.done for id in ids)
-            running = sum(id in self.running or id in self.elsewhere for id in ids)
-            failed = sum(id in self.failed for id in ids)
-            known = [self.dev_ua[id] for id in ids if id in self.dev_ua]
-            dev = statistics.fmean(known) if known else None
-            table.append((name, done, running, failed, len(ids) - done - running - failed, dev))
-        return table
-
-    def seconds_left(self) -> float | None:
-        """An estimate from finished trials, or from the epochs of running ones; None before."""
-        per_trial = statistics.fmean(self._seconds) if self._seconds else self._per_trial()
-        if per_trial is None:
-            return None
-        waiting = len(self.ids - self.done - self.failed - set(self.running) - self.elsewhere)
-        now = self._clock()
-        running = sum(max(0.0, per_trial - (now - self._since[id])) for id in self.running)
-        return (waiting * per_trial + running) / self.slots
-
-    def _per_trial(self) -> float | None:
-        now = self._clock()
-        guesses = [
-            (now - self._since[id]) / epoch.epoch * epoch.epochs
-            for id, epoch in self.running.items()
-            if epoch is not None
-        ]
-        return statistics.fmean(guesses) if guesses else None
+REDRAW_S = 0.25
+USAGE_S = 5.0
+"""How often the machines are asked what is used of them."""
+FLIGHTS = 8
+"""Most trials in training that are shown one by one."""
+CURVE = 20
+"""Epochs that a curve shows: the last ones."""
+RECALLED = 6
+"""Sentences that are said again when the screen had to be cleared."""
+BARS = "▁▂▃▄▅▆▇█"
+GIB = 1024**3
 
 
 class View:
-    """Shows a run on a console; used as a context. Call ``hear`` with every event."""
+    """Shows a study on a console; used as a context. Call ``hear`` with every event.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._board = Board()
+    Args:
+        console: where to.
+        board: where everything stands; by default one without running estimates.
+        usage: what is used of the machines.
+        watching: somebody else trains; the last picture then stays.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        board: Board | None = None,
+        usage: Callable[[], Usage | None] = lambda: None,
+        *,
+        watching: bool = False,
+    ) -> None:
+        self._console, self._usage, self._watching = console, usage, watching
+        self._board = board or Board()
+        self._lock = threading.Lock()
+        """Held while the board changes, and while a picture is made of it."""
         self._live: Live | None = None
+        self._over = threading.Event()
+        self._painter = threading.Thread(target=self._paint, daemon=True)
+        self._said: deque[Text] = deque(maxlen=RECALLED)
+        self._used: Usage | None = None
         self._step = ""
         self._left = ""
         self._last_line = self._began = 0.0
 
     def __enter__(self) -> "View":
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._live = Live(
                 console=self._console,
-                refresh_per_second=4,
-                get_renderable=self._renderable,
-                transient=True,
+                auto_refresh=False,
+                get_renderable=self._picture,
+                transient=not self._watching,
             )
             self._live.start()
+            self._over.clear()
+            self._painter = threading.Thread(target=self._paint, daemon=True)
+            self._painter.start()
         return self
 
     def __exit__(
@@ -154,18 +104,49 @@ class View:
         trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
+            self._over.set()
+            self._painter.join()
             self._live.stop()
             self._live = None
 
+    # --- painting --------------------------------------------------------------------------
+
+    def _paint(self) -> None:
+        """Draw anew four times a second, and over a clean screen where it has shrunk."""
+        live, size, asked = self._live, self._console.size, -USAGE_S
+        assert live is not None
+        while not self._over.wait(REDRAW_S):
+            if time.monotonic() - asked >= USAGE_S:
+                self._used, asked = self._usage(), time.monotonic()
+            now = self._console.size
+            if now.width < size.width or now.height < size.height:
+                # A terminal may have wrapped the old picture or not: nobody knows how far up it is.
+                self._console.control(Control.clear(), Control.home())
+                for sentence in tuple(self._said):
+                    self._print(sentence)
+            size = now
+            live.refresh()
+
+    def _picture(self) -> Group:
+        size = self._console.size
+        with self._lock:
+            if self._board.placed and not self._step:
+                return picture(self._board, self._used, size.width, size.height)
+        return Group(Text(f"{self._step}{self._left} ...", style="dim")) if self._step else Group()
+
+    # --- hearing ---------------------------------------------------------------------------
+
     def hear(self, event: Event) -> None:
         """Show one event."""
-        self._board.hear(event)
+        with self._lock:
+            self._board.hear(event)
+            if isinstance(event, Planned):
+                self._step = ""
         if isinstance(event, Note):
             self._say(event.sentence, "bold yellow" if event.loud else "")
         elif isinstance(event, Progress):
             self._progress(event)
         elif isinstance(event, Planned):
-            self._step = ""
             self._say(self._plan_line())
         elif isinstance(event, Waiting):
             self._say(event.sentence, "bold yellow")
@@ -178,7 +159,7 @@ class View:
         elif isinstance(event, Failed):
             where = self._where(event.id)
             self._say(f"FAILED {where} ({event.cause}): {event.sentence}", "bold red")
-            self._say(f"  {event.record}")
+            self._say(f"  log: ablate logs {event.id[:SHOWN]}, {event.record}")
         elif isinstance(event, Differs):
             self._say(
                 f"DIFFERS {self._where(event.id)}: finished before with other numbers, both "
@@ -199,10 +180,17 @@ class View:
         board = self._board
         if not board.placed:
             return "Nothing had trained yet."
-        return f"{len(board.ids & board.done)} of {len(board.ids)} trials are done and kept."
+        return f"{board.finished} of {board.total} trials are done and kept."
 
     def _say(self, sentence: str, style: str = "") -> None:
-        self._console.print(Text(clean(sentence), style=style))
+        text = Text(clean(sentence), style=style)
+        self._said.append(text)
+        self._print(text)
+
+    def _print(self, text: Text) -> None:
+        """What holds a path longer than a line is not broken, so that it can be copied."""
+        longest = max(map(len, text.plain.split()), default=0)
+        self._console.print(text, soft_wrap=longest > self._console.width)
 
     def _progress(self, event: Progress) -> None:
         """Show a step: always in a live view, else at its end and every ten seconds."""
@@ -221,68 +209,140 @@ class View:
         self._left = f", {left} left" if left and not ended else ""
 
     def _plan_line(self) -> str:
-        total, done = len(self._board.ids), len(self._board.ids & self._board.done)
+        total, done = self._board.total, self._board.finished
+        if self._watching:
+            return f"{done} of {total} trials done"
         if done == total:
             return f"All {total} trials are done: nothing to train."
         return f"{total} trials: {done} done, {total - done} to train, {self._board.slots} at once."
 
     def _trial_line(self, event: Done) -> None:
         board = self._board
-        dev = board.dev_ua.get(event.id)
-        shown = f", dev UA {100 * dev:.1f}" if dev is not None else ""
-        left = duration(board.seconds_left())
+        took = f": {event.seconds:.0f} s" if event.seconds else ""
+        place = board.first.get(event.id)
+        known = board.estimate(place.row) if place is not None else None
+        shown = f", UA {plus_minus(known.ua)}" if known is not None and known.ua else ""
+        n = f" (n {known.n})" if shown and known is not None else ""
+        left = duration(board.seconds_left()) if board.finished < board.total else ""
         rest = f", {left} left" if left else ""
-        count = f"{len(board.ids & board.done)}/{len(board.ids)}"
-        self._say(f"{count}  done {self._where(event.id)}: {event.seconds:.0f} s{shown}{rest}")
+        count = f"{board.finished}/{board.total}"
+        self._say(f"{count}  done {self._where(event.id)}{took}{shown}{n}{rest}")
 
     def _where(self, id: str) -> str:
         """The trial's first place in the table, in words."""
-        for item in self._board.placed:
-            if item.id == id:
-                return f"{item.row}, fold {item.fold + 1}, seed {item.seed}"
-        return id[:12]
+        place = self._board.first.get(id)
+        return where(place) if place is not None else id[:SHOWN]
 
-    def _renderable(self) -> Group:
-        parts: list[Text | RichTable] = []
-        if self._board.placed and not self._step:
-            parts.append(self._grid())
-            parts.append(Text(self._status(), style="dim"))
-        elif self._step:
-            parts.append(Text(f"{self._step}{self._left} ...", style="dim"))
-        return Group(*parts)
 
-    def _grid(self) -> RichTable:
-        """All columns where they fit; on a narrow terminal names and counts done."""
-        if self._console.width < NARROW:
-            grid = RichTable.grid(padding=(0, 2, 0, 0))
-            for name, done, running, failed, to_do, dev in self._board.rows():
-                shown = f"{100 * dev:.1f}" if dev is not None else ""
-                total = done + running + failed + to_do
-                grid.add_row(f"{done}/{total}", shown, Text(clean(name), overflow="ellipsis"))
-            return grid
-        grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-        grid.add_column("row", overflow="fold")
-        for head in ("done", "running", "failed", "to do", "dev UA"):
-            grid.add_column(head, justify="right", no_wrap=True)
-        for name, done, running, failed, to_do, dev in self._board.rows():
-            shown = f"{100 * dev:.1f}" if dev is not None else "–"
-            red = "bold red" if failed else ""
-            grid.add_row(
-                Text(clean(name)),
-                str(done),
-                str(running),
-                Text(str(failed), style=red),
-                str(to_do),
-                shown,
-            )
-        return grid
+def picture(board: Board, used: Usage | None, width: int, height: int) -> Group:
+    """The whole view, within the terminal as it is now: rows, curves, counts.
 
-    def _status(self) -> str:
-        board = self._board
-        epochs = [f"{e.epoch}/{e.epochs}" for e in board.running.values() if e is not None]
-        left = duration(board.seconds_left())
-        parts = [f"{len(board.ids & board.done)} of {len(board.ids)} trials done"]
-        parts += [f"epochs {', '.join(epochs[:4])}"] if epochs else []
-        parts += [f"{left} left"] if left and not board.waiting else []
-        parts += [board.waiting] if board.waiting else []
-        return "; ".join(parts)
+    Where not all of it fits, rows and curves give way, and say how many they are.
+    """
+    head = [Text(line, style="bold") for line in _title(board, width)]
+    tail = [Text(line, style="dim") for line in _wrapped(_status(board, used), width)]
+    room = max(1, height - 2 - len(head) - len(tail))  # below the heads of the columns
+    rows, flights = board.rows(), board.flying()
+    for_flights = min(len(flights), FLIGHTS, max(room - len(rows), room // 3))
+    for_rows = _fitting(len(rows), room - for_flights)
+    parts: list[Text | RichTable] = [*head, _grid(rows[:for_rows], board, width)]
+    if for_rows < len(rows):
+        parts.append(Text(f"and {len(rows) - for_rows} more rows", style="dim"))
+    shown = _fitting(len(flights), for_flights)
+    parts += [_curve(flight, width) for flight in flights[:shown]]
+    if shown < len(flights) and for_flights:
+        parts.append(Text(f"and {len(flights) - shown} more in training", style="dim"))
+    return Group(*parts, *tail)
+
+
+def _fitting(count: int, lines: int) -> int:
+    """How many of so many have a line, when the rest is told in the last one."""
+    return count if count <= lines else max(0, lines - 1)
+
+
+def _wrapped(lines: list[str], width: int) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, max(width, 10))]
+
+
+def _title(board: Board, width: int) -> list[str]:
+    if board.asked is None:
+        return []
+    title = clean(f"{board.asked.study}: {protocol_line(board.asked)}")
+    return _wrapped([title, banner(board.asked)], width)
+
+
+def _grid(rows: list[Row], board: Board, width: int) -> RichTable:
+    """All columns where they fit; on a narrow terminal names, counts and UA."""
+    wide = width >= NARROW
+    grid = RichTable(
+        box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold", pad_edge=False
+    )
+    grid.add_column("row", overflow="ellipsis", no_wrap=True)
+    heads = ["done"]
+    heads += ["running", "failed"] if wide else []
+    heads += ["UA ± 95 %"] if board.asked is not None else []
+    heads += ["WA ± 95 %"] if wide and board.asked is not None else []
+    for head in heads:
+        grid.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
+        known = row.estimate
+        cells = {
+            "done": f"{row.done}/{row.total}",
+            "running": str(row.running or ""),
+            "failed": str(row.failed or ""),
+            "UA ± 95 %": plus_minus(known.ua if known else None),
+            "WA ± 95 %": plus_minus(known.wa if known else None),
+        }
+        style = "bold red" if row.failed else ""
+        grid.add_row(Text(clean(row.name)), *(Text(cells[head], style=style if head == "failed"
+                     else "") for head in heads))  # fmt: skip
+    return grid
+
+
+def _curve(flight: Flying, width: int) -> Text:
+    """The dev UA of a trial in training, epoch by epoch, the last one in percent."""
+    shown = spark(flight.dev_ua[-CURVE if width >= NARROW else -CURVE // 2 :])
+    last = f" {100 * flight.dev_ua[-1]:.1f}" if flight.dev_ua else ""
+    of = f"/{flight.epochs}" if flight.epochs else ""
+    head = "dev UA" if width >= NARROW else "dev"
+    line = clean(f"{head} {shown}{last}  epoch {flight.epoch}{of}  {where(flight.place)}")
+    return Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def spark(values: tuple[float, ...]) -> str:
+    """Fractions, 0 to 1, as a line of bars from the least to the greatest.
+
+    >>> spark((0.2, 0.4, 0.3))
+    '▁█▄'
+    """
+    if not values:
+        return ""
+    low, span = min(values), max(values) - min(values)
+    return "".join(BARS[int((v - low) / span * 7) if span else 0] for v in values)
+
+
+def _status(board: Board, used: Usage | None) -> list[str]:
+    """Counts and time left; what is used, and how fast it goes."""
+    left = duration(board.seconds_left())
+    counts = [f"{board.finished} of {board.total} trials done"]
+    counts += [f"{len(board.running)} in training"] if board.running else []
+    counts += [f"{len(board.failed)} failed"] if board.failed else []
+    counts += [f"about {left} left"] if left and board.running else []
+    counts += [board.waiting] if board.waiting else []
+    pace = board.throughput()
+    how = [_usage(used)] if used is not None else []
+    how += [f"{pace[0]:.3g} trials an hour", f"{pace[1]:.3g} epochs a minute"] if pace else []
+    return ["; ".join(part) for part in (counts, how) if part]
+
+
+def _usage(usage: Usage) -> str:
+    """``2 of 4 CPUs, memory 3.1 of 23.5 GiB``."""
+
+    def of(part: Callable[[Room], float], name: str) -> str:
+        return f"{part(usage.used):.3g} of {part(usage.there):.3g} {name}"
+
+    parts = [of(lambda room: room.cpus, "CPUs")]
+    parts += [of(lambda room: room.gpus, "GPUs")] if usage.there.gpus else []
+    kind = "memory promised" if usage.promised else "memory"
+    parts.append(f"{kind} {of(lambda room: room.memory / GIB, 'GiB')}")
+    return ", ".join(parts)

@@ -132,6 +132,18 @@ def words(value: Any) -> str:
     return str(value)
 
 
+def log_record(trial: TrialRecord, log: str) -> dict[str, Any]:
+    """What a trial said, as JSON values: its failed attempts, oldest first, and its log."""
+    return {
+        "id": trial.id,
+        "state": trial.state,
+        "epoch": trial.status.epoch,
+        "holder": holder_json(trial.status.holder),
+        "failures": [asdict(failure) for failure in trial.failures],
+        "log": log.splitlines(),
+    }
+
+
 def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
     """Every failed attempt, oldest first, then the log of the one that counts or goes on."""
     for number, failure in enumerate(trial.failures, start=1):

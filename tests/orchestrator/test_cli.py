@@ -13,9 +13,14 @@ import subprocess
 import sys
 import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from orchestrator.cli.main import app
 
 HEAVY = {"torch", "ray", "opensmile", "pyarrow", "scipy", "numpy"}
 ABLATE = Path(sys.executable).with_name("ablate")
@@ -383,3 +388,58 @@ def test_two_runs_on_one_store_share_the_work(root: Path, store: Path) -> None:
     trained = [int(m[1]) if (m := re.search(r"Done: (\d) trained", s)) else 0 for s in said]
     assert sum(trained) == 4
     assert "another run trains it" in "".join(said)
+
+
+# --- for scripts -----------------------------------------------------------------------------
+
+WITHOUT_JSON = {
+    "ablate schema": "what it prints is JSON",
+    "ablate cluster check": "it says yes by its exit code; faults are sentences with their place",
+    "ablate features show": "what it makes is a picture",
+}
+"""Commands that have no form for programs, and why."""
+
+
+def commands() -> dict[str, Any]:
+    """Every command of the program, by the words that call it."""
+
+    def walk(command: Any, words: str) -> Iterator[tuple[str, Any]]:
+        if hasattr(command, "commands"):
+            for name, below in command.commands.items():
+                yield from walk(below, f"{words} {name}")
+        else:
+            yield words, command
+
+    return dict(walk(typer.main.get_command(app), "ablate"))
+
+
+def test_every_command_speaks_json_or_has_a_reason() -> None:
+    known = commands()
+    assert len(known) > 20 and WITHOUT_JSON.keys() <= known.keys()
+    for words, command in known.items():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert bool({"--json", "--format"} & options) != (words in WITHOUT_JSON), words
+
+
+def test_what_a_trial_said_and_the_sets_of_features_are_json_as_well(store: Path) -> None:
+    (id, *_) = sorted(os.listdir(store / "trials"))
+    done = ablate("logs", id[:8], "--json", "--store", store)
+    logged = json.loads(done.stdout)
+    assert logged["id"] == id and logged["state"] == "done" and logged["failures"] == []
+    assert logged["log"][-1].endswith("finished after 2 epochs")
+    sets = json.loads(ablate("features", "list", "--json").stdout)
+    assert {"lld78", "logmel128"} <= {known["features"] for known in sets}
+
+
+def test_verified_features_are_json_as_well(root: Path, store: Path) -> None:
+    smoke = root / "studies" / "smoke.yaml"
+    whole = json.loads(ablate("features", "verify", smoke, "--json", "--store", store).stdout)
+    assert (whole["shards"], whole["whole"], whole["findings"]) == (10, 10, [])
+    (damaged, *_) = sorted((store / "shards").glob("*.arrow"))
+    damaged.write_bytes(b"?")
+    done = ablate("features", "verify", "--json", "--store", store, code=4)
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["kind"] == "damaged" and damaged.name in finding["sentence"]
+    done = ablate("features", "build", smoke, "--json", "--store", store)
+    kinds = [json.loads(line)["kind"] for line in done.stdout.splitlines()]
+    assert kinds and set(kinds) <= {"Progress", "Note"}

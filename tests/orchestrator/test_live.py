@@ -1,4 +1,5 @@
 import io
+import time
 
 from rich.console import Console
 
@@ -46,42 +47,75 @@ def test_rows_count_what_was_heard() -> None:
         Elsewhere("two1"),
     ):
         board.hear(event)
-    assert board.rows() == [("one", 1, 0, 1, 0, None), ("two", 0, 2, 0, 0, 0.5)]
+    assert counts(board) == [("one", 1, 0, 1, 2), ("two", 0, 2, 0, 2)]
+    assert [(f.place.id, f.epoch, f.epochs, f.dev_ua) for f in board.flying()] == [
+        ("two0", 1, 4, (0.5,))
+    ]
     board.hear(Done("two0", 3.0))
     board.hear(Started("one1"))
-    assert board.rows() == [("one", 1, 1, 0, 0, None), ("two", 1, 1, 0, 0, 0.5)]
+    assert counts(board) == [("one", 1, 1, 0, 2), ("two", 1, 1, 0, 2)]
+    assert not board.failed
+
+
+def counts(board: Board) -> list[tuple[str, int, int, int, int]]:
+    return [(row.name, row.done, row.running, row.failed, row.total) for row in board.rows()]
 
 
 def test_time_left_follows_epochs_first_and_finished_trials_then() -> None:
     clock = Clock()
-    board = Board(clock)
+    board = Board(clock=clock)
     board.hear(Planned(PLACED, frozenset(), 2))
     assert board.seconds_left() is None
     for id in ("one0", "two0"):
         board.hear(Started(id))
     clock.now = 10.0
-    board.hear(Epoch("one0", 1, 4, 0.5))
-    assert board.seconds_left() == (2 * 40 + 30 + 30) / 2
-    clock.now = 20.0
-    board.hear(Done("one0", 20.0))
-    assert board.seconds_left() == (2 * 20 + 0) / 2
+    board.hear(Epoch("one0", 1, 4, 0.5, least=4))
+    assert board.seconds_left() == 30 + 40  # of what has not been heard, an epoch at most is over
+    clock.now = 40.0
+    board.hear(Epoch("one0", 4, 4, 0.5, least=4))
+    board.hear(Done("one0", 40.0))
+    board.hear(Epoch("two0", 4, 4, 0.5, least=4))
+    board.hear(Done("two0", 40.0))
+    assert board.seconds_left() == 40
 
 
-def shown(*, terminal: bool, width: int = 80) -> tuple[View, io.StringIO]:
+def test_throughput_is_that_of_the_last_ten_minutes() -> None:
+    clock = Clock()
+    board = Board(clock=clock)
+    board.hear(Planned(PLACED, frozenset(), 2))
+    board.hear(Started("one0"))
+    clock.now = 5.0
+    board.hear(Epoch("one0", 1, 1, 0.5))
+    board.hear(Done("one0", 5.0))
+    assert board.throughput() is None
+    clock.now = 60.0
+    assert board.throughput() == (60.0, 1.0)
+    clock.now = 1000.0
+    assert board.throughput() == (0.0, 0.0)
+
+
+def shown(
+    *, terminal: bool, width: int = 80, clock: Clock | None = None
+) -> tuple[View, io.StringIO]:
     sink = io.StringIO()
-    console = Console(file=sink, force_terminal=terminal, width=width, highlight=False)
-    return View(console), sink
+    console = Console(
+        file=sink, force_terminal=terminal, width=width, height=24, highlight=False,
+        _environ={"TERM": "xterm"},
+    )  # fmt: skip
+    return View(console, Board(clock=clock or time.monotonic)), sink
 
 
 def test_without_a_terminal_there_are_plain_lines() -> None:
-    view, sink = shown(terminal=False)
+    clock = Clock()
+    view, sink = shown(terminal=False, clock=clock)
     with view:
         view.hear(Note("Corpus: `demo`.", loud=True))
         for done in (1, 50, 160, 160):
             view.hear(Progress("extracting features", done, 160))
         view.hear(Planned(PLACED, frozenset({"one0"}), 2))
         view.hear(Started("two0"))
-        view.hear(Epoch("two0", 4, 4, 0.625))
+        clock.now = 12.0
+        view.hear(Epoch("two0", 1, 1, 0.625, least=1))
         view.hear(Done("two0", 12.4))
         view.hear(Failed("one1", "data", "The shard is damaged.", "/s/failure-1.json"))
         view.hear(Waiting("Others use this cluster: waiting for a node with 1 CPU to spare."))
@@ -91,9 +125,9 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         "Corpus: `demo`.",
         "extracting features 160/160",
         "4 trials: 1 done, 3 to train, 2 at once.",
-        "2/4  done two, fold 1, seed 0: 12 s, dev UA 62.5, 12 s left",
+        "2/4  done two, fold 1, seed 0: 12 s, 12 s left",
         "FAILED one, fold 2, seed 0 (data): The shard is damaged.",
-        "  /s/failure-1.json",
+        "  log: ablate logs one1, /s/failure-1.json",
         "Others use this cluster: waiting for a node with 1 CPU to spare.",
         "Waiting for two, fold 2, seed 0: another run trains it. Taken over after 120 s ",
         "without a sign of that run.",

@@ -1,5 +1,7 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -181,6 +183,18 @@ def test_shipped_studies_are_read_and_fit_the_schema(root: Path, name: str) -> N
     node, _ = read(path.read_text())
     assert node is not None
     jsonschema.validate(node.plain(), schema())
+
+
+def test_every_key_of_the_schema_says_what_it_is() -> None:
+    def silent(part: dict[str, Any], path: str) -> Iterator[str]:
+        for key, below in part.get("properties", {}).items():
+            if not below.get("description"):
+                yield f"{path}{key}"
+            yield from silent(below, f"{path}{key}.")
+        if "items" in part:
+            yield from silent(part["items"], path)
+
+    assert list(silent(schema(), "")) == []
 
 
 def test_the_schema_is_json_and_refuses_what_the_reader_refuses() -> None:

@@ -1,0 +1,136 @@
+"""``run --log``: finished trials to other systems, beside the training and never in its way.
+
+What the ledger has when a run begins is written as what comes later is, by the same function. A
+system that fails costs the training nothing; the next run with the same option writes the rest.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from orchestrator.errors import AblateError, LackError, RequestError, nearest
+from orchestrator.events import Differs, Done, Event, Planned
+from orchestrator.ledger import Ledger
+from orchestrator.logs.finished import Finished, Log, read
+from orchestrator.logs.mlflow import MlflowLog
+from orchestrator.logs.tensorboard import TensorBoardLog
+from orchestrator.search import OptunaLog
+from orchestrator.snapshot import Asked, AskedTrial
+
+SYSTEMS = ("mlflow", "optuna", "tensorboard")
+
+
+def open_log(word: str, ledger: Ledger, study: str) -> Log:
+    """The system that ``--log SYSTEM`` or ``--log SYSTEM:WHERE`` names.
+
+    Raises:
+        RequestError: there is no such system, or no folder for it.
+        LackError: its package is missing, or it cannot be written.
+    """
+    system, _, where = word.partition(":")
+    if system not in SYSTEMS:
+        raise RequestError(
+            "`--log` must be mlflow, optuna or tensorboard, with `:WHERE` if wanted, but is "
+            f"`{word}` instead. {nearest(system, SYSTEMS)}"
+        )
+    if system == "tensorboard" and "://" in where:
+        raise RequestError(
+            f"`--log tensorboard` must name a folder of this machine, but names `{where}` instead."
+        )
+    home = ledger.log_folder(system)
+    if not where and not isinstance(home, Path):
+        raise RequestError(
+            f"`--log {system}` must name a folder of this machine, since this store is an object "
+            f"store: `--log {system}:FOLDER`."
+        )
+    if "://" not in where and where != "databricks":
+        where = str(Path(where or str(home)).expanduser().absolute())
+    try:
+        if system == "tensorboard":
+            return TensorBoardLog(Path(where))
+        return MlflowLog(where, study) if system == "mlflow" else OptunaLog(where)
+    except OSError as error:
+        raise LackError(f"`--log {system}` cannot write `{where}`: {error.strerror}.") from None
+
+
+class Export:
+    """Hears the events of a run and gives its finished trials to some logs, in a thread.
+
+    ``close`` waits until all are written.
+    """
+
+    def __init__(self, ledger: Ledger, logs: Sequence[Log]) -> None:
+        self._ledger, self._logs = ledger, logs
+        self._queue: queue.Queue[Planned | str | None] = queue.Queue()
+        self._asked: Asked | None = None
+        self._places: dict[str, AskedTrial] = {}
+        """Each id at its first place in the table."""
+        self._lost: dict[str, str] = {}
+        """A system, by what a person types to look at it -> what it said first."""
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """What a person types to look at what was logged, of each system that did not fail."""
+        return tuple(log.look for log in self._logs if log.look not in self._lost)
+
+    def hear(self, event: Event) -> None:
+        """Take note of what is finished."""
+        if isinstance(event, Planned):
+            self._queue.put(event)
+        elif isinstance(event, Done | Differs):
+            self._queue.put(event.id)
+
+    def close(self) -> tuple[str, ...]:
+        """Wait until all is written; a sentence for each system that failed."""
+        self._queue.put(None)
+        self._thread.join()
+        return tuple(
+            f"Not everything was logged for `{look}` ({why}); the same command logs the rest."
+            for look, why in self._lost.items()
+        )
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, Planned):
+                self._look_up(item)
+                for id in self._places:
+                    if id in item.done:
+                        self._write(id)
+            else:
+                self._write(item)
+            if self._queue.empty():
+                self._flush()
+        self._flush()
+
+    def _look_up(self, planned: Planned) -> None:
+        forms = self._ledger.snapshots(planned.study)
+        self._asked = next((f for f in forms if f.trials == planned.placed), None)
+        self._places = {trial.id: trial for trial in reversed(planned.placed)}
+
+    def _write(self, id: str) -> None:
+        if self._asked is None or id not in self._places:
+            return
+        try:
+            trial = read(self._ledger, self._asked, self._places[id])
+        except AblateError:
+            return  # a damaged record is the run's to report
+        if trial is not None:
+            for log in self._logs:
+                self._try(log, log.write, trial)
+
+    def _flush(self) -> None:
+        for log in self._logs:
+            self._try(log, log.flush)
+
+    def _try(self, log: Log, do: Callable[..., None], *what: Finished) -> None:
+        """Whatever goes wrong in another's code is said at the end, and not met again."""
+        if log.look in self._lost:
+            return
+        try:
+            do(*what)
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0][:200]
+            self._lost[log.look] = f"{type(error).__name__}: {reason}"
