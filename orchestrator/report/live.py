@@ -34,8 +34,9 @@ from orchestrator.events import (
 from orchestrator.placement import Room, Usage
 from orchestrator.printable import clean
 from orchestrator.report.rows import banner, plus_minus, protocol_line
-from orchestrator.report.studies import SHOWN, where
+from orchestrator.report.studies import where
 from orchestrator.report.text import duration
+from orchestrator.trial_record import SHOWN
 
 NARROW = 60
 """Columns below which the view shows less."""
