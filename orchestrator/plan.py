@@ -77,6 +77,8 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
         LackError: when the corpus is not registered.
         StudyError: when the corpus cannot give what the study asks for.
     """
+    if study.search is not None:
+        raise study.fault("search", "`search` is read, but not yet run: list `rows` or `axes`.")
     corpus, loud = find_corpus(study, ledger)
     profile = study.settings.get("profile")
     default_profile = "paper" if corpus.name == "iemocap" else "quick"

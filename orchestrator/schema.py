@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from features.catalogue import NAME
-from orchestrator.settings import SETTINGS
+from orchestrator.search_key import (
+    AXES,
+    INNER_FOLDS,
+    MAX_HOURS,
+    MAX_TRIALS,
+    SELECTIONS,
+    kind_of,
+    number_kind,
+)
+from orchestrator.settings import SETTINGS, TRAINING_DOCS
+from orchestrator.space import SAMPLERS, UNITS
 from orchestrator.study import METRICS, MOST_PARAMETERS
-from orchestrator.values import whole
+from orchestrator.values import number, whole
 
 
 def schema() -> dict[str, Any]:
@@ -48,7 +58,7 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["study"],
         "allOf": [
-            {"oneOf": [{"required": ["rows"]}, {"required": ["axes"]}]},
+            {"oneOf": [{"required": [key]} for key in ("rows", "axes", "search")]},
             {"not": {"required": ["table", "figure"]}},
         ],
         "properties": {
@@ -70,6 +80,7 @@ def schema() -> dict[str, Any]:
             "published": {"type": "array", "items": published, "minItems": 1},
             "axes": {"type": "object", "additionalProperties": False, "properties": axes,
                      "minProperties": 1},
+            "search": _search(),
             "reference": {"type": ["string", "integer"]},
             "claim": {
                 "type": "object", "additionalProperties": False, "required": ["better", "than"],
@@ -80,12 +91,71 @@ def schema() -> dict[str, Any]:
         },
     }  # fmt: skip
     _describe(whole_schema["properties"], _STUDY)
-    for part, words in (("protocol", _PROTOCOL), ("claim", _CLAIM)):
+    for part, words in (("protocol", _PROTOCOL), ("claim", _CLAIM), ("search", _SEARCH)):
         _describe(whole_schema["properties"][part]["properties"], words)
     _describe(row["properties"], _ROW)
     _describe(row["properties"]["paper"]["properties"], _PAPER)
     _describe(published["properties"], {key: _ROW[key] for key in published["properties"]})
     return whole_schema
+
+
+def _search() -> dict[str, Any]:
+    """The key ``search``, as ``search_key`` reads it."""
+    amounts = {"trials": whole(1, MAX_TRIALS)[1], "hours": number(0.01, MAX_HOURS)[1]}
+    amounts["gpu_hours"] = amounts["hours"]
+    budget: dict[str, Any] = {
+        "type": "object", "additionalProperties": False, "minProperties": 1, "maxProperties": 1,
+        "properties": {unit: amounts[unit] for unit in UNITS},
+    }  # fmt: skip
+    _describe(budget["properties"], _BUDGET)
+    axes: dict[str, Any] = {
+        "type": "object", "additionalProperties": False, "minProperties": 1,
+        "properties": {key: _axis(key) for key in AXES},
+    }  # fmt: skip
+    return {
+        "type": "object", "additionalProperties": False, "required": ["axes", "budget"],
+        "properties": {
+            "axes": axes,
+            "budget": budget,
+            "sampler": {"enum": list(SAMPLERS)},
+            "seed": whole(0, 2**31 - 1)[1],
+            "selection": {"enum": list(SELECTIONS)},
+            "inner_folds": whole(*INNER_FOLDS)[1],
+        },
+    }  # fmt: skip
+
+
+def _axis(key: str) -> dict[str, Any]:
+    """What an axis of a search may be: values, a range where they are numbers, the simplex."""
+    value = kind_of(key)[1]
+    when = {
+        "type": "string",
+        "pattern": r"^\s*[a-z_]+\s*(=|>=|<=)\s*\S+\s*$",
+        "description": "Only where another axis is so, such as `layers >= 3`.",
+    }
+    choices = {"type": "array", "items": value, "minItems": 2}
+    forms: list[dict[str, Any]] = [
+        choices,
+        {
+            "type": "object", "additionalProperties": False, "required": ["choices"],
+            "properties": {"choices": {**choices, "description": "Its values."}, "when": when},
+        },
+    ]  # fmt: skip
+    if number_kind(key):
+        ends = {
+            "low": {**value, "description": "The smallest value."},
+            "high": {**value, "description": "The largest value."},
+            "log": {"enum": [True, False, "on", "off"], "description": "Drawn by its logarithm."},
+            "when": when,
+        }
+        if number_kind(key) == "integer":
+            ends["step"] = {**whole(1, 4096)[1], "description": "From one value to the next."}
+        forms.append({"type": "object", "additionalProperties": False,
+                      "required": ["low", "high"], "properties": ends})  # fmt: skip
+    if key == "aggregators":
+        forms.append({"const": "simplex"})
+    doc = SETTINGS[key].doc if key in SETTINGS else TRAINING_DOCS[key]
+    return {"anyOf": forms, "description": doc}
 
 
 def _describe(properties: dict[str, Any], words: Mapping[str, str]) -> None:
@@ -105,12 +175,26 @@ _STUDY = {
     "rows": "The variants: one row of the table each.",
     "published": "Systems that are printed above the rows as published, and not trained.",
     "axes": "Instead of rows: values of settings, and every combination of them is a row.",
+    "search": "Instead of rows: a space of settings, whose best configuration is looked for.",
     "reference": "The row that the others are compared with.",
     "claim": "What the paper says of the rows; judged on its own corpus and profile only.",
 }
 _PROTOCOL = {
     "folds": "How many groups of speakers are held out, one after the other; or `published`.",
     "seeds": "How many trainings each fold and row has, each from other random numbers.",
+}
+_SEARCH = {
+    "axes": "What is varied: ranges, lists of values, conditions.",
+    "budget": "How much is tried: one of configurations, hours, GPU-hours.",
+    "sampler": "How configurations are proposed.",
+    "seed": "Another seed proposes other configurations.",
+    "selection": "nested: chosen by speakers who score nothing; flat: on the dev speakers.",
+    "inner_folds": "Into how many groups the training speakers of a fold are dealt.",
+}
+_BUDGET = {
+    "trials": "Configurations for each held-out group; for all of them where selection is flat.",
+    "hours": "Hours of training, of all trials of the search together.",
+    "gpu_hours": "The same, of trials that trained on a GPU.",
 }
 _CLAIM = {
     "better": "The row that the paper calls better.",

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from features.catalogue import NAME
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
+from orchestrator.search_key import read_search
 from orchestrator.settings import SETTINGS, ImpossibleError, resolve
+from orchestrator.space import Search
 from orchestrator.values import Faults, whole
 from orchestrator.yaml_lines import MAX_BYTES, Node, read
 
@@ -64,6 +66,8 @@ class Study:
     places: Mapping[str, tuple[int, int]]
     published: tuple[Row, ...] = ()
     """Systems that are not trained here: their published figures stand beside the rows."""
+    search: Search | None = None
+    """Instead of rows: a space whose best configuration is asked for."""
 
     def fault(self, key: str, sentence: str) -> StudyError:
         """An error at a key of this study's file, for what only the corpus can tell."""
@@ -142,6 +146,7 @@ class _Reader:
         settings = self._settings(self.top, "study") | self._settings(
             self._mapping("baseline"), "baseline"
         )
+        search = self._search(settings)
         rows, nodes = self._rows()
         self._check_rows(settings, rows, nodes)
         published = self._published(rows)
@@ -162,7 +167,7 @@ class _Reader:
             name=name, question=str(question.value) if question else "", table=table,
             figure=figure, corpus=corpus, folds=folds, seeds=seeds, settings=settings,
             rows=tuple(rows), reference=reference, claim=claim, file=file, text=text,
-            places=places, published=tuple(published),
+            places=places, published=tuple(published), search=search,
         )  # fmt: skip
 
     def _known(self, mapping: dict[str, Node], known: set[str], where: str) -> None:
@@ -245,17 +250,34 @@ class _Reader:
                 found[key] = value
         return found
 
+    def _search(self, settings: Mapping[str, Any]) -> Search | None:
+        """The space to search; what belongs to rows must not stand beside it."""
+        node = self.top.get("search")
+        if node is None:
+            return None
+        for key in ("reference", "claim"):
+            if key in self.top and not {"rows", "axes"} & set(self.top):
+                self.faults.append(
+                    self.top[key].key_fault(
+                        f"`{key}` must stand beside `rows` or `axes`: a search has no rows of its "
+                        "own. Leave it out."
+                    )
+                )
+        return read_search(node, settings, self.faults)
+
     def _rows(self) -> tuple[list[Row], list[Node]]:
         given = [key for key in ("rows", "axes", "search") if key in self.top]
-        if "search" in given:
-            self.faults.append(self.top["search"].key_fault(
-                "`search` is not available yet: list `rows` or span `axes`."))  # fmt: skip
-        elif len(given) != 1:
+        if not given:
+            self.faults.append(self.root.fault("A study must have `rows`, `axes` or `search`."))
+        elif len(given) > 1:
+            several = " and ".join(f"`{key}`" for key in given)
             self.faults.append(
-                self.root.fault(
-                    "A study must have `rows` or `axes`" + (", not both." if given else ".")
+                self.top[given[-1]].key_fault(
+                    f"A study must have one of `rows`, `axes` and `search`, but has {several}."
                 )
             )
+        elif given == ["search"]:
+            return [], []
         elif given == ["axes"]:
             return self._axes()
         elif not self.top["rows"].sequence:
@@ -444,7 +466,7 @@ class _Reader:
         """Settings that are each right but impossible together; rows that are the same variant."""
         variants: dict[Any, str] = {}
         fa = self._mapping("baseline").get("fa_layer")
-        if not rows and fa is not None:  # no row could be read: the baseline alone
+        if not rows and fa is not None and "search" not in self.top:  # no row could be read
             try:
                 resolve("quick", settings, {})
             except ImpossibleError as error:

@@ -15,7 +15,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.logs.finished import Finished, Log, read
 from orchestrator.logs.mlflow import MlflowLog
 from orchestrator.logs.tensorboard import TensorBoardLog
-from orchestrator.search import OptunaLog
+from orchestrator.search.log import OptunaLog
 from orchestrator.snapshot import Asked, AskedTrial
 
 SYSTEMS = ("mlflow", "optuna", "tensorboard")

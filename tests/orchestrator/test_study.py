@@ -116,7 +116,7 @@ def test_axes_span_a_grid() -> None:
         ("than: rest", "then: rest",
          "11:1 `claim` must say `better` and `than`; `than` is missing."),
         ("rows:", "search: {layers: [4]}\nrows:",
-         "7:1 `search` is not available yet: list `rows` or span `axes`."),
+         "7:1 A study must have one of `rows`, `axes` and `search`, but has `rows` and `search`."),
         ("study: position", "study: ../../etc",
          "1:8 `study` must be a name of small letters, digits, `_` and `-`, "
          "but is `../../etc` instead."),

@@ -1,4 +1,4 @@
-"""The only door to Optuna: a study of ours as a study of its own, for its dashboard and samplers.
+"""A study of ours as a study of Optuna's, for its dashboard and samplers: ``run --log optuna``.
 
 One Optuna trial is one *row*: its value is the row's mean UA, its parameters are the settings in
 which rows differ, its intermediate values the UA of each finished training. A row whose trainings

@@ -1,0 +1,159 @@
+"""What a search may vary: axes, conditions between them, and what a point of the space sets.
+
+A **point** maps parameters to plain values, as a sampler proposes them and a store keeps them:
+``{"lr": 0.0012, "layers": 3, "fa_layer": "last"}``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from math import sqrt
+from typing import Any, Literal
+
+from model.config import Aggregators
+
+Value = str | int | float
+Point = Mapping[str, Value]
+Sampler = Literal["tpe", "gp", "cmaes", "random"]
+SAMPLERS: tuple[Sampler, ...] = ("tpe", "gp", "cmaes", "random")
+Unit = Literal["trials", "hours", "gpu_hours"]
+UNITS: tuple[Unit, ...] = ("trials", "hours", "gpu_hours")
+TRAINING = ("lr", "weight_decay", "batch", "epochs", "patience")
+"""Axes that stand under ``training`` in a study; in a search they have no prefix."""
+DIGITS = 3
+"""Significant digits of a proposed fraction: no study tells more apart, and names stay short."""
+PARTS = 12
+"""Weights on the simplex are twelfths, the finest that a study's decimals are read as."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Numbers from ``low`` to ``high``, both included; whole numbers in steps."""
+
+    low: float
+    high: float
+    whole: bool
+    log: bool = False
+    step: int = 1
+
+    def nearest(self, value: float) -> Value:
+        """What is proposed for a number that a sampler drew."""
+        if self.whole:
+            return round(value)
+        return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """One of several; a point keeps the label, as text."""
+
+    values: Mapping[str, Any]
+    """Label -> the setting's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simplex:
+    """Aggregator weights that sum to 1, every one of them as likely: two fractions draw them."""
+
+    names = ("aggregators.1", "aggregators.2")
+
+    def weights(self, first: float, second: float) -> Aggregators:
+        """The weights of two numbers from 0 to 1, in twelfths.
+
+        >>> Simplex().weights(1.0, 0.5)
+        Aggregators(softmax=Fraction(0, 1), sum=Fraction(1, 2), mean=Fraction(1, 2))
+        """
+        rest = sqrt(first)  # of a triangle's area, not of its side: corners are not crowded
+        exact = [PARTS * share for share in (1 - rest, rest * (1 - second), rest * second)]
+        parts = [int(share) for share in exact]
+        lack = sorted(range(3), key=lambda i: (parts[i] - exact[i], i))
+        for index in lack[: PARTS - sum(parts)]:
+            parts[index] += 1
+        names = [f.name for f in fields(Aggregators)]
+        weights = (Fraction(part, PARTS) for part in parts)
+        return Aggregators(**dict(zip(names, weights, strict=True)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """``layers >= 3``: an axis is there only where another one is so."""
+
+    key: str
+    sign: Literal["=", ">=", "<="]
+    value: Value
+
+    def holds(self, point: Point) -> bool:
+        """Whether it is so at a point that has the other axis."""
+        found = point[self.key]
+        if self.sign == "=" or isinstance(found, str) or isinstance(self.value, str):
+            return str(found) == str(self.value)
+        return found >= self.value if self.sign == ">=" else found <= self.value
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.sign} {self.value}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """A setting that a search varies."""
+
+    key: str
+    kind: Range | Choice | Simplex
+    when: Condition | None = None
+
+    def is_active(self, point: Point) -> bool:
+        """Whether it is there, given the axes before it."""
+        return self.when is None or self.when.holds(point)
+
+    def setting(self, point: Point) -> Any:
+        """The value that it has at a point where it is active."""
+        if isinstance(self.kind, Simplex):
+            first, second = (float(point[name]) for name in self.kind.names)
+            return self.kind.weights(first, second)
+        value = point[self.key]
+        return self.kind.values[str(value)] if isinstance(self.kind, Choice) else value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """A study's key `search`: a space, how it is walked, and by what its best is told."""
+
+    axes: tuple[Axis, ...]
+    """Axes with a condition stand after the others."""
+    unit: Unit
+    amount: float
+    """The budget: configurations a held-out group, or hours of training in all."""
+    sampler: Sampler = "tpe"
+    seed: int = 0
+    selection: Literal["nested", "flat"] = "nested"
+    inner_folds: int = 3
+
+    def settings(self, point: Point) -> dict[str, Any]:
+        """What a row would `set` to be this configuration; inactive axes are the baseline's."""
+        found: dict[str, Any] = {}
+        for axis in self.axes:
+            if not axis.is_active(point):
+                continue
+            if axis.key in TRAINING:
+                found.setdefault("training", {})[axis.key] = axis.setting(point)
+            else:
+                found[axis.key] = axis.setting(point)
+        return found
+
+    def told(self, point: Point) -> str:
+        """A configuration in words: ``lr 0.0012, layers 3, fa layer last``."""
+        return ", ".join(
+            f"{axis.key.replace('_', ' ')} {_shown(axis, point)}"
+            for axis in self.axes
+            if axis.is_active(point)
+        )
+
+
+def _shown(axis: Axis, point: Point) -> str:
+    value = axis.setting(point)
+    if isinstance(value, Aggregators):
+        weights = ((f.name, getattr(value, f.name)) for f in fields(value))
+        return " ".join(f"{name} {weight}" for name, weight in weights if weight)
+    if isinstance(axis.kind, Choice):
+        return str(point[axis.key])
+    return f"{value:g}" if isinstance(value, float) else str(value)
