@@ -53,19 +53,22 @@ def test_recordings_need_no_preparation(write_wav: Any, tmp_path: Path) -> None:
 
 
 def test_importing_it_is_quick_and_light() -> None:
-    """What a plan pays for this room."""
+    """What a plan pays for this room: less than for NumPy alone, measured beside it."""
     code = (
         "import sys, time; start = time.process_time(); "
         "from features import catalogue, folds, shards, descriptors; "
-        "print(time.process_time() - start, 'numpy' in sys.modules, 'torch' in sys.modules)"
+        "ours = time.process_time() - start; heavy = {'numpy', 'torch'} & sys.modules.keys(); "
+        "start = time.process_time(); import numpy; "
+        "print(ours, time.process_time() - start, len(heavy))"
     )
-    seconds = []
+    ours, numpys = [], []
     for _ in range(3):
         out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-        taken, *heavy = out.split()
-        assert heavy == ["False", "False"]
-        seconds.append(float(taken))
-    assert min(seconds) < 0.1
+        own, numpy, heavy = map(float, out.split())
+        assert heavy == 0
+        ours.append(own)
+        numpys.append(numpy)
+    assert min(ours) < min(numpys)
 
 
 def test_a_synthesised_corpus_of_another_version_is_described_anew_and_not_spoken(
