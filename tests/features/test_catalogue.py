@@ -54,20 +54,20 @@ def test_recordings_need_no_preparation(write_wav: Any, tmp_path: Path) -> None:
 
 def test_importing_it_is_quick_and_light() -> None:
     """What a plan pays for this room: less than for NumPy alone, measured beside it."""
-    code = (
-        "import sys, time; start = time.process_time(); "
-        "from features import catalogue, folds, shards, descriptors; "
-        "ours = time.process_time() - start; heavy = {'numpy', 'torch'} & sys.modules.keys(); "
-        "start = time.process_time(); import numpy; "
-        "print(ours, time.process_time() - start, len(heavy))"
-    )
-    ours, numpys = [], []
-    for _ in range(3):
+
+    def seconds_of(imported: str) -> float:
+        code = (
+            f"import sys, time; start = time.process_time(); {imported}; "
+            "print(time.process_time() - start, len({'numpy', 'torch'} & sys.modules.keys()))"
+        )
         out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-        own, numpy, heavy = map(float, out.split())
-        assert heavy == 0
-        ours.append(own)
-        numpys.append(numpy)
+        taken, heavy = out.split()
+        assert int(heavy) == (imported == "import numpy")
+        return float(taken)
+
+    room = "from features import catalogue, folds, shards, descriptors"
+    pairs = [(seconds_of(room), seconds_of("import numpy")) for _ in range(3)]
+    ours, numpys = zip(*pairs, strict=True)
     assert min(ours) < min(numpys)
 
 
