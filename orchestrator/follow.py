@@ -62,7 +62,7 @@ class _Study:
 
     def __init__(self, ledger: Ledger, asked: Asked) -> None:
         self._ledger, self._asked = ledger, asked
-        self._open = dict.fromkeys(trial.id for trial in asked.trials)
+        self._open = dict.fromkeys(trial.id for trial in asked.every_trial)
         """Ids that are not known to be done."""
         self._epochs: dict[str, int] = {}
         """Of those that are in flight, the last epoch that was seen."""
@@ -77,7 +77,7 @@ class _Study:
         ids = list(self._open)
         done = {id for id, names in self._names().items() if OUTCOME in names}
         self._open = {id: None for id in ids if id not in done}
-        yield Planned(self._asked.trials, frozenset(done), 0, self._asked.study)
+        yield Planned(self._asked.every_trial, frozenset(done), 0, self._asked.study)
 
     def look(self) -> Iterator[Event]:
         """What has changed since the last look."""
@@ -94,8 +94,9 @@ class _Study:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to train."""
-        return not self._open.keys() - self._failed and not self._epochs
+        """Whether nothing is left to train, and a search proposes no more."""
+        grows = self._asked.search is not None and not self._asked.search.closed
+        return not grows and not self._open.keys() - self._failed and not self._epochs
 
     def _names(self) -> dict[str, set[str]]:
         """Trial -> names of its files; of those that are not done and have a folder."""

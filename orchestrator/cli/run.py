@@ -16,6 +16,7 @@ from orchestrator.cli.options import (
     StoreOption,
     StudyArgument,
     refuse_config_elsewhere,
+    refuse_two_budgets,
 )
 from orchestrator.errors import Interrupted, RequestError
 
@@ -97,6 +98,7 @@ def run(
     refuse_config_elsewhere(allow_config, address)
     budget_s = _seconds(budget, address)
     asked = read_study(study)
+    refuse_two_budgets(budget, asked)
     ledger = Ledger.open(store)
     threads = cpus or cpu_count()
 

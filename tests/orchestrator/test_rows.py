@@ -10,7 +10,17 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from orchestrator.report.rows import DASH, PUBLISHED, evidence, pooled, sizes, table, tables
+from orchestrator.report.rows import (
+    DASH,
+    PUBLISHED,
+    as_json,
+    evidence,
+    flat,
+    pooled,
+    sizes,
+    table,
+    tables,
+)
 from orchestrator.report.text import csv_text, json_text, markdown, print_table
 from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
 from orchestrator.summary import (
@@ -88,8 +98,11 @@ def test_headings_stand_in_every_form_within_80_columns() -> None:
     marked = markdown(table(found)).splitlines()
     heading = next(line for line in marked if line.startswith("| **own features** |"))
     assert heading.count("|") == marked[marked.index(heading) + 1].count("|")
-    assert json.loads(json_text([found]))["rows"][0]["blocks"] == ["own features", "all on lld78"]
-    (first, *_) = csv.DictReader(io.StringIO(csv_text([found])))
+    assert json.loads(json_text([as_json(found)]))["rows"][0]["blocks"] == [
+        "own features",
+        "all on lld78",
+    ]
+    (first, *_) = csv.DictReader(io.StringIO(csv_text(flat(found))))
     assert (first["blocks"], first["parameters"], first["paper_params"]) == (
         "own features; all on lld78",
         "76916",
@@ -188,7 +201,7 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
     assert found.headings[0] == PUBLISHED and found.headings[1] == "trained here"
     assert found.cells[0] == ("HNSD", DASH, DASH, DASH, "72.50", DASH, "")
     assert len(found.cells) == 1 + len(ROWS)
-    assert json.loads(json_text([published()]))["published"] == [
+    assert json.loads(json_text([as_json(published())]))["published"] == [
         {"name": "HNSD", "paper": {"wa": 0.705, "ua": 0.725, "params": None}}
     ]
 
