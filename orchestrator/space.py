@@ -127,6 +127,8 @@ class Search:
     seed: int = 0
     selection: Literal["nested", "flat"] = "nested"
     inner_folds: int = 3
+    pruning: bool = True
+    """Whether a configuration that falls behind is spared its other folds (``search.pruning``)."""
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What a row would `set` to be this configuration; inactive axes are the baseline's."""
