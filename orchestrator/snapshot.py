@@ -83,6 +83,8 @@ class AskedTried:
     """The same in words."""
     trials: tuple[str, ...]
     """Ids, by inner fold."""
+    state: str
+    """``trained``, ``pruned`` after some of its folds, ``failed``, or still ``training``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

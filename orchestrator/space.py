@@ -128,6 +128,8 @@ class Search:
     seed: int = 0
     selection: Selection = "nested"
     inner_folds: int = 3
+    pruning: bool = True
+    """Whether a configuration that falls behind is spared its other folds (``search.pruning``)."""
 
     @property
     def budget(self) -> str:

@@ -48,6 +48,7 @@ FLOORS = {
         "logs": 10,
         "logs.export": 11,
         "search": 0,
+        "search.pruning": 1,
         "search.proposals": 3,
         "search.scores": 8,
         "search.course": 9,

@@ -1,5 +1,6 @@
 """What a search chose, and of how many: tables in words, and JSON values."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.report.rows import (
@@ -13,6 +14,7 @@ from orchestrator.report.rows import (
     tables,
 )
 from orchestrator.search.finding import Configuration, Finding
+from orchestrator.search.pruning import CHANCE
 from orchestrator.snapshot import Asked
 from orchestrator.summary import Summary
 
@@ -34,60 +36,65 @@ def all_tables(summary: Summary, found: Finding | None, *, details: bool) -> lis
 
 def _nested(asked: Asked, found: Finding) -> Table:
     """One line a held-out group: what was chosen for it, of how many, by what, and its test."""
-    cells = [
-        (
-            f"{winner.group + 1}: {winner.configuration.asked.told}",
-            _count(winner.scored, winner.tried),
-            percent(winner.configuration.score),
-            percent(winner.test),
-        )
-        for winner in found.winners
-    ]
-    for group in range(len(asked.folds)) if not cells else ():
-        own = [c for c in found.configurations if c.asked.group == group]
-        scored = sum(c.score is not None for c in own)
-        cells.append((f"{group + 1}: not chosen yet", _count(scored, len(own)), DASH, DASH))
+    spared = _spared(found)
+    winners = {winner.group: winner for winner in found.winners}
+    cells = []
+    for group in range(len(asked.folds)):
+        winner = winners.get(group)
+        told = winner.configuration.asked.told if winner else "not chosen yet"
+        counts = [str(found.count(group, state)) for state in (None, *spared)]
+        inner = percent(winner.configuration.score) if winner else DASH
+        test = percent(winner.test) if winner else DASH
+        cells.append((f"{group + 1}: {told}", *counts, inner, test))
+    heads = ("tried", *spared, "inner UA", "UA")
     return Table(
         label=label(asked),
         title="What was chosen for each held-out group",
         subtitle=protocol_line(asked),
         banner=banner(asked),
-        columns=(
-            Column(head="group: configuration", numeric=False),
-            Column(head="tried"),
-            Column(head="inner UA"),
-            Column(head="UA"),
-        ),
+        columns=(Column(head="group: configuration", numeric=False), *map(_number, heads)),
         cells=tuple(cells),
         footnotes=(
             "inner UA: mean over the held-out speakers of the inner folds, by which it was chosen; "
             "the best of several is flattered by its luck. UA: mean over the group itself, which "
             "took no part in that.",
+            *_pruned(spared),
         ),
     )
 
 
 def _flat(asked: Asked, found: Finding) -> Table:
     """The best by dev, under a head that says so."""
-    scored = sum(c.score is not None for c in found.configurations)
+    spared = _spared(found)
     cells = [(c.asked.told, percent(c.score)) for c in found.best(BEST)]
+    counts = [f"{found.count(0, state)} {state}" for state in spared]
+    tried = ", ".join([f"{found.count(0)} tried", *counts])
     return Table(
         label=label(asked),
         title="Selected on these speakers",
         subtitle=protocol_line(asked),
         banner=banner(asked),
-        columns=(Column(head="configuration", numeric=False), Column(head="dev UA")),
+        columns=(Column(head="configuration", numeric=False), _number("dev UA")),
         cells=tuple(cells) or (("none yet", DASH),),
-        footnotes=(
-            f"The best {len(cells)} of {_count(scored, len(found.configurations))} tried.",
-            *asked.notes,
-        ),
+        footnotes=(f"The best {len(cells)}: {tried}.", *_pruned(spared), *asked.notes),
     )
 
 
-def _count(scored: int, tried: int) -> str:
-    """``20``, or ``19/20`` where not all could be trained."""
-    return str(tried) if scored == tried else f"{scored}/{tried}"
+def _number(head: str) -> Column:
+    return Column(head=head)
+
+
+def _spared(found: Finding) -> list[str]:
+    """Ends other than a score that some configurations came to."""
+    ends = {one.asked.state for one in found.configurations}
+    return [state for state in ("pruned", "failed") if state in ends]
+
+
+def _pruned(spared: Sequence[str]) -> list[str]:
+    return [
+        "pruned: spared its other folds, since on those before, paired with the best so far, its "
+        f"chance to end above that was under {CHANCE:.0%}."
+    ] * ("pruned" in spared)
 
 
 def as_json(found: Finding) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def as_json(found: Finding) -> dict[str, Any]:
             {
                 "group": winner.group + 1,
                 "speakers": list(winner.speakers),
-                "tried": winner.tried,
+                "tried": found.count(winner.group),
                 "test_ua": winner.test,
                 **_json(winner.configuration),
             }
@@ -123,6 +130,7 @@ def _json(one: Configuration) -> dict[str, Any]:
         "number": one.asked.number,
         "configuration": one.asked.told,
         "point": dict(one.asked.point),
+        "state": one.asked.state,
         "score": one.score,
     }
 

@@ -18,13 +18,14 @@ from typing import Literal, Protocol
 
 from features.folds import Fold
 from orchestrator.search.proposals import GENERATION, Told, propose
+from orchestrator.search.pruning import expected, prunes
 from orchestrator.search.scores import Scores
 from orchestrator.snapshot import CHOSEN
 from orchestrator.space import Point, Search
 from orchestrator.statistics import mean
 from orchestrator.trials import Placed
 
-State = Literal["trained", "failed", "training"]
+State = Literal["trained", "pruned", "failed", "training"]
 
 
 class Build(Protocol):
@@ -58,10 +59,10 @@ class Tried:
     """In the group, from 1, in the order of proposals."""
     point: Point
     placed: tuple[Placed, ...]
-    """Its trials, by fold."""
+    """Its trials, by fold; of one that is judged between folds those that it is due so far."""
     state: State
     score: float | None
-    """Mean UA over units, 0 to 1; None where it has none."""
+    """Mean UA over units, 0 to 1; of a pruned one what it was expected to reach; else None."""
 
     @property
     def name(self) -> str:
@@ -186,8 +187,9 @@ class _Walk:
             for number, point in enumerate(points[group.index], generation * GENERATION + 1)
         ]
         self._scores.look(item.id for *_, placed in new for item in placed)
+        best = {group.index: self._best(group) for group in self._groups}
         for group, number, point, placed in new:
-            one = self._judged(group, number, point, placed)
+            one = self._judged(group, number, point, placed, best[group.index])
             self._tried[group.index].append(one)
             self._order.append(one)
         for group in self._groups if not self.waits else ():
@@ -206,24 +208,56 @@ class _Walk:
         known = tuple(self._known.get(group.index, ())[first : first + most])
         if len(known) == most:
             return known
-        told = [Told(point=one.point, score=one.score) for one in self._tried[group.index]]
+        told = [
+            Told(point=one.point, score=one.score, pruned=one.state == "pruned")
+            for one in self._tried[group.index]
+        ]
         told += [Told(point=point, score=None) for point in known]
         return known + propose(self._search, group.index, told, most - len(known))
 
-    def _judged(self, group: Group, number: int, point: Point, placed: tuple[Placed, ...]) -> Tried:
-        units = [self._scores.units(item.id) for item in placed]
-        state: State = "training" if None in units else "trained"
-        if any(self._scores.is_failed(item.id) for item in placed):
-            state = "failed"  # whatever the others give
-        flat = [score for unit in units for score in unit or ()]
-        return Tried(
-            group=group,
-            number=number,
-            point=point,
-            placed=placed,
-            state=state,
-            score=mean(flat) if state == "trained" else None,
-        )
+    def _best(self, group: Group) -> list[tuple[float, ...]] | None:
+        """Scores, by fold, of the best of earlier generations; None before there is one."""
+        if not self._search.pruning:
+            return None
+        ranked = self._ranked(group)
+        return [self._scores.units(item.id) or () for item in ranked[0].placed] if ranked else None
+
+    def _judged(
+        self,
+        group: Group,
+        number: int,
+        point: Point,
+        placed: tuple[Placed, ...],
+        best: list[tuple[float, ...]] | None,
+    ) -> Tried:
+        """Fold by fold, as long as it has not to be trained first and is not pruned.
+
+        What a fold of it is due depends on its own folds before that and on earlier generations:
+        the others of its generation may be anywhere.
+        """
+        folds: list[tuple[float, ...]] = []
+        state: State = "trained"
+        for item in placed:
+            if best is not None and folds and prunes(folds, best):
+                state = "pruned"
+                break
+            if self._scores.is_failed(item.id):
+                state = "failed"
+                break
+            units = self._scores.units(item.id)
+            if units is None:
+                state = "training"
+                break
+            folds.append(units)
+        due = placed[: len(folds) + (state != "pruned")]
+        if best is None:  # all folds at once; one that cannot be trained decides, wherever it is
+            due = placed
+            if any(self._scores.is_failed(item.id) for item in placed):
+                state = "failed"
+        score = mean([s for fold in folds for s in fold]) if state == "trained" else None
+        if state == "pruned" and best is not None:
+            score = expected(folds, best)
+        return Tried(group=group, number=number, point=point, placed=due, state=state, score=score)
 
     def course(self, *, over: bool = False) -> Course:
         """Where it stands; once its budget is used, with its winners."""
@@ -253,7 +287,11 @@ class _Walk:
         return inner + sum(self._seeds for group in self._groups if group.outer is not None)
 
     def _winners(self) -> Iterator[Tried]:
-        """The best of each group; of equals the first."""
+        """The best of each group."""
         for group in self._groups:
-            trained = [one for one in self._tried[group.index] if one.score is not None]
-            yield max(trained, key=lambda one: (one.score or 0.0, -one.number))
+            yield self._ranked(group)[0]
+
+    def _ranked(self, group: Group) -> list[Tried]:
+        """Those that were trained on all folds, the best first; of equals the first."""
+        trained = [one for one in self._tried[group.index] if one.state == "trained"]
+        return sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))

@@ -15,7 +15,7 @@ class Configuration:
 
     asked: AskedTried
     score: float | None
-    """What the search went by: mean UA, 0 to 1; None where a trial of it has none."""
+    """What the search went by: mean UA, 0 to 1; None of one that was not trained on all folds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +25,6 @@ class Winner:
     group: int
     speakers: tuple[str, ...]
     """On whom it is judged; in a flat search, on whom it was chosen."""
-    tried: int
-    scored: int
-    """Of the tried, those that could be trained."""
     configuration: Configuration
     test: float | None
     """Mean UA over the speakers and seeds; None while it is sealed, and in a flat search."""
@@ -41,6 +38,11 @@ class Finding:
     configurations: tuple[Configuration, ...]
     winners: tuple[Winner, ...]
     """By group; empty until the budget is used."""
+
+    def count(self, group: int, state: str | None = None) -> int:
+        """How many configurations of a group are in a state; without one, all."""
+        own = (c.asked for c in self.configurations if c.asked.group == group)
+        return sum(state is None or one.state == state for one in own)
 
     def best(self, count: int) -> tuple[Configuration, ...]:
         """Those that scored best, the best first."""
@@ -78,9 +80,9 @@ def find(
 
 
 def _score(scores: Scores, one: AskedTried) -> float | None:
-    units = [scores.units(id) for id in one.trials]
-    flat = [score for unit in units for score in unit or ()]
-    return mean(flat) if flat and None not in units else None
+    if one.state != "trained":
+        return None
+    return mean([score for id in one.trials for score in scores.units(id) or ()])
 
 
 def _winner(
@@ -99,8 +101,6 @@ def _winner(
     return Winner(
         group=group,
         speakers=speakers,
-        tried=len(own),
-        scored=sum(c.score is not None for c in own),
         configuration=next(c for c in own if c.asked.number == number),
         test=mean(known) if known else None,
     )

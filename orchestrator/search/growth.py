@@ -130,6 +130,7 @@ def grow(
                     point=dict(one.point),
                     told=search.told(one.point),
                     trials=tuple(item.id for item in one.placed),
+                    state=one.state,
                 )
                 for one in course.tried
             ),

@@ -45,6 +45,7 @@ search:
     layers: [2, 3]
   budget: {trials: 12}
   inner_folds: 2
+  pruning: false
 """
 TRAININGS = 2 * 12 * 2 + 2 * 2
 """Groups x configurations x inner folds, and what is judged: groups x seeds."""
@@ -60,6 +61,11 @@ def study(text: str = TEXT, **changes: str) -> Study:
 def few(configurations: int, text: str = TEXT) -> Study:
     assert "{trials: 12}" in text
     return parse_study(text.replace("{trials: 12}", f"{{trials: {configurations}}}"), "tiny.yaml")
+
+
+def pruned(text: str = TEXT) -> Study:
+    text = text.replace("folds: 2, seeds: 2", "folds: 3, seeds: 1").replace("pruning: false", "")
+    return parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
 
 
 FLAT = TEXT.replace("inner_folds: 2", "selection: flat").replace("tiny_search", "flat_search")
@@ -281,19 +287,20 @@ def is_over(store: Path) -> bool:
     return bool(forms) and forms[0].search is not None and forms[0].search.closed
 
 
+@pytest.mark.parametrize("asked", [study(), pruned()], ids=["whole", "pruned"])
 def test_any_order_any_interruption_and_any_workers_propose_the_same(
-    store: Path, trained_store: Path
+    asked: Study, store: Path, trained_store: Path
 ) -> None:
-    go(study(), store)
+    go(asked, store)
     told = kept(store)[1]
-    for seed in range(6):
+    for seed in range(4):
         again = store.parent / f"again-{seed}"
         shutil.copytree(trained_store, again)
         rounds = 0
         while not is_over(again):
             draws = random.Random(seed * 1000 + rounds)
             try:
-                go(study(), again, Shuffled(draws.randrange(99), draws.randrange(1, 25)))
+                go(asked, again, Shuffled(draws.randrange(99), draws.randrange(1, 40)))
             except KeyboardInterrupt:
                 if draws.random() < 0.3:  # even what was proposed is forgotten: the trials are not
                     for path in (again / "studies").glob("tiny_search@*"):
@@ -301,7 +308,24 @@ def test_any_order_any_interruption_and_any_workers_propose_the_same(
             rounds += 1
             assert rounds < 100
         found = kept(again)[1]
-        assert rounds > 2 and (found.tried, found.winners) == (told.tried, told.winners)
+        assert rounds > 1 and (found.tried, found.winners) == (told.tried, told.winners)
+
+
+def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) -> None:
+    go(pruned(), store)
+    asked, search = kept(store)
+    states = {
+        state: [o for o in search.tried if o.state == state] for state in ("trained", "pruned")
+    }
+    assert len(states["trained"]) + len(states["pruned"]) == 3 * 12
+    assert states["pruned"] and all(1 <= len(o.trials) < 3 for o in states["pruned"])
+    assert all(one.number > 5 for one in states["pruned"])  # nobody leads the first generation
+    said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
+    assert "pruned: spared its other folds" in said
+    ledger = Ledger.look(str(store))
+    assert sum(map(ledger.is_done, {t.id for t in search.trials})) < 3 * 12 * 3
+    found = measure(ledger, asked).search
+    assert found is not None and [found.count(g, "pruned") for g in range(3)] != [0, 0, 0]
 
 
 def test_what_was_proposed_is_not_asked_for_again(
@@ -399,7 +423,7 @@ def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(
     without = [c for c in found.configurations if c.score is None]
     assert without and all(float(c.asked.point["lr"]) > 5e-3 for c in without)
     said = cli("report", "tiny_search", "--store", store).output
-    assert any(f"{w.scored}/12" in said for w in found.winners)
+    assert "failed" in said.split() and all(c.asked.state == "failed" for c in without)
     assert make(study(), Ledger.look(str(store))).to_train == ()
 
 
