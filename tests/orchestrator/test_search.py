@@ -314,12 +314,10 @@ def test_any_order_any_interruption_and_any_workers_propose_the_same(
 def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) -> None:
     go(pruned(), store)
     asked, search = kept(store)
-    states = {
-        state: [o for o in search.tried if o.state == state] for state in ("trained", "pruned")
-    }
-    assert len(states["trained"]) + len(states["pruned"]) == 3 * 12
-    assert states["pruned"] and all(1 <= len(o.trials) < 3 for o in states["pruned"])
-    assert all(one.number > 5 for one in states["pruned"])  # nobody leads the first generation
+    spared = [one for one in search.tried if one.state == "pruned"]
+    assert spared and all(1 <= len(one.trials) < 3 for one in spared)
+    assert len(spared) + sum(one.state == "trained" for one in search.tried) == 3 * 12
+    assert all(one.number > 5 for one in spared)  # nobody leads the first generation
     said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
     assert "pruned: spared its other folds" in said
     ledger = Ledger.look(str(store))
