@@ -136,6 +136,8 @@ def _print(
     for sentence in found.loud:
         console.print(clean(sentence), style="bold yellow")
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
+    if found.asked.search is not None:
+        print_pairs(console, [("budget", found.asked.search.budget)])
     reasons = sorted(set(found.stale.values()))
     print_pairs(console, [("stale", reason) for reason in reasons])
     console.print()
