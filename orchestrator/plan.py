@@ -7,7 +7,7 @@ the emotions, whether it can give the folds. Answers in half a second, before fe
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features import catalogue, descriptors, smile_config
 from features.corpus import Corpus, Selection
@@ -17,9 +17,6 @@ from features.folds import Fold, deal
 from model.config import TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
-from orchestrator.search.course import Course
-from orchestrator.search.growth import Growth, grow
-from orchestrator.search.scores import Scores
 from orchestrator.settings import emotions, resolve
 from orchestrator.snapshot import (
     CHOSEN,
@@ -32,6 +29,11 @@ from orchestrator.snapshot import (
 )
 from orchestrator.study import Study
 from orchestrator.trials import Placed, Variant, expand, plain, variants
+
+if TYPE_CHECKING:
+    from orchestrator.search.course import Course
+    from orchestrator.search.growth import Growth
+    from orchestrator.search.scores import Scores
 
 MADE_HERE = "demo"
 """The corpus that needs no registering: it is synthesised at first use."""
@@ -57,7 +59,7 @@ class Plan:
     stale: Mapping[str, str]
     """No outcome under this id, but one under the id of an earlier version, and what changed."""
     to_do: tuple[str, ...]
-    course: Course | None = None
+    course: "Course | None" = None
     """Of a search: what was tried, and what won."""
 
     @property
@@ -81,7 +83,7 @@ def make(
     ledger: Ledger,
     *,
     allow_config: bool = False,
-    scores: Scores | None = None,
+    scores: "Scores | None" = None,
     at_once: float = 1,
 ) -> Plan:
     """Plan a study.
@@ -127,6 +129,8 @@ def make(
         _check_distinct(study, placed)
         asked = _asked(study, selection, folds, rows, placed, own)
     else:
+        from orchestrator.search.growth import grow  # most plans have none, and answer at once
+
         growth = grow(
             study,
             study.search,
@@ -271,7 +275,7 @@ def _asked(
     )
 
 
-def _searched(asked: Asked, growth: Growth) -> Asked:
+def _searched(asked: Asked, growth: "Growth") -> Asked:
     """The snapshot of a search: one row, the winners, whose trials it names once they are open.
 
     What is sealed stands in ``search.trials`` alone, so no table, picture or log can print it.

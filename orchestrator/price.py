@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 
 from orchestrator import evidence
 from orchestrator.budget import Part, first, pick
-from orchestrator.cluster import MEMORY_PER_TRIAL, room_here
 from orchestrator.errors import LackError, RequestError
 from orchestrator.ledger import Ledger
-from orchestrator.machine import Machine, gpu_names, this_machine
+from orchestrator.machine import (
+    MEMORY_PER_TRIAL,
+    Machine,
+    gpu_names,
+    room_here,
+    this_machine,
+)
 from orchestrator.pace import makespan
 from orchestrator.placement import Room, fits
 from orchestrator.plan import Plan

@@ -36,6 +36,7 @@ FLOORS = {
         "checkpoints": 8,
         "events": 8,
         "jobs": 1,
+        "ray_environment": 0,
         "cluster": 9,
         "retries": 9,
         "summary": 8,
@@ -166,7 +167,12 @@ FLOORS = {
 DOORS = {
     # A door for each of Ray's services: trials; cluster files, which need no cluster; jobs, which
     # are asked for over HTTP from a machine that runs no Ray.
-    "ray": {"orchestrator.cluster", "orchestrator.cluster_file", "orchestrator.jobs"},
+    "ray": {
+        "orchestrator.cluster",
+        "orchestrator.ray_environment",
+        "orchestrator.cluster_file",
+        "orchestrator.jobs",
+    },
     "jsonschema": {"orchestrator.cluster_file"},
     "matplotlib": {"orchestrator.report.figures.canvas"},
     "optuna": {"orchestrator.search"},
@@ -190,7 +196,7 @@ DOORS = {
     "safetensors": {"orchestrator.checkpoints"},
     "upath": {"orchestrator.files"},
     "s3fs": {"orchestrator.files"},
-    "psutil": {"orchestrator.claims", "orchestrator.cluster"},
+    "psutil": {"orchestrator.claims", "orchestrator.machine"},
 }
 
 HEAVY = {

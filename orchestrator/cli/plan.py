@@ -97,8 +97,8 @@ def _probe(
     """Make the features and measure; what was measured is in the store afterwards."""
     from orchestrator import price as prices
     from orchestrator import probe as probes
-    from orchestrator.cluster import cpu_count
     from orchestrator.events import Event
+    from orchestrator.machine import cpu_count
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
     from orchestrator.run import prepare

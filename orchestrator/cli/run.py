@@ -70,15 +70,10 @@ def run(
     from orchestrator import price as prices
     from orchestrator.board import Board
     from orchestrator.budget import Part
-    from orchestrator.cluster import (
-        MEMORY_PER_TRIAL,
-        Cluster,
-        InlineCluster,
-        RayCluster,
-        cpu_count,
-    )
+    from orchestrator.cluster import Cluster, InlineCluster, RayCluster
     from orchestrator.events import Event, Note, print_line
     from orchestrator.ledger import Ledger
+    from orchestrator.machine import MEMORY_PER_TRIAL, cpu_count
     from orchestrator.placement import Room
     from orchestrator.plan import Plan, make
     from orchestrator.price import Price
