@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -178,8 +178,26 @@ def json_text(summaries: Sequence[Summary]) -> str:
 
 
 def console_for(*, stderr: bool = False) -> Console:
-    """A console that is at most 100 columns wide and 80 where there is no terminal."""
+    """A console as wide as the terminal; where there is none, 80 columns and lines ``trimmed``."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 80
+        console.file = trimmed(console.file)
     return console
+
+
+def trimmed(stream: IO[str]) -> IO[str]:
+    """The stream, but no line that is written ends in spaces: Rich fills columns up with them."""
+    return cast("IO[str]", _Trimmed(stream))
+
+
+class _Trimmed:
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

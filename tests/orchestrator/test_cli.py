@@ -37,6 +37,7 @@ def ablate(
     )  # fmt: skip
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
+    assert " \n" not in done.stdout + done.stderr
     return done
 
 
