@@ -11,6 +11,7 @@ from model.config import WMA_GIN
 from model.systems import SYSTEMS, System
 from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDifference, Summary
+from orchestrator.trial_record import command
 
 DASH = "–"
 PUBLISHED = "as published, not run here"
@@ -375,10 +376,7 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
             "Published figures were measured by their authors, each under a protocol of their own; "
             "nothing is inferred from them."
         )
-    notes += _system_notes(asked)
-    if asked.reading == "mixed":
-        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
-    return notes + warnings(summary)
+    return notes + _system_notes(asked) + warnings(summary)
 
 
 def _system_notes(asked: Asked) -> list[str]:
@@ -409,24 +407,37 @@ def size_notes(systems: Sequence[System]) -> list[str]:
 
 def warnings(summary: Summary) -> list[str]:
     """What every form of the table must say: of the speech, the spreads and the trainings."""
-    return [*summary.asked.notes, *_spreads(summary), *shortcomings(summary)]
+    asked = summary.asked
+    return [*asked.notes, *mixtures(asked), *_spreads(summary), *shortcomings(summary)]
+
+
+def mixtures(asked: Asked) -> list[str]:
+    """Which row has which profile and reading, where the title can only say ``mixed``."""
+    notes = []
+    if asked.profile == "mixed":
+        own = [f"{r.name}: {p}" for r in asked.rows if (p := r.settings.get("profile"))]
+        notes.append(f"Profiles: {'; '.join(own)}; of the other rows the study's own.")
+    if asked.reading == "mixed":
+        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
+    return notes
 
 
 def shortcomings(summary: Summary) -> list[str]:
     """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
-    notes = []
+    notes, study = [], summary.asked.study
     missing = sum(row.missing for row in summary.rows)
     if missing:
         notes.append(
-            f"Missing: {missing} trainings of `{summary.asked.study}` are not finished; "
-            "`ablate run` trains them."
+            f"Missing: {missing} trainings of `{study}` are not finished; "
+            f"`{command('', done=False, study=study)}` trains them."
         )
     stale = sum(row.stale for row in summary.rows)
     if stale:
         rows = ", ".join(row.name for row in summary.rows if row.stale)
         notes.append(
             f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
-            f"something else, are not counted ({rows}); `ablate run` trains them again."
+            f"something else, are not counted ({rows}); "
+            f"`{command('', done=False, study=study)}` trains them again."
         )
     if summary.absent:
         notes.append(
@@ -510,8 +521,13 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
         ],
-        "notes": [n for n in (banner(asked), *warnings(summary)) if n],
+        "notes": _loud(summary),
     }
+
+
+def _loud(summary: Summary) -> list[str]:
+    """What also a form without footnotes says."""
+    return [note for note in (banner(summary.asked), *warnings(summary)) if note]
 
 
 def _row_json(row: RowSummary) -> dict[str, Any]:
@@ -597,5 +613,5 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
                 record |= {f"{key}_{inner}": item for inner, item in value.items()}
             else:
                 record[key] = value
-        records.append({**record, "notes": " ".join(asked.notes)})
+        records.append({**record, "notes": " ".join(_loud(summary))})
     return records

@@ -122,9 +122,8 @@ def test_an_unfinished_table_says_what_is_missing(store: Path) -> None:
     shutil.rmtree(trial)
     text = ablate("report", "smoke", "--store", store).stdout
     assert "1/2" in text
-    assert "Missing: 1 trainings of `smoke` are not finished; `ablate run` trains them." in (
-        " ".join(text.split())
-    )
+    fill = "`ablate run studies/smoke.yaml` trains them."
+    assert f"Missing: 1 trainings of `smoke` are not finished; {fill}" in (" ".join(text.split()))
 
 
 @pytest.mark.parametrize("words", [("--table", "4"), ("--figure", "2"), ("--table", "1")])
@@ -133,7 +132,9 @@ def test_a_table_that_nobody_has_run_is_a_table_of_dashes(
 ) -> None:
     text = ablate("report", *words, "--store", tmp_path / "none", cwd=root).stdout
     assert text.startswith(f"{words[0][2:].capitalize()} {words[1]}.")
-    assert "0/5" in text and "`ablate run` trains them." in " ".join(text.split())
+    said = " ".join(text.split())
+    commands = re.findall(r"`ablate run (\S+)` trains them\.", said)
+    assert "0/5" in text and commands and all((root / study).is_file() for study in commands)
     assert not (tmp_path / "none").exists()
 
 

@@ -260,3 +260,33 @@ def test_a_question_of_one_s_own_goes_by_its_name_and_not_twice() -> None:
     assert table(replace(found, asked=own)).head == "s. ?"
     assert table(replace(found, asked=replace(own, question=""))).head == "s"
     assert table(found).head == "Table 3. ?"
+
+
+def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form() -> None:
+    found = summary(blocks=False)
+    first, second, *others = found.asked.rows
+    rows = (
+        replace(first, settings={"profile": "paper"}),
+        replace(second, reading="size-matched"),
+        *others,
+    )
+    mixed = replace(found, asked=replace(found.asked, rows=rows, profile="mixed", reading="mixed"))
+    profiles = "Profiles: GCN: paper; of the other rows the study's own."
+    readings = "Readings: GCN: as-written; Amir et al.: size-matched; "
+    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text([mixed])))}
+    forms = (printed(mixed), markdown(table(mixed)), line, json.loads(json_text([mixed]))["notes"])
+    for form in forms:
+        said = " ".join(" ".join(form).split() if isinstance(form, list) else form.split())
+        assert profiles in said and readings in said
+    assert not any(note.startswith(("Profiles", "Readings")) for note in table(found).footnotes)
+
+
+def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
+    found = summary(blocks=False)
+    loud = replace(
+        found, asked=replace(found.asked, corpus="demo"), identical_seeds=("GCN",),
+        rows=(replace(found.rows[0], missing=2), *found.rows[1:]),
+    )  # fmt: skip
+    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text([loud])))}
+    for words in ("Synthesised demo speech", "gave identical predictions", "Missing: 2 trainings"):
+        assert words in line
