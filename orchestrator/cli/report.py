@@ -1,6 +1,5 @@
 """``ablate report``: the tables and their pictures, from the ledger alone."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, AnyStudyArgument, StoreOption, is_file
 from orchestrator.errors import LackError, RequestError
-from orchestrator.printable import clean, clean_lines
+from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
@@ -211,14 +210,14 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
     """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
     from features.errors import FeatureError
     from orchestrator.plan import make
+    from orchestrator.report.text import say
 
     try:
         return make(study, ledger, allow_config=True).asked  # read for its digest, never run
     except (FeatureError, LackError) as error:
         if study.name not in newest:
             raise
-        said = f"`{study.name}` is shown as it last ran: {error}"
-        print(clean_lines(said), file=sys.stderr)
+        say(f"`{study.name}` is shown as it last ran: {error}")
         return newest[study.name]
 
 

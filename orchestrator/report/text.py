@@ -177,6 +177,11 @@ def json_text(summaries: Sequence[Summary]) -> str:
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
 
 
+def say(sentence: str) -> None:
+    """Print a sentence on stderr, beside what a command prints and as wide; no path is broken."""
+    console_for(stderr=True).print(Text(clean(sentence)), overflow="ignore")
+
+
 def console_for(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; where there is none, 80 columns and lines ``trimmed``."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
