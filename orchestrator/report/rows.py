@@ -475,14 +475,16 @@ def _spreads(summary: Summary) -> list[str]:
     flat = [
         row.name
         for row in summary.rows
-        for spread in (row.ua, row.difference)
-        if spread is not None and spread.low is not None and spread.low == spread.high
+        for spread, groups in (
+            (row.ua, row.groups),
+            (row.difference, row.difference.groups if row.difference else 0),
+        )
+        if spread is not None and spread.low is None and groups > 1
     ]
     if flat:
         notes.append(
-            "A spread of exactly 0 is chance or a fault of the set-up, no certainty: "
-            + ", ".join(dict.fromkeys(flat))
-            + "."
+            "A spread of exactly 0 is chance or a fault of the set-up, no certainty, and bears "
+            "no interval: " + ", ".join(dict.fromkeys(flat)) + "."
         )
     fewer = [
         f"{row.name} on {row.difference.groups}"
