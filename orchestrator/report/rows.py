@@ -596,18 +596,22 @@ def _again_json(difference: Difference | None) -> dict[str, float | None]:
 
 
 def flat(summary: Summary) -> list[Mapping[str, Any]]:
-    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line."""
+    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line.
+
+    Published systems come last, under their heading, with nothing that is measured.
+    """
     asked = summary.asked
+    title: dict[str, Any] = {
+        "study": asked.study,
+        "table": asked.table if asked.table is not None else "",
+        "corpus": asked.corpus,
+        "corpus_part": asked.corpus_part,
+        "profile": asked.profile,
+        "reading": asked.reading,
+    }
     records: list[Mapping[str, Any]] = []
     for row in summary.rows:
-        record: dict[str, Any] = {
-            "study": asked.study,
-            "table": asked.table if asked.table is not None else "",
-            "corpus": asked.corpus,
-            "corpus_part": asked.corpus_part,
-            "profile": asked.profile,
-            "reading": asked.reading,
-        }
+        record = dict(title)
         for key, value in _row_json(row).items():
             if isinstance(value, list):
                 record[key] = "; ".join(value)
@@ -616,4 +620,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
             else:
                 record[key] = value
         records.append({**record, "notes": " ".join(_loud(summary))})
+    for system in asked.published:
+        figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
+        records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})
     return records

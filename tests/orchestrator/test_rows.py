@@ -194,6 +194,13 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
     assert json.loads(json_text([published()]))["published"] == [
         {"name": "HNSD", "paper": {"wa": 0.705, "ua": 0.725, "params": None}}
     ]
+    *_, last = csv.DictReader(io.StringIO(csv_text([published()])))
+    said = {key: value for key, value in last.items() if value}
+    assert said == {
+        "study": "s", "table": "3", "corpus": "ravdess", "corpus_part": "all", "profile": "quick",
+        "reading": "as-written", "name": "HNSD", "blocks": PUBLISHED, "paper_wa": "0.705",
+        "paper_ua": "0.725",
+    }  # fmt: skip
 
 
 def test_published_systems_stand_above_the_blocks() -> None:
