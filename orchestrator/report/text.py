@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,6 +24,9 @@ from rich.text import Text
 from orchestrator.printable import clean
 from orchestrator.report.rows import Table, as_json, flat
 from orchestrator.summary import Summary
+
+FIRST = 12
+"""Columns that a row's name may be narrowed to before its cells stand below it."""
 
 _MARKUP = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
@@ -60,9 +64,13 @@ def print_columns(
 ) -> None:
     """Print aligned columns; the first may wrap, the others keep their width.
 
-    ``headings`` stand above the rows of those indices.
+    ``headings`` stand above the rows of those indices. On a console that is too narrow for a row
+    to stand in one line, its cells stand below its name: no number is ever cut.
     """
     numbers = numeric or [False] * len(heads)
+    if _narrowest(heads, cells) > console.width:
+        _print_below(console, heads, cells, headings or {})
+        return
     grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
         grid.add_column(
@@ -78,6 +86,29 @@ def print_columns(
             grid.add_row(Text(clean(headings[index]), style="bold"))
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)
+
+
+def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that the rows need."""
+    wide = [max(map(cell_len, (*textwrap.wrap(head, 10), ""))) for head in heads]
+    for row in cells:
+        wide = [max(pair) for pair in zip(wide, map(cell_len, row), strict=True)]
+    return min(wide[0], FIRST) + sum(wide[1:]) + 2 * (len(wide) - 1)
+
+
+def _print_below(
+    console: Console,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    headings: Mapping[int, str],
+) -> None:
+    """A row as its name and a line a cell; what is empty is left out."""
+    for index, row in enumerate(cells):
+        if index in headings:
+            console.print(Text(clean(headings[index]), style="bold"))
+        if row[0] or not any(row):
+            console.print(Text(clean(row[0])))
+        print_pairs(console, [pair for pair in zip(heads[1:], row[1:], strict=True) if pair[1]])
 
 
 @contextmanager

@@ -300,3 +300,17 @@ def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
     (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text([loud])))}
     for words in ("Synthesised demo speech", "gave identical predictions", "Missing: 2 trainings"):
         assert words in line
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40, 36])
+def test_no_number_is_cut_however_narrow_the_terminal(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), highlight=False, no_color=True)
+    shown = table(with_evidence())
+    print_table(console, shown)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    for row in shown.cells:
+        for cell in row[1:]:
+            assert any(f" {cell} " in f"{line} " for line in lines), (cell, lines)
+    assert all(any(line.startswith(row[0][:10]) for line in lines) for row in shown.cells)
