@@ -111,6 +111,24 @@ def report(
         _draw(studies, output, picture, row)
     else:
         _tell(studies, form or Form.RICH, output, details)
+    _say_what_ran_instead(studies, ledger)
+
+
+def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
+    """Of a table of dashes, where the store has another form of the study: on other speech, say."""
+    from orchestrator.report.rows import protocol_line
+    from orchestrator.report.text import say
+    from orchestrator.status import newest_snapshots
+
+    for study in studies:
+        if any(row.n for row in study.summary.rows):
+            continue
+        last = newest_snapshots(ledger).get(study.asked.study)
+        if last is not None and last.trials != study.asked.trials:
+            say(
+                f"`{last.study}` last ran here in another form ({protocol_line(last)}): "
+                f"`ablate report {last.study}` shows that."
+            )
 
 
 def _is_picture(output: Path) -> bool:

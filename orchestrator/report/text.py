@@ -210,7 +210,12 @@ def json_text(summaries: Sequence[Summary]) -> str:
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr, beside what a command prints and as wide; no path is broken."""
-    console_for(stderr=True).print(Text(clean(sentence)), overflow="ignore")
+    console = console_for(stderr=True)
+    lines = textwrap.wrap(
+        clean(sentence), console.width, break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
 
 
 def console_for(*, stderr: bool = False) -> Console:

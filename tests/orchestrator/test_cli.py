@@ -138,6 +138,20 @@ def test_a_table_that_nobody_has_run_is_a_table_of_dashes(
     assert not (tmp_path / "none").exists()
 
 
+def test_a_table_of_dashes_says_what_ran_instead(root: Path, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    text = (root / "studies" / "smoke.yaml").read_text()
+    other = text.replace("corpus: demo\n", "corpus: demo\nreading: as-likely-run\n")
+    (tmp_path / "studies" / "smoke.yaml").write_text(other)
+    done = ablate("report", "--table", "99", "--store", store, cwd=tmp_path)
+    assert "0/2" in done.stdout and "reading as-likely-run" in done.stdout
+    assert " ".join(done.stderr.split()) == (
+        "`smoke` last ran here in another form (corpus demo, profile quick, reading as-written): "
+        "`ablate report smoke` shows that."
+    )
+    assert ablate("report", "smoke", "--store", store, cwd=tmp_path).stderr == ""
+
+
 def test_bad_requests_get_a_sentence_and_their_exit_code(
     root: Path, store: Path, tmp_path: Path
 ) -> None:

@@ -195,8 +195,11 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
     *said, _ = table.stderr.splitlines()
     assert max(map(len, [*table.stdout.splitlines(), *said])) <= 80
     assert " \n" not in table.stdout + table.stderr
-    assert "synthesised speech (`demo`)" in " ".join(said)
-    assert "1 of 2 files are of the study's corpus: only networks that" in " ".join(said)
+    assert " ".join(said) == (
+        f"`{ROW}` was trained on synthesised speech (`demo`): what it says of people means "
+        "nothing. 1 of 2 files are of the study's corpus: only networks that never met the "
+        "speaker voted."
+    )
     assert table.stderr.splitlines()[-1].startswith(f"unusable: {folder / 'two.wav'}: ")
     told = json.loads(ablate(*words, "--format", "json", code=1).stdout)
     (file,), (bad,) = told["files"], told["unusable"]
