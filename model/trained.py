@@ -1,4 +1,4 @@
-"""A network as it was trained: stored weights back into the system that they are of."""
+"""A system as it was trained: stored weights back into what they are of."""
 
 from collections.abc import Mapping
 
@@ -13,26 +13,24 @@ from model.systems import SYSTEMS, build
 def trained(
     config: ModelConfig, weights: Mapping[str, Tensor], classes: int, nodes: int
 ) -> GraphNetwork:
-    """Build a network and give it what it learnt, its scaler included.
+    """Build a system and give it what it learnt, its scaler included.
 
     Args:
         config: which system.
-        weights: its ``state_dict``.
+        weights: its ``state_dict``; of a support vector machine, its tensors.
         classes: number of classes C.
         nodes: most nodes of a segment.
 
     Raises:
-        ModelError: the system is no network, or the weights are another's.
+        ModelError: the weights are another system's.
     """
-    system = SYSTEMS[config.model]
-    if not system.network:
-        raise ModelError(
-            f"`model` must be a network to be asked again, but is `{config.model}` instead: "
-            "choose a row of another model."
-        )
-    network = build(config, len(weights["mean_F"]), classes, nodes)
     try:
+        if not SYSTEMS[config.model].network:
+            from model.baselines.svm import Machine
+
+            return Machine(weights, classes).eval()
+        network = build(config, len(weights["mean_F"]), classes, nodes)
         network.load_state_dict(dict(weights))
-    except RuntimeError as error:
+    except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"The weights are not those of `{config.model}`: {error}") from None
     return network.eval()

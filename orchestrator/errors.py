@@ -5,7 +5,7 @@ Each kind has the exit code that the command line returns:
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -75,14 +75,16 @@ class StudyError(RequestError):
         return f"{head}\n  {shown}\n  {' ' * (column - start)}^"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A closing sentence: the nearest known word, or all of them.
+def nearest(word: str, known: Iterable[str], shown: Callable[[str], object] = str) -> str:
+    """A closing sentence: the nearest known word, or all of them, each as it is ``shown``.
 
     >>> nearest("hiden", ["hidden", "layers"])
     'Did you mean `hidden`?'
+    >>> nearest("smok.yaml", ["smoke.yaml"], lambda name: f"studies/{name}")
+    'Did you mean `studies/smoke.yaml`?'
     """
     words = sorted(known)
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
-        return f"Did you mean `{close[0]}`?"
-    return "Known: " + ", ".join(f"`{w}`" for w in words) + "."
+        return f"Did you mean `{shown(close[0])}`?"
+    return "Known: " + ", ".join(f"`{shown(w)}`" for w in words) + "."

@@ -11,11 +11,15 @@ from orchestrator import files
 from orchestrator.errors import LackError
 from orchestrator.events import Done, Epoch, Event, Failed, Planned, Started, Stopped, Waiting
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger, read_snapshot
+from orchestrator.retries import FINAL, WAITS_S
 from orchestrator.snapshot import Asked
 from orchestrator.status import holder_of, newest_snapshots, unknown
 
 PATIENCE = 2
 """Looks at which nobody trains until it is said: between two trials nobody does."""
+
+RETRIED_S = WAITS_S[-1] + 10.0
+"""A run that lives tries again what has just failed, after its wait and a worker's start."""
 
 
 def follow(
@@ -23,8 +27,11 @@ def follow(
     name: str | None,
     every: float,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
     """Events of a study until nothing is left to train; of the newest if no name is given.
+
+    A failure that it saw happen may be no end: the run that lives is given time to try again.
 
     Asked for in another form meanwhile, it is that form from then on.
 
@@ -33,6 +40,7 @@ def follow(
         name: the study's name.
         every: seconds between two looks.
         sleep: waits so long.
+        clock: seconds that only grow.
 
     Raises:
         RequestError: no study of that name has run here.
@@ -49,7 +57,7 @@ def follow(
     while True:
         newest = ledger.snapshot_files(name)[0]
         if newest.name != form:
-            form, study = newest.name, _Study(ledger, read_snapshot(newest))
+            form, study = newest.name, _Study(ledger, read_snapshot(newest), clock)
             yield from study.begin()
         yield from study.look()
         if study.over:
@@ -60,8 +68,10 @@ def follow(
 class _Study:
     """One form of a study, and what was seen of it."""
 
-    def __init__(self, ledger: Ledger, asked: Asked) -> None:
-        self._ledger, self._asked = ledger, asked
+    def __init__(self, ledger: Ledger, asked: Asked, clock: Callable[[], float]) -> None:
+        self._ledger, self._asked, self._clock = ledger, asked, clock
+        self._hoped_for = clock()
+        """Until when what has just failed may be tried again."""
         self._open = dict.fromkeys(trial.id for trial in asked.every_trial)
         """Ids that are not known to be done."""
         self._epochs: dict[str, int] = {}
@@ -95,8 +105,10 @@ class _Study:
     @property
     def over(self) -> bool:
         """Whether nothing is left to train, and a search proposes no more."""
-        grows = self._asked.search is not None and not self._asked.search.closed
-        return not grows and not self._open.keys() - self._failed and not self._epochs
+        if self._asked.search is not None and not self._asked.search.closed:
+            return False
+        nothing = not self._open.keys() - self._failed and not self._epochs
+        return nothing and (not self._failed or self._clock() >= self._hoped_for)
 
     def _names(self) -> dict[str, set[str]]:
         """Trial -> names of its files; of those that are not done and have a folder."""
@@ -140,5 +152,7 @@ class _Study:
         self._failed.add(id)
         path = self._ledger.failures(id)[-1]
         last = self._ledger.read_failure(path)
+        if self._looks and last.cause not in FINAL:
+            self._hoped_for = self._clock() + RETRIED_S
         first_line = (str(last.sentence).splitlines() or [""])[0]
         return Failed(id, last.cause, first_line, str(path))

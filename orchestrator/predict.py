@@ -128,7 +128,7 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
 
     Raises:
         LackError: no trial of it is finished, or its features cannot be made here.
-        RequestError: its system is no network, or its features are a configuration of one's own.
+        RequestError: its features are a configuration of one's own.
         DamageError: a record or a file is not what was written.
     """
     places = [trial for trial in asked.trials if trial.row == row]

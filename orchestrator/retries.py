@@ -22,6 +22,8 @@ ATTEMPTS = 3
 """How often one run starts a trial that ends without a record."""
 WAITS_S = (1.0, 10.0)
 """Before the second and the third attempt, where a fault of the machines may pass."""
+FINAL = ("data", "diverged")
+"""Causes that the same run does not try again."""
 
 
 class Retries:
@@ -36,7 +38,7 @@ class Retries:
         """Count an end; None when it was the trial's last in this run."""
         self._ends[id] += 1
         count = self._ends[id]
-        if cause in ("data", "diverged") or count >= ATTEMPTS:
+        if cause in FINAL or count >= ATTEMPTS:
             return None
         if cause == "code" and self._raised_twice(id):
             return None

@@ -51,15 +51,17 @@ def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) ->
         centre: the mean over speakers; with groups of one size, the mean of ``groups``.
 
     Returns:
-        Low, high, p; all None below two groups. A spread of exactly 0 gives an interval of no
-        width, and p = 1 for a centre of 0, else 0: a table must say so.
+        Low, high, p; all None below two groups, and where the spread is exactly 0: scores are
+        ratios of small counts, so two or three groups are often equal by chance. Taken for
+        certainty, that alone showed a difference in 6 of 100 comparisons of equal rows on two
+        pairs of speakers with 16 utterances each.
 
     Example:
         >>> low, high, p = corrected_t([0.03, 0.05, 0.04, 0.06, 0.02], 2 / 8, 0.04)
         >>> round(low, 3), round(high, 3), round(p, 3)
         (0.011, 0.069, 0.02)
-        >>> corrected_t([0.03], 2 / 8, 0.03)
-        (None, None, None)
+        >>> corrected_t([0.03], 2 / 8, 0.03), corrected_t([0.03, 0.03], 2 / 8, 0.03)
+        ((None, None, None), (None, None, None))
     """
     if len(groups) < 2:
         return None, None, None
@@ -68,7 +70,7 @@ def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) ->
     df = len(groups) - 1
     error = _deviation(groups) * math.sqrt(1 / len(groups) + test_to_train)
     if error == 0:
-        return centre, centre, 1.0 if centre == 0 else 0.0
+        return None, None, None
     half = float(stdtrit(df, 0.5 + CONFIDENCE / 2)) * error
     return centre - half, centre + half, 2 * float(stdtr(df, -abs(centre) / error))
 
@@ -95,7 +97,7 @@ def paired_t(differences: Sequence[float]) -> Ends:
         >>> paired_t([0.01, 0.02]), paired_t([0.01, 0.01, 0.01])
         ((None, None, None), (None, None, None))
     """
-    if len(differences) < FEWEST_SEEDS or _deviation(differences) == 0:
+    if len(differences) < FEWEST_SEEDS:
         return None, None, None
     return corrected_t(differences, 0.0, mean(differences))
 

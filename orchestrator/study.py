@@ -107,8 +107,9 @@ def read_study(path: Path) -> Study:
 
 
 def _no_such_study(path: Path) -> str:
-    known = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-    hint = f" {nearest(path.name, known)}" if known else ""
+    near = (path.parent / "studies", path.parent)
+    known = {p.name: p for folder in near for p in folder.glob("*.yaml")}
+    hint = f" {nearest(path.name, known, known.__getitem__)}" if known else ""
     return f"The study file `{path}` does not exist.{hint}"
 
 

@@ -78,7 +78,8 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    """Two-sided p of the corrected t, after Holm over the table's rows; None below two groups."""
+    """Two-sided p of the corrected t, after Holm over the table's rows; None where there is no
+    spread, as below two groups."""
     groups: int
     p_alone: float | None = None
     """The same p before Holm."""
@@ -102,6 +103,8 @@ class RowSummary:
     missing: int
     """Trainings the study asks for and the ledger lacks."""
     speakers: int
+    groups: int = 0
+    """Held-out groups with a finished training."""
     wa: Interval | None
     ua: Interval | None
     segment: Pair | None
@@ -161,12 +164,14 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
     for row in asked.rows:
         unit = units[row.name]
         difference = differences.get(row.name)
+        speakers = unit.speakers("chosen", "utterance", "ua")
         rows.append(
             RowSummary(
                 name=row.name,
                 n=unit.n,
                 missing=unit.missing,
-                speakers=len(unit.speakers("chosen", "utterance", "ua")),
+                speakers=len(speakers),
+                groups=len(by_group(asked, speakers)),
                 wa=unit.interval("wa"),
                 ua=unit.interval("ua"),
                 segment=unit.pair("chosen", "segment"),
@@ -405,7 +410,7 @@ def _claim(asked: Asked, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]
         if difference is None or difference.groups < len(asked.folds):
             return "cannot tell", f"trainings of it or of `{other}` are missing"
         if difference.p_alone is None:
-            return "cannot tell", "one held-out group has no spread"
+            return "cannot tell", "there is no spread over held-out groups"
         against[other] = difference
     adjusted = holm({name: d.p_alone for name, d in against.items() if d.p_alone is not None})
     shown = {name for name, p in adjusted.items() if p < 1 - CONFIDENCE}

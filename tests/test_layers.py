@@ -130,7 +130,7 @@ FLOORS = {
         "choice": 8,
         "baselines.svm": 9,
         "training": 10,
-        "trained": 8,
+        "trained": 10,
     },
     "features": {
         "errors": 0,

@@ -65,7 +65,7 @@ def predict(
     from orchestrator.ledger import Ledger
     from orchestrator.machine import cpu_count
     from orchestrator.report import predict as view
-    from orchestrator.report.text import console_for, progress
+    from orchestrator.report.text import console_for, progress, say
 
     ledger = Ledger.look(store, needed=True)
     (asked,) = by_name(study, ledger)
@@ -77,10 +77,10 @@ def predict(
     paths = trained.recordings(files) if files else ()
     ensemble = trained.assemble(ledger, asked, trained.choose_row(asked, row))
     for note in ensemble.notes:
-        print(clean(note), file=sys.stderr)
+        say(note)
     if to is not None:
         written = model_card.export(ledger, ensemble, to)
-        print(f"Wrote {len(written)} files to {to}; README.md says what they are.", file=sys.stderr)
+        say(f"Wrote {len(written)} files to {to}; README.md says what they are.")
     if not files:
         return
     found, unusable = list[trained.Prediction](), list[trained.Unusable]()
@@ -105,8 +105,8 @@ def predict(
         ("trained on", "are TRAINING SPEECH of every network: the answer proves nothing"),
     ):
         if number := sum(p.voice == voice for p in found):
-            print(f"{number} of {len(paths)} files {what}.", file=sys.stderr)
-    for bad in unusable:
+            say(f"{number} of {len(paths)} files {what}.")
+    for bad in unusable:  # a line each, however long: for whoever counts them
         print(clean(f"unusable: {bad.path}: {bad.reason}"), file=sys.stderr)
     if unusable:
         raise typer.Exit(1)

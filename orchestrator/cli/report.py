@@ -1,6 +1,5 @@
 """``ablate report``: the tables and their pictures, from the ledger alone."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, AnyStudyArgument, StoreOption, is_file
 from orchestrator.errors import LackError, RequestError
-from orchestrator.printable import clean, clean_lines
+from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
@@ -112,6 +111,24 @@ def report(
         _draw(studies, output, picture, row)
     else:
         _tell(studies, form or Form.RICH, output, details)
+    _say_what_ran_instead(studies, ledger)
+
+
+def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
+    """Of a table of dashes, where the store has another form of the study: on other speech, say."""
+    from orchestrator.report.rows import protocol_line
+    from orchestrator.report.text import say
+    from orchestrator.status import newest_snapshots
+
+    for study in studies:
+        if any(row.n for row in study.summary.rows):
+            continue
+        last = newest_snapshots(ledger).get(study.asked.study)
+        if last is not None and last.trials != study.asked.trials:
+            say(
+                f"`{last.study}` last ran here in another form ({protocol_line(last)}): "
+                f"`ablate report {last.study}` shows that."
+            )
 
 
 def _is_picture(output: Path) -> bool:
@@ -211,14 +228,14 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
     """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
     from features.errors import FeatureError
     from orchestrator.plan import make
+    from orchestrator.report.text import say
 
     try:
         return make(study, ledger, allow_config=True).asked  # read for its digest, never run
     except (FeatureError, LackError) as error:
         if study.name not in newest:
             raise
-        said = f"`{study.name}` is shown as it last ran: {error}"
-        print(clean_lines(said), file=sys.stderr)
+        say(f"`{study.name}` is shown as it last ran: {error}")
         return newest[study.name]
 
 

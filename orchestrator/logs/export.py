@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from orchestrator.errors import DamageError, LackError, RequestError, nearest
+from orchestrator.errors import AblateError, DamageError, LackError, RequestError, nearest
 from orchestrator.events import Differs, Done, Event, Planned
 from orchestrator.ledger import Ledger
 from orchestrator.logs.finished import Finished, Log, read
@@ -144,4 +144,5 @@ class Export:
     def _lose(self, log: Log, error: Exception) -> None:
         if log.look not in self._lost:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
-            self._lost[log.look] = f"{type(error).__name__}: {reason}"
+            kind = "" if isinstance(error, AblateError) else f"{type(error).__name__}: "
+            self._lost[log.look] = f"{kind}{reason}"

@@ -35,10 +35,10 @@ def _tables(studies: Sequence[Measured], details: bool) -> list[Table]:
 
 def _plain(studies: Sequence[Measured], details: bool) -> str:
     """As in a terminal of 80 columns without colours."""
-    console = Console(file=io.StringIO(), width=80, highlight=False, markup=False, emoji=False)
+    sink = io.StringIO()
+    console = Console(file=text.trimmed(sink), width=80, highlight=False, markup=False, emoji=False)
     print_all(console, studies, details)
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    return sink.getvalue()
 
 
 def _markdown(studies: Sequence[Measured], details: bool) -> str:

@@ -128,9 +128,15 @@ def _is_known(word: str) -> bool:
 
 def _escaped(run: str) -> str:
     parted = re.sub(r"([-`',])(?=\1)|([?!])(?=`)", "\\g<0>\0", run)  # else another sign
-    if max(map(cell_len, run.split(" "))) > UNBROKEN:
-        parted = re.sub(f"([^ ]{{{UNBROKEN // 4}}})(?=[^ ])", "\\g<1>\1", parted)
+    parted = " ".join(map(_breakable, parted.split(" ")))
     return "".join(_SPECIAL.get(char, char) for char in parted)
+
+
+def _breakable(word: str) -> str:
+    """A word; one that is wider than ``UNBROKEN`` with places where it may break."""
+    if cell_len(word) <= UNBROKEN:
+        return word
+    return re.sub(f"(.{{{UNBROKEN // 4}}})(?=.)", "\\g<1>\1", word)
 
 
 def _parts(table: Table) -> list[Table]:

@@ -11,6 +11,7 @@ from model.config import WMA_GIN
 from model.systems import SYSTEMS, System
 from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDifference, Summary
+from orchestrator.trial_record import command
 
 DASH = "–"
 PUBLISHED = "as published, not run here"
@@ -375,10 +376,7 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
             "Published figures were measured by their authors, each under a protocol of their own; "
             "nothing is inferred from them."
         )
-    notes += _system_notes(asked)
-    if asked.reading == "mixed":
-        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
-    return notes + warnings(summary)
+    return notes + _system_notes(asked) + warnings(summary)
 
 
 def _system_notes(asked: Asked) -> list[str]:
@@ -409,24 +407,37 @@ def size_notes(systems: Sequence[System]) -> list[str]:
 
 def warnings(summary: Summary) -> list[str]:
     """What every form of the table must say: of the speech, the spreads and the trainings."""
-    return [*summary.asked.notes, *_spreads(summary), *shortcomings(summary)]
+    asked = summary.asked
+    return [*asked.notes, *mixtures(asked), *_spreads(summary), *shortcomings(summary)]
+
+
+def mixtures(asked: Asked) -> list[str]:
+    """Which row has which profile and reading, where the title can only say ``mixed``."""
+    notes = []
+    if asked.profile == "mixed":
+        own = [f"{r.name}: {p}" for r in asked.rows if (p := r.settings.get("profile"))]
+        notes.append(f"Profiles: {'; '.join(own)}; of the other rows the study's own.")
+    if asked.reading == "mixed":
+        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
+    return notes
 
 
 def shortcomings(summary: Summary) -> list[str]:
     """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
-    notes = []
+    notes, study = [], summary.asked.study
     missing = sum(row.missing for row in summary.rows)
     if missing:
         notes.append(
-            f"Missing: {missing} trainings of `{summary.asked.study}` are not finished; "
-            "`ablate run` trains them."
+            f"Missing: {missing} trainings of `{study}` are not finished; "
+            f"`{command('', done=False, study=study)}` trains them."
         )
     stale = sum(row.stale for row in summary.rows)
     if stale:
         rows = ", ".join(row.name for row in summary.rows if row.stale)
         notes.append(
             f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
-            f"something else, are not counted ({rows}); `ablate run` trains them again."
+            f"something else, are not counted ({rows}); "
+            f"`{command('', done=False, study=study)}` trains them again."
         )
     if summary.absent:
         notes.append(
@@ -464,14 +475,16 @@ def _spreads(summary: Summary) -> list[str]:
     flat = [
         row.name
         for row in summary.rows
-        for spread in (row.ua, row.difference)
-        if spread is not None and spread.low is not None and spread.low == spread.high
+        for spread, groups in (
+            (row.ua, row.groups),
+            (row.difference, row.difference.groups if row.difference else 0),
+        )
+        if spread is not None and spread.low is None and groups > 1
     ]
     if flat:
         notes.append(
-            "A spread of exactly 0 is chance or a fault of the set-up, no certainty: "
-            + ", ".join(dict.fromkeys(flat))
-            + "."
+            "A spread of exactly 0 is chance or a fault of the set-up, no certainty, and bears "
+            "no interval: " + ", ".join(dict.fromkeys(flat)) + "."
         )
     fewer = [
         f"{row.name} on {row.difference.groups}"
@@ -510,8 +523,13 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
         ],
-        "notes": [n for n in (banner(asked), *warnings(summary)) if n],
+        "notes": _loud(summary),
     }
+
+
+def _loud(summary: Summary) -> list[str]:
+    """What also a form without footnotes says."""
+    return [note for note in (banner(summary.asked), *warnings(summary)) if note]
 
 
 def _row_json(row: RowSummary) -> dict[str, Any]:
@@ -578,18 +596,22 @@ def _again_json(difference: Difference | None) -> dict[str, float | None]:
 
 
 def flat(summary: Summary) -> list[Mapping[str, Any]]:
-    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line."""
+    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line.
+
+    Published systems come last, under their heading, with nothing that is measured.
+    """
     asked = summary.asked
+    title: dict[str, Any] = {
+        "study": asked.study,
+        "table": asked.table if asked.table is not None else "",
+        "corpus": asked.corpus,
+        "corpus_part": asked.corpus_part,
+        "profile": asked.profile,
+        "reading": asked.reading,
+    }
     records: list[Mapping[str, Any]] = []
     for row in summary.rows:
-        record: dict[str, Any] = {
-            "study": asked.study,
-            "table": asked.table if asked.table is not None else "",
-            "corpus": asked.corpus,
-            "corpus_part": asked.corpus_part,
-            "profile": asked.profile,
-            "reading": asked.reading,
-        }
+        record = dict(title)
         for key, value in _row_json(row).items():
             if isinstance(value, list):
                 record[key] = "; ".join(value)
@@ -597,5 +619,8 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
                 record |= {f"{key}_{inner}": item for inner, item in value.items()}
             else:
                 record[key] = value
-        records.append({**record, "notes": " ".join(asked.notes)})
+        records.append({**record, "notes": " ".join(_loud(summary))})
+    for system in asked.published:
+        figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
+        records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})
     return records

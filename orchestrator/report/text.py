@@ -7,8 +7,9 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,6 +23,9 @@ from rich.text import Text
 
 from orchestrator.printable import clean
 from orchestrator.report.rows import Table
+
+FIRST = 12
+"""Columns that a row's name may be narrowed to before its cells stand below it."""
 
 _MARKUP = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
@@ -59,9 +63,13 @@ def print_columns(
 ) -> None:
     """Print aligned columns; the first may wrap, the others keep their width.
 
-    ``headings`` stand above the rows of those indices.
+    ``headings`` stand above the rows of those indices. On a console that is too narrow for a row
+    to stand in one line, its cells stand below its name: no number is ever cut.
     """
     numbers = numeric or [False] * len(heads)
+    if _narrowest(heads, cells) > console.width:
+        _print_below(console, heads, cells, headings or {})
+        return
     grid = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
         grid.add_column(
@@ -77,6 +85,29 @@ def print_columns(
             grid.add_row(Text(clean(headings[index]), style="bold"))
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)
+
+
+def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that the rows need."""
+    wide = [max(map(cell_len, (*textwrap.wrap(head, 10), ""))) for head in heads]
+    for row in cells:
+        wide = [max(pair) for pair in zip(wide, map(cell_len, row), strict=True)]
+    return min(wide[0], FIRST) + sum(wide[1:]) + 2 * (len(wide) - 1)
+
+
+def _print_below(
+    console: Console,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    headings: Mapping[int, str],
+) -> None:
+    """A row as its name and a line a cell; what is empty is left out."""
+    for index, row in enumerate(cells):
+        if index in headings:
+            console.print(Text(clean(headings[index]), style="bold"))
+        if row[0] or not any(row):
+            console.print(Text(clean(row[0])))
+        print_pairs(console, [pair for pair in zip(heads[1:], row[1:], strict=True) if pair[1]])
 
 
 @contextmanager
@@ -175,9 +206,37 @@ def json_text(records: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
 
 
+def say(sentence: str) -> None:
+    """Print a sentence on stderr, beside what a command prints and as wide; no path is broken."""
+    console = console_for(stderr=True)
+    lines = textwrap.wrap(
+        clean(sentence), console.width, break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
 def console_for(*, stderr: bool = False) -> Console:
-    """A console that is at most 100 columns wide and 80 where there is no terminal."""
+    """A console as wide as the terminal; where there is none, 80 columns and lines ``trimmed``."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 80
+        console.file = trimmed(console.file)
     return console
+
+
+def trimmed(stream: IO[str]) -> IO[str]:
+    """The stream, but no line that is written ends in spaces: Rich fills columns up with them."""
+    return cast("IO[str]", _Trimmed(stream))
+
+
+class _Trimmed:
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

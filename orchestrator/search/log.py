@@ -5,6 +5,7 @@ which rows differ, its intermediate values the UA of each finished training. A r
 are not all finished is a trial that runs.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 
 FORM = "ablate.form"
 """Of an Optuna study: what was asked, and in which settings its rows differ."""
+WRITER = "ablate.writer"
+"""Of an Optuna study: who began it. A database gives the ids of what was deleted anew, so whoever
+wrote on after another began would write one row's scores into another's trial."""
 
 
 class OptunaLog:
     """A storage that ``optuna-dashboard`` opens: a journal file in a folder, or a database's URL.
 
     Optuna changes no finished trial. So a study is written anew when it is asked in another form,
-    or when it turns out that its rows differ in more.
+    or when it turns out that its rows differ in more. Of two runs that log to one storage at once
+    the one that began it last writes; it hears of the other's trainings as well.
 
     Raises:
         LackError: Optuna is not installed, or the storage cannot be used.
@@ -63,6 +68,7 @@ class OptunaLog:
         self._outcomes: dict[str, Outcome] = {}
         self._study: Study | None = None
         self._form = ""
+        self._writer = uuid.uuid4().hex
         self._running: dict[str, Trial] = {}
         self._new: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -91,6 +97,7 @@ class OptunaLog:
                 new = set(known)
         for row in (row.name for row in self._asked.rows if row.name in new):
             if self._study is not None:
+                self._refuse_another(self._study)
                 self._write(self._study, self._asked, row, known[row], differ)
         self._new.clear()
 
@@ -113,6 +120,15 @@ class OptunaLog:
         ended = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
         return found.user_attrs.get(FORM) == form and len(ended) == len(asked.rows)
 
+    def _refuse_another(self, study: "Study") -> None:
+        """Raises LackError when another run has begun the study anew."""
+        try:
+            writer = study.user_attrs.get(WRITER)
+        except KeyError:  # it is gone: another run is about to begin it
+            writer = None
+        if writer != self._writer:
+            raise LackError(f"another run logs `{study.study_name}` there now")
+
     def _begin(self, asked: Asked, form: str) -> None:
         """An empty study, in place of what was there under its name."""
         import optuna
@@ -126,6 +142,7 @@ class OptunaLog:
             direction="maximize",
             sampler=optuna.samplers.RandomSampler(seed=0),
         )
+        self._study.set_user_attr(WRITER, self._writer)
         for key in ("question", "corpus", "profile", "reading"):
             self._study.set_user_attr(key, getattr(asked, key))
         self._study.set_user_attr(FORM, form)

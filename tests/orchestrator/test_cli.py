@@ -37,6 +37,7 @@ def ablate(
     )  # fmt: skip
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
+    assert " \n" not in done.stdout + done.stderr
     return done
 
 
@@ -121,9 +122,8 @@ def test_an_unfinished_table_says_what_is_missing(store: Path) -> None:
     shutil.rmtree(trial)
     text = ablate("report", "smoke", "--store", store).stdout
     assert "1/2" in text
-    assert "Missing: 1 trainings of `smoke` are not finished; `ablate run` trains them." in (
-        " ".join(text.split())
-    )
+    fill = "`ablate run studies/smoke.yaml` trains them."
+    assert f"Missing: 1 trainings of `smoke` are not finished; {fill}" in (" ".join(text.split()))
 
 
 @pytest.mark.parametrize("words", [("--table", "4"), ("--figure", "2"), ("--table", "1")])
@@ -132,8 +132,24 @@ def test_a_table_that_nobody_has_run_is_a_table_of_dashes(
 ) -> None:
     text = ablate("report", *words, "--store", tmp_path / "none", cwd=root).stdout
     assert text.startswith(f"{words[0][2:].capitalize()} {words[1]}.")
-    assert "0/5" in text and "`ablate run` trains them." in " ".join(text.split())
+    said = " ".join(text.split())
+    commands = re.findall(r"`ablate run (\S+)` trains them\.", said)
+    assert "0/5" in text and commands and all((root / study).is_file() for study in commands)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_table_of_dashes_says_what_ran_instead(root: Path, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    text = (root / "studies" / "smoke.yaml").read_text()
+    other = text.replace("corpus: demo\n", "corpus: demo\nreading: as-likely-run\n")
+    (tmp_path / "studies" / "smoke.yaml").write_text(other)
+    done = ablate("report", "--table", "99", "--store", store, cwd=tmp_path)
+    assert "0/2" in done.stdout and "reading as-likely-run" in done.stdout
+    assert " ".join(done.stderr.split()) == (
+        "`smoke` last ran here in another form (corpus demo, profile quick, reading as-written): "
+        "`ablate report smoke` shows that."
+    )
+    assert ablate("report", "smoke", "--store", store, cwd=tmp_path).stderr == ""
 
 
 def test_bad_requests_get_a_sentence_and_their_exit_code(

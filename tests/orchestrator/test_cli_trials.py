@@ -35,6 +35,7 @@ def ablate(*words: str | Path, cwd: Path | None = None, code: int = 0) -> str:
     )  # fmt: skip
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
+    assert " \n" not in done.stdout + done.stderr
     return done.stdout + done.stderr
 
 

@@ -121,6 +121,13 @@ def test_a_word_of_another_script_is_kept_for_engines_that_know_it() -> None:
     assert "%   <1> 最後の_層" in text
 
 
+def test_only_a_word_that_no_line_holds_may_break() -> None:
+    note = "Missing: `ablate run studies/aggregator_weights.yaml` trains them."
+    text = latex([replace(table("GIN"), footnotes=(note,))])
+    assert "`ablate run studi\\allowbreak{}es/ag\\allowbreak{}" in text
+    assert text.count(r"\allowbreak") == 6
+
+
 def test_a_long_table_goes_on_with_its_headings_and_ends_with_its_footnotes() -> None:
     names = [f"row-{n}" for n in range(2 * MOST_ROWS + 5)]
     text = latex([replace(table(*names), headings={0: "first", 10: "second"})])

@@ -18,6 +18,7 @@ from orchestrator.cluster import InlineCluster
 from orchestrator.errors import LackError, RequestError
 from orchestrator.ledger import Ledger, Outcome, read_history
 from orchestrator.logs.export import Export, open_log
+from orchestrator.logs.finished import read
 from orchestrator.run import run
 from orchestrator.statistics import mean
 from orchestrator.status import newest_snapshots
@@ -202,21 +203,56 @@ def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path
 
     rest = frozenset(outcomes(ledger))
     export.hear(Planned(asked.trials, rest, 1, "smoke"))
-    while len(load_or_none(store)) < 2:
+    wanted, end = {"No FA": "RUNNING", "FA in layer 2": "COMPLETE"}, time.monotonic() + 60
+    while (states := states_or_none(store)) != wanted:  # the writer has a thread of its own
+        assert time.monotonic() < end, states
         time.sleep(0.05)
-    states = {t.user_attrs["row"]: t.state.name for t in load(store).trials}
-    assert states == {"No FA": "RUNNING", "FA in layer 2": "COMPLETE"}
     shutil.move(kept, ledger.trial_folder(last) / "outcome.json")
     export.hear(Done(last, 1.0))
     assert export.close() == ()
     assert {t.state.name for t in load(store).trials} == {"COMPLETE"}
 
 
-def load_or_none(store: Path) -> list[Any]:
+def test_of_two_runs_that_log_to_one_database_the_later_writes_and_no_score_goes_astray(
+    store: Path,
+) -> None:
+    import optuna
+
+    ledger = Ledger.open(str(store))
+    asked = newest_snapshots(ledger)["smoke"]
+    trials = {}
+    for place in asked.trials:
+        trial = read(ledger, asked, place)
+        assert trial is not None
+        trials[place.row, place.fold] = trial
+    first, second = (row.name for row in asked.rows)
+    url = f"sqlite:///{store}/both.db"
+    ours, theirs = (open_log(f"optuna:{url}", ledger, "smoke") for _ in range(2))
+    ours.write(trials[second, 0])
+    ours.flush()
+    for row in (first, second):
+        theirs.write(trials[row, 0])
+    theirs.flush()  # it begins anew, and the database gives our trial's id to another row
+    ours.write(trials[second, 1])
+    with pytest.raises(LackError, match="another run logs `smoke` there now"):
+        ours.flush()
+    for row in (first, second):
+        theirs.write(trials[row, 1])
+    theirs.flush()
+    found = {
+        t.user_attrs["row"]: t for t in optuna.load_study(study_name="smoke", storage=url).trials
+    }
+    for row in summarise(asked, outcomes(ledger)).rows:
+        assert row.ua is not None and found[row.name].value == row.ua.mean
+        uas = {mean(list(by_speaker(trials[row.name, n].outcome).values())) for n in range(2)}
+        assert set(found[row.name].intermediate_values.values()) == uas
+
+
+def states_or_none(store: Path) -> dict[str, str]:
     try:
-        return [t for t in load(store).trials if "trainings finished" in t.user_attrs]
+        return {t.user_attrs["row"]: t.state.name for t in load(store).trials}
     except (KeyError, FileNotFoundError):
-        return []
+        return {}
 
 
 def test_optuna_dashboard_opens_the_study(logged: Path, tmp_path: Path) -> None:

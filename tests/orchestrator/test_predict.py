@@ -15,13 +15,22 @@ import pytest
 import soundfile
 
 from features.unlabelled import AUDIO, recordings
+from orchestrator.cluster import InlineCluster
 from orchestrator.errors import LackError, RequestError
 from orchestrator.ledger import Ledger, read_predictions
 from orchestrator.predict import Ensemble, Prediction, Unusable, assemble, choose_row, predict
+from orchestrator.run import run
 from orchestrator.status import status
+from orchestrator.study import parse_study
 
 ABLATE = Path(sys.executable).with_name("ablate")
 ROW = "FA in layer 2"
+MACHINES = """\
+study: machines
+corpus: demo
+protocol: {folds: 2, seeds: 1}
+rows: [{name: SVM, set: {model: svm, features: egemaps}}]
+"""
 
 
 @pytest.fixture
@@ -139,6 +148,24 @@ def test_every_kind_of_audio_that_is_looked_for_is_understood(
     assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
 
 
+def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[str, Path]) -> None:
+    study = parse_study(MACHINES, "machines.yaml")
+    ledger = Ledger.open(str(store))
+    run(study, ledger, InlineCluster(), lambda event: None)
+    ensemble = assemble(ledger, status(ledger, "machines")[0].asked, "SVM")
+    stored: dict[str, list[float]] = {}
+    for id in {voter.trial for voter in ensemble.voters}:
+        outcome = ledger.outcome(id)
+        assert outcome is not None
+        kept = read_predictions(ledger.read_file(outcome, "predictions.parquet"))
+        stored |= {u: p for (u, _, choice), p in kept.items() if choice == "chosen"}
+    paths = {path: u for u, path in sorted(spoken.items())[::5]}
+    for answer in predict(ensemble, list(paths), threads=2):
+        assert isinstance(answer, Prediction)
+        assert (answer.voice, answer.voters) == ("held out", 1)
+        assert answer.probabilities == pytest.approx(stored[paths[answer.path]], abs=1e-6)
+
+
 def test_a_row_must_be_named_where_there_are_several(ledger: Ledger) -> None:
     (asked,) = (s.asked for s in status(ledger, "smoke"))
     with pytest.raises(RequestError, match="must name one row of `smoke`: `No FA`, `FA in layer 2"):
@@ -165,8 +192,14 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
              "--store", trained_store]  # fmt: skip
     table = ablate(*words, code=1)
     assert "held out" in table.stdout
-    assert max(map(len, table.stdout.splitlines())) <= 80
-    assert "synthesised speech (`demo`)" in table.stderr
+    *said, _ = table.stderr.splitlines()
+    assert max(map(len, [*table.stdout.splitlines(), *said])) <= 80
+    assert " \n" not in table.stdout + table.stderr
+    assert " ".join(said) == (
+        f"`{ROW}` was trained on synthesised speech (`demo`): what it says of people means "
+        "nothing. 1 of 2 files are of the study's corpus: only networks that never met the "
+        "speaker voted."
+    )
     assert table.stderr.splitlines()[-1].startswith(f"unusable: {folder / 'two.wav'}: ")
     told = json.loads(ablate(*words, "--format", "json", code=1).stdout)
     (file,), (bad,) = told["files"], told["unusable"]

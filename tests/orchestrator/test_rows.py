@@ -181,9 +181,12 @@ def test_rows_on_fewer_groups_and_spreads_of_nothing_are_told() -> None:
     found = with_evidence()
     fewer = replace(found, asked=replace(found.asked, folds=five))
     assert any("GCN on 4" in note for note in table(fewer).footnotes)
-    still = replace(fewer.rows[1], ua=Interval(mean=0.5, low=0.5, high=0.5))
+    still = replace(fewer.rows[1], ua=Interval(mean=0.5, low=None, high=None), groups=2)
     flat = replace(fewer, rows=(still,))
     assert any("exactly 0" in note and "GAT" not in note for note in table(flat).footnotes)
+    assert "50.0 ± –" in printed(flat) and "± 0.0" not in printed(flat)
+    one = replace(flat, rows=(replace(still, groups=1),))
+    assert not any("exactly 0" in note for note in table(one).footnotes)
     two = replace(found, asked=replace(found.asked, folds=five[:2]))
     assert any("12.7 standard errors" in note for note in table(two).footnotes)
     stale = replace(found, rows=(replace(found.rows[0], stale=2),))
@@ -204,6 +207,13 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
     assert json.loads(json_text([as_json(published())]))["published"] == [
         {"name": "HNSD", "paper": {"wa": 0.705, "ua": 0.725, "params": None}}
     ]
+    *_, last = csv.DictReader(io.StringIO(csv_text(flat(published()))))
+    said = {key: value for key, value in last.items() if value}
+    assert said == {
+        "study": "s", "table": "3", "corpus": "ravdess", "corpus_part": "all", "profile": "quick",
+        "reading": "as-written", "name": "HNSD", "blocks": PUBLISHED, "paper_wa": "0.705",
+        "paper_ua": "0.725",
+    }  # fmt: skip
 
 
 def test_published_systems_stand_above_the_blocks() -> None:
@@ -273,3 +283,52 @@ def test_a_question_of_one_s_own_goes_by_its_name_and_not_twice() -> None:
     assert table(replace(found, asked=own)).head == "s. ?"
     assert table(replace(found, asked=replace(own, question=""))).head == "s"
     assert table(found).head == "Table 3. ?"
+
+
+def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form() -> None:
+    found = summary(blocks=False)
+    first, second, *others = found.asked.rows
+    rows = (
+        replace(first, settings={"profile": "paper"}),
+        replace(second, reading="size-matched"),
+        *others,
+    )
+    mixed = replace(found, asked=replace(found.asked, rows=rows, profile="mixed", reading="mixed"))
+    profiles = "Profiles: GCN: paper; of the other rows the study's own."
+    readings = "Readings: GCN: as-written; Amir et al.: size-matched; "
+    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(mixed))))}
+    forms = (
+        printed(mixed),
+        markdown(table(mixed)),
+        line,
+        json.loads(json_text([as_json(mixed)]))["notes"],
+    )
+    for form in forms:
+        said = " ".join(" ".join(form).split() if isinstance(form, list) else form.split())
+        assert profiles in said and readings in said
+    assert not any(note.startswith(("Profiles", "Readings")) for note in table(found).footnotes)
+
+
+def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
+    found = summary(blocks=False)
+    loud = replace(
+        found, asked=replace(found.asked, corpus="demo"), identical_seeds=("GCN",),
+        rows=(replace(found.rows[0], missing=2), *found.rows[1:]),
+    )  # fmt: skip
+    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(loud))))}
+    for words in ("Synthesised demo speech", "gave identical predictions", "Missing: 2 trainings"):
+        assert words in line
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40, 36])
+def test_no_number_is_cut_however_narrow_the_terminal(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), highlight=False, no_color=True)
+    shown = table(with_evidence())
+    print_table(console, shown)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    for row in shown.cells:
+        for cell in row[1:]:
+            assert any(f" {cell} " in f"{line} " for line in lines), (cell, lines)
+    assert all(any(line.startswith(row[0][:10]) for line in lines) for row in shown.cells)

@@ -101,7 +101,20 @@ def test_the_bootstrap_leaves_out_a_class_that_no_drawn_speaker_spoke() -> None:
 def test_a_spread_of_rounding_is_a_spread_of_zero() -> None:
     equal = [0.55 - 0.5, 0.65 - 0.6, 0.05]
     assert effect_size(equal) is None and detectable(equal, RATIO, 1) is None
-    assert corrected_t(equal, RATIO, 0.05) == (0.05, 0.05, 0.0)
+    assert corrected_t(equal, RATIO, 0.05) == (None, None, None)
+
+
+def test_groups_that_are_equal_by_chance_show_no_difference() -> None:
+    """Rows of one skill on two pairs of speakers, 16 utterances each: counts often agree."""
+    draw = np.random.default_rng(0)
+    shown = equal = 0
+    for _ in range(2000):
+        right_RGS = draw.binomial(16, 0.6, size=(2, 2, 2)) / 16
+        groups = (right_RGS[0] - right_RGS[1]).mean(axis=1).tolist()
+        p = corrected_t(groups, 2 / 2, sum(groups) / 2)[2]
+        shown += p is not None and p < 0.05
+        equal += groups[0] == groups[1]
+    assert equal > 100 and shown < 20
 
 
 def test_holm_is_step_down_and_monotone() -> None:

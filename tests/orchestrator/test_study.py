@@ -162,11 +162,14 @@ def test_an_error_shows_the_line_and_a_caret() -> None:
     assert str(caught.value).splitlines()[1:] == ["  corpus: Dmo", "          ^"]
 
 
-def test_a_missing_file_names_its_neighbour(root: Path) -> None:
-    wrong = root / "studies" / "fa_postion.yaml"
-    sentence = f"The study file `{wrong}` does not exist. Did you mean `fa_position.yaml`?"
+@pytest.mark.parametrize("wrong", ["studies/fa_postion.yaml", "fa_position", "fa_position.yaml"])
+def test_a_missing_file_names_its_neighbour_and_the_neighbours_folder(
+    root: Path, wrong: str
+) -> None:
+    right = root / "studies" / "fa_position.yaml"
+    sentence = f"The study file `{root / wrong}` does not exist. Did you mean `{right}`?"
     with pytest.raises(RequestError) as caught:
-        read_study(wrong)
+        read_study(root / wrong)
     assert str(caught.value) == sentence
 
 

@@ -189,6 +189,33 @@ def test_what_failed_before_is_told_and_a_study_of_failures_is_over(store: Path)
     assert [type(event) for event in heard] == [Planned, Failed, Failed]
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_the_last_trial_that_fails_is_waited_for_as_a_run_tries_it_again(
+    store: Path, again: bool
+) -> None:
+    ledger = Ledger.open(str(store))
+    record = ledger.trial_folder(id := ids_of(ledger)[3]) / "outcome.json"
+    blob = record.read_bytes()
+    record.unlink()
+    held = [acquire(ledger.claim_file(id))]
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        if now == 2.0:
+            fail(ledger, id)
+            claim = held.pop()
+            assert claim is not None
+            claim.release()
+        if now == 14.0 and again:  # the wait before a third attempt is 10 s
+            record.write_bytes(blob)
+
+    kinds = [type(e).__name__ for e in follow(ledger, "smoke", 2.0, sleep, lambda: now)]
+    assert kinds == ["Planned", "Started", "Failed", *(["Done"] if again else [])]
+    assert now == (14.0 if again else 22.0)
+
+
 def test_a_claim_that_goes_is_no_failure(store: Path) -> None:
     ledger, ids = unfinished(store)
     board = Board(ledger)

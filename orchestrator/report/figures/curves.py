@@ -13,7 +13,7 @@ from orchestrator.behind import Epoch, RowBehind
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
-from orchestrator.report.rows import label
+from orchestrator.report.rows import label, mixtures
 from orchestrator.snapshot import Asked
 
 TRAIN = "#c05236"
@@ -36,6 +36,7 @@ def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
         "the system weighs it.",
         *_unread(rows),
         *asked.notes,
+        *mixtures(asked),
     ]
     if not shown:
         figure = framed(asked, title, caption, 1.2)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
-from orchestrator.report.rows import banner, protocol_line, shortcomings, warnings
+from orchestrator.report.rows import banner, mixtures, protocol_line, shortcomings, warnings
 from orchestrator.snapshot import Asked
 from orchestrator.summary import Summary
+from orchestrator.trial_record import command
 
 WIDTH = 7.2
 """Inches: two columns of a journal."""
@@ -60,7 +61,7 @@ def framed(
 
 def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
     """What no picture of these numbers may leave out; what is missing first."""
-    plain = [*shortcomings(summary), *summary.asked.notes]
+    plain = [*shortcomings(summary), *summary.asked.notes, *mixtures(summary.asked)]
     found = warnings(summary) if differences else plain
     return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
 
@@ -69,8 +70,8 @@ def nothing_yet(figure: Figure, asked: Asked, *, damaged: bool = False) -> None:
     """In place of a picture: that there is nothing to draw, and what would change that."""
     panel = figure.add_subplot()
     panel.set_axis_off()
-    command = clean(f"`ablate run studies/{asked.study}.yaml` trains them.")
-    said = f"No trial is finished yet.\n{command}"
+    fill = clean(f"`{command('', done=False, study=asked.study)}` trains them.")
+    said = f"No trial is finished yet.\n{fill}"
     if damaged:
         said = "What would be drawn is damaged; the scores, which stand in the records, are whole."
     panel.text(0.5, 0.5, said, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)

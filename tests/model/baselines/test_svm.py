@@ -10,7 +10,9 @@ from model.baselines.svm import GRID, fit
 from model.choice import Fit
 from model.config import ModelConfig, TrainConfig
 from model.errors import ModelError
+from model.scoring import log_probabilities
 from model.state import State, state_from, state_numbers, state_tensors
+from model.trained import trained
 from model.training import train
 
 
@@ -73,29 +75,19 @@ def test_its_probabilities_are_those_of_the_library_s_own_machine() -> None:
     assert torch.equal(result.tests_a.at_last_SC, wanted)
 
 
-def test_its_weights_are_plain_tensors_that_decide_as_it_does() -> None:
-    """One against one, from the tensors alone: kernel, dual coefficients, votes."""
-    learnt, asked = rows(40), rows(24, seed=1)
-    w = fitted(learnt)[0].tests_a.weights
-    assert all(isinstance(tensor, Tensor) for tensor in w.values())
-    x_SF = ((asked.x_SF - w["mean_F"]) / w["std_F"]).double()
-    kernel_SV = torch.exp(-w["gamma"] * torch.cdist(x_SF, w["support_VF"]).square())
-    ends = w["support_C"].cumsum(0).tolist()
-    parts = [slice(end - int(n), end) for end, n in zip(ends, w["support_C"], strict=True)]
-    votes = torch.zeros(len(asked), 4)
-    pair = 0
-    for i in range(4):
-        for j in range(i + 1, 4):
-            value_S = kernel_SV[:, parts[i]] @ w["dual_KV"][j - 1, parts[i]]
-            value_S = value_S + kernel_SV[:, parts[j]] @ w["dual_KV"][i, parts[j]]
-            value_S = value_S + w["intercept"][pair]
-            votes[:, i] += value_S > 0
-            votes[:, j] += value_S <= 0
-            pair += 1
-    clear_S = (votes == votes.amax(1, keepdim=True)).sum(1) == 1
-    predicted_S = fitted(learnt)[0].tests_a.at_chosen_SC.argmax(1)
-    assert clear_S.sum() > 12
-    assert torch.equal(votes.argmax(1)[clear_S], predicted_S[clear_S])
+@pytest.mark.parametrize("spoken", [2, 3, 4])
+@pytest.mark.parametrize("noise", [1.5, 6.0])
+def test_its_tensors_alone_decide_as_the_library_does(spoken: int, noise: float) -> None:
+    """Noise makes margins small and votes equal; of two classes the library has another sign."""
+    result, states = fitted(rows(40, classes=spoken, noise=noise))
+    asked = rows(24, seed=1)
+    weights = result.tests_a.weights
+    machine = trained(ModelConfig(model="svm"), weights, classes=4, nodes=1)
+    own_SC = log_probabilities(machine, asked)
+    assert torch.allclose(own_SC, result.tests_a.at_chosen_SC, rtol=0, atol=1e-9)
+    assert not torch.allclose(own_SC, states[0].last_a_SC, rtol=0, atol=1e-3)
+    kept = machine.state_dict()
+    assert weights.keys() == kept.keys() and all(torch.equal(weights[k], kept[k]) for k in kept)
 
 
 def test_the_same_rows_give_the_same_bits_resumed_or_not() -> None:
