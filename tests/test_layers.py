@@ -50,6 +50,7 @@ FLOORS = {
         "search": 0,
         "search.pruning": 1,
         "search.proposals": 3,
+        "search.importance": 4,
         "search.log": 10,
         "sweep": 9,
         "trial_record": 10,
