@@ -45,5 +45,5 @@ def measure(ledger: Ledger, asked: Asked) -> Measured:
     ids = [trial.id for trial in asked.trials]
     outcomes = ledger.outcomes(ids)
     summary = summarise(asked, outcomes, ledger.alarms(ids))
-    search = find(ledger, asked, uas(asked, outcomes)) if asked.search else None
+    search = find(asked, uas(asked, outcomes)) if asked.search else None
     return Measured(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

@@ -85,6 +85,8 @@ class AskedTried:
     """Ids, by inner fold."""
     state: str
     """``trained``, ``pruned`` after some of its folds, ``failed``, or still ``training``."""
+    score: float | None
+    """Mean UA over units of its folds, 0 to 1; of a pruned one what it was expected to reach."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -55,6 +55,7 @@ FLOORS = {
         "search.course": 9,
         "search.growth": 10,
         "search.finding": 9,
+        "search.importance": 4,
         "search.log": 10,
         "sweep": 9,
         "trial_record": 10,

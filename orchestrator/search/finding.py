@@ -1,21 +1,14 @@
-"""What a search found, by its snapshot and the records of its trials."""
+"""What a search found, by its snapshot and the test scores that are open. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.ledger import Ledger
-from orchestrator.search.scores import Scores
+from orchestrator.errors import StudyError
+from orchestrator.search.importance import FEWEST, Importance, importances
+from orchestrator.search.proposals import Told
 from orchestrator.snapshot import CHOSEN, Asked, AskedSearch, AskedTried
 from orchestrator.statistics import mean
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Configuration:
-    """One that was tried."""
-
-    asked: AskedTried
-    score: float | None
-    """What the search went by: mean UA, 0 to 1; None of one that was not trained on all folds."""
+from orchestrator.study import parse_study
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +18,7 @@ class Winner:
     group: int
     speakers: tuple[str, ...]
     """On whom it is judged; in a flat search, on whom it was chosen."""
-    configuration: Configuration
+    configuration: AskedTried
     test: float | None
     """Mean UA over the speakers and seeds; None while it is sealed, and in a flat search."""
 
@@ -35,72 +28,71 @@ class Finding:
     """A search, as far as it has come."""
 
     search: AskedSearch
-    configurations: tuple[Configuration, ...]
     winners: tuple[Winner, ...]
     """By group; empty until the budget is used."""
+    mattered: tuple[Importance, ...]
+    """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
 
     def count(self, group: int, state: str | None = None) -> int:
         """How many configurations of a group are in a state; without one, all."""
-        own = (c.asked for c in self.configurations if c.asked.group == group)
+        own = (one for one in self.search.tried if one.group == group)
         return sum(state is None or one.state == state for one in own)
 
-    def best(self, count: int) -> tuple[Configuration, ...]:
-        """Those that scored best, the best first."""
-        scored = [c for c in self.configurations if c.score is not None]
-        return tuple(sorted(scored, key=lambda c: (-(c.score or 0.0), c.asked.number))[:count])
+    def best(self, count: int) -> tuple[AskedTried, ...]:
+        """Those that scored best on all of their folds, the best first."""
+        trained = [one for one in self.search.tried if one.state == "trained"]
+        return tuple(sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))[:count])
 
 
-def find(
-    ledger: Ledger, asked: Asked, uas: Mapping[str, Mapping[str, Mapping[int, float]]]
-) -> Finding | None:
+def find(asked: Asked, uas: Mapping[str, Mapping[str, Mapping[int, float]]]) -> Finding | None:
     """What a study's search found; None where it has none.
 
     Args:
-        ledger: the store.
         asked: the study.
         uas: row -> speaker -> seed -> test UA, as ``summary.uas`` counts them.
-
-    Raises:
-        DamageError: a record is not what was written.
     """
-    search = asked.search
-    if search is None:
+    if asked.search is None:
         return None
-    scores = Scores(ledger, "flat" if search.selection == "flat" else "nested")
-    scores.look({id for one in search.tried for id in one.trials})
-    found = tuple(Configuration(asked=one, score=_score(scores, one)) for one in search.tried)
+    winners = enumerate(asked.search.winners)
+    own = uas.get(CHOSEN, {})
     return Finding(
-        search=search,
-        configurations=found,
+        search=asked.search,
         winners=tuple(
-            _winner(asked, group, number, found, uas.get(CHOSEN, {}))
-            for group, number in enumerate(search.winners)
+            _winner(asked, asked.search, group, number, own) for group, number in winners
         ),
+        mattered=_mattered(asked, asked.search),
     )
 
 
-def _score(scores: Scores, one: AskedTried) -> float | None:
-    if one.state != "trained":
-        return None
-    return mean([score for id in one.trials for score in scores.units(id) or ()])
+def _mattered(asked: Asked, search: AskedSearch) -> tuple[Importance, ...]:
+    """Of the space in the study's own text; nothing where this program cannot read that."""
+    scored = [one for one in search.tried if one.score is not None]
+    if len(scored) < FEWEST:
+        return ()
+    try:
+        space = parse_study(asked.text, f"{asked.study}.yaml").search
+    except StudyError:
+        return ()
+    groups: dict[int, list[Told]] = {}
+    for one in scored:
+        told = Told(point=one.point, score=one.score, pruned=one.state == "pruned")
+        groups.setdefault(one.group, []).append(told)
+    return importances(space, list(groups.values())) if space is not None else ()
 
 
 def _winner(
     asked: Asked,
+    search: AskedSearch,
     group: int,
     number: int,
-    configurations: tuple[Configuration, ...],
     uas: Mapping[str, Mapping[int, float]],
 ) -> Winner:
-    own = [c for c in configurations if c.asked.group == group]
-    folds = asked.folds
-    if asked.search is not None and asked.search.selection == "nested":
-        folds = (asked.folds[group],)
+    folds = (asked.folds[group],) if search.selection == "nested" else asked.folds
     speakers = tuple(speaker for fold in folds for speaker in (*fold.a, *fold.b))
     known = [mean(list(uas[speaker].values())) for speaker in speakers if speaker in uas]
     return Winner(
         group=group,
         speakers=speakers,
-        configuration=next(c for c in own if c.asked.number == number),
+        configuration=next(t for t in search.tried if (t.group, t.number) == (group, number)),
         test=mean(known) if known else None,
     )

@@ -131,6 +131,7 @@ def grow(
                     told=search.told(one.point),
                     trials=tuple(item.id for item in one.placed),
                     state=one.state,
+                    score=one.score,
                 )
                 for one in course.tried
             ),

@@ -54,7 +54,7 @@ def propose(search: Search, group: int, told: Sequence[Told], most: int) -> tupl
     """
     begun = len(told) % GENERATION
     known = told[: len(told) - begun]
-    with _quiet():
+    with quiet():
         study = _study(search, group, known)
         asked = [_ask(study, search) for _ in range(GENERATION)]
     return tuple(asked[begun : begun + most])
@@ -186,7 +186,7 @@ def _sampler(search: Search, seed: int) -> "BaseSampler":
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Optuna calls options of its samplers experimental, and logs every study."""
     try:
         import optuna

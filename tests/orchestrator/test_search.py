@@ -197,7 +197,7 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
     assert found is not None
     (winner,) = found.winners
     assert winner.test is None and winner.configuration == found.best(1)[0]
-    (id, *_) = winner.configuration.asked.trials
+    (id, *_) = winner.configuration.trials
     outcome = Ledger.look(str(store)).outcome(id)
     assert outcome is not None
     assert winner.configuration.score != pytest.approx(
@@ -326,6 +326,22 @@ def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) 
     assert found is not None and [found.count(g, "pruned") for g in range(3)] != [0, 0, 0]
 
 
+def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path) -> None:
+    go(study(), store)
+    asked, search = kept(store)
+    ledger = Ledger.look(str(store))
+    for one in search.tried:
+        outcomes = [ledger.outcome(id) for id in one.trials]
+        units = [score for o in outcomes if o is not None for _, score in inner(o)]
+        assert one.score == pytest.approx(sum(units) / len(units), abs=1e-12)
+    found = measure(ledger, asked).search
+    assert found is not None and [one.key for one in found.mattered] == ["lr", "layers"]
+    rate, layers = (one.fanova or 0.0 for one in found.mattered)
+    assert rate > layers  # as the objective has it
+    said = cli("report", "tiny_search", "--details", "--store", store).output
+    assert "Which axes mattered in the search" in said
+
+
 def test_what_was_proposed_is_not_asked_for_again(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,10 +434,10 @@ def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(
     assert result.failed == () and search.closed
     found = measure(Ledger.look(str(store)), asked).search
     assert found is not None
-    without = [c for c in found.configurations if c.score is None]
-    assert without and all(float(c.asked.point["lr"]) > 5e-3 for c in without)
+    without = [one for one in search.tried if one.score is None]
+    assert without and all(float(one.point["lr"]) > 5e-3 for one in without)
     said = cli("report", "tiny_search", "--store", store).output
-    assert "failed" in said.split() and all(c.asked.state == "failed" for c in without)
+    assert "failed" in said.split() and all(one.state == "failed" for one in without)
     assert make(study(), Ledger.look(str(store))).to_train == ()
 
 
