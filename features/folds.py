@@ -7,7 +7,7 @@ score of a (the paper's 8:1:1 with every speaker tested once). Light: the standa
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from features.corpus import Selection, Utterance
@@ -66,6 +66,26 @@ def deal(selection: Selection, folds: int | Literal["published"]) -> tuple[Fold,
         )
     groups = _sessions(speakers, folds) or _dealt(speakers, folds)
     return tuple(_fold(index, group, speakers) for index, group in enumerate(groups))
+
+
+def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
+    """Deal the speakers that a fold trains on into folds of their own, as `deal` does.
+
+    None of them knows the fold's held-out speakers, neither to train on nor to score: what is
+    chosen by them was not chosen on those (nested cross-validation).
+
+    Raises:
+        CorpusError: the fold trains on fewer than two speakers an inner fold, or than four.
+    """
+    most = len(fold.train) // 2
+    if folds > most or most < 2:
+        raise CorpusError(
+            f"`search.inner_folds` must be at most {most} and at least 2, since fold "
+            f"{fold.index + 1} trains on {len(fold.train)} speakers and an inner fold holds out "
+            f"two, but is {folds} instead."
+        )
+    items = tuple(item for item in selection.items if item[0].speaker in set(fold.train))
+    return deal(replace(selection, items=items), folds)
 
 
 def _published(selection: Selection) -> Fold:

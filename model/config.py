@@ -65,6 +65,9 @@ class ModelConfig:
     residual: bool = True
     """Whether layer l > 1 adds its input to its output (section 2.1)."""
 
+    dropout: float = 0.0
+    """Share of each layer's new values that are set to 0 in training (the paper names none)."""
+
     layer_norm: bool = False
     """R*: LayerNorm before the ReLU of every WMA-GIN layer."""
 

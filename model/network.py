@@ -90,6 +90,7 @@ class WmaGin(GraphNetwork):
         attention: whether head e reads the last layer through the attention.
         bigru: whether a Bi-GRU reads the frames first; else a `NodeMap`.
         residual: whether layers after the first add their input.
+        dropout: share of what each layer adds that is set to 0 in training.
         layer_norm: LayerNorm before the ReLU of each layer.
         deep_heads: a hidden layer in each head.
         attention_output: an output map in the attention.
@@ -114,6 +115,7 @@ class WmaGin(GraphNetwork):
         attention: bool = True,
         bigru: bool = True,
         residual: bool = True,
+        dropout: float = 0.0,
         layer_norm: bool = False,
         deep_heads: bool = False,
         attention_output: bool = False,
@@ -126,7 +128,7 @@ class WmaGin(GraphNetwork):
         self.weights, self.graph, self.edges = weights, graph, edges
         self.fa_layers = full_adjacent.positions(fa_layers, layers)
         self.fa_self, self.pooling, self.multi_stage = fa_self, pooling, multi_stage
-        self.residual = residual
+        self.residual, self.dropout = residual, dropout
 
         widths = [PHASE] + [hidden] * layers
         self.gru = BiGru(features) if bigru else NodeMap(features)
@@ -157,6 +159,8 @@ class WmaGin(GraphNetwork):
         aggregates = self._neighbourhoods(nodes)
         for layer, norm, aggregate in zip(self.convs, self.norms, aggregates, strict=True):
             y_BNH = norm(layer(outputs[-1], aggregate)).relu()
+            if self.dropout:
+                y_BNH = nn.functional.dropout(y_BNH, self.dropout, self.training)
             outputs.append(outputs[-1] + y_BNH if self.residual and len(outputs) > 1 else y_BNH)
         if self.attention is None:
             return [nodes.pooled(output, self.pooling) for output in outputs]
@@ -226,6 +230,10 @@ def build(
     shares = config.aggregators
     _check_range("layers", config.layers, 1, MOST_LAYERS)
     _check_range("hidden", config.hidden, 1, MOST_HIDDEN)
+    if not 0 <= config.dropout < 1:
+        raise ModelConfigError(
+            f"`dropout` must be from 0 to below 1, but is {config.dropout:g} instead."
+        )
     parts = (shares.softmax, shares.sum, shares.mean)
     if min(parts) < 0 or sum(parts) != 1:
         raise ModelConfigError(
@@ -247,6 +255,7 @@ def build(
         attention=config.attention,
         bigru=config.bigru,
         residual=config.residual,
+        dropout=config.dropout,
         layer_norm=config.layer_norm,
         deep_heads=config.deep_heads,
         attention_output=config.attention_output,

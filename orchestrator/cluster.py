@@ -12,9 +12,7 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -24,17 +22,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
-
+from orchestrator import ray_environment
 from orchestrator.errors import LackError, RequestError
 from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
+from orchestrator.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count, usage_here
 from orchestrator.placement import Room, Usage, fits, lack, node_types, roomier
 
-MEMORY_PER_TRIAL = 768 * 1024**2
-"""Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
-OBJECT_STORE = 128 * 1024**2
-"""Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
 PATIENCE_S = 10.0
 """How long nothing may train before it is told why: a worker's start takes a few seconds."""
 ANSWER_S = 10.0
@@ -62,9 +56,6 @@ class Task:
 _ADDRESS = re.compile(
     r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
 )
-
-_TOKEN = secrets.token_hex(32)
-"""One token for all clusters this process starts: threads of an earlier one may still send it."""
 
 Tell = Callable[[Event], None]
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
@@ -199,8 +190,10 @@ class RayCluster:
         self._scratch = Path(tempfile.mkdtemp(prefix="ablate-", dir="/tmp"))
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         try:
-            self._stack.enter_context(_environment(self._scratch, own=self._address is None))
-            with _own_signals():
+            self._stack.enter_context(
+                ray_environment.prepared(self._scratch, own=self._address is None)
+            )
+            with ray_environment.own_signals():
                 self._start()
         except BaseException:
             self._stack.close()
@@ -217,7 +210,7 @@ class RayCluster:
         # it; what a raylet has to say goes past Python's logging, by a switch of Ray's own (2.60).
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         ray._private.worker._worker_logs_enabled = False
-        _read_environment()
+        ray_environment.read_again()
         try:
             if self._address is None:
                 ray.init(
@@ -565,104 +558,6 @@ def _callback(ear: _Ear, patience: _Patience) -> Any:
             return object, ()
 
     return _Callback()
-
-
-def room_here(cpus: int | None = None, gpus: int = 0) -> Room:
-    """What this machine has for trials: memory as Ray would count it when it starts here."""
-    free = psutil.virtual_memory().available - OBJECT_STORE
-    return Room(cpus=cpus or cpu_count(), memory=free, gpus=gpus, name="this machine")
-
-
-def usage_here(
-    *, cpus: float, cpus_there: float, gpus: float = 0.0, gpus_there: float = 0.0
-) -> Usage:
-    """What trials use of this machine, and how much of its memory everybody uses."""
-    memory = psutil.virtual_memory()
-    return Usage(
-        used=Room(cpus=cpus, memory=memory.total - memory.available, gpus=gpus),
-        there=Room(cpus=cpus_there, memory=memory.total, gpus=gpus_there),
-    )
-
-
-def cpu_count() -> int:
-    """CPUs this process may use."""
-    return len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _environment(scratch: Path, *, own: bool) -> Iterator[None]:
-    """The environment in which Ray starts and its workers live; put back on leaving.
-
-    The working folder is an empty one of our own: Ray puts the driver's folder first on every
-    worker's path, where a user's own ``model.py`` would shadow ours.
-    """
-    token = scratch / "token"
-    token.touch(mode=0o600)
-    token.write_text(_TOKEN)
-    settings = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-        "TUNE_MAX_PENDING_TRIALS_PG": "64",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        "PYTHONSAFEPATH": "1",
-    }
-    if own:
-        settings |= {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(token),
-            # Loopback, also where Ray would take the machine's outer address.
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        }
-    unset = ["RAY_ADDRESS", "RAY_AUTH_TOKEN"] if own else []
-    before = dict(os.environ)
-    here = Path.cwd()
-    empty = scratch / "cwd"
-    empty.mkdir()
-    for key in unset:
-        os.environ.pop(key, None)
-    os.environ.update(settings)
-    os.chdir(empty)
-    try:
-        yield
-    finally:
-        os.chdir(here)
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _read_environment() -> None:
-    """Make Ray read its environment again: it keeps what stood there when it was imported (2.60).
-
-    Where something had imported it before, its own cluster refused its own token, or listened on
-    the machine's outer address.
-    """
-    import ray
-
-    constants = ray._private.ray_constants
-    constants.ENABLE_RAY_CLUSTER = constants.env_bool(
-        constants.ENABLE_RAY_CLUSTERS_ENV_VAR, sys.platform == "linux"
-    )
-    ray._raylet.Config.initialize("")
-    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
-
-
-@contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray takes SIGTERM for itself and dies of it with a C++ trace: ours is put back."""
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                if handler is not None:  # None: not Python's, so not ours
-                    signal.signal(number, handler)
 
 
 def _cuda_works() -> bool:

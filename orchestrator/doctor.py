@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator import files, jobs
-from orchestrator.cluster import MEMORY_PER_TRIAL, OBJECT_STORE, RayCluster, cpu_count
+from orchestrator.cluster import RayCluster
 from orchestrator.errors import AblateError
 from orchestrator.files import Place, create_once, replace_file
 from orchestrator.ledger import Ledger
 from orchestrator.libraries import installed
+from orchestrator.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count
 from orchestrator.printable import clean
 
 TESTED = (3, 14)

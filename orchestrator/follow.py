@@ -72,7 +72,7 @@ class _Study:
         self._ledger, self._asked, self._clock = ledger, asked, clock
         self._hoped_for = clock()
         """Until when what has just failed may be tried again."""
-        self._open = dict.fromkeys(trial.id for trial in asked.trials)
+        self._open = dict.fromkeys(trial.id for trial in asked.every_trial)
         """Ids that are not known to be done."""
         self._epochs: dict[str, int] = {}
         """Of those that are in flight, the last epoch that was seen."""
@@ -87,7 +87,7 @@ class _Study:
         ids = list(self._open)
         done = {id for id, names in self._names().items() if OUTCOME in names}
         self._open = {id: None for id in ids if id not in done}
-        yield Planned(self._asked.trials, frozenset(done), 0, self._asked.study)
+        yield Planned(self._asked.every_trial, frozenset(done), 0, self._asked.study)
 
     def look(self) -> Iterator[Event]:
         """What has changed since the last look."""
@@ -104,8 +104,9 @@ class _Study:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to train."""
-        nothing = not self._open.keys() - self._failed and not self._epochs
+        """Whether nothing is left to train, and a search proposes no more."""
+        grows = self._asked.search is not None and not self._asked.search.closed
+        nothing = not grows and not self._open.keys() - self._failed and not self._epochs
         return nothing and (not self._failed or self._clock() >= self._hoped_for)
 
     def _names(self) -> dict[str, set[str]]:

@@ -7,6 +7,7 @@
     selections/<digest>.json           the speech and labels that a trial's id names
     probes/<digest>.json               what an epoch took on a kind of machine; in no trial's id
     studies/<name>@<digest>.json       what was asked for, resolved; never overwritten
+    searches/<key>@<n>.json            the test scores of a search were opened, after n tries
     trials/<id>/outcome.json           written last, once, for finished trials only
     trials/<id>/failure-<n>.json       one failed attempt
     trials/<id>/claim.json             who trains it now
@@ -322,6 +323,38 @@ class Ledger:
         paths = files.files_in(self.root / "studies", f"{name}@*.json")
         return sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
 
+    # --- searches --------------------------------------------------------------------------
+
+    def write_opening(self, key: str, unit: str, amount: float, configurations: int) -> bool:
+        """Keep that the test scores of a search were opened; whether they were not before.
+
+        Args:
+            key: digest of the search.
+            unit: of the budget that was used.
+            amount: of it.
+            configurations: how many a held-out group had tried.
+        """
+        path = self.root / "searches" / f"{key}@{configurations}.json"
+        record = {"unit": unit, "amount": amount, "configurations": configurations}
+        return create_once(path, canonical({**record, "opened": time.time()}).encode())
+
+    def openings(self, key: str) -> list[tuple[str, float, int]]:
+        """(Unit, amount, configurations) of every opening of a search, by configurations.
+
+        Raises:
+            DamageError: one is not what was written.
+        """
+        found = []
+        for path in files.files_in(self.root / "searches", f"{key}@*.json"):
+            record = _read_json(path)
+            try:
+                found.append(
+                    (str(record["unit"]), float(record["amount"]), int(record["configurations"]))
+                )
+            except (KeyError, TypeError, ValueError):
+                raise DamageError(f"`{path}` is not what was written: move it away.") from None
+        return sorted(found, key=lambda one: one[2])
+
     # --- outcomes --------------------------------------------------------------------------
 
     def outcome(self, id: str) -> Outcome | None:
@@ -378,7 +411,7 @@ class Ledger:
         known = {id for id in files.folders_in(self.trials) if re.fullmatch("[0-9a-f]{64}", id)}
         found = sorted(id for id in known if id.startswith(beginning))
         if not found:
-            asked = {trial.id for study in self.snapshots() for trial in study.trials}
+            asked = {trial.id for study in self.snapshots() for trial in study.every_trial}
             found = sorted(id for id in asked if id.startswith(beginning))
         if len(found) == 1:
             return found[0]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from orchestrator.behind import RowBehind, rows_behind
 from orchestrator.ledger import Ledger, Outcome
+from orchestrator.search.finding import Finding, find
 from orchestrator.snapshot import Asked
-from orchestrator.summary import Summary, summarise
+from orchestrator.summary import Summary, summarise, uas
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,8 @@ class Measured:
     outcomes: Mapping[str, Outcome]
     """Finished trials by id."""
     summary: Summary
+    search: Finding | None = None
+    """What its search found, where its configurations are proposed."""
 
     @property
     def asked(self) -> Asked:
@@ -42,4 +45,5 @@ def measure(ledger: Ledger, asked: Asked) -> Measured:
     ids = [trial.id for trial in asked.trials]
     outcomes = ledger.outcomes(ids)
     summary = summarise(asked, outcomes, ledger.alarms(ids))
-    return Measured(ledger=ledger, outcomes=outcomes, summary=summary)
+    search = find(ledger, asked, uas(asked, outcomes)) if asked.search else None
+    return Measured(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

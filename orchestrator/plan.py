@@ -7,7 +7,7 @@ the emotions, whether it can give the folds. Answers in half a second, before fe
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features import catalogue, descriptors, smile_config
 from features.corpus import Corpus, Selection
@@ -19,6 +19,7 @@ from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
 from orchestrator.settings import emotions, resolve
 from orchestrator.snapshot import (
+    CHOSEN,
     Asked,
     AskedClaim,
     AskedFold,
@@ -28,6 +29,11 @@ from orchestrator.snapshot import (
 )
 from orchestrator.study import Study
 from orchestrator.trials import Placed, Variant, expand, plain, variants
+
+if TYPE_CHECKING:
+    from orchestrator.search.course import Course
+    from orchestrator.search.growth import Growth
+    from orchestrator.search.scores import Scores
 
 MADE_HERE = "demo"
 """The corpus that needs no registering: it is synthesised at first use."""
@@ -53,11 +59,18 @@ class Plan:
     stale: Mapping[str, str]
     """No outcome under this id, but one under the id of an earlier version, and what changed."""
     to_do: tuple[str, ...]
+    course: "Course | None" = None
+    """Of a search: what was tried, and what won."""
 
     @property
     def to_train(self) -> tuple[Placed, ...]:
-        """The trials a run trains, each id once, in the order of the table."""
+        """The trials a run trains, each id once, in the order of the table.
+
+        A search goes on without those of which it knows that they cannot be trained.
+        """
         wanted = {*self.failed, *self.stale, *self.to_do}
+        if self.course is not None:
+            wanted -= self.course.given_up
         first: dict[str, Placed] = {}
         for item in self.placed:
             if item.id in wanted:
@@ -65,20 +78,27 @@ class Plan:
         return tuple(first.values())
 
 
-def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
+def make(
+    study: Study,
+    ledger: Ledger,
+    *,
+    allow_config: bool = False,
+    scores: "Scores | None" = None,
+    at_once: float = 1,
+) -> Plan:
     """Plan a study.
 
     Args:
         study: what is asked.
         ledger: the store.
         allow_config: whether the person at this machine lets `opensmile:PATH.conf` run.
+        scores: of a search that is planned again and again: what is read already.
+        at_once: of a search with a budget of hours: how many trials share one.
 
     Raises:
         LackError: when the corpus is not registered.
         StudyError: when the corpus cannot give what the study asks for.
     """
-    if study.search is not None:
-        raise study.fault("search", "`search` is read, but not yet run: list `rows` or `axes`.")
     corpus, loud = find_corpus(study, ledger)
     profile = study.settings.get("profile")
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
@@ -100,11 +120,31 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
         folds = deal(selection, study.folds)
     except CorpusError as error:
         raise study.fault("protocol.folds", str(error)) from None
-    rows, sets = with_features(study, variants(study, default_profile), allow_config)
-    extractors = {name: chosen.version() for name, chosen in sets.items()}
-    placed = expand(study, rows, selection, folds, extractors)
-    _check_distinct(study, placed)
-    asked = _asked(study, selection, folds, rows, placed, _own_settings(study, default_profile))
+    own = _own_settings(study, default_profile)
+    course = None
+    if study.search is None:
+        rows, sets = with_features(study, variants(study, default_profile), allow_config)
+        extractors = {name: chosen.version() for name, chosen in sets.items()}
+        placed = expand(study, rows, selection, folds, extractors)
+        _check_distinct(study, placed)
+        asked = _asked(study, selection, folds, rows, placed, own)
+    else:
+        from orchestrator.search.growth import grow  # most plans have none, and answer at once
+
+        growth = grow(
+            study,
+            study.search,
+            selection,
+            folds,
+            ledger,
+            default_profile=default_profile,
+            feature_set=lambda name: _feature_set(study, name, allow_config),
+            scores=scores,
+            at_once=at_once,
+        )
+        course, rows, sets = growth.course, growth.variants, growth.features
+        placed = course.placed
+        asked = _searched(_asked(study, selection, folds, rows, placed, own), growth)
     loud = (*loud, *_name_is_taken(asked, ledger))
     states = _states(study.name, placed, ledger)
     return Plan(
@@ -116,6 +156,7 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
         features=sets,
         placed=placed,
         loud=loud,
+        course=course,
         **states,
     )
 
@@ -131,17 +172,15 @@ def with_features(
     sets: dict[str, FeatureSet] = {}
     named = []
     for row in rows:
-        name = row.features.features
-        if name.startswith(smile_config.PREFIX):
-            chosen = _local_config(study, name, allow_config)
-        else:
-            chosen = descriptors.feature_set(name)
+        chosen = _feature_set(study, row.features.features, allow_config)
         sets[chosen.name] = chosen
         named.append(replace(row, features=replace(row.features, features=chosen.name)))
     return tuple(named), sets
 
 
-def _local_config(study: Study, name: str, allow_config: bool) -> FeatureSet:
+def _feature_set(study: Study, name: str, allow_config: bool) -> FeatureSet:
+    if not name.startswith(smile_config.PREFIX):
+        return descriptors.feature_set(name)
     if not allow_config:
         raise study.fault(
             "features",
@@ -216,7 +255,7 @@ def _asked(
                 blocks=row.blocks,
                 settings=plain(row.settings),
             )
-            for row, variant in zip(study.rows, rows, strict=True)
+            for row, variant in zip(study.rows, rows if study.rows else (), strict=True)
         ),
         folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
         seeds=study.seeds,
@@ -234,6 +273,23 @@ def _asked(
             for row in study.published
         ),
     )
+
+
+def _searched(asked: Asked, growth: "Growth") -> Asked:
+    """The snapshot of a search: one row, the winners, whose trials it names once they are open.
+
+    What is sealed stands in ``search.trials`` alone, so no table, picture or log can print it.
+    """
+    row = AskedRow(
+        name=CHOSEN,
+        reading=asked.reading,
+        paper={},
+        model=_common(v.model.model for v in growth.variants),
+    )
+    rows = (row,) if growth.asked.selection == "nested" else ()
+    notes = (*asked.notes, *growth.notes)
+    found = replace(asked, rows=rows, trials=growth.open, search=growth.asked, notes=notes)
+    return replace(found, comparable=False)
 
 
 def _speech(placed: tuple[Placed, ...]) -> tuple[AskedSpeech, ...]:

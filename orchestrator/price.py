@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 
 from orchestrator import evidence
 from orchestrator.budget import Part, first, pick
-from orchestrator.cluster import MEMORY_PER_TRIAL, room_here
 from orchestrator.errors import LackError, RequestError
 from orchestrator.ledger import Ledger
-from orchestrator.machine import Machine, gpu_names, this_machine
+from orchestrator.machine import (
+    MEMORY_PER_TRIAL,
+    Machine,
+    gpu_names,
+    room_here,
+    this_machine,
+)
 from orchestrator.pace import makespan
 from orchestrator.placement import Room, fits
 from orchestrator.plan import Plan
@@ -88,7 +93,21 @@ def here(
     if room.gpus and gpus_per_trial is not None:
         room = replace(room, gpus=gpus_per_trial)
     trials = plan.to_train if items is None else items
-    return of(trials, known, machine, room_here(cpus, there), room)
+    price = of(trials, known, machine, room_here(cpus, there), room)
+    return _grown(price, plan.course.to_come) if plan.course is not None else price
+
+
+def _grown(price: Price, to_come: int) -> Price:
+    """With trainings that a search has not proposed yet: each as those that it has, on average."""
+    known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
+    if not to_come or not known or price.wall_s is None:
+        return price
+    seconds = sum(known) / len(known)
+    later = RowPrice(
+        name="proposed later", trials=to_come, seconds=seconds, source=price.rows[0].source
+    )
+    wall_s = price.wall_s + makespan([seconds] * to_come, price.lanes)
+    return replace(price, rows=(*price.rows, later), wall_s=wall_s)
 
 
 def room_of(known: evidence.Evidence, machine: Machine, assumed: int) -> Room:

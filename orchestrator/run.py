@@ -2,7 +2,8 @@
 
 Run, resume, extend and retry are one thing: train what the ledger lacks. What ends without a
 record is tried again for as long as its cause may pass (`retries.py`), last and alone where its
-worker died; a trial that another run holds is waited for.
+worker died; a trial that another run holds is waited for. A search lacks more whenever it has all
+that it lacked, until its budget is used: it is planned again and again.
 """
 
 import socket
@@ -11,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from features import catalogue
+from features.config import FeatureConfig
 from orchestrator import mirror, retries
 from orchestrator.budget import Part
 from orchestrator.claims import Watch
 from orchestrator.cluster import LOW_MEMORY, Cluster, Map, Task
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, RequestError
 from orchestrator.events import (
     Again,
     Differs,
@@ -31,6 +33,10 @@ from orchestrator.events import (
 from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
 from orchestrator.retries import ATTEMPTS, Retries
+from orchestrator.search.course import Course
+from orchestrator.search.scores import Scores
+from orchestrator.snapshot import AskedTrial
+from orchestrator.space import Search
 from orchestrator.study import Study
 from orchestrator.trials import Placed
 
@@ -80,16 +86,8 @@ def run(
     Raises:
         AblateError, FeatureError: before anything trains. Failures of trials are not raised.
     """
-    plan = make(study, ledger, allow_config=allow_config)
-    for sentence in plan.loud:
-        tell(Note(sentence, loud=True))
-    ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
-    ledger.write_snapshot(study.name, plan.asked.to_json())
-    waited, kept = _waited_for_gc(ledger, tell), ledger.files_of(plan.done)
-    if waited or any(OUTCOME not in names for names in kept.values()):
-        plan = make(study, ledger, allow_config=allow_config)
-    if plan.failed:
-        tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
+    plans = _Plans(study, ledger, tell, allow_config)
+    plan = plans.first()
     part = choose(plan)
     to_train, left = part.taken, {item.id for item in part.left}
     placed = tuple(trial for trial in plan.asked.trials if trial.id not in left)
@@ -103,10 +101,124 @@ def run(
     with cluster:
         if cluster.note:
             tell(Note(cluster.note, loud=True))
-        tell(Planned(placed, frozenset(plan.done), cluster.slots, study.name))
         loop = _Loop(ledger, cluster, tell)
-        loop.train([_task(item, ledger, cluster.device) for item in to_train])
-    return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))
+        if study.search is not None:
+            plan = _search(study.search, plans, loop, ledger, cluster, tell, threads)
+        else:
+            tell(Planned(placed, frozenset(plan.done), cluster.slots, study.name))
+            loop.train([_task(item, ledger, cluster.device) for item in to_train])
+    lacking = {item.id for item in plan.to_train}  # a search goes on without what cannot be trained
+    failed = tuple(id for id in loop.failed if id in lacking)
+    return RunResult(trained=loop.trained, failed=failed, differs=_alarms(plan, ledger))
+
+
+class _Plans:
+    """A study's plans against a store in which others work as well."""
+
+    def __init__(self, study: Study, ledger: Ledger, tell: Tell, allow_config: bool) -> None:
+        self._study, self._ledger, self._tell = study, ledger, tell
+        self._allow_config = allow_config
+        self._scores = Scores(ledger, study.search.selection) if study.search else None
+
+    def first(self) -> Plan:
+        """The plan with which a run begins, and what must be said of it."""
+        plan = self._made(1)
+        for sentence in plan.loud:
+            self._tell(Note(sentence, loud=True))
+        self._ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
+        plan = self._counted_on(plan, 1)
+        if again := {*plan.failed} & {item.id for item in plan.to_train}:
+            self._tell(Note(f"Tried again, since they failed before: {len(again)} trials."))
+        return plan
+
+    def next(self, at_once: float) -> Plan:
+        """The plan of a search, now that so much is done."""
+        return self._counted_on(self._made(at_once), at_once)
+
+    def _made(self, at_once: float) -> Plan:
+        return make(
+            self._study,
+            self._ledger,
+            allow_config=self._allow_config,
+            scores=self._scores,
+            at_once=at_once,
+        )
+
+    def _counted_on(self, plan: Plan, at_once: float) -> Plan:
+        """The plan, once `gc` knows that it counts on what it found done."""
+        ledger, asked, search = self._ledger, plan.asked.search, self._study.search
+        if asked is not None and asked.closed and search is not None:
+            tried = max(one.number for one in asked.tried)
+            ledger.write_opening(asked.key, search.unit, search.amount, tried)
+        ledger.write_snapshot(self._study.name, plan.asked.to_json())
+        waited, kept = _waited_for_gc(ledger, self._tell), ledger.files_of(plan.done)
+        if waited or any(OUTCOME not in names for names in kept.values()):
+            return self._made(at_once)
+        return plan
+
+
+def _search(
+    search: Search,
+    plans: _Plans,
+    loop: "_Loop",
+    ledger: Ledger,
+    cluster: Cluster,
+    tell: Tell,
+    threads: int,
+) -> Plan:
+    """Train generation after generation, then what judges the winners.
+
+    Returns:
+        The last plan: of a closed search, or with trials that failed for no fault of their own.
+
+    Raises:
+        RequestError: no configuration of a held-out group could be trained.
+    """
+    prepared = set[FeatureConfig]()
+    while True:
+        plan = plans.next(_sharing(search, cluster))
+        lacking, course = plan.to_train, plan.course
+        if {item.id for item in lacking} & {*loop.failed}:
+            if course is not None and course.hopeless:
+                raise RequestError(f"The search stops: {course.hopeless}")
+            return plan
+        if not lacking or course is None:
+            return plan
+        tell(Note(_next(course, search, {item.id for item in lacking})))
+        if fresh := tuple(p for p in lacking if p.trial.features not in prepared):
+            prepare(plan, fresh, ledger, tell, threads)
+            prepared |= {p.trial.features for p in fresh}
+        here = tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in lacking)
+        tell(Planned(here, frozenset(), cluster.slots, plan.study.name))
+        loop.train([_task(item, ledger, cluster.device) for item in lacking])
+
+
+def _sharing(search: Search, cluster: Cluster) -> float:
+    """How many trials share an hour of a search's budget.
+
+    Raises:
+        LackError: it is of GPU hours, and trials train on CPUs.
+    """
+    if search.unit != "gpu_hours":
+        return cluster.slots
+    if cluster.device == "cpu":
+        raise LackError(
+            "`search.budget` is in `gpu_hours`, and trials train on CPUs here: give `hours`, of "
+            "wall time, or `trials`."
+        )
+    usage = cluster.usage()
+    return cluster.slots / max(1.0, usage.there.gpus if usage else 1.0)
+
+
+def _next(course: Course, search: Search, lacking: set[str]) -> str:
+    """What a search trains now."""
+    many = "1 training" if len(lacking) == 1 else f"{len(lacking)} trainings"
+    if course.winners:
+        judge = "judges" if len(lacking) == 1 else "judge"
+        return f"Search: its budget ({search.budget}) is used; {many} {judge} what it chose."
+    numbers = {one.number for one in course.tried if any(p.id in lacking for p in one.placed)}
+    ends = f"s {min(numbers)} to {max(numbers)}" if len(numbers) > 1 else f" {min(numbers)}"
+    return f"Search: configuration{ends} (budget: {search.budget}); {many}."
 
 
 def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:

@@ -16,7 +16,7 @@ from orchestrator.search_key import (
 from orchestrator.settings import SETTINGS, TRAINING_DOCS
 from orchestrator.space import SAMPLERS, UNITS
 from orchestrator.study import METRICS, MOST_PARAMETERS
-from orchestrator.values import number, whole
+from orchestrator.values import flag, number, whole
 
 
 def schema() -> dict[str, Any]:
@@ -121,6 +121,7 @@ def _search() -> dict[str, Any]:
             "seed": whole(0, 2**31 - 1)[1],
             "selection": {"enum": list(SELECTIONS)},
             "inner_folds": whole(*INNER_FOLDS)[1],
+            "pruning": flag()[1],
         },
     }  # fmt: skip
 
@@ -190,6 +191,7 @@ _SEARCH = {
     "seed": "Another seed proposes other configurations.",
     "selection": "nested: chosen by speakers who score nothing; flat: on the dev speakers.",
     "inner_folds": "Into how many groups the training speakers of a fold are dealt.",
+    "pruning": "Whether a configuration that falls behind the best is spared its other folds.",
 }
 _BUDGET = {
     "trials": "Configurations for each held-out group; for all of them where selection is flat.",

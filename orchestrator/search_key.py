@@ -31,7 +31,7 @@ from orchestrator.values import TRAINING as TRAINING_KINDS
 from orchestrator.values import Faults, Kind, choice, flag, number, whole
 from orchestrator.yaml_lines import Node
 
-KEYS = ("axes", "budget", "sampler", "seed", "selection", "inner_folds")
+KEYS = ("axes", "budget", "sampler", "seed", "selection", "inner_folds", "pruning")
 SELECTIONS = ("nested", "flat")
 MAX_TRIALS = 10_000
 MAX_HOURS = 1e6
@@ -86,6 +86,8 @@ def read_search(node: Node, settings: Mapping[str, Any], faults: Faults) -> Sear
     seed = reader.value("seed", whole(0, 2**31 - 1), 0)
     selection = reader.value("selection", choice(*SELECTIONS), "nested")
     inner = reader.value("inner_folds", whole(*INNER_FOLDS), 3)
+    # A flat selection may prune as well: its folds, the outer ones, have a fixed order too.
+    pruning = reader.value("pruning", flag(), True)
     if selection == "flat" and "inner_folds" in node.mapping:
         faults.append(
             node.mapping["inner_folds"].key_fault(
@@ -105,6 +107,7 @@ def read_search(node: Node, settings: Mapping[str, Any], faults: Faults) -> Sear
         seed=seed,
         selection=selection,
         inner_folds=inner,
+        pruning=pruning,
     )
     _refuse_impossible(search, settings, axes, faults)
     if len(faults) == before:

@@ -65,6 +65,58 @@ class AskedSpeech:
     extractor: str
 
 
+CHOSEN = "chosen by the search"
+"""The row of what a search chose."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedTried:
+    """A configuration that a search has proposed."""
+
+    group: int
+    """Index of the held-out group for which it was; 0 in a flat search."""
+    number: int
+    """In the group, from 1, in the order of proposals."""
+    point: Mapping[str, str | int | float]
+    """What was proposed, parameter by parameter."""
+    told: str
+    """The same in words."""
+    trials: tuple[str, ...]
+    """Ids, by inner fold."""
+    state: str
+    """``trained``, ``pruned`` after some of its folds, ``failed``, or still ``training``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedSearch:
+    """A search, as far as it has come."""
+
+    key: str
+    """Digest of all that its proposals and scores rest on, but for the budget."""
+    selection: str
+    """``nested`` or ``flat``."""
+    sampler: str
+    seed: int
+    inner_folds: int
+    """0 in a flat search."""
+    budget: str
+    """In words: ``20 configurations a held-out group``."""
+    tried: tuple[AskedTried, ...]
+    trials: tuple[AskedTrial, ...]
+    """All of it but what judges the winners once that is open: rows are configurations, folds
+    inner folds."""
+    winners: tuple[int, ...]
+    """Their numbers, by group; empty until the budget is used."""
+    closed: bool
+    """Whether the winners' test scores are open: they stand in the study's own ``trials``."""
+    opened: tuple[int, ...] = ()
+    """Configurations a group after which they had been opened before, with a smaller budget."""
+
+    def seals(self, trial: AskedTrial) -> bool:
+        """Whether the test scores of one of its trials may not be looked at yet."""
+        return not self.closed and (self.selection == "flat" or trial.row == CHOSEN)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """A study as it was asked for."""
@@ -99,6 +151,23 @@ class Asked:
     """What the rows are the grid of; empty where they were listed, or in older snapshots."""
     text: str = ""
     """The study file as it was written; empty in snapshots from before it was kept."""
+    search: AskedSearch | None = None
+    """Where its configurations are proposed, not listed."""
+
+    @property
+    def every_trial(self) -> tuple[AskedTrial, ...]:
+        """What the tables rest on, and what a search went by."""
+        return self.trials + (self.search.trials if self.search else ())
+
+    def line_of(self, trial: AskedTrial) -> str:
+        """Where an overview counts a trial: in its row, and one of a search in its group's."""
+        return trial.row.rpartition(" #")[0] if self.search and trial.row != CHOSEN else trial.row
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of an overview: groups of a search, then the rows."""
+        groups = (self.line_of(trial) for trial in self.every_trial)
+        return tuple(dict.fromkeys((*groups, *(row.name for row in self.rows))))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -111,7 +180,7 @@ class Asked:
         Raises:
             KeyError, TypeError, ValueError: when it is not.
         """
-        claim = record["claim"]
+        claim, search = record["claim"], record.get("search")
         if not {t["fold"] for t in record["trials"]} <= {f["index"] for f in record["folds"]}:
             raise ValueError("a trial is of a fold that is not there")
         return cls(
@@ -139,5 +208,19 @@ class Asked:
                 "text": str(record.get("text", "")),
                 "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
+                "search": _search(search) if search else None,
             }
         )
+
+
+def _search(record: Mapping[str, Any]) -> AskedSearch:
+    tried = (AskedTried(**{**t, "trials": tuple(t["trials"])}) for t in record["tried"])
+    return AskedSearch(
+        **{
+            **record,
+            "tried": tuple(tried),
+            "trials": tuple(AskedTrial(**t) for t in record["trials"]),
+            "winners": tuple(record["winners"]),
+            "opened": tuple(record["opened"]),
+        }
+    )

@@ -18,6 +18,7 @@ Sampler = Literal["tpe", "gp", "cmaes", "random"]
 SAMPLERS: tuple[Sampler, ...] = ("tpe", "gp", "cmaes", "random")
 Unit = Literal["trials", "hours", "gpu_hours"]
 UNITS: tuple[Unit, ...] = ("trials", "hours", "gpu_hours")
+Selection = Literal["nested", "flat"]
 TRAINING = ("lr", "weight_decay", "batch", "epochs", "patience")
 """Axes that stand under ``training`` in a study; in a search they have no prefix."""
 DIGITS = 3
@@ -125,8 +126,19 @@ class Search:
     """The budget: configurations a held-out group, or hours of training in all."""
     sampler: Sampler = "tpe"
     seed: int = 0
-    selection: Literal["nested", "flat"] = "nested"
+    selection: Selection = "nested"
     inner_folds: int = 3
+    pruning: bool = True
+    """Whether a configuration that falls behind is spared its other folds (``search.pruning``)."""
+
+    @property
+    def budget(self) -> str:
+        """In words: ``20 configurations a held-out group``, ``2 hours``."""
+        if self.unit == "trials":
+            some = f"{self.amount:g} configuration{'s' if self.amount != 1 else ''}"
+            return some if self.selection == "flat" else f"{some} a held-out group"
+        hours = "hour" if self.amount == 1 else "hours"
+        return f"{self.amount:g} {'GPU ' if self.unit == 'gpu_hours' else ''}{hours}"
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What a row would `set` to be this configuration; inactive axes are the baseline's."""

@@ -102,6 +102,45 @@ def paired_t(differences: Sequence[float]) -> Ends:
     return corrected_t(differences, 0.0, mean(differences))
 
 
+def chance_to_lead(differences: Sequence[Sequence[float]], unseen: Sequence[int]) -> float | None:
+    r"""The chance that a mean difference over all folds is above 0, told from the first folds.
+
+    .. math:: P\left(T_{n-1} < \frac{\bar d\,(n + m) / m}
+        {s \sqrt{1/n + 1/m + 1/k + 1/l}}\right)
+
+    with n units in k folds seen, m units in l folds unseen. A predictive probability: seen and
+    unseen mean scatter about the same true one, and the sum is above 0 where the unseen mean
+    exceeds :math:`-n \bar d / m`. Units of one fold come from one training and share its luck; of
+    one fold alone that cannot be estimated, and is taken to be as large as what a single unit
+    scatters (the terms 1/k and 1/l).
+
+    Source: Spiegelhalter, Freedman and Blackburn, "Monitoring clinical trials: conditional or
+    predictive power?" (1986), with the mean's variance as for clusters (Kish, "Survey Sampling",
+    1965, section 5.4).
+
+    Args:
+        differences: a sequence a fold that was seen, one value a unit.
+        unseen: how many units each other fold has; at least one fold, at least one unit.
+
+    Returns:
+        A value in (0, 1); None below two units, and where the spread is exactly 0.
+
+    Example:
+        >>> round(chance_to_lead([[-0.04, -0.10, -0.07]], [3, 2]), 3)
+        0.06
+        >>> chance_to_lead([[-0.05]], [1]), chance_to_lead([[-0.05, -0.05]], [1])
+        (None, None)
+    """
+    seen = [value for fold in differences for value in fold]
+    if len(seen) < 2 or (deviation := _deviation(seen)) == 0:
+        return None
+    from scipy.special import stdtr
+
+    n, m = len(seen), sum(unseen)
+    error = deviation * math.sqrt(1 / n + 1 / m + 1 / len(differences) + 1 / len(unseen))
+    return float(stdtr(n - 1, mean(seen) * (n + m) / m / error))
+
+
 def sign_flip(groups: Sequence[float]) -> float | None:
     """Exact sign-flip permutation test over groups: the share of patterns at least as extreme.
 

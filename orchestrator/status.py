@@ -126,7 +126,7 @@ def holder_of(ledger: Ledger, id: str) -> Holder | None:
 
 def _study(ledger: Ledger, asked: Asked) -> StudyStatus:
     first: dict[str, AskedTrial] = {}
-    for trial in asked.trials:
+    for trial in asked.every_trial:
         first.setdefault(trial.id, trial)
     names = ledger.files_of(first)
     trials = ledger.each(lambda id: trial_status(ledger, first[id], names[id]), list(first))

@@ -126,7 +126,7 @@ class _Look:
         self._old: dict[str, str] = {}
         """Name of a snapshot that does not count -> its study."""
         self._asked = self._read_snapshots(newest_only)
-        self._ids = {trial.id for asked in self._asked for trial in asked.trials}
+        self._ids = {trial.id for asked in self._asked for trial in asked.every_trial}
         self._files = [
             file for file in files.every_file(ledger.root) if not file.name.startswith("corpora/")
         ]
@@ -256,7 +256,7 @@ class _Look:
 
     def _by_records(self, asked: Asked) -> Iterator[AskedSpeech]:
         """What a snapshot's trials read, where it does not say so itself: by their records."""
-        ids = {trial.id for trial in asked.trials}
+        ids = {trial.id for trial in asked.every_trial}
         outcomes = self._ledger.outcomes(sorted(ids))
         if len(outcomes) < len(ids):
             raise _UntoldError(

@@ -52,6 +52,8 @@ class TrialRecord:
     flight: Flight
     alarms: tuple[str, ...]
     """Records of the same trial with other numbers."""
+    sealed: str = ""
+    """The search that keeps its test scores sealed; empty where they are open."""
 
     @property
     def state(self) -> State:
@@ -76,7 +78,7 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
     Raises:
         DamageError: its record, or a snapshot, is not what was written.
     """
-    stands = _stands(ledger, id)
+    stands, sealed = _stands(ledger, id)
     nowhere = AskedTrial("", 0, 0, id)
     outcome = ledger.outcome(id)
     failures = tuple(ledger.read_failure(path) for path in ledger.failures(id))
@@ -91,6 +93,7 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
         failures=failures,
         flight=ledger.flight(id),
         alarms=tuple(ledger.alarms([id])),
+        sealed=sealed,
     )
 
 
@@ -108,14 +111,20 @@ def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
     return tuple(kept)
 
 
-def _stands(ledger: Ledger, id: str) -> tuple[Stands, ...]:
-    """Where the trial stands, each place once: the newest form of each study first."""
+def _stands(ledger: Ledger, id: str) -> tuple[tuple[Stands, ...], str]:
+    """Where the trial stands, each place once, the newest form of each study first; its seal."""
     found, seen = dict[tuple[str, AskedTrial], Stands](), set[str]()
+    seals, opens = list[str](), False
     for asked in ledger.snapshots():
         newest = asked.study not in seen
         seen.add(asked.study)
-        for trial in asked.trials:
+        for trial in asked.every_trial:
             if trial.id == id:
                 place = Stands(study=asked.study, trial=trial, newest=newest)
                 found.setdefault((asked.study, trial), place)
-    return tuple(sorted(found.values(), key=lambda place: not place.newest))
+                if newest and asked.search is not None and asked.search.seals(trial):
+                    seals.append(asked.study)
+                elif newest:
+                    opens = True
+    places = tuple(sorted(found.values(), key=lambda place: not place.newest))
+    return places, "" if opens or not seals else seals[0]

@@ -24,7 +24,7 @@ SEMANTICS = 1
 
 ADDED: dict[str, dict[str, Any]] = {
     "features": {"tail": "pad"},
-    "model": {"attention": True, "bigru": True, "residual": True},
+    "model": {"attention": True, "bigru": True, "residual": True, "dropout": 0.0},
 }
 """Fields younger than SEMANTICS, with the value that stood for what was done before they came.
 An identity leaves a field out at that value, so trials that were trained then keep their ids.

@@ -92,7 +92,8 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: AskedFold, skill: f
     }
     probabilities: list[Any] = []
     scores: list[Scores] = []
-    for half, speaker in zip("ab", (*fold.a, *fold.b), strict=True):
+    halves = [(half, who) for half, side in (("a", fold.a), ("b", fold.b)) for who in side]
+    for half, speaker in halves:
         leaning = random.standard_normal(len(EMOTIONS)) / 2
         for choice in CHOICES:
             epoch = {"chosen": best["b" if half == "a" else "a"], "last_epoch": EPOCHS,

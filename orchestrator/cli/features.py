@@ -118,9 +118,10 @@ def build(
 ) -> None:
     """Make the features that STUDY needs. What is there already is not made again."""
     from orchestrator import verify as features
-    from orchestrator.cluster import RayCluster, cpu_count
+    from orchestrator.cluster import RayCluster
     from orchestrator.events import Note, print_line
     from orchestrator.ledger import Ledger
+    from orchestrator.machine import cpu_count
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
     from orchestrator.study import read_study
@@ -160,8 +161,8 @@ def verify(
 ) -> None:
     """Prove every shard against its digest; with STUDY, its audio and what it needs as well."""
     from orchestrator import verify as features
-    from orchestrator.cluster import cpu_count
     from orchestrator.ledger import Ledger
+    from orchestrator.machine import cpu_count
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
     from orchestrator.study import read_study

@@ -1,12 +1,15 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import completion
 from orchestrator.errors import RequestError
+
+if TYPE_CHECKING:
+    from orchestrator.study import Study
 
 StoreOption = Annotated[
     str,
@@ -57,6 +60,20 @@ def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:
             "`--allow-config` must not stand with `--address`: an openSMILE configuration is a "
             "program, and runs on this machine only. Build its features first, with "
             "`ablate features build STUDY --allow-config`."
+        )
+
+
+def refuse_two_budgets(budget: str | None, study: "Study") -> None:
+    """A search has a budget of its own, which says what is compared.
+
+    Raises:
+        RequestError: another one was asked for.
+    """
+    if budget is not None and study.search is not None:
+        raise study.fault(
+            "search",
+            "`--budget` must not stand with a search, whose `search.budget` decides what is tried: "
+            "change that. What is trained stays, and is not trained again.",
         )
 
 

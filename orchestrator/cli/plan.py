@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     JsonOption,
     StoreOption,
     StudyArgument,
+    refuse_two_budgets,
 )
 from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
@@ -58,8 +59,10 @@ def plan(
     if rate is not None and not 0 <= rate < float("inf"):
         raise RequestError(f"`--rate` must be a price an hour, but is `{rate:g}` instead.")
     budget_s = budgets.seconds_of(budget) if budget is not None else None
+    asked = read_study(study)
+    refuse_two_budgets(budget, asked)
     ledger = Ledger.open(store) if probe else Ledger.look(store)
-    found = make(read_study(study), ledger, allow_config=allow_config)
+    found = make(asked, ledger, allow_config=allow_config)
     if probe:
         _probe(found, ledger, cpus, gpus, quiet=as_json)
     quote = prices.here(found, ledger, cpus, gpus)
@@ -74,15 +77,15 @@ def plan(
         "stale": len(found.stale),
         "to_do": len(found.to_do),
     }
+    if found.course is not None and found.course.to_come:
+        counts["proposed_later"] = found.course.to_come
     if as_json:
-        asked = found.asked
-        title = {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading}
+        kept = found.asked
+        title = {"corpus": kept.corpus, "profile": kept.profile, "reading": kept.reading}
         costs = shown.as_json(quote, rate)
         part_told = {"left_out": left} if budget_s is not None else {}
         print(
-            json.dumps(
-                {"study": asked.study, "title": title, **counts, "price": costs, **part_told}
-            )
+            json.dumps({"study": kept.study, "title": title, **counts, "price": costs, **part_told})
         )
         return
     _print(found, counts, quote, rate, f"ablate plan {study} --probe", left)
@@ -94,8 +97,8 @@ def _probe(
     """Make the features and measure; what was measured is in the store afterwards."""
     from orchestrator import price as prices
     from orchestrator import probe as probes
-    from orchestrator.cluster import cpu_count
     from orchestrator.events import Event
+    from orchestrator.machine import cpu_count
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for
     from orchestrator.run import prepare
@@ -133,6 +136,8 @@ def _print(
     for sentence in found.loud:
         console.print(clean(sentence), style="bold yellow")
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
+    if found.asked.search is not None:
+        print_pairs(console, [("budget", found.asked.search.budget)])
     reasons = sorted(set(found.stale.values()))
     print_pairs(console, [("stale", reason) for reason in reasons])
     console.print()
@@ -145,10 +150,10 @@ def _print(
     lacking = {item.id for item in found.to_train}
     each = {row.name: row.seconds for row in quote.rows}
     cells = []
-    for row in found.asked.rows:
-        ids = [t.id for t in found.asked.trials if t.row == row.name]
-        missing = sum(id in lacking for id in ids)
-        cells.append((row.name, str(len(ids) - missing), str(missing), shown.each(each, row.name)))
+    for name in found.asked.lines:
+        own = [t for t in found.asked.every_trial if found.asked.line_of(t) == name]
+        missing = sum(trial.id in lacking for trial in own)
+        cells.append((name, str(len(own) - missing), str(missing), shown.each(each, own)))
     heads = ["row", "done", "to train", "a trial"]
     print_columns(console, heads, cells, numeric=[False, True, True, True])
 

@@ -62,8 +62,8 @@ def predict(
     """
     from orchestrator import model_card
     from orchestrator import predict as trained
-    from orchestrator.cluster import cpu_count
     from orchestrator.ledger import Ledger
+    from orchestrator.machine import cpu_count
     from orchestrator.report import predict as view
     from orchestrator.report.text import console_for, progress, say
 

@@ -16,6 +16,7 @@ from orchestrator.cli.options import (
     StoreOption,
     StudyArgument,
     refuse_config_elsewhere,
+    refuse_two_budgets,
 )
 from orchestrator.errors import Interrupted, RequestError
 
@@ -69,15 +70,10 @@ def run(
     from orchestrator import price as prices
     from orchestrator.board import Board
     from orchestrator.budget import Part
-    from orchestrator.cluster import (
-        MEMORY_PER_TRIAL,
-        Cluster,
-        InlineCluster,
-        RayCluster,
-        cpu_count,
-    )
+    from orchestrator.cluster import Cluster, InlineCluster, RayCluster
     from orchestrator.events import Event, Note, print_line
     from orchestrator.ledger import Ledger
+    from orchestrator.machine import MEMORY_PER_TRIAL, cpu_count
     from orchestrator.placement import Room
     from orchestrator.plan import Plan, make
     from orchestrator.price import Price
@@ -97,6 +93,7 @@ def run(
     refuse_config_elsewhere(allow_config, address)
     budget_s = _seconds(budget, address)
     asked = read_study(study)
+    refuse_two_budgets(budget, asked)
     ledger = Ledger.open(store)
     threads = cpus or cpu_count()
 

@@ -65,11 +65,11 @@ def watch(
     Exit code 1: it ended with failed trials.
     """
     from orchestrator.board import Board
-    from orchestrator.cluster import cpu_count, usage_here
     from orchestrator.errors import Interrupted
     from orchestrator.events import Event, print_line
     from orchestrator.follow import follow
     from orchestrator.ledger import Ledger
+    from orchestrator.machine import cpu_count, usage_here
     from orchestrator.placement import Usage
     from orchestrator.report.live import View
     from orchestrator.report.text import console_for

@@ -7,14 +7,15 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from orchestrator.measured import Measured
-from orchestrator.report import text
+from orchestrator.report import search, text
 from orchestrator.report.html.page import page, shown
 from orchestrator.report.latex import latex
-from orchestrator.report.rows import Table, tables
+from orchestrator.report.rows import Table, as_json, flat
 
 Write = Callable[[Sequence[Measured], bool], str]
 """Studies of one table, and whether details are wanted -> the text of a file."""
@@ -29,7 +30,7 @@ class Form:
 
 
 def _tables(studies: Sequence[Measured], details: bool) -> list[Table]:
-    return [one for study in studies for one in tables(study.summary, details=details)]
+    return [t for s in studies for t in search.all_tables(s.summary, s.search, details=details)]
 
 
 def _plain(studies: Sequence[Measured], details: bool) -> str:
@@ -49,11 +50,22 @@ def _latex(studies: Sequence[Measured], details: bool) -> str:
 
 
 def _csv(studies: Sequence[Measured], details: bool) -> str:
-    return text.csv_text([study.summary for study in studies])
+    records: list[Mapping[str, Any]] = []
+    for study in studies:
+        found = study.search
+        records += flat(study.summary)
+        records += search.flat_records(study.asked, found) if found and not study.asked.rows else []
+    return text.csv_text(records)
 
 
 def _json(studies: Sequence[Measured], details: bool) -> str:
-    return text.json_text([study.summary for study in studies])
+    return text.json_text(
+        [
+            as_json(study.summary)
+            | ({"search": search.as_json(study.search)} if study.search else {})
+            for study in studies
+        ]
+    )
 
 
 def _html(studies: Sequence[Measured], details: bool) -> str:

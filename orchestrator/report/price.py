@@ -1,11 +1,12 @@
 """What a plan costs, as pairs of a terminal and as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.placement import MIB
 from orchestrator.price import Price
 from orchestrator.report.text import duration
+from orchestrator.snapshot import AskedTrial
 
 HOUR_S = 3600.0
 
@@ -55,9 +56,10 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
     }
 
 
-def each(seconds: Mapping[str, float | None], row: str) -> str:
-    """What one trial of a row takes; a dash where it is not known, or nothing is to be trained."""
-    return duration(seconds.get(row)) or "–"
+def each(seconds: Mapping[str, float | None], trials: Sequence[AskedTrial]) -> str:
+    """What one of these takes, on average; a dash where it is not known, or none is trained."""
+    known = [found for trial in trials if (found := seconds.get(trial.row)) is not None]
+    return duration(sum(known) / len(known)) if known else "–"
 
 
 def _some(price: Price) -> bool:

@@ -102,9 +102,9 @@ def _show_study(console: Console, study: StudyStatus) -> None:
     console.print(Text(clean(f"{asked.study}: {numbered}{asked.question}"), style="bold"))
     console.print(Text(clean(protocol_line(asked)), style="dim"))
     console.print()
-    rows: Mapping[str, list[TrialStatus]] = {row.name: [] for row in asked.rows}
+    rows: Mapping[str, list[TrialStatus]] = {name: [] for name in asked.lines}
     for trial in study.trials:
-        rows.get(trial.place.row, []).append(trial)
+        rows.get(asked.line_of(trial.place), []).append(trial)
     cells = [
         (name, *(str(sum(t.state == state for t in own)) for state in STATES))
         for name, own in rows.items()

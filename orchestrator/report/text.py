@@ -22,8 +22,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from orchestrator.printable import clean
-from orchestrator.report.rows import Table, as_json, flat
-from orchestrator.summary import Summary
+from orchestrator.report.rows import Table
 
 FIRST = 12
 """Columns that a row's name may be narrowed to before its cells stand below it."""
@@ -183,11 +182,11 @@ def _prose(text: str) -> str:
     return "".join(marked(part) + next(code, "") for part in parts[::2])
 
 
-def csv_text(summaries: Sequence[Summary]) -> str:
+def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     """One line a row; a cell that a spreadsheet would take for a formula is quoted with ``'``."""
-    records = [record for summary in summaries for record in flat(summary)]
     sink = io.StringIO()
-    writer = csv.DictWriter(sink, fieldnames=list(records[0]), lineterminator="\n")
+    names = dict.fromkeys(key for record in records for key in record)
+    writer = csv.DictWriter(sink, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     for record in records:
         writer.writerow({key: safe_cell(value) for key, value in record.items()})
@@ -202,9 +201,8 @@ def safe_cell(value: Any) -> Any:
     return ("'" if formula else "") + clean(value)
 
 
-def json_text(summaries: Sequence[Summary]) -> str:
+def json_text(records: Sequence[Mapping[str, Any]]) -> str:
     """One study's table, or a list of them where several studies declare the same table."""
-    records = [as_json(summary) for summary in summaries]
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
 
 

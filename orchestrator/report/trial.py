@@ -18,7 +18,6 @@ from orchestrator.trial_record import SHOWN, KeptFile, TrialRecord
 
 def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
     """A trial as JSON values; scores are fractions."""
-    outcome = trial.outcome
     return {
         "id": trial.id,
         "state": trial.state,
@@ -35,12 +34,20 @@ def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
             for place in trial.stands
         ],
         "identity": dict(trial.identity),
-        "outcome": asdict(outcome) if outcome else None,
+        "outcome": _outcome(trial),
+        "sealed": trial.sealed or None,
         "files": [asdict(file) for file in files],
         "failures": [asdict(failure) for failure in trial.failures],
         "alarms": list(trial.alarms),
         "again": trial.again,
     }
+
+
+def _outcome(trial: TrialRecord) -> dict[str, Any] | None:
+    if trial.outcome is None:
+        return None
+    found = asdict(trial.outcome)
+    return {**found, "scores": None} if trial.sealed else found
 
 
 def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
@@ -60,7 +67,7 @@ def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> Non
         console.print()
         print_pairs(console, list(_identity(trial.identity)))
     if trial.outcome is not None:
-        _show_outcome(console, trial.outcome, files)
+        _show_outcome(console, trial.outcome, files, trial.sealed)
     for failure in trial.failures[-1:]:
         console.print()
         console.print(Text(clean(f"last failure: {failure.cause}: {failure.sentence}"), "bold red"))
@@ -70,15 +77,21 @@ def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> Non
     print_pairs(console, [("again", trial.again), ("log", f"ablate logs {trial.id[:SHOWN]}")])
 
 
-def _show_outcome(console: Console, outcome: Outcome, files: Sequence[KeptFile]) -> None:
+def _show_outcome(
+    console: Console, outcome: Outcome, files: Sequence[KeptFile], sealed: str
+) -> None:
     console.print()
+    if sealed:
+        said = f"Its test scores are sealed until the search `{sealed}` has ended."
+        console.print(Text(clean(said), style="bold yellow"))
     cells = [
         (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
         for s in outcome.scores
         if s.choice == "chosen" and s.unit == "utterance"
     ]
     heads = ["test speaker", "epoch", "utterances", "UA", "WA"]
-    print_columns(console, heads, cells, numeric=[False, True, True, True, True])
+    if not sealed:
+        print_columns(console, heads, cells, numeric=[False, True, True, True, True])
     console.print()
     resumed = f", {outcome.resumed} of them by an earlier attempt" if outcome.resumed else ""
     made = [

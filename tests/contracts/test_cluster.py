@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from features.errors import DamageError
-from orchestrator import cluster as cluster_module
 from orchestrator.claims import acquire, read_claim
-from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task, cpu_count
+from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task
 from orchestrator.errors import AblateError
 from orchestrator.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.ledger import Ledger
+from orchestrator.machine import OBJECT_STORE, cpu_count
 from orchestrator.placement import Usage
 from orchestrator.plan import make
 from orchestrator.run import run, train_one
@@ -271,7 +271,7 @@ def test_ray_is_started_private_and_short(
         assert tmp_path not in scratch.parents
         (node,) = ray.nodes()
         assert node["NodeManagerAddress"] == "127.0.0.1"
-        assert node["Resources"]["object_store_memory"] == cluster_module.OBJECT_STORE
+        assert node["Resources"]["object_store_memory"] == OBJECT_STORE
         assert list((scratch / "cwd").iterdir()) == [] and Path.cwd() == scratch / "cwd"
         assert _dashboard_ports() == []
     assert not scratch.exists()

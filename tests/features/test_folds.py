@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from features.config import DEFAULT_EMOTIONS
 from features.corpus import Corpus, Selection, Utterance
 from features.errors import CorpusError
-from features.folds import Fold, deal
+from features.folds import Fold, deal, inner
 
 EMOTIONS = {"angry": ("angry",), "sad": ("sad",)}
 
@@ -275,3 +275,32 @@ def test_a_fold_whose_sets_meet_cannot_be_made() -> None:
     )
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         Fold(index=0, train=("x", "y"), a=("y",), b=("z",))
+
+
+@given(people, st.data())
+@settings(max_examples=100, deadline=None)
+def test_inner_folds_know_no_held_out_speaker(
+    known: dict[str, tuple[str, str]], data: st.DataObject
+) -> None:
+    spoken = selection(known)
+    for fold in deal(spoken, 2):
+        most = len(fold.train) // 2
+        if most < 2:
+            continue
+        count = data.draw(st.integers(2, most))
+        held = {s for one in inner(spoken, fold, count) for s in (*one.a, *one.b)}
+        assert held == set(fold.train)
+        for one in inner(spoken, fold, count):
+            assert sorted((*one.train, *one.a, *one.b)) == sorted(fold.train)
+            assert not {*one.train, *one.a, *one.b} & {*fold.a, *fold.b}
+
+
+def test_a_fold_of_few_speakers_bears_few_inner_folds() -> None:
+    spoken = selection({name: ("", "") for name in "abcdefgh"})
+    fold = deal(spoken, 4)[1]
+    expected = (
+        "`search.inner_folds` must be at most 3 and at least 2, since fold 2 trains on 6 speakers "
+        "and an inner fold holds out two, but is 4 instead."
+    )
+    with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
+        inner(spoken, fold, 4)

@@ -201,6 +201,7 @@ OTHER: dict[str, Any] = {
     "attention": False,
     "bigru": False,
     "residual": False,
+    "dropout": 0.5,
     "layer_norm": True,
     "deep_heads": True,
     "attention_output": True,
@@ -226,6 +227,7 @@ def test_the_axes_above_are_all_there_are() -> None:
     [
         ({"layers": 0}, "`layers` must be between 1 and 8, but is 0 instead."),
         ({"layers": 9}, "`layers` must be between 1 and 8, but is 9 instead."),
+        ({"dropout": 1.0}, "`dropout` must be from 0 to below 1, but is 1 instead."),
         ({"hidden": 0}, "`hidden` must be between 1 and 4096, but is 0 instead."),
         (
             {"fa_layers": (5,)},
@@ -285,3 +287,17 @@ def test_the_closed_forms_do_not_import_pyg() -> None:
         "sys.exit('torch_geometric' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_dropout_acts_in_training_alone_and_none_of_it_draws_nothing() -> None:
+    x_BNF, nodes_B = batch_of(12, 7, 9)
+    plain, dropped = network_of(SMALL), network_of(replace(SMALL, dropout=0.5))
+    dropped.load_state_dict(plain.state_dict())
+    before = torch.get_rng_state()
+    plain.train()(x_BNF, nodes_B, nodes_B)
+    assert torch.equal(torch.get_rng_state(), before)  # so earlier trials keep their numbers
+    scored = [net.eval()(x_BNF, nodes_B, nodes_B).total_BC for net in (plain, dropped)]
+    assert torch.equal(*scored)
+    dropped.train()
+    one, other = (dropped(x_BNF, nodes_B, nodes_B).total_BC for _ in range(2))
+    assert not torch.equal(one, other)

@@ -84,13 +84,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(segments_of: 
 
 
 @pytest.mark.parametrize("epoch", range(1, 6))
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_resumed_after_any_epoch_it_ends_in_the_same_bits(
-    segments_of: Callable, epoch: int
+    segments_of: Callable, epoch: int, dropout: float
 ) -> None:
-    straight, states = train(segments_of)
+    model = replace(SMALL, dropout=dropout)
+    straight, states = train(segments_of, model=model)
     numbers = json.loads(json.dumps(state_numbers(states[epoch - 1])))
     tensors = {name: tensor.clone() for name, tensor in state_tensors(states[epoch - 1]).items()}
-    resumed, rest = train(segments_of, resume=state_from(tensors, numbers), init_seed=99)
+    resumed, rest = train(
+        segments_of, model=model, resume=state_from(tensors, numbers), init_seed=99
+    )
     assert same(straight, resumed)
     assert len(rest) == 5 - epoch
 

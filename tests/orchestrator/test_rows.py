@@ -10,7 +10,17 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from orchestrator.report.rows import DASH, PUBLISHED, evidence, pooled, sizes, table, tables
+from orchestrator.report.rows import (
+    DASH,
+    PUBLISHED,
+    as_json,
+    evidence,
+    flat,
+    pooled,
+    sizes,
+    table,
+    tables,
+)
 from orchestrator.report.text import csv_text, json_text, markdown, print_table
 from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
 from orchestrator.summary import (
@@ -88,8 +98,11 @@ def test_headings_stand_in_every_form_within_80_columns() -> None:
     marked = markdown(table(found)).splitlines()
     heading = next(line for line in marked if line.startswith("| **own features** |"))
     assert heading.count("|") == marked[marked.index(heading) + 1].count("|")
-    assert json.loads(json_text([found]))["rows"][0]["blocks"] == ["own features", "all on lld78"]
-    (first, *_) = csv.DictReader(io.StringIO(csv_text([found])))
+    assert json.loads(json_text([as_json(found)]))["rows"][0]["blocks"] == [
+        "own features",
+        "all on lld78",
+    ]
+    (first, *_) = csv.DictReader(io.StringIO(csv_text(flat(found))))
     assert (first["blocks"], first["parameters"], first["paper_params"]) == (
         "own features; all on lld78",
         "76916",
@@ -191,10 +204,10 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
     assert found.headings[0] == PUBLISHED and found.headings[1] == "trained here"
     assert found.cells[0] == ("HNSD", DASH, DASH, DASH, "72.50", DASH, "")
     assert len(found.cells) == 1 + len(ROWS)
-    assert json.loads(json_text([published()]))["published"] == [
+    assert json.loads(json_text([as_json(published())]))["published"] == [
         {"name": "HNSD", "paper": {"wa": 0.705, "ua": 0.725, "params": None}}
     ]
-    *_, last = csv.DictReader(io.StringIO(csv_text([published()])))
+    *_, last = csv.DictReader(io.StringIO(csv_text(flat(published()))))
     said = {key: value for key, value in last.items() if value}
     assert said == {
         "study": "s", "table": "3", "corpus": "ravdess", "corpus_part": "all", "profile": "quick",
@@ -283,8 +296,13 @@ def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form(
     mixed = replace(found, asked=replace(found.asked, rows=rows, profile="mixed", reading="mixed"))
     profiles = "Profiles: GCN: paper; of the other rows the study's own."
     readings = "Readings: GCN: as-written; Amir et al.: size-matched; "
-    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text([mixed])))}
-    forms = (printed(mixed), markdown(table(mixed)), line, json.loads(json_text([mixed]))["notes"])
+    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(mixed))))}
+    forms = (
+        printed(mixed),
+        markdown(table(mixed)),
+        line,
+        json.loads(json_text([as_json(mixed)]))["notes"],
+    )
     for form in forms:
         said = " ".join(" ".join(form).split() if isinstance(form, list) else form.split())
         assert profiles in said and readings in said
@@ -297,7 +315,7 @@ def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
         found, asked=replace(found.asked, corpus="demo"), identical_seeds=("GCN",),
         rows=(replace(found.rows[0], missing=2), *found.rows[1:]),
     )  # fmt: skip
-    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text([loud])))}
+    (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(loud))))}
     for words in ("Synthesised demo speech", "gave identical predictions", "Missing: 2 trainings"):
         assert words in line
 

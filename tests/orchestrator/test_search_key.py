@@ -62,7 +62,15 @@ def test_a_search_reads_as_its_space_and_its_budget() -> None:
     assert step.kind == Choice(values={"10": 10, "50": 50})
     assert str(fa.when) == "layers >= 3"
     assert (found.unit, found.amount, found.sampler, found.seed) == ("trials", 40, "tpe", 1)
-    assert (found.selection, found.inner_folds) == ("nested", 3)
+    assert (found.selection, found.inner_folds, found.pruning) == ("nested", 3, True)
+
+
+@pytest.mark.parametrize("selection", ["nested", "flat"])
+def test_pruning_is_on_unless_it_is_turned_off(selection: str) -> None:
+    text = GOOD.replace("selection: nested\n  inner_folds: 3", f"selection: {selection}")
+    assert search(text).pruning
+    off = text + "  pruning: false\n"
+    assert not search(off).pruning and is_valid(off)
 
 
 def test_a_point_sets_what_a_row_would_and_an_inactive_axis_nothing() -> None:
@@ -151,6 +159,8 @@ def test_weights_on_the_simplex_sum_to_one_and_all_of_it_is_as_likely() -> None:
         ("selection: nested", "selection: flat",
          "16:3 `search.inner_folds` must stand beside `selection: nested`: a flat selection has "
          "none. Leave it out."),
+        ("inner_folds: 3", "pruning: maybe",
+         "16:12 `search.pruning` must be true or false, but is `maybe` instead."),
         ("inner_folds: 3", "inner_foldz: 3",
          "16:3 `search.inner_foldz` is not a key. Did you mean `inner_folds`?"),
         ("corpus: demo", "corpus: demo\nreference: x",
@@ -193,7 +203,7 @@ def test_the_schema_accepts_a_search_and_refuses_what_it_can_see() -> None:
         ("trials: 40", "trials: 0"), ("sampler: tpe", "sampler: x"), ("inner_folds", "inner_fold"),
         ("node_step: [10, 50]", "node_step: [10]"), ("high: 6", "high: 9"),
         ("layers >= 3", "layers > 3"), ("aggregators: simplex", "aggregators: cube"),
-        ("corpus: demo", "corpus: demo\nrows: [{name: x}]"),
+        ("corpus: demo", "corpus: demo\nrows: [{name: x}]"), ("inner_folds: 3", "pruning: maybe"),
     ):  # fmt: skip
         assert not is_valid(GOOD.replace(old, new, 1)), new
 

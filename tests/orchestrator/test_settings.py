@@ -78,7 +78,7 @@ TWO_VALUES = {
     "model": ("wma-gin", "gcn"),
     "stage_loss": (True, False), "layer_norm": (False, True), "deep_heads": (False, True),
     "attention_output": (False, True), "attention": (True, False), "bigru": (True, False),
-    "residual": (True, False),
+    "residual": (True, False), "dropout": (0.0, 0.3),
     "aggregators": (Aggregators(), Aggregators(softmax=Fraction(1), sum=Fraction(0),
                                                mean=Fraction(0))),
 }  # fmt: skip

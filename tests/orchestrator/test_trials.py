@@ -45,7 +45,7 @@ def test_an_id_is_a_fixed_string() -> None:
         {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
         {"model": ModelConfig(stage_loss=False)}, {"model": ModelConfig(layer_norm=True)},
         {"model": ModelConfig(attention=False)}, {"model": ModelConfig(bigru=False)},
-        {"model": ModelConfig(residual=False)},
+        {"model": ModelConfig(residual=False)}, {"model": ModelConfig(dropout=0.1)},
         {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
         {"model": ModelConfig(model="gcn")},
         {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),

@@ -19,7 +19,9 @@ from orchestrator.report.figures.pictures import PICTURES, fitting
 from orchestrator.report.html.behind import note, panel, scrolling
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import Forest
-from orchestrator.report.rows import Table, label, tables
+from orchestrator.report.rows import Table, label
+from orchestrator.report.search import all_tables
+from orchestrator.search.finding import Finding
 from orchestrator.snapshot import Asked
 from orchestrator.summary import RowSummary, Summary
 
@@ -38,6 +40,7 @@ class Shown:
     """In all of its finished trainings."""
     picture: Markup | None = None
     """Of a study that spans widths or axes, as the figures of the paper are drawn."""
+    search: Finding | None = None
 
     @property
     def curves(self) -> bool:
@@ -49,7 +52,13 @@ def shown(study: Measured) -> Shown:
     """Read what stands behind a study's rows."""
     epochs = sum(outcome.epochs for outcome in study.outcomes.values())
     behind = rows_behind(study.ledger, study.asked, study.outcomes, histories=epochs <= MOST_EPOCHS)
-    return Shown(summary=study.summary, behind=behind, epochs=epochs, picture=_picture(study))
+    return Shown(
+        summary=study.summary,
+        behind=behind,
+        epochs=epochs,
+        picture=_picture(study),
+        search=study.search,
+    )
 
 
 def _picture(study: Measured) -> Markup | None:
@@ -110,13 +119,13 @@ def _contents(studies: Sequence[Shown]) -> Markup | None:
 
 def _study(index: int, found: Shown) -> Markup:
     asked = found.summary.asked
-    headline, *more = tables(found.summary, details=True)
+    headline, *more = all_tables(found.summary, found.search, details=True)
     place = f"s{index + 1}"
     return tag(
         "section",
         _heading(asked, headline, place),
         scrolling(found.picture, headline.title, kind="picture") if found.picture else None,
-        _table(headline, found, place),
+        _table(headline, found, place) if asked.rows else _more(headline, headline.title),
         tag("ul", map(note, headline.footnotes), _curves_note(found), class_="notes"),
         tag("div", (_more(t, _title(t, headline)) for t in more), class_="more"),
         id=place,

@@ -1,0 +1,92 @@
+"""The environment in which Ray starts and its workers live: variables, folder, signals.
+
+Ray reads much of it once, when it is imported, and keeps it; all of it is put back afterwards.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+_TOKEN = secrets.token_hex(32)
+"""One token for all clusters this process starts: threads of an earlier one may still send it."""
+
+
+@contextlib.contextmanager
+def prepared(scratch: Path, *, own: bool) -> Iterator[None]:
+    """The environment in which Ray starts and its workers live; put back on leaving.
+
+    The working folder is an empty one of our own: Ray puts the driver's folder first on every
+    worker's path, where a user's own ``model.py`` would shadow ours.
+    """
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    token.write_text(_TOKEN)
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+        "TUNE_MAX_PENDING_TRIALS_PG": "64",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "PYTHONSAFEPATH": "1",
+    }
+    if own:
+        settings |= {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+            # Loopback, also where Ray would take the machine's outer address.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        }
+    unset = ["RAY_ADDRESS", "RAY_AUTH_TOKEN"] if own else []
+    before = dict(os.environ)
+    here = Path.cwd()
+    empty = scratch / "cwd"
+    empty.mkdir()
+    for key in unset:
+        os.environ.pop(key, None)
+    os.environ.update(settings)
+    os.chdir(empty)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def read_again() -> None:
+    """Make Ray read its environment again: it keeps what stood there when it was imported (2.60).
+
+    Where something had imported it before, its own cluster refused its own token, or listened on
+    the machine's outer address.
+    """
+    import ray
+
+    constants = ray._private.ray_constants
+    constants.ENABLE_RAY_CLUSTER = constants.env_bool(
+        constants.ENABLE_RAY_CLUSTERS_ENV_VAR, sys.platform == "linux"
+    )
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextlib.contextmanager
+def own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself and dies of it with a C++ trace: ours is put back."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None:  # None: not Python's, so not ours
+                    signal.signal(number, handler)

@@ -1,0 +1,262 @@
+"""A search as trials of a study: its groups, its configurations, and what of it is kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from features.corpus import Selection
+from features.errors import CorpusError
+from features.feature_set import FeatureSet
+from features.folds import Fold, inner
+from orchestrator.ledger import OUTCOME, Ledger
+from orchestrator.search.course import Course, Group, follow
+from orchestrator.search.scores import Scores
+from orchestrator.settings import resolve
+from orchestrator.snapshot import AskedSearch, AskedTrial, AskedTried
+from orchestrator.space import Point, Search
+from orchestrator.study import Study
+from orchestrator.trials import Placed, Trial, Variant, digest, plain
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Growth:
+    """A search as far as it has come."""
+
+    course: Course
+    variants: tuple[Variant, ...]
+    """Of every configuration so far, each under its first name."""
+    features: dict[str, FeatureSet]
+    """The frame descriptors of these, by the name that stands in ids."""
+    asked: AskedSearch
+    """What the store keeps of it."""
+    open: tuple[AskedTrial, ...]
+    """Trials whose test scores are open: those of the winners, once all are trained."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must stand under every table of it."""
+        asked, groups = self.asked, len({one.group.index for one in self.course.tried})
+        how = f"{asked.sampler}, seed {asked.seed}"
+        tried = f"{_most(self.course)} configurations tried"
+        if asked.selection == "flat":
+            return (
+                f"Selected on these speakers ({how}; {tried}): dev UA, at the epoch chosen on the "
+                "same half. The best of several is flattered by its luck: it says nothing of new "
+                "speakers.",
+            )
+        said: tuple[str, ...] = (
+            f"Search ({how}): {tried} for each of {groups} held-out groups, each on "
+            f"{asked.inner_folds} inner folds of the other speakers; the best was trained on all "
+            "of these and is judged on the group, which no choice has seen.",
+        )
+        if not asked.closed:
+            said += (
+                f"Sealed: the search goes on (budget: {asked.budget}); no test score is shown "
+                "before its last training has ended.",
+            )
+        if asked.opened:
+            before = ", ".join(map(str, asked.opened))
+            said += (
+                f"WARNING: the test scores had been opened after {before} configurations, and the "
+                "search went on: whoever made it go on may have looked.",
+            )
+        return said
+
+
+def grow(
+    study: Study,
+    search: Search,
+    selection: Selection,
+    folds: Sequence[Fold],
+    ledger: Ledger,
+    *,
+    default_profile: str,
+    feature_set: Callable[[str], FeatureSet],
+    scores: Scores | None,
+    at_once: float,
+) -> Growth:
+    """A study's search where it stands now.
+
+    Args:
+        study: whose.
+        search: its key.
+        selection: the speech.
+        folds: of the protocol.
+        ledger: the store.
+        default_profile: of a study that names none.
+        feature_set: name -> descriptors.
+        scores: what was read before; None: everything is read.
+        at_once: how many trials share an hour of a budget of hours.
+
+    Raises:
+        StudyError: the corpus cannot give the inner folds.
+        LackError: Optuna is not installed.
+        DamageError: a record is not what was written.
+    """
+    key = _key(study, search, selection, folds)
+    groups = _groups(study, search, selection, folds)
+    build = _Configurations(study, search, selection, default_profile, feature_set)
+    before = _last(study, key, ledger)
+    opened = ledger.openings(key)
+    course = follow(
+        _as_opened(search, opened),
+        groups,
+        build,
+        scores or Scores(ledger, search.selection),
+        _points(before),
+        study.seeds,
+        at_once,
+    )
+    names = ledger.files_of(item.id for item in course.final)
+    closed = bool(course.winners) and all(OUTCOME in found for found in names.values())
+    final = tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in course.final)
+    tried = tuple(
+        AskedTrial(p.row, p.fold, p.seed, p.id) for one in course.tried for p in one.placed
+    )
+    return Growth(
+        course=course,
+        variants=tuple(build.variants.values()),
+        features=build.features,
+        asked=AskedSearch(
+            key=key,
+            selection=search.selection,
+            sampler=search.sampler,
+            seed=search.seed,
+            inner_folds=search.inner_folds if search.selection == "nested" else 0,
+            budget=search.budget,
+            tried=tuple(
+                AskedTried(
+                    group=one.group.index,
+                    number=one.number,
+                    point=dict(one.point),
+                    told=search.told(one.point),
+                    trials=tuple(item.id for item in one.placed),
+                    state=one.state,
+                )
+                for one in course.tried
+            ),
+            trials=tried if closed else (*tried, *final),
+            winners=tuple(one.number for one in course.winners),
+            closed=closed,
+            opened=tuple(sorted(before for _, _, before in opened if before < _most(course))),
+        ),
+        open=final if closed else (),
+    )
+
+
+def _most(course: Course) -> int:
+    """Configurations of the group that has most."""
+    return max((one.number for one in course.tried), default=0)
+
+
+def _groups(
+    study: Study, search: Search, selection: Selection, folds: Sequence[Fold]
+) -> tuple[Group, ...]:
+    if search.selection == "flat":
+        return (Group(index=0, name="all folds", folds=tuple(folds), outer=None),)
+    try:
+        return tuple(
+            Group(
+                index=fold.index,
+                name=f"group {fold.index + 1}",
+                folds=inner(selection, fold, search.inner_folds),
+                outer=fold,
+            )
+            for fold in folds
+        )
+    except CorpusError as error:
+        raise study.fault("search", str(error)) from None
+
+
+def _key(study: Study, search: Search, selection: Selection, folds: Sequence[Fold]) -> str:
+    """Digest of all that proposals and scores rest on; a larger budget is the same search."""
+    asked = {
+        "search": plain(replace(search, unit="trials", amount=0)),
+        "settings": plain(study.settings),
+        "corpus": selection.digest,
+        "classes": list(selection.classes),
+        "folds": [[list(fold.a), list(fold.b)] for fold in folds],
+    }
+    return digest(asked)
+
+
+def _last(study: Study, key: str, ledger: Ledger) -> AskedSearch | None:
+    """The search as the store last kept it."""
+    kept = (asked.search for asked in ledger.snapshots(study.name))
+    return next((search for search in kept if search and search.key == key), None)
+
+
+def _points(before: AskedSearch | None) -> dict[int, list[Point]]:
+    points: dict[int, list[Point]] = {}
+    for one in before.tried if before else ():
+        points.setdefault(one.group, []).append(one.point)
+    return points
+
+
+def _as_opened(search: Search, opened: Sequence[tuple[str, float, int]]) -> Search:
+    """With the budget that was used when its test scores were opened: it is over since then."""
+    for unit, amount, configurations in opened:
+        if (unit, amount) == (search.unit, search.amount):
+            return replace(search, unit="trials", amount=configurations)
+    return search
+
+
+class _Configurations:
+    """Points as trials; remembers the variants and descriptors that it made."""
+
+    def __init__(
+        self,
+        study: Study,
+        search: Search,
+        selection: Selection,
+        default_profile: str,
+        feature_set: Callable[[str], FeatureSet],
+    ) -> None:
+        self._study, self._search, self._profile = study, search, default_profile
+        self._corpus, self._classes = selection.digest, selection.classes
+        self._feature_set = feature_set
+        self.features: dict[str, FeatureSet] = {}
+        self.variants: dict[str, Variant] = {}
+        """By the point that they are of."""
+        self._by_setting: dict[str, FeatureSet] = {}
+
+    def __call__(
+        self, row: str, point: Point, folds: Sequence[Fold], seeds: int
+    ) -> tuple[Placed, ...]:
+        variant = self._variant(row, point)
+        extractor = self.features[variant.features.features].version()
+        placed = []
+        for seed in range(seeds):
+            for fold in folds:
+                trial = Trial(
+                    corpus=self._corpus,
+                    classes=self._classes,
+                    extractor=extractor,
+                    features=variant.features,
+                    model=variant.model,
+                    training=variant.training,
+                    train=fold.train,
+                    a=fold.a,
+                    b=fold.b,
+                    seed=seed,
+                )
+                placed.append(Placed(row, fold.index, seed, trial, trial.id))
+        return tuple(placed)
+
+    def _variant(self, row: str, point: Point) -> Variant:
+        key = digest(dict(point))
+        if key not in self.variants:
+            resolved = resolve(self._profile, self._study.settings, self._search.settings(point))
+            name = resolved.features.features
+            if name not in self._by_setting:
+                self._by_setting[name] = self._feature_set(name)
+            chosen = self._by_setting[name]
+            self.features[chosen.name] = chosen
+            self.variants[key] = Variant(
+                name=row,
+                profile=resolved.profile,
+                reading=resolved.reading,
+                features=replace(resolved.features, features=chosen.name),
+                model=resolved.model,
+                training=resolved.training,
+            )
+        return self.variants[key]
