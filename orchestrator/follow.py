@@ -105,9 +105,8 @@ class _Study:
     @property
     def over(self) -> bool:
         """Whether nothing is left to train, and a search proposes no more."""
-        if self._asked.search is not None and not self._asked.search.closed:
-            return False
-        nothing = not self._open.keys() - self._failed and not self._epochs
+        grows = self._asked.search is not None and not self._asked.search.closed
+        nothing = not grows and not self._open.keys() - self._failed and not self._epochs
         return nothing and (not self._failed or self._clock() >= self._hoped_for)
 
     def _names(self) -> dict[str, set[str]]:

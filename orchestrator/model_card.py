@@ -38,7 +38,7 @@ def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:
         {"file": name, "trial": voter.trial, "tested": sorted(voter.tested)}
         for name, voter in zip(networks, ensemble.voters, strict=True)
     ]
-    card = "\n".join(_card(ledger, ensemble)) + "\n"
+    card = "\n".join(line.rstrip(" ") for line in _card(ledger, ensemble)) + "\n"
     contents = {
         **networks,
         "config.json": canonical(config).encode(),

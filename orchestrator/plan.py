@@ -14,7 +14,7 @@ from features.corpus import Corpus, Selection
 from features.errors import CorpusError
 from features.feature_set import FeatureSet
 from features.folds import Fold, deal
-from model.config import TrainConfig
+from model.config import WMA_GIN, TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
 from orchestrator.settings import emotions, resolve
@@ -250,6 +250,7 @@ def _asked(
             AskedRow(
                 name=row.name,
                 reading=variant.reading,
+                profile=variant.profile,
                 paper=dict(row.paper),
                 model=variant.model.model,
                 blocks=row.blocks,
@@ -341,12 +342,17 @@ def _name_is_taken(asked: Asked, ledger: Ledger) -> tuple[str, ...]:
 def _own_settings(study: Study, default_profile: str) -> str:
     """What the study sets for all rows beside its profile and reading, as a sentence."""
     named = {k: v for k, v in study.settings.items() if k in ("profile", "reading", "model")}
+    told = []
+    if "features" in study.settings and named.get("model", WMA_GIN) != WMA_GIN:
+        # Not every system reads the default ones: these are told, and stand on both sides.
+        named["features"] = study.settings["features"]
+        told.append(f"features {named['features']}")
     try:
         default, own = (resolve(default_profile, s, {}) for s in (named, study.settings))
     except ValueError:  # an FA layer that only the rows' own layers or positions make possible
         rows = {"fa_layer": "none"}
         default, own = (resolve(default_profile, s, rows) for s in (named, study.settings))
-    told = [
+    told += [
         f"{key} {_shown(mine)}"
         for part in ("features", "model", "training")
         for key, mine in asdict(getattr(own, part)).items()

@@ -19,6 +19,8 @@ class AskedRow:
     reading: str
     paper: Mapping[str, float]
     model: str = WMA_GIN
+    profile: str = ""
+    """Empty in snapshots from before it was kept."""
     blocks: tuple[str, ...] = ()
     """Headings under which the row stands."""
     settings: Mapping[str, Any] = field(default_factory=dict)

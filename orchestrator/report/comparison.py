@@ -12,12 +12,14 @@ from orchestrator.report.rows import (
     Table,
     banner,
     label,
+    mixtures,
     percent,
     plus_minus,
     protocol_line,
 )
 from orchestrator.report.text import print_table
 from orchestrator.summary import Interval
+from orchestrator.trial_record import command
 
 
 def record(found: Comparison, limit: int) -> dict[str, Any]:
@@ -65,7 +67,9 @@ def scores(found: Comparison) -> Table:
             f"p = {DASH if d.p_alone is None else f'{d.p_alone:.3f}'}, of this one comparison."
         )
     if found.shared < found.wanted:
-        notes.append("Missing: the other trainings; `ablate run` trains them.")
+        fill = command("", done=False, study=found.asked.study)
+        notes.append(f"Missing: the other trainings; `{fill}` trains them.")
+    notes += mixtures(found.asked)
     headings = {0: "UA"} if found.folds else {}
     if found.emotions:
         headings[len(found.folds)] = "recall"

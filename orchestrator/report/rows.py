@@ -415,8 +415,9 @@ def mixtures(asked: Asked) -> list[str]:
     """Which row has which profile and reading, where the title can only say ``mixed``."""
     notes = []
     if asked.profile == "mixed":
-        own = [f"{r.name}: {p}" for r in asked.rows if (p := r.settings.get("profile"))]
-        notes.append(f"Profiles: {'; '.join(own)}; of the other rows the study's own.")
+        own = (r.profile or r.settings.get("profile", DASH) for r in asked.rows)
+        told = (f"{r.name}: {p}" for r, p in zip(asked.rows, own, strict=True))
+        notes.append(f"Profiles: {'; '.join(told)}.")
     if asked.reading == "mixed":
         notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
     return notes

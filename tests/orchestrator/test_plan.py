@@ -170,3 +170,17 @@ def test_a_name_that_another_question_has_is_said(store: Path) -> None:
     other = text.replace("No FA", "None").replace("FA in layer 2", "Second")
     loud = make(parse_study(other, "other.yaml"), Ledger.open(str(store))).loud
     assert "`smoke` had other rows when it last ran here" in loud[-1]
+
+
+def test_a_system_that_cannot_read_the_default_descriptors_is_planned(tmp_path: Path) -> None:
+    text = """
+study: machine
+question: How far does a support vector machine get?
+corpus: demo
+protocol: {folds: 2, seeds: 1}
+features: egemaps
+baseline: {model: svm}
+rows: [{name: SVM}]
+"""
+    plan = make(parse_study(text, "machine.yaml"), Ledger.look(str(tmp_path)))
+    assert "Set by the study: features egemaps." in plan.asked.notes

@@ -220,6 +220,7 @@ def test_an_exported_row_loads_as_its_card_says_and_gives_the_same_weights(
     card = (folder / "README.md").read_text()
     assert "says of people means nothing" in card and "audEERING" in card
     assert "- UA " in card and " to " in card.split("- UA ")[1].splitlines()[0]
+    assert " \n" not in card
     program = card.split("```python")[1].split("```")[0] + "for n in networks: print(n.std_F.sum())"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120,

@@ -81,6 +81,6 @@ def test_a_comparison_is_of_shared_trainings_and_fits_80_columns(store: Path) ->
     assert max(map(len, whole.splitlines())) <= 80
     (store / "trials" / asked.trials[0].id / "outcome.json").unlink()
     part = " ".join(output("compare", "smoke", a, b, "--store", store).split())
-    assert "1 of 2 trainings" in part and "`ablate run` trains them" in part
+    assert "1 of 2 trainings" in part and "`ablate run studies/smoke.yaml` trains them" in part
     none = CliRunner().invoke(app, ["compare", "smoke", a, a, "--store", str(store)])
     assert none.exit_code != 0

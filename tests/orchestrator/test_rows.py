@@ -289,12 +289,12 @@ def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form(
     found = summary(blocks=False)
     first, second, *others = found.asked.rows
     rows = (
-        replace(first, settings={"profile": "paper"}),
-        replace(second, reading="size-matched"),
+        replace(first, profile="paper"),
+        replace(second, profile="quick", reading="size-matched"),
         *others,
     )
     mixed = replace(found, asked=replace(found.asked, rows=rows, profile="mixed", reading="mixed"))
-    profiles = "Profiles: GCN: paper; of the other rows the study's own."
+    profiles = "Profiles: GCN: paper; Amir et al.: quick; "
     readings = "Readings: GCN: as-written; Amir et al.: size-matched; "
     (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(mixed))))}
     forms = (

@@ -67,7 +67,10 @@ def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
             bottom.set_xlabel("epoch")
     _same_limits([top for top, _ in pairs[: len(shown)]])
     _log_scale([bottom for _, bottom in pairs[: len(shown)]])
-    pairs[0][1].legend(fontsize=6.5, loc="best", handlelength=2.4, labelspacing=0.25)
+    pairs[0][1].legend(
+        fontsize=6.5, loc="best", handlelength=2.4, labelspacing=0.25,
+        frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2,
+    )  # fmt: skip
     return figure
 
 
