@@ -90,7 +90,7 @@ def run(
     plan = plans.first()
     part = choose(plan)
     to_train, left = part.taken, {item.id for item in part.left}
-    placed = tuple(trial for trial in plan.asked.trials if trial.id not in left)
+    placed = tuple(trial for trial in plan.asked.every_trial if trial.id not in left)
     if left:
         tell(Note(part.told(), loud=True))
     if not to_train:
@@ -183,6 +183,8 @@ def _search(
                 raise RequestError(f"The search stops: {course.hopeless}")
             return plan
         if not lacking or course is None:
+            done = frozenset(plan.done)
+            tell(Planned(plan.asked.every_trial, done, cluster.slots, plan.study.name))
             return plan
         tell(Note(_next(course, search, {item.id for item in lacking})))
         if fresh := tuple(p for p in lacking if p.trial.features not in prepared):

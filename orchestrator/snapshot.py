@@ -163,6 +163,11 @@ class Asked:
         """What the tables rest on, and what a search went by."""
         return self.trials + (self.search.trials if self.search else ())
 
+    @property
+    def placed(self) -> frozenset[AskedTrial]:
+        """The same without an order."""
+        return frozenset(self.every_trial)
+
     def line_of(self, trial: AskedTrial) -> str:
         """Where an overview counts a trial: in its row, and one of a search in its group's."""
         return trial.row.rpartition(" #")[0] if self.search and trial.row != CHOSEN else trial.row

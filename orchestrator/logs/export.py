@@ -8,15 +8,17 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import AblateError, DamageError, LackError, RequestError, nearest
 from orchestrator.events import Differs, Done, Event, Planned
 from orchestrator.ledger import Ledger
-from orchestrator.logs.finished import Finished, Log, read
+from orchestrator.logs.finished import Log, read
 from orchestrator.logs.mlflow import MlflowLog
 from orchestrator.logs.tensorboard import TensorBoardLog
 from orchestrator.search.log import OptunaLog
 from orchestrator.snapshot import Asked, AskedTrial
+from orchestrator.study import parse_study
 
 SYSTEMS = ("mlflow", "optuna", "tensorboard")
 
@@ -113,8 +115,21 @@ class Export:
 
     def _look_up(self, planned: Planned) -> None:
         forms = self._ledger.snapshots(planned.study)
-        self._asked = next((f for f in forms if f.trials == planned.placed), None)
+        placed = set(planned.placed)
+        self._asked = next(
+            (f for f in forms if f.trials == planned.placed or (f.search and placed <= f.placed)),
+            None,
+        )
         self._places = {trial.id: trial for trial in reversed(planned.placed)}
+        if self._asked is not None and (search := self._asked.search) is not None:
+            self._places = {id: t for id, t in self._places.items() if not search.seals(t)}
+            self._search(self._asked)
+
+    def _search(self, asked: Asked) -> None:
+        """The configurations of a search, of which a generation has ended since the last time."""
+        space = parse_study(asked.text, f"{asked.study}.yaml").search
+        for log in self._logs if space is not None else ():
+            self._try(log, log.searched, asked, space)
 
     def _write(self, id: str) -> None:
         if self._asked is None or id not in self._places:
@@ -132,7 +147,7 @@ class Export:
         for log in self._logs:
             self._try(log, log.flush)
 
-    def _try(self, log: Log, do: Callable[..., None], *what: Finished) -> None:
+    def _try(self, log: Log, do: Callable[..., None], *what: Any) -> None:
         """Whatever goes wrong in another's code is said at the end, and not met again."""
         if log.look in self._lost:
             return

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from model.metrics import ua, wa
 from orchestrator.ledger import Ledger, Outcome, read_history
 from orchestrator.snapshot import Asked, AskedTrial
+from orchestrator.space import Search
 from orchestrator.statistics import mean
 
 Scalar = str | bool | int | float
@@ -53,9 +54,14 @@ class Finished:
 
     @property
     def scores(self) -> dict[str, float]:
-        """WA and UA of every test speaker, their means, and what it took; scores are fractions."""
+        """WA and UA of every test speaker, their means, and what it took; scores are fractions.
+
+        A flat search has no test: of its trials only the curves are given.
+        """
         found: dict[str, float] = {}
-        chosen = [s for s in self.outcome.scores if (s.choice, s.unit) == ("chosen", "utterance")]
+        flat = self.asked.search is not None and self.asked.search.selection == "flat"
+        scores = () if flat else self.outcome.scores
+        chosen = [s for s in scores if (s.choice, s.unit) == ("chosen", "utterance")]
         for key, metric in (("ua", ua), ("wa", wa)):
             by_speaker = {s.speaker: metric(s.confusion) for s in chosen}
             if by_speaker:
@@ -96,6 +102,9 @@ class Log(Protocol):
 
     def flush(self) -> None:
         """No more come for now."""
+
+    def searched(self, asked: Asked, space: Search) -> None:
+        """Give it the configurations of a search, as far as it has come."""
 
 
 def read(ledger: Ledger, asked: Asked, place: AskedTrial) -> Finished | None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import LackError
 from orchestrator.logs.finished import Finished
+from orchestrator.snapshot import Asked
+from orchestrator.space import Search
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -113,6 +115,9 @@ class MlflowLog:
         for begin in range(0, len(metrics), AT_ONCE):
             self._client.log_batch(id, metrics=metrics[begin : begin + AT_ONCE])
         self._client.set_terminated(id, "FINISHED", end_time=ended)
+
+    def searched(self, asked: Asked, space: Search) -> None:
+        """Its trials say it all."""
 
     def flush(self) -> None:
         """Nothing waits."""

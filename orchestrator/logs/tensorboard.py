@@ -12,6 +12,8 @@ from typing import Any
 from orchestrator.errors import LackError
 from orchestrator.files import create_once
 from orchestrator.logs.finished import Finished
+from orchestrator.snapshot import Asked
+from orchestrator.space import Search
 
 
 class TensorBoardLog:
@@ -41,6 +43,9 @@ class TensorBoardLog:
         path = home / name / f"events.out.tfevents.{trial.began:.0f}.ablate"
         if not path.exists():
             create_once(path, _events(trial))
+
+    def searched(self, asked: Asked, space: Search) -> None:
+        """Its trials say it all."""
 
     def flush(self) -> None:
         """Nothing waits."""

@@ -2,7 +2,8 @@
 
 One Optuna trial is one *row*: its value is the row's mean UA, its parameters are the settings in
 which rows differ, its intermediate values the UA of each finished training. A row whose trainings
-are not all finished is a trial that runs.
+are not all finished is a trial that runs. Of a search one Optuna trial is one configuration, with
+the score that the search went by; each held-out group is a study of its own.
 """
 
 import uuid
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import LackError
 from orchestrator.ledger import Outcome
 from orchestrator.logs.finished import Finished, Scalar, settings
-from orchestrator.snapshot import Asked
+from orchestrator.search.proposals import distributions as drawn_from
+from orchestrator.snapshot import Asked, AskedTried
+from orchestrator.space import Search
 from orchestrator.summary import estimate, is_stale
 from orchestrator.trials import digest
 
@@ -22,9 +25,12 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
 FORM = "ablate.form"
 """Of an Optuna study: what was asked, and in which settings its rows differ."""
+NUMBER = "number"
+"""Of an Optuna trial of a search: which configuration of its group it is."""
 WRITER = "ablate.writer"
 """Of an Optuna study: who began it. A database gives the ids of what was deleted anew, so whoever
 wrote on after another began would write one row's scores into another's trial."""
@@ -76,6 +82,8 @@ class OptunaLog:
 
     def write(self, trial: Finished) -> None:
         """Take in a training; its row is written by ``flush``."""
+        if trial.asked.search is not None:
+            return  # its configurations come by ``searched``
         if trial.asked != self._asked:
             self._asked, self._outcomes, self._study, self._form = trial.asked, {}, None, ""
         if trial.place.id not in self._outcomes and not is_stale(trial.outcome):
@@ -100,6 +108,35 @@ class OptunaLog:
                 self._refuse_another(self._study)
                 self._write(self._study, self._asked, row, known[row], differ)
         self._new.clear()
+
+    def searched(self, asked: Asked, space: Search) -> None:
+        """Write the configurations that have ended and are not there yet."""
+        if asked.search is None:
+            return
+        for group in sorted({one.group for one in asked.search.tried}):
+            flat = asked.search.selection == "flat"
+            name = asked.study if flat else f"{asked.study}, group {group + 1}"
+            study = self._search_study(asked, name, asked.search.key)
+            there = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
+            for one in asked.search.tried:
+                new = one.group == group and one.number not in there
+                if new and one.state != "training":
+                    study.add_trial(_configuration(one, space))
+
+    def _search_study(self, asked: Asked, name: str, key: str) -> "Study":
+        """The study of a group; begun anew where another search had its name."""
+        import optuna
+
+        if name in optuna.get_all_study_names(self._storage):
+            study = optuna.load_study(study_name=name, storage=self._storage)
+            if study.user_attrs.get(FORM) == key:
+                return study
+            optuna.delete_study(study_name=name, storage=self._storage)
+        study = optuna.create_study(study_name=name, storage=self._storage, direction="maximize")
+        for field in ("question", "corpus", "profile", "reading"):
+            study.set_user_attr(field, getattr(asked, field))
+        study.set_user_attr(FORM, key)
+        return study
 
     def _settings(self, asked: Asked) -> dict[str, dict[str, Scalar]]:
         """Row -> its settings, as the records of its trainings have them."""
@@ -176,6 +213,23 @@ class OptunaLog:
             trial.set_user_attr("UA 95 %", [found.ua.low, found.ua.high])
             if not found.missing:
                 study.tell(trial, found.ua.mean)
+
+
+def _configuration(one: AskedTried, space: Search) -> "FrozenTrial":
+    """A configuration as Optuna keeps it."""
+    from optuna.trial import TrialState, create_trial
+
+    pruned = one.state == "pruned"
+    state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+    known = {name: kind for axis in space.axes for name, kind in drawn_from(axis)}
+    return create_trial(
+        params=dict(one.point),
+        distributions={name: known[name] for name in one.point},
+        value=None if pruned else one.score,
+        intermediate_values={} if one.score is None else {0: one.score},
+        state=TrialState.FAIL if one.score is None else state,
+        user_attrs={NUMBER: one.number, "configuration": one.told, "trials": list(one.trials)},
+    )
 
 
 def distributions(rows: Sequence[Mapping[str, Scalar]]) -> dict[str, "BaseDistribution"]:

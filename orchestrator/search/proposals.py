@@ -70,7 +70,7 @@ def _study(search: Search, group: int, known: Sequence[Told]) -> "Study":
     if search.sampler == "cmaes":
         _relive(study, search, group, known)
         return study
-    kinds = {name: kind for axis in search.axes for name, kind in _distributions(axis)}
+    kinds = {name: kind for axis in search.axes for name, kind in distributions(axis)}
     for one in known:
         # TPE ranks pruned ones below all others, and among each other by what they report: by what
         # they are expected to score, so that the folds that they saw do not matter. GP and CMA-ES
@@ -131,7 +131,8 @@ def _point(trial: "Trial", search: Search) -> Point:
     return point
 
 
-def _distributions(axis: Axis) -> "list[tuple[str, BaseDistribution]]":
+def distributions(axis: Axis) -> "list[tuple[str, BaseDistribution]]":
+    """The parameters of an axis, each with what Optuna may draw."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,

@@ -71,6 +71,10 @@ def pruned(text: str = TEXT) -> Study:
 FLAT = TEXT.replace("inner_folds: 2", "selection: flat").replace("tiny_search", "flat_search")
 
 
+def asked_name(text: str) -> str:
+    return parse_study(text, "tiny.yaml").name
+
+
 def skill(identity: Any) -> float:
     """Best at a learning rate of 2e-3 and with three layers."""
     rate = math.log10(identity["training"]["lr"] / 2e-3)
@@ -277,6 +281,35 @@ rows:
     assert done.id in plan.done  # one training serves both
     go(parse_study(rows, "by_hand.yaml"), store)
     assert read(ledger, done.id).sealed == ""
+
+
+@pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])
+def test_a_search_is_a_study_of_optunas_and_other_logs_see_nothing_sealed(
+    text: str, store: Path, tmp_path: Path
+) -> None:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    file, logs = tmp_path / "tiny.yaml", tmp_path / "logs"
+    file.write_text(text)
+    where = ["--log", f"optuna:{logs / 'o'}", "--log", f"tensorboard:{logs / 't'}"]
+    done = cli("run", file, "--inline", "--store", store, *where)
+    assert done.exit_code == 0, done.output
+    asked, search = kept(store, asked_name(text))
+    storage = JournalStorage(JournalFileBackend(str(logs / "o" / "journal.log")))
+    names = sorted(optuna.get_all_study_names(storage))
+    assert len(names) == (2 if search.selection == "nested" else 1)
+    for group, name in enumerate(names):
+        found = optuna.load_study(study_name=name, storage=storage)
+        own = [one for one in search.tried if one.group == group]
+        assert [t.params for t in found.trials] == [dict(one.point) for one in own]
+        assert found.best_trial.user_attrs["number"] == search.winners[group]
+    folders = sorted(path.parent for path in (logs / "t").rglob("*tfevents*"))
+    assert len(folders) == len(asked.every_trial)
+    tags = set(EventAccumulator(str(folders[0])).Reload().Tags()["tensors"])
+    assert "dev/ua" in tags and ("ua" in tags) == (search.selection == "nested")
 
 
 # --- repeatability ------------------------------------------------------------------------------
