@@ -153,10 +153,13 @@ def by_generations(
     return Walk(best[0], tuple(one.point for one in told), tuple(steps))
 
 
-def plain_optuna(group: Group, *, folds: int, median: bool = False) -> Walk:
+def plain_optuna(
+    group: Group, *, folds: int, median: bool = False, at_once: int | None = None
+) -> Walk:
     """What a user of Optuna writes: a trial's value is its mean over the folds, one after another.
 
     ``median``: with the pruner of Optuna's first examples, told the score of each fold as it is.
+    ``at_once``: with so many workers, each trial told when all of them are through.
     """
     tried: list[Point] = []
     steps: list[tuple[int, float]] = []
@@ -193,7 +196,14 @@ def plain_optuna(group: Group, *, folds: int, median: bool = False) -> Walk:
     pruner = optuna.pruners.MedianPruner() if median else optuna.pruners.NopPruner()
     sampler = optuna.samplers.TPESampler(seed=group.seed)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    study.optimize(objective, callbacks=[after])
+    if at_once is None:
+        study.optimize(objective, callbacks=[after])
+    while at_once is not None and trained < folds:
+        asked = [study.ask() for _ in range(at_once)]
+        values = [objective(trial) for trial in asked]
+        for trial, value in zip(asked, values, strict=True):
+            study.tell(trial, value)
+        steps.append((trained, _regret(tried[study.best_trial.number])))
     return Walk(tried[study.best_trial.number], tuple(tried), tuple(steps))
 
 

@@ -31,6 +31,7 @@ def test_as_many_folds_find_a_better_configuration_than_plain_optuna() -> None:
     walks = {
         "generations and pruning": [by_generations(g, folds=budget) for g in searched],
         "generations": [by_generations(g, pruning=False, folds=budget) for g in searched],
+        "plain Optuna, five at once": [plain_optuna(g, folds=budget, at_once=5) for g in searched],
         "plain Optuna": [plain_optuna(g, folds=budget) for g in searched],
         "plain Optuna, MedianPruner": [
             plain_optuna(g, folds=budget, median=True) for g in searched
@@ -48,8 +49,9 @@ def test_as_many_folds_find_a_better_configuration_than_plain_optuna() -> None:
     ours, plain = regrets["generations and pruning"], regrets["plain Optuna"]
     lower = sum(a < b for a, b in zip(ours, plain, strict=True))
     print(f"  lower than plain Optuna with {lower} of {seeds} seeds")
+    parallel = regrets["plain Optuna, five at once"]
     assert median(ours) < median(plain)
-    assert mean(ours) < mean(plain)
+    assert mean(ours) < mean(parallel) - 0.1
 
 
 @pytest.mark.bench
