@@ -208,10 +208,7 @@ class _Walk:
         known = tuple(self._known.get(group.index, ())[first : first + most])
         if len(known) == most:
             return known
-        told = [
-            Told(point=one.point, score=one.score, pruned=one.state == "pruned")
-            for one in self._tried[group.index]
-        ]
+        told = [Told(point=one.point, score=one.score) for one in self._tried[group.index]]
         told += [Told(point=point, score=None) for point in known]
         return known + propose(self._search, group.index, told, most - len(known))
 

@@ -75,8 +75,7 @@ def _mattered(asked: Asked, search: AskedSearch) -> tuple[Importance, ...]:
         return ()
     groups: dict[int, list[Told]] = {}
     for one in scored:
-        told = Told(point=one.point, score=one.score, pruned=one.state == "pruned")
-        groups.setdefault(one.group, []).append(told)
+        groups.setdefault(one.group, []).append(Told(point=one.point, score=one.score))
     return importances(space, list(groups.values())) if space is not None else ()
 
 
