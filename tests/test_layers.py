@@ -40,6 +40,7 @@ FLOORS = {
         "retries": 9,
         "summary": 8,
         "statistics": 0,
+        "replicates": 1,
         "status": 9,
         "pace": 0,
         "board": 9,
