@@ -79,6 +79,8 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     """
     if study.search is not None:
         raise study.fault("search", "`search` is read, but not yet run: list `rows` or `axes`.")
+    if study.replicates == "adaptive":
+        raise study.fault("protocol.replicates", "`replicates: adaptive` is read, but not yet run.")
     corpus, loud = find_corpus(study, ledger)
     profile = study.settings.get("profile")
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
