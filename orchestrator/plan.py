@@ -17,6 +17,7 @@ from features.folds import Fold, deal
 from model.config import TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.seeds import design
 from orchestrator.settings import emotions, resolve
 from orchestrator.snapshot import (
     Asked,
@@ -45,6 +46,7 @@ class Plan:
     features: Mapping[str, FeatureSet]
     """The frame descriptors of the variants, by the name that stands in their ids."""
     placed: tuple[Placed, ...]
+    """Its trials; of an adaptive study those that may yet be needed."""
     loud: tuple[str, ...]
     """What must be said before the numbers: a corpus or profile that nobody named."""
     done: tuple[str, ...]
@@ -79,8 +81,6 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     """
     if study.search is not None:
         raise study.fault("search", "`search` is read, but not yet run: list `rows` or `axes`.")
-    if study.replicates == "adaptive":
-        raise study.fault("protocol.replicates", "`replicates: adaptive` is read, but not yet run.")
     corpus, loud = find_corpus(study, ledger)
     profile = study.settings.get("profile")
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
@@ -108,6 +108,7 @@ def make(study: Study, ledger: Ledger, *, allow_config: bool = False) -> Plan:
     _check_distinct(study, placed)
     asked = _asked(study, selection, folds, rows, placed, _own_settings(study, default_profile))
     loud = (*loud, *_name_is_taken(asked, ledger))
+    placed = _needed(asked, placed, ledger)
     states = _states(study.name, placed, ledger)
     return Plan(
         study=study,
@@ -222,6 +223,7 @@ def _asked(
         ),
         folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
         seeds=study.seeds,
+        replicates=study.replicates,
         trials=tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in placed),
         comparable=_comparable(study, selection.corpus, rows),
         reference=study.reference,
@@ -236,6 +238,15 @@ def _asked(
             for row in study.published
         ),
     )
+
+
+def _needed(asked: Asked, placed: tuple[Placed, ...], ledger: Ledger) -> tuple[Placed, ...]:
+    """The trials that may yet be needed: all, but of an adaptive study's settled comparisons."""
+    if asked.replicates != "adaptive":
+        return placed
+    found = design(asked, ledger.outcomes(item.id for item in placed))
+    needed = {trial.id for trial in (found.at_most() if found else asked).trials}
+    return tuple(item for item in placed if item.id in needed)
 
 
 def _speech(placed: tuple[Placed, ...]) -> tuple[AskedSpeech, ...]:

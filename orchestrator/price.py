@@ -37,6 +37,8 @@ class Price:
     rows: tuple[RowPrice, ...]
     at_most: bool
     """No trial has finished: each may train for all its epochs."""
+    may_settle: bool = False
+    """Of an adaptive study, up to its cap: fewer trials may be needed."""
     lanes: int
     """Trials at once."""
     wall_s: float | None
@@ -88,7 +90,8 @@ def here(
     if room.gpus and gpus_per_trial is not None:
         room = replace(room, gpus=gpus_per_trial)
     trials = plan.to_train if items is None else items
-    return of(trials, known, machine, room_here(cpus, there), room)
+    price = of(trials, known, machine, room_here(cpus, there), room)
+    return replace(price, may_settle=plan.asked.replicates == "adaptive")
 
 
 def room_of(known: evidence.Evidence, machine: Machine, assumed: int) -> Room:

@@ -7,11 +7,11 @@ worker died; a trial that another run holds is waited for.
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from features import catalogue
-from orchestrator import mirror, retries
+from orchestrator import looks, mirror, retries
 from orchestrator.budget import Part
 from orchestrator.claims import Watch
 from orchestrator.cluster import LOW_MEMORY, Cluster, Map, Task
@@ -90,23 +90,35 @@ def run(
         plan = make(study, ledger, allow_config=allow_config)
     if plan.failed:
         tell(Note(f"Tried again, since they failed before: {len(plan.failed)} trials."))
-    part = choose(plan)
-    to_train, left = part.taken, {item.id for item in part.left}
-    placed = tuple(trial for trial in plan.asked.trials if trial.id not in left)
-    if left:
-        tell(Note(part.told(), loud=True))
-    if not to_train:
-        tell(Planned(placed, frozenset(plan.done), 0, study.name))
+    chosen = choose(plan)
+    parts = looks.parts(plan, ledger, chosen)
+    part = next(parts)
+    if sentence := part.told():
+        tell(Note(sentence, loud=True))
+    if not part.taken:
+        tell(_planned(plan, part, (), 0))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
-    prepare(plan, to_train, ledger, tell, threads)
+    prepare(plan, chosen.taken, ledger, tell, threads)
     tell(Progress("starting workers", 0, 0))
     with cluster:
         if cluster.note:
             tell(Note(cluster.note, loud=True))
-        tell(Planned(placed, frozenset(plan.done), cluster.slots, study.name))
+        tell(_planned(plan, part, (), cluster.slots))
         loop = _Loop(ledger, cluster, tell)
-        loop.train([_task(item, ledger, cluster.device) for item in to_train])
+        loop.train([_task(item, ledger, cluster.device) for item in part.taken])
+        for part in parts:  # a look of an adaptive study, decided by those before it
+            tell(Note(part.told(), loud=True))
+            tell(_planned(plan, part, loop.done, cluster.slots))
+            loop.train([_task(item, ledger, cluster.device) for item in part.taken])
     return RunResult(trained=loop.trained, failed=tuple(loop.failed), differs=_alarms(plan, ledger))
+
+
+def _planned(plan: Plan, part: Part, done: Iterable[str], slots: int) -> Planned:
+    """What is trained now, and what of it is done."""
+    there = {item.id for item in plan.placed} - {item.id for item in part.left}
+    placed = tuple(trial for trial in plan.asked.trials if trial.id in there)
+    finished = frozenset((*plan.done, *done)) & there
+    return Planned(placed, finished, slots, plan.asked.study)
 
 
 def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:
@@ -189,6 +201,11 @@ class _Loop:
         self._given_room = False
         self.trained = 0
         self.failed: list[str] = []
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Trials that were heard to have a record."""
+        return tuple(id for id, event in self._last.items() if isinstance(event, Done))
 
     def train(self, tasks: list[Task]) -> None:
         """Until nothing is left. Fresh tasks first; those whose worker died last, each alone."""

@@ -99,6 +99,8 @@ class Asked:
     """What the rows are the grid of; empty where they were listed, or in older snapshots."""
     text: str = ""
     """The study file as it was written; empty in snapshots from before it was kept."""
+    replicates: str = "fixed"
+    """``adaptive``: ``seeds`` is the most of a row, and ``trials`` are all that may be needed."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -137,6 +139,7 @@ class Asked:
                 "notes": tuple(record.get("notes", ())),
                 "axes": tuple(map(str, record.get("axes", ()))),
                 "text": str(record.get("text", "")),
+                "replicates": str(record.get("replicates", "fixed")),
                 "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
             }

@@ -77,6 +77,7 @@ def plan(
     if as_json:
         asked = found.asked
         title = {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading}
+        title |= {"replicates": asked.replicates}
         costs = shown.as_json(quote, rate)
         part_told = {"left_out": left} if budget_s is not None else {}
         print(
@@ -132,6 +133,8 @@ def _print(
     console = console_for()
     for sentence in found.loud:
         console.print(clean(sentence), style="bold yellow")
+    if found.asked.replicates == "adaptive":
+        console.print(clean(_adaptive(found.asked.seeds)), style="bold yellow")
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
     reasons = sorted(set(found.stale.values()))
     print_pairs(console, [("stale", reason) for reason in reasons])
@@ -146,11 +149,18 @@ def _print(
     each = {row.name: row.seconds for row in quote.rows}
     cells = []
     for row in found.asked.rows:
-        ids = [t.id for t in found.asked.trials if t.row == row.name]
+        ids = [item.id for item in found.placed if item.row == row.name]
         missing = sum(id in lacking for id in ids)
         cells.append((row.name, str(len(ids) - missing), str(missing), shown.each(each, row.name)))
     heads = ["row", "done", "to train", "a trial"]
     print_columns(console, heads, cells, numeric=[False, True, True, True])
+
+
+def _adaptive(cap: int) -> str:
+    from orchestrator.replicates import looks
+
+    when = ", ".join(map(str, looks(cap)))
+    return f"Adaptive replicates: at most {cap} seeds a row, looked at after {when}."
 
 
 def schema() -> None:

@@ -113,7 +113,7 @@ class Export:
 
     def _look_up(self, planned: Planned) -> None:
         forms = self._ledger.snapshots(planned.study)
-        self._asked = next((f for f in forms if f.trials == planned.placed), None)
+        self._asked = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
         self._places = {trial.id: trial for trial in reversed(planned.placed)}
 
     def _write(self, id: str) -> None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchmarks.null_tables import LEVEL, REFERENCE, SPEAKERS, asked, draw
+from benchmarks.null_tables import LEVEL, REFERENCE, asked, draw
 
 from orchestrator.replicates import follow
-from orchestrator.statistics import holm, mean, paired_t
+from orchestrator.seeds import BySpeaker, by_seed
+from orchestrator.statistics import holm, paired_t
 from orchestrator.study import read_study
-from orchestrator.summary import BySpeaker, compare
+from orchestrator.summary import compare
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 
@@ -73,7 +74,10 @@ def tally(
     trials = same = again = false = false_fixed = shown = shown_fixed = new_speakers = 0
     for _ in range(tables):
         scores = draw(study, rng, shifts, these_speakers=these_speakers)
-        differences = {name: by_seed(scores[name], scores[REFERENCE], 2 * cap) for name in names}
+        differences = {
+            name: [d for d in by_seed(study, scores[name], scores[REFERENCE]) if d is not None]
+            for name in names
+        }
         standing = follow({name: values[:cap] for name, values in differences.items()}, cap)
         adaptive = {name for name, s in standing.items() if s.verdict == "yes"}
         fixed = shown_by({name: values[:cap] for name, values in differences.items()})
@@ -102,11 +106,6 @@ def tally(
         shown_fixed=shown_fixed / differ if differ else 0.0,
         false_new_speakers=new_speakers,
     )
-
-
-def by_seed(row: BySpeaker, other: BySpeaker, seeds: int) -> list[float]:
-    """One difference a seed, the mean over all speakers."""
-    return [mean([row[s][k] - other[s][k] for s in SPEAKERS]) for k in range(seeds)]
 
 
 def shown_by(differences: Mapping[str, Sequence[float]]) -> set[str]:
