@@ -77,5 +77,6 @@ def _sentence(found: Design) -> str:
         return f"{settled}All comparisons are settled after {len(made)} looks."
     seeds, number = looks(cap)[len(made)], len(made) + 1
     of = len(looks(cap))
-    open_ = f"{len(found.open)} of {len(found.standings)} comparisons"
-    return f"{settled}Look {number} of at most {of}, after {seeds} seeds: {open_} are open."
+    still = f"{len(found.open)} of {len(found.standings)}"
+    look = f"Look {number} of at most {of}, after {seeds} seeds"
+    return f"{settled}{look}; open comparisons: {still}."

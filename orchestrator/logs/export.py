@@ -63,6 +63,8 @@ class Export:
         self._asked: Asked | None = None
         self._places: dict[str, AskedTrial] = {}
         """Each id at its first place in the table."""
+        self._taken: set[str] = set()
+        """Trials that were given to the logs: a study may be planned anew, look by look."""
         self.damage: tuple[str, ...] = ()
         """Trials whose files are not what was written."""
         self._lost: dict[str, str] = {}
@@ -108,7 +110,7 @@ class Export:
             return
         self._look_up(item)
         for id in self._places:
-            if id in item.done:
+            if id in item.done and id not in self._taken:
                 self._write(id)
 
     def _look_up(self, planned: Planned) -> None:
@@ -119,6 +121,7 @@ class Export:
     def _write(self, id: str) -> None:
         if self._asked is None or id not in self._places:
             return
+        self._taken.add(id)
         try:
             trial = read(self._ledger, self._asked, self._places[id])
         except DamageError as error:

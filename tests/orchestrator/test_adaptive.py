@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orchestrator.budget import Part
 from orchestrator.bundle.export import export
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.comparison import compare_rows
 from orchestrator.events import Done, Event, Failed, Note, Planned
 from orchestrator.follow import follow
 from orchestrator.ledger import Choice, Ledger, Outcome, Scores, Unit, new_attempt
+from orchestrator.logs.export import Export, open_log
 from orchestrator.measured import Measured, measure
-from orchestrator.plan import make
+from orchestrator.plan import Plan, make
 from orchestrator.price import here
 from orchestrator.replicates import follow as decide
 from orchestrator.report import price as shown
@@ -151,7 +153,7 @@ def test_open_comparisons_get_seeds_and_settled_ones_none(empty: Path) -> None:
     assert rows["equal"].standing is not None and rows["equal"].standing.verdict == "cannot tell"
     assert all(row.missing == 0 for row in rows.values()) and rows["none"].standing is None
     told = [e.sentence for e in events if isinstance(e, Note) and "ook" in e.sentence]
-    assert told[0] == "Look 1 of at most 5, after 3 seeds: 3 of 3 comparisons are open."
+    assert told[0] == "Look 1 of at most 5, after 3 seeds; open comparisons: 3 of 3."
     assert "All comparisons are settled after" in told[-1] and "`clear` differs" in told[-1]
     assert go(empty)[0].trained == 0
 
@@ -211,6 +213,20 @@ def test_a_trial_that_fails_is_waited_for_by_every_row(
     assert (rows["equal"].n, rows["equal"].missing) == (4, 2)
     assert [r.standing.seeds for r in rows.values() if r.standing is not None] == [0, 0, 0]
     monkeypatch.setattr("orchestrator.run.train_one", drawn)
+    assert go(empty)[0].failed == () and seeds(measured(empty)) == expected()
+
+
+@pytest.mark.usefixtures("draws")
+def test_a_budget_within_a_look_ends_there_and_says_what_it_left(empty: Path) -> None:
+    def choose(plan: Plan) -> Part:
+        return Part(taken=plan.to_train[:30], left=plan.to_train[30:])
+
+    events: list[Event] = []
+    ledger = Ledger.open(str(empty))
+    result = run(STUDIED, ledger, InlineCluster(), events.append, choose=choose)
+    assert result.trained == 30  # all 24 of the first look, and of the second what is left
+    told = [e.sentence for e in events if isinstance(e, Note) and e.sentence.startswith("Look")]
+    assert len(told) == 2 and "Left out for the budget: 50 of 80 trials" in told[0]
     assert go(empty)[0].failed == () and seeds(measured(empty)) == expected()
 
 
@@ -299,6 +315,17 @@ def test_seeds_that_gave_the_same_predictions_settle_nothing_that_is_printed(emp
     assert all(row.difference is None or row.difference.again is None for row in rows)
 
 
+def logged(store: Path) -> dict[str, float | None]:
+    """Row -> its value in Optuna's storage, of rows that are told to be complete."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    journal = JournalFileBackend(str(store / "logs" / "optuna" / "journal.log"))
+    trials = optuna.load_study(study_name="adaptive", storage=JournalStorage(journal)).trials
+    return {t.user_attrs["row"]: t.value for t in trials if t.state.name == "COMPLETE"}
+
+
 def test_a_real_study_is_trained_look_by_look_and_computed_again(
     store: Path, tmp_path: Path
 ) -> None:
@@ -306,7 +333,15 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     text = STUDY.replace("seeds: 10", "seeds: 4").replace(
         "  - {name: equal, set: {fa_layer: 1}}\n  - {name: small, set: {fa_layer: all}}\n", ""
     )
-    result, events = go(store, parse_study(text, "adaptive.yaml"))
+    ledger, events = Ledger.open(str(store)), list[Event]()
+    log = Export(ledger, [open_log("optuna", ledger, "adaptive")])
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        log.hear(event)
+
+    result = run(parse_study(text, "adaptive.yaml"), ledger, InlineCluster(), hear)
+    assert log.close() == ()
     planned = [(len(e.placed), len(e.done)) for e in events if isinstance(e, Planned)]
     assert planned[0] == (12, 4) and result.failed == ()
     study = measured(store)
@@ -314,7 +349,7 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     assert standing is not None and standing.why in ("differs", "unlikely", "cap")
     assert result.trained == 2 * FOLDS * standing.wanted - 4
     assert seeds(study) == {"none": standing.seeds, "clear": standing.seeds}
-    ledger = study.ledger
+    assert logged(store) == {row.name: row.ua and row.ua.mean for row in study.summary.rows}
     more = make(parse_study(STUDY, "adaptive.yaml"), ledger)
     price = here(more, ledger, 1, 0, [item for item in more.to_train if item.row == "clear"])
     lines = dict(shown.pairs(price, None, ""))
