@@ -11,9 +11,9 @@ from math import isfinite
 from typing import Any
 
 from orchestrator.errors import DamageError
-from orchestrator.ledger import Ledger, Outcome, Scores, read_history
+from orchestrator.ledger import Ledger, Outcome, Scores, is_stale, read_history
 from orchestrator.snapshot import Asked, AskedFold, AskedTrial
-from orchestrator.summary import added, is_stale
+from orchestrator.summary import added
 from orchestrator.trial_record import command
 
 Counts = tuple[tuple[int, ...], ...]

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from model.metrics import ua
 from orchestrator.errors import RequestError, nearest
-from orchestrator.ledger import Ledger, Outcome, read_decisions
+from orchestrator.ledger import Ledger, Outcome, is_stale, read_decisions
+from orchestrator.seeds import asked_now
 from orchestrator.snapshot import Asked
 from orchestrator.statistics import corrected_t, mean
-from orchestrator.summary import Difference, Interval, by_group, compare, is_stale, ratio
+from orchestrator.summary import Difference, Interval, by_group, compare, ratio
 
 Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
 """(Fold, seed) -> the finished trainings of both rows."""
@@ -78,6 +79,7 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
             raise RequestError(f"`{asked.study}` has no row `{name}`. {nearest(name, names)}")
     if a == b:
         raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
+    asked = asked_now(asked, ledger)
     shared = _shared(asked, ledger.outcomes([t.id for t in asked.trials]), a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
@@ -91,7 +93,7 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
         a=a,
         b=b,
         shared=len(shared),
-        wanted=len(asked.folds) * asked.seeds,
+        wanted=len(_places(asked, a) & _places(asked, b)),
         difference=compare(replace(asked, reference=a), scores).get(b),
         balance=_balance(asked, net),
         folds=tuple(
@@ -117,6 +119,10 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
         flips=flips,
         decisions=decisions,
     )
+
+
+def _places(asked: Asked, row: str) -> set[tuple[int, int]]:
+    return {(trial.fold, trial.seed) for trial in asked.trials if trial.row == row}
 
 
 def _shared(asked: Asked, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:

@@ -12,6 +12,7 @@ from orchestrator.errors import LackError
 from orchestrator.events import Done, Epoch, Event, Failed, Planned, Started, Stopped, Waiting
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger, read_snapshot
 from orchestrator.retries import FINAL, WAITS_S
+from orchestrator.seeds import asked_now
 from orchestrator.snapshot import Asked
 from orchestrator.status import holder_of, newest_snapshots, unknown
 
@@ -69,10 +70,11 @@ class _Study:
     """One form of a study, and what was seen of it."""
 
     def __init__(self, ledger: Ledger, asked: Asked, clock: Callable[[], float]) -> None:
-        self._ledger, self._asked, self._clock = ledger, asked, clock
+        self._ledger, self._whole, self._clock = ledger, asked, clock
+        self._asked = asked_now(asked, ledger)
         self._hoped_for = clock()
         """Until when what has just failed may be tried again."""
-        self._open = dict.fromkeys(trial.id for trial in asked.every_trial)
+        self._open = dict.fromkeys(trial.id for trial in self._asked.every_trial)
         """Ids that are not known to be done."""
         self._epochs: dict[str, int] = {}
         """Of those that are in flight, the last epoch that was seen."""
@@ -89,6 +91,14 @@ class _Study:
         self._open = {id: None for id in ids if id not in done}
         yield Planned(self._asked.every_trial, frozenset(done), 0, self._asked.study)
 
+    def _next_look(self) -> Iterator[Event]:
+        """More trials of an adaptive study, when those it asked for are there."""
+        asked = asked_now(self._whole, self._ledger)
+        if len(asked.trials) > len(self._asked.trials):
+            self._asked = asked
+            self._open = dict.fromkeys(trial.id for trial in asked.trials)
+            yield from self.begin()
+
     def look(self) -> Iterator[Event]:
         """What has changed since the last look."""
         for id, names in self._names().items():
@@ -96,6 +106,8 @@ class _Study:
                 yield from self._finish(id)
             else:
                 yield from self._look_at(id, names)
+        if not self._open:
+            yield from self._next_look()
         nobody = bool(self._open.keys() - self._failed) and not self._epochs
         self._idle = self._idle + 1 if nobody else 0
         if nobody and self._idle == (1 if self._looks == 0 else PATIENCE):

@@ -40,7 +40,7 @@ from orchestrator import files
 from orchestrator.errors import DamageError, LackError, RequestError
 from orchestrator.files import Place, create_once, replace_file
 from orchestrator.snapshot import Asked
-from orchestrator.trials import canonical, digest
+from orchestrator.trials import SEMANTICS, canonical, digest
 
 FORMAT = 1
 
@@ -107,6 +107,11 @@ class Outcome:
         """The part that is bit-identical whenever this trial is trained in the same class."""
         scores = [asdict(s) for s in self.scores]
         return {"id": self.id, "epochs": self.epochs, "scores": scores, "digests": self.digests}
+
+
+def is_stale(outcome: Outcome) -> bool:
+    """Whether it was computed by code whose numbers meant something else."""
+    return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

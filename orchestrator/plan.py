@@ -17,6 +17,7 @@ from features.folds import Fold, deal
 from model.config import WMA_GIN, TrainConfig
 from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.seeds import design
 from orchestrator.settings import emotions, resolve
 from orchestrator.snapshot import (
     CHOSEN,
@@ -51,6 +52,7 @@ class Plan:
     features: Mapping[str, FeatureSet]
     """The frame descriptors of the variants, by the name that stands in their ids."""
     placed: tuple[Placed, ...]
+    """Its trials; of an adaptive study those that may yet be needed."""
     loud: tuple[str, ...]
     """What must be said before the numbers: a corpus or profile that nobody named."""
     done: tuple[str, ...]
@@ -146,6 +148,7 @@ def make(
         placed = course.placed
         asked = _searched(_asked(study, selection, folds, rows, placed, own), growth)
     loud = (*loud, *_name_is_taken(asked, ledger))
+    placed = _needed(asked, placed, ledger)
     states = _states(study.name, placed, ledger)
     return Plan(
         study=study,
@@ -260,6 +263,7 @@ def _asked(
         ),
         folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
         seeds=study.seeds,
+        replicates=study.replicates,
         trials=tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in placed),
         comparable=_comparable(study, selection.corpus, rows),
         reference=study.reference,
@@ -291,6 +295,15 @@ def _searched(asked: Asked, growth: "Growth") -> Asked:
     notes = (*asked.notes, *growth.notes)
     found = replace(asked, rows=rows, trials=growth.open, search=growth.asked, notes=notes)
     return replace(found, comparable=False)
+
+
+def _needed(asked: Asked, placed: tuple[Placed, ...], ledger: Ledger) -> tuple[Placed, ...]:
+    """The trials that may yet be needed: all, but of an adaptive study's settled comparisons."""
+    if asked.replicates != "adaptive":
+        return placed
+    found = design(asked, ledger.outcomes(item.id for item in placed))
+    needed = {trial.id for trial in (found.at_most() if found else asked).trials}
+    return tuple(item for item in placed if item.id in needed)
 
 
 def _speech(placed: tuple[Placed, ...]) -> tuple[AskedSpeech, ...]:

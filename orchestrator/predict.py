@@ -32,6 +32,7 @@ from model.trained import trained
 from orchestrator.checkpoints import tensors_from
 from orchestrator.errors import LackError, RequestError, nearest
 from orchestrator.ledger import Ledger, Outcome
+from orchestrator.seeds import asked_now
 from orchestrator.snapshot import Asked
 from orchestrator.trials import from_identity
 
@@ -131,6 +132,7 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
         RequestError: its features are a configuration of one's own.
         DamageError: a record or a file is not what was written.
     """
+    asked = asked_now(asked, ledger)
     places = [trial for trial in asked.trials if trial.row == row]
     outcomes = ledger.outcomes(trial.id for trial in places)
     if not outcomes:

@@ -42,6 +42,8 @@ class Price:
     rows: tuple[RowPrice, ...]
     at_most: bool
     """No trial has finished: each may train for all its epochs."""
+    may_settle: bool = False
+    """Of an adaptive study, up to its cap: fewer trials may be needed."""
     lanes: int
     """Trials at once."""
     wall_s: float | None
@@ -94,7 +96,9 @@ def here(
         room = replace(room, gpus=gpus_per_trial)
     trials = plan.to_train if items is None else items
     price = of(trials, known, machine, room_here(cpus, there), room)
-    return _grown(price, plan.course.to_come) if plan.course is not None else price
+    if plan.course is not None:
+        price = _grown(price, plan.course.to_come)
+    return replace(price, may_settle=plan.asked.replicates == "adaptive")
 
 
 def _grown(price: Price, to_come: int) -> Price:

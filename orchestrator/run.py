@@ -8,12 +8,12 @@ that it lacked, until its budget is used: it is planned again and again.
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from features import catalogue
 from features.config import FeatureConfig
-from orchestrator import mirror, retries
+from orchestrator import looks, mirror, retries
 from orchestrator.budget import Part
 from orchestrator.claims import Watch
 from orchestrator.cluster import LOW_MEMORY, Cluster, Map, Task
@@ -88,15 +88,15 @@ def run(
     """
     plans = _Plans(study, ledger, tell, allow_config)
     plan = plans.first()
-    part = choose(plan)
-    to_train, left = part.taken, {item.id for item in part.left}
-    placed = tuple(trial for trial in plan.asked.every_trial if trial.id not in left)
-    if left:
-        tell(Note(part.told(), loud=True))
-    if not to_train:
-        tell(Planned(placed, frozenset(plan.done), 0, study.name))
+    chosen = choose(plan)
+    parts = looks.parts(plan, ledger, chosen)
+    part = next(parts)
+    if sentence := part.told():
+        tell(Note(sentence, loud=True))
+    if not part.taken:
+        tell(_planned(plan, part, (), 0))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
-    prepare(plan, to_train, ledger, tell, threads)
+    prepare(plan, chosen.taken, ledger, tell, threads)
     tell(Progress("starting workers", 0, 0))
     with cluster:
         if cluster.note:
@@ -105,8 +105,12 @@ def run(
         if study.search is not None:
             plan = _search(study.search, plans, loop, ledger, cluster, tell, threads)
         else:
-            tell(Planned(placed, frozenset(plan.done), cluster.slots, study.name))
-            loop.train([_task(item, ledger, cluster.device) for item in to_train])
+            tell(_planned(plan, part, (), cluster.slots))
+            loop.train([_task(item, ledger, cluster.device) for item in part.taken])
+            for part in parts:  # a look of an adaptive study, decided by those before it
+                tell(Note(part.told(), loud=True))
+                tell(_planned(plan, part, loop.done, cluster.slots))
+                loop.train([_task(item, ledger, cluster.device) for item in part.taken])
     lacking = {item.id for item in plan.to_train}  # a search goes on without what cannot be trained
     failed = tuple(id for id in loop.failed if id in lacking)
     return RunResult(trained=loop.trained, failed=failed, differs=_alarms(plan, ledger))
@@ -223,6 +227,14 @@ def _next(course: Course, search: Search, lacking: set[str]) -> str:
     return f"Search: configuration{ends} (budget: {search.budget}); {many}."
 
 
+def _planned(plan: Plan, part: Part, done: Iterable[str], slots: int) -> Planned:
+    """What is trained now, and what of it is done."""
+    there = {item.id for item in plan.placed} - {item.id for item in part.left}
+    placed = tuple(trial for trial in plan.asked.every_trial if trial.id in there)
+    finished = frozenset((*plan.done, *done)) & there
+    return Planned(placed, finished, slots, plan.asked.study)
+
+
 def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:
     """Wait while `gc` removes: it may not know yet that this study counts on what it found done."""
     watch, waited = Watch(), False
@@ -303,6 +315,11 @@ class _Loop:
         self._given_room = False
         self.trained = 0
         self.failed: list[str] = []
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Trials that were heard to have a record."""
+        return tuple(id for id, event in self._last.items() if isinstance(event, Done))
 
     def train(self, tasks: list[Task]) -> None:
         """Until nothing is left. Fresh tasks first; those whose worker died last, each alone."""

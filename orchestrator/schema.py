@@ -15,8 +15,9 @@ from orchestrator.search_key import (
 )
 from orchestrator.settings import SETTINGS, TRAINING_DOCS
 from orchestrator.space import SAMPLERS, UNITS
-from orchestrator.study import METRICS, MOST_PARAMETERS
-from orchestrator.values import flag, number, whole
+from orchestrator.statistics import FEWEST_SEEDS
+from orchestrator.study import METRICS, MOST_PARAMETERS, REPLICATES
+from orchestrator.values import choice, flag, number, whole
 
 
 def schema() -> dict[str, Any]:
@@ -60,6 +61,7 @@ def schema() -> dict[str, Any]:
         "allOf": [
             {"oneOf": [{"required": [key]} for key in ("rows", "axes", "search")]},
             {"not": {"required": ["table", "figure"]}},
+            _ADAPTIVE,
         ],
         "properties": {
             "study": {"type": "string", "pattern": f"^{NAME}$"},
@@ -72,6 +74,7 @@ def schema() -> dict[str, Any]:
                 "properties": {
                     "folds": {"anyOf": [whole(2, 100)[1], {"const": "published"}]},
                     "seeds": whole(1, 1000)[1],
+                    "replicates": choice(*REPLICATES)[1],
                 },
             },
             "baseline": {"type": "object", "additionalProperties": False,
@@ -183,7 +186,31 @@ _STUDY = {
 _PROTOCOL = {
     "folds": "How many groups of speakers are held out, one after the other; or `published`.",
     "seeds": "How many trainings each fold and row has, each from other random numbers.",
+    "replicates": "adaptive: seeds go to comparisons that are open; `seeds` is the most of a row.",
 }
+_ADAPTIVE: dict[str, Any] = {
+    "if": {
+        "required": ["protocol"],
+        "properties": {
+            "protocol": {
+                "required": ["replicates"],
+                "properties": {"replicates": {"const": "adaptive"}},
+            }
+        },
+    },
+    "then": {
+        "required": ["reference"],
+        "not": {"required": ["search"]},
+        "properties": {
+            "protocol": {
+                "required": ["seeds"],
+                "properties": {"seeds": {"minimum": FEWEST_SEEDS}},
+            },
+            "rows": {"minItems": 2},
+        },
+    },
+}
+"""What `replicates: adaptive` needs: comparisons, and a cap."""
 _SEARCH = {
     "axes": "What is varied: ranges, lists of values, conditions.",
     "budget": "How much is tried: one of configurations, hours, GPU-hours.",

@@ -155,6 +155,8 @@ class Asked:
     """What the rows are the grid of; empty where they were listed, or in older snapshots."""
     text: str = ""
     """The study file as it was written; empty in snapshots from before it was kept."""
+    replicates: str = "fixed"
+    """``adaptive``: ``seeds`` is the most of a row, and ``trials`` are all that may be needed."""
     search: AskedSearch | None = None
     """Where its configurations are proposed, not listed."""
 
@@ -168,14 +170,14 @@ class Asked:
         """The same without an order."""
         return frozenset(self.every_trial)
 
-    def line_of(self, trial: AskedTrial) -> str:
+    def line_of(self, row: str) -> str:
         """Where an overview counts a trial: in its row, and one of a search in its group's."""
-        return trial.row.rpartition(" #")[0] if self.search and trial.row != CHOSEN else trial.row
+        return row.rpartition(" #")[0] if self.search and row != CHOSEN else row
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines of an overview: groups of a search, then the rows."""
-        groups = (self.line_of(trial) for trial in self.every_trial)
+        groups = (self.line_of(trial.row) for trial in self.every_trial)
         return tuple(dict.fromkeys((*groups, *(row.name for row in self.rows))))
 
     def to_json(self) -> dict[str, Any]:
@@ -215,6 +217,7 @@ class Asked:
                 "notes": tuple(record.get("notes", ())),
                 "axes": tuple(map(str, record.get("axes", ()))),
                 "text": str(record.get("text", "")),
+                "replicates": str(record.get("replicates", "fixed")),
                 "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
                 "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
                 "search": _search(search) if search else None,

@@ -37,7 +37,9 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) -> Ends:
+def corrected_t(
+    groups: Sequence[float], test_to_train: float, centre: float, confidence: float = CONFIDENCE
+) -> Ends:
     r"""Nadeau and Bengio's corrected t over held-out groups: for *new speakers*.
 
     .. math:: t = \frac{c}{\sqrt{(1/J + n_{test} / n_{train}) s^2}}, \quad J - 1 \text{ d.f.}
@@ -49,6 +51,7 @@ def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) ->
         groups: one value a held-out group.
         test_to_train: ratio of test to training speakers (2/8 for ten speakers in five pairs).
         centre: the mean over speakers; with groups of one size, the mean of ``groups``.
+        confidence: of the interval, in (0, 1).
 
     Returns:
         Low, high, p; all None below two groups, and where the spread is exactly 0: scores are
@@ -71,11 +74,11 @@ def corrected_t(groups: Sequence[float], test_to_train: float, centre: float) ->
     error = _deviation(groups) * math.sqrt(1 / len(groups) + test_to_train)
     if error == 0:
         return None, None, None
-    half = float(stdtrit(df, 0.5 + CONFIDENCE / 2)) * error
+    half = float(stdtrit(df, 0.5 + confidence / 2)) * error
     return centre - half, centre + half, 2 * float(stdtr(df, -abs(centre) / error))
 
 
-def paired_t(differences: Sequence[float]) -> Ends:
+def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> Ends:
     r"""Student's t over seeds: for *these speakers, new seeds*.
 
     .. math:: t = \frac{\bar d}{s / \sqrt{n}}, \quad n - 1 \text{ d.f.}
@@ -85,6 +88,7 @@ def paired_t(differences: Sequence[float]) -> Ends:
 
     Args:
         differences: one value a seed, each a mean over the same speakers.
+        confidence: of the interval, in (0, 1).
 
     Returns:
         Low, high, p; all None below three seeds, and where the spread is exactly 0 (seeds that
@@ -99,7 +103,45 @@ def paired_t(differences: Sequence[float]) -> Ends:
     """
     if len(differences) < FEWEST_SEEDS:
         return None, None, None
-    return corrected_t(differences, 0.0, mean(differences))
+    return corrected_t(differences, 0.0, mean(differences), confidence)
+
+
+def predicted(differences: Sequence[float], seeds: int, level: float) -> float | None:
+    r"""Probability that the paired t over more seeds will show a difference, as seen from now.
+
+    .. math:: P(|\bar d_N| > t_{N-1, 1-\alpha/2}\, s / \sqrt{N}), \quad
+        \bar d_N \sim \bar d + s \sqrt{1/n - 1/N}\; T_{n-1}
+
+    The spread seen is taken for that of all N. Source: predictive power under a flat prior,
+    Spiegelhalter, Freedman and Blackburn, "Monitoring clinical trials: conditional or predictive
+    power?" (1986).
+
+    Args:
+        differences: one value a seed, n so far.
+        seeds: N, more than n.
+        level: alpha of the test over all, two-sided, in (0, 1).
+
+    Returns:
+        In [0, 1]; None below three seeds, and where the spread is exactly 0.
+
+    Example:
+        >>> round(predicted([0.01, -0.02, 0.02, -0.01], 10, 0.05), 3)
+        0.162
+        >>> round(predicted([0.04, 0.05, 0.03], 10, 0.05), 3)
+        0.995
+        >>> predicted([0.01], 10, 0.05) is None
+        True
+    """
+    if len(differences) < FEWEST_SEEDS or (deviation := _deviation(differences)) == 0:
+        return None
+    from scipy.special import stdtr, stdtrit
+
+    so_far, centre = len(differences), mean(differences)
+    bar = float(stdtrit(seeds - 1, 1 - level / 2)) * deviation / math.sqrt(seeds)
+    scale = deviation * math.sqrt(1 / so_far - 1 / seeds)
+    above = float(stdtr(so_far - 1, (centre - bar) / scale))
+    below = float(stdtr(so_far - 1, (-bar - centre) / scale))
+    return above + below
 
 
 def chance_to_lead(differences: Sequence[Sequence[float]], unseen: Sequence[int]) -> float | None:

@@ -11,6 +11,7 @@ from typing import Literal
 from orchestrator.claims import LEASE_S, is_gone, read_claim
 from orchestrator.errors import RequestError, nearest
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.seeds import asked_now
 from orchestrator.snapshot import Asked, AskedTrial
 
 State = Literal["done", "failed", "in flight", "to do"]
@@ -53,7 +54,7 @@ class StudyStatus:
 
     asked: Asked
     trials: tuple[TrialStatus, ...]
-    """Each id once, at its first place in the table."""
+    """Each id once, at its first place in the table; of an adaptive study those asked for now."""
 
     def count(self, state: State) -> int:
         """How many trials are in that state."""
@@ -125,6 +126,7 @@ def holder_of(ledger: Ledger, id: str) -> Holder | None:
 
 
 def _study(ledger: Ledger, asked: Asked) -> StudyStatus:
+    asked = asked_now(asked, ledger)
     first: dict[str, AskedTrial] = {}
     for trial in asked.every_trial:
         first.setdefault(trial.id, trial)

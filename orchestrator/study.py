@@ -15,7 +15,8 @@ from orchestrator.errors import Fault, RequestError, StudyError, nearest
 from orchestrator.search_key import read_search
 from orchestrator.settings import SETTINGS, ImpossibleError, resolve
 from orchestrator.space import Search
-from orchestrator.values import Faults, whole
+from orchestrator.statistics import FEWEST_SEEDS
+from orchestrator.values import Faults, choice, whole
 from orchestrator.yaml_lines import MAX_BYTES, Node, read
 
 MAX_ROWS = 1000
@@ -23,6 +24,8 @@ METRICS = ("wa", "ua")
 FIGURES = (*METRICS, "params")
 """What ``paper`` may give of a row: two percentages, and a count of parameters."""
 MOST_PARAMETERS = 10**12
+Replicates = Literal["fixed", "adaptive"]
+REPLICATES: tuple[Replicates, ...] = ("fixed", "adaptive")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +71,8 @@ class Study:
     """Systems that are not trained here: their published figures stand beside the rows."""
     search: Search | None = None
     """Instead of rows: a space whose best configuration is asked for."""
+    replicates: Replicates = "fixed"
+    """``adaptive``: ``seeds`` is the most that a row gets, see `replicates.py`."""
 
     def fault(self, key: str, sentence: str) -> StudyError:
         """An error at a key of this study's file, for what only the corpus can tell."""
@@ -143,7 +148,7 @@ class _Reader:
                 self.top["figure"].key_fault("A study may declare a table or a figure, not both.")
             )
         protocol = self._mapping("protocol")
-        self._known(protocol, {"folds", "seeds"}, "protocol")
+        self._known(protocol, {"folds", "seeds", "replicates"}, "protocol")
         settings = self._settings(self.top, "study") | self._settings(
             self._mapping("baseline"), "baseline"
         )
@@ -159,6 +164,7 @@ class _Reader:
         corpus = self._corpus()
         folds = self._folds(protocol)
         seeds = self._protocol(protocol, "seeds", 1, whole(1, 1000))
+        replicates = self._replicates(protocol, seeds)
         if self.faults:
             return None
         places = {f"protocol.{k}": (n.line, n.column) for k, n in protocol.items()} | {
@@ -168,7 +174,7 @@ class _Reader:
             name=name, question=str(question.value) if question else "", table=table,
             figure=figure, corpus=corpus, folds=folds, seeds=seeds, settings=settings,
             rows=tuple(rows), reference=reference, claim=claim, file=file, text=text,
-            places=places, published=tuple(published), search=search,
+            places=places, published=tuple(published), search=search, replicates=replicates,
         )  # fmt: skip
 
     def _known(self, mapping: dict[str, Node], known: set[str], where: str) -> None:
@@ -236,6 +242,38 @@ class _Reader:
             return default
         value = kind[0](f"protocol.{key}", node, self.faults)
         return default if value is None else int(value)
+
+    def _replicates(self, protocol: dict[str, Node], seeds: int) -> Replicates:
+        """How seeds are dealt; what adds them to open comparisons needs comparisons, and a cap."""
+        node = protocol.get("replicates")
+        if node is None:
+            return "fixed"
+        found: Replicates | None = choice(*REPLICATES)[0]("protocol.replicates", node, self.faults)
+        if found != "adaptive":
+            return "fixed"
+        adaptive = "`protocol.replicates: adaptive` adds seeds to comparisons that are open"
+        if "search" in self.top:
+            self.faults.append(
+                node.fault(
+                    f"{adaptive}, so it must stand beside `rows` or `axes`: a search has none."
+                )
+            )
+            return found
+        if "reference" not in self.top:
+            self.faults.append(
+                node.fault(f"{adaptive}, so a `reference` must say what rows are compared with.")
+            )
+        if len(self.names) == 1:
+            self.faults.append(node.fault(f"{adaptive}, so there must be two rows, but is one."))
+        cap = protocol.get("seeds")
+        if seeds < FEWEST_SEEDS and (cap is None or cap.value == seeds):  # else told already
+            self.faults.append(
+                (cap or node).fault(
+                    "`protocol.seeds` is the most that a row gets with `replicates: adaptive`: it "
+                    f"must be {FEWEST_SEEDS} or more, such as 10, but is `{seeds}` instead."
+                )
+            )
+        return found
 
     def _settings(self, mapping: dict[str, Node], home: str) -> dict[str, Any]:
         """Settings that stand in ``mapping``; ``home`` "row" takes all that a row may set."""

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.metrics import absent, ua, wa
-from orchestrator.ledger import Choice, Outcome, Unit
+from orchestrator.ledger import Choice, Outcome, Unit, is_stale
+from orchestrator.replicates import Standing
+from orchestrator.seeds import BySpeaker, by_seed, design
 from orchestrator.snapshot import Asked
 from orchestrator.statistics import (
     CONFIDENCE,
@@ -23,7 +25,6 @@ from orchestrator.statistics import (
     paired_t,
     sign_flip,
 )
-from orchestrator.trials import SEMANTICS
 
 Verdict = str
 """``yes``, ``cannot tell``; for a claim ``supports``, ``contradicts``, ``cannot tell``; or ````."""
@@ -59,7 +60,10 @@ class Pooled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedDifference:
-    """A row minus the reference for *these speakers, new seeds*; ends None below three seeds."""
+    """A row minus the reference for *these speakers, new seeds*; ends None below three seeds.
+
+    Of an adaptive study: at the last look, interval and p corrected for looking.
+    """
 
     ua: float
     low: float | None
@@ -120,6 +124,8 @@ class RowSummary:
     pooled: Pooled | None = None
     stale: int = 0
     """Finished trainings of an older SEMANTICS: not in the row, missing until trained again."""
+    standing: Standing | None = None
+    """What its seeds have settled, in an adaptive study; None for the reference."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +133,7 @@ class Summary:
     """A study's rows and what must be said under them."""
 
     asked: Asked
+    """The study; an adaptive one with the trials that it asks for now."""
     rows: tuple[RowSummary, ...]
     absent: tuple[str, ...]
     """``speaker: class`` pairs: classes a test speaker never speaks, left out of that UA."""
@@ -152,13 +159,20 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
     """
     current = _current(outcomes)
     stale = outcomes.keys() - current.keys()
+    sequential = design(asked, current)
+    asked = asked if sequential is None else sequential.now()
+    standings = {} if sequential is None else dict(sequential.standings)
     units = {row.name: _Units(asked, row.name, current) for row in asked.rows}
     identical = _identical_seeds(asked, current)
     scores = {name: unit.by_speaker() for name, unit in units.items()}
     differences = compare(asked, scores)
+    for name, standing in standings.items():
+        if name in differences:
+            differences[name] = replace(differences[name], again=_at_look(standing))
     for name in differences:
         if {name, asked.reference} & set(identical):
             differences[name] = replace(differences[name], again=None)
+            standings.pop(name, None)
     claim, reason = _claim(asked, scores)
     rows = []
     for row in asked.rows:
@@ -184,6 +198,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
                 blocks=row.blocks,
                 pooled=unit.pooled(),
                 stale=len({t.id for t in asked.trials if t.row == row.name} & stale),
+                standing=standings.get(row.name),
             )
         )
     used = [o for t in asked.trials if (o := current.get(t.id)) is not None]
@@ -199,7 +214,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
     )
 
 
-def uas(asked: Asked, outcomes: Mapping[str, Outcome]) -> "dict[str, BySpeaker]":
+def uas(asked: Asked, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
     """The headline's UA of every row: row -> speaker -> seed -> score."""
     current = _current(outcomes)
     return {row.name: _Units(asked, row.name, current).by_speaker() for row in asked.rows}
@@ -225,11 +240,6 @@ def estimate(asked: Asked, row: str, outcomes: Mapping[str, Outcome]) -> Estimat
     current = _current(own)
     unit = _Units(asked, row, current)
     return Estimate(n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua"))
-
-
-def is_stale(outcome: Outcome) -> bool:
-    """Whether the outcome was computed by code whose numbers meant something else."""
-    return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
 
 
 class _Units:
@@ -259,7 +269,7 @@ class _Units:
                     by_speaker = self._scores.setdefault((s.choice, s.unit, metric), {})
                     by_speaker.setdefault(s.speaker, {})[trial.seed] = value
 
-    def by_speaker(self) -> "BySpeaker":
+    def by_speaker(self) -> BySpeaker:
         """UA of the headline: speaker -> seed -> score."""
         return self._scores.get(("chosen", "utterance", "ua"), {})
 
@@ -319,10 +329,6 @@ def by_group(asked: Asked, by_speaker: Mapping[str, float]) -> list[float]:
     return groups
 
 
-BySpeaker = Mapping[str, Mapping[int, float]]
-"""A row's UA: speaker -> seed -> score."""
-
-
 def compare(asked: Asked, scores: Mapping[str, BySpeaker]) -> dict[str, Difference]:
     """Every row against the reference, on the speakers and seeds that both have.
 
@@ -379,16 +385,20 @@ def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
 
 def _again(asked: Asked, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
     """One value a seed: the mean over all speakers, of seeds that lack none."""
-    speakers = [s for fold in asked.folds for s in (*fold.a, *fold.b)]
-    differences = [
-        mean([row[s][seed] - other[s][seed] for s in speakers])
-        for seed in range(asked.seeds)
-        if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)
-    ]
+    differences = [d for d in by_seed(asked, row, other) if d is not None]
     if not differences:
         return None
     low, high, p = paired_t(differences)
     return SeedDifference(ua=mean(differences), low=low, high=high, p=p, seeds=len(differences))
+
+
+def _at_look(standing: Standing) -> SeedDifference | None:
+    """The same of an adaptive study, as it was at the last look; None before the first."""
+    if standing.ua is None:
+        return None
+    return SeedDifference(
+        ua=standing.ua, low=standing.low, high=standing.high, p=standing.p, seeds=standing.seeds
+    )
 
 
 def _verdict(difference: Difference) -> Verdict:

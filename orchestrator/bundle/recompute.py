@@ -83,12 +83,12 @@ def corrected_t(by_speaker: Any, ratio: float) -> Ends:
     return float(low), float(high), float(2 * stats.t.sf(abs(centre) / error, len(groups) - 1))
 
 
-def paired_t(differences: Sequence[float]) -> Ends:
+def paired_t(differences: Sequence[float], confidence: float = 0.95) -> Ends:
     """Student's t over seeds; nothing below three, or where seeds change nothing."""
     if len(differences) < 3 or deviation(differences) == 0:
         return None, None, None
     test = stats.ttest_1samp(differences, 0.0)
-    ends = test.confidence_interval(0.95)
+    ends = test.confidence_interval(confidence)
     return float(ends.low), float(ends.high), float(test.pvalue)
 
 
@@ -262,6 +262,7 @@ def row_of(study: Study, name: str) -> dict[str, Any]:
     return found
 
 
+SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
 DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
 SEEDS = ("ua", "low", "high", "p", "seeds")
 
@@ -281,21 +282,84 @@ def difference_of(study: Study, name: str, other: str, comparisons: int) -> dict
     }  # fmt: skip
 
 
-def new_seeds_of(study: Study, name: str, other: str) -> dict[str, Any]:
-    """A row less another, for the same speakers trained again: one value a whole seed."""
+def by_seed(study: Study, name: str, other: str) -> dict[int, float]:
+    """A row less another: one value a seed that lacks no speaker."""
     both = study.paired(name, other)
-    if both is None or {name, other} & study.identical:
-        return dict.fromkeys(SEEDS)
+    if both is None:
+        return {}
     speakers = sum(len(f["a"]) + len(f["b"]) for f in study.folds)
-    whole = [
-        float(own.mean())
-        for _, own in both.groupby("seed")
+    return {
+        int(seed): float(own.mean())
+        for seed, own in both.groupby("seed")
         if own.index.get_level_values("speaker").nunique() == speakers
-    ]
-    if not whole:
+    }
+
+
+def new_seeds_of(study: Study, name: str, other: str) -> dict[str, Any]:
+    """A row less another, for the same speakers trained again."""
+    whole = list(by_seed(study, name, other).values())
+    if not whole or {name, other} & study.identical:
         return dict.fromkeys(SEEDS)
     low, high, p = paired_t(whole)
     return {"ua": float(np.mean(whole)), "low": low, "high": high, "p": p, "seeds": len(whole)}
+
+
+def looks_of(cap: int) -> dict[int, float]:
+    """Of a sequential design: seeds at each look -> what it spends of the level, 1 in all."""
+    at, seeds = list[int](), 3
+    while seeds <= cap * 5 / 6:
+        at.append(seeds)
+        seeds = math.ceil(seeds * 4 / 3)
+    at.append(cap)
+    spent = np.diff([0.0, *((seeds / cap) ** 3 for seeds in at)])
+    return dict(zip(at, map(float, spent), strict=True))
+
+
+def settled(study: Study, found: dict[str, dict[str, Any]]) -> None:
+    """What the seeds of an adaptive study bear, corrected for looking; put into ``found``.
+
+    A look counts when no row that it asked for lacks a seed. A row was asked for as many seeds as
+    `study.json` has trials of it.
+    """
+    shares = looks_of(study.asked["seeds"])
+    rows = [name for name in study.names if name != study.reference]
+    wanted = dict.fromkeys(rows, 0)
+    for trial in study.asked["trials"]:
+        if trial["row"] in wanted:
+            wanted[trial["row"]] = max(wanted[trial["row"]], trial["seed"] + 1)
+    values = {name: by_seed(study, name, study.reference) for name in rows}
+    made = []
+    for seeds in shares:
+        asked = [name for name in rows if wanted[name] >= seeds]
+        if not asked or any(not set(range(seeds)) <= set(values[name]) for name in asked):
+            break
+        made.append(seeds)
+    corrected: dict[str, float] = {}
+    for name in rows:
+        own = [seeds for seeds in made if seeds <= wanted[name]]
+        found[name]["sequential"] = {**dict.fromkeys(SEQUENTIAL), "seeds": 0, "looks": len(own)}
+        found[name]["new_seeds"] = new = dict.fromkeys(SEEDS)
+        tests = [
+            (paired_t([values[name][k] for k in range(n)], 1 - 0.05 * shares[n]), shares[n])
+            for n in own
+        ]
+        told = [p / share for (_, _, p), share in tests if p is not None]
+        corrected[name] = min([1.0, *told])
+        if own:
+            (low, high, _), _ = tests[-1]
+            ua = float(np.mean([values[name][k] for k in range(own[-1])]))
+            p = corrected[name] if told else None
+            new |= {"ua": ua, "low": low, "high": high, "p": p, "seeds": own[-1]}
+            found[name]["sequential"]["seeds"] = own[-1]
+    adjusted = holm(corrected)
+    for name in rows:
+        if {name, study.reference} & study.identical:
+            found[name]["sequential"] = dict.fromkeys(SEQUENTIAL)
+            found[name]["new_seeds"] = dict.fromkeys(SEEDS)
+        elif found[name]["sequential"]["seeds"]:
+            p = None if found[name]["new_seeds"]["p"] is None else adjusted[name]
+            verdict = "yes" if p is not None and p < 0.05 else "cannot tell"
+            found[name]["sequential"] |= {"p_holm": p, "verdict": verdict}
 
 
 def recomputed(study: Study) -> dict[str, dict[str, Any]]:
@@ -312,6 +376,9 @@ def recomputed(study: Study) -> dict[str, dict[str, Any]]:
             if difference["p"] is not None:
                 alone[name] = difference["p"]
         found[name] |= {"difference": difference, "new_seeds": seeds, "verdict": None}
+        found[name] |= {"sequential": dict.fromkeys(SEQUENTIAL)}
+    if study.asked["replicates"] == "adaptive":
+        settled(study, found)
     adjusted = holm(alone)
     for name in study.names:
         difference = found[name]["difference"]
@@ -493,6 +560,8 @@ def rows_in_order(
     names = [row["name"] for row in printed["rows"]]
     blocks = list(dict.fromkeys(block for row in printed["rows"] for block in row["blocks"]))
     laid = [row["name"] for b in blocks for row in printed["rows"] if b in row["blocks"]] or names
+    if "settled" in head:
+        return [None if name == study.reference else name for name in names]
     if "p Holm" in head:
         return [name for name in names if name != study.reference]
     if "parameters" in head:
@@ -535,7 +604,8 @@ def probability(p: Number) -> set[str]:
 
 def as_printed(column: str, row: Mapping[str, Any], name: str, study: Study) -> set[str]:
     """What a cell may read; nothing for one that is no number of ours."""
-    difference, seeds = row["difference"], row["new_seeds"]
+    difference, seeds, sequential = row["difference"], row["new_seeds"], row["sequential"]
+    known = sequential["seeds"] is not None
     reference = name == study.reference
     pairs = {"segment WA/UA": "segment", "last epoch": "last_epoch", "best on test": "best_on_test"}
     if column in pairs:
@@ -557,6 +627,10 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, study: Study) -> 
         "g_z": rounded(difference["effect"], 2, "+", scale=1),
         "would show": rounded(difference["detectable"]),
         "new seeds ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], "+"),
+        "seeds": {str(sequential["seeds"]) if known else "–"},
+        "looks": {str(sequential["looks"]) if known else "–"},
+        "new seeds p Holm": probability(sequential["p_holm"]),
+        "new seeds differs": {sequential["verdict"] or ""},
     }
     return cells.get(column, set())
 

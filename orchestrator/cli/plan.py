@@ -82,6 +82,7 @@ def plan(
     if as_json:
         kept = found.asked
         title = {"corpus": kept.corpus, "profile": kept.profile, "reading": kept.reading}
+        title |= {"replicates": kept.replicates}
         costs = shown.as_json(quote, rate)
         part_told = {"left_out": left} if budget_s is not None else {}
         print(
@@ -135,6 +136,8 @@ def _print(
     console = console_for()
     for sentence in found.loud:
         console.print(clean(sentence), style="bold yellow")
+    if found.asked.replicates == "adaptive":
+        console.print(clean(_adaptive(found.asked.seeds)), style="bold yellow")
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
     if found.asked.search is not None:
         print_pairs(console, [("budget", found.asked.search.budget)])
@@ -151,11 +154,25 @@ def _print(
     each = {row.name: row.seconds for row in quote.rows}
     cells = []
     for name in found.asked.lines:
-        own = [t for t in found.asked.every_trial if found.asked.line_of(t) == name]
-        missing = sum(trial.id in lacking for trial in own)
-        cells.append((name, str(len(own) - missing), str(missing), shown.each(each, own)))
+        own = [p for p in found.placed if found.asked.line_of(p.row) == name]
+        missing = sum(item.id in lacking for item in own)
+        cells.append(
+            (
+                name,
+                str(len(own) - missing),
+                str(missing),
+                shown.each(each, [item.row for item in own]),
+            )
+        )
     heads = ["row", "done", "to train", "a trial"]
     print_columns(console, heads, cells, numeric=[False, True, True, True])
+
+
+def _adaptive(cap: int) -> str:
+    from orchestrator.replicates import looks
+
+    when = ", ".join(map(str, looks(cap)))
+    return f"Adaptive replicates: at most {cap} seeds a row, looked at after {when}."
 
 
 def schema() -> None:

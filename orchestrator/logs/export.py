@@ -65,6 +65,8 @@ class Export:
         self._asked: Asked | None = None
         self._places: dict[str, AskedTrial] = {}
         """Each id at its first place in the table."""
+        self._taken: set[str] = set()
+        """Trials that were given to the logs: a study may be planned anew, look by look."""
         self.damage: tuple[str, ...] = ()
         """Trials whose files are not what was written."""
         self._lost: dict[str, str] = {}
@@ -110,16 +112,13 @@ class Export:
             return
         self._look_up(item)
         for id in self._places:
-            if id in item.done:
+            if id in item.done and id not in self._taken:
                 self._write(id)
 
     def _look_up(self, planned: Planned) -> None:
         forms = self._ledger.snapshots(planned.study)
         placed = set(planned.placed)
-        self._asked = next(
-            (f for f in forms if f.trials == planned.placed or (f.search and placed <= f.placed)),
-            None,
-        )
+        self._asked = next((form for form in forms if placed <= form.placed), None)
         self._places = {trial.id: trial for trial in reversed(planned.placed)}
         if self._asked is not None and (search := self._asked.search) is not None:
             self._places = {id: t for id, t in self._places.items() if not search.seals(t)}
@@ -134,6 +133,7 @@ class Export:
     def _write(self, id: str) -> None:
         if self._asked is None or id not in self._places:
             return
+        self._taken.add(id)
         try:
             trial = read(self._ledger, self._asked, self._places[id])
         except DamageError as error:

@@ -6,7 +6,6 @@ from typing import Any
 from orchestrator.placement import MIB
 from orchestrator.price import Price
 from orchestrator.report.text import duration
-from orchestrator.snapshot import AskedTrial
 
 HOUR_S = 3600.0
 
@@ -24,7 +23,7 @@ def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]
         of = f"of {len(price.unknown)} of {len(price.rows)} rows" if _some(price) else "here"
         lines = [("price", f"not known: no trial {of} has finished or was probed. `{probe}`")]
         return [*lines, ("at once", _lanes(price))]
-    bound = "at most " if price.at_most else ""
+    bound = "at most " if price.at_most or price.may_settle else ""
     lines = [
         (f"{kind} time", f"{bound}{duration(price.trial_s)}, {_source(price)}"),
         ("wall time", f"{bound}{duration(price.wall_s)}; features and start come on top"),
@@ -44,7 +43,7 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
         "trial_hours": None if trial_s is None else trial_s / HOUR_S,
         "wall_hours": None if wall_s is None else wall_s / HOUR_S,
         "money": None if rate is None else price.money(rate),
-        "at_most": price.at_most,
+        "at_most": price.at_most or price.may_settle,
         "at_once": price.lanes,
         "trials_per_gpu": round(1 / price.room.gpus) if price.room.gpus else None,
         "memory": price.room.memory,
@@ -56,9 +55,9 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
     }
 
 
-def each(seconds: Mapping[str, float | None], trials: Sequence[AskedTrial]) -> str:
-    """What one of these takes, on average; a dash where it is not known, or none is trained."""
-    known = [found for trial in trials if (found := seconds.get(trial.row)) is not None]
+def each(seconds: Mapping[str, float | None], rows: Sequence[str]) -> str:
+    """What one trial of these rows takes, on average; a dash where nothing is known of them."""
+    known = [found for row in rows if (found := seconds.get(row)) is not None]
     return duration(sum(known) / len(known)) if known else "–"
 
 
@@ -70,7 +69,8 @@ def _source(price: Price) -> str:
     found = {row.source for row in price.rows}
     words = {"finished": "finished trials", "probe": "a probe"}
     told = "from " + " and ".join(words[name] for name in sorted(found) if name in words)
-    return told + ("; few trials need all their epochs" if price.at_most else "")
+    told += "; few trials need all their epochs" if price.at_most else ""
+    return told + ("; settled comparisons get no more seeds" if price.may_settle else "")
 
 
 def _lanes(price: Price) -> str:

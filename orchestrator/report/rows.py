@@ -9,6 +9,7 @@ from typing import Any
 
 from model.config import WMA_GIN
 from model.systems import SYSTEMS, System
+from orchestrator.replicates import Standing, looks
 from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDifference, Summary
 from orchestrator.trial_record import command
@@ -72,11 +73,70 @@ def table(summary: Summary, *, details: bool = False) -> Table:
 
 
 def tables(summary: Summary, *, details: bool) -> list[Table]:
-    """A study's table; with ``details`` followed by all that stands behind it."""
+    """A study's table and what its seeds settled; with ``details`` all that stands behind it."""
+    headline = [table(summary)]
+    headline += [sequential(summary)] if summary.asked.replicates == "adaptive" else []
     if not details:
-        return [table(summary)]
+        return headline
     behind = (evidence(summary), pooled(summary), sizes(summary))
-    return [table(summary), table(summary, details=True), *(t for t in behind if t is not None)]
+    return [*headline, table(summary, details=True), *(t for t in behind if t is not None)]
+
+
+def sequential(summary: Summary) -> Table:
+    """What the seeds of an adaptive study have settled: another question than the headline's."""
+    asked = summary.asked
+    heads = ["row", "seeds", "looks", "new seeds ΔUA ± 95 %", "new seeds p Holm"]
+    heads += ["new seeds differs", "settled"]
+    cells: list[tuple[str, ...]] = []
+    for row in summary.rows:
+        s, again = row.standing, row.difference.again if row.difference else None
+        if s is not None:
+            numbers = (str(s.seeds), str(s.looks), _again(again), _p(s.p_holm))
+            cells.append((row.name, *numbers, s.verdict if s.seeds else "", s.why or "open"))
+        elif row.name == asked.reference:
+            seeds = max((r.standing.seeds for r in summary.rows if r.standing), default=0)
+            cells.append((row.name, str(seeds), "", "reference", "", "", ""))
+        else:
+            cells.append((row.name, *[DASH] * 4, "", DASH))
+    cap = asked.seeds
+    return Table(
+        label=label(asked),
+        title=f"These speakers, new seeds: what is settled of UA beside `{asked.reference}`",
+        subtitle=protocol_line(asked),
+        banner=banner(asked),
+        columns=tuple(
+            Column(head=head, numeric=head not in ("row", "new seeds differs", "settled"))
+            for head in heads
+        ),
+        cells=tuple(cells),
+        footnotes=(
+            f"{_looks(summary)} Seeds are those of the row's last look.",
+            "It settles whether a row would differ for these speakers, trained again, and says "
+            "nothing of new speakers. ± and p: paired t over seeds, corrected for looking (of "
+            "0.05, (n / cap)^3 is spent by n seeds); p after Holm over all rows; differs: p < "
+            "0.05.",
+            f"settled: it differs; unlikely, less than a chance in ten that {cap} seeds would show "
+            "it, which is no proof of equality; or at the cap. Open: `ablate run` goes on.",
+        ),
+    )
+
+
+def _design(summary: Summary) -> list[str]:
+    """The label of a sequential design, which every form carries; nothing for any other."""
+    return [_looks(summary)] if summary.asked.replicates == "adaptive" else []
+
+
+def _looks(summary: Summary) -> str:
+    asked = summary.asked
+    standings = [row.standing for row in summary.rows if row.standing is not None]
+    made = max((s.looks for s in standings), default=0)
+    few, most = (f((s.seeds for s in standings), default=0) for f in (min, max))
+    a_row = f"{most} seeds a row" if few == most else f"{few} to {most} seeds a row"
+    when = ", ".join(map(str, looks(asked.seeds)))
+    return (
+        f"Sequential design: {made} looks (of those after {when} seeds), {a_row}; intervals of new "
+        "seeds are corrected for looking."
+    )
 
 
 def _published(asked: Asked, heads: Sequence[str]) -> list[tuple[str, ...]]:
@@ -122,7 +182,8 @@ def evidence(summary: Summary) -> Table | None:
             "over groups, Hedges-corrected; would show: the smallest true difference, in points, "
             f"shown with 80 % power at 0.05 / {comparisons}.",
             "new seeds: another question, these speakers trained again; paired t over seeds, a "
-            "dash below three.",
+            "dash below three"
+            + (", corrected for looking." if asked.replicates == "adaptive" else "."),
         ),
     )
 
@@ -265,7 +326,8 @@ def label(asked: Asked) -> str:
 def protocol_line(asked: Asked) -> str:
     """Corpus, profile and reading: they stand in the title of every form."""
     part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
-    return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}"
+    design = "" if asked.replicates == "fixed" else f", replicates {asked.replicates}"
+    return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}{design}"
 
 
 def banner(asked: Asked) -> str:
@@ -350,6 +412,8 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
     asked = summary.asked
     groups, speakers = len(asked.folds), sum(len(f.a) + len(f.b) for f in asked.folds)
     seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
+    if asked.replicates == "adaptive":
+        seeds = f"as many seeds as a comparison needed, at most {asked.seeds}"
     notes = [
         f"n: finished trainings of {groups} folds x {seeds}. Means over {speakers} held-out "
         f"speakers, in percent; {asked.utterances} utterances, "
@@ -357,6 +421,12 @@ def _footnotes(summary: Summary, details: bool) -> list[str]:
         f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
         "(Nadeau and Bengio 2003).",
     ]
+    if asked.replicates == "adaptive":
+        notes.append(
+            f"{_looks(summary)} Seeds were added to settle whether a row differs for these "
+            "speakers, trained again. ± and differs answer the other question, new speakers, from "
+            "the seeds that both have."
+        )
     if asked.reference is not None and not details:
         notes.append(
             f"ΔUA: paired with `{asked.reference}`; differs: p < 0.05 after Holm over all rows. "
@@ -514,6 +584,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "classes": list(asked.classes),
         "folds": len(asked.folds),
         "seeds": asked.seeds,
+        "replicates": asked.replicates,
         "reference": asked.reference,
         "claim": summary.claim or None,
         "reason": summary.reason or None,
@@ -530,7 +601,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 def _loud(summary: Summary) -> list[str]:
     """What also a form without footnotes says."""
-    return [note for note in (banner(summary.asked), *warnings(summary)) if note]
+    said = (banner(summary.asked), *_design(summary), *warnings(summary))
+    return [note for note in said if note]
 
 
 def _row_json(row: RowSummary) -> dict[str, Any]:
@@ -550,6 +622,7 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
         "new_seeds": _again_json(row.difference),
+        "sequential": _sequential_json(row.standing),
         "pooled_wa": _interval_json(row.pooled.wa if row.pooled else None),
         "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
         "stale": row.stale,
@@ -596,6 +669,19 @@ def _again_json(difference: Difference | None) -> dict[str, float | None]:
     return {key: getattr(again, key, None) for key in ("ua", "low", "high", "p", "seeds")}
 
 
+def _sequential_json(standing: Standing | None) -> dict[str, Any]:
+    """What an adaptive study's seeds settled; all null in any other."""
+    if standing is None:
+        return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
+    return {
+        "seeds": standing.seeds,
+        "looks": standing.looks,
+        "p_holm": standing.p_holm,
+        "verdict": standing.verdict if standing.seeds else None,
+        "settled": standing.why or "open",
+    }
+
+
 def flat(summary: Summary) -> list[Mapping[str, Any]]:
     """One flat mapping a row, for CSV; corpus, profile and reading stand in every line.
 
@@ -609,6 +695,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
         "corpus_part": asked.corpus_part,
         "profile": asked.profile,
         "reading": asked.reading,
+        "replicates": asked.replicates,
     }
     records: list[Mapping[str, Any]] = []
     for row in summary.rows:

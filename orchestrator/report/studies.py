@@ -104,7 +104,7 @@ def _show_study(console: Console, study: StudyStatus) -> None:
     console.print()
     rows: Mapping[str, list[TrialStatus]] = {name: [] for name in asked.lines}
     for trial in study.trials:
-        rows.get(asked.line_of(trial.place), []).append(trial)
+        rows.get(asked.line_of(trial.place.row), []).append(trial)
     cells = [
         (name, *(str(sum(t.state == state for t in own)) for state in STATES))
         for name, own in rows.items()

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import LackError
-from orchestrator.ledger import Outcome
+from orchestrator.ledger import Outcome, is_stale
 from orchestrator.logs.finished import Finished, Scalar, settings
 from orchestrator.search.proposals import distributions as drawn_from
+from orchestrator.seeds import design
 from orchestrator.snapshot import Asked, AskedTried
 from orchestrator.space import Search
-from orchestrator.summary import estimate, is_stale
+from orchestrator.summary import estimate
 from orchestrator.trials import digest
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class OptunaLog:
             return
         new = {trial.row for trial in self._asked.trials if trial.id in self._new}
         known = self._settings(self._asked)
+        if self._asked.replicates == "adaptive":  # a training settles other rows too
+            new = set(known)
         differ = distributions(list(known.values()))
         form = digest([self._asked.to_json(), {k: str(d) for k, d in differ.items()}])
         if self._study is None or self._form != form:
@@ -207,11 +210,13 @@ class OptunaLog:
                 name = f"fold {place.fold + 1}, seed {place.seed}"
                 trial.report(scores["ua"], place.seed * len(asked.folds) + place.fold)
                 trial.set_user_attr(name, {**scores, "id": place.id})
-        found = estimate(asked, row, self._outcomes)
+        sequential = design(asked, self._outcomes)
+        now = asked if sequential is None else sequential.now()
+        found = estimate(now, row, self._outcomes)
         trial.set_user_attr("trainings finished", found.n)
         if found.ua is not None:
             trial.set_user_attr("UA 95 %", [found.ua.low, found.ua.high])
-            if not found.missing:
+            if not found.missing and (sequential is None or not sequential.open):
                 study.tell(trial, found.ua.mean)
 
 

@@ -5,16 +5,17 @@ the row is to this speaker, to this pair, to the speakers it was trained on (whi
 and to the seed of a training. Under the null hypothesis no row is better on average.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from scipy import stats
 
+from orchestrator.seeds import BySpeaker
 from orchestrator.snapshot import Asked, AskedFold, AskedRow
 from orchestrator.statistics import corrected_t, mean
-from orchestrator.summary import BySpeaker, by_group, compare, ratio
+from orchestrator.summary import by_group, compare, ratio
 
 PAIRS, SEEDS = 5, 3
 SPEAKER, PAIR, OVERLAP, SEED = 0.03, 0.02, 0.015, 0.03
@@ -33,7 +34,7 @@ PARAMETERS = (
 SPEAKERS = [f"s{n}" for n in range(2 * PAIRS)]
 
 
-def asked(rows: int) -> Asked:
+def asked(rows: int, seeds: int = SEEDS) -> Asked:
     """A study of so many rows and the reference."""
     names = (*(f"row {n}" for n in range(rows)), REFERENCE)
     return Asked(
@@ -44,23 +45,34 @@ def asked(rows: int) -> Asked:
             AskedFold(index=n, a=(SPEAKERS[2 * n],), b=(SPEAKERS[2 * n + 1],), train=8)
             for n in range(PAIRS)
         ),
-        seeds=SEEDS, trials=(), comparable=False, reference=REFERENCE, claim=None,
+        seeds=seeds, trials=(), comparable=False, reference=REFERENCE, claim=None,
     )  # fmt: skip
 
 
-def draw(study: Asked, rng: Generator, shift: float = 0.0) -> dict[str, BySpeaker]:
-    """One table's scores; every row but the reference is better by ``shift``."""
+def draw(
+    study: Asked,
+    rng: Generator,
+    shift: float | Sequence[float] = 0.0,
+    *,
+    these_speakers: bool = False,
+) -> dict[str, BySpeaker]:
+    """One table's scores; the rows but the reference are better by ``shift``, all or each.
+
+    On average over all speakers there are; with ``these_speakers`` exactly so over those drawn, so
+    that seeds alone move a row's mean.
+    """
     difficulty_S = rng.normal(0, DIFFICULTY, 2 * PAIRS)
+    each = (shift,) * (len(study.rows) - 1) if isinstance(shift, int | float) else shift
     drawn = {}
-    for row in study.rows:
+    for row, better in zip(study.rows, (*each, 0.0), strict=True):
         taught_S = rng.normal(0, 1, 2 * PAIRS)
         # What fold f learnt is the sum over its eight training speakers: two folds share six.
         sums_P = taught_S.sum() - taught_S.reshape(PAIRS, 2).sum(axis=1)
         overlap_P = OVERLAP * sums_P / np.sqrt(2 * PAIRS - 2)
         by_pair_P = overlap_P + rng.normal(0, PAIR, PAIRS)
         by_speaker_S = difficulty_S + rng.normal(0, SPEAKER, 2 * PAIRS) + np.repeat(by_pair_P, 2)
-        by_speaker_S += 0.6 + (shift if row.name != REFERENCE else 0.0)
-        seed_PK = rng.normal(0, SEED, (PAIRS, SEEDS))  # one training scores both of a pair
+        by_speaker_S += 0.6 + better - (by_speaker_S.mean() if these_speakers else 0.0)
+        seed_PK = rng.normal(0, SEED, (PAIRS, study.seeds))  # one training scores both of a pair
         scores_SK = by_speaker_S[:, None] + np.repeat(seed_PK, 2, axis=0)
         drawn[row.name] = {
             speaker: dict(enumerate(map(float, scores_K)))

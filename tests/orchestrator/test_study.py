@@ -291,6 +291,59 @@ def test_a_fault_in_one_row_hides_no_other_and_makes_none_up() -> None:
     assert [f.split(" ")[0] for f in faults(both)] == ["6:33", "8:34", "9:34"]
 
 
+ADAPTIVE = GOOD.replace("seeds: 2", "seeds: 10, replicates: adaptive")
+
+
+def test_replicates_are_fixed_unless_they_are_said_to_be_adaptive() -> None:
+    assert parse_study(GOOD, "s.yaml").replicates == "fixed"
+    assert parse_study(GOOD.replace("seeds: 2", "replicates: fixed"), "s.yaml").seeds == 1
+    study = parse_study(ADAPTIVE, "s.yaml")
+    assert (study.replicates, study.seeds) == ("adaptive", 10)
+    node, _ = read(ADAPTIVE)
+    assert node is not None
+    jsonschema.validate(node.plain(), schema())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("adaptive", "adaptiv", "5:45 `protocol.replicates` must be `fixed` or `adaptive`, but is "
+         "`adaptiv` instead. Did you mean `adaptive`?"),
+        ("seeds: 10", "seeds: 2", "5:29 `protocol.seeds` is the most that a row gets with "
+         "`replicates: adaptive`: it must be 3 or more, such as 10, but is `2` instead."),
+        ("seeds: 10, ", "", "5:34 `protocol.seeds` is the most that a row gets with `replicates: "
+         "adaptive`: it must be 3 or more, such as 10, but is `1` instead."),
+        ("reference: Last\n", "", "5:45 `protocol.replicates: adaptive` adds seeds to comparisons "
+         "that are open, so a `reference` must say what rows are compared with."),
+        ("  - {name: None, set: {fa_layer: none}}\n", "", "5:45 `protocol.replicates: adaptive` "
+         "adds seeds to comparisons that are open, so there must be two rows, but is one."),
+    ],
+)  # fmt: skip
+def test_adaptive_replicates_need_comparisons_and_a_cap(old: str, new: str, fault: str) -> None:
+    text = ADAPTIVE.replace("claim: {better: Last, than: rest, on: ua}\n", "")
+    assert old in text and faults(text.replace(old, new)) == [fault]
+    node, _ = read(text.replace(old, new))
+    assert node is not None
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(node.plain(), schema())
+
+
+def test_all_that_adaptive_replicates_lack_is_told_at_once() -> None:
+    text = ADAPTIVE.replace("  - {name: None, set: {fa_layer: none}}\n", "")
+    text = text.replace("reference: Last\nclaim: {better: Last, than: rest, on: ua}\n", "")
+    found = faults(text.replace("seeds: 10", "seeds: 1"))
+    assert [f.split(" ")[0] for f in found] == ["5:29", "5:44", "5:44"]
+    assert len(faults(ADAPTIVE.replace("seeds: 10", "seeds: ten"))) == 1
+
+
+def test_a_search_has_no_comparisons_to_add_seeds_to() -> None:
+    text = "study: s\nprotocol: {seeds: 10, replicates: adaptive}\nsearch:\n" + (
+        "  axes: {hidden: [64, 128]}\n  budget: {trials: 4}\n"
+    )
+    (found,) = faults(text)
+    assert found.startswith("2:35 ") and found.endswith("`rows` or `axes`: a search has none.")
+
+
 PUBLISHED = GOOD + "published:\n  - {name: HNSD, paper: {wa: 70.50, ua: 72.50}}\n"
 
 

@@ -80,7 +80,8 @@ def nothing_yet(figure: Figure, asked: Asked, *, damaged: bool = False) -> None:
 def trainings(asked: Asked) -> str:
     """How many trainings a row has when all are done."""
     seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
-    return f"{len(asked.folds)} folds x {seeds}"
+    most = "at most " if asked.replicates == "adaptive" else ""
+    return f"{len(asked.folds)} folds x {most}{seeds}"
 
 
 def _above(asked: Asked, title: str, width: float) -> Iterator[Line]:

@@ -136,6 +136,7 @@ def _study(index: int, found: Shown) -> Markup:
 def _heading(asked: Asked, table: Table, place: str) -> Markup:
     part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
     facts = {"corpus": asked.corpus + part, "profile": asked.profile, "reading": asked.reading}
+    facts |= {"replicates": asked.replicates} if asked.replicates != "fixed" else {}
     return tag(
         "header",
         tag("p", table.label, class_="number-of") if table.label != table.title else None,
