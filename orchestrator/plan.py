@@ -354,17 +354,21 @@ def _name_is_taken(asked: Asked, ledger: Ledger) -> tuple[str, ...]:
 
 def _own_settings(study: Study, default_profile: str) -> str:
     """What the study sets for all rows beside its profile and reading, as a sentence."""
-    named = {k: v for k, v in study.settings.items() if k in ("profile", "reading", "model")}
+    varied = {axis.key for axis in study.search.axes} if study.search else set[str]()
+    settings = {k: v for k, v in study.settings.items() if k not in varied}
+    if "training" in settings:
+        settings["training"] = {k: v for k, v in settings["training"].items() if k not in varied}
+    named = {k: v for k, v in settings.items() if k in ("profile", "reading", "model")}
     told = []
-    if "features" in study.settings and named.get("model", WMA_GIN) != WMA_GIN:
+    if "features" in settings and named.get("model", WMA_GIN) != WMA_GIN:
         # Not every system reads the default ones: these are told, and stand on both sides.
-        named["features"] = study.settings["features"]
+        named["features"] = settings["features"]
         told.append(f"features {named['features']}")
     try:
-        default, own = (resolve(default_profile, s, {}) for s in (named, study.settings))
+        default, own = (resolve(default_profile, s, {}) for s in (named, settings))
     except ValueError:  # an FA layer that only the rows' own layers or positions make possible
         rows = {"fa_layer": "none"}
-        default, own = (resolve(default_profile, s, rows) for s in (named, study.settings))
+        default, own = (resolve(default_profile, s, rows) for s in (named, settings))
     told += [
         f"{key} {_shown(mine)}"
         for part in ("features", "model", "training")

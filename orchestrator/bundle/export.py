@@ -60,6 +60,11 @@ def export(study: Measured, folder: Path) -> tuple[str, ...]:
         DamageError: predictions of a trial are not what was written.
     """
     refuse_no_folder(folder)
+    if study.asked.search is not None and not study.asked.rows:
+        raise RequestError(
+            f"The flat search `{study.asked.study}` has no row that was judged, so there is "
+            f"nothing to export: `ablate report {study.asked.study} -o FILE.csv` has what it tried."
+        )
     if not any(row.n for row in study.summary.rows):
         raise RequestError(
             f"No trial of `{study.asked.study}` is finished, so there is nothing to export: "

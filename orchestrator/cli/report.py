@@ -37,6 +37,7 @@ class Picture(StrEnum):
     FOREST = "forest"
     SWEEP = "sweep"
     AXES = "axes"
+    SLICES = "slices"
     CURVES = "curves"
     CONFUSION = "confusion"
 

@@ -695,11 +695,10 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
         "corpus_part": asked.corpus_part,
         "profile": asked.profile,
         "reading": asked.reading,
-        "replicates": asked.replicates,
     }
     records: list[Mapping[str, Any]] = []
     for row in summary.rows:
-        record = dict(title)
+        record = {**title, "replicates": asked.replicates}
         for key, value in _row_json(row).items():
             if isinstance(value, list):
                 record[key] = "; ".join(value)

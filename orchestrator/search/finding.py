@@ -7,6 +7,7 @@ from orchestrator.errors import StudyError
 from orchestrator.search.importance import FEWEST, Importance, importances
 from orchestrator.search.proposals import Told
 from orchestrator.snapshot import CHOSEN, Asked, AskedSearch, AskedTried
+from orchestrator.space import Search
 from orchestrator.statistics import mean
 from orchestrator.study import parse_study
 
@@ -30,6 +31,8 @@ class Finding:
     search: AskedSearch
     winners: tuple[Winner, ...]
     """By group; empty until the budget is used."""
+    space: Search | None
+    """What it varies, by the study's own text; None where this program cannot read that."""
     mattered: tuple[Importance, ...]
     """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
 
@@ -60,23 +63,26 @@ def find(asked: Asked, uas: Mapping[str, Mapping[str, Mapping[int, float]]]) -> 
         winners=tuple(
             _winner(asked, asked.search, group, number, own) for group, number in winners
         ),
-        mattered=_mattered(asked, asked.search),
+        space=(space := _space(asked)),
+        mattered=_mattered(space, asked.search),
     )
 
 
-def _mattered(asked: Asked, search: AskedSearch) -> tuple[Importance, ...]:
-    """Of the space in the study's own text; nothing where this program cannot read that."""
-    scored = [one for one in search.tried if one.score is not None]
-    if len(scored) < FEWEST:
-        return ()
+def _space(asked: Asked) -> Search | None:
     try:
-        space = parse_study(asked.text, f"{asked.study}.yaml").search
+        return parse_study(asked.text, f"{asked.study}.yaml").search
     except StudyError:
+        return None
+
+
+def _mattered(space: Search | None, search: AskedSearch) -> tuple[Importance, ...]:
+    scored = [one for one in search.tried if one.score is not None]
+    if len(scored) < FEWEST or space is None:
         return ()
     groups: dict[int, list[Told]] = {}
     for one in scored:
         groups.setdefault(one.group, []).append(Told(point=one.point, score=one.score))
-    return importances(space, list(groups.values())) if space is not None else ()
+    return importances(space, list(groups.values()))
 
 
 def _winner(

@@ -9,6 +9,8 @@ import math
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -210,6 +212,28 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
     for form in ("json", "markdown", "latex", "html", "csv"):
         done = cli("report", "flat_search", "--format", form, "--store", store)
         assert done.exit_code == 0 and "elected on these speakers" in done.output
+
+
+@pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])
+def test_a_search_is_drawn_along_its_axes(text: str, store: Path, tmp_path: Path) -> None:
+    asked = few(6, text)
+    go(asked, store)
+    picture = tmp_path / "search.svg"
+    assert cli("report", asked.name, "--store", store, "-o", picture).exit_code == 0
+    drawn_text = picture.read_text()
+    assert ">lr<" in drawn_text and ">layers<" in drawn_text and "ringed: chosen" in drawn_text
+    refused = cli("report", "smoke", "--picture", "slices", "--store", store, "-o", picture)
+    assert "`--picture slices` needs a study with a `search`" in str(refused.exception)
+    page = tmp_path / "search.html"
+    assert cli("report", asked.name, "--store", store, "-o", page).exit_code == 0
+    assert ">lr<" in page.read_text() or asked.name == "flat_search"
+    bundle = cli("export", asked.name, "--store", store, "-o", tmp_path / "bundle")
+    if asked.name == "flat_search":
+        assert "has no row that was judged" in str(bundle.exception)
+        return
+    done = subprocess.run([sys.executable, "recompute.py"], cwd=tmp_path / "bundle", check=False,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # --- seals --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from orchestrator.report.figures.canvas import Figure
 from orchestrator.report.figures.confusion import confusion
 from orchestrator.report.figures.curves import curves
 from orchestrator.report.figures.forest import forest
+from orchestrator.report.figures.slices import refuse_no_search, slices
 from orchestrator.report.figures.sweep import refuse_no_sweep, sweep
 from orchestrator.snapshot import Asked
 
@@ -40,6 +41,7 @@ PICTURES: Mapping[str, Picture] = {
         lambda study, row: axes(effects(study.asked, study.outcomes), study.summary),
         refuse_no_axes,
     ),
+    "slices": Picture(lambda study, row: slices(study.asked, study.search), refuse_no_search),
     "curves": Picture(
         lambda study, row: curves(study.asked, study.behind(_names(row))),
         of_a_row=True,
@@ -52,7 +54,9 @@ PICTURES: Mapping[str, Picture] = {
 
 
 def fitting(asked: Asked) -> str:
-    """The picture that shows what a study asks: Figure 2, a grid's axes, or its rows."""
+    """The picture that shows what a study asks: Figure 2, a grid's axes, a search's, its rows."""
+    if asked.search is not None:
+        return "slices"
     if asked.figure is not None or asked.axes:
         wanted = ("sweep", "axes") if asked.figure is not None else ("axes",)
         return next((name for name in wanted if name in all_fitting(asked)), "forest")
@@ -84,6 +88,11 @@ def refuse_no_picture_of(asked: Asked, name: str, row: str | None) -> None:
             f"`--row` must stand with a picture of one row, {which}, but stands with `{name}`."
         )
     names = [r.name for r in asked.rows]
+    if not names and asked.search is not None and name != "slices":
+        raise RequestError(
+            f"`--picture {name}` needs rows, and the flat search `{asked.study}` has none: "
+            "`--picture slices` draws what it tried."
+        )
     if row is not None and row not in names:
         raise RequestError(
             f"`--row` must be a row of `{asked.study}`, but is `{row}` instead. "

@@ -1,0 +1,140 @@
+"""A search along each of its axes: a panel an axis, a point a configuration."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from math import ceil, floor, log10
+
+from model.config import Aggregators
+from orchestrator.errors import RequestError
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LOUD, Figure, Panel, wrap
+from orchestrator.report.figures.frame import framed, nothing_yet
+from orchestrator.report.rows import label
+from orchestrator.search.finding import Finding
+from orchestrator.snapshot import Asked, AskedTried
+from orchestrator.space import Axis, Choice, Range, Search, Simplex
+
+ACROSS, HEIGHT = 3, 1.55
+SMALL = 6.5
+"""Points: names of choices, which are long."""
+SPREAD = 0.5
+"""How much of the way to the next choice points are spread, so that groups stand side by side."""
+
+Seen = tuple[AskedTried, float]
+"""A configuration and where it stands."""
+
+
+def refuse_no_search(asked: Asked) -> None:
+    """Look whether a study has a search.
+
+    Raises:
+        RequestError: it has not.
+    """
+    if asked.search is None:
+        raise RequestError(
+            f"`--picture slices` needs a study with a `search`, but `{asked.study}` lists its "
+            "rows: `--picture forest` draws any rows."
+        )
+
+
+@canvas.drawn
+def slices(asked: Asked, found: Finding | None) -> Figure:
+    """Draw what the search went by against every axis."""
+    if found is None or found.space is None:
+        refuse_no_search(asked)
+    space = found.space if found else None
+    scored = [one for one in found.search.tried if one.score is not None] if found else []
+    title = f"{label(asked)}. {asked.question or asked.study}"
+    caption = [
+        "UA by which the search went, one point a configuration; o: trained on all folds; x: "
+        "pruned, what it was expected to reach; ringed: chosen.",
+        *asked.notes,
+    ]
+    if space is None or not scored:
+        figure = framed(asked, title, caption, 1.2)
+        nothing_yet(figure, asked)
+        return figure
+    panels = list(_panels(space, scored))
+    down = -(-len(panels) // ACROSS)
+    figure = framed(asked, title, caption, HEIGHT * down, between=0.08)
+    grid = figure.subplots(down, min(ACROSS, len(panels)), squeeze=False, sharey=True)
+    flat = [panel for line in grid for panel in line]
+    chosen = set(enumerate(found.search.winners)) if found else set()
+    for index, panel in enumerate(flat):
+        if index >= len(panels):
+            panel.set_axis_off()
+            continue
+        name, seen, axis = panels[index]
+        _draw(panel, seen, chosen)
+        _scale(panel, axis)
+        panel.set_xlabel("\n".join(wrap(name, 2.1, 8)))
+        if index % ACROSS == 0:
+            panel.set_ylabel("UA (%)")
+    return figure
+
+
+def _panels(space: Search, scored: Sequence[AskedTried]) -> Iterator[tuple[str, list[Seen], Axis]]:
+    """Name, points and axis of every panel; weights have one each."""
+    for axis in space.axes:
+        own = [one for one in scored if axis.is_active(one.point)]
+        if isinstance(axis.kind, Simplex):
+            for field in fields(Aggregators):
+                weights = [
+                    (one, float(getattr(axis.setting(one.point), field.name))) for one in own
+                ]
+                yield f"weight of {field.name}", weights, axis
+        else:
+            name = axis.key.replace("_", " ")
+            yield name, [(one, _place(axis, one)) for one in own], axis
+
+
+def _place(axis: Axis, one: AskedTried) -> float:
+    """A number itself; a choice by its place in the list."""
+    value = one.point[axis.key]
+    if isinstance(axis.kind, Choice):
+        groups = 5
+        aside = ((one.group % groups) / (groups - 1) - 0.5) * SPREAD
+        return list(axis.kind.values).index(str(value)) + aside
+    return float(value)
+
+
+def _draw(panel: Panel, seen: Sequence[Seen], chosen: set[tuple[int, int]]) -> None:
+    panel.grid(axis="y", color=HAIR, lw=0.5)
+    panel.set_axisbelow(True)
+    for state, marker in (("pruned", "x"), ("trained", "o")):
+        own = [(x, 100 * (one.score or 0.0)) for one, x in seen if one.state == state]
+        colour = FAINT if state == "pruned" else INK
+        panel.plot([x for x, _ in own], [y for _, y in own], ls="none", marker=marker, ms=3,
+                   color=colour, alpha=0.6, mew=0.8, zorder=2)  # fmt: skip
+    won = [(x, 100 * (one.score or 0.0)) for one, x in seen if (one.group, one.number) in chosen]
+    panel.plot([x for x, _ in won], [y for _, y in won], ls="none", marker="o", ms=7, mfc="none",
+               mec=LOUD, mew=1.1, zorder=3)  # fmt: skip
+    panel.locator_params(axis="y", nbins=5)
+    panel.margins(y=0.1)
+
+
+def _scale(panel: Panel, axis: Axis) -> None:
+    kind = axis.kind
+    if isinstance(kind, Choice):
+        room = 2.0 / len(kind.values)
+        names = ["\n".join(wrap(name, max(room, 0.9), SMALL)) for name in kind.values]
+        panel.set_xticks(range(len(names)), names, size=SMALL)
+        panel.set_xlim(-0.6, len(names) - 0.4)
+    elif isinstance(kind, Range) and kind.log:
+        panel.set_xscale("log")
+        panel.set_xticks((ticks := _ticks(kind.low, kind.high)), [f"{tick:g}" for tick in ticks])
+        panel.set_xticks([], minor=True)
+    elif isinstance(kind, Range):
+        panel.locator_params(axis="x", nbins=5, integer=kind.whole)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each decade between, or 1 alone where these would be many.
+
+    >>> _ticks(5e-4, 1e-2)
+    [0.0005, 0.001, 0.002, 0.005, 0.01]
+    """
+    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+    steps = (1, 2, 5) if len(decades) <= 3 else (1,)
+    found = [float(f"{step}e{decade}") for decade in decades for step in steps]
+    return [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
