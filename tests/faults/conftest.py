@@ -51,11 +51,15 @@ def matrix(pytestconfig: pytest.Config) -> Matrix:
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table corpus: four speakers, eight utterances each, of noise and a tone."""
-    root = tmp_path_factory.mktemp("tones")
+    """A table corpus of four speakers."""
+    return write_tones(tmp_path_factory.mktemp("tones"), 4)
+
+
+def write_tones(root: Path, speakers: int) -> Path:
+    """So many speakers, eight utterances each, of noise and a tone."""
     random = np.random.default_rng(7)
     rows = ["file,speaker,emotion"]
-    for speaker in range(4):
+    for speaker in range(speakers):
         for number, emotion in enumerate(EMOTIONS * 2):
             name = f"{speaker}-{number}.wav"
             t = np.arange(6400) / 16000
