@@ -321,7 +321,11 @@ class Ledger:
         Raises:
             DamageError: when one is not what was written.
         """
-        return [read_snapshot(path) for path in self.snapshot_files(name)]
+        return list(self.each_snapshot(name))
+
+    def each_snapshot(self, name: str) -> Iterator[Asked]:
+        """The same one by one, each read when it is asked for: of a search there are many."""
+        return map(read_snapshot, self.snapshot_files(name))
 
     def snapshot_files(self, name: str = "*") -> list[Place]:
         """Where they lie, newest first."""

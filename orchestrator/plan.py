@@ -33,8 +33,7 @@ from orchestrator.trials import Placed, Variant, expand, plain, variants
 
 if TYPE_CHECKING:
     from orchestrator.search.course import Course
-    from orchestrator.search.growth import Growth
-    from orchestrator.search.scores import Scores
+    from orchestrator.search.growth import Growth, Memory
 
 MADE_HERE = "demo"
 """The corpus that needs no registering: it is synthesised at first use."""
@@ -85,7 +84,7 @@ def make(
     ledger: Ledger,
     *,
     allow_config: bool = False,
-    scores: "Scores | None" = None,
+    memory: "Memory | None" = None,
     at_once: float = 1,
 ) -> Plan:
     """Plan a study.
@@ -94,7 +93,7 @@ def make(
         study: what is asked.
         ledger: the store.
         allow_config: whether the person at this machine lets `opensmile:PATH.conf` run.
-        scores: of a search that is planned again and again: what is read already.
+        memory: of a search that is planned again and again: what is read and made already.
         at_once: of a search with a budget of hours: how many trials share one.
 
     Raises:
@@ -131,7 +130,10 @@ def make(
         _check_distinct(study, placed)
         asked = _asked(study, selection, folds, rows, placed, own)
     else:
-        from orchestrator.search.growth import grow  # most plans have none, and answer at once
+        from orchestrator.search.growth import (  # most plans have none, and answer at once
+            Memory,
+            grow,
+        )
 
         growth = grow(
             study,
@@ -141,7 +143,7 @@ def make(
             ledger,
             default_profile=default_profile,
             feature_set=lambda name: _feature_set(study, name, allow_config),
-            scores=scores,
+            memory=memory or Memory(),
             at_once=at_once,
         )
         course, rows, sets = growth.course, growth.variants, growth.features
@@ -149,7 +151,7 @@ def make(
         asked = _searched(_asked(study, selection, folds, rows, placed, own), growth)
     loud = (*loud, *_name_is_taken(asked, ledger))
     placed = _needed(asked, placed, ledger)
-    states = _states(study.name, placed, ledger)
+    states = _states(study.name, placed, ledger, earlier={} if study.search else None)
     return Plan(
         study=study,
         asked=asked,
@@ -343,7 +345,7 @@ def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
 
 def _name_is_taken(asked: Asked, ledger: Ledger) -> tuple[str, ...]:
     """A sentence where another question of the same name was the last to run in this store."""
-    last = next(iter(ledger.snapshots(asked.study)), None)
+    last = next(ledger.each_snapshot(asked.study), None)
     if last is None or {row.name for row in last.rows} & {row.name for row in asked.rows}:
         return ()
     return (
@@ -406,9 +408,21 @@ def _common(values: Iterable[str]) -> str:
     return distinct.pop() if len(distinct) == 1 else "mixed"
 
 
-def _states(name: str, placed: tuple[Placed, ...], ledger: Ledger) -> dict[str, Any]:
-    """Sort the trials into the four states of ``Plan``."""
-    earlier: dict[Place, list[str]] | None = None
+def _states(
+    name: str,
+    placed: tuple[Placed, ...],
+    ledger: Ledger,
+    earlier: "dict[Place, list[str]] | None",
+) -> dict[str, Any]:
+    """Sort the trials into the four states of ``Plan``.
+
+    Args:
+        name: of the study.
+        placed: its trials.
+        ledger: the store.
+        earlier: ids at each place of the table; None: those of the study's earlier forms. A search
+            has none: what another proposal was at a place says nothing of this one.
+    """
     done: list[str] = []
     failed: list[str] = []
     to_do: list[str] = []

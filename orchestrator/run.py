@@ -34,7 +34,7 @@ from orchestrator.ledger import OUTCOME, Failure, Ledger, new_attempt
 from orchestrator.plan import Plan, make
 from orchestrator.retries import ATTEMPTS, Retries
 from orchestrator.search.course import Course
-from orchestrator.search.scores import Scores
+from orchestrator.search.growth import Memory
 from orchestrator.snapshot import AskedTrial
 from orchestrator.space import Search
 from orchestrator.study import Study
@@ -122,7 +122,7 @@ class _Plans:
     def __init__(self, study: Study, ledger: Ledger, tell: Tell, allow_config: bool) -> None:
         self._study, self._ledger, self._tell = study, ledger, tell
         self._allow_config = allow_config
-        self._scores = Scores(ledger, study.search.selection) if study.search else None
+        self._memory = Memory()
 
     def first(self) -> Plan:
         """The plan with which a run begins, and what must be said of it."""
@@ -144,7 +144,7 @@ class _Plans:
             self._study,
             self._ledger,
             allow_config=self._allow_config,
-            scores=self._scores,
+            memory=self._memory,
             at_once=at_once,
         )
 

@@ -62,6 +62,14 @@ class Growth:
         return said
 
 
+class Memory:
+    """What a run keeps between two plans of one search: nothing is read or made twice."""
+
+    def __init__(self) -> None:
+        self.scores: Scores | None = None
+        self.build: _Configurations | None = None
+
+
 def grow(
     study: Study,
     search: Search,
@@ -71,7 +79,7 @@ def grow(
     *,
     default_profile: str,
     feature_set: Callable[[str], FeatureSet],
-    scores: Scores | None,
+    memory: Memory,
     at_once: float,
 ) -> Growth:
     """A study's search where it stands now.
@@ -84,7 +92,7 @@ def grow(
         ledger: the store.
         default_profile: of a study that names none.
         feature_set: name -> descriptors.
-        scores: what was read before; None: everything is read.
+        memory: what was read and made before; filled.
         at_once: how many trials share an hour of a budget of hours.
 
     Raises:
@@ -94,14 +102,17 @@ def grow(
     """
     key = _key(study, search, selection, folds)
     groups = _groups(study, search, selection, folds)
-    build = _Configurations(study, search, selection, default_profile, feature_set)
+    if memory.build is None or memory.scores is None:
+        memory.build = _Configurations(study, search, selection, default_profile, feature_set)
+        memory.scores = Scores(ledger, search.selection)
+    build = memory.build
     before = _last(study, key, ledger)
     opened = ledger.openings(key)
     course = follow(
         _as_opened(search, opened),
         groups,
         build,
-        scores or Scores(ledger, search.selection),
+        memory.scores,
         _points(before),
         study.seeds,
         at_once,
@@ -182,7 +193,7 @@ def _key(study: Study, search: Search, selection: Selection, folds: Sequence[Fol
 
 def _last(study: Study, key: str, ledger: Ledger) -> AskedSearch | None:
     """The search as the store last kept it."""
-    kept = (asked.search for asked in ledger.snapshots(study.name))
+    kept = (asked.search for asked in ledger.each_snapshot(study.name))
     return next((search for search in kept if search and search.key == key), None)
 
 
@@ -219,12 +230,23 @@ class _Configurations:
         self.variants: dict[str, Variant] = {}
         """By the point that they are of."""
         self._by_setting: dict[str, FeatureSet] = {}
+        self._extractors: dict[str, str] = {}
+        self._made: dict[tuple[str, tuple[int, ...], int], tuple[Placed, ...]] = {}
+        """By row, folds and seeds: ids of thousands of trials take seconds."""
 
     def __call__(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
     ) -> tuple[Placed, ...]:
+        key = row, tuple(fold.index for fold in folds), seeds
+        if key not in self._made:
+            self._made[key] = self._trials(row, point, folds, seeds)
+        return self._made[key]
+
+    def _trials(
+        self, row: str, point: Point, folds: Sequence[Fold], seeds: int
+    ) -> tuple[Placed, ...]:
         variant = self._variant(row, point)
-        extractor = self.features[variant.features.features].version()
+        extractor = self._extractors[variant.features.features]
         placed = []
         for seed in range(seeds):
             for fold in folds:
@@ -251,7 +273,9 @@ class _Configurations:
             if name not in self._by_setting:
                 self._by_setting[name] = self._feature_set(name)
             chosen = self._by_setting[name]
-            self.features[chosen.name] = chosen
+            if chosen.name not in self.features:
+                self.features[chosen.name] = chosen
+                self._extractors[chosen.name] = chosen.version()
             self.variants[key] = Variant(
                 name=row,
                 profile=resolved.profile,

@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -547,3 +548,29 @@ def test_a_search_trains_and_is_watched_for_real(
     assert "group 2" in status and "chosen by the search" in status
     watched = cli("watch", "tiny_search", "--every", "0.2", "--store", store)
     assert watched.exit_code == 0
+
+
+@pytest.mark.bench
+def test_a_proposal_costs_the_driver_less_than_50_ms_at_1000_configurations(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a run does between two generations: records, proposals, snapshot, plan."""
+    text = TEXT.replace("{folds: 2, seeds: 2}", "{folds: 5, seeds: 1}").replace(
+        "trials: 12", "trials: 200"
+    )
+    asked = parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
+    spent: list[float] = []
+    planned = run_module._Plans.next
+
+    def timed(plans: Any, at_once: float) -> Any:
+        began = time.process_time()
+        plan = planned(plans, at_once)
+        spent.append(time.process_time() - began)
+        return plan
+
+    monkeypatch.setattr(run_module._Plans, "next", timed)
+    go(asked, store)
+    assert len(kept(store)[1].tried) == 1000
+    last = [took / 25 for took in spent[-6:-2]]  # of 25 configurations each
+    print(f"\n{1000 * max(last):.0f} ms of the driver a proposal, at 900 to 1,000 configurations")
+    assert max(last) < 0.05
