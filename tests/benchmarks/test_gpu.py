@@ -5,13 +5,21 @@
 Without a GPU each measurement says so in one sentence.
 """
 
+import shutil
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from model.config import ModelConfig
+from orchestrator import evidence, probe
+from orchestrator.ledger import Ledger
+from orchestrator.machine import this_machine
+from orchestrator.plan import make
+from orchestrator.study import parse_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.gpu]
 
@@ -92,3 +100,24 @@ def test_how_many_trials_one_card_holds(bench: Any) -> None:
         f"{int(total / 2**20 // each)} in its {total / 2**30:.0f} GiB"
     )
     assert each < total / 2**20
+
+
+def test_how_many_trials_share_the_card_is_what_the_probe_measures(
+    bench: Any, trained_store: Path, root: Path, tmp_path: Path
+) -> None:
+    if bench is None:
+        print(f"\n{NO_GPU}")
+        return
+    shutil.copytree(trained_store, tmp_path / "store")
+    ledger = Ledger.open(str(tmp_path / "store"))
+    text = (root / "studies" / "smoke.yaml").read_text().replace("epochs: 2", "epochs: 4")
+    plan = make(parse_study(text, "smoke.yaml"), ledger)
+    machine = this_machine()
+    began = time.monotonic()
+    probe.measure(plan, ledger, machine, 1, lambda event: None)
+    found = evidence.gather(plan, ledger, machine)
+    print(f"\n{machine}: {found.trials_per_gpu} trials share it; {time.monotonic() - began:.0f} s")
+    for one in found.probes:
+        told = ", ".join(f"{speed:.2f}" for speed in one.throughput)
+        print(f"  epochs a second with 1, 2, ... trials: {told}; {one.gpu_memory >> 20} MiB each")
+        assert one.throughput and one.packing.trials <= len(one.throughput)
