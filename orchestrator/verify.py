@@ -7,11 +7,11 @@ from features import catalogue, verification
 from features.errors import DamageError
 from features.verification import Finding
 from orchestrator import mirror
-from orchestrator.cluster import Map
+from orchestrator.cluster import Map, Tell
 from orchestrator.events import Progress
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Plan, find_corpus, make
-from orchestrator.run import Tell, prepare
+from orchestrator.run import prepare
 from orchestrator.study import Study
 
 

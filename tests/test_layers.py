@@ -77,6 +77,7 @@ FLOORS = {
         "predict": 10,
         "model_card": 11,
         "looks": 12,
+        "loop": 10,
         "run": 13,
         "rerun": 13,
         "doctor": 10,
