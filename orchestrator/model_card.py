@@ -30,12 +30,18 @@ def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:
         f"network-{number}.safetensors": tensors_blob(voter.network.state_dict())
         for number, voter in enumerate(ensemble.voters, start=1)
     }
-    first = ledger.outcome(ensemble.voters[0].trial)
-    assert first is not None  # its weights have been read
-    wanted = ("classes", "extractor", "features", "model", "training", "semantics")
-    config = {key: first.identity[key] for key in wanted}
-    config["networks"] = [
-        {"file": name, "trial": voter.trial, "tested": sorted(voter.tested)}
+    trained_by = ledger.outcomes(voter.trial for voter in ensemble.voters)
+    first = trained_by[ensemble.voters[0].trial].identity  # its weights have been read
+    wanted = ("classes", "extractor", "features", "semantics")
+    config = {key: first[key] for key in wanted}
+    config["networks"] = [  # of a search each held-out group has settings of its own
+        {
+            "file": name,
+            "trial": voter.trial,
+            "tested": sorted(voter.tested),
+            "model": trained_by[voter.trial].identity["model"],
+            "training": trained_by[voter.trial].identity["training"],
+        }
         for name, voter in zip(networks, ensemble.voters, strict=True)
     ]
     card = "\n".join(line.rstrip(" ") for line in _card(ledger, ensemble)) + "\n"
@@ -98,7 +104,7 @@ from orchestrator.trials import model_from
 config = json.load(open("config.json"))
 networks = [
     trained(
-        model_from(config["model"]),
+        model_from(network["model"]),
         load_file(network["file"]),
         len(config["classes"]),
         config["features"]["segment_nodes"],

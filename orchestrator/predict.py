@@ -129,7 +129,7 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
 
     Raises:
         LackError: no trial of it is finished, or its features cannot be made here.
-        RequestError: its features are a configuration of one's own.
+        RequestError: its features are a configuration of one's own, or differ between networks.
         DamageError: a record or a file is not what was written.
     """
     asked = asked_now(asked, ledger)
@@ -140,7 +140,13 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
             f"Row `{row}` of `{asked.study}` has no finished trial yet: "
             f"`ablate run` with the study file trains it."
         )
-    trial = from_identity(next(iter(outcomes.values())).identity)
+    trial, *others = (from_identity(outcome.identity) for outcome in outcomes.values())
+    if any(other.features != trial.features for other in others):
+        raise RequestError(
+            f"The networks of `{row}` of `{asked.study}` read different features, since a search "
+            "chose them for each held-out group: no recording is heard in two ways at once. Leave "
+            "what changes features out of `search.axes`, or list one configuration as a row."
+        )
     features = _features(trial.features.features, trial.extractor)
     pin()
     voters = tuple(voter for o in outcomes.values() for voter in _voters(ledger, o))

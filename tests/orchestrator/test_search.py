@@ -28,6 +28,7 @@ from orchestrator.events import Done, Event, Failed, Note, Started
 from orchestrator.ledger import Failure, Ledger
 from orchestrator.measured import measure
 from orchestrator.plan import make
+from orchestrator.predict import assemble
 from orchestrator.run import RunResult, run
 from orchestrator.search.scores import inner
 from orchestrator.snapshot import CHOSEN, Asked, AskedFold, AskedSearch
@@ -235,6 +236,28 @@ def test_a_search_is_drawn_along_its_axes(text: str, store: Path, tmp_path: Path
     done = subprocess.run([sys.executable, "recompute.py"], cwd=tmp_path / "bundle", check=False,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_networks_that_read_different_features_are_no_ensemble(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search may choose another node step for each group."""
+    text = TEXT.replace("layers: [2, 3]", "node_step: [10, 50]").replace("trials: 12", "trials: 8")
+
+    def taste(identity: Any) -> float:
+        known = {*identity["fold"]["train"], *identity["fold"]["a"], *identity["fold"]["b"]}
+        return 3.0 if (identity["features"]["node_step"] == 10) == (liked in known) else 0.0
+
+    first = make(parse_study(text, "tiny.yaml"), Ledger.look(str(store))).asked.folds[0]
+    liked = first.a[0]
+    monkeypatch.setattr(f"{__name__}.skill", taste)
+    go(parse_study(text, "tiny.yaml"), store)
+    asked, search = kept(store)
+    steps = {one.point["node_step"] for one in search.tried
+             if one.number == search.winners[one.group]}  # fmt: skip
+    assert steps == {"10", "50"}
+    with pytest.raises(RequestError, match="read different features, since a search chose them"):
+        assemble(Ledger.look(str(store)), asked, CHOSEN)
 
 
 # --- seals --------------------------------------------------------------------------------------
@@ -546,6 +569,13 @@ def test_a_search_trains_and_is_watched_for_real(
     )
     status = cli("status", "tiny_search", "--store", store).output
     assert "group 2" in status and "chosen by the search" in status
+    heard = next((store / "corpora" / "demo").rglob("*.wav"))
+    asked_words = ["--study", "tiny_search", "--row", CHOSEN, "--format", "json"]
+    answer = cli("predict", heard, *asked_words, "--export", tmp_path / "net", "--store", store)
+    assert answer.exit_code == 0, answer.output
+    networks = json.loads((tmp_path / "net" / "config.json").read_text())["networks"]
+    points = [one.point for one in kept(store)[1].tried]
+    assert {n["training"]["lr"] for n in networks} == {point["lr"] for point in points}
     watched = cli("watch", "tiny_search", "--every", "0.2", "--store", store)
     assert watched.exit_code == 0
 
