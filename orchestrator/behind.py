@@ -103,10 +103,11 @@ class RowBehind:
     @property
     def configuration(self) -> dict[str, Any]:
         """What all its trainings share of what moves their numbers; empty while none is there."""
-        if not self.trials:
-            return {}
-        identity = self.trials[0].outcome.identity
-        return {key: value for key, value in identity.items() if key not in ("fold", "seed")}
+        shared: dict[str, Any] = {}
+        for trial in self.trials:
+            own = {k: v for k, v in trial.outcome.identity.items() if k not in ("fold", "seed")}
+            shared = _shared(shared, own) if shared else own
+        return shared
 
 
 def rows_behind(
@@ -160,6 +161,18 @@ def rows_behind(
         )
         for name in wanted
     )
+
+
+def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What two configurations have alike; a search chooses one for each held-out group."""
+    found: dict[str, Any] = {}
+    for key, value in one.items():
+        its = other.get(key)
+        if isinstance(value, Mapping) and isinstance(its, Mapping):
+            found[key] = _shared(value, its)
+        elif key in other and value == its:
+            found[key] = value
+    return found
 
 
 def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[Epoch, ...], str]:
