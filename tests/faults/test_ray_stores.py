@@ -18,6 +18,8 @@ from orchestrator.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
 
+GIB = 1024**3
+
 
 def test_two_runs_of_one_study_share_it(tiny_ray: RayRounds, matrix: Matrix) -> None:
     tiny_ray.options = ("--cpus", "1", "--gpus", "0")
@@ -81,19 +83,22 @@ def test_a_claim_of_a_dead_run_is_taken_over(
 
 
 def test_what_ray_kills_for_memory_is_tried_again(tiny_ray: RayRounds, matrix: Matrix) -> None:
-    """The test itself takes 5 GiB while trials train, beyond a threshold 4 GiB above what is used.
+    """The test itself takes memory while trials train, beyond a threshold 4 GiB above what is used.
 
-    Ray's monitor then kills workers until the memory is given back.
+    Ray's monitor then kills workers until the memory is given back. Half of it is taken before,
+    since the study lasts seconds; and as much in the end as it takes, since others give some back.
     """
     memory = psutil.virtual_memory()
-    threshold = (memory.total - memory.available + 4 * 1024**3) / memory.total
+    threshold = (memory.total - memory.available + 4 * GIB) / memory.total
+    hog = [b"x" * (2 * GIB)]
     round = tiny_ray.start(
         RAY_memory_usage_threshold=f"{threshold:.4f}", RAY_memory_monitor_refresh_ms="100"
     )
     round.until_event("claimed")
-    hog = b"x" * (5 * 1024**3)
+    while psutil.virtual_memory().available > memory.total * (1 - threshold) - GIB:
+        hog.append(b"x" * (GIB // 4))
     round.until(lambda: "Again" in round.said or "Interrupted" in round.said)
-    del hog
+    hog.clear()
     probe.note(tiny_ray.log, "killed", target="by Ray's memory monitor")
     ended = round.ended()
     assert ended.code in (0, 1), ended
