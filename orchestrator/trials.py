@@ -83,6 +83,33 @@ class Trial:
         return digest(self.identity)
 
 
+def trial_of(
+    variant: Variant, corpus: str, classes: tuple[str, ...], extractor: str, fold: Fold, seed: int
+) -> Trial:
+    """One training of a variant.
+
+    Args:
+        variant: what is trained.
+        corpus: digest of the selected speech and labels.
+        classes: its emotions.
+        extractor: version of the variant's features.
+        fold: who trains and who is held out.
+        seed: of the training.
+    """
+    return Trial(
+        corpus=corpus,
+        classes=classes,
+        extractor=extractor,
+        features=variant.features,
+        model=variant.model,
+        training=variant.training,
+        train=fold.train,
+        a=fold.a,
+        b=fold.b,
+        seed=seed,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A trial and where it stands in one study's table."""
@@ -125,18 +152,8 @@ def expand(
     for seed in range(study.seeds):
         for fold in folds:
             for row in rows:
-                trial = Trial(
-                    corpus=corpus,
-                    classes=classes,
-                    extractor=extractors[row.features.features],
-                    features=row.features,
-                    model=row.model,
-                    training=row.training,
-                    train=fold.train,
-                    a=fold.a,
-                    b=fold.b,
-                    seed=seed,
-                )
+                extractor = extractors[row.features.features]
+                trial = trial_of(row, corpus, classes, extractor, fold, seed)
                 placed.append(Placed(row.name, fold.index, seed, trial, trial.id))
     return tuple(placed)
 

@@ -14,7 +14,7 @@ from orchestrator.settings import resolve
 from orchestrator.snapshot import AskedSearch, AskedTrial, AskedTried
 from orchestrator.space import Point, Search
 from orchestrator.study import Study
-from orchestrator.trials import Placed, Trial, Variant, digest, plain
+from orchestrator.trials import Placed, Variant, digest, plain, trial_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,18 +250,7 @@ class _Configurations:
         placed = []
         for seed in range(seeds):
             for fold in folds:
-                trial = Trial(
-                    corpus=self._corpus,
-                    classes=self._classes,
-                    extractor=extractor,
-                    features=variant.features,
-                    model=variant.model,
-                    training=variant.training,
-                    train=fold.train,
-                    a=fold.a,
-                    b=fold.b,
-                    seed=seed,
-                )
+                trial = trial_of(variant, self._corpus, self._classes, extractor, fold, seed)
                 placed.append(Placed(row, fold.index, seed, trial, trial.id))
         return tuple(placed)
 

@@ -90,7 +90,7 @@ class Editor:
 def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
     program = shutil.which("yaml-language-server", path=f"{INSTALLED}:{os.environ['PATH']}")
     if program is None:
-        pytest.skip("yaml-language-server is not installed: `make editor` does that")
+        pytest.fail("yaml-language-server is not installed: `make editor` does that")
     folder = tmp_path_factory.mktemp("editor")
     (folder / "study.schema.json").write_text(json.dumps(schema()))
     editor = Editor(program, folder)
