@@ -46,6 +46,8 @@ class Probe:
     """Peak on the GPU in bytes; 0 on a CPU."""
     throughput: tuple[float, ...] = ()
     """On a GPU: epochs a second with 1, 2, 3, ... trials at once."""
+    warm_s: float = 0.0
+    """Seconds that the first trial of a worker takes on top, until its engines are warm."""
 
     @property
     def packing(self) -> Packing:
@@ -72,6 +74,11 @@ class Evidence:
     def trials_per_gpu(self) -> int:
         """What every probed shape bears; 1 without a probe."""
         return min((probe.packing.trials for probe in self.probes), default=1)
+
+    @property
+    def warm_s(self) -> float:
+        """What a worker's first trial takes on top; 0 without a probe."""
+        return max((probe.warm_s for probe in self.probes), default=0.0)
 
     @property
     def memory(self) -> int:

@@ -19,7 +19,12 @@ from orchestrator.machine import (
 from orchestrator.pace import makespan
 from orchestrator.placement import Room, fits
 from orchestrator.plan import Plan
+from orchestrator.search.course import Course
+from orchestrator.space import Search
 from orchestrator.trials import Placed
+
+LATER = "proposed later"
+"""How trainings are called that a search has not proposed yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +51,10 @@ class Price:
     """Of an adaptive study, up to its cap: fewer trials may be needed."""
     lanes: int
     """Trials at once."""
+    workers: int
+    """How many are started; a search starts new ones for each round of trials."""
+    warm_s: float
+    """What the first trial of each takes on top."""
     wall_s: float | None
     """Until the last has ended; features and the start of workers come on top."""
     room: Room
@@ -59,10 +68,15 @@ class Price:
         return tuple(row.name for row in self.rows if row.seconds is None)
 
     @property
+    def later(self) -> int:
+        """Trainings that a search is expected to propose, as far as that is known."""
+        return sum(row.trials for row in self.rows if row.name == LATER)
+
+    @property
     def trial_s(self) -> float | None:
         """Seconds of all trials, one after another."""
         known = [row.trials * row.seconds for row in self.rows if row.seconds is not None]
-        return sum(known) if not self.unknown else None
+        return sum(known) + self.workers * self.warm_s if not self.unknown else None
 
     def money(self, rate: float) -> float | None:
         """What the machine costs until all is trained, at its price an hour."""
@@ -97,21 +111,33 @@ def here(
     trials = plan.to_train if items is None else items
     price = of(trials, known, machine, room_here(cpus, there), room)
     if plan.course is not None:
-        price = _grown(price, plan.course.to_come)
+        price = _grown(price, plan.course)
     return replace(price, may_settle=plan.asked.replicates == "adaptive")
 
 
-def _grown(price: Price, to_come: int) -> Price:
+def sharing(price: Price, search: Search) -> float:
+    """How many trials share an hour of a search's budget: all, or those on one GPU."""
+    alone = search.unit == "gpu_hours" and price.room.gpus
+    return 1 / price.room.gpus if alone else price.lanes
+
+
+def _grown(price: Price, course: Course) -> Price:
     """With trainings that a search has not proposed yet: each as those that it has, on average."""
     known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
-    if not to_come or not known or price.wall_s is None:
+    if not known or price.wall_s is None:
         return price
-    seconds = sum(known) / len(known)
-    later = RowPrice(
-        name="proposed later", trials=to_come, seconds=seconds, source=price.rows[0].source
+    seconds, due = sum(known) / len(known), len(known)
+    trials, rounds = course.ahead.trainings(seconds, due), course.ahead.rounds(seconds, due)
+    if not trials:
+        return price
+    later = RowPrice(name=LATER, trials=trials, seconds=seconds, source=price.rows[0].source)
+    more_s = makespan([seconds] * trials, price.lanes) + rounds * price.warm_s
+    return replace(
+        price,
+        rows=(*price.rows, later),
+        workers=price.workers + rounds * price.lanes,
+        wall_s=price.wall_s + more_s,
     )
-    wall_s = price.wall_s + makespan([seconds] * to_come, price.lanes)
-    return replace(price, rows=(*price.rows, later), wall_s=wall_s)
 
 
 def room_of(known: evidence.Evidence, machine: Machine, assumed: int) -> Room:
@@ -146,12 +172,17 @@ def of(
     lanes = max(1, fits(node, room))
     seconds = {row.name: row.seconds for row in rows if row.seconds is not None}
     whole = len(seconds) == len(rows)
+    # What finished trials took has warming up in it, as often as it was met.
+    warm_s = known.warm_s if any(row.source == "probe" for row in rows) else 0.0
+    wall_s = makespan([seconds[item.row] for item in items], lanes) if whole else None
     return Price(
         machine=machine,
         rows=rows,
         at_most=any(found is not None and found[1] for found in lengths.values()),
         lanes=lanes,
-        wall_s=makespan([seconds[item.row] for item in items], lanes) if whole else None,
+        workers=min(lanes, len(items)),
+        warm_s=warm_s,
+        wall_s=None if wall_s is None else wall_s + warm_s,
         room=room,
         measured=bool(known.memory),
     )

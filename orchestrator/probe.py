@@ -45,6 +45,7 @@ class Seen:
 
     epoch_s: float = 0.0
     fixed_s: float = 0.0
+    warm_s: float = 0.0
     epochs: int = 0
     memory: int = 0
     gpu_memory: int = 0
@@ -124,6 +125,7 @@ def _probe(seen: Sequence[Seen]) -> Probe:
     return Probe(
         epoch_s=statistics.fmean(s.epoch_s for s in seen),
         fixed_s=statistics.fmean(s.fixed_s for s in seen),
+        warm_s=statistics.fmean(s.warm_s for s in seen),
         epochs=max(s.epochs for s in seen),
         load=1.0,
         at_once=len(seen),
@@ -164,10 +166,16 @@ def _look(tasks: tuple[Task, Task]) -> Seen:
     """Train and look at the clock, in a process of its own.
 
     A worker trains trial after trial, and only its first one waits for engines to warm up. So the
-    first of two tasks is trained to warm up, unless it shows that this does not matter.
+    first of two tasks is trained to warm up, unless it shows that this does not matter; what it
+    takes more than one epoch of the second is the price of warming up.
     """
-    warming = _train(tasks[0])
-    seen = warming if warming.failure or warming.epoch_s > LONG_S else _train(tasks[1])
+    first = _train(tasks[0])
+    if first.failure or first.epoch_s > LONG_S:
+        seen = first
+    else:
+        warm = _train(tasks[1])
+        more_s = first.fixed_s + first.epoch_s - warm.fixed_s - warm.epoch_s
+        seen = replace(warm, warm_s=max(0.0, more_s))
     gpu_memory, gpu_total = _gpu_peak(tasks[0].device)
     return replace(seen, memory=_peak(), gpu_memory=gpu_memory, gpu_total=gpu_total)
 

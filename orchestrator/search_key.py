@@ -394,10 +394,10 @@ def _refuse_impossible(
             near = [error.key, *TOGETHER]
             node = next((nodes[key] for key in near if key in nodes), axes[0].node)
             shown = ", ".join(f"{key} {point[key]}" for key in point if key in needed)
+            remedy = f"({shown}) Let `when` leave that out, or change" if shown else "Change"
             faults.append(
                 node.key_fault(
-                    f"{error} ({shown}) Let `when` leave that out, or change `baseline`, which "
-                    "holds where an axis is left out."
+                    f"{error} {remedy} `baseline`, which holds where an axis is left out."
                 )
             )
             return

@@ -53,6 +53,7 @@ FLOORS = {
         "search": 0,
         "search.pruning": 1,
         "search.proposals": 3,
+        "search.ahead": 4,
         "search.scores": 8,
         "search.course": 9,
         "search.growth": 10,

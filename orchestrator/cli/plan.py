@@ -66,6 +66,10 @@ def plan(
     if probe:
         _probe(found, ledger, cpus, gpus, quiet=as_json)
     quote = prices.here(found, ledger, cpus, gpus)
+    if asked.search is not None and asked.search.unit != "trials":  # an hour is of all lanes
+        sharing = prices.sharing(quote, asked.search)
+        found = make(asked, ledger, allow_config=allow_config, at_once=sharing)
+        quote = prices.here(found, ledger, cpus, gpus)
     left = ""
     if budget_s is not None:
         part = prices.within(found, quote, budget_s, str(study))
@@ -77,8 +81,8 @@ def plan(
         "stale": len(found.stale),
         "to_do": len(found.to_do),
     }
-    if found.course is not None and found.course.to_come:
-        counts["proposed_later"] = found.course.to_come
+    if found.course is not None and (later := quote.later or found.course.ahead.certain):
+        counts["proposed_later"] = later
     if as_json:
         kept = found.asked
         title = {"corpus": kept.corpus, "profile": kept.profile, "reading": kept.reading}

@@ -17,6 +17,7 @@ from itertools import count
 from typing import Literal, Protocol
 
 from features.folds import Fold
+from orchestrator.search.ahead import NOTHING, Ahead
 from orchestrator.search.proposals import GENERATION, Told, propose
 from orchestrator.search.pruning import expected, prunes
 from orchestrator.search.scores import Scores
@@ -78,8 +79,8 @@ class Course:
     """By generation, then group, then number."""
     winners: tuple[Tried, ...]
     """One a group, in their order; empty until the budget is used."""
-    to_come: int
-    """Trainings that are not proposed yet, at the most; 0 where a budget of hours decides."""
+    ahead: Ahead
+    """What is not proposed yet."""
     final: tuple[Placed, ...]
     """Trainings that judge the winners; empty until they are known, and in a flat search."""
     hopeless: str
@@ -130,10 +131,9 @@ def follow(
         LackError: Optuna, or what its sampler needs, is not installed.
         DamageError: a record is not what was written.
     """
-    walk = _Walk(search, groups, build, scores, known, seeds)
-    trained = len(groups) * seeds if search.selection == "nested" else 0
+    walk = _Walk(search, groups, build, scores, known, seeds, at_once)
     for generation in count():
-        most = walk.may_try(generation, trained, at_once)
+        most = walk.may_try(generation)
         if most == 0:
             return walk.course(over=True)
         walk.try_next(generation, most)
@@ -153,9 +153,12 @@ class _Walk:
         scores: Scores,
         known: Mapping[int, Sequence[Point]],
         seeds: int,
+        at_once: float,
     ) -> None:
         self._search, self._groups, self._build = search, groups, build
         self._scores, self._known, self._seeds = scores, known, seeds
+        self._final = seeds * sum(group.outer is not None for group in groups)
+        self._budget_s = search.amount * 3600 * at_once
         self._tried: dict[int, list[Tried]] = {group.index: [] for group in groups}
         self._order: list[Tried] = []
         self.hopeless = ""
@@ -166,17 +169,20 @@ class _Walk:
         last = self._order[-len(self._groups) * GENERATION :]
         return any(one.state == "training" for one in last)
 
-    def may_try(self, generation: int, final: int, at_once: float) -> int:
+    def may_try(self, generation: int) -> int:
         """How many configurations a group may try in this generation; 0 where it is over."""
         search = self._search
         if search.unit == "trials":
             return max(0, min(GENERATION, int(search.amount) - generation * GENERATION))
-        ids = [item.id for one in self._order for item in one.placed]
+        ids = self._ids()
         if not ids:
             return GENERATION  # one at the least: nobody knows yet what it takes
-        spent = self._scores.seconds(dict.fromkeys(ids))
-        more = spent / generation + final * spent / len(ids)
-        return GENERATION if spent + more <= search.amount * 3600 * at_once else 0
+        spent = self._scores.seconds(ids)
+        more = spent / generation + self._final * spent / len(ids)
+        return GENERATION if spent + more <= self._budget_s else 0
+
+    def _ids(self) -> dict[str, None]:
+        return dict.fromkeys(item.id for one in self._order for item in one.placed)
 
     def try_next(self, generation: int, most: int) -> None:
         """Add a generation."""
@@ -268,20 +274,23 @@ class _Walk:
         return Course(
             tried=tuple(self._order),
             winners=winners,
-            to_come=0 if winners else self._to_come(),
+            ahead=NOTHING if winners else self._ahead(),
             final=tuple(final),
             hopeless=self.hopeless,
         )
 
-    def _to_come(self) -> int:
-        """Trainings of configurations that are not proposed yet, and of winners."""
-        if self._search.unit != "trials":
-            return 0
-        inner = sum(
-            (int(self._search.amount) - len(self._tried[group.index])) * len(group.folds)
-            for group in self._groups
+    def _ahead(self) -> Ahead:
+        search, by_hours = self._search, self._search.unit != "trials"
+        tried = max(len(tried) for tried in self._tried.values())
+        left_s = self._budget_s - self._scores.seconds(self._ids()) if by_hours else 0.0
+        return Ahead(
+            groups=len(self._groups),
+            folds=max(len(group.folds) for group in self._groups),
+            final=self._final,
+            configurations=0 if by_hours else int(search.amount) - tried,
+            left_s=max(0.0, left_s),
+            pruning=search.pruning,
         )
-        return inner + sum(self._seeds for group in self._groups if group.outer is not None)
 
     def _winners(self) -> Iterator[Tried]:
         """The best of each group."""

@@ -78,6 +78,33 @@ def test_a_probe_bounds_it_by_all_epochs(tmp_path: Path) -> None:
     assert "at most" in dict(shown.pairs(found, None, ""))["CPU time"]
 
 
+def test_every_worker_warms_up_once(tmp_path: Path) -> None:
+    ledger = Ledger.open(str(tmp_path / "s"))
+    plan = planned(ledger, epochs=10, seeds=2)
+    keep(plan, ledger, HERE, seen(warm_s=3.0))
+    found = priced(plan, ledger)
+    assert found.trial_s == pytest.approx(8 * 21.0 + 2 * 3.0)
+    assert found.wall_s == pytest.approx(4 * 21.0 + 3.0)
+    text = STUDY.format(seeds=1, epochs=10, hidden=64)
+    rows, reference = text[text.index("rows:") : text.index("reference:")], "reference: No FA\n"
+    space = "search: {axes: {lr: {low: 1e-3, high: 1e-2}}, budget: {trials: 10}, inner_folds: 2}"
+    text = (
+        text.replace("layers: 2,", "layers: 2, fa_layer: 2,")
+        .replace(rows, space + "\n")
+        .replace(reference, "")
+    )
+    search = make(parse_study(text, "smoke.yaml"), ledger)
+    keep(search, ledger, HERE, seen())
+    cold = price.here(search, ledger, 2, None)
+    keep(search, ledger, HERE, seen(warm_s=3.0))
+    warm = price.here(search, ledger, 2, None)
+    assert sum(row.trials for row in warm.rows) == 2 * 10 * 2 + 2
+    # A generation of both groups at once, one fold by fold of the two, and what judges.
+    assert warm.workers == 2 * (1 + 2 + 1)
+    assert cold.trial_s and warm.trial_s == pytest.approx(cold.trial_s + 8 * 3.0)
+    assert cold.wall_s and warm.wall_s == pytest.approx(cold.wall_s + 4 * 3.0)
+
+
 def test_of_two_shapes_one_that_was_not_probed_is_named(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
     plan = planned(ledger)
@@ -149,6 +176,7 @@ def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
     found = evidence.read(ledger, HERE, plan.placed[0].trial)
     assert found is not None and not (store / "trials").exists()
     assert 0 < found.epoch_s < 60 and 2**27 < found.memory < 2**31
+    assert 0 < found.warm_s < 60
     assert found.at_once == 1 and found.load == evidence.load(plan.placed[0].trial, plan)
 
 

@@ -498,12 +498,29 @@ def test_a_plan_says_what_is_to_come(
     file.write_text(TEXT)
     plan = make(study(), Ledger.look(str(store)))
     assert plan.course is not None
-    assert len(plan.to_train) == 2 * 5 * 2 and plan.course.to_come == TRAININGS - 20
+    assert len(plan.to_train) == 2 * 5 * 2 and plan.course.ahead.certain == TRAININGS - 20
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(3, 20))
     priced = json.loads(cli("plan", file, "--json", "--store", store).output)
     assert sum(row["trials"] for row in priced["price"]["rows"]) == TRAININGS - 20
     assert priced["price"]["trial_hours"] * 3600 == pytest.approx(TRAININGS - 20, rel=0.25)
+
+
+@pytest.mark.parametrize(("cpus", "later"), [(1, 20 + 4), (2, 3 * 20 + 4)])
+def test_a_plan_says_what_hours_are_expected_to_bring(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: int, later: int
+) -> None:
+    monkeypatch.setattr("orchestrator.machine.installed", lambda name: "2")  # that of the drawn
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TEXT.replace("{trials: 12}", "{hours: 0.0125}"))  # 45 s, and 1 s a training
+    before = json.loads(cli("plan", file, "--json", "--store", store).output)
+    assert "proposed_later" not in before and before["to_do"] == 20  # nobody knows what they take
+    with pytest.raises(KeyboardInterrupt):
+        go(parse_study(file.read_text(), "tiny.yaml"), store, Shuffled(3, 10))
+    plan = json.loads(cli("plan", file, "--json", "--cpus", str(cpus), "--store", store).output)
+    assert (plan["to_do"], plan["proposed_later"]) == (10, later)
+    assert plan["price"]["trial_hours"] * 3600 == pytest.approx(10 + later, rel=0.05)
+    assert plan["price"]["wall_hours"] * 3600 < 45
 
 
 # --- failures -----------------------------------------------------------------------------------

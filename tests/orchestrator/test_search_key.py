@@ -176,6 +176,14 @@ def test_a_fault_is_told_with_its_place_and_remedy(old: str, new: str, fault: st
     assert fault in faults(GOOD.replace(old, new, 1))
 
 
+def test_a_baseline_that_no_configuration_mends_is_told_as_such() -> None:
+    text = GOOD[: GOOD.index("    layers:")] + GOOD[GOOD.index("  budget:") :]
+    assert faults(text.replace("{fa_layer: last}", "{layers: 2, fa_layer: 4}")) == [
+        "7:5 `fa_layer` must be one of the 2 layers, but is `4` instead. "
+        "Change `baseline`, which holds where an axis is left out."
+    ]
+
+
 def test_an_axis_that_no_configuration_reads_is_refused() -> None:
     dead = GOOD.replace("node_step: [10, 50]", "fa_self: [true, false]")
     dead = dead.replace(
