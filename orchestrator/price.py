@@ -20,6 +20,7 @@ from orchestrator.pace import makespan
 from orchestrator.placement import Room, fits
 from orchestrator.plan import Plan
 from orchestrator.search.course import Course
+from orchestrator.search.proposals import GENERATION
 from orchestrator.space import Search
 from orchestrator.trials import Placed
 
@@ -119,6 +120,49 @@ def sharing(price: Price, search: Search) -> float:
     """How many trials share an hour of a search's budget: all, or those on one GPU."""
     alone = search.unit == "gpu_hours" and price.room.gpus
     return 1 / price.room.gpus if alone else price.lanes
+
+
+def shortage(plan: Plan, price: Price) -> str:
+    """What must be said of a search's hours that are fewer than its first generation takes.
+
+    Returns:
+        A sentence; empty where they are enough, or nobody knows.
+
+    Raises:
+        StudyError: they are fewer than one training takes.
+    """
+    search, course = plan.study.search, plan.course
+    if search is None or course is None or search.unit == "trials" or price.trial_s is None:
+        return ""
+    if not price.rows or any(one.number > GENERATION for one in course.tried):
+        return ""
+    share = price.room.gpus if search.unit == "gpu_hours" and price.room.gpus else 1
+    least = min(row.seconds or 0.0 for row in price.rows) * share / 3600
+    if least > search.amount:
+        raise plan.study.fault(
+            "search",
+            f"`search.budget` must be at least {_hours(least)}, what one training takes here, but "
+            f"is {search.budget} instead.",
+        )
+    proposed = [row for row in price.rows if row.name != LATER]
+    due_s = sum(row.trials * (row.seconds or 0.0) for row in proposed) / sharing(price, search)
+    if due_s <= search.amount * 3600:
+        return ""
+    return (
+        f"The first {sum(row.trials for row in proposed)} trainings may take "
+        f"{_hours(due_s / 3600)}, and the budget is {search.budget}: a search tries at least one "
+        "generation."
+    )
+
+
+def _hours(hours: float) -> str:
+    """Rounded up.
+
+    >>> _hours(0.0123), _hours(1.01)
+    ('0.02 hours', '1.1 hours')
+    """
+    digits = 2 if hours < 1 else 1
+    return f"{math.ceil(hours * 10**digits) / 10**digits:g} hours"
 
 
 def _grown(price: Price, course: Course) -> Price:

@@ -70,7 +70,7 @@ def plan(
         sharing = prices.sharing(quote, asked.search)
         found = make(asked, ledger, allow_config=allow_config, at_once=sharing)
         quote = prices.here(found, ledger, cpus, gpus)
-    left = ""
+    short, left = prices.shortage(found, quote), ""
     if budget_s is not None:
         part = prices.within(found, quote, budget_s, str(study))
         quote, left = prices.here(found, ledger, cpus, gpus, part.taken), part.told()
@@ -89,11 +89,12 @@ def plan(
         title |= {"replicates": kept.replicates}
         costs = shown.as_json(quote, rate)
         part_told = {"left_out": left} if budget_s is not None else {}
+        part_told |= {"short": short} if short else {}
         print(
             json.dumps({"study": kept.study, "title": title, **counts, "price": costs, **part_told})
         )
         return
-    _print(found, counts, quote, rate, f"ablate plan {study} --probe", left)
+    _print(found, counts, quote, rate, f"ablate plan {study} --probe", left or short)
 
 
 def _probe(

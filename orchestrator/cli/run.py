@@ -102,6 +102,8 @@ def run(
         return prices.here(plan, ledger, lanes, gpus, gpus_per_trial=gpus_per_trial)
 
     def choose(plan: Plan) -> Part:
+        if address is None and (short := prices.shortage(plan, quote(plan))):
+            hear(Note(short, loud=True))
         if budget_s is None:
             return everything(plan)
         return prices.within(plan, quote(plan), budget_s, str(study))

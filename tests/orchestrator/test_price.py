@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from orchestrator import evidence, price, probe
-from orchestrator.errors import RequestError
+from orchestrator.cli.main import app
+from orchestrator.errors import RequestError, StudyError
 from orchestrator.events import Event, Note
 from orchestrator.evidence import Probe
 from orchestrator.ledger import Ledger
@@ -103,6 +105,40 @@ def test_every_worker_warms_up_once(tmp_path: Path) -> None:
     assert warm.workers == 2 * (1 + 2 + 1)
     assert cold.trial_s and warm.trial_s == pytest.approx(cold.trial_s + 8 * 3.0)
     assert cold.wall_s and warm.wall_s == pytest.approx(cold.wall_s + 4 * 3.0)
+
+
+HOURS = """\
+study: hours
+corpus: demo
+protocol: {folds: 2, seeds: 1}
+training: {epochs: 10}
+baseline: {layers: 2, hidden: 64, fa_layer: 2}
+search: {axes: {lr: {low: 1e-3, high: 1e-2}}, budget: {hours: 0.05}, inner_folds: 2}
+"""
+
+
+def test_hours_below_a_training_are_refused_and_below_a_generation_told(store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    file = store / "hours.yaml"
+    file.write_text(HOURS)
+    plan = make(parse_study(HOURS, "hours.yaml"), ledger)
+    keep(plan, ledger, HERE, seen())
+    short = price.shortage(plan, price.here(plan, ledger, 1, None))
+    assert short == (
+        "The first 20 trainings may take 0.13 hours, and the budget is 0.05 hours: a search tries "
+        "at least one generation."
+    )
+    assert price.shortage(plan, price.here(plan, ledger, 20, None)) == ""
+    done = CliRunner().invoke(app, ["plan", str(file), "--store", str(store), "--cpus", "1"])
+    assert "The first 20 trainings may take" in " ".join(done.output.split())
+    keep(plan, ledger, HERE, seen(epoch_s=60.0))
+    for command in ("plan", "run"):
+        done = CliRunner().invoke(app, [command, str(file), "--store", str(store)])
+        assert isinstance(done.exception, StudyError)
+        assert (
+            "6:9: `search.budget` must be at least 0.17 hours, what one training takes here, but "
+            "is 0.05 hours instead." in str(done.exception)
+        )
 
 
 def test_of_two_shapes_one_that_was_not_probed_is_named(tmp_path: Path) -> None:
