@@ -85,7 +85,7 @@ def make(
     *,
     allow_config: bool = False,
     memory: "Memory | None" = None,
-    at_once: float = 1,
+    at_once: float | None = None,
 ) -> Plan:
     """Plan a study.
 
@@ -94,7 +94,8 @@ def make(
         ledger: the store.
         allow_config: whether the person at this machine lets `opensmile:PATH.conf` run.
         memory: of a search that is planned again and again: what is read and made already.
-        at_once: of a search with a budget of hours: how many trials share one.
+        at_once: of a search with a budget of hours: how many trials share one; None: as many as
+            the last time.
 
     Raises:
         LackError: when the corpus is not registered.

@@ -108,11 +108,11 @@ class _Plans:
 
     def first(self) -> Plan:
         """The plan with which a run begins, and what must be said of it."""
-        plan = self._made(1)
+        plan = self._made()
         for sentence in plan.loud:
             self._tell(Note(sentence, loud=True))
         self._ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
-        plan = self._counted_on(plan, 1)
+        plan = self._counted_on(plan)
         if again := {*plan.failed} & {item.id for item in plan.to_train}:
             self._tell(Note(f"Tried again, since they failed before: {len(again)} trials."))
         return plan
@@ -121,7 +121,7 @@ class _Plans:
         """The plan of a search, now that so much is done."""
         return self._counted_on(self._made(at_once), at_once)
 
-    def _made(self, at_once: float) -> Plan:
+    def _made(self, at_once: float | None = None) -> Plan:
         return make(
             self._study,
             self._ledger,
@@ -130,7 +130,7 @@ class _Plans:
             at_once=at_once,
         )
 
-    def _counted_on(self, plan: Plan, at_once: float) -> Plan:
+    def _counted_on(self, plan: Plan, at_once: float | None = None) -> Plan:
         """The plan, once `gc` knows that it counts on what it found done."""
         ledger, asked, search = self._ledger, plan.asked.search, self._study.search
         if asked is not None and asked.closed and search is not None:

@@ -115,6 +115,8 @@ class AskedSearch:
     """Whether the winners' test scores are open: they stand in the study's own ``trials``."""
     opened: tuple[int, ...] = ()
     """Configurations a group after which they had been opened before, with a smaller budget."""
+    at_once: float = 1
+    """How many trials shared an hour of its budget, where that is of hours."""
 
     def seals(self, trial: AskedTrial) -> bool:
         """Whether the test scores of one of its trials may not be looked at yet."""

@@ -80,7 +80,7 @@ def grow(
     default_profile: str,
     feature_set: Callable[[str], FeatureSet],
     memory: Memory,
-    at_once: float,
+    at_once: float | None,
 ) -> Growth:
     """A study's search where it stands now.
 
@@ -93,7 +93,9 @@ def grow(
         default_profile: of a study that names none.
         feature_set: name -> descriptors.
         memory: what was read and made before; filled.
-        at_once: how many trials share an hour of a budget of hours.
+        at_once: how many trials share an hour of a budget of hours; None: as many as when the
+            store last kept the search. A run asks so before it has workers: with fewer its plan,
+            and what it keeps, would fall behind what is trained.
 
     Raises:
         StudyError: the corpus cannot give the inner folds.
@@ -107,6 +109,10 @@ def grow(
         memory.scores = Scores(ledger, search.selection)
     build = memory.build
     before = _last(study, key, ledger)
+    if search.unit == "trials":
+        sharing = 1.0
+    else:
+        sharing = at_once or (before.at_once if before is not None else 1.0)
     opened = ledger.openings(key)
     course = follow(
         _as_opened(search, opened),
@@ -115,7 +121,7 @@ def grow(
         memory.scores,
         _points(before),
         study.seeds,
-        at_once,
+        sharing,
     )
     names = ledger.files_of(item.id for item in course.final)
     closed = bool(course.winners) and all(OUTCOME in found for found in names.values())
@@ -150,6 +156,7 @@ def grow(
             winners=tuple(one.number for one in course.winners),
             closed=closed,
             opened=tuple(sorted(before for _, _, before in opened if before < _most(course))),
+            at_once=sharing,
         ),
         open=final if closed else (),
     )

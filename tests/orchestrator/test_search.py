@@ -475,6 +475,17 @@ def test_a_budget_of_hours_is_used_and_kept_to(store: Path) -> None:
     assert go(parse_study(text, "tiny.yaml"), store, Shuffled(6)).trained == 0  # more lanes: closed
 
 
+def test_hours_of_more_lanes_are_remembered_before_there_are_workers(store: Path) -> None:
+    """With one lane it would be over after a generation: its plan would lose what came after."""
+    text = TEXT.replace("{trials: 12}", "{hours: 0.01}")  # 36 s
+    asked = parse_study(text, "tiny.yaml")
+    with pytest.raises(KeyboardInterrupt):
+        go(asked, store, Shuffled(1, 25))  # two lanes
+    again = make(asked, Ledger.look(str(store)))
+    assert len(again.to_train) == 15 and not any(p.row == CHOSEN for p in again.placed)
+    assert go(asked, store, Shuffled(1)).trained == 60 + 4 - 25
+
+
 def test_gpu_hours_need_a_gpu(store: Path) -> None:
     text = TEXT.replace("{trials: 12}", "{gpu_hours: 1}")
     with pytest.raises(LackError, match="`search.budget` is in `gpu_hours`, and trials train on"):
