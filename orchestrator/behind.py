@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from orchestrator.attempt_files import read_history
 from orchestrator.errors import DamageError
-from orchestrator.ledger import Ledger, Outcome, Scores, is_stale, read_history
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome, Scores, is_stale
 from orchestrator.snapshot import Asked, AskedFold, AskedTrial
 from orchestrator.summary import added
 from orchestrator.trial_record import command

@@ -23,8 +23,9 @@ from orchestrator.events import (
     Waiting,
 )
 from orchestrator.files import is_refusal
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.ledger import Ledger
 from orchestrator.pace import Pace
+from orchestrator.records import Outcome
 from orchestrator.snapshot import Asked, AskedTrial
 from orchestrator.summary import Estimate, estimate
 

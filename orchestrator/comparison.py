@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from model.metrics import ua
+from orchestrator.attempt_files import read_decisions
 from orchestrator.errors import RequestError, nearest
-from orchestrator.ledger import Ledger, Outcome, is_stale, read_decisions
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome, is_stale
 from orchestrator.seeds import asked_now
 from orchestrator.snapshot import Asked
 from orchestrator.statistics import corrected_t, mean

@@ -16,7 +16,7 @@ from itertools import combinations
 from typing import Any
 
 from orchestrator.errors import RequestError
-from orchestrator.ledger import Outcome
+from orchestrator.records import Outcome
 from orchestrator.snapshot import Asked, AskedRow
 from orchestrator.statistics import corrected_t, holm, mean
 from orchestrator.summary import Interval, by_group, ratio, uas

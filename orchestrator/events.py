@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestrator.ledger import Cause
+from orchestrator.records import Cause
 from orchestrator.snapshot import AskedTrial
 
 

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, fields
 
 from model.systems import SYSTEMS
 from orchestrator.errors import DamageError
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.ledger import Ledger
 from orchestrator.machine import Machine
 from orchestrator.pace import Pace
 from orchestrator.packing import Packing
 from orchestrator.plan import Plan
+from orchestrator.records import Outcome
 from orchestrator.trials import Placed, Trial, digest
 
 HELD_OUT = 1 / 3

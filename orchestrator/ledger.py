@@ -32,15 +32,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from orchestrator import files
 from orchestrator.errors import DamageError, LackError, RequestError
 from orchestrator.files import Place, create_once, replace_file
+from orchestrator.records import Failure, Flight, Outcome, Scores
 from orchestrator.snapshot import Asked
-from orchestrator.trials import SEMANTICS, canonical, digest
+from orchestrator.trials import canonical, digest
 
 FORMAT = 1
 
@@ -57,91 +58,8 @@ _FILE = re.compile(r"[a-z][a-z0-9_-]*\.[a-z0-9]+")
 _SHORTEST = 6
 """Digits of the shortest beginning that stands for a trial's id."""
 
-Choice = Literal["chosen", "last_epoch", "best_on_test"]
-CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
-Unit = Literal["utterance", "segment"]
-Cause = Literal["infrastructure", "data", "code", "diverged"]
 Committed = Literal["committed", "same", "different"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scores:
-    """What one test speaker's speech was taken for, under one choice of epoch."""
-
-    speaker: str
-    choice: Choice
-    unit: Unit
-    epoch: int
-    confusion: tuple[tuple[int, ...], ...]
-    """Counts; rows are the truth, columns the prediction, both in the order of the classes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What a finished trial gave."""
-
-    id: str
-    identity: Mapping[str, Any]
-    attempt: str
-    epochs: int
-    scores: tuple[Scores, ...]
-    digests: Mapping[str, str]
-    """sha256 of what was computed: ``predictions``, ``history``, ``weights``."""
-    files: Mapping[str, str]
-    """File name in the attempt's folder -> sha256 of its bytes."""
-    environment: Mapping[str, str]
-    """The determinism class: bits are promised within it."""
-    host: str = ""
-    seconds: float = 0.0
-    finished: float = 0.0
-    resumed: int = 0
-    """Epochs that an earlier, interrupted attempt had already trained."""
-    libraries: Mapping[str, str] = field(default_factory=dict)
-    """Versions of what trained it; empty in records from before they were kept."""
-    parameters: int = 0
-    """How many numbers the system learnt; 0 where it has no such count, or the record is old."""
-
-    @property
-    def scored_part(self) -> dict[str, Any]:
-        """The part that is bit-identical whenever this trial is trained in the same class."""
-        scores = [asdict(s) for s in self.scores]
-        return {"id": self.id, "epochs": self.epochs, "scores": scores, "digests": self.digests}
-
-
-def is_stale(outcome: Outcome) -> bool:
-    """Whether it was computed by code whose numbers meant something else."""
-    return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
-    """Why an attempt ended without an outcome."""
-
-    id: str
-    cause: Cause
-    sentence: str
-    traceback: str
-    epoch: int
-    attempt: str
-    host: str
-    finished: float = field(default_factory=time.time)
-    identity: Mapping[str, Any] = field(default_factory=dict)
-    """What was to be trained; empty in records from before it was kept."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Flight:
-    """How far a trial in flight has come."""
-
-    epoch: int
-    log: tuple[str, ...]
-    dev_ua: tuple[float, ...] = ()
-    """UA of every epoch, the mean of both directions, 0 to 1."""
-    most: int = 0
-    """Most epochs that it may have; 0 in checkpoints from before it was kept, as ``least``."""
-    least: int = 0
-    """Fewest epochs that it will have."""
 
 
 class Ledger:
@@ -591,135 +509,9 @@ def _no_link(folder: Place) -> Place:
     return folder
 
 
-def read_history(blob: bytes) -> list[Any]:
-    """One entry an epoch, of a ``history.json`` that has been proven.
-
-    Raises:
-        DamageError: it was written by something else.
-    """
-    try:
-        history = json.loads(blob)
-    except (ValueError, RecursionError):
-        history = None
-    if not isinstance(history, list):
-        raise DamageError("A `history.json` must hold a list, but holds something else.")
-    return history
-
-
-Key = tuple[str, int, str]
-"""Utterance, number of the segment, choice of epoch."""
-
-
-def read_predictions(blob: bytes) -> dict[Key, list[float]]:
-    """Key -> probabilities of the classes, of a ``predictions.parquet`` that has been proven.
-
-    Raises:
-        DamageError: it was written by something else.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
-        classes = [columns[name] for name in columns if name.startswith("p_")]
-        keys = zip(columns["utterance"], columns["segment"], columns["choice"], strict=True)
-        return {
-            (str(utterance), int(segment), str(choice)): [float(p) for p in probabilities]
-            for (utterance, segment, choice), probabilities in zip(
-                keys, zip(*classes, strict=True), strict=True
-            )
-        }
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
-        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
-
-
-def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
-    """Utterance -> (speaker, emotion, what it was taken for), of the headline's epoch.
-
-    An utterance is taken for the class of the highest mean probability of its segments.
-
-    Raises:
-        DamageError: it was written by something else.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
-        classes = [name for name in columns if name.startswith("p_")]
-        totals: dict[str, list[float]] = {}
-        spoken: dict[str, tuple[str, str]] = {}
-        for index, choice in enumerate(columns["choice"]):
-            if choice == "chosen":
-                utterance = str(columns["utterance"][index])
-                spoken[utterance] = columns["speaker"][index], columns["emotion"][index]
-                sums = totals.setdefault(utterance, [0.0] * len(classes))
-                for place, name in enumerate(classes):
-                    sums[place] += columns[name][index]
-        return {
-            utterance: (*spoken[utterance], classes[sums.index(max(sums))].removeprefix("p_"))
-            for utterance, sums in totals.items()
-        }
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
-        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
-
-
 def new_attempt() -> str:
     """A name for an attempt that no other attempt has."""
     return "attempt-" + secrets.token_hex(6)
-
-
-def predictions_parquet(
-    columns: Mapping[str, Sequence[Any]], probabilities: Mapping[str, Iterable[float]]
-) -> bytes:
-    """A Parquet table of predictions, one row a segment and choice, with page checksums.
-
-    Args:
-        columns: utterance, segment, speaker, emotion, choice, epoch.
-        probabilities: class name -> float32 probability, stored as ``p_<class>``.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    arrays = {name: pa.array(list(values)) for name, values in columns.items()}
-    arrays |= {
-        f"p_{name}": pa.array(list(values), type=pa.float32())
-        for name, values in probabilities.items()
-    }
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(arrays), sink, compression="zstd", write_page_checksum=True)
-    return bytes(sink.getvalue())
-
-
-def gathered_predictions(
-    parts: Iterable[tuple[Mapping[str, Any], bytes]], classes: Sequence[str]
-) -> bytes:
-    """Several ``predictions.parquet``, proven before, as one: still a row a segment and choice.
-
-    Args:
-        parts: values that stand in every row of one of them, and its bytes.
-        classes: what its probabilities are of, in this order.
-
-    Raises:
-        DamageError: one was written by something else.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names = ["utterance", "segment", "speaker", "emotion", "choice", "epoch"]
-    names += [f"p_{name}" for name in classes]
-    sink = pa.BufferOutputStream()
-    try:
-        tables = []
-        for values, blob in parts:
-            table = pq.read_table(pa.BufferReader(blob)).select(names)
-            for place, (name, value) in enumerate(values.items()):
-                table = table.add_column(place, name, pa.array([value] * len(table)))
-            tables.append(table)
-        pq.write_table(pa.concat_tables(tables), sink, compression="zstd", write_page_checksum=True)
-    except (pa.ArrowException, KeyError, TypeError):
-        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
-    return bytes(sink.getvalue())
 
 
 def read_snapshot(path: Place) -> Asked:

@@ -24,7 +24,8 @@ from orchestrator.events import (
     Progress,
     Waiting,
 )
-from orchestrator.ledger import Failure, Ledger, new_attempt
+from orchestrator.ledger import Ledger, new_attempt
+from orchestrator.records import Failure
 from orchestrator.retries import ATTEMPTS, Retries
 
 POLL_S = 1.0

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from orchestrator.behind import RowBehind, rows_behind
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome
 from orchestrator.search.finding import Finding, find
 from orchestrator.snapshot import Asked
 from orchestrator.summary import Summary, summarise, uas

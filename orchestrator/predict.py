@@ -31,7 +31,8 @@ from model.seeding import pin
 from model.trained import trained
 from orchestrator.checkpoints import tensors_from
 from orchestrator.errors import LackError, RequestError, nearest
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome
 from orchestrator.seeds import asked_now
 from orchestrator.snapshot import Asked
 from orchestrator.trials import from_identity

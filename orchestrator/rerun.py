@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator import claims, worker
+from orchestrator.attempt_files import read_history, read_predictions
 from orchestrator.cluster import Task, Tell
 from orchestrator.errors import RequestError
-from orchestrator.ledger import Ledger, Outcome, read_history, read_predictions
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome
 
 TOLERANCE = 1e-3
 """The largest difference of a probability that is still called close."""

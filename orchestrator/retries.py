@@ -16,7 +16,8 @@ from collections import Counter
 
 from orchestrator.errors import AblateError
 from orchestrator.events import Again
-from orchestrator.ledger import Cause, Ledger
+from orchestrator.ledger import Ledger
+from orchestrator.records import Cause
 
 ATTEMPTS = 3
 """How often one run starts a trial that ends without a record."""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from model.metrics import ua
-from orchestrator.ledger import Ledger, Outcome, is_stale
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome, is_stale
 from orchestrator.replicates import Standing, follow, looks
 from orchestrator.snapshot import Asked
 from orchestrator.statistics import mean

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.metrics import absent, ua, wa
-from orchestrator.ledger import Choice, Outcome, Unit, is_stale
+from orchestrator.records import Choice, Outcome, Unit, is_stale
 from orchestrator.replicates import Standing
 from orchestrator.seeds import BySpeaker, by_seed, design
 from orchestrator.snapshot import Asked

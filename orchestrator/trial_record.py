@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import DamageError
-from orchestrator.ledger import Failure, Flight, Ledger, Outcome
+from orchestrator.ledger import Ledger
+from orchestrator.records import Failure, Flight, Outcome
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import State, TrialStatus, trial_status
 

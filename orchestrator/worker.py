@@ -41,24 +41,16 @@ from model.training import (
     train,
 )
 from orchestrator import checkpoints, claims, mirror
+from orchestrator.attempt_files import predictions_parquet
 from orchestrator.checkpoints import Checkpoint, tensors_blob, tensors_digest
 from orchestrator.cluster import Task, Tell
 from orchestrator.errors import DamageError, LackError
 from orchestrator.events import Differs, Done, Elsewhere, Epoch, Failed, Started
 from orchestrator.faultpoints import reach
 from orchestrator.files import Place, is_refusal
-from orchestrator.ledger import (
-    Cause,
-    Choice,
-    Failure,
-    Ledger,
-    Outcome,
-    Scores,
-    Unit,
-    new_attempt,
-    predictions_parquet,
-)
+from orchestrator.ledger import Ledger, new_attempt
 from orchestrator.libraries import libraries
+from orchestrator.records import Cause, Choice, Failure, Outcome, Scores, Unit
 from orchestrator.trials import canonical, digest, from_identity
 
 

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from model.metrics import confusion, ua, wa
-from orchestrator.ledger import CHOICES, Ledger, Outcome, Scores, predictions_parquet
+from orchestrator.attempt_files import predictions_parquet
+from orchestrator.ledger import Ledger
+from orchestrator.records import CHOICES, Outcome, Scores
 from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
 from orchestrator.trials import SEMANTICS, canonical, digest
 

@@ -15,10 +15,10 @@ from importlib.resources import files as packaged
 from pathlib import Path
 from typing import Any
 
+from orchestrator.attempt_files import gathered_predictions
 from orchestrator.behind import RowBehind, TrialBehind
 from orchestrator.errors import RequestError
 from orchestrator.files import replace_file
-from orchestrator.ledger import gathered_predictions
 from orchestrator.libraries import libraries
 from orchestrator.measured import Measured
 from orchestrator.report.figures.canvas import FORMATS, rendered

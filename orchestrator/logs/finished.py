@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from model.metrics import ua, wa
-from orchestrator.ledger import Ledger, Outcome, read_history
+from orchestrator.attempt_files import read_history
+from orchestrator.ledger import Ledger
+from orchestrator.records import Outcome
 from orchestrator.snapshot import Asked, AskedTrial
 from orchestrator.space import Search
 from orchestrator.statistics import mean

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from model.metrics import ua, wa
-from orchestrator.ledger import Failure, Outcome, Scores
 from orchestrator.printable import clean, clean_lines
+from orchestrator.records import Failure, Outcome, Scores
 from orchestrator.report.rows import DASH, percent
 from orchestrator.report.studies import held, holder_json, moment, where
 from orchestrator.report.text import duration, print_columns, print_pairs

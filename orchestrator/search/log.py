@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import LackError
-from orchestrator.ledger import Outcome, is_stale
 from orchestrator.logs.finished import Finished, Scalar, settings
+from orchestrator.records import Outcome, is_stale
 from orchestrator.search.proposals import distributions as drawn_from
 from orchestrator.seeds import design
 from orchestrator.snapshot import Asked, AskedTried

@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from model.metrics import ua
+from orchestrator.attempt_files import read_history
 from orchestrator.errors import DamageError
-from orchestrator.ledger import FAILURE, OUTCOME, Cause, Ledger, Outcome, read_history
+from orchestrator.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.records import Cause, Outcome
 from orchestrator.space import Selection
 from orchestrator.trials import from_identity
 

@@ -18,8 +18,9 @@ import pytest
 
 from model.metrics import ua
 from orchestrator.cluster import RayCluster
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.ledger import Ledger
 from orchestrator.plan import Plan, make
+from orchestrator.records import Outcome
 from orchestrator.run import run
 from orchestrator.study import parse_study, read_study
 from orchestrator.summary import summarise

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger import CHOICES, Ledger, Outcome, Scores
+from orchestrator.ledger import Ledger
+from orchestrator.records import CHOICES, Outcome, Scores
 from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
 from orchestrator.trials import SEMANTICS, digest
 

@@ -17,8 +17,9 @@ from orchestrator import checkpoints, files, sweep
 from orchestrator.checkpoints import Checkpoint
 from orchestrator.claims import Watch, acquire, break_claim, read_claim
 from orchestrator.errors import DamageError, LackError, RequestError
-from orchestrator.ledger import Failure, Ledger, Outcome
+from orchestrator.ledger import Ledger
 from orchestrator.plan import make
+from orchestrator.records import Failure, Outcome
 from orchestrator.study import read_study
 
 ABLATE = Path(sys.executable).with_name("ablate")

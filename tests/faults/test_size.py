@@ -11,8 +11,9 @@ import pytest
 from faults.matrix import Matrix
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.events import Done, Planned
-from orchestrator.ledger import Ledger, Outcome
+from orchestrator.ledger import Ledger
 from orchestrator.plan import make
+from orchestrator.records import Outcome
 from orchestrator.run import run
 from orchestrator.study import read_study
 from orchestrator.trials import canonical, digest

@@ -21,11 +21,12 @@ from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.comparison import compare_rows
 from orchestrator.events import Done, Event, Failed, Note, Planned
 from orchestrator.follow import follow
-from orchestrator.ledger import Choice, Ledger, Outcome, Scores, Unit, new_attempt
+from orchestrator.ledger import Ledger, new_attempt
 from orchestrator.logs.export import Export, open_log
 from orchestrator.measured import Measured, measure
 from orchestrator.plan import Plan, make
 from orchestrator.price import here
+from orchestrator.records import Choice, Outcome, Scores, Unit
 from orchestrator.replicates import follow as decide
 from orchestrator.report import price as shown
 from orchestrator.report.forms import FORMS

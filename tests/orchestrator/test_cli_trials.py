@@ -21,7 +21,8 @@ import pytest
 from orchestrator.claims import LEASE_S
 from orchestrator.errors import RequestError
 from orchestrator.files import create_once
-from orchestrator.ledger import Failure, Ledger
+from orchestrator.ledger import Ledger
+from orchestrator.records import Failure
 from orchestrator.trials import canonical, digest
 
 ABLATE = Path(sys.executable).with_name("ablate")

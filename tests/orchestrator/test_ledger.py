@@ -9,15 +9,11 @@ import pytest
 
 from features.config import FeatureConfig
 from model.config import ModelConfig, TrainConfig
+from orchestrator.attempt_files import predictions_parquet
 from orchestrator.errors import DamageError, LackError, RequestError
 from orchestrator.files import create_once, replace_file
-from orchestrator.ledger import (
-    Failure,
-    Ledger,
-    Outcome,
-    Scores,
-    predictions_parquet,
-)
+from orchestrator.ledger import Ledger
+from orchestrator.records import Failure, Outcome, Scores
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
 from orchestrator.trials import Trial, canonical, digest
 

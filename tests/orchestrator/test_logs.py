@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from model.metrics import ua
+from orchestrator.attempt_files import read_history
 from orchestrator.cluster import InlineCluster
 from orchestrator.errors import LackError, RequestError
-from orchestrator.ledger import Ledger, Outcome, read_history
+from orchestrator.ledger import Ledger
 from orchestrator.logs.export import Export, open_log
 from orchestrator.logs.finished import read
+from orchestrator.records import Outcome
 from orchestrator.run import run
 from orchestrator.statistics import mean
 from orchestrator.status import newest_snapshots

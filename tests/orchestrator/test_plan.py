@@ -6,8 +6,9 @@ import pytest
 
 from features.corpus import Corpus, Utterance
 from orchestrator.errors import LackError, StudyError
-from orchestrator.ledger import Failure, Ledger
+from orchestrator.ledger import Ledger
 from orchestrator.plan import make
+from orchestrator.records import Failure
 from orchestrator.report.rows import protocol_line
 from orchestrator.study import parse_study, read_study
 

@@ -15,9 +15,10 @@ import pytest
 import soundfile
 
 from features.unlabelled import AUDIO, recordings
+from orchestrator.attempt_files import read_predictions
 from orchestrator.cluster import InlineCluster
 from orchestrator.errors import LackError, RequestError
-from orchestrator.ledger import Ledger, read_predictions
+from orchestrator.ledger import Ledger
 from orchestrator.predict import Ensemble, Prediction, Unusable, assemble, choose_row, predict
 from orchestrator.run import run
 from orchestrator.status import status

@@ -25,10 +25,11 @@ from orchestrator.cli.main import app
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import LackError, RequestError, StudyError
 from orchestrator.events import Done, Event, Failed, Note, Started
-from orchestrator.ledger import Failure, Ledger
+from orchestrator.ledger import Ledger
 from orchestrator.measured import measure
 from orchestrator.plan import make
 from orchestrator.predict import assemble
+from orchestrator.records import Failure
 from orchestrator.run import RunResult, run
 from orchestrator.search.scores import inner
 from orchestrator.snapshot import CHOSEN, Asked, AskedFold, AskedSearch

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from orchestrator.ledger import Choice, Outcome, Scores
+from orchestrator.records import Choice, Outcome, Scores
 from orchestrator.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
 from orchestrator.statistics import corrected_t, mean
 from orchestrator.summary import summarise

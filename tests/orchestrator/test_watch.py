@@ -25,7 +25,8 @@ from orchestrator.board import Board
 from orchestrator.claims import Claim, acquire
 from orchestrator.events import Done, Event, Failed, Planned, Started, Stopped, Waiting
 from orchestrator.follow import follow
-from orchestrator.ledger import Failure, Ledger
+from orchestrator.ledger import Ledger
+from orchestrator.records import Failure
 from orchestrator.report.live import picture, spark
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import newest_snapshots

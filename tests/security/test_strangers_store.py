@@ -23,7 +23,8 @@ import pytest
 from features.shard_file import FORMAT as SHARD_FORMAT
 from orchestrator.cli import main
 from orchestrator.files import MOST_BYTES
-from orchestrator.ledger import Failure, Ledger
+from orchestrator.ledger import Ledger
+from orchestrator.records import Failure
 from orchestrator.trials import canonical, digest
 
 SECRET = "the secret of somebody else"

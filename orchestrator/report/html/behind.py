@@ -6,7 +6,7 @@ from typing import Any
 
 from model.metrics import ua, wa
 from orchestrator.behind import RowBehind, TrialBehind
-from orchestrator.ledger import Scores
+from orchestrator.records import Scores
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import curves
 from orchestrator.report.rows import DASH, percent
