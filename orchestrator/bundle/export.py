@@ -24,8 +24,8 @@ from orchestrator.measured import Measured
 from orchestrator.report.figures.canvas import FORMATS, rendered
 from orchestrator.report.figures.pictures import PICTURES, all_fitting
 from orchestrator.report.forms import FORMS
-from orchestrator.report.rows import banner, label, protocol_line
 from orchestrator.report.text import marked
+from orchestrator.report.titles import banner, label, protocol_line
 
 SCRIPT = "recompute.py"
 

@@ -117,8 +117,8 @@ def report(
 
 def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
     """Of a table of dashes, where the store has another form of the study: on other speech, say."""
-    from orchestrator.report.rows import protocol_line
     from orchestrator.report.text import say
+    from orchestrator.report.titles import protocol_line
     from orchestrator.status import newest_snapshots
 
     for study in studies:

@@ -6,18 +6,10 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.comparison import Both, Comparison
-from orchestrator.report.rows import (
-    DASH,
-    Column,
-    Table,
-    banner,
-    label,
-    mixtures,
-    percent,
-    plus_minus,
-    protocol_line,
-)
+from orchestrator.report.notes import mixtures
+from orchestrator.report.rows import Column, Table, percent, plus_minus
 from orchestrator.report.text import print_table
+from orchestrator.report.titles import DASH, banner, label, protocol_line
 from orchestrator.summary import Interval
 from orchestrator.trial_record import command
 

@@ -15,7 +15,8 @@ from orchestrator.measured import Measured
 from orchestrator.report import search, text
 from orchestrator.report.html.page import page, shown
 from orchestrator.report.latex import latex
-from orchestrator.report.rows import Table, as_json, flat
+from orchestrator.report.rows import Table
+from orchestrator.report.values import as_json, flat
 
 Write = Callable[[Sequence[Measured], bool], str]
 """Studies of one table, and whether details are wanted -> the text of a file."""

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from orchestrator.predict import Ensemble, Part, Prediction, Unusable
 from orchestrator.printable import clean
-from orchestrator.report.rows import protocol_line
 from orchestrator.report.text import print_columns, safe_cell
+from orchestrator.report.titles import protocol_line
 
 
 def show(

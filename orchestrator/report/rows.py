@@ -5,16 +5,14 @@ Scores are fractions inside and percent here. Every form carries corpus, profile
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from model.config import WMA_GIN
-from model.systems import SYSTEMS, System
-from orchestrator.replicates import Standing, looks
+from model.systems import SYSTEMS
+from orchestrator.report.notes import footnotes, looked
+from orchestrator.report.titles import DASH, banner, label, protocol_line
 from orchestrator.snapshot import Asked, AskedRow
-from orchestrator.summary import Difference, Interval, Pair, RowSummary, SeedDifference, Summary
-from orchestrator.trial_record import command
+from orchestrator.summary import Interval, Pair, RowSummary, SeedDifference, Summary
 
-DASH = "–"
 PUBLISHED = "as published, not run here"
 
 
@@ -67,7 +65,7 @@ def table(summary: Summary, *, details: bool = False) -> Table:
             Column(head=head, numeric=head not in ("row", "differs", "claim")) for head in heads
         ),
         cells=tuple(cells),
-        footnotes=tuple(_footnotes(summary, details)),
+        footnotes=tuple(footnotes(summary, details)),
         headings=headings,
     )
 
@@ -110,7 +108,7 @@ def sequential(summary: Summary) -> Table:
         ),
         cells=tuple(cells),
         footnotes=(
-            f"{_looks(summary)} Seeds are those of the row's last look.",
+            f"{looked(summary)} Seeds are those of the row's last look.",
             "It settles whether a row would differ for these speakers, trained again, and says "
             "nothing of new speakers. ± and p: paired t over seeds, corrected for looking (of "
             "0.05, (n / cap)^3 is spent by n seeds); p after Holm over all rows; differs: p < "
@@ -118,24 +116,6 @@ def sequential(summary: Summary) -> Table:
             f"settled: it differs; unlikely, less than a chance in ten that {cap} seeds would show "
             "it, which is no proof of equality; or at the cap. Open: `ablate run` goes on.",
         ),
-    )
-
-
-def _design(summary: Summary) -> list[str]:
-    """The label of a sequential design, which every form carries; nothing for any other."""
-    return [_looks(summary)] if summary.asked.replicates == "adaptive" else []
-
-
-def _looks(summary: Summary) -> str:
-    asked = summary.asked
-    standings = [row.standing for row in summary.rows if row.standing is not None]
-    made = max((s.looks for s in standings), default=0)
-    few, most = (f((s.seeds for s in standings), default=0) for f in (min, max))
-    a_row = f"{most} seeds a row" if few == most else f"{few} to {most} seeds a row"
-    when = ", ".join(map(str, looks(asked.seeds)))
-    return (
-        f"Sequential design: {made} looks (of those after {when} seeds), {a_row}; intervals of new "
-        "seeds are corrected for looking."
     )
 
 
@@ -316,27 +296,6 @@ def _in_blocks(
     return laid, headings
 
 
-def label(asked: Asked) -> str:
-    """``Table 1``, ``Figure 2``, or the study's own name where it is neither of a paper."""
-    if asked.table is not None:
-        return f"Table {asked.table}"
-    return f"Figure {asked.figure}" if asked.figure is not None else asked.study
-
-
-def protocol_line(asked: Asked) -> str:
-    """Corpus, profile and reading: they stand in the title of every form."""
-    part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
-    design = "" if asked.replicates == "fixed" else f", replicates {asked.replicates}"
-    return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}{design}"
-
-
-def banner(asked: Asked) -> str:
-    """What no form of a table may leave out; empty where there is nothing."""
-    if asked.corpus == "demo":
-        return "Synthesised demo speech: these numbers say nothing about people."
-    return ""
-
-
 def _paper_head(asked: Asked) -> str:
     return "paper" if asked.comparable else "paper (IEMOCAP)"
 
@@ -406,308 +365,3 @@ def plus_minus(interval: Interval | None) -> str:
 
 def _pair(pair: Pair | None) -> str:
     return DASH if pair is None else f"{100 * pair.wa:.1f}/{100 * pair.ua:.1f}"
-
-
-def _footnotes(summary: Summary, details: bool) -> list[str]:
-    asked = summary.asked
-    groups, speakers = len(asked.folds), sum(len(f.a) + len(f.b) for f in asked.folds)
-    seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
-    if asked.replicates == "adaptive":
-        seeds = f"as many seeds as a comparison needed, at most {asked.seeds}"
-    notes = [
-        f"n: finished trainings of {groups} folds x {seeds}. Means over {speakers} held-out "
-        f"speakers, in percent; {asked.utterances} utterances, "
-        f"{len(asked.classes)} classes ({', '.join(asked.classes)}).",
-        f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
-        "(Nadeau and Bengio 2003).",
-    ]
-    if asked.replicates == "adaptive":
-        notes.append(
-            f"{_looks(summary)} Seeds were added to settle whether a row differs for these "
-            "speakers, trained again. ± and differs answer the other question, new speakers, from "
-            "the seeds that both have."
-        )
-    if asked.reference is not None and not details:
-        notes.append(
-            f"ΔUA: paired with `{asked.reference}`; differs: p < 0.05 after Holm over all rows. "
-            "`cannot tell` is no proof of equality."
-        )
-    if details:
-        notes.append(
-            "last epoch and best on test: WA / UA without the choice on dev speakers. "
-            "`best on test` looks at the test speakers and is optimistic: never quote it."
-        )
-    elif summary.claim and asked.claim is not None:
-        notes.append(
-            f"The claim that `{asked.claim.better}` is better: {summary.claim} ({summary.reason})."
-        )
-    if asked.published:
-        notes.append(
-            "Published figures were measured by their authors, each under a protocol of their own; "
-            "nothing is inferred from them."
-        )
-    return notes + _system_notes(asked) + warnings(summary)
-
-
-def _system_notes(asked: Asked) -> list[str]:
-    """Whose sizes, and who measured the published figures: what a reader must know of rivals."""
-    used = dict.fromkeys(row.model for row in asked.rows)
-    systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
-    notes = size_notes(systems)
-    measured: dict[str, list[str]] = {}
-    for system in systems:
-        if system.figures:
-            measured.setdefault(system.figures, []).append(system.title)
-    if measured:
-        said = "; ".join(f"{', '.join(titles)} {how}" for how, titles in measured.items())
-        notes.append(f"Published figures: {said}.")
-    return notes
-
-
-def size_notes(systems: Sequence[System]) -> list[str]:
-    """Whose sizes are our reading, and what they were chosen by."""
-    near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
-    free = [s.title for s in systems if s.sizes_open and s.parameters is None]
-    if not near and not free:
-        return []
-    parts = [f"{', '.join(near)} near the published count"] if near else []
-    parts += [f"{', '.join(free)} freely"] if free else []
-    return ["Sizes that a paper leaves open are ours: " + "; ".join(parts) + "."]
-
-
-def warnings(summary: Summary) -> list[str]:
-    """What every form of the table must say: of the speech, the spreads and the trainings."""
-    asked = summary.asked
-    return [*asked.notes, *mixtures(asked), *_spreads(summary), *shortcomings(summary)]
-
-
-def mixtures(asked: Asked) -> list[str]:
-    """Which row has which profile and reading, where the title can only say ``mixed``."""
-    notes = []
-    if asked.profile == "mixed":
-        own = (r.profile or r.settings.get("profile", DASH) for r in asked.rows)
-        told = (f"{r.name}: {p}" for r, p in zip(asked.rows, own, strict=True))
-        notes.append(f"Profiles: {'; '.join(told)}.")
-    if asked.reading == "mixed":
-        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
-    return notes
-
-
-def shortcomings(summary: Summary) -> list[str]:
-    """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
-    notes, study = [], summary.asked.study
-    missing = sum(row.missing for row in summary.rows)
-    if missing:
-        notes.append(
-            f"Missing: {missing} trainings of `{study}` are not finished; "
-            f"`{command('', done=False, study=study)}` trains them."
-        )
-    stale = sum(row.stale for row in summary.rows)
-    if stale:
-        rows = ", ".join(row.name for row in summary.rows if row.stale)
-        notes.append(
-            f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
-            f"something else, are not counted ({rows}); "
-            f"`{command('', done=False, study=study)}` trains them again."
-        )
-    if summary.absent:
-        notes.append(
-            "Classes a test speaker never speaks, left out of that speaker's UA: "
-            + ", ".join(summary.absent)
-            + "."
-        )
-    if summary.classes_of_determinism > 1:
-        notes.append(
-            "WARNING: these outcomes come from different devices or library versions; "
-            "equal trials need not have equal bits."
-        )
-    if summary.alarms:
-        notes.append(
-            "WARNING: trials were finished twice with different numbers; the first counts. When "
-            "you know why, move the other record away: " + ", ".join(summary.alarms)
-        )
-    if summary.identical_seeds:
-        notes.append(
-            "WARNING: different seeds gave identical predictions in: "
-            + ", ".join(summary.identical_seeds)
-            + ". That is a fault of the set-up."
-        )
-    return notes
-
-
-def _spreads(summary: Summary) -> list[str]:
-    """A word on spreads that look like more or less than they are, and on unequal rows."""
-    asked, notes = summary.asked, []
-    if len(asked.folds) == 2:
-        notes.append(
-            "Two held-out groups leave one degree of freedom: an interval is 12.7 standard errors "
-            "to each side, and next to nothing can be shown. More folds make it narrower."
-        )
-    flat = [
-        row.name
-        for row in summary.rows
-        for spread, groups in (
-            (row.ua, row.groups),
-            (row.difference, row.difference.groups if row.difference else 0),
-        )
-        if spread is not None and spread.low is None and groups > 1
-    ]
-    if flat:
-        notes.append(
-            "A spread of exactly 0 is chance or a fault of the set-up, no certainty, and bears "
-            "no interval: " + ", ".join(dict.fromkeys(flat)) + "."
-        )
-    fewer = [
-        f"{row.name} on {row.difference.groups}"
-        for row in summary.rows
-        if row.difference is not None and row.difference.groups < len(asked.folds)
-    ]
-    if fewer:
-        notes.append(
-            f"Compared on the held-out groups that both have, of {len(asked.folds)}: "
-            + ", ".join(fewer)
-            + ". Its ΔUA is not the difference of the means printed."
-        )
-    return notes
-
-
-def as_json(summary: Summary) -> dict[str, Any]:
-    """A study's table as plain JSON values; scores are fractions, those of the paper too."""
-    asked = summary.asked
-    return {
-        "study": asked.study,
-        "question": asked.question,
-        "table": asked.table,
-        "figure": asked.figure,
-        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
-        "corpus_part": asked.corpus_part,
-        "classes": list(asked.classes),
-        "folds": len(asked.folds),
-        "seeds": asked.seeds,
-        "replicates": asked.replicates,
-        "reference": asked.reference,
-        "claim": summary.claim or None,
-        "reason": summary.reason or None,
-        "rows": [
-            {**_row_json(row), "pooled_confusion": row.pooled.confusion if row.pooled else None}
-            for row in summary.rows
-        ],
-        "published": [
-            {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
-        ],
-        "notes": _loud(summary),
-    }
-
-
-def _loud(summary: Summary) -> list[str]:
-    """What also a form without footnotes says."""
-    said = (banner(summary.asked), *_design(summary), *warnings(summary))
-    return [note for note in said if note]
-
-
-def _row_json(row: RowSummary) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "blocks": list(row.blocks),
-        "n": row.n,
-        "missing": row.missing,
-        "speakers": row.speakers,
-        "wa": _interval_json(row.wa),
-        "ua": _interval_json(row.ua),
-        "segment": _pair_json(row.segment),
-        "last_epoch": _pair_json(row.last_epoch),
-        "best_on_test": _pair_json(row.best_on_test),
-        "paper": _paper_json(row.paper),
-        "parameters": row.parameters or None,
-        "difference": _difference_json(row.difference),
-        "verdict": row.verdict or None,
-        "new_seeds": _again_json(row.difference),
-        "sequential": _sequential_json(row.standing),
-        "pooled_wa": _interval_json(row.pooled.wa if row.pooled else None),
-        "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
-        "stale": row.stale,
-    }
-
-
-def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
-    figures = {metric: _fraction(paper.get(metric)) for metric in ("wa", "ua")}
-    return {**figures, "params": paper.get("params")}
-
-
-def _fraction(percent: float | None) -> float | None:
-    """A published figure as a fraction, with the digits that were printed."""
-    return None if percent is None else round(percent / 100, 6)
-
-
-def _interval_json(interval: Interval | None) -> dict[str, float | None]:
-    if interval is None:
-        return {"mean": None, "low": None, "high": None}
-    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
-
-
-def _pair_json(pair: Pair | None) -> dict[str, float | None]:
-    return {"wa": pair.wa, "ua": pair.ua} if pair else {"wa": None, "ua": None}
-
-
-def _difference_json(difference: Difference | None) -> dict[str, float | None]:
-    names = {
-        "ua": "ua",
-        "low": "low",
-        "high": "high",
-        "p": "p_alone",
-        "p_holm": "p",
-        "p_sign_flip": "p_sign_flip",
-        "effect": "effect",
-        "detectable": "detectable",
-        "groups": "groups",
-    }
-    return {key: getattr(difference, name, None) for key, name in names.items()}
-
-
-def _again_json(difference: Difference | None) -> dict[str, float | None]:
-    again = difference.again if difference else None
-    return {key: getattr(again, key, None) for key in ("ua", "low", "high", "p", "seeds")}
-
-
-def _sequential_json(standing: Standing | None) -> dict[str, Any]:
-    """What an adaptive study's seeds settled; all null in any other."""
-    if standing is None:
-        return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
-    return {
-        "seeds": standing.seeds,
-        "looks": standing.looks,
-        "p_holm": standing.p_holm,
-        "verdict": standing.verdict if standing.seeds else None,
-        "settled": standing.why or "open",
-    }
-
-
-def flat(summary: Summary) -> list[Mapping[str, Any]]:
-    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line.
-
-    Published systems come last, under their heading, with nothing that is measured.
-    """
-    asked = summary.asked
-    title: dict[str, Any] = {
-        "study": asked.study,
-        "table": asked.table if asked.table is not None else "",
-        "corpus": asked.corpus,
-        "corpus_part": asked.corpus_part,
-        "profile": asked.profile,
-        "reading": asked.reading,
-    }
-    records: list[Mapping[str, Any]] = []
-    for row in summary.rows:
-        record = {**title, "replicates": asked.replicates}
-        for key, value in _row_json(row).items():
-            if isinstance(value, list):
-                record[key] = "; ".join(value)
-            elif isinstance(value, dict):
-                record |= {f"{key}_{inner}": item for inner, item in value.items()}
-            else:
-                record[key] = value
-        records.append({**record, "notes": " ".join(_loud(summary))})
-    for system in asked.published:
-        figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
-        records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})
-    return records

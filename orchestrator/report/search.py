@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.report.rows import (
-    DASH,
-    Column,
-    Table,
-    banner,
-    label,
-    percent,
-    protocol_line,
-    tables,
-)
+from orchestrator.report.rows import Column, Table, percent, tables
+from orchestrator.report.titles import DASH, banner, label, protocol_line
 from orchestrator.search.finding import Finding
 from orchestrator.search.pruning import CHANCE
 from orchestrator.snapshot import Asked, AskedTried

@@ -30,7 +30,8 @@ from orchestrator.records import Choice, Outcome, Scores, Unit
 from orchestrator.replicates import follow as decide
 from orchestrator.report import price as shown
 from orchestrator.report.forms import FORMS
-from orchestrator.report.rows import as_json, tables
+from orchestrator.report.rows import tables
+from orchestrator.report.values import as_json
 from orchestrator.run import RunResult, run
 from orchestrator.seeds import asked_now, design
 from orchestrator.status import status

@@ -9,7 +9,7 @@ from orchestrator.errors import LackError, StudyError
 from orchestrator.ledger import Ledger
 from orchestrator.plan import make
 from orchestrator.records import Failure
-from orchestrator.report.rows import protocol_line
+from orchestrator.report.titles import protocol_line
 from orchestrator.study import parse_study, read_study
 
 STUDY = """\

@@ -10,18 +10,10 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from orchestrator.report.rows import (
-    DASH,
-    PUBLISHED,
-    as_json,
-    evidence,
-    flat,
-    pooled,
-    sizes,
-    table,
-    tables,
-)
+from orchestrator.report.rows import PUBLISHED, evidence, pooled, sizes, table, tables
 from orchestrator.report.text import csv_text, json_text, markdown, print_table
+from orchestrator.report.titles import DASH
+from orchestrator.report.values import as_json, flat
 from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
 from orchestrator.summary import (
     Difference,

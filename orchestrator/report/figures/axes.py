@@ -32,7 +32,7 @@ from orchestrator.report.figures.canvas import (
     wrap,
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
-from orchestrator.report.rows import label
+from orchestrator.report.titles import label
 from orchestrator.snapshot import Asked
 from orchestrator.statistics import CONFIDENCE
 from orchestrator.summary import Interval, Summary

@@ -7,7 +7,8 @@ from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, INK, Figure, Panel, wrap
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
-from orchestrator.report.rows import first_letters, label
+from orchestrator.report.rows import first_letters
+from orchestrator.report.titles import label
 from orchestrator.summary import Pooled, RowSummary, Summary
 
 CELL = 0.52

@@ -13,7 +13,8 @@ from orchestrator.behind import Epoch, RowBehind
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
-from orchestrator.report.rows import label, mixtures
+from orchestrator.report.notes import mixtures
+from orchestrator.report.titles import label
 from orchestrator.snapshot import Asked
 
 TRAIN = "#c05236"

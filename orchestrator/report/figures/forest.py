@@ -15,7 +15,7 @@ from orchestrator.report.figures.frame import (
     remarks,
     trainings,
 )
-from orchestrator.report.rows import DASH, label
+from orchestrator.report.titles import DASH, label
 from orchestrator.summary import Difference, Interval, RowSummary, Summary
 
 PITCH = 0.27

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
-from orchestrator.report.rows import banner, mixtures, protocol_line, shortcomings, warnings
+from orchestrator.report.notes import mixtures, shortcomings, warnings
+from orchestrator.report.titles import banner, protocol_line
 from orchestrator.snapshot import Asked
 from orchestrator.summary import Summary
 from orchestrator.trial_record import command

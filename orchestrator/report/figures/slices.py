@@ -9,7 +9,7 @@ from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LOUD, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
-from orchestrator.report.rows import label
+from orchestrator.report.titles import label
 from orchestrator.search.finding import Finding
 from orchestrator.snapshot import Asked, AskedTried
 from orchestrator.space import Axis, Choice, Range, Search, Simplex

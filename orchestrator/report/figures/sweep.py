@@ -7,7 +7,7 @@ from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
-from orchestrator.report.rows import label
+from orchestrator.report.titles import label
 from orchestrator.snapshot import Asked
 from orchestrator.summary import Interval, RowSummary, Summary
 

@@ -9,7 +9,8 @@ from orchestrator.behind import RowBehind, TrialBehind
 from orchestrator.records import Scores
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import curves
-from orchestrator.report.rows import DASH, percent
+from orchestrator.report.rows import percent
+from orchestrator.report.titles import DASH
 from orchestrator.report.trial import words
 from orchestrator.statistics import mean
 from orchestrator.summary import RowSummary

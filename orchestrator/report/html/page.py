@@ -19,8 +19,9 @@ from orchestrator.report.figures.pictures import PICTURES, fitting
 from orchestrator.report.html.behind import note, panel, scrolling
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import Forest
-from orchestrator.report.rows import Table, label
+from orchestrator.report.rows import Table
 from orchestrator.report.search import all_tables
+from orchestrator.report.titles import label
 from orchestrator.search.finding import Finding
 from orchestrator.snapshot import Asked
 from orchestrator.summary import RowSummary, Summary
