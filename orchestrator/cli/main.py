@@ -6,6 +6,7 @@
 
 import platform
 import sys
+from typing import Annotated
 
 import typer
 
@@ -28,15 +29,38 @@ from orchestrator.cli import (
 )
 from orchestrator.errors import AblateError
 from orchestrator.files import is_refusal
+from orchestrator.libraries import installed
 from orchestrator.printable import clean_lines
 
 app = typer.Typer(
     name="ablate",
-    help="Does this part of my speech emotion model earn its place?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ablate {installed('ablate-ser') or 'of a folder that is not installed'}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version, nothing else.",
+        ),
+    ] = False,
+) -> None:
+    """Does this part of my speech emotion model earn its place?"""
+
+
 run.register(app)
 submit.register(app)
 plan.register(app)

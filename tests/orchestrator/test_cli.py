@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+import tomllib
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -334,6 +335,11 @@ def test_networks_are_shown_in_80_columns_and_as_json(root: Path) -> None:
 
 def test_the_schema_is_json() -> None:
     assert json.loads(ablate("schema").stdout)["title"] == "ablate study"
+
+
+def test_the_version_is_told_and_is_the_packages(root: Path) -> None:
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert ablate("--version").stdout == f"ablate {version}\n"
 
 
 def test_every_command_has_help_and_the_options_are_pinned() -> None:
