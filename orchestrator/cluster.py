@@ -11,9 +11,7 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections import deque
@@ -22,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator import ray_environment
+from orchestrator import ray_environment, scratch
 from orchestrator.errors import LackError, RequestError
 from orchestrator.events import Event, Waiting, pack, unpack
 from orchestrator.files import Place, is_refusal, place, replace_file
@@ -186,9 +184,7 @@ class RayCluster:
         self.note = ""
 
     def __enter__(self) -> "RayCluster":
-        # Short, since socket paths end at 107 bytes; outside the store; private.
-        self._scratch = Path(tempfile.mkdtemp(prefix="ablate-", dir="/tmp"))
-        self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        self._scratch = self._stack.enter_context(scratch.folder())
         try:
             self._stack.enter_context(
                 ray_environment.prepared(self._scratch, own=self._address is None)
