@@ -117,11 +117,14 @@ def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Evidence:
 def shape(trial: Trial) -> str:
     """Digest of what an epoch's cost depends on.
 
-    Weights of aggregators and the place of FA layers move numbers, not seconds: of the former only
-    counts which are used, of the latter how many there are.
+    Weights of aggregators, the place of FA layers and a rate of dropout move numbers, not seconds:
+    of the first only counts which are used, of the second how many there are, of the last whether
+    there is any.
     """
     identity = trial.identity
     model = dict(identity["model"])
+    if "dropout" in model:
+        model["dropout"] = bool(model["dropout"])
     if "aggregators" in model:
         model["aggregators"] = sorted(k for k, v in model["aggregators"].items() if v != "0")
         model["fa_layers"] = len(model["fa_layers"])

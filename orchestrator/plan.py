@@ -347,7 +347,9 @@ def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
 def _name_is_taken(asked: Asked, ledger: Ledger) -> tuple[str, ...]:
     """A sentence where another question of the same name was the last to run in this store."""
     last = next(ledger.each_snapshot(asked.study), None)
-    if last is None or {row.name for row in last.rows} & {row.name for row in asked.rows}:
+    if last is None or (last.search and asked.search and last.question == asked.question):
+        return ()
+    if {row.name for row in last.rows} & {row.name for row in asked.rows}:
         return ()
     return (
         f"Study: `{asked.study}` had other rows when it last ran here ({last.question}). `ablate "

@@ -61,7 +61,7 @@ class Price:
     room: Room
     """What a trial takes of a node."""
     measured: bool
-    """Its memory was measured, not assumed."""
+    """Its memory was measured, and is more than what is assumed of any trial."""
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ def _grown(price: Price, course: Course) -> Price:
     if not trials:
         return price
     later = RowPrice(name=LATER, trials=trials, seconds=seconds, source=price.rows[0].source)
-    more_s = makespan([seconds] * trials, price.lanes) + rounds * price.warm_s
+    more_s = math.ceil(trials / price.lanes) * seconds + rounds * price.warm_s
     return replace(
         price,
         rows=(*price.rows, later),
@@ -228,7 +228,7 @@ def of(
         warm_s=warm_s,
         wall_s=None if wall_s is None else wall_s + warm_s,
         room=room,
-        measured=bool(known.memory),
+        measured=known.memory == room.memory,
     )
 
 

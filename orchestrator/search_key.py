@@ -109,6 +109,14 @@ def read_search(node: Node, settings: Mapping[str, Any], faults: Faults) -> Sear
         inner_folds=inner,
         pruning=pruning,
     )
+    if search.unit == "trials" and search.amount > search.size:
+        given = node.mapping["budget"].mapping["trials"]
+        faults.append(
+            given.fault(
+                f"`search.budget.trials` must be at most {search.size:g}, the configurations that "
+                f"there are, but is {given.shown()} instead."
+            )
+        )
     _refuse_impossible(search, settings, axes, faults)
     if len(faults) == before:
         _refuse_dead(search, settings, axes, faults)
@@ -296,7 +304,7 @@ class _Reader:
                 )
             )
             return placed
-        value = _value(other.axis.kind, text)
+        value = _value(other.axis.kind, text, sign)
         if value is None or (sign != "=" and isinstance(value, str)):
             self._faults.append(
                 node.fault(
@@ -330,8 +338,8 @@ def _label(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _value(kind: Range | Choice | Simplex, text: str) -> Value | None:
-    """What a condition compares with, if the other axis may be that."""
+def _value(kind: Range | Choice | Simplex, text: str, sign: str) -> Value | None:
+    """What a condition compares with, if the other axis may be that: no fraction ever is."""
     if isinstance(kind, Choice):
         numbers = all(re.fullmatch(r"[0-9.]+", label) for label in kind.values)
         if numbers and re.fullmatch(r"[0-9.]+", text):
@@ -342,6 +350,8 @@ def _value(kind: Range | Choice | Simplex, text: str) -> Value | None:
     except ValueError:
         return None
     if isinstance(kind, Simplex) or not kind.low <= value <= kind.high:
+        return None
+    if sign == "=" and value not in (kind.values if kind.whole else ()):
         return None
     return int(value) if kind.whole and value.is_integer() else value
 

@@ -4,10 +4,12 @@ A **point** maps parameters to plain values, as a sampler proposes them and a st
 ``{"lr": 0.0012, "layers": 3, "fa_layer": "last"}``.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from math import sqrt
+from itertools import product
+from math import prod, sqrt
 from typing import Any, Literal
 
 from model.config import Aggregators
@@ -23,6 +25,8 @@ TRAINING = ("lr", "weight_decay", "batch", "epochs", "patience")
 """Axes that stand under ``training`` in a study; in a search they have no prefix."""
 DIGITS = 3
 """Significant digits of a proposed fraction: no study tells more apart, and names stay short."""
+MOST_COUNTED = 100_000
+"""Values that are gone through to count configurations."""
 PARTS = 12
 """Weights on the simplex are twelfths, the finest that a study's decimals are read as."""
 
@@ -36,6 +40,16 @@ class Range:
     whole: bool
     log: bool = False
     step: int = 1
+
+    @property
+    def size(self) -> float:
+        """How many values there are; no end of fractions."""
+        return len(self.values) if self.whole else math.inf
+
+    @property
+    def values(self) -> range:
+        """Those of whole numbers."""
+        return range(int(self.low), int(self.high) + 1, self.step)
 
     def nearest(self, value: float) -> Value:
         """What is proposed for a number that a sampler drew."""
@@ -51,12 +65,19 @@ class Choice:
     values: Mapping[str, Any]
     """Label -> the setting's value."""
 
+    @property
+    def size(self) -> float:
+        """How many there are."""
+        return len(self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Simplex:
     """Aggregator weights that sum to 1, every one of them as likely: two fractions draw them."""
 
     names = ("aggregators.1", "aggregators.2")
+    size = (PARTS + 1) * (PARTS + 2) / 2
+    """How many weights there are."""
 
     def weights(self, first: float, second: float) -> Aggregators:
         """The weights of two numbers from 0 to 1, in twelfths.
@@ -86,9 +107,12 @@ class Condition:
     def holds(self, point: Point) -> bool:
         """Whether it is so at a point that has the other axis."""
         found = point[self.key]
-        if self.sign == "=" or isinstance(found, str) or isinstance(self.value, str):
-            return str(found) == str(self.value)
-        return found >= self.value if self.sign == ">=" else found <= self.value
+        if isinstance(self.value, str):
+            return found == self.value
+        number = float(found)  # of several choices a point keeps the label
+        if self.sign == "=":
+            return number == self.value
+        return number >= self.value if self.sign == ">=" else number <= self.value
 
     def __str__(self) -> str:
         return f"{self.key} {self.sign} {self.value}"
@@ -130,6 +154,25 @@ class Search:
     inner_folds: int = 3
     pruning: bool = True
     """Whether a configuration that falls behind is spared its other folds (``search.pruning``)."""
+
+    @property
+    def size(self) -> float:
+        """How many configurations there are; infinite where a fraction is varied.
+
+        Taken as infinite as well where conditions hang on more than ``MOST_COUNTED`` values.
+        """
+        told = {axis.when.key for axis in self.axes if axis.when is not None}
+        deciding = [axis for axis in self.axes if axis.key in told]
+        free = [a.kind.size for a in self.axes if a.when is None and a.key not in told]
+        if prod(axis.kind.size for axis in deciding) > MOST_COUNTED:
+            return math.inf
+        values = [[*a.kind.values] for a in deciding if not isinstance(a.kind, Simplex)]
+        total = 0.0
+        for chosen in product(*values):
+            point = {axis.key: value for axis, value in zip(deciding, chosen, strict=True)}
+            active = (a.kind.size for a in self.axes if a.when is not None and a.when.holds(point))
+            total += prod(active)
+        return prod(free) * total
 
     @property
     def budget(self) -> str:

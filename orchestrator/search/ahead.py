@@ -21,6 +21,8 @@ class Ahead:
     left_s: float
     """Seconds of training that a budget of hours has left, all lanes together; else 0."""
     pruning: bool
+    possible: float = math.inf
+    """Configurations of each group that there are and that were not tried."""
 
     def trainings(self, seconds: float | None, due: int) -> int:
         """How many trainings are to be proposed, at the most.
@@ -47,7 +49,8 @@ class Ahead:
             return self.configurations
         generation_s = seconds * self.groups * self.folds * GENERATION
         left_s = self.left_s - seconds * (due + self.final)
-        return self.configurations + GENERATION * max(0, math.floor(left_s / generation_s))
+        generations = max(0, math.floor(left_s / generation_s))
+        return int(min(GENERATION * generations, self.possible))
 
 
 NOTHING = Ahead(groups=0, folds=0, final=0, configurations=0, left_s=0.0, pruning=False)

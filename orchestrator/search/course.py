@@ -142,6 +142,15 @@ def follow(
     raise AssertionError("a budget ends")
 
 
+def _distinct(tried: Sequence[Tried]) -> list[Point]:
+    """Points that were tried, each once."""
+    points = list[Point]()
+    for one in tried:
+        if one.point not in points:
+            points.append(one.point)
+    return points
+
+
 class _Walk:
     """Generation after generation, all groups beside each other."""
 
@@ -161,6 +170,8 @@ class _Walk:
         self._budget_s = search.amount * 3600 * at_once
         self._tried: dict[int, list[Tried]] = {group.index: [] for group in groups}
         self._order: list[Tried] = []
+        self._is_new = True
+        """Whether the last generation had a configuration that its group had not tried."""
         self.hopeless = ""
 
     @property
@@ -177,6 +188,8 @@ class _Walk:
         ids = self._ids()
         if not ids:
             return GENERATION  # one at the least: nobody knows yet what it takes
+        if not self._is_new:
+            return 0  # no hours are too many for a space of few configurations
         spent = self._scores.seconds(ids)
         more = spent / generation + self._final * spent / len(ids)
         return GENERATION if spent + more <= self._budget_s else 0
@@ -187,6 +200,10 @@ class _Walk:
     def try_next(self, generation: int, most: int) -> None:
         """Add a generation."""
         points = {group.index: self._points(group, generation, most) for group in self._groups}
+        known = {
+            group.index: [one.point for one in self._tried[group.index]] for group in self._groups
+        }
+        self._is_new = any(p not in known[index] for index, own in points.items() for p in own)
         new = [
             (group, number, point, self._build(name_of(group, number), point, group.folds, 1))
             for group in self._groups
@@ -290,6 +307,7 @@ class _Walk:
             configurations=0 if by_hours else int(search.amount) - tried,
             left_s=max(0.0, left_s),
             pruning=search.pruning,
+            possible=max(0, search.size - min(map(len, map(_distinct, self._tried.values())))),
         )
 
     def _winners(self) -> Iterator[Tried]:

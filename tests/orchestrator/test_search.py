@@ -19,13 +19,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator import evidence, sweep
 from orchestrator import run as run_module
-from orchestrator import sweep
 from orchestrator.cli.main import app
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import LackError, RequestError, StudyError
 from orchestrator.events import Done, Event, Failed, Note, Started
+from orchestrator.evidence import Probe
 from orchestrator.ledger import Ledger
+from orchestrator.machine import this_machine
 from orchestrator.measured import measure
 from orchestrator.plan import make
 from orchestrator.predict import assemble
@@ -474,6 +476,25 @@ def test_a_budget_of_hours_is_used_and_kept_to(store: Path) -> None:
     inner_trials = sum(len(one.trials) for one in search.tried)
     assert search.closed and inner_trials == 40  # a third generation would end after 60 s
     assert go(parse_study(text, "tiny.yaml"), store, Shuffled(6)).trained == 0  # more lanes: closed
+
+
+def test_hours_end_with_the_configurations_that_there_are(store: Path) -> None:
+    text = TEXT.replace("    lr: {low: 1e-4, high: 1e-2, log: true}\n", "")
+    asked = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
+    assert go(asked, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
+    assert kept(store)[1].closed
+
+
+def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TEXT.replace("{trials: 12}", "{hours: 1000000}"))
+    plan = make(parse_study(file.read_text(), "tiny.yaml"), Ledger.open(str(store)))
+    for item in plan.to_train:
+        probe = Probe(epoch_s=1.0, fixed_s=0.0, epochs=0, load=1.0, at_once=1, memory=0)
+        evidence.write(Ledger.open(str(store)), this_machine(0), item.trial, probe)
+    began = time.process_time()
+    priced = json.loads(cli("plan", file, "--json", "--store", store).output)
+    assert priced["proposed_later"] > 10**7 and time.process_time() - began < 5
 
 
 def test_hours_of_more_lanes_are_remembered_before_there_are_workers(store: Path) -> None:

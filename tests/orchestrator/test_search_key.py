@@ -1,5 +1,6 @@
 """The key `search` of a study: what it may say, and how its faults are told."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,12 @@ def test_weights_on_the_simplex_sum_to_one_and_all_of_it_is_as_likely() -> None:
         ("when: layers >= 3", "when: hidden >= 3",
          "9:62 `search.axes.fa_layer.when` must name another axis without a condition, but names "
          "`hidden` instead. Known: `layers`, `lr`, `node_step`."),
+        ("when: layers >= 3", "when: lr = 0.001",
+         "9:62 `search.axes.fa_layer.when` must compare `lr` with what it may be, but is "
+         "`lr = 0.001` instead."),
+        ("high: 6}", "high: 6, step: 2}\n    dropout: {choices: [0.0, 0.3], when: layers = 3}",
+         "9:42 `search.axes.dropout.when` must compare `layers` with what it may be, but is "
+         "`layers = 3` instead."),
         ("when: layers >= 3", "when: layers >= 7",
          "9:62 `search.axes.fa_layer.when` must compare `layers` with what it may be, but is "
          "`layers >= 7` instead."),
@@ -174,6 +181,34 @@ def test_weights_on_the_simplex_sum_to_one_and_all_of_it_is_as_likely() -> None:
 def test_a_fault_is_told_with_its_place_and_remedy(old: str, new: str, fault: str) -> None:
     assert old in GOOD
     assert fault in faults(GOOD.replace(old, new, 1))
+
+
+FINITE = (
+    GOOD[: GOOD.index("    lr:")]
+    + """\
+    layers: [2, 4, 6]
+    node_step: [10, 50]
+    dropout: {choices: [0.0, 0.3], when: layers >= 4}
+    aggregators: simplex
+"""
+    + GOOD[GOOD.index("  budget:") :]
+)
+
+
+def test_a_condition_of_listed_numbers_compares_numbers() -> None:
+    dropout = next(axis for axis in search(FINITE).axes if axis.key == "dropout")
+    assert [dropout.is_active({"layers": label}) for label in ("2", "4", "6")] == [0, 1, 1]
+
+
+def test_a_budget_above_all_configurations_is_refused() -> None:
+    assert search().size == math.inf
+    assert search(FINITE).size == (1 + 2 + 2) * 2 * 91
+    few = FINITE.replace("    aggregators: simplex\n", "")
+    assert faults(few) == [
+        "10:20 `search.budget.trials` must be at most 10, the configurations that there are, but "
+        "is `40` instead."
+    ]
+    assert search(few.replace("trials: 40", "trials: 10")).size == 10
 
 
 def test_a_baseline_that_no_configuration_mends_is_told_as_such() -> None:
