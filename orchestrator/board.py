@@ -164,11 +164,13 @@ class Board:
     def _epoch(self, event: Epoch) -> None:
         before, curve = self.running.get(event.id), self._curves.get(event.id, ())
         self.running[event.id] = event
-        if event.epoch == len(curve) + 1:
-            curve = (*curve, event.dev_ua)
-        elif event.epoch > len(curve) and self._ledger is not None:
-            curve = self._ledger.flight(event.id).dev_ua  # epochs of an earlier attempt, or unheard
-        self._curves[event.id] = curve or (event.dev_ua,)
+        if event.dev_ua is not None:
+            if event.epoch == len(curve) + 1:
+                curve = (*curve, event.dev_ua)
+            elif event.epoch > len(curve) and self._ledger is not None:
+                # epochs of an earlier attempt, or unheard
+                curve = self._ledger.flight(event.id).dev_ua
+            self._curves[event.id] = curve or (event.dev_ua,)
         self._epochs.append((self._clock(), event.epoch - before.epoch if before else 1))
         self._pace.epoch(event.id, event.epoch, event.epochs, event.least, self._clock())
 

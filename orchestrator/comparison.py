@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from model.metrics import ua
+from orchestrator import seals
 from orchestrator.attempt_files import read_decisions
 from orchestrator.errors import RequestError, nearest
 from orchestrator.ledger import Ledger
@@ -82,7 +83,9 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
     if a == b:
         raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
     asked = asked_now(asked, ledger)
-    shared = _shared(asked, ledger.outcomes([t.id for t in asked.trials]), a, b)
+    sealed = seals.judging(ledger)
+    ids = [trial.id for trial in asked.trials if trial.id not in sealed]
+    shared = _shared(asked, ledger.outcomes(ids), a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):

@@ -60,13 +60,15 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A trial finished an epoch. ``dev_ua`` is the mean of its two directions, 0 to 1."""
+    """A trial finished an epoch."""
 
     id: str
     epoch: int
     epochs: int
     """Most that it may have; 0 where nobody has said so."""
-    dev_ua: float
+    dev_ua: float | None
+    """The mean of its two directions, 0 to 1; None of a training that judges what a search chose:
+    dev of one direction is test of the other."""
     least: int = 0
     """Fewest that it will have, as its patience runs from the best so far."""
 

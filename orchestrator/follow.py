@@ -13,7 +13,7 @@ from orchestrator.events import Done, Epoch, Event, Failed, Planned, Started, St
 from orchestrator.ledger import FAILURE, OUTCOME, Ledger, read_snapshot
 from orchestrator.retries import FINAL, WAITS_S
 from orchestrator.seeds import asked_now
-from orchestrator.snapshot import Asked
+from orchestrator.snapshot import CHOSEN, Asked
 from orchestrator.status import holder_of, newest_snapshots, unknown
 
 PATIENCE = 2
@@ -76,6 +76,8 @@ class _Study:
         """Until when what has just failed may be tried again."""
         self._open = dict.fromkeys(trial.id for trial in self._asked.every_trial)
         """Ids that are not known to be done."""
+        self._judging = {trial.id for trial in asked.every_trial if trial.row == CHOSEN}
+        """Those of which nothing is shown before they have ended."""
         self._epochs: dict[str, int] = {}
         """Of those that are in flight, the last epoch that was seen."""
         self._failures: dict[str, int] = {}
@@ -153,7 +155,8 @@ class _Study:
         flight = self._ledger.flight(id)
         if flight.epoch > self._epochs[id]:
             self._epochs[id] = flight.epoch
-            yield Epoch(id, flight.epoch, flight.most, flight.dev_ua[-1], flight.least)
+            dev_ua = None if id in self._judging else flight.dev_ua[-1]
+            yield Epoch(id, flight.epoch, flight.most, dev_ua, flight.least)
 
     def _lost(self, id: str, failures: int) -> Event:
         """Nobody trains it now: it has failed, now or before, or was left without a word."""

@@ -28,18 +28,17 @@ import json
 import os
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from orchestrator import files
 from orchestrator.errors import DamageError, LackError, RequestError
 from orchestrator.files import Place, create_once, replace_file
-from orchestrator.records import Failure, Flight, Outcome, Scores
+from orchestrator.records import Failure, Flight, Opening, Outcome, Scores
 from orchestrator.snapshot import Asked
 from orchestrator.trials import canonical, digest
 
@@ -252,35 +251,31 @@ class Ledger:
 
     # --- searches --------------------------------------------------------------------------
 
-    def write_opening(self, key: str, unit: str, amount: float, configurations: int) -> bool:
-        """Keep that the test scores of a search were opened; whether they were not before.
+    def write_opening(self, opening: Opening) -> bool:
+        """Keep that the test scores of a search were opened; whether they were not before."""
+        path = self.root / "searches" / f"{opening.key}@{opening.configurations}.json"
+        return create_once(path, canonical(asdict(opening)).encode())
 
-        Args:
-            key: digest of the search.
-            unit: of the budget that was used.
-            amount: of it.
-            configurations: how many a held-out group had tried.
-        """
-        path = self.root / "searches" / f"{key}@{configurations}.json"
-        record = {"unit": unit, "amount": amount, "configurations": configurations}
-        return create_once(path, canonical({**record, "opened": time.time()}).encode())
-
-    def openings(self, key: str) -> list[tuple[str, float, int]]:
-        """(Unit, amount, configurations) of every opening of a search, by configurations.
+    def openings(self) -> list[Opening]:
+        """Every opening of the test scores of a search, the first one first.
 
         Raises:
             DamageError: one is not what was written.
         """
         found = []
-        for path in files.files_in(self.root / "searches", f"{key}@*.json"):
-            record = _read_json(path)
+        for path in files.files_in(self.root / "searches", "*@*.json"):
             try:
-                found.append(
-                    (str(record["unit"]), float(record["amount"]), int(record["configurations"]))
-                )
-            except (KeyError, TypeError, ValueError):
-                raise DamageError(f"`{path}` is not what was written: move it away.") from None
-        return sorted(found, key=lambda one: one[2])
+                record = files.read_json(path)
+                opening = Opening(**{"key": path.name.partition("@")[0], **record})
+                found.append(replace(opening, opened=float(opening.opened)))
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                if files.is_refusal(error) and not isinstance(error, FileNotFoundError):
+                    raise
+                raise DamageError(
+                    f"`{path}`, which says that the test scores of a search were opened, is not "
+                    "what was written: mend it from a copy. Without it nobody can tell who looked."
+                ) from None
+        return sorted(found, key=lambda one: (one.opened, one.key))
 
     # --- outcomes --------------------------------------------------------------------------
 

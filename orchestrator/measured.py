@@ -4,8 +4,9 @@ What every form of a table, every picture and every bundle is made of.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from orchestrator import seals
 from orchestrator.behind import RowBehind, rows_behind
 from orchestrator.ledger import Ledger
 from orchestrator.records import Outcome
@@ -37,14 +38,29 @@ class Measured:
         return rows_behind(self.ledger, self.asked, self.outcomes, names=names, histories=histories)
 
 
+def _sealed(asked: Asked, sealed: Mapping[str, str]) -> list[str]:
+    """A note on rows that also judge what a search chose; nothing where there are none."""
+    searches = [sealed[trial.id] for trial in asked.trials if trial.id in sealed]
+    if not searches:
+        return []
+    some = "1 training judges" if len(searches) == 1 else f"{len(searches)} trainings judge"
+    names = " and ".join(f"`{name}`" for name in dict.fromkeys(searches))
+    return [
+        f"Sealed: {some} what the search {names} chose as well: not shown, and told as missing, "
+        "until it has ended."
+    ]
+
+
 def measure(ledger: Ledger, asked: Asked) -> Measured:
     """Read what a study's trials gave.
 
     Raises:
         DamageError: a record is not what was written.
     """
-    ids = [trial.id for trial in asked.trials]
+    sealed = seals.judging(ledger)
+    ids = [trial.id for trial in asked.trials if trial.id not in sealed]
     outcomes = ledger.outcomes(ids)
+    asked = replace(asked, notes=(*asked.notes, *_sealed(asked, sealed)))
     summary = summarise(asked, outcomes, ledger.alarms(ids))
     search = find(asked, uas(asked, outcomes)) if asked.search else None
     return Measured(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

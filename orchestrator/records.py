@@ -90,3 +90,20 @@ class Flight:
     """Most epochs that it may have; 0 in checkpoints from before it was kept, as ``least``."""
     least: int = 0
     """Fewest epochs that it will have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """The test scores of a search were opened."""
+
+    key: str
+    """Digest of the search."""
+    speakers: str = ""
+    """Digest of the speech and of who is held out together; empty in old records."""
+    unit: str
+    """Of the budget that was used."""
+    amount: float
+    """Of it."""
+    configurations: int
+    """How many each held-out group had tried."""
+    opened: float = field(default_factory=time.time)

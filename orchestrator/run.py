@@ -6,7 +6,7 @@ more whenever it has all that it lacked, until its budget is used: it is planned
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features import catalogue
 from features.config import FeatureConfig
@@ -15,10 +15,11 @@ from orchestrator.budget import Part
 from orchestrator.claims import Watch
 from orchestrator.cluster import Cluster, Map, Task, Tell
 from orchestrator.errors import LackError, RequestError
-from orchestrator.events import Note, Planned, Progress
+from orchestrator.events import Epoch, Event, Note, Planned, Progress
 from orchestrator.ledger import OUTCOME, Ledger
 from orchestrator.loop import POLL_S, Loop
 from orchestrator.plan import Plan, make
+from orchestrator.records import Opening
 from orchestrator.search.course import Course
 from orchestrator.search.growth import Memory
 from orchestrator.snapshot import AskedTrial
@@ -83,9 +84,10 @@ def run(
     with cluster:
         if cluster.note:
             tell(Note(cluster.note, loud=True))
-        loop = Loop(ledger, cluster, train_one, tell)
+        sealed = _Sealed(tell)
+        loop = Loop(ledger, cluster, train_one, sealed.hear)
         if study.search is not None:
-            plan = _search(study.search, plans, loop, ledger, cluster, tell, threads)
+            plan = _search(study.search, plans, loop, ledger, cluster, sealed, threads)
         else:
             tell(_planned(plan, part, (), cluster.slots))
             loop.train([_task(item, ledger, cluster.device) for item in part.taken])
@@ -96,6 +98,20 @@ def run(
     lacking = {item.id for item in plan.to_train}  # a search goes on without what cannot be trained
     failed = tuple(id for id in loop.failed if id in lacking)
     return RunResult(trained=loop.trained, failed=failed, differs=_alarms(plan, ledger))
+
+
+class _Sealed:
+    """Tells all that it hears but how well trainings do that judge what a search chose."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self.ids = set[str]()
+
+    def hear(self, event: Event) -> None:
+        """Tell an event."""
+        if isinstance(event, Epoch) and event.id in self.ids:
+            event = replace(event, dev_ua=None)
+        self._tell(event)
 
 
 class _Plans:
@@ -135,7 +151,14 @@ class _Plans:
         ledger, asked, search = self._ledger, plan.asked.search, self._study.search
         if asked is not None and asked.closed and search is not None:
             tried = max(one.number for one in asked.tried)
-            ledger.write_opening(asked.key, search.unit, search.amount, tried)
+            opening = Opening(
+                key=asked.key,
+                speakers=asked.speakers,
+                unit=search.unit,
+                amount=search.amount,
+                configurations=tried,
+            )
+            ledger.write_opening(opening)
         ledger.write_snapshot(self._study.name, plan.asked.to_json())
         waited, kept = _waited_for_gc(ledger, self._tell), ledger.files_of(plan.done)
         if waited or any(OUTCOME not in names for names in kept.values()):
@@ -149,7 +172,7 @@ def _search(
     loop: Loop,
     ledger: Ledger,
     cluster: Cluster,
-    tell: Tell,
+    sealed: "_Sealed",
     threads: int,
 ) -> Plan:
     """Train generation after generation, then what judges the winners.
@@ -160,7 +183,7 @@ def _search(
     Raises:
         RequestError: no configuration of a held-out group could be trained.
     """
-    prepared = set[FeatureConfig]()
+    prepared, tell = set[FeatureConfig](), sealed.hear
     while True:
         plan = plans.next(_sharing(search, cluster))
         lacking, course = plan.to_train, plan.course
@@ -176,6 +199,7 @@ def _search(
         if fresh := tuple(p for p in lacking if p.trial.features not in prepared):
             prepare(plan, fresh, ledger, tell, threads)
             prepared |= {p.trial.features for p in fresh}
+        sealed.ids |= {item.id for item in course.final}
         here = tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in lacking)
         tell(Planned(here, frozenset(), cluster.slots, plan.study.name))
         loop.train([_task(item, ledger, cluster.device) for item in lacking])

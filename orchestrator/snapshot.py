@@ -114,13 +114,17 @@ class AskedSearch:
     closed: bool
     """Whether the winners' test scores are open: they stand in the study's own ``trials``."""
     opened: tuple[int, ...] = ()
-    """Configurations a group after which they had been opened before, with a smaller budget."""
+    """Configurations a group after which they had been opened before, with other budgets."""
+    others: int = 0
+    """Other searches whose test scores of the same speakers had been opened before."""
+    speakers: str = ""
+    """Digest of the speech and of who is held out together; empty of a flat one."""
     at_once: float = 1
     """How many trials shared an hour of its budget, where that is of hours."""
 
     def seals(self, trial: AskedTrial) -> bool:
-        """Whether the test scores of one of its trials may not be looked at yet."""
-        return not self.closed and (self.selection == "flat" or trial.row == CHOSEN)
+        """Whether the test scores of one of its trials may not be looked at, or not yet."""
+        return self.selection == "flat" or (not self.closed and trial.row == CHOSEN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

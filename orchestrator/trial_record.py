@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator import seals
 from orchestrator.errors import DamageError
 from orchestrator.ledger import Ledger
 from orchestrator.records import Failure, Flight, Outcome
@@ -54,7 +55,7 @@ class TrialRecord:
     alarms: tuple[str, ...]
     """Records of the same trial with other numbers."""
     sealed: str = ""
-    """The search that keeps its test scores sealed; empty where they are open."""
+    """The search that keeps its test scores sealed (`seals.py`); empty where they are open."""
 
     @property
     def state(self) -> State:
@@ -79,7 +80,7 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
     Raises:
         DamageError: its record, or a snapshot, is not what was written.
     """
-    stands, sealed = _stands(ledger, id)
+    stands, flat = _stands(ledger, id)
     nowhere = AskedTrial("", 0, 0, id)
     outcome = ledger.outcome(id)
     failures = tuple(ledger.read_failure(path) for path in ledger.failures(id))
@@ -94,7 +95,7 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
         failures=failures,
         flight=ledger.flight(id),
         alarms=tuple(ledger.alarms([id])),
-        sealed=sealed,
+        sealed=seals.judging(ledger).get(id) or flat,
     )
 
 
@@ -113,9 +114,12 @@ def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
 
 
 def _stands(ledger: Ledger, id: str) -> tuple[tuple[Stands, ...], str]:
-    """Where the trial stands, each place once, the newest form of each study first; its seal."""
+    """Where the trial stands, each place once, the newest form of each study first.
+
+    And the flat search of which alone it is, if there is one.
+    """
     found, seen = dict[tuple[str, AskedTrial], Stands](), set[str]()
-    seals, opens = list[str](), False
+    flat, others = list[str](), False
     for asked in ledger.snapshots():
         newest = asked.study not in seen
         seen.add(asked.study)
@@ -123,9 +127,9 @@ def _stands(ledger: Ledger, id: str) -> tuple[tuple[Stands, ...], str]:
             if trial.id == id:
                 place = Stands(study=asked.study, trial=trial, newest=newest)
                 found.setdefault((asked.study, trial), place)
-                if newest and asked.search is not None and asked.search.seals(trial):
-                    seals.append(asked.study)
-                elif newest:
-                    opens = True
+                if asked.search is not None and asked.search.selection == "flat":
+                    flat.append(asked.study)
+                else:
+                    others = True
     places = tuple(sorted(found.values(), key=lambda place: not place.newest))
-    return places, "" if opens or not seals else seals[0]
+    return places, "" if others or not flat else flat[0]

@@ -33,6 +33,7 @@ FLOORS = {
         "records": 7,
         "attempt_files": 1,
         "ledger": 8,
+        "seals": 9,
         "claims": 2,
         "scratch": 3,
         "mirror": 9,

@@ -121,7 +121,8 @@ class Export:
         self._asked = next((form for form in forms if placed <= form.placed), None)
         self._places = {trial.id: trial for trial in reversed(planned.placed)}
         if self._asked is not None and (search := self._asked.search) is not None:
-            self._places = {id: t for id, t in self._places.items() if not search.seals(t)}
+            ended = search.closed  # of a flat one no test score is written then either
+            self._places = {id: t for id, t in self._places.items() if ended or not search.seals(t)}
             self._search(self._asked)
 
     def _search(self, asked: Asked) -> None:

@@ -1,5 +1,6 @@
 """One trial: what it is, what it gave, what it said; as JSON values and in the terminal."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -83,8 +84,7 @@ def _show_outcome(
 ) -> None:
     console.print()
     if sealed:
-        said = f"Its test scores are sealed until the search `{sealed}` has ended."
-        console.print(Text(clean(said), style="bold yellow"))
+        console.print(Text(clean(_sealed(sealed)), style="bold yellow"))
     cells = [
         (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
         for s in outcome.scores
@@ -154,8 +154,18 @@ def log_record(trial: TrialRecord, log: str) -> dict[str, Any]:
         "epoch": trial.status.epoch,
         "holder": holder_json(trial.status.holder),
         "failures": [asdict(failure) for failure in trial.failures],
-        "log": log.splitlines(),
+        "sealed": trial.sealed or None,
+        "log": _unscored(log, trial.sealed).splitlines(),
     }
+
+
+def _sealed(search: str) -> str:
+    return f"Its test scores are sealed by the search `{search}`."
+
+
+def _unscored(log: str, sealed: str) -> str:
+    """A log without scores where they are sealed: dev of one half is test of the other."""
+    return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if sealed else log
 
 
 def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
@@ -164,8 +174,11 @@ def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
         _print_failure(console, number, len(trial.failures), failure)
     if trial.state == "in flight" and trial.status.holder is not None:
         console.print(Text(clean(f"in flight {held(trial.status.holder)}"), style="bold"))
+    if trial.sealed:
+        console.print(Text(clean(_sealed(trial.sealed)), style="bold yellow"))
     if log:
-        console.print(Text(clean_lines(log.rstrip("\n"))), soft_wrap=True)
+        shown = clean_lines(_unscored(log, trial.sealed).rstrip("\n"))
+        console.print(Text(shown), soft_wrap=True)
     elif trial.state == "in flight":
         console.print("No epoch is finished yet.")
     elif not trial.failures:

@@ -1,13 +1,16 @@
 """A search as trials of a study: its groups, its configurations, and what of it is kept."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from features.corpus import Selection
 from features.errors import CorpusError
 from features.feature_set import FeatureSet
 from features.folds import Fold, inner
 from orchestrator.ledger import OUTCOME, Ledger
+from orchestrator.records import Opening
 from orchestrator.search.course import Course, Group, follow
 from orchestrator.search.scores import Scores
 from orchestrator.settings import resolve
@@ -43,10 +46,13 @@ class Growth:
                 "same half. The best of several is flattered by its luck: it says nothing of new "
                 "speakers.",
             )
+        best = "the best was trained on all of these and is judged on the group"
+        if not asked.closed:
+            best = "the best will be trained on all of these and judged on the group"
         said: tuple[str, ...] = (
-            f"Search ({how}): {tried} for each of {groups} held-out groups, each on "
-            f"{asked.inner_folds} inner folds of the other speakers; the best was trained on all "
-            "of these and is judged on the group, which no choice has seen.",
+            f"Search ({how}, budget {asked.budget}): {tried} for each of {groups} held-out "
+            f"groups, each on {asked.inner_folds} inner folds of the other speakers; {best}, which "
+            "no choice has seen.",
         )
         if not asked.closed:
             said += (
@@ -57,7 +63,14 @@ class Growth:
             before = ", ".join(map(str, asked.opened))
             said += (
                 f"WARNING: the test scores had been opened after {before} configurations, and the "
-                "search went on: whoever made it go on may have looked.",
+                "budget was changed: whoever changed it may have looked.",
+            )
+        if asked.others:
+            many = "another search" if asked.others == 1 else f"{asked.others} other searches"
+            said += (
+                f"WARNING: the test scores of {many} (other axes, settings, sampler or seed) for "
+                "the same speakers had been opened before: whoever asked for this one may have "
+                "looked.",
             )
         return said
 
@@ -113,7 +126,8 @@ def grow(
         sharing = 1.0
     else:
         sharing = at_once or (before.at_once if before is not None else 1.0)
-    opened = ledger.openings(key)
+    openings = ledger.openings()
+    opened = [one for one in openings if one.key == key]
     course = follow(
         _as_opened(search, opened),
         groups,
@@ -129,6 +143,11 @@ def grow(
     tried = tuple(
         AskedTrial(p.row, p.fold, p.seed, p.id) for one in course.tried for p in one.placed
     )
+    speakers = _speakers(selection, folds) if search.selection == "nested" else ""
+    alike = [one for one in openings if one.speakers == speakers] if speakers else []
+    own = [one.opened for one in opened if one.configurations == _most(course)]
+    now = min(own, default=math.inf)
+    first = min((one.opened for one in opened), default=math.inf)
     return Growth(
         course=course,
         variants=tuple(build.variants.values()),
@@ -155,7 +174,9 @@ def grow(
             trials=tried if closed else (*tried, *final),
             winners=tuple(one.number for one in course.winners),
             closed=closed,
-            opened=tuple(sorted(before for _, _, before in opened if before < _most(course))),
+            opened=tuple(sorted(one.configurations for one in opened if one.opened < now)),
+            others=len({one.key for one in alike if one.opened < first}),
+            speakers=speakers,
             at_once=sharing,
         ),
         open=final if closed else (),
@@ -191,11 +212,22 @@ def _key(study: Study, search: Search, selection: Selection, folds: Sequence[Fol
     asked = {
         "search": plain(replace(search, unit="trials", amount=0)),
         "settings": plain(study.settings),
+        **_held_out(selection, folds),
+    }
+    return digest(asked)
+
+
+def _speakers(selection: Selection, folds: Sequence[Fold]) -> str:
+    """Digest of those by whom a search is judged."""
+    return digest(_held_out(selection, folds))
+
+
+def _held_out(selection: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
+    return {
         "corpus": selection.digest,
         "classes": list(selection.classes),
         "folds": [[list(fold.a), list(fold.b)] for fold in folds],
     }
-    return digest(asked)
 
 
 def _last(study: Study, key: str, ledger: Ledger) -> AskedSearch | None:
@@ -211,11 +243,11 @@ def _points(before: AskedSearch | None) -> dict[int, list[Point]]:
     return points
 
 
-def _as_opened(search: Search, opened: Sequence[tuple[str, float, int]]) -> Search:
+def _as_opened(search: Search, opened: Sequence[Opening]) -> Search:
     """With the budget that was used when its test scores were opened: it is over since then."""
-    for unit, amount, configurations in opened:
-        if (unit, amount) == (search.unit, search.amount):
-            return replace(search, unit="trials", amount=configurations)
+    for one in opened:
+        if (one.unit, one.amount) == (search.unit, search.amount):
+            return replace(search, unit="trials", amount=one.configurations)
     return search
 
 

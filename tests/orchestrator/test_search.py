@@ -21,10 +21,11 @@ from typer.testing import CliRunner
 
 from orchestrator import evidence, sweep
 from orchestrator import run as run_module
+from orchestrator.board import Board
 from orchestrator.cli.main import app
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import LackError, RequestError, StudyError
-from orchestrator.events import Done, Event, Failed, Note, Started
+from orchestrator.events import Done, Epoch, Event, Failed, Note, Started
 from orchestrator.evidence import Probe
 from orchestrator.ledger import Ledger
 from orchestrator.machine import this_machine
@@ -54,6 +55,8 @@ search:
   inner_folds: 2
   pruning: false
 """
+TRAINED = run_module.train_one
+"""The worker, in place of which most trainings here are drawn."""
 TRAININGS = 2 * 12 * 2 + 2 * 2
 """Groups x configurations x inner folds, and what is judged: groups x seeds."""
 
@@ -277,7 +280,7 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     (record,) = [read(ledger, done)]
     assert record.sealed == "tiny_search"
     shown = cli("show", done[:12], "--store", store).output
-    assert "sealed until the search `tiny_search` has ended" in " ".join(shown.split())
+    assert "sealed by the search `tiny_search`" in " ".join(shown.split())
     assert "test speaker" not in shown
     assert json.loads(cli("show", done[:12], "--json", "--store", store).output)["outcome"][
         "scores"
@@ -307,9 +310,65 @@ def test_going_on_after_scores_were_opened_is_said(store: Path) -> None:
     assert search.opened == (5,)
     said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
     assert "WARNING: the test scores had been opened after 5 configurations" in said
+    go(few(7), store)  # less than what was seen is no way back
+    assert kept(store)[1].opened == (5, 12)
+    go(few(5), store)
+    assert kept(store)[1].opened == ()  # the first that were opened are what they were
 
 
-def test_what_an_ablation_shows_is_not_sealed(store: Path) -> None:
+def test_another_search_for_the_same_speakers_is_said(store: Path) -> None:
+    go(few(5), store)
+    text = TEXT.replace("{trials: 12}", "{trials: 5}")
+    for seed, before in ((1, "another search"), (2, "2 other searches")):
+        go(parse_study(text.replace("  pruning", f"  seed: {seed}\n  pruning"), "tiny.yaml"), store)
+        assert kept(store)[1].others == seed
+        said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
+        assert f"WARNING: the test scores of {before} (other axes, settings, sampler" in said
+    other = TEXT.replace("{folds: 2, seeds: 2}", "{folds: 3, seeds: 1}")
+    go(few(5, other), store)
+    assert kept(store)[1].others == 0  # other people judge it
+    go(few(5), store)
+    assert kept(store)[1].others == 0  # the first of them had seen nothing
+
+
+def test_an_edited_study_and_its_log_break_no_seal(store: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(study(), store, Shuffled(1, TRAININGS - 1))
+    ledger = Ledger.look(str(store))
+    final = [t for t in kept(store)[1].trials if t.row == CHOSEN]
+    done = next(t.id for t in final if ledger.is_done(t.id))
+    with pytest.raises(KeyboardInterrupt):
+        go(study(**{"  pruning": "  seed: 1\n  pruning"}), store, Shuffled(1, 3))
+    assert not any(t.id == done for t in kept(store)[1].trials)  # the newest form has it no more
+    assert "test speaker" not in cli("show", done[:12], "--store", store).output
+    said = cli("logs", done[:12], "--store", store).output
+    assert "sealed by the search `tiny_search`" in " ".join(said.split()) and " UA " not in said
+
+
+def test_nothing_tells_how_trainings_do_that_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dev of one half is test of the other: neither events, nor the board, nor `watch` has it."""
+    monkeypatch.setattr(run_module, "train_one", TRAINED)
+    store, events = tmp_path / "store", list[Event]()
+    small = parse_study(TEXT.replace("{trials: 12}", "{trials: 1}"), "tiny.yaml")
+    board = Board(Ledger.open(str(store)))
+    shown = list[tuple[str, tuple[float, ...]]]()
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        board.hear(event)
+        shown.extend((flying.place.row, flying.dev_ua) for flying in board.flying())
+
+    run(small, Ledger.open(str(store)), InlineCluster(), hear)
+    final = {t.id for t in kept(store)[0].trials}
+    heard = [event for event in events if isinstance(event, Epoch)]
+    assert {e.id for e in heard if e.dev_ua is None} == final and len(final) == 4
+    assert any(curve for row, curve in shown if row != CHOSEN)
+    assert not any(curve for row, curve in shown if row == CHOSEN)
+
+
+def test_an_ablation_opens_no_seal(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(1, TRAININGS - 1))
     ledger = Ledger.look(str(store))
@@ -331,7 +390,14 @@ rows:
     plan = make(parse_study(rows, "by_hand.yaml"), ledger)
     assert done.id in plan.done  # one training serves both
     go(parse_study(rows, "by_hand.yaml"), store)
+    assert read(ledger, done.id).sealed == "tiny_search"
+    said = " ".join(cli("report", "by_hand", "--store", store).output.split())
+    assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
+    before = measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n
+    go(study(), store)
     assert read(ledger, done.id).sealed == ""
+    assert measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n > before
+    assert "Sealed" not in cli("report", "by_hand", "--store", store).output
 
 
 @pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])
