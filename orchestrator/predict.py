@@ -136,6 +136,11 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
     asked = asked_now(asked, ledger)
     places = [trial for trial in asked.trials if trial.row == row]
     outcomes = ledger.outcomes(trial.id for trial in places)
+    if asked.is_sealed:
+        raise LackError(
+            f"The search `{asked.study}` has not ended, and nothing is chosen before that: "
+            "`ablate run` with the study file goes on."
+        )
     if not outcomes:
         raise LackError(
             f"Row `{row}` of `{asked.study}` has no finished trial yet: "

@@ -132,15 +132,22 @@ def shortage(plan: Plan, price: Price) -> str:
         StudyError: they are fewer than one training takes.
     """
     search, course = plan.study.search, plan.course
-    if search is None or course is None or search.unit == "trials" or price.trial_s is None:
+    if search is None or course is None or search.unit == "trials":
         return ""
-    if not price.rows or any(one.number > GENERATION for one in course.tried):
+    if search.unit == "gpu_hours" and price.machine.device == "cpu":
+        return (
+            "`search.budget` is in `gpu_hours`, and there is no GPU here: the price takes them as "
+            "hours, and a run on CPUs refuses."
+        )
+    if price.trial_s is None or not price.rows:
+        return ""
+    if any(one.number > GENERATION for one in course.tried):
         return ""
     share = price.room.gpus if search.unit == "gpu_hours" and price.room.gpus else 1
     least = min(row.seconds or 0.0 for row in price.rows) * share / 3600
     if least > search.amount:
         raise plan.study.fault(
-            "search",
+            "search.budget",
             f"`search.budget` must be at least {_hours(least)}, what one training takes here, but "
             f"is {search.budget} instead.",
         )

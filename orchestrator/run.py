@@ -228,9 +228,12 @@ def _next(course: Course, search: Search, lacking: set[str]) -> str:
     if course.winners:
         judge = "judges" if len(lacking) == 1 else "judge"
         return f"Search: its budget ({search.budget}) is used; {many} {judge} what it chose."
-    numbers = {one.number for one in course.tried if any(p.id in lacking for p in one.placed)}
+    due = [(one.number, p.fold) for one in course.tried for p in one.placed if p.id in lacking]
+    numbers, folds = {number for number, _ in due}, {fold for _, fold in due}
     ends = f"s {min(numbers)} to {max(numbers)}" if len(numbers) > 1 else f" {min(numbers)}"
-    return f"Search: configuration{ends} (budget: {search.budget}); {many}."
+    fold = "inner fold" if search.selection == "nested" else "fold"
+    where = f"{fold} {min(folds) + 1}, " if search.pruning and len(folds) == 1 else ""
+    return f"Search: configuration{ends} (budget: {search.budget}); {where}{many}."
 
 
 def _planned(plan: Plan, part: Part, done: Iterable[str], slots: int) -> Planned:

@@ -167,6 +167,11 @@ class Asked:
     """Where its configurations are proposed, not listed."""
 
     @property
+    def is_sealed(self) -> bool:
+        """Whether it is a search that has not ended."""
+        return self.search is not None and not self.search.closed
+
+    @property
     def every_trial(self) -> tuple[AskedTrial, ...]:
         """What the tables rest on, and what a search went by."""
         return self.trials + (self.search.trials if self.search else ())

@@ -76,7 +76,8 @@ class Study:
 
     def fault(self, key: str, sentence: str) -> StudyError:
         """An error at a key of this study's file, for what only the corpus can tell."""
-        line, column = self.places.get(key, (1, 1))
+        around = key.rpartition(".")[0]  # of a key that is left out
+        line, column = self.places.get(key) or self.places.get(around, (1, 1))
         return StudyError(self.file, self.text, [Fault(line, column, sentence)])
 
 
@@ -167,9 +168,11 @@ class _Reader:
         replicates = self._replicates(protocol, seeds)
         if self.faults:
             return None
-        places = {f"protocol.{k}": (n.line, n.column) for k, n in protocol.items()} | {
-            k: (n.line, n.column) for k, n in self.top.items()
-        }
+        places = {k: (n.line, n.column) for k, n in self.top.items()}
+        for key in self.top.keys() & {"protocol", "search"}:
+            node = self.top[key]
+            places[key] = (node.key_line or node.line, node.key_column or node.column)
+            places |= {f"{key}.{k}": (n.line, n.column) for k, n in node.mapping.items()}
         return Study(
             name=name, question=str(question.value) if question else "", table=table,
             figure=figure, corpus=corpus, folds=folds, seeds=seeds, settings=settings,

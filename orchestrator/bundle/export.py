@@ -65,10 +65,15 @@ def export(study: Measured, folder: Path) -> tuple[str, ...]:
             f"The flat search `{study.asked.study}` has no row that was judged, so there is "
             f"nothing to export: `ablate report {study.asked.study} -o FILE.csv` has what it tried."
         )
+    if study.asked.is_sealed:
+        raise RequestError(
+            f"The search `{study.asked.study}` has not ended: what judges its winners is sealed "
+            "until then, so there is nothing to export. `ablate run` with its study file goes on."
+        )
     if not any(row.n for row in study.summary.rows):
         raise RequestError(
             f"No trial of `{study.asked.study}` is finished, so there is nothing to export: "
-            f"`ablate run studies/{study.asked.study}.yaml` trains them."
+            "`ablate run` with its study file trains them."
         )
     with _whole(folder) as beside:
         for name, blob in _contents(study):

@@ -71,7 +71,7 @@ def refuse_two_budgets(budget: str | None, study: "Study") -> None:
     """
     if budget is not None and study.search is not None:
         raise study.fault(
-            "search",
+            "search.budget",
             "`--budget` must not stand with a search, whose `search.budget` decides what is tried: "
             "change that. What is trained stays, and is not trained again.",
         )

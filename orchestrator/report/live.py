@@ -216,7 +216,8 @@ class View:
             return f"{done} of {total} trials done"
         if done == total:
             return f"All {total} trials are done: nothing to train."
-        return f"{total} trials: {done} done, {total - done} to train, {self._board.slots} at once."
+        some = "1 trial" if total == 1 else f"{total} trials"
+        return f"{some}: {done} done, {total - done} to train, {self._board.slots} at once."
 
     def _trial_line(self, event: Done) -> None:
         board = self._board

@@ -188,6 +188,6 @@ def looked(summary: Summary) -> str:
     a_row = f"{most} seeds a row" if few == most else f"{few} to {most} seeds a row"
     when = ", ".join(map(str, looks(asked.seeds)))
     return (
-        f"Sequential design: {made} looks (of those after {when} seeds), {a_row}; intervals of new "
-        "seeds are corrected for looking."
+        f"Sequential design: {made} look{'s' * (made != 1)} (of those after {when} seeds), "
+        f"{a_row}; intervals of new seeds are corrected for looking."
     )

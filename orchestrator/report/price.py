@@ -29,9 +29,14 @@ def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]
         ("wall time", f"{bound}{duration(price.wall_s)}; features and start come on top"),
     ]
     if rate is not None:
-        cost = f"{bound}{price.money(rate):.2f}, at {rate:.2f} an hour of this machine"
+        cost = f"{_money(bound, price.money(rate) or 0.0)}, at {rate:.2f} an hour of this machine"
         lines.append(("money", cost))
     return [*lines, ("at once", _lanes(price)), ("machine", str(price.machine))]
+
+
+def _money(bound: str, amount: float) -> str:
+    """Two digits; what is less than a hundredth is not nothing."""
+    return "less than 0.01" if 0 < amount < 0.005 else f"{bound}{amount:.2f}"
 
 
 def as_json(price: Price, rate: float | None) -> dict[str, Any]:

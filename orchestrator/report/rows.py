@@ -319,15 +319,19 @@ def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Both metrics by choice of epoch and by unit, and the paper's WA."""
+    """Both metrics by choice of epoch and by unit, and the paper's."""
+    asked = summary.asked
+    published = (*(row.paper for row in summary.rows), *(row.paper for row in asked.published))
+    with_paper = any({"wa", "ua"} & paper.keys() for paper in published)
     heads = ["row", "WA ± 95 %", "segment WA/UA", "last epoch", "best on test"]
-    heads += [f"{_paper_head(summary.asked)} WA/UA"]
+    heads += [f"{_paper_head(asked)} WA/UA"] if with_paper else []
     cells = []
     for row in summary.rows:
         paper = f"{percent_of(row.paper.get('wa'))}/{percent_of(row.paper.get('ua'))}"
         pairs = [_pair(p) for p in (row.segment, row.last_epoch, row.best_on_test)]
         known = {"wa", "ua"} & row.paper.keys()
-        cells.append((row.name, plus_minus(row.wa), *pairs, paper if known else DASH))
+        cell = [row.name, plus_minus(row.wa), *pairs]
+        cells.append((*cell, paper if known else DASH) if with_paper else tuple(cell))
     return heads, cells
 
 

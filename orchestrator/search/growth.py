@@ -204,7 +204,7 @@ def _groups(
             for fold in folds
         )
     except CorpusError as error:
-        raise study.fault("search", str(error)) from None
+        raise study.fault("search.inner_folds", str(error)) from None
 
 
 def _key(study: Study, search: Search, selection: Selection, folds: Sequence[Fold]) -> str:

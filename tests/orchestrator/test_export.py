@@ -240,4 +240,4 @@ def test_nothing_run_is_nothing_to_export(tmp_path: Path) -> None:
     missing = [(name, fold, 0) for name in "ab" for fold in range(2)]
     stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2, missing=missing)
     words = ("export", "made", "-o", tmp_path / "out", "--store", tmp_path / "store")
-    assert "`ablate run studies/made.yaml` trains them" in ablate(*words, code=2)
+    assert "`ablate run` with its study file trains them" in ablate(*words, code=2)

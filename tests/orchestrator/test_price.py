@@ -136,7 +136,7 @@ def test_hours_below_a_training_are_refused_and_below_a_generation_told(store: P
         done = CliRunner().invoke(app, [command, str(file), "--store", str(store)])
         assert isinstance(done.exception, StudyError)
         assert (
-            "6:9: `search.budget` must be at least 0.18 hours, what one training takes here, but "
+            "6:55: `search.budget` must be at least 0.18 hours, what one training takes here, but "
             "is 0.05 hours instead." in str(done.exception)
         )
 

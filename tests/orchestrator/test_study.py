@@ -338,7 +338,7 @@ def test_all_that_adaptive_replicates_lack_is_told_at_once() -> None:
 
 def test_a_search_has_no_comparisons_to_add_seeds_to() -> None:
     text = "study: s\nprotocol: {seeds: 10, replicates: adaptive}\nsearch:\n" + (
-        "  axes: {hidden: [64, 128]}\n  budget: {trials: 4}\n"
+        "  axes: {hidden: [64, 128]}\n  budget: {trials: 2}\n"
     )
     (found,) = faults(text)
     assert found.startswith("2:35 ") and found.endswith("`rows` or `axes`: a search has none.")
