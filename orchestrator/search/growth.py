@@ -1,6 +1,7 @@
 """A search as trials of a study: its groups, its configurations, and what of it is kept."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,6 +41,8 @@ class Growth:
         asked, groups = self.asked, len({one.group.index for one in self.course.tried})
         how = f"{asked.sampler}, seed {asked.seed}"
         tried = f"{_most(self.course)} configurations tried"
+        if repeats := _repeats(self.course):
+            tried += f" (up to {repeats} of them not for the first time)"
         if asked.selection == "flat":
             return (
                 f"Selected on these speakers ({how}; {tried}): dev UA, at the epoch chosen on the "
@@ -186,6 +189,16 @@ def grow(
 def _most(course: Course) -> int:
     """Configurations of the group that has most."""
     return max((one.number for one in course.tried), default=0)
+
+
+def _repeats(course: Course) -> int:
+    """Configurations that the group with most of them had tried before: small spaces come to it."""
+    seen, repeats = set[tuple[int, str]](), Counter[int]()
+    for one in course.tried:
+        key = one.group.index, digest(dict(one.point))
+        repeats[one.group.index] += key in seen
+        seen.add(key)
+    return max(repeats.values(), default=0)
 
 
 def _groups(

@@ -548,7 +548,12 @@ def test_hours_end_with_the_configurations_that_there_are(store: Path) -> None:
     text = TEXT.replace("    lr: {low: 1e-4, high: 1e-2, log: true}\n", "")
     asked = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
     assert go(asked, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
-    assert kept(store)[1].closed
+    asked, search = kept(store)
+    assert search.closed
+    several = [len({str(o.point) for o in search.tried if o.group == g}) for g in (0, 1)]
+    assert several == [2, 2]
+    most = max(one.number for one in search.tried)
+    assert f"{most} configurations tried (up to {most - 2} of them not for" in " ".join(asked.notes)
 
 
 def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None:
