@@ -5,9 +5,10 @@ Knows no terminal. Running estimates are those of ``summary``: nothing is counte
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from orchestrator import seals
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.events import (
     Again,
@@ -94,6 +95,7 @@ class Board:
         self.hosts: dict[str, str] = {}
         """Trial in training -> the machine that trains it, where that is known."""
         self._curves: dict[str, tuple[float, ...]] = {}
+        self._sealed: Mapping[str, str] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._counted: dict[str, tuple[Estimate, float, float]] = {}
         """Row -> its estimate, when it was counted, how long that took."""
@@ -140,6 +142,7 @@ class Board:
             return
         try:
             forms = self._ledger.snapshots(planned.study)
+            self._sealed = seals.judging(self._ledger)
         except DamageError:  # of an older form: no estimates, and whoever needs it tells
             return
         self.asked = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
@@ -213,7 +216,9 @@ class Board:
         return outcome
 
     def _keep(self, outcome: Outcome) -> None:
-        """What an estimate needs, and no more: there may be ten thousand."""
+        """What an estimate needs, and no more: there may be ten thousand; nothing sealed."""
+        if outcome.id in self._sealed:
+            return
         scores = tuple(s for s in outcome.scores if (s.choice, s.unit) == ("chosen", "utterance"))
         named = {key: outcome.identity[key] for key in ("semantics",) if key in outcome.identity}
         self._outcomes[outcome.id] = replace(

@@ -83,9 +83,8 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
     if a == b:
         raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
     asked = asked_now(asked, ledger)
-    sealed = seals.judging(ledger)
-    ids = [trial.id for trial in asked.trials if trial.id not in sealed]
-    shared = _shared(asked, ledger.outcomes(ids), a, b)
+    outcomes = seals.open_outcomes(ledger, [trial.id for trial in asked.trials])
+    shared = _shared(asked, outcomes, a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):

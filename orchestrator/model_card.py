@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator import seals
 from orchestrator.checkpoints import tensors_blob
 from orchestrator.errors import RequestError
 from orchestrator.files import replace_file
@@ -58,7 +59,7 @@ def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:
 
 def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
     asked = ensemble.asked
-    outcomes = ledger.outcomes(trial.id for trial in asked.trials)
+    outcomes = seals.open_outcomes(ledger, [trial.id for trial in asked.trials])
     row = next(r for r in summarise(asked, outcomes).rows if r.name == ensemble.row)
     yield f"# {_plain(ensemble.row)}, of the study {_plain(asked.study)}"
     yield ""

@@ -5,10 +5,11 @@ search can be steered by it. The trials of a flat search stay sealed: who chose 
 chose on the same speakers. A trial that an ablation asks for as well is the ablation's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from orchestrator import files
 from orchestrator.ledger import Ledger, read_snapshot
+from orchestrator.records import Outcome
 from orchestrator.snapshot import CHOSEN, Asked
 
 
@@ -25,6 +26,16 @@ def judging(ledger: Ledger) -> dict[str, str]:
             if trial.row == CHOSEN:
                 sealed.setdefault(trial.id, asked.study)
     return {id: study for id, study in sealed.items() if id not in opened}
+
+
+def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
+    """The records of those trials that have one and may be looked at, in the order of the ids.
+
+    Raises:
+        DamageError: a record or a snapshot is not what was written.
+    """
+    sealed = judging(ledger)
+    return ledger.outcomes(id for id in ids if id not in sealed)
 
 
 def _with_winners(ledger: Ledger) -> Iterator[Asked]:

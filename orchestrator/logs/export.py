@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator import seals
 from orchestrator.errors import AblateError, DamageError, LackError, RequestError, nearest
 from orchestrator.events import Differs, Done, Event, Planned
 from orchestrator.ledger import Ledger
@@ -119,7 +120,8 @@ class Export:
         forms = self._ledger.snapshots(planned.study)
         placed = set(planned.placed)
         self._asked = next((form for form in forms if placed <= form.placed), None)
-        self._places = {trial.id: trial for trial in reversed(planned.placed)}
+        sealed = seals.judging(self._ledger)
+        self._places = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
         if self._asked is not None and (search := self._asked.search) is not None:
             ended = search.closed  # of a flat one no test score is written then either
             self._places = {id: t for id, t in self._places.items() if ended or not search.seals(t)}

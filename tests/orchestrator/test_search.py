@@ -25,7 +25,7 @@ from orchestrator.board import Board
 from orchestrator.cli.main import app
 from orchestrator.cluster import InlineCluster, Task, Tell, Work
 from orchestrator.errors import LackError, RequestError, StudyError
-from orchestrator.events import Done, Epoch, Event, Failed, Note, Started
+from orchestrator.events import Done, Epoch, Event, Failed, Note, Planned, Started
 from orchestrator.evidence import Probe
 from orchestrator.ledger import Ledger
 from orchestrator.machine import this_machine
@@ -394,6 +394,11 @@ rows:
     said = " ".join(cli("report", "by_hand", "--store", store).output.split())
     assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
     before = measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n
+    board = Board(ledger)
+    by_hand = ledger.snapshots("by_hand")[0]
+    board.hear(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
+    live = board.estimate("as chosen")
+    assert live is not None and live.n == before < len(by_hand.trials)
     go(study(), store)
     assert read(ledger, done.id).sealed == ""
     assert measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n > before
