@@ -93,6 +93,7 @@ FLOORS = {
         "report.values": 14,
         "report.forms": 19,
         "report.figures.pictures": 17,
+        "report.console": 1,
         "report.text": 14,
         "report.search": 14,
         "report.latex": 14,

@@ -32,7 +32,7 @@ def compare(
     from orchestrator.comparison import compare_rows
     from orchestrator.ledger import Ledger
     from orchestrator.report import comparison as report
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     ledger = Ledger.look(store, needed=True)
     (asked,) = by_name(study, ledger)

@@ -42,7 +42,7 @@ def add(
     from features import catalogue
     from orchestrator.ledger import Ledger
     from orchestrator.report import corpora
-    from orchestrator.report.text import console_for, progress
+    from orchestrator.report.console import console_for, progress
 
     catalogue.reader(name)
     ledger = Ledger.open(store)
@@ -61,7 +61,7 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     """List all known corpora, and where the registered ones lie."""
     from features import catalogue
     from orchestrator.ledger import Ledger
-    from orchestrator.report.text import console_for, print_pairs
+    from orchestrator.report.console import console_for, print_pairs
 
     registered = Ledger.look(store).corpora()
     records = []
@@ -106,7 +106,7 @@ def check(
     from features import catalogue, inspection
     from orchestrator.ledger import Ledger
     from orchestrator.report import corpora
-    from orchestrator.report.text import console_for, progress
+    from orchestrator.report.console import console_for, progress
 
     ledger = Ledger.look(store)
     corpus = registered(name, ledger)
@@ -143,7 +143,7 @@ def folds(
     from features.folds import deal
     from orchestrator.ledger import Ledger
     from orchestrator.report import corpora
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     wanted: int | Literal["published"]
     if count == "published":

@@ -26,7 +26,7 @@ def doctor(
     """Check Python, libraries, machine and store: a tick or a remedy each. Changes nothing."""
     from orchestrator.doctor import Checkup, checkups
     from orchestrator.report import doctor as view
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     console, found = console_for(), list[Checkup]()
     for checkup in checkups(store, deep=deep, address=address):

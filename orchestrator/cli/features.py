@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 def list_(as_json: JsonOption = False) -> None:
     """List the feature sets that a study may name."""
     from features.descriptors import SETS
-    from orchestrator.report.text import console_for, print_columns
+    from orchestrator.report.console import console_for, print_columns
 
     cells = [(known.name, known.about) for known in SETS.values()]
     cells.append(("opensmile:PATH.conf", "your configuration, with --allow-config"))
@@ -122,8 +122,8 @@ def build(
     from orchestrator.events import Note, print_line
     from orchestrator.ledger import Ledger
     from orchestrator.machine import cpu_count
+    from orchestrator.report.console import console_for
     from orchestrator.report.live import View
-    from orchestrator.report.text import console_for
     from orchestrator.study import read_study
 
     refuse_config_elsewhere(allow_config, address)
@@ -163,8 +163,8 @@ def verify(
     from orchestrator import verify as features
     from orchestrator.ledger import Ledger
     from orchestrator.machine import cpu_count
+    from orchestrator.report.console import console_for
     from orchestrator.report.live import View
-    from orchestrator.report.text import console_for
     from orchestrator.study import read_study
 
     if repair and study is None:

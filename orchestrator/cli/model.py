@@ -26,7 +26,7 @@ def show(
     """Show the networks of STUDY and their parameters; of ROW, every part. Trains nothing."""
     from orchestrator.architecture import architectures
     from orchestrator.report import architecture as report
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
     from orchestrator.study import read_study
 
     asked = read_study(study)

@@ -105,8 +105,8 @@ def _probe(
     from orchestrator import probe as probes
     from orchestrator.events import Event
     from orchestrator.machine import cpu_count
+    from orchestrator.report.console import console_for
     from orchestrator.report.live import View
-    from orchestrator.report.text import console_for
     from orchestrator.run import prepare
 
     view = View(console_for(stderr=True))
@@ -136,7 +136,7 @@ def _print(
     left: str,
 ) -> None:
     from orchestrator.report import price as shown
-    from orchestrator.report.text import console_for, print_columns, print_pairs
+    from orchestrator.report.console import console_for, print_columns, print_pairs
 
     console = console_for()
     for sentence in found.loud:

@@ -65,7 +65,7 @@ def predict(
     from orchestrator.ledger import Ledger
     from orchestrator.machine import cpu_count
     from orchestrator.report import predict as view
-    from orchestrator.report.text import console_for, progress, say
+    from orchestrator.report.console import console_for, progress, say
 
     ledger = Ledger.look(store, needed=True)
     (asked,) = by_name(study, ledger)

@@ -117,7 +117,7 @@ def report(
 
 def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
     """Of a table of dashes, where the store has another form of the study: on other speech, say."""
-    from orchestrator.report.text import say
+    from orchestrator.report.console import say
     from orchestrator.report.titles import protocol_line
     from orchestrator.status import newest_snapshots
 
@@ -191,7 +191,7 @@ def _draw(
 def _tell(studies: "list[Measured]", form: Form, output: Path | None, details: bool) -> None:
     from orchestrator.files import replace_file
     from orchestrator.report import forms
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     if output is not None and (by_ending := forms.by_ending(output)) is not None:
         replace_file(output, by_ending.write(studies, details).encode())
@@ -229,7 +229,7 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
     """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
     from features.errors import FeatureError
     from orchestrator.plan import make
-    from orchestrator.report.text import say
+    from orchestrator.report.console import say
 
     try:
         return make(study, ledger, allow_config=True).asked  # read for its digest, never run

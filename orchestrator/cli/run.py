@@ -77,8 +77,8 @@ def run(
     from orchestrator.placement import Room
     from orchestrator.plan import Plan, make
     from orchestrator.price import Price
+    from orchestrator.report.console import console_for
     from orchestrator.report.live import View
-    from orchestrator.report.text import console_for
     from orchestrator.run import everything
     from orchestrator.run import run as run_study
     from orchestrator.study import read_study

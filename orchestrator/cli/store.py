@@ -34,7 +34,7 @@ def status(
     """Say how far every study is, from the store alone: done, failed, in flight, to do."""
     from orchestrator.ledger import Ledger
     from orchestrator.report import studies as view
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
     from orchestrator.status import status as where_studies_stand
 
     name = study_name(study)
@@ -71,8 +71,8 @@ def watch(
     from orchestrator.ledger import Ledger
     from orchestrator.machine import cpu_count, usage_here
     from orchestrator.placement import Usage
+    from orchestrator.report.console import console_for
     from orchestrator.report.live import View
-    from orchestrator.report.text import console_for
 
     name = study_name(study)
     ledger = Ledger.look(store, needed=True)
@@ -114,7 +114,7 @@ def gc(
     from orchestrator import sweep
     from orchestrator.ledger import Ledger
     from orchestrator.report import sweep as view
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     ledger, console = Ledger.look(store, needed=True), console_for()
     found = sweep.look(ledger, newest_only=keep_newest)

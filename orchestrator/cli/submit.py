@@ -88,8 +88,8 @@ def _show(address: str, id: str, as_json: bool) -> int:
     from orchestrator import jobs
     from orchestrator.events import from_line, print_line
     from orchestrator.printable import clean
+    from orchestrator.report.console import console_for
     from orchestrator.report.live import View
-    from orchestrator.report.text import console_for
 
     view = View(console_for())
     other: deque[str] = deque(maxlen=20)

@@ -30,7 +30,7 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator import trial_record
     from orchestrator.ledger import Ledger
     from orchestrator.report import trial as view
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     ledger = Ledger.look(store, needed=True)
     trial = trial_record.read(ledger, ledger.find(id))
@@ -48,7 +48,7 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator import trial_record
     from orchestrator.ledger import Ledger
     from orchestrator.report import trial as view
-    from orchestrator.report.text import console_for
+    from orchestrator.report.console import console_for
 
     ledger = Ledger.look(store, needed=True)
     trial = trial_record.read(ledger, ledger.find(id))
@@ -82,7 +82,7 @@ def rerun(
     from orchestrator.events import Epoch, Event
     from orchestrator.ledger import Ledger
     from orchestrator.report import rerun as view
-    from orchestrator.report.text import console_for, progress
+    from orchestrator.report.console import console_for, progress
 
     ledger = Ledger.look(store, needed=True)
     whole = ledger.find(id)

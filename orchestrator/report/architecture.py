@@ -11,9 +11,9 @@ from model.config import WMA_GIN
 from model.systems import SYSTEMS
 from orchestrator.architecture import SIZE_NOTES, Architecture
 from orchestrator.printable import clean
+from orchestrator.report.console import print_columns, print_pairs
 from orchestrator.report.notes import size_notes
 from orchestrator.report.rows import short_count
-from orchestrator.report.text import print_columns, print_pairs
 from orchestrator.report.titles import DASH
 
 

@@ -13,7 +13,7 @@ from features.errors import CorpusError
 from features.folds import Fold, deal
 from features.inspection import Inspection
 from orchestrator.printable import clean
-from orchestrator.report.text import print_columns, print_pairs
+from orchestrator.report.console import print_columns, print_pairs
 
 MOST = 20
 """Most files that are named one by one."""

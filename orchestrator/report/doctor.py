@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.doctor import Checkup
-from orchestrator.report.text import print_beside
+from orchestrator.report.console import print_beside
 
 MARKS = {"good": ("✓", "green"), "optional": ("–", "yellow"), "bad": ("✗", "bold red")}
 WIDTH = 9

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from orchestrator.measured import Measured
 from orchestrator.report import search, text
+from orchestrator.report.console import trimmed
 from orchestrator.report.html.page import page, shown
 from orchestrator.report.latex import latex
 from orchestrator.report.rows import Table
@@ -37,7 +38,7 @@ def _tables(studies: Sequence[Measured], details: bool) -> list[Table]:
 def _plain(studies: Sequence[Measured], details: bool) -> str:
     """As in a terminal of 80 columns without colours."""
     sink = io.StringIO()
-    console = Console(file=text.trimmed(sink), width=80, highlight=False, markup=False, emoji=False)
+    console = Console(file=trimmed(sink), width=80, highlight=False, markup=False, emoji=False)
     print_all(console, studies, details)
     return sink.getvalue()
 

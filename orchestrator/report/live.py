@@ -33,9 +33,9 @@ from orchestrator.events import (
 )
 from orchestrator.placement import Room, Usage
 from orchestrator.printable import clean
+from orchestrator.report.console import duration
 from orchestrator.report.rows import plus_minus
 from orchestrator.report.studies import where
-from orchestrator.report.text import duration
 from orchestrator.report.titles import DASH, banner, protocol_line
 from orchestrator.trial_record import SHOWN
 

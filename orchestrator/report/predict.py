@@ -10,7 +10,8 @@ from rich.text import Text
 
 from orchestrator.predict import Ensemble, Part, Prediction, Unusable
 from orchestrator.printable import clean
-from orchestrator.report.text import print_columns, safe_cell
+from orchestrator.report.console import print_columns
+from orchestrator.report.text import safe_cell
 from orchestrator.report.titles import protocol_line
 
 

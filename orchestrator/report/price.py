@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.placement import MIB
 from orchestrator.price import Price
-from orchestrator.report.text import duration
+from orchestrator.report.console import duration
 
 HOUR_S = 3600.0
 

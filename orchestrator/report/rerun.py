@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.printable import clean
+from orchestrator.report.console import duration, print_pairs
 from orchestrator.report.studies import moment
-from orchestrator.report.text import duration, print_pairs
 from orchestrator.rerun import TOLERANCE, Rerun
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.printable import clean
-from orchestrator.report.text import duration, print_columns
+from orchestrator.report.console import duration, print_columns
 from orchestrator.report.titles import label, protocol_line
 from orchestrator.snapshot import AskedTrial
 from orchestrator.status import Holder, State, StudyStatus, TrialStatus

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.printable import clean
-from orchestrator.report.text import print_columns, print_pairs
+from orchestrator.report.console import print_columns, print_pairs
 from orchestrator.sweep import Swept, Waste
 
 MOST = 20

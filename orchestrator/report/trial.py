@@ -11,9 +11,9 @@ from rich.text import Text
 from model.metrics import ua, wa
 from orchestrator.printable import clean, clean_lines
 from orchestrator.records import Failure, Outcome, Scores
+from orchestrator.report.console import duration, print_columns, print_pairs
 from orchestrator.report.rows import percent
 from orchestrator.report.studies import held, holder_json, moment, where
-from orchestrator.report.text import duration, print_columns, print_pairs
 from orchestrator.report.titles import DASH
 from orchestrator.trial_record import SHOWN, KeptFile, TrialRecord
 

@@ -1,0 +1,156 @@
+"""The terminal: a console, and what is printed aligned on it. Fits 80 columns."""
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, Any, cast
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.printable import clean
+
+FIRST = 12
+"""Columns that a row's name may be narrowed to before its cells stand below it."""
+
+
+def print_columns(
+    console: Console,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    numeric: Sequence[bool] | None = None,
+    headings: Mapping[int, str] | None = None,
+) -> None:
+    """Print aligned columns; the first may wrap, the others keep their width.
+
+    ``headings`` stand above the rows of those indices. On a console that is too narrow for a row
+    to stand in one line, its cells stand below its name: no number is ever cut.
+    """
+    numbers = numeric or [False] * len(heads)
+    if _narrowest(heads, cells) > console.width:
+        _print_below(console, heads, cells, headings or {})
+        return
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
+        grid.add_column(
+            Text("\n".join(textwrap.wrap(head, 10)) if index else head),
+            justify="right" if is_number else "left",
+            no_wrap=index > 0,
+            overflow="fold",
+        )
+    for index, row in enumerate(cells):
+        if headings and index in headings:
+            if index:
+                grid.add_row()
+            grid.add_row(Text(clean(headings[index]), style="bold"))
+        grid.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(grid)
+
+
+def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that the rows need."""
+    wide = [max(map(cell_len, (*textwrap.wrap(head, 10), ""))) for head in heads]
+    for row in cells:
+        wide = [max(pair) for pair in zip(wide, map(cell_len, row), strict=True)]
+    return min(wide[0], FIRST) + sum(wide[1:]) + 2 * (len(wide) - 1)
+
+
+def _print_below(
+    console: Console,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    headings: Mapping[int, str],
+) -> None:
+    """A row as its name and a line a cell; what is empty is left out."""
+    for index, row in enumerate(cells):
+        if index in headings:
+            console.print(Text(clean(headings[index]), style="bold"))
+        if row[0] or not any(row):
+            console.print(Text(clean(row[0])))
+        print_pairs(console, [pair for pair in zip(heads[1:], row[1:], strict=True) if pair[1]])
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while something is counted, gone afterwards; nothing without a terminal."""
+    from rich.progress import (  # here, since only a bar needs it: `ablate plan` is quick
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = console_for(stderr=True)
+    with Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
+    """Print ``name  value`` lines, aligned; a long value goes on below itself."""
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        print_beside(console, Text(f"  {clean(name):<{width}}  ", style="dim"), value)
+
+
+def print_beside(console: Console, head: Text, value: str) -> None:
+    """Print a value beside its head, and what does not fit below itself."""
+    width = max(20, console.width - head.cell_len)
+    lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
+    console.print(Text.assemble(head, lines[0]))
+    for line in lines[1:]:
+        console.print(Text(" " * head.cell_len + line))
+
+
+def duration(seconds: float | None) -> str:
+    """``45 s``, ``12 min``, ``3 h 20 min``; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def say(sentence: str) -> None:
+    """Print a sentence on stderr, beside what a command prints and as wide; no path is broken."""
+    console = console_for(stderr=True)
+    lines = textwrap.wrap(
+        clean(sentence), console.width, break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def console_for(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; where there is none, 80 columns and lines ``trimmed``."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 80
+        console.file = trimmed(console.file)
+    return console
+
+
+def trimmed(stream: IO[str]) -> IO[str]:
+    """The stream, but no line that is written ends in spaces: Rich fills columns up with them."""
+    return cast("IO[str]", _Trimmed(stream))
+
+
+class _Trimmed:
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
