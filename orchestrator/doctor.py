@@ -122,10 +122,13 @@ def _machine() -> str:
 def _torch() -> str:
     import torch
 
+    from model import arithmetic
+
     square = torch.ones(8, 8)
     if float((square @ square).sum()) != 512.0:
         raise _AmissError(f"{torch.__version__} multiplies wrongly", "Install another build.")
-    return f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.__version__}, {capability}, arithmetic {arithmetic.fingerprint()}"
 
 
 def _gpu() -> str:

@@ -59,7 +59,7 @@ class Rerun:
     closeness: Closeness | None
     """None where all bits are equal."""
     changes: tuple[Change, ...]
-    """What of the environment is otherwise; the first two make the determinism class."""
+    """What of the environment is otherwise; the determinism class stands first."""
     kept: str
     """Where the files of this training lie; empty when they were removed, being equal."""
     alarm: str

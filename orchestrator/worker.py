@@ -26,6 +26,7 @@ from features.dataset import FoldData, Segments, load
 from features.errors import DamageError as DataDamageError
 from features.errors import FeatureError
 from features.folds import Fold
+from model import arithmetic
 from model.errors import DivergedError, ModelError
 from model.memory import hold
 from model.metrics import confusion
@@ -369,12 +370,11 @@ class _Attempt:
 
 
 def environment(device: str) -> dict[str, str]:
-    """The determinism class: bits are equal within it, not across."""
-    if device == "cpu":
-        kind = f"cpu {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    else:
-        kind = f"{device} {torch.cuda.get_device_name()}"
-    return {"device": kind, "torch": torch.__version__}
+    """The determinism class: bits are equal within it, not across; on a GPU within a tolerance."""
+    if device != "cpu":
+        return {"device": f"{device} {torch.cuda.get_device_name()}", "torch": torch.__version__}
+    kind = f"cpu {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return {"device": kind, "torch": torch.__version__, "arithmetic": arithmetic.fingerprint()}
 
 
 def _cause(error: Exception) -> Cause:

@@ -126,6 +126,7 @@ FLOORS = {
         "memory": 0,
         "description": 3,
         "seeding": 1,
+        "arithmetic": 0,
         "nodes": 1,
         "stage_loss": 1,
         "recurrent": 2,
@@ -253,6 +254,7 @@ EXTRA = {
     "orchestrator.run": {"features.shards"},
     "orchestrator.verify": {"features.verification"},
     "orchestrator.sweep": {"features.shards"},
+    "orchestrator.doctor": {"model.arithmetic"},
 }
 BOTH_ROOMS = {"orchestrator.worker", "orchestrator.architecture", "orchestrator.predict"}
 

@@ -121,7 +121,7 @@ def shortcomings(summary: Summary) -> list[str]:
         )
     if summary.classes_of_determinism > 1:
         notes.append(
-            "WARNING: these outcomes come from different devices or library versions; "
+            "WARNING: these outcomes come from different devices, processors or library versions; "
             "equal trials need not have equal bits."
         )
     if summary.alarms:
