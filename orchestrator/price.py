@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from orchestrator import evidence
 from orchestrator.budget import Part, first, pick
@@ -19,10 +20,11 @@ from orchestrator.machine import (
 from orchestrator.pace import makespan
 from orchestrator.placement import Room, fits
 from orchestrator.plan import Plan
-from orchestrator.search.course import Course
-from orchestrator.search.proposals import GENERATION
 from orchestrator.space import Search
 from orchestrator.trials import Placed
+
+if TYPE_CHECKING:
+    from orchestrator.search.course import Course
 
 LATER = "proposed later"
 """How trainings are called that a search has not proposed yet."""
@@ -141,6 +143,8 @@ def shortage(plan: Plan, price: Price) -> str:
         )
     if price.trial_s is None or not price.rows:
         return ""
+    from orchestrator.search.proposals import GENERATION
+
     if any(one.number > GENERATION for one in course.tried):
         return ""
     share = price.room.gpus if search.unit == "gpu_hours" and price.room.gpus else 1
@@ -172,7 +176,7 @@ def _hours(hours: float) -> str:
     return f"{math.ceil(hours * 10**digits) / 10**digits:g} hours"
 
 
-def _grown(price: Price, course: Course) -> Price:
+def _grown(price: Price, course: "Course") -> Price:
     """With trainings that a search has not proposed yet: each as those that it has, on average."""
     known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
     if not known or price.wall_s is None:

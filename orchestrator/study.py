@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from features.catalogue import NAME
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
-from orchestrator.search_key import read_search
 from orchestrator.settings import SETTINGS, ImpossibleError, resolve
 from orchestrator.space import Search
 from orchestrator.statistics import FEWEST_SEEDS
@@ -305,6 +304,8 @@ class _Reader:
                         "own. Leave it out."
                     )
                 )
+        from orchestrator.search_key import read_search  # here, for `plan` is quick without it
+
         return read_search(node, settings, self.faults)
 
     def _rows(self) -> tuple[list[Row], list[Node]]:

@@ -50,7 +50,7 @@ def test_it_answers_in_half_a_second_without_torch(
     smoke = root / "studies" / "smoke.yaml"
     line = [word.format(smoke=smoke, store=store) for word in words]
     seconds: list[float] = []
-    while len(seconds) < 20 and min(seconds, default=1.0) >= 0.5:
+    while len(seconds) < 40 and min(seconds, default=1.0) >= 0.5:
         began = time.monotonic()  # the quickest of several: a shared machine is slow for seconds
         ablate(*line)
         seconds.append(time.monotonic() - began)
