@@ -65,6 +65,7 @@ def spoken(said: str, *words: str) -> str:
     )
 
 
+@pytest.mark.faults  # `make test` has it in contracts/test_cluster.py
 def test_a_worker_killed_in_an_epoch_is_replaced(tiny_ray: RayRounds, matrix: Matrix) -> None:
     ended = tiny_ray.once("epoch:2:kill")
     assert ended.code == 0, ended
@@ -128,9 +129,8 @@ def test_everything_killed_at_once(tiny_ray: RayRounds, matrix: Matrix) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.faults), signal.SIGTERM]
-)
+@pytest.mark.faults  # `make test` has Ctrl-C there, and SIGTERM without Ray in test_machine.py
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_notice_to_the_driver_ends_it_soon_and_it_can_go_on(
     tiny_ray: RayRounds, matrix: Matrix, number: signal.Signals
 ) -> None:
