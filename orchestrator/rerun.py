@@ -181,7 +181,7 @@ def _changes(record: Outcome, again: Outcome) -> Iterator[Change]:
         yield from (
             change
             for change in _changed(record.libraries, again.libraries)
-            if change.name not in record.environment
+            if change.name not in {*record.environment, *again.environment}
         )
 
 

@@ -316,6 +316,8 @@ def test_between_classes_a_small_difference_is_close_and_a_large_one_is_not(
     rewrite(ledger, id, **other_predictions(ledger, id, by=0.01))
     said = " ".join(ablate("rerun", id[:8], "--store", ledger.root, code=4).split())
     assert "DIFFERS in predictions: the largest difference of a probability is 0.01" in said
+    assert "Between determinism classes small differences grow from epoch to epoch" in said
+    assert "other class arithmetic: none then, " in said  # as of a record that did not ask for it
     assert "kept in" in said and ledger.alarms([id]) == []
 
 
