@@ -45,7 +45,7 @@ POLLUTIONS: dict[str, Callable[[], object]] = {
     "deterministic_algorithms": lambda: torch.use_deterministic_algorithms(False),
     "grad_enabled": lambda: torch.set_grad_enabled(False),
     "anomaly_detection": lambda: torch.autograd.set_detect_anomaly(True),
-    "flush_denormal": lambda: torch.set_flush_denormal(True),
+    "flush_denormal": lambda: torch.set_flush_denormal(False),
     "backends.mkldnn.enabled": lambda: setattr(torch.backends.mkldnn, "enabled", False),
     "backends.cudnn.deterministic": lambda: setattr(torch.backends.cudnn, "deterministic", False),
     "backends.cudnn.benchmark": lambda: setattr(torch.backends.cudnn, "benchmark", True),
