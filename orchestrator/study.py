@@ -304,7 +304,7 @@ class _Reader:
                         "own. Leave it out."
                     )
                 )
-        from orchestrator.search_key import read_search  # here, for `plan` is quick without it
+        from orchestrator.search_key import read_search  # here: a plan without a search is quicker
 
         return read_search(node, settings, self.faults)
 

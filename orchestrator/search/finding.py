@@ -37,9 +37,9 @@ class Finding:
     """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
 
     def count(self, group: int, state: str | None = None) -> int:
-        """How many configurations of a group are in a state; without one, all."""
-        own = (one for one in self.search.tried if one.group == group)
-        return sum(state is None or one.state == state for one in own)
+        """How many configurations of a group came to that end; without one, to any."""
+        ends = (one.state for one in self.search.tried if one.group == group)
+        return sum(end == state if state else end != "training" for end in ends)
 
     def best(self, count: int) -> tuple[AskedTried, ...]:
         """Those that scored best on all of their folds, the best first."""

@@ -40,7 +40,8 @@ class Growth:
         """What must stand under every table of it."""
         asked, groups = self.asked, len({one.group.index for one in self.course.tried})
         how = f"{asked.sampler}, seed {asked.seed}"
-        tried = f"{_most(self.course)} configurations tried"
+        come = "tried" if asked.closed else "proposed so far"
+        tried = f"{_most(self.course)} configurations {come}"
         if repeats := _repeats(self.course):
             tried += f" (up to {repeats} of them not for the first time)"
         if asked.selection == "flat":

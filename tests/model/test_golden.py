@@ -42,9 +42,7 @@ def test_losses_are_the_recorded_ones(segments_of: Callable, reading: str) -> No
         golden[CLASS] = golden.get(CLASS, {}) | {reading: got}
         GOLDEN.write_text(json.dumps(golden, indent=1) + "\n")
         pytest.fail(f"recorded {reading} anew, in {CLASS}: read the difference and run again")
-    if CLASS in golden:
-        print(f"bits demanded ({CLASS})")
-        assert got == golden[CLASS][reading]
     for recorded, losses in golden.items():
-        print(f"rtol 1e-4 ({CLASS}; recorded in {recorded})")
-        assert got == pytest.approx(losses[reading], rel=1e-4)
+        exact = recorded == CLASS
+        print(f"{'bits' if exact else 'rtol 1e-4'} ({CLASS}; recorded in {recorded})")
+        assert got == (losses[reading] if exact else pytest.approx(losses[reading], rel=1e-4))

@@ -42,19 +42,29 @@ def ablate(
     return done
 
 
+LIBRARIES = "import typer, rich.console, yaml, importlib.metadata\nfrom pydantic import TypeAdapter"
+QUICK = 0.2
+"""Seconds in which a machine imports these, for which the bar is half a second."""
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("words", [["--help"], ["plan", "{smoke}", "--store", "{store}"]])
 def test_it_answers_in_half_a_second_without_torch(
     words: list[str], root: Path, store: Path
 ) -> None:
+    """By a clock that runs beside it: a machine that imports slower answers slower as well."""
     smoke = root / "studies" / "smoke.yaml"
     line = [word.format(smoke=smoke, store=store) for word in words]
-    seconds: list[float] = []
-    while len(seconds) < 40 and min(seconds, default=1.0) >= 0.5:
-        began = time.monotonic()  # the quickest of several: a shared machine is slow for seconds
+    answers, imports = [], []
+    for _ in range(10):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
+        between = time.monotonic()
         ablate(*line)
-        seconds.append(time.monotonic() - began)
-    assert min(seconds) < 0.5, seconds
+        imports.append(between - began)
+        answers.append(time.monotonic() - between)
+    print(f"answers in {min(answers):.3f} s, imports libraries in {min(imports):.3f} s")
+    assert min(answers) < 0.5 * max(1.0, min(imports) / QUICK)
     program = (
         f"import sys; sys.argv[1:] = {line!r}; from orchestrator.cli.main import main\n"
         "try: main()\n"

@@ -269,6 +269,14 @@ def test_networks_that_read_different_features_are_no_ensemble(
 # --- seals --------------------------------------------------------------------------------------
 
 
+def test_what_has_not_trained_was_proposed_and_not_tried(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TEXT)
+    said = " ".join(cli("report", file, "--store", store).output.split())
+    assert "5 configurations proposed so far for each of 2 held-out groups" in said
+    assert "1: not chosen yet 0 – – 2: not chosen yet 0 – –" in said
+
+
 def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(1, TRAININGS - 1))
@@ -527,8 +535,9 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
     ledger = Ledger.open(str(store))
     tried = {t.id for t in kept(store)[1].trials if ledger.is_done(t.id)}
     assert len(tried) == 30
-    for path in store.rglob("*"):
-        os.utime(path, (1e9, 1e9), follow_symlinks=False)  # nothing is left for being young
+    for path in store.rglob("*"):  # nothing is left for being young, and the newest stays that
+        old = path.lstat().st_mtime - 1e8
+        os.utime(path, (old, old), follow_symlinks=False)
     for path in (store / "studies").glob("smoke@*"):
         path.unlink()
     found = sweep.remove(ledger, sweep.look(ledger, newest_only=True), newest_only=True)
