@@ -1,7 +1,11 @@
-"""Memory that is kept: a training step frees and asks for the same tensors again and again."""
+"""Memory that is kept within a training, and given back after it.
+
+A training step frees and asks for the same tensors again and again.
+"""
 
 import ctypes
 import sys
+from typing import Any
 
 LARGEST = 1 << 25
 KEPT = 1 << 29
@@ -18,9 +22,22 @@ def hold() -> bool:
     Returns:
         Whether it was done; other systems than Linux with glibc are left alone.
     """
+    mallopt = _glibc("mallopt")
+    return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, KEPT))
+
+
+def release() -> None:
+    """Give back what `hold` has kept, between two trainings of one process.
+
+    What is kept lies in pieces, and the next training's tensors do not fit them: a worker of Ray
+    went from 450 to 1,300 MiB within ten trainings, where each alone needs 500. A few ms.
+    """
+    if trim := _glibc("malloc_trim"):
+        trim(0)
+
+
+def _glibc(name: str) -> Any:
+    """A function of the C library, or None."""
     if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, KEPT))
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

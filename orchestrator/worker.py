@@ -28,7 +28,7 @@ from features.errors import FeatureError
 from features.folds import Fold
 from model import arithmetic
 from model.errors import DivergedError, ModelError
-from model.memory import hold
+from model.memory import hold, release
 from model.metrics import confusion
 from model.scoring import by_utterance
 from model.seeding import pin, verify
@@ -107,6 +107,8 @@ def _work(task: Task, ledger: Ledger, tell: Tell) -> None:
         tell(Elsewhere(task.id))
     except Exception as error:
         attempt.fail(error)
+    finally:
+        release()
 
 
 def again(task: Task, tell: Tell) -> Outcome:

@@ -434,6 +434,17 @@ def test_a_checkpoint_of_another_kind_of_machine_is_left_aside(
     assert scored(ledger, lost) == before
 
 
+def test_every_training_gives_back_what_it_held(
+    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in list((store / "trials").iterdir())[:2]:
+        shutil.rmtree(folder)
+    given = []
+    release = worker.release
+    monkeypatch.setattr(worker, "release", lambda: given.append(release()))
+    assert go(smoke, store)[0].trained == 2 and len(given) == 2
+
+
 def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[0]
