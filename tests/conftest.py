@@ -115,3 +115,13 @@ def s3(s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     bucket = f"bucket-{tmp_path.name.replace('_', '-').lower()}-{os.getpid()}"[-60:].strip("-")
     boto3.client("s3").create_bucket(Bucket=bucket)
     return f"s3://{bucket}/store"
+
+
+@pytest.fixture
+def drawn_trainings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings are drawn in place of trained, but where a test is marked ``trained``."""
+    from orchestrator import run
+    from tests.searches import drawn
+
+    if "trained" not in request.keywords:
+        monkeypatch.setattr(run, "train_one", drawn)

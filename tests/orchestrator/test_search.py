@@ -1,162 +1,49 @@
-"""A search as a study that grows: honest selection, seals, resumption, budgets, failures.
+"""A search as a study that grows: honest selection, repeatability, failures.
 
-Most trainings here are drawn, not trained: the same loop, plans, ledger and reports, with outcomes
-that follow from a trial's id and a known objective.
+Most trainings here are drawn, not trained (`tests/searches.py`).
 """
 
 import json
-import math
 import os
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from orchestrator import evidence, sweep
 from orchestrator import run as run_module
-from orchestrator.board import Board
-from orchestrator.cli.main import app
-from orchestrator.cluster import InlineCluster, Task, Tell, Work
-from orchestrator.errors import LackError, RequestError, StudyError
-from orchestrator.events import Done, Epoch, Event, Failed, Note, Planned, Started
-from orchestrator.evidence import Probe
+from orchestrator import sweep
+from orchestrator.cluster import InlineCluster
+from orchestrator.errors import RequestError, StudyError
+from orchestrator.events import Event, Note
 from orchestrator.ledger import Ledger
-from orchestrator.machine import this_machine
 from orchestrator.measured import measure
 from orchestrator.plan import make
 from orchestrator.predict import assemble
-from orchestrator.records import Failure
-from orchestrator.run import RunResult, run
+from orchestrator.run import run
 from orchestrator.search.scores import inner
-from orchestrator.snapshot import CHOSEN, Asked, AskedFold, AskedSearch
+from orchestrator.snapshot import CHOSEN
 from orchestrator.study import Study, parse_study
-from orchestrator.trial_record import read
-from tests import stores
+from tests.searches import (
+    FLAT,
+    TEXT,
+    TRAININGS,
+    Shuffled,
+    cli,
+    drawn,
+    failing,
+    few,
+    go,
+    kept,
+    pruned,
+    study,
+)
 
-TEXT = """
-study: tiny_search
-question: Which learning rate, and how many layers?
-corpus: demo
-protocol: {folds: 2, seeds: 2}
-training: {epochs: 2}
-baseline: {hidden: 16, fa_layer: 2}
-search:
-  axes:
-    lr: {low: 1e-4, high: 1e-2, log: true}
-    layers: [2, 3]
-  budget: {trials: 12}
-  inner_folds: 2
-  pruning: false
-"""
-TRAINED = run_module.train_one
-"""The worker, in place of which most trainings here are drawn."""
-TRAININGS = 2 * 12 * 2 + 2 * 2
-"""Groups x configurations x inner folds, and what is judged: groups x seeds."""
-
-
-def study(text: str = TEXT, **changes: str) -> Study:
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    return parse_study(text, "tiny.yaml")
-
-
-def few(configurations: int, text: str = TEXT) -> Study:
-    assert "{trials: 12}" in text
-    return parse_study(text.replace("{trials: 12}", f"{{trials: {configurations}}}"), "tiny.yaml")
-
-
-def pruned(text: str = TEXT) -> Study:
-    text = text.replace("folds: 2, seeds: 2", "folds: 3, seeds: 1").replace("pruning: false", "")
-    return parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
-
-
-FLAT = TEXT.replace("inner_folds: 2", "selection: flat").replace("tiny_search", "flat_search")
-
-
-def asked_name(text: str) -> str:
-    return parse_study(text, "tiny.yaml").name
-
-
-def skill(identity: Any) -> float:
-    """Best at a learning rate of 2e-3 and with three layers."""
-    rate = math.log10(identity["training"]["lr"] / 2e-3)
-    return 2.5 - 1.5 * abs(rate) - 0.5 * (identity["model"]["layers"] == 2)
-
-
-def drawn(task: Task, tell: Tell) -> None:
-    tell(Started(task.id))
-    ledger, fold = Ledger.at(task.store), task.identity["fold"]
-    held = AskedFold(index=0, a=tuple(fold["a"]), b=tuple(fold["b"]), train=len(fold["train"]))
-    stores.train(ledger, task.identity, held, skill(task.identity))
-    tell(Done(task.id, 1.0))
-
-
-def failing(cause: Any, sentence: str, which: Callable[[Any], bool]) -> Work:
-    """Some trainings fail, as a worker says it; all others are drawn."""
-
-    def work(task: Task, tell: Tell) -> None:
-        if not which(task.identity):
-            drawn(task, tell)
-            return
-        tell(Started(task.id))
-        ledger = Ledger.at(task.store)
-        failure = Failure(
-            id=task.id, cause=cause, sentence=sentence, traceback="", epoch=1,
-            attempt="attempt-x", host="here", identity=task.identity,
-        )  # fmt: skip
-        tell(Failed(task.id, cause, sentence, str(ledger.fail(failure))))
-
-    return work
-
-
-class Shuffled(InlineCluster):
-    """Trials end in any order; the machine may go away after some of them."""
-
-    def __init__(self, seed: int, most: int = 10**6) -> None:
-        super().__init__()
-        self._random, self._left = random.Random(seed), most
-        self.slots = 1 + seed % 7
-
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
-        shuffled = list(tasks)
-        self._random.shuffle(shuffled)
-        for task in shuffled:
-            if self._left == 0:
-                raise KeyboardInterrupt
-            self._left -= 1
-            work(task, tell)
-        return ""
-
-
-@pytest.fixture(autouse=True)
-def trainings_are_drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "trained" not in request.keywords:
-        monkeypatch.setattr(run_module, "train_one", drawn)
-
-
-def go(asked: Study, store: Path, cluster: InlineCluster | None = None) -> RunResult:
-    return run(asked, Ledger.open(str(store)), cluster or InlineCluster(), lambda event: None)
-
-
-def kept(store: Path, name: str = "tiny_search") -> tuple[Asked, AskedSearch]:
-    asked = Ledger.look(str(store)).snapshots(name)[0]
-    assert asked.search is not None
-    return asked, asked.search
-
-
-def cli(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, list(map(str, arguments)))
-
-
-# --- honest selection ---------------------------------------------------------------------------
+pytestmark = pytest.mark.usefixtures("drawn_trainings")
 
 
 def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> None:
@@ -256,7 +143,7 @@ def test_networks_that_read_different_features_are_no_ensemble(
 
     first = make(parse_study(text, "tiny.yaml"), Ledger.look(str(store))).asked.folds[0]
     liked = first.a[0]
-    monkeypatch.setattr(f"{__name__}.skill", taste)
+    monkeypatch.setattr("tests.searches.skill", taste)
     go(parse_study(text, "tiny.yaml"), store)
     asked, search = kept(store)
     steps = {one.point["node_step"] for one in search.tried
@@ -264,185 +151,6 @@ def test_networks_that_read_different_features_are_no_ensemble(
     assert steps == {"10", "50"}
     with pytest.raises(RequestError, match="read different features, since a search chose them"):
         assemble(Ledger.look(str(store)), asked, CHOSEN)
-
-
-# --- seals --------------------------------------------------------------------------------------
-
-
-def test_what_has_not_trained_was_proposed_and_not_tried(store: Path, tmp_path: Path) -> None:
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TEXT)
-    said = " ".join(cli("report", file, "--store", store).output.split())
-    assert "5 configurations proposed so far for each of 2 held-out groups" in said
-    assert "1: not chosen yet 0 – – 2: not chosen yet 0 – –" in said
-
-
-def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(1, TRAININGS - 1))
-    asked, search = kept(store)
-    assert not search.closed and asked.trials == () and len(search.winners) == 2
-    ledger = Ledger.look(str(store))
-    final = [t for t in search.trials if t.row == CHOSEN]
-    done = next(t.id for t in final if ledger.is_done(t.id))
-    (record,) = [read(ledger, done)]
-    assert record.sealed == "tiny_search"
-    shown = cli("show", done[:12], "--store", store).output
-    assert "sealed by the search `tiny_search`" in " ".join(shown.split())
-    assert "test speaker" not in shown
-    assert json.loads(cli("show", done[:12], "--json", "--store", store).output)["outcome"][
-        "scores"
-    ] is None  # fmt: skip
-    said = cli("report", "tiny_search", "--store", store).output
-    assert "Sealed: the search goes on" in said and "inner UA" in said
-    assert measure(ledger, asked).summary.rows[0].ua is None
-    inner_trial = next(t.id for t in search.trials if t.row != CHOSEN)
-    assert read(ledger, inner_trial).sealed == ""
-    assert not (store / "searches").exists()
-
-    go(study(), store)
-    assert kept(store)[1].closed and read(ledger, done).sealed == ""
-    assert "test speaker" in cli("show", done[:12], "--store", store).output
-    (opened,) = (store / "searches").iterdir()
-    assert json.loads(opened.read_text())["configurations"] == 12
-
-
-def test_going_on_after_scores_were_opened_is_said(store: Path) -> None:
-    go(few(5), store)
-    assert kept(store)[1].opened == ()
-    first = [one.point for one in kept(store)[1].tried if one.group == 0]
-    result = go(study(), store)
-    assert result.trained >= TRAININGS - 2 * 5 * 2 - 2 * 2  # what was trained is not trained again
-    search = kept(store)[1]
-    assert [one.point for one in search.tried if one.group == 0][:5] == first
-    assert search.opened == (5,)
-    said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
-    assert "WARNING: the test scores had been opened after 5 configurations" in said
-    go(few(7), store)  # less than what was seen is no way back
-    assert kept(store)[1].opened == (5, 12)
-    go(few(5), store)
-    assert kept(store)[1].opened == ()  # the first that were opened are what they were
-
-
-def test_another_search_for_the_same_speakers_is_said(store: Path) -> None:
-    go(few(5), store)
-    text = TEXT.replace("{trials: 12}", "{trials: 5}")
-    for seed, before in ((1, "another search"), (2, "2 other searches")):
-        go(parse_study(text.replace("  pruning", f"  seed: {seed}\n  pruning"), "tiny.yaml"), store)
-        assert kept(store)[1].others == seed
-        said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
-        assert f"WARNING: the test scores of {before} (other axes, settings, sampler" in said
-    other = TEXT.replace("{folds: 2, seeds: 2}", "{folds: 3, seeds: 1}")
-    go(few(5, other), store)
-    assert kept(store)[1].others == 0  # other people judge it
-    go(few(5), store)
-    assert kept(store)[1].others == 0  # the first of them had seen nothing
-
-
-def test_an_edited_study_and_its_log_break_no_seal(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(1, TRAININGS - 1))
-    ledger = Ledger.look(str(store))
-    final = [t for t in kept(store)[1].trials if t.row == CHOSEN]
-    done = next(t.id for t in final if ledger.is_done(t.id))
-    with pytest.raises(KeyboardInterrupt):
-        go(study(**{"  pruning": "  seed: 1\n  pruning"}), store, Shuffled(1, 3))
-    assert not any(t.id == done for t in kept(store)[1].trials)  # the newest form has it no more
-    assert "test speaker" not in cli("show", done[:12], "--store", store).output
-    said = cli("logs", done[:12], "--store", store).output
-    assert "sealed by the search `tiny_search`" in " ".join(said.split()) and " UA " not in said
-
-
-def test_nothing_tells_how_trainings_do_that_judge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Dev of one half is test of the other: neither events, nor the board, nor `watch` has it."""
-    monkeypatch.setattr(run_module, "train_one", TRAINED)
-    store, events = tmp_path / "store", list[Event]()
-    small = parse_study(TEXT.replace("{trials: 12}", "{trials: 1}"), "tiny.yaml")
-    board = Board(Ledger.open(str(store)))
-    shown = list[tuple[str, tuple[float, ...]]]()
-
-    def hear(event: Event) -> None:
-        events.append(event)
-        board.hear(event)
-        shown.extend((flying.place.row, flying.dev_ua) for flying in board.flying())
-
-    run(small, Ledger.open(str(store)), InlineCluster(), hear)
-    final = {t.id for t in kept(store)[0].trials}
-    heard = [event for event in events if isinstance(event, Epoch)]
-    assert {e.id for e in heard if e.dev_ua is None} == final and len(final) == 4
-    assert any(curve for row, curve in shown if row != CHOSEN)
-    assert not any(curve for row, curve in shown if row == CHOSEN)
-
-
-def test_an_ablation_opens_no_seal(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(1, TRAININGS - 1))
-    ledger = Ledger.look(str(store))
-    search = kept(store)[1]
-    done = next(t for t in search.trials if t.row == CHOSEN and ledger.is_done(t.id))
-    outcome = ledger.outcome(done.id)
-    assert outcome is not None
-    rate, layers = outcome.identity["training"]["lr"], outcome.identity["model"]["layers"]
-    rows = f"""
-study: by_hand
-question: Is it good?
-corpus: demo
-protocol: {{folds: 2, seeds: 2}}
-training: {{epochs: 2, lr: {rate}}}
-baseline: {{hidden: 16, fa_layer: 2, layers: {layers}}}
-rows:
-  - {{name: as chosen}}
-"""
-    plan = make(parse_study(rows, "by_hand.yaml"), ledger)
-    assert done.id in plan.done  # one training serves both
-    go(parse_study(rows, "by_hand.yaml"), store)
-    assert read(ledger, done.id).sealed == "tiny_search"
-    said = " ".join(cli("report", "by_hand", "--store", store).output.split())
-    assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
-    before = measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n
-    board = Board(ledger)
-    by_hand = ledger.snapshots("by_hand")[0]
-    board.hear(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
-    live = board.estimate("as chosen")
-    assert live is not None and live.n == before < len(by_hand.trials)
-    go(study(), store)
-    assert read(ledger, done.id).sealed == ""
-    assert measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n > before
-    assert "Sealed" not in cli("report", "by_hand", "--store", store).output
-
-
-@pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])
-def test_a_search_is_a_study_of_optunas_and_other_logs_see_nothing_sealed(
-    text: str, store: Path, tmp_path: Path
-) -> None:
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    file, logs = tmp_path / "tiny.yaml", tmp_path / "logs"
-    file.write_text(text)
-    where = ["--log", f"optuna:{logs / 'o'}", "--log", f"tensorboard:{logs / 't'}"]
-    done = cli("run", file, "--inline", "--store", store, *where)
-    assert done.exit_code == 0, done.output
-    asked, search = kept(store, asked_name(text))
-    storage = JournalStorage(JournalFileBackend(str(logs / "o" / "journal.log")))
-    names = sorted(optuna.get_all_study_names(storage))
-    assert len(names) == (2 if search.selection == "nested" else 1)
-    for group, name in enumerate(names):
-        found = optuna.load_study(study_name=name, storage=storage)
-        own = [one for one in search.tried if one.group == group]
-        assert [t.params for t in found.trials] == [dict(one.point) for one in own]
-        assert found.best_trial.user_attrs["number"] == search.winners[group]
-    folders = sorted(path.parent for path in (logs / "t").rglob("*tfevents*"))
-    assert len(folders) == len(asked.every_trial)
-    tags = set(EventAccumulator(str(folders[0])).Reload().Tags()["tensors"])
-    assert "dev/ua" in tags and ("ua" in tags) == (search.selection == "nested")
-
-
-# --- repeatability ------------------------------------------------------------------------------
 
 
 def is_over(store: Path) -> bool:
@@ -543,105 +251,6 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
     found = sweep.remove(ledger, sweep.look(ledger, newest_only=True), newest_only=True)
     assert len([waste for waste in found.waste if waste.kind == "trial"]) == 4  # of the other study
     assert all(map(ledger.is_done, tried))
-
-
-# --- budgets ------------------------------------------------------------------------------------
-
-
-def test_a_budget_of_hours_is_used_and_kept_to(store: Path) -> None:
-    # Ten drawn trainings of a second each a round of a generation, 20 in all.
-    text = TEXT.replace("{trials: 12}", "{hours: 0.0125}")  # 45 s
-    go(parse_study(text, "tiny.yaml"), store)
-    search = kept(store)[1]
-    inner_trials = sum(len(one.trials) for one in search.tried)
-    assert search.closed and inner_trials == 40  # a third generation would end after 60 s
-    assert go(parse_study(text, "tiny.yaml"), store, Shuffled(6)).trained == 0  # more lanes: closed
-
-
-def test_hours_end_with_the_configurations_that_there_are(store: Path) -> None:
-    text = TEXT.replace("    lr: {low: 1e-4, high: 1e-2, log: true}\n", "")
-    asked = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
-    assert go(asked, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
-    asked, search = kept(store)
-    assert search.closed
-    several = [len({str(o.point) for o in search.tried if o.group == g}) for g in (0, 1)]
-    assert several == [2, 2]
-    most = max(one.number for one in search.tried)
-    assert f"{most} configurations tried (up to {most - 2} of them not for" in " ".join(asked.notes)
-
-
-def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None:
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TEXT.replace("{trials: 12}", "{hours: 1000000}"))
-    plan = make(parse_study(file.read_text(), "tiny.yaml"), Ledger.open(str(store)))
-    for item in plan.to_train:
-        probe = Probe(epoch_s=1.0, fixed_s=0.0, epochs=0, load=1.0, at_once=1, memory=0)
-        evidence.write(Ledger.open(str(store)), this_machine(0), item.trial, probe)
-    began = time.process_time()
-    priced = json.loads(cli("plan", file, "--json", "--store", store).output)
-    assert priced["proposed_later"] > 10**7 and time.process_time() - began < 5
-
-
-def test_hours_of_more_lanes_are_remembered_before_there_are_workers(store: Path) -> None:
-    """With one lane it would be over after a generation: its plan would lose what came after."""
-    text = TEXT.replace("{trials: 12}", "{hours: 0.01}")  # 36 s
-    asked = parse_study(text, "tiny.yaml")
-    with pytest.raises(KeyboardInterrupt):
-        go(asked, store, Shuffled(1, 25))  # two lanes
-    again = make(asked, Ledger.look(str(store)))
-    assert len(again.to_train) == 15 and not any(p.row == CHOSEN for p in again.placed)
-    assert go(asked, store, Shuffled(1)).trained == 60 + 4 - 25
-
-
-def test_gpu_hours_need_a_gpu(store: Path) -> None:
-    text = TEXT.replace("{trials: 12}", "{gpu_hours: 1}")
-    with pytest.raises(LackError, match="`search.budget` is in `gpu_hours`, and trials train on"):
-        go(parse_study(text, "tiny.yaml"), store)
-
-
-def test_a_second_budget_is_refused(store: Path, tmp_path: Path) -> None:
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TEXT)
-    for command in ("run", "plan"):
-        done = cli(command, file, "--budget", "1h", "--store", store)
-        assert isinstance(done.exception, StudyError)
-        assert "`--budget` must not stand with a search" in str(done.exception)
-
-
-def test_a_plan_says_what_is_to_come(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.machine.installed", lambda name: "2")  # that of the drawn
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TEXT)
-    plan = make(study(), Ledger.look(str(store)))
-    assert plan.course is not None
-    assert len(plan.to_train) == 2 * 5 * 2 and plan.course.ahead.certain == TRAININGS - 20
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(3, 20))
-    priced = json.loads(cli("plan", file, "--json", "--store", store).output)
-    assert sum(row["trials"] for row in priced["price"]["rows"]) == TRAININGS - 20
-    assert priced["price"]["trial_hours"] * 3600 == pytest.approx(TRAININGS - 20, rel=0.25)
-
-
-@pytest.mark.parametrize(("cpus", "later"), [(1, 20 + 4), (2, 3 * 20 + 4)])
-def test_a_plan_says_what_hours_are_expected_to_bring(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: int, later: int
-) -> None:
-    monkeypatch.setattr("orchestrator.machine.installed", lambda name: "2")  # that of the drawn
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TEXT.replace("{trials: 12}", "{hours: 0.0125}"))  # 45 s, and 1 s a training
-    before = json.loads(cli("plan", file, "--json", "--store", store).output)
-    assert "proposed_later" not in before and before["to_do"] == 20  # nobody knows what they take
-    with pytest.raises(KeyboardInterrupt):
-        go(parse_study(file.read_text(), "tiny.yaml"), store, Shuffled(3, 10))
-    plan = json.loads(cli("plan", file, "--json", "--cpus", str(cpus), "--store", store).output)
-    assert (plan["to_do"], plan["proposed_later"]) == (10, later)
-    assert plan["price"]["trial_hours"] * 3600 == pytest.approx(10 + later, rel=0.05)
-    assert plan["price"]["wall_hours"] * 3600 < 45
-
-
-# --- failures -----------------------------------------------------------------------------------
 
 
 def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(
