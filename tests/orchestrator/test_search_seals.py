@@ -1,4 +1,4 @@
-"""What a search keeps from everybody until it has ended, and what it says where they have looked."""
+"""What a search keeps from everybody until it has ended, and what it says when they have looked."""
 
 import json
 from pathlib import Path
