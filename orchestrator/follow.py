@@ -32,7 +32,7 @@ def follow(
 ) -> Iterator[Event]:
     """Events of a study until nothing is left to train; of the newest if no name is given.
 
-    A failure that it saw happen may be no end: the run that lives is given time to try again.
+    A failure of just now may be no end: the run that lives is given time to try again.
 
     Asked for in another form meanwhile, it is that form from then on.
 
@@ -166,7 +166,8 @@ class _Study:
         self._failed.add(id)
         path = self._ledger.failures(id)[-1]
         last = self._ledger.read_failure(path)
-        if self._looks and last.cause not in FINAL:
-            self._hoped_for = self._clock() + RETRIED_S
+        if last.cause not in FINAL:  # what it saw happen needs no clock of another machine
+            ago = 0.0 if self._looks else max(0.0, time.time() - last.finished)
+            self._hoped_for = max(self._hoped_for, self._clock() + RETRIED_S - ago)
         first_line = (str(last.sentence).splitlines() or [""])[0]
         return Failed(id, last.cause, first_line, str(path))

@@ -50,9 +50,9 @@ def unfinished(store: Path) -> tuple[Ledger, list[str]]:
     return ledger, ids
 
 
-def fail(ledger: Ledger, id: str) -> None:
-    ledger.fail(Failure(id=id, cause="code", sentence="It broke.\nThere.", traceback="",
-                        epoch=1, attempt="attempt-1", host="h"))  # fmt: skip
+def fail(ledger: Ledger, id: str, ago: float = 60.0) -> None:
+    ledger.fail(Failure(id=id, cause="code", sentence="It broke.\nThere.", traceback="", epoch=1,
+                        attempt="attempt-1", host="h", finished=time.time() - ago))  # fmt: skip
 
 
 class Enough(Exception):  # noqa: N818
@@ -188,6 +188,21 @@ def test_what_failed_before_is_told_and_a_study_of_failures_is_over(store: Path)
         fail(ledger, id)
     heard = list(follow(ledger, "smoke", 0.0, lambda seconds: pytest.fail("it waited")))
     assert [type(event) for event in heard] == [Planned, Failed, Failed]
+
+
+def test_a_watch_that_begins_within_a_retrys_wait_waits_with_it(store: Path) -> None:
+    ledger, ids = unfinished(store)
+    fail(ledger, ids[2])
+    fail(ledger, ids[3], ago=5.0)
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    heard = list(follow(ledger, "smoke", 1.0, sleep, lambda: now))
+    assert [type(event) for event in heard] == [Planned, Failed, Failed]
+    assert now in (15.0, 16.0)  # 20 s after the failure; reading took some of the last second
 
 
 @pytest.mark.parametrize("again", [True, False])
