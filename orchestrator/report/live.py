@@ -84,6 +84,7 @@ class View:
         self._step = ""
         self._left = ""
         self._last_line = self._began = 0.0
+        self._plans = 0
 
     def __enter__(self) -> "View":
         if self._console.is_terminal and not self._console.is_dumb_terminal:
@@ -144,6 +145,7 @@ class View:
             self._board.hear(event)
             if isinstance(event, Planned):
                 self._step = ""
+                self._plans += 1
         if isinstance(event, Note):
             self._say(event.sentence, "bold yellow" if event.loud else "")
         elif isinstance(event, Progress):
@@ -215,7 +217,8 @@ class View:
         if self._watching:
             return f"{done} of {total} trials done"
         if done == total:
-            return f"All {total} trials are done: nothing to train."
+            nothing = ": nothing to train" if self._plans == 1 else ""  # else all was trained now
+            return f"All {total} trials are done{nothing}."
         some = "1 trial" if total == 1 else f"{total} trials"
         return f"{some}: {done} done, {total - done} to train, {self._board.slots} at once."
 
