@@ -99,3 +99,8 @@ class TrainConfig:
 
     class_weights: Literal["off", "inverse"] = "off"
     """``inverse``: cross-entropy weighted by inverse class frequency of the training segments."""
+
+    @property
+    def may_end_early(self) -> bool:
+        """Whether patience can run out before the last epoch: the best may be the first."""
+        return 1 + self.patience < self.epochs

@@ -63,13 +63,18 @@ class Evidence:
     pace: Pace
     most: Mapping[str, int]
     """Row -> most epochs of a trial."""
+    whole: frozenset[str]
+    """Rows whose trials have all of these, whatever happens."""
     source: Mapping[str, str]
     """Row -> ``finished`` or ``probe``; a row of which nothing is known is missing."""
     probes: tuple[Probe, ...]
 
     def length(self, row: str) -> tuple[float, bool] | None:
         """Seconds of a trial, and whether that is a bound; None where nothing is known."""
-        return self.pace.length(row, self.most[row]) if row in self.source else None
+        if row not in self.source:
+            return None
+        seconds, at_most = self.pace.length(row, self.most[row])
+        return seconds, at_most and row not in self.whole
 
     @property
     def trials_per_gpu(self) -> int:
@@ -111,7 +116,9 @@ def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Evidence:
             epoch_s = probe.epoch_s * loads[row] / probe.load + probe.fixed_s / most[row]
             pace.measured(row, EXACT, EXACT * epoch_s)
             source[row] = "probe"
-    return Evidence(pace, most, source, tuple(p for p in kept.values() if p is not None))
+    whole = frozenset(row for row, items in rows.items() if not _may_end_early(items[0].trial))
+    probes = tuple(probe for probe in kept.values() if probe is not None)
+    return Evidence(pace, most, whole, source, probes)
 
 
 def shape(trial: Trial) -> str:
@@ -201,6 +208,10 @@ def _most(trial: Trial, finished: list[Outcome], probe: Probe | None) -> int:
         return trial.training.epochs
     own = max((outcome.epochs for outcome in finished), default=0)
     return own or (probe.epochs if probe else 0) or 1
+
+
+def _may_end_early(trial: Trial) -> bool:
+    return SYSTEMS[trial.model.model].network and trial.training.may_end_early
 
 
 def _mean(values: Iterable[float]) -> float:

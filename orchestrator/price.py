@@ -49,9 +49,11 @@ class Price:
     machine: Machine
     rows: tuple[RowPrice, ...]
     at_most: bool
-    """No trial has finished: each may train for all its epochs."""
+    """No trial has finished, and some may end before their last epoch."""
     may_settle: bool = False
     """Of an adaptive study, up to its cap: fewer trials may be needed."""
+    may_prune: bool = False
+    """Of a search that is to propose more: some may be spared their other folds."""
     lanes: int
     """Trials at once."""
     workers: int
@@ -64,6 +66,11 @@ class Price:
     """What a trial takes of a node."""
     measured: bool
     """Its memory was measured, and is more than what is assumed of any trial."""
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether less may come of it, by the design and not by chance."""
+        return self.at_most or self.may_settle or self.may_prune
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -192,6 +199,7 @@ def _grown(price: Price, course: "Course") -> Price:
         rows=(*price.rows, later),
         workers=price.workers + rounds * price.lanes,
         wall_s=price.wall_s + more_s,
+        may_prune=course.ahead.pruning and trials > course.ahead.final,
     )
 
 

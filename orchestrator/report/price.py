@@ -23,7 +23,7 @@ def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]
         of = f"of {len(price.unknown)} of {len(price.rows)} rows" if _some(price) else "here"
         lines = [("price", f"not known: no trial {of} has finished or was probed. `{probe}`")]
         return [*lines, ("at once", _lanes(price))]
-    bound = "at most " if price.at_most or price.may_settle else ""
+    bound = "at most " if price.is_bound else ""
     lines = [
         (f"{kind} time", f"{bound}{duration(price.trial_s)}, {_source(price)}"),
         ("wall time", f"{bound}{duration(price.wall_s)}; features and start come on top"),
@@ -48,7 +48,7 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
         "trial_hours": None if trial_s is None else trial_s / HOUR_S,
         "wall_hours": None if wall_s is None else wall_s / HOUR_S,
         "money": None if rate is None else price.money(rate),
-        "at_most": price.at_most or price.may_settle,
+        "at_most": price.is_bound,
         "at_once": price.lanes,
         "trials_per_gpu": round(1 / price.room.gpus) if price.room.gpus else None,
         "memory": price.room.memory,
@@ -75,6 +75,7 @@ def _source(price: Price) -> str:
     words = {"finished": "finished trials", "probe": "a probe"}
     told = "from " + " and ".join(words[name] for name in sorted(found) if name in words)
     told += "; few trials need all their epochs" if price.at_most else ""
+    told += "; pruned configurations need fewer folds" if price.may_prune else ""
     return told + ("; settled comparisons get no more seeds" if price.may_settle else "")
 
 

@@ -21,6 +21,10 @@ class Ahead:
     left_s: float
     """Seconds of training that a budget of hours has left, all lanes together; else 0."""
     pruning: bool
+    begun: int = 0
+    """Trainings of configurations that are proposed, on folds that these may be spared."""
+    begun_folds: int = 0
+    """Of the one that has most of them."""
     possible: float = math.inf
     """Configurations of each group that there are and that were not tried."""
 
@@ -31,7 +35,7 @@ class Ahead:
             seconds: what one takes; None where nobody knows: a budget of hours then says nothing.
             due: how many are proposed and not done: they are paid first.
         """
-        return self.groups * self.folds * self._each(seconds, due) + self.final
+        return self.begun + self.groups * self.folds * self._each(seconds, due) + self.final
 
     @property
     def certain(self) -> int:
@@ -41,14 +45,15 @@ class Ahead:
     def rounds(self, seconds: float | None, due: int) -> int:
         """How often they are waited for, at the most: with pruning fold by fold."""
         generations = math.ceil(self._each(seconds, due) / GENERATION)
-        return generations * (self.folds if self.pruning else 1) + bool(self.final)
+        folds = self.folds if self.pruning else 1
+        return self.begun_folds + generations * folds + bool(self.final)
 
     def _each(self, seconds: float | None, due: int) -> int:
         """Configurations of each group."""
         if not seconds or not self.left_s:
             return self.configurations
         generation_s = seconds * self.groups * self.folds * GENERATION
-        left_s = self.left_s - seconds * (due + self.final)
+        left_s = self.left_s - seconds * (due + self.begun + self.final)
         generations = max(0, math.floor(left_s / generation_s))
         return int(min(GENERATION * generations, self.possible))
 

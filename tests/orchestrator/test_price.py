@@ -18,6 +18,7 @@ from orchestrator.machine import Machine, this_machine
 from orchestrator.placement import Room
 from orchestrator.plan import Plan, make
 from orchestrator.report import price as shown
+from orchestrator.report.console import duration
 from orchestrator.run import prepare, run
 from orchestrator.study import parse_study
 
@@ -68,16 +69,28 @@ def test_what_nobody_measured_has_no_price(tmp_path: Path) -> None:
     assert told["price"].endswith("`ablate plan smoke.yaml --probe`")
 
 
-def test_a_probe_bounds_it_by_all_epochs(tmp_path: Path) -> None:
+def test_a_probe_prices_all_epochs(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
     plan = planned(ledger, epochs=10, seeds=2)
     keep(plan, ledger, HERE, seen())
     found = priced(plan, ledger)
-    assert found.trial_s == pytest.approx(8 * 21.0) and found.at_most
+    assert found.trial_s == pytest.approx(8 * 21.0)
     assert found.lanes == 2 and found.wall_s == pytest.approx(4 * 21.0)
     assert found.money(0.5) == pytest.approx(0.5 * 84 / 3600)
     assert found.room.memory == 2**29 and found.measured
-    assert "at most" in dict(shown.pairs(found, None, ""))["CPU time"]
+
+
+@pytest.mark.parametrize(("epochs", "bound"), [(16, ""), (17, "at most ")])
+def test_it_is_a_bound_where_patience_can_end_a_training(
+    tmp_path: Path, epochs: int, bound: str
+) -> None:
+    ledger = Ledger.open(str(tmp_path / "s"))
+    plan = planned(ledger, epochs=epochs)  # patience is 15, and the best epoch may be the first
+    keep(plan, ledger, HERE, seen())
+    found = dict(shown.pairs(priced(plan, ledger), None, ""))
+    why = "; few trials need all their epochs" if bound else ""
+    assert found["CPU time"] == f"{bound}{duration(4 * (2 * epochs + 1))}, from a probe{why}"
+    assert found["wall time"].startswith(f"{bound}{duration(2 * (2 * epochs + 1))};")
 
 
 def test_every_worker_warms_up_once(tmp_path: Path) -> None:
@@ -103,6 +116,9 @@ def test_every_worker_warms_up_once(tmp_path: Path) -> None:
     assert sum(row.trials for row in warm.rows) == 2 * 10 * 2 + 2
     # A generation of both groups at once, one fold by fold of the two, and what judges.
     assert warm.workers == 2 * (1 + 2 + 1)
+    assert not warm.at_most and warm.may_prune
+    told = dict(shown.pairs(warm, None, ""))["CPU time"]
+    assert told.startswith("at most ") and told.endswith("; pruned configurations need fewer folds")
     assert cold.trial_s and warm.trial_s == pytest.approx(cold.trial_s + 8 * 3.0)
     assert cold.wall_s and warm.wall_s == pytest.approx(cold.wall_s + 4 * 3.0)
 

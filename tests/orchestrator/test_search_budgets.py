@@ -14,7 +14,7 @@ from orchestrator.machine import this_machine
 from orchestrator.plan import make
 from orchestrator.snapshot import CHOSEN
 from orchestrator.study import parse_study
-from tests.searches import TEXT, TRAININGS, Shuffled, cli, go, kept, study
+from tests.searches import TEXT, TRAININGS, Shuffled, cli, go, kept, pruned, study
 
 pytestmark = pytest.mark.usefixtures("drawn_trainings")
 
@@ -91,8 +91,23 @@ def test_a_plan_says_what_is_to_come(
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(3, 20))
     priced = json.loads(cli("plan", file, "--json", "--store", store).output)
+    assert not priced["price"]["at_most"]  # nobody is pruned, and all have finished trials
     assert sum(row["trials"] for row in priced["price"]["rows"]) == TRAININGS - 20
     assert priced["price"]["trial_hours"] * 3600 == pytest.approx(TRAININGS - 20, rel=0.25)
+
+
+def test_a_plan_within_a_generation_counts_the_folds_that_it_may_be_spared(store: Path) -> None:
+    asked, whole = pruned(), 3 * 12 * 3 + 3
+    with pytest.raises(KeyboardInterrupt):
+        go(asked, store, Shuffled(3, 45 + 5))  # of the second generation five trainings, on fold 1
+    plan = make(asked, Ledger.look(str(store)))
+    course, due = plan.course, len(plan.to_train)
+    assert course is not None
+    spared = 2 * sum(one.state == "pruned" for one in course.tried)
+    most = due + course.ahead.certain
+    assert most == whole - 50 - spared and course.ahead.begun == 45 - 5 - due - spared
+    assert course.ahead.rounds(None, due) == 2 + 3 + 1  # two folds; a generation; what judges
+    assert due < go(asked, store, Shuffled(3)).trained <= most
 
 
 @pytest.mark.parametrize(("cpus", "later"), [(1, 20 + 4), (2, 3 * 20 + 4)])
