@@ -150,7 +150,7 @@ def shortage(plan: Plan, price: Price) -> str:
         )
     if price.trial_s is None or not price.rows:
         return ""
-    from orchestrator.search.proposals import GENERATION  # here, as in `study.py`
+    from orchestrator.search.proposals import GENERATION  # here: other plans are quicker
 
     if any(one.number > GENERATION for one in course.tried):
         return ""

@@ -300,7 +300,7 @@ class _Walk:
         search, by_hours = self._search, self._search.unit != "trials"
         tried = max(len(tried) for tried in self._tried.values())
         training = (one for one in self._order if one.state == "training")
-        spared = [len(one.group.folds) - len(one.placed) for one in training]
+        later = [len(one.group.folds) - len(one.placed) for one in training]
         left_s = self._budget_s - self._scores.seconds(self._ids()) if by_hours else 0.0
         return Ahead(
             groups=len(self._groups),
@@ -309,8 +309,8 @@ class _Walk:
             configurations=0 if by_hours else int(search.amount) - tried,
             left_s=max(0.0, left_s),
             pruning=search.pruning,
-            begun=sum(spared),
-            begun_folds=max(spared, default=0),
+            begun=sum(later),
+            begun_folds=max(later, default=0),
             possible=max(0, search.size - min(map(len, map(_distinct, self._tried.values())))),
         )
 

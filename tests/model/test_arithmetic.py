@@ -34,7 +34,7 @@ def test_it_is_the_same_in_every_process_and_disturbs_no_draw() -> None:
     assert len(here) == 1 and re.fullmatch("[0-9a-f]{8}", here.pop())
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="of x86-64 are MKL and AVX")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="MKL and AVX are code of x86-64")
 def test_code_that_computes_other_bits_is_told_apart() -> None:
     """As another maker's processor would choose it; PyTorch's name for all these is one."""
     told = {

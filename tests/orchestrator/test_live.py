@@ -105,6 +105,16 @@ def shown(
     return View(console, Board(clock=clock or time.monotonic)), sink
 
 
+def test_nothing_to_train_is_said_where_nothing_was() -> None:
+    said = []
+    for plans in (1, 2):  # a search tells all of its trials once more at its end
+        view, sink = shown(terminal=False)
+        for _ in range(plans):
+            view.hear(Planned(PLACED, frozenset(item.id for item in PLACED), 2))
+        said.append(sink.getvalue().splitlines()[-1])
+    assert said == ["All 4 trials are done: nothing to train.", "All 4 trials are done."]
+
+
 def test_without_a_terminal_there_are_plain_lines() -> None:
     clock = Clock()
     view, sink = shown(terminal=False, clock=clock)
