@@ -31,6 +31,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --cache-dir .mypy_cache/import_linter
 
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s --timeout 3600

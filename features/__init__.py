@@ -1,1 +1,1 @@
-"""Audio to tensors: corpora, folds, frame descriptors, shards. Knows nothing of the network."""
+"""Audio to tensors: corpora, folds, frame descriptors, shards. Knows nothing of networks."""

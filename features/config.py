@@ -22,7 +22,7 @@ FUNCTIONALS = ("egemaps",)
 """Sets that give one row an utterance, and no frames: there are no nodes to step, cut or pad."""
 
 FEATURE_SETS = ("lld78", "is10", "lld35", "logmel128", *FUNCTIONALS)
-"""Descriptors by name; `descriptors.py` says what they are."""
+"""Descriptors by name; `catalogue.py` says what they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

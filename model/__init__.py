@@ -1,1 +1,1 @@
-"""The shared network WMA-GIN and its training. Knows tensors: no audio, no files, no Ray."""
+"""Networks and their training. Knows tensors: no audio, no files, no Ray."""

@@ -1,1 +1,1 @@
-"""Asks, submits, records, tells: from a study file to a table."""
+"""From a study file to a table: asks, trains, keeps, reports."""

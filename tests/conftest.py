@@ -46,10 +46,10 @@ def denormals() -> None:
 @pytest.fixture(scope="session")
 def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which ``studies/smoke.yaml`` has run, inline. Copy it before you change it."""
-    from orchestrator.cluster import InlineCluster
-    from orchestrator.ledger import Ledger
-    from orchestrator.run import run
-    from orchestrator.study import read_study
+    from orchestrator.execution.cluster.ray_cluster import InlineCluster
+    from orchestrator.execution.run import run
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.study.study import read_study
 
     store = tmp_path_factory.mktemp("trained") / "store"
     study = read_study(ROOT / "studies" / "smoke.yaml")
@@ -120,7 +120,7 @@ def s3(s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def drawn_trainings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings are drawn in place of trained, but where a test is marked ``trained``."""
-    from orchestrator import run
+    from orchestrator.execution import run
     from tests.searches import drawn
 
     if "trained" not in request.keywords:

@@ -12,15 +12,15 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from orchestrator import run as run_module
 from orchestrator.cli.main import app
-from orchestrator.cluster import InlineCluster, Task, Tell, Work
-from orchestrator.events import Done, Failed, Started
-from orchestrator.ledger import Ledger
-from orchestrator.records import Failure
-from orchestrator.run import RunResult, run
-from orchestrator.snapshot import Asked, AskedFold, AskedSearch
-from orchestrator.study import Study, parse_study
+from orchestrator.execution import run as run_module
+from orchestrator.execution.cluster.events import Done, Failed, Started
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
+from orchestrator.execution.run import RunResult, run
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Failure
+from orchestrator.store.snapshot import Asked, AskedFold, AskedSearch
+from orchestrator.study.study import Study, parse_study
 from tests import stores
 
 TEXT = """

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from model.metrics import confusion, ua, wa
-from orchestrator.attempt_files import predictions_parquet
-from orchestrator.ledger import Ledger
-from orchestrator.records import CHOICES, Outcome, Scores
-from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
-from orchestrator.trials import SEMANTICS, canonical, digest
+from model.evaluation.metrics import confusion, ua, wa
+from orchestrator.store.attempt_files import predictions_parquet
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import CHOICES, Outcome, Scores
+from orchestrator.store.snapshot import Asked, AskedFold, AskedRow, AskedTrial
+from orchestrator.study.trials import SEMANTICS, canonical, digest
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 EPOCHS = 12

@@ -1,1 +1,1 @@
-"""One file a corpus: what lies where, who speaks, which emotion."""
+"""Which speech there is: corpora, their utterances and labels, and who is held out together."""

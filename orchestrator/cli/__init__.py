@@ -1,1 +1,1 @@
-"""The command line: parse, call one function, print."""
+"""The command line, one noun a file: parse, call one function, print."""

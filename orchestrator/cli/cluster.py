@@ -17,7 +17,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="A cluster file, see cluster.yaml.", metavar="FILE")],
 ) -> None:
     """Judge FILE offline: Ray's own schema, and who could reach the cluster."""
-    from orchestrator.cluster_file import check as judge
+    from orchestrator.execution.cluster.cluster_file import check as judge
 
     judge(file)
     print(f"{file} is a cluster that `ray up` accepts, closed to strangers.")

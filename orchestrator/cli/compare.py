@@ -29,10 +29,10 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Set row B beside row A: by fold, by emotion, and which utterances flip."""
-    from orchestrator.comparison import compare_rows
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import comparison as report
+    from orchestrator.analysis.comparison import compare_rows
     from orchestrator.report.console import console_for
+    from orchestrator.report.tables import comparison as report
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
     (asked,) = by_name(study, ledger)

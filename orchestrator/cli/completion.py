@@ -27,8 +27,8 @@ def rows(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def trials(ctx: typer.Context, incomplete: str) -> list[str]:
     """First digits of the trials in the store."""
-    from orchestrator import files
-    from orchestrator.ledger import Ledger
+    from orchestrator.store import files
+    from orchestrator.store.ledger import Ledger
 
     try:
         ids = files.folders_in(Ledger.look(_store(ctx)).trials)
@@ -44,8 +44,8 @@ def logs(incomplete: str) -> list[str]:
 
 def _studies(ctx: typer.Context) -> dict[str, list[str]]:
     """Study -> its rows, newest first."""
-    from orchestrator.ledger import Ledger
-    from orchestrator.status import newest_snapshots
+    from orchestrator.planning.status import newest_snapshots
+    from orchestrator.store.ledger import Ledger
 
     try:
         newest = newest_snapshots(Ledger.look(_store(ctx)))

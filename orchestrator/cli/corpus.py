@@ -10,8 +10,8 @@ from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from orchestrator.errors import RequestError
 
 if TYPE_CHECKING:
-    from features.corpus import Corpus
-    from orchestrator.ledger import Ledger
+    from features.corpora.corpus import Corpus
+    from orchestrator.store.ledger import Ledger
 
 
 def register(app: typer.Typer) -> None:
@@ -39,10 +39,10 @@ def add(
     `ablate corpus add table FILE --name mine` makes `corpus: mine` of a CSV or Parquet file with
     the columns file, speaker, emotion, or of an audformat database folder.
     """
-    from features import catalogue
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import corpora
+    from features.corpora import catalogue
     from orchestrator.report.console import console_for, progress
+    from orchestrator.report.terminal import corpora
+    from orchestrator.store.ledger import Ledger
 
     catalogue.reader(name)
     ledger = Ledger.open(store)
@@ -59,9 +59,9 @@ def add(
 
 def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """List all known corpora, and where the registered ones lie."""
-    from features import catalogue
-    from orchestrator.ledger import Ledger
+    from features.corpora import catalogue
     from orchestrator.report.console import console_for, print_pairs
+    from orchestrator.store.ledger import Ledger
 
     registered = Ledger.look(store).corpora()
     records = []
@@ -103,10 +103,10 @@ def check(
 
     Says too what is left out and why, and which folds the corpus can give.
     """
-    from features import catalogue, inspection
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import corpora
+    from features.corpora import catalogue, inspection
     from orchestrator.report.console import console_for, progress
+    from orchestrator.report.terminal import corpora
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store)
     corpus = registered(name, ledger)
@@ -140,10 +140,10 @@ def folds(
 
     Dealt as for a study with the default classes (a class a label where the corpus lacks one).
     """
-    from features.folds import deal
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import corpora
+    from features.corpora.folds import deal
     from orchestrator.report.console import console_for
+    from orchestrator.report.terminal import corpora
+    from orchestrator.store.ledger import Ledger
 
     wanted: int | Literal["published"]
     if count == "published":
@@ -168,9 +168,9 @@ def registered(name: str, ledger: "Ledger") -> "Corpus":
     Raises:
         LackError: it is not registered.
     """
-    from features import catalogue
-    from features.corpus import Corpus
-    from orchestrator.plan import unregistered
+    from features.corpora import catalogue
+    from features.corpora.corpus import Corpus
+    from orchestrator.planning.plan import unregistered
 
     known: dict[str, Any] = ledger.corpora()
     if name == "demo" and name not in known:

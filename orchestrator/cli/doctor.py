@@ -24,9 +24,9 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check Python, libraries, machine and store: a tick or a remedy each. Changes nothing."""
-    from orchestrator.doctor import Checkup, checkups
-    from orchestrator.report import doctor as view
+    from orchestrator.execution.cluster.doctor import Checkup, checkups
     from orchestrator.report.console import console_for
+    from orchestrator.report.terminal import doctor as view
 
     console, found = console_for(), list[Checkup]()
     for checkup in checkups(store, deep=deep, address=address):

@@ -26,10 +26,10 @@ def export(
 
     What is missing is said; nothing but finished trials is in it.
     """
-    from orchestrator.bundle import export as bundle
     from orchestrator.errors import Interrupted
-    from orchestrator.ledger import Ledger
-    from orchestrator.measured import measure
+    from orchestrator.report.export import bundle
+    from orchestrator.report.results import measure
+    from orchestrator.store.ledger import Ledger
 
     bundle.refuse_no_folder(output)
     ledger = Ledger.look(store, needed=True)

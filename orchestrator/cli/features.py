@@ -22,8 +22,8 @@ from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
-    from features.corpus import Utterance
-    from orchestrator.verify import Verified
+    from features.corpora.corpus import Utterance
+    from orchestrator.execution.prepare import Verified
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def list_(as_json: JsonOption = False) -> None:
     """List the feature sets that a study may name."""
-    from features.descriptors import SETS
+    from features.descriptors.catalogue import SETS
     from orchestrator.report.console import console_for, print_columns
 
     cells = [(known.name, known.about) for known in SETS.values()]
@@ -66,8 +66,8 @@ def show(
 
     Computed from the audio: nothing need be built before.
     """
-    from features.closeup import close_up
-    from features.descriptors import feature_set
+    from features.dataset.utterance_view import close_up
+    from features.descriptors.catalogue import feature_set
     from orchestrator.report.figures import canvas
     from orchestrator.report.figures.utterance import draw
 
@@ -86,10 +86,11 @@ def show(
 
 def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
     """Where the utterance of that id lies; the demo's is spoken first."""
-    from features import catalogue, closeup
+    from features.corpora import catalogue
+    from features.dataset import utterance_view
     from features.errors import MissingError
     from orchestrator.cli.corpus import registered
-    from orchestrator.ledger import Ledger
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store)
     known = []
@@ -99,7 +100,7 @@ def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
         except MissingError:  # the demo's synthesiser is an extra
             if name:
                 raise
-    corpus, utterance = closeup.find(known, id)
+    corpus, utterance = utterance_view.find(known, id)
     if corpus.name in catalogue.SYNTHESISED:
         Ledger.open(store)
         catalogue.prepare(corpus)
@@ -117,14 +118,14 @@ def build(
     as_json: JsonLinesOption = False,
 ) -> None:
     """Make the features that STUDY needs. What is there already is not made again."""
-    from orchestrator import verify as features
-    from orchestrator.cluster import RayCluster
-    from orchestrator.events import Note, print_line
-    from orchestrator.ledger import Ledger
-    from orchestrator.machine import cpu_count
+    from orchestrator.execution import prepare as features
+    from orchestrator.execution.cluster.events import Note, print_line
+    from orchestrator.execution.cluster.ray_cluster import RayCluster
+    from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for
-    from orchestrator.report.live import View
-    from orchestrator.study import read_study
+    from orchestrator.report.terminal.live import View
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.study.study import read_study
 
     refuse_config_elsewhere(allow_config, address)
     asked, ledger, view = read_study(study), Ledger.open(store), View(console_for())
@@ -160,12 +161,12 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Prove every shard against its digest; with STUDY, its audio and what it needs as well."""
-    from orchestrator import verify as features
-    from orchestrator.ledger import Ledger
-    from orchestrator.machine import cpu_count
+    from orchestrator.execution import prepare as features
+    from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for
-    from orchestrator.report.live import View
-    from orchestrator.study import read_study
+    from orchestrator.report.terminal.live import View
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.study.study import read_study
 
     if repair and study is None:
         raise RequestError(

@@ -28,9 +28,9 @@ from orchestrator.cli import (
     trial,
 )
 from orchestrator.errors import AblateError
-from orchestrator.files import is_refusal
-from orchestrator.libraries import installed
+from orchestrator.planning.cost.libraries import installed
 from orchestrator.printable import clean_lines
+from orchestrator.store.files import is_refusal
 
 app = typer.Typer(
     name="ablate",

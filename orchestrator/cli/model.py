@@ -24,10 +24,10 @@ def show(
     allow_config: AllowConfigOption = False,
 ) -> None:
     """Show the networks of STUDY and their parameters; of ROW, every part. Trains nothing."""
-    from orchestrator.architecture import architectures
-    from orchestrator.report import architecture as report
     from orchestrator.report.console import console_for
-    from orchestrator.study import read_study
+    from orchestrator.report.terminal import model as report
+    from orchestrator.report.trained.describe import architectures
+    from orchestrator.study.study import read_study
 
     asked = read_study(study)
     found = architectures(asked, row, allow_config=allow_config)

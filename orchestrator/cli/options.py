@@ -9,7 +9,7 @@ from orchestrator.cli import completion
 from orchestrator.errors import RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.study import Study
+    from orchestrator.study.study import Study
 
 StoreOption = Annotated[
     str,
@@ -88,6 +88,6 @@ def study_name(study: str | None) -> str | None:
     Raises:
         RequestError: the file is no study.
     """
-    from orchestrator.study import read_study
+    from orchestrator.study.study import read_study
 
     return read_study(Path(study)).name if study is not None and is_file(study) else study

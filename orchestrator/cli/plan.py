@@ -21,9 +21,9 @@ from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
-    from orchestrator.ledger import Ledger
-    from orchestrator.plan import Plan
-    from orchestrator.price import Price
+    from orchestrator.planning.cost.price import Price
+    from orchestrator.planning.plan import Plan
+    from orchestrator.store.ledger import Ledger
 
 
 def register(app: typer.Typer) -> None:
@@ -49,12 +49,12 @@ def plan(
     allow_config: AllowConfigOption = False,
 ) -> None:
     """Say what `ablate run STUDY` would train, why, and what it costs. Trains nothing."""
-    from orchestrator import budget as budgets
-    from orchestrator import price as prices
-    from orchestrator.ledger import Ledger
-    from orchestrator.plan import make
-    from orchestrator.report import price as shown
-    from orchestrator.study import read_study
+    from orchestrator.planning.cost import budget as budgets
+    from orchestrator.planning.cost import price as prices
+    from orchestrator.planning.plan import make
+    from orchestrator.report.terminal import price as shown
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.study.study import read_study
 
     if rate is not None and not 0 <= rate < float("inf"):
         raise RequestError(f"`--rate` must be a price an hour, but is `{rate:g}` instead.")
@@ -101,13 +101,13 @@ def _probe(
     found: "Plan", ledger: "Ledger", cpus: int | None, gpus: int | None, *, quiet: bool
 ) -> None:
     """Make the features and measure; what was measured is in the store afterwards."""
-    from orchestrator import price as prices
-    from orchestrator import probe as probes
-    from orchestrator.events import Event
-    from orchestrator.machine import cpu_count
+    from orchestrator.execution import probe as probes
+    from orchestrator.execution.cluster.events import Event
+    from orchestrator.execution.run import prepare
+    from orchestrator.planning.cost import price as prices
+    from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for
-    from orchestrator.report.live import View
-    from orchestrator.run import prepare
+    from orchestrator.report.terminal.live import View
 
     view = View(console_for(stderr=True))
 
@@ -135,8 +135,8 @@ def _print(
     probe: str,
     left: str,
 ) -> None:
-    from orchestrator.report import price as shown
     from orchestrator.report.console import console_for, print_columns, print_pairs
+    from orchestrator.report.terminal import price as shown
 
     console = console_for()
     for sentence in found.loud:
@@ -174,7 +174,7 @@ def _print(
 
 
 def _adaptive(cap: int) -> str:
-    from orchestrator.replicates import looks
+    from orchestrator.analysis.sequential import looks
 
     when = ", ".join(map(str, looks(cap)))
     return f"Adaptive replicates: at most {cap} seeds a row, looked at after {when}."
@@ -182,6 +182,6 @@ def _adaptive(cap: int) -> str:
 
 def schema() -> None:
     """Print the JSON Schema of a study file, for your editor."""
-    from orchestrator.schema import schema as study_schema
+    from orchestrator.study.schema import schema as study_schema
 
     print(json.dumps(study_schema(), indent=2))

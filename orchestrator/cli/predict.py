@@ -60,12 +60,12 @@ def predict(
 
     Exit code 1: some files could not be used; they are named at the end.
     """
-    from orchestrator import model_card
-    from orchestrator import predict as trained
-    from orchestrator.ledger import Ledger
-    from orchestrator.machine import cpu_count
-    from orchestrator.report import predict as view
+    from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for, progress, say
+    from orchestrator.report.terminal import predict as view
+    from orchestrator.report.trained import card
+    from orchestrator.report.trained import predict as trained
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
     (asked,) = by_name(study, ledger)
@@ -79,7 +79,7 @@ def predict(
     for note in ensemble.notes:
         say(note)
     if to is not None:
-        written = model_card.export(ledger, ensemble, to)
+        written = card.export(ledger, ensemble, to)
         say(f"Wrote {len(written)} files to {to}; README.md says what they are.")
     if not files:
         return

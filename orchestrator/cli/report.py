@@ -12,10 +12,10 @@ from orchestrator.errors import LackError, RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
-    from orchestrator.ledger import Ledger
-    from orchestrator.measured import Measured
-    from orchestrator.snapshot import Asked
-    from orchestrator.study import Study
+    from orchestrator.report.results import Measured
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.store.snapshot import Asked
+    from orchestrator.study.study import Study
 
 STUDIES = Path("studies")
 
@@ -90,8 +90,8 @@ def report(
     ] = None,
 ) -> None:
     """Print a measured table beside the paper's, or draw it."""
-    from orchestrator.ledger import Ledger
-    from orchestrator.measured import measure
+    from orchestrator.report.results import measure
+    from orchestrator.store.ledger import Ledger
 
     if sum(given is not None for given in (study, table, figure)) != 1:
         raise RequestError(
@@ -117,9 +117,9 @@ def report(
 
 def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
     """Of a table of dashes, where the store has another form of the study: on other speech, say."""
+    from orchestrator.planning.status import newest_snapshots
     from orchestrator.report.console import say
-    from orchestrator.report.titles import protocol_line
-    from orchestrator.status import newest_snapshots
+    from orchestrator.report.tables.headings import protocol_line
 
     for study in studies:
         if any(row.n for row in study.summary.rows):
@@ -139,7 +139,7 @@ def _is_picture(output: Path) -> bool:
         RequestError: it can be neither a picture nor a table, or has no folder.
     """
     from orchestrator.report.figures import canvas
-    from orchestrator.report.forms import FORMS, by_ending
+    from orchestrator.report.formats import FORMS, by_ending
 
     canvas.refuse_no_picture(output, also=[known.ending for known in FORMS.values()])
     return by_ending(output) is None
@@ -166,47 +166,47 @@ def _refuse_contradictions(
 
 def _refuse_no_picture(asked: "Asked", picture: Picture | None, row: str | None) -> str:
     """The name of the picture that is to be drawn, if the study has it."""
-    from orchestrator.report.figures import pictures
+    from orchestrator.report.figures import gallery
 
-    name = str(picture or pictures.fitting(asked))
-    pictures.refuse_no_picture_of(asked, name, row)
+    name = str(picture or gallery.fitting(asked))
+    gallery.refuse_no_picture_of(asked, name, row)
     return name
 
 
 def _draw(
     studies: "list[Measured]", output: Path, picture: Picture | None, row: str | None
 ) -> None:
-    from orchestrator.report.figures import canvas, pictures
+    from orchestrator.report.figures import canvas, gallery
 
     if len(studies) > 1:
         names = ", ".join(f"`{study.asked.study}`" for study in studies)
         raise RequestError(f"A picture is of one study, but {names} declare this table: name one.")
     (study,) = studies
     name = _refuse_no_picture(study.asked, picture, row)
-    canvas.write(pictures.PICTURES[name].draw(study, row), output)
+    canvas.write(gallery.PICTURES[name].draw(study, row), output)
     whose = f"the row `{row}` of `{study.asked.study}`" if row else f"`{study.asked.study}`"
     print(clean(f"Drew {whose} ({name}) in {output}."))
 
 
 def _tell(studies: "list[Measured]", form: Form, output: Path | None, details: bool) -> None:
-    from orchestrator.files import replace_file
-    from orchestrator.report import forms
+    from orchestrator.report import formats
     from orchestrator.report.console import console_for
+    from orchestrator.store.files import replace_file
 
-    if output is not None and (by_ending := forms.by_ending(output)) is not None:
+    if output is not None and (by_ending := formats.by_ending(output)) is not None:
         replace_file(output, by_ending.write(studies, details).encode())
         names = ", ".join(f"`{one.asked.study}`" for one in studies)
         print(clean(f"Wrote {names} in {output}."))
     elif form is Form.RICH:
-        forms.print_all(console_for(), studies, details)
+        formats.print_all(console_for(), studies, details)
     else:
-        print(forms.FORMS[form].write(studies, details), end="")
+        print(formats.FORMS[form].write(studies, details), end="")
 
 
 def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Asked]":
     """Every study that declares it: from ./studies if there, else from the store."""
-    from orchestrator.status import newest_snapshots
-    from orchestrator.study import read_study
+    from orchestrator.planning.status import newest_snapshots
+    from orchestrator.study.study import read_study
 
     newest = newest_snapshots(ledger)
     studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
@@ -228,7 +228,7 @@ def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list
 def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Asked":
     """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
     from features.errors import FeatureError
-    from orchestrator.plan import make
+    from orchestrator.planning.plan import make
     from orchestrator.report.console import say
 
     try:
@@ -243,8 +243,8 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
 def by_name(study: str, ledger: "Ledger") -> "list[Asked]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
-    from orchestrator.status import newest_snapshots
-    from orchestrator.study import read_study
+    from orchestrator.planning.status import newest_snapshots
+    from orchestrator.study.study import read_study
 
     newest = newest_snapshots(ledger)
     if is_file(study):

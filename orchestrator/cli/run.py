@@ -21,8 +21,8 @@ from orchestrator.cli.options import (
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.ledger import Ledger
-    from orchestrator.logs.export import Export
+    from orchestrator.report.trackers.tracker import Export
+    from orchestrator.store.ledger import Ledger
 
 
 def register(app: typer.Typer) -> None:
@@ -67,21 +67,21 @@ def run(
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
-    from orchestrator import price as prices
-    from orchestrator.board import Board
-    from orchestrator.budget import Part
-    from orchestrator.cluster import Cluster, InlineCluster, RayCluster
-    from orchestrator.events import Event, Note, print_line
-    from orchestrator.ledger import Ledger
-    from orchestrator.machine import MEMORY_PER_TRIAL, cpu_count
-    from orchestrator.placement import Room
-    from orchestrator.plan import Plan, make
-    from orchestrator.price import Price
+    from orchestrator.execution.cluster.events import Event, Note, print_line
+    from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster
+    from orchestrator.execution.monitor.run_state import Board
+    from orchestrator.execution.run import everything
+    from orchestrator.execution.run import run as run_study
+    from orchestrator.planning.cost import price as prices
+    from orchestrator.planning.cost.budget import Part
+    from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, cpu_count
+    from orchestrator.planning.cost.price import Price
+    from orchestrator.planning.cost.resources import Room
+    from orchestrator.planning.plan import Plan, make
     from orchestrator.report.console import console_for
-    from orchestrator.report.live import View
-    from orchestrator.run import everything
-    from orchestrator.run import run as run_study
-    from orchestrator.study import read_study
+    from orchestrator.report.terminal.live import View
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.study.study import read_study
 
     if gpus_per_trial is not None and not (
         0 < gpus_per_trial <= 1 or gpus_per_trial == int(gpus_per_trial) > 0
@@ -176,7 +176,7 @@ def _seconds(budget: str | None, address: str | None) -> float | None:
     """A budget in seconds; None without one."""
     if budget is None:
         return None
-    from orchestrator.budget import seconds_of
+    from orchestrator.planning.cost.budget import seconds_of
 
     if address is not None:
         raise RequestError(
@@ -190,7 +190,7 @@ def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":
     """What ``--log`` asks for, ready before anything trains; None when it asks for nothing."""
     if not words:
         return None
-    from orchestrator.logs.export import Export, open_log
+    from orchestrator.report.trackers.tracker import Export, open_log
 
     return Export(ledger, [open_log(word, ledger, study) for word in dict.fromkeys(words)])
 

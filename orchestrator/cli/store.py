@@ -32,10 +32,10 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say how far every study is, from the store alone: done, failed, in flight, to do."""
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import studies as view
+    from orchestrator.planning.status import status as where_studies_stand
     from orchestrator.report.console import console_for
-    from orchestrator.status import status as where_studies_stand
+    from orchestrator.report.terminal import studies as view
+    from orchestrator.store.ledger import Ledger
 
     name = study_name(study)
     found = where_studies_stand(Ledger.look(store, needed=True), name)
@@ -64,15 +64,15 @@ def watch(
 
     Exit code 1: it ended with failed trials.
     """
-    from orchestrator.board import Board
     from orchestrator.errors import Interrupted
-    from orchestrator.events import Event, print_line
-    from orchestrator.follow import follow
-    from orchestrator.ledger import Ledger
-    from orchestrator.machine import cpu_count, usage_here
-    from orchestrator.placement import Usage
+    from orchestrator.execution.cluster.events import Event, print_line
+    from orchestrator.execution.monitor.run_state import Board
+    from orchestrator.execution.monitor.watch import follow
+    from orchestrator.planning.cost.machine import cpu_count, usage_here
+    from orchestrator.planning.cost.resources import Usage
     from orchestrator.report.console import console_for
-    from orchestrator.report.live import View
+    from orchestrator.report.terminal.live import View
+    from orchestrator.store.ledger import Ledger
 
     name = study_name(study)
     ledger = Ledger.look(store, needed=True)
@@ -111,19 +111,19 @@ def gc(
 
     Kept are all trials, features and selections that a snapshot names, and what somebody holds.
     """
-    from orchestrator import sweep
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import sweep as view
     from orchestrator.report.console import console_for
+    from orchestrator.report.terminal import gc as view
+    from orchestrator.store import gc as collector
+    from orchestrator.store.ledger import Ledger
 
     ledger, console = Ledger.look(store, needed=True), console_for()
-    found = sweep.look(ledger, newest_only=keep_newest)
+    found = collector.look(ledger, newest_only=keep_newest)
     if not as_json:
         view.show(console, found)
     if found.waste and not yes and not as_json and sys.stdin.isatty():
         yes = typer.confirm("Remove it?", default=False)
     if found.waste and yes:
-        found = sweep.remove(ledger, found, newest_only=keep_newest)
+        found = collector.remove(ledger, found, newest_only=keep_newest)
     if as_json:
         print(json.dumps(view.record(found, removed=yes), indent=2))
     elif not found.waste:

@@ -13,7 +13,7 @@ from orchestrator.cli.options import DEFAULT_STORE, JsonLinesOption, StoreOption
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.jobs import Ended
+    from orchestrator.execution.cluster.jobs import Ended
 
 
 def register(app: typer.Typer) -> None:
@@ -42,8 +42,8 @@ def submit(
 
     A job that is live already is joined. The store must be one that the whole cluster reaches.
     """
-    from orchestrator import jobs
-    from orchestrator.study import read_study
+    from orchestrator.execution.cluster import jobs
+    from orchestrator.study.study import read_study
 
     _refuse_a_store_here(store)
     words = [f"--gpus={gpus}"] if gpus is not None else []
@@ -85,11 +85,11 @@ def submit(
 
 def _show(address: str, id: str, as_json: bool) -> int:
     """The view of a run, or its events, from a job's log; the exit code of the run."""
-    from orchestrator import jobs
-    from orchestrator.events import from_line, print_line
+    from orchestrator.execution.cluster import jobs
+    from orchestrator.execution.cluster.events import from_line, print_line
     from orchestrator.printable import clean
     from orchestrator.report.console import console_for
-    from orchestrator.report.live import View
+    from orchestrator.report.terminal.live import View
 
     view = View(console_for())
     other: deque[str] = deque(maxlen=20)

@@ -27,14 +27,14 @@ def register(app: typer.Typer) -> None:
 
 def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Say what a trial is and what it gave: settings, scores, files, environment."""
-    from orchestrator import trial_record
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import trial as view
+    from orchestrator.planning import trial_details
     from orchestrator.report.console import console_for
+    from orchestrator.report.terminal import trial as view
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
-    trial = trial_record.read(ledger, ledger.find(id))
-    files = trial_record.files_of(ledger, trial.outcome)
+    trial = trial_details.read(ledger, ledger.find(id))
+    files = trial_details.files_of(ledger, trial.outcome)
     if as_json:
         print(json.dumps(view.record(trial, files), indent=2))
     else:
@@ -45,13 +45,13 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
 
 def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Print what a trial said: its epochs, why its attempts failed, where it is if in flight."""
-    from orchestrator import trial_record
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import trial as view
+    from orchestrator.planning import trial_details
     from orchestrator.report.console import console_for
+    from orchestrator.report.terminal import trial as view
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
-    trial = trial_record.read(ledger, ledger.find(id))
+    trial = trial_details.read(ledger, ledger.find(id))
     log = "\n".join(trial.flight.log)
     if trial.outcome is not None:
         log = ledger.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
@@ -77,12 +77,12 @@ def rerun(
 
     Exit code 0: equal, or within the tolerance where bits are not promised; 4: they differ.
     """
-    from orchestrator import rerun as once_more
     from orchestrator.errors import Interrupted, RequestError
-    from orchestrator.events import Epoch, Event
-    from orchestrator.ledger import Ledger
-    from orchestrator.report import rerun as view
+    from orchestrator.execution import rerun as once_more
+    from orchestrator.execution.cluster.events import Epoch, Event
     from orchestrator.report.console import console_for, progress
+    from orchestrator.report.terminal import rerun as view
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
     whole = ledger.find(id)

@@ -1,1 +1,1 @@
-"""Tables and views of what the ledger holds. The only room that knows Rich."""
+"""Telling: tables, figures, pages, bundles and trackers, made from what the store holds."""

@@ -1,1 +1,1 @@
-"""The only door to Optuna: what it proposes to us, and what we write for its dashboard."""
+"""Which configurations a search trains next, and what it found."""

@@ -14,9 +14,9 @@ from math import log
 from typing import TYPE_CHECKING
 
 from model.config import Aggregators
+from orchestrator.analysis.statistics import mean
 from orchestrator.search.proposals import Told, quiet
-from orchestrator.space import Axis, Choice, Point, Search, Simplex, Value
-from orchestrator.statistics import mean
+from orchestrator.study.search_key.space import Axis, Choice, Point, Search, Simplex, Value
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import LackError
-from orchestrator.space import Axis, Choice, Point, Search, Simplex, Value
+from orchestrator.study.search_key.space import Axis, Choice, Point, Search, Simplex, Value
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

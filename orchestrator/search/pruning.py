@@ -14,7 +14,7 @@ saves a third at most.
 
 from collections.abc import Sequence
 
-from orchestrator.statistics import chance_to_lead, mean
+from orchestrator.analysis.statistics import chance_to_lead, mean
 
 # Both by simulation (`tests/benchmarks/drawn_search.py`, on other draws than the benchmark's): 40
 # configurations, eight speakers, three inner folds. With a chance of 0.1, 0.15, 0.2, 64, 60, 57 %

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from benchmarks.null_tables import LEVEL, REFERENCE, asked, draw
 
-from orchestrator.replicates import follow
-from orchestrator.seeds import BySpeaker, by_seed
-from orchestrator.statistics import holm, paired_t
-from orchestrator.study import read_study
-from orchestrator.summary import compare
+from orchestrator.analysis.adaptive import BySpeaker, by_seed
+from orchestrator.analysis.sequential import follow
+from orchestrator.analysis.statistics import holm, paired_t
+from orchestrator.analysis.summary import compare
+from orchestrator.study.study import read_study
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.optim import Adam
 
-from model.aggregators import Weights
 from model.config import BIGRU_HIDDEN, ModelConfig
-from model.conv import WmaGinConv
-from model.edges import along_edges, edge_list
-from model.full_adjacent import neighbourhood
-from model.memory import hold
-from model.network import build
-from model.nodes import Nodes
-from model.seeding import pin
+from model.network.aggregators import Weights
+from model.network.conv import WmaGinConv
+from model.network.edges import along_edges, edge_list
+from model.network.full_adjacent import neighbourhood
+from model.network.nodes import Nodes
+from model.systems.wma_gin import build
+from model.training.allocator import hold
+from model.training.seeding import pin
 
 FEATURES, CLASSES, HIDDEN = 78, 4, 256
 THIRDS = Weights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)

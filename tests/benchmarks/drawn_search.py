@@ -21,11 +21,11 @@ import numpy as np
 import optuna
 from benchmarks.null_tables import DIFFICULTY, PAIR, SEED, SPEAKER
 
+from orchestrator.analysis.statistics import mean
 from orchestrator.search.proposals import GENERATION, Told, propose
 from orchestrator.search.pruning import ByFold, expected, prunes
-from orchestrator.space import Point, Search
-from orchestrator.statistics import mean
-from orchestrator.study import parse_study
+from orchestrator.study.search_key.space import Point, Search
+from orchestrator.study.study import parse_study
 
 BEST = 0.67
 SEARCHES, SPEAKERS = 10, 8

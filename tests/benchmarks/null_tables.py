@@ -12,10 +12,10 @@ import numpy as np
 from numpy.random import Generator
 from scipy import stats
 
-from orchestrator.seeds import BySpeaker
-from orchestrator.snapshot import Asked, AskedFold, AskedRow
-from orchestrator.statistics import corrected_t, mean
-from orchestrator.summary import by_group, compare, ratio
+from orchestrator.analysis.adaptive import BySpeaker
+from orchestrator.analysis.statistics import corrected_t, mean
+from orchestrator.analysis.summary import by_group, compare, ratio
+from orchestrator.store.snapshot import Asked, AskedFold, AskedRow
 
 PAIRS, SEEDS = 5, 3
 SPEAKER, PAIR, OVERLAP, SEED = 0.03, 0.02, 0.015, 0.03

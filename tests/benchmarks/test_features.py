@@ -21,17 +21,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from features import catalogue, recordings, shards
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
-from features.corpus import Corpus, Selection, Utterance
-from features.shard_file import open_shard, write_shard
+from features.corpora import catalogue, recordings
+from features.corpora.corpus import Corpus, Selection, Utterance
+from features.shards import shards
+from features.shards.shard_file import open_shard, write_shard
 
 pytestmark = pytest.mark.bench
 
 CONFIG = FeatureConfig()
 FILES = int(os.environ.get("ABLATE_BENCH_FILES", "320"))
 ROUNDS = 5
-ROOT = Path(shards.__file__).resolve().parents[1]
+ROOT = Path(shards.__file__).resolve().parents[2]
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from model.config import ModelConfig
-from orchestrator import evidence, probe
-from orchestrator.ledger import Ledger
-from orchestrator.machine import this_machine
-from orchestrator.plan import make
-from orchestrator.study import parse_study
+from orchestrator.execution import probe
+from orchestrator.planning.cost import timings
+from orchestrator.planning.cost.machine import this_machine
+from orchestrator.planning.plan import make
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import parse_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.gpu]
 
@@ -115,7 +116,7 @@ def test_how_many_trials_share_the_card_is_what_the_probe_measures(
     machine = this_machine()
     began = time.monotonic()
     probe.measure(plan, ledger, machine, 1, lambda event: None)
-    found = evidence.gather(plan, ledger, machine)
+    found = timings.gather(plan, ledger, machine)
     print(f"\n{machine}: {found.trials_per_gpu} trials share it; {time.monotonic() - began:.0f} s")
     for one in found.probes:
         told = ", ".join(f"{speed:.2f}" for speed in one.throughput)

@@ -15,11 +15,11 @@ from typing import Any, cast
 import pytest
 from benchmarks.null_tables import PAIR, SEED, SPEAKER
 
-from features.folds import Fold
-from orchestrator.search.course import Group, follow
-from orchestrator.search.scores import Scores
-from orchestrator.space import Axis, Point, Range, Search
-from orchestrator.trials import Placed
+from features.corpora.folds import Fold
+from orchestrator.search.generations import Group, follow
+from orchestrator.search.objective import Scores
+from orchestrator.study.search_key.space import Axis, Point, Range, Search
+from orchestrator.study.trials import Placed
 
 SPEAKERS = [f"speaker-{n}" for n in range(10)]
 SEARCH = Search(

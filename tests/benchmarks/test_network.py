@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
-from model import network
 from model.config import ModelConfig
+from model.systems import wma_gin
 
 pytestmark = pytest.mark.bench
 
-ROOT = Path(network.__file__).resolve().parents[1]
+ROOT = Path(wma_gin.__file__).resolve().parents[2]
 R0, WITHOUT_FA = ModelConfig(), ModelConfig(fa_layers=())
 STEP = {"batch": 128, "nodes": 120}
 EDGES_GIB = 18

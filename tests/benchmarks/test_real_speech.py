@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.metrics import ua
-from orchestrator.cluster import RayCluster
-from orchestrator.ledger import Ledger
-from orchestrator.plan import Plan, make
-from orchestrator.records import Outcome
-from orchestrator.run import run
-from orchestrator.study import parse_study, read_study
-from orchestrator.summary import summarise
+from model.evaluation.metrics import ua
+from orchestrator.analysis.summary import summarise
+from orchestrator.execution.cluster.ray_cluster import RayCluster
+from orchestrator.execution.run import run
+from orchestrator.planning.plan import Plan, make
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Outcome
+from orchestrator.study.study import parse_study, read_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.ravdess, pytest.mark.ray]
 
@@ -40,7 +40,7 @@ rows:
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    from features import catalogue
+    from features.corpora import catalogue
 
     folder = os.environ.get("ABLATE_RAVDESS")
     if not folder:

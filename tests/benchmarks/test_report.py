@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger import Ledger
-from orchestrator.records import CHOICES, Outcome, Scores
-from orchestrator.snapshot import Asked, AskedFold, AskedRow, AskedTrial
-from orchestrator.trials import SEMANTICS, digest
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import CHOICES, Outcome, Scores
+from orchestrator.store.snapshot import Asked, AskedFold, AskedRow, AskedTrial
+from orchestrator.study.trials import SEMANTICS, digest
 
 pytestmark = pytest.mark.bench
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from features import catalogue, shards
-from features.dataset import load
-from features.folds import Fold
-from model.seeding import pin
-from model.state import State
-from model.training import train
-from orchestrator.ledger import Ledger
-from orchestrator.plan import make
-from orchestrator.study import parse_study
+from features.corpora import catalogue
+from features.corpora.folds import Fold
+from features.dataset.dataset import load
+from features.shards import shards
+from model.evaluation.state import State
+from model.training.fit import train
+from model.training.seeding import pin
+from orchestrator.planning.plan import make
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import parse_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.ravdess]
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 import yaml
 
-from orchestrator.cluster_file import check
+from orchestrator.execution.cluster.cluster_file import check
 
 pytestmark = pytest.mark.clusters
 

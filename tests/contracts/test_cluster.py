@@ -12,16 +12,16 @@ import psutil
 import pytest
 
 from features.errors import DamageError
-from orchestrator.claims import acquire, read_claim
-from orchestrator.cluster import Cluster, InlineCluster, RayCluster, Task
 from orchestrator.errors import AblateError
-from orchestrator.events import Done, Elsewhere, Epoch, Event, Failed, Started
-from orchestrator.ledger import Ledger
-from orchestrator.machine import OBJECT_STORE, cpu_count
-from orchestrator.placement import Usage
-from orchestrator.plan import make
-from orchestrator.run import run, train_one
-from orchestrator.study import read_study
+from orchestrator.execution.cluster.events import Done, Elsewhere, Epoch, Event, Failed, Started
+from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster, Task
+from orchestrator.execution.run import run, train_one
+from orchestrator.planning.cost.machine import OBJECT_STORE, cpu_count
+from orchestrator.planning.cost.resources import Usage
+from orchestrator.planning.plan import make
+from orchestrator.store.leases import acquire, read_claim
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import read_study
 
 
 def empty_of_trials(store: Path) -> Ledger:
@@ -127,7 +127,7 @@ def test_a_cluster_maps_in_order_and_errors_rise_as_themselves(
 def test_features_built_on_ray_are_those_built_here(
     root: Path, tmp_path: Path, quiet_home: Path
 ) -> None:
-    from orchestrator.verify import build as build_features
+    from orchestrator.execution.prepare import build as build_features
 
     study = read_study(root / "studies" / "smoke.yaml")
     stores = [Ledger.open(str(tmp_path / name)) for name in ("here", "ray")]

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator import checkpoints, files, sweep
-from orchestrator.checkpoints import Checkpoint
-from orchestrator.claims import Watch, acquire, break_claim, read_claim
 from orchestrator.errors import DamageError, LackError, RequestError
-from orchestrator.ledger import Ledger
-from orchestrator.plan import make
-from orchestrator.records import Failure, Outcome
-from orchestrator.study import read_study
+from orchestrator.planning.plan import make
+from orchestrator.store import checkpoints, files, gc
+from orchestrator.store.checkpoints import Checkpoint
+from orchestrator.store.leases import Watch, acquire, break_claim, read_claim
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Failure, Outcome
+from orchestrator.study.study import read_study
 
 ABLATE = Path(sys.executable).with_name("ablate")
 SMOKE = Path(__file__).parents[2] / "studies" / "smoke.yaml"
@@ -339,14 +339,14 @@ def test_what_a_bucket_tells_of_its_trials_and_what_nobody_needs_of_it(
     assert claim is not None
     (told,) = json.loads(ablate("status", "--store", trained_bucket, "--json"))
     assert (told["done"], told["in_flight"], told["to_do"]) == (3, 1, 0)
-    monkeypatch.setattr(sweep, "GRACE_S", -3600.0)
-    assert {waste.kind for waste in sweep.look(ledger).waste} == set()
+    monkeypatch.setattr(gc, "GRACE_S", -3600.0)
+    assert {waste.kind for waste in gc.look(ledger).waste} == set()
     for path in ledger.snapshot_files():
         path.unlink()
-    shown = sweep.look(ledger)
+    shown = gc.look(ledger)
     assert Counter(w.kind for w in shown.waste) == {"trial": 3, "shard": 10, "selection": 1}
     assert len(shown.left) == 1 and held[:12] in shown.left[0]
-    assert len(sweep.remove(ledger, shown).waste) == 14
+    assert len(gc.remove(ledger, shown).waste) == 14
     claim.release()
     assert files.folders_in(ledger.trials) == [held]
     assert files.files_in(ledger.kept_shards, "*") == []

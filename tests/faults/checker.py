@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from faults import probe
-from orchestrator.ledger import Ledger
-from orchestrator.trials import canonical
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.trials import canonical
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +165,8 @@ def printed(store: Path | str, study: str) -> str:
     """The table of a study, as `ablate report NAME --details` prints it."""
     from rich.console import Console
 
-    from orchestrator.report import rows, text
-    from orchestrator.summary import summarise
+    from orchestrator.analysis.summary import summarise
+    from orchestrator.report.tables import headline, text
 
     ledger = Ledger(Path(store))
     asked = ledger.snapshots(study)[0]
@@ -174,6 +174,6 @@ def printed(store: Path | str, study: str) -> str:
     summary = summarise(asked, ledger.outcomes(ids), ledger.alarms(ids))
     page = io.StringIO()
     console = Console(file=page, width=80)
-    text.print_table(console, rows.table(summary))
-    text.print_table(console, rows.table(summary, details=True))
+    text.print_table(console, headline.table(summary))
+    text.print_table(console, headline.table(summary, details=True))
     return page.getvalue()

@@ -82,8 +82,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory, tones: Path) -> Path:
     """A store that knows the corpus and nothing else. Copy it."""
-    from features import catalogue
-    from orchestrator.ledger import Ledger
+    from features.corpora import catalogue
+    from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open(str(tmp_path_factory.mktemp("bare") / "store"))
     corpus = catalogue.read("table", tones, own_name="tones")

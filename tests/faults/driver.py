@@ -16,9 +16,10 @@ import psutil._pslinux as system
 import torch
 
 from faults.probe import attach
-from orchestrator import claims, retries
 from orchestrator.cli import main as command
-from orchestrator.cluster import InlineCluster, Task, Tell, Work
+from orchestrator.execution import retries
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
+from orchestrator.store import leases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +63,9 @@ def drive(
 def _apply(settings: Settings) -> None:
     retries.WAITS_S = settings.waits_s
     if settings.lease_s is not None:
-        claims.LEASE_S = settings.lease_s
-        claims.BEAT_S = settings.lease_s / 20
-        claims.Watch.__init__.__defaults__ = (settings.lease_s,)  # type: ignore[misc]
+        leases.LEASE_S = settings.lease_s
+        leases.BEAT_S = settings.lease_s / 20
+        leases.Watch.__init__.__defaults__ = (settings.lease_s,)  # type: ignore[misc]
     if settings.file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (settings.file_bytes, settings.file_bytes))
     if settings.more_memory is not None:
@@ -79,7 +80,7 @@ def _apply(settings: Settings) -> None:
     if settings.cpus:
         os.sched_setaffinity(0, settings.cpus)
     if settings.host:
-        claims.socket.gethostname = lambda: settings.host  # type: ignore[assignment]
+        leases.socket.gethostname = lambda: settings.host  # type: ignore[assignment]
     if settings.shuffle is not None:
         InlineCluster.train = _shuffled(settings.shuffle)  # type: ignore[method-assign]
     if settings.polluted:

@@ -22,9 +22,10 @@ from faults.matrix import Matrix
 _FORKS = multiprocessing.get_context("forkserver")
 # What a round imports, early or late: torch's optimiser asks for _dynamo at its first step.
 _FORKS.set_forkserver_preload(
-    ["orchestrator.worker", "orchestrator.cli.main", "orchestrator.run", "orchestrator.report.live",
-     "orchestrator.report.text", "torch._dynamo", "pyarrow.parquet", "pyarrow.ipc",
-     "features.extraction", "features.smile"]
+    ["orchestrator.execution.worker", "orchestrator.cli.main", "orchestrator.execution.run",
+     "orchestrator.report.terminal.live",
+     "orchestrator.report.tables.text", "torch._dynamo", "pyarrow.parquet", "pyarrow.ipc",
+     "features.descriptors.extraction", "features.descriptors.opensmile_engine"]
 )  # fmt: skip
 
 PLAIN = Settings()

@@ -11,9 +11,9 @@ import pytest
 from faults.matrix import Matrix
 from faults.rounds import Begin, Rounds, said, tell
 from features.errors import DamageError
-from features.shards import manifests, open_shard
-from orchestrator.ledger import Ledger
-from orchestrator.trials import digest
+from features.shards.shards import manifests, open_shard
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.trials import digest
 
 
 def flip(path: Path, where: float) -> None:

@@ -13,8 +13,8 @@ from faults.conftest import STUDY
 from faults.matrix import Matrix
 from faults.ray_rounds import RayRounds, flat
 from faults.rounds import tell
-from orchestrator.claims import LEASE_S, acquire, read_claim
-from orchestrator.ledger import Ledger
+from orchestrator.store.leases import LEASE_S, acquire, read_claim
+from orchestrator.store.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
 

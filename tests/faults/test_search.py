@@ -11,7 +11,7 @@ from faults import probe
 from faults.conftest import write_tones
 from faults.matrix import Matrix
 from faults.rounds import Ended, Rounds, tell
-from orchestrator.ledger import Ledger
+from orchestrator.store.ledger import Ledger
 
 STUDY = """\
 study: tiny
@@ -32,7 +32,7 @@ search:
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
     """The study, a store in which nothing disturbed it, and how long that took."""
-    from features import catalogue
+    from features.corpora import catalogue
 
     folder = tmp_path_factory.mktemp("searched")
     (folder / "tones").mkdir()

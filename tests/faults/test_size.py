@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from faults.matrix import Matrix
-from orchestrator.cluster import InlineCluster, Task, Tell, Work
-from orchestrator.events import Done, Planned
-from orchestrator.ledger import Ledger
-from orchestrator.plan import make
-from orchestrator.records import Outcome
-from orchestrator.run import run
-from orchestrator.study import read_study
-from orchestrator.trials import canonical, digest
+from orchestrator.execution.cluster.events import Done, Planned
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
+from orchestrator.execution.run import run
+from orchestrator.planning.plan import make
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Outcome
+from orchestrator.study.study import read_study
+from orchestrator.study.trials import canonical, digest
 
 ROWS = "".join(
     f"  - {{name: H {h}, set: {{hidden: {h}, fa_layer: none}}}}\n" for h in (16, 32, 64, 128, 256)

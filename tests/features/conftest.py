@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from features import catalogue
-from features.corpus import Corpus, Utterance
+from features.corpora import catalogue
+from features.corpora.corpus import Corpus, Utterance
 
 
 @pytest.fixture(scope="session")

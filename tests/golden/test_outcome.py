@@ -3,8 +3,8 @@
 `golden.json` holds the trials of `studies/smoke.yaml` as some machines trained them. In the same
 determinism class the digests must be equal to the bit; elsewhere the first probabilities must
 agree to 1e-4. When a change of the code means to move numbers, raise `SEMANTICS` in
-`orchestrator/trials.py`, remove the file and run this test: it writes the new one and fails once.
-With RECORD_GOLDEN=1 it adds this machine's class.
+`orchestrator/study/trials.py`, remove the file and run this test: it writes the new one and fails
+once. With RECORD_GOLDEN=1 it adds this machine's class.
 """
 
 import json
@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.ledger import Ledger
-from orchestrator.trials import SEMANTICS
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.trials import SEMANTICS
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

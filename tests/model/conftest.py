@@ -18,7 +18,7 @@ def one_thread() -> Iterator[None]:
 
 @dataclass
 class Synthetic:
-    """Segments in memory: what `model.training.Segments` asks for."""
+    """Segments in memory: what `model.training.fit.Segments` asks for."""
 
     x_SNF: Tensor
     nodes_S: Tensor

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.arithmetic import fingerprint
 from model.config import ModelConfig, TrainConfig
-from model.training import fit, initialise
+from model.training.fingerprint import fingerprint
+from model.training.fit import fit, initialise
 
 GOLDEN = Path(__file__).with_name("golden.json")
 READINGS = {

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster import InlineCluster
-from orchestrator.ledger import Ledger
-from orchestrator.run import run
-from orchestrator.study import read_study
+from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.run import run
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import read_study
 
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RAY_AUTH_TOKEN", "HF_TOKEN")
 WORD = "a-secret-of-a-person"
@@ -21,7 +21,9 @@ def test_no_secret_of_the_environment_is_in_a_record_a_log_or_a_failure(
     trained, failed = sorted((store / "trials").iterdir())[:2]
     for trial in (trained, failed):
         (trial / "outcome.json").unlink()
-    monkeypatch.setattr("orchestrator.worker._Attempt._tell_epoch", _raise_in(failed.name))
+    monkeypatch.setattr(
+        "orchestrator.execution.worker._Attempt._tell_epoch", _raise_in(failed.name)
+    )
     study = read_study(root / "studies" / "smoke.yaml")
     result = run(study, Ledger.open(str(store)), InlineCluster(), lambda event: None)
     assert result.failed == (failed.name,) and (failed / "failure-1.json").exists()

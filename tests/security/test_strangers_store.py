@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from features.shard_file import FORMAT as SHARD_FORMAT
+from features.shards.shard_file import FORMAT as SHARD_FORMAT
 from orchestrator.cli import main
-from orchestrator.files import MOST_BYTES
-from orchestrator.ledger import Ledger
-from orchestrator.records import Failure
-from orchestrator.trials import canonical, digest
+from orchestrator.store.files import MOST_BYTES
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Failure
+from orchestrator.study.trials import canonical, digest
 
 SECRET = "the secret of somebody else"
 
@@ -281,7 +281,7 @@ def test_a_manifest_names_its_own_file_or_none(
 
 
 def test_a_checkpoint_names_its_own_file_or_none(store: Path) -> None:
-    from orchestrator import checkpoints
+    from orchestrator.store import checkpoints
 
     ledger = Ledger.open(str(store))
     (store / "outside.safetensors").write_bytes(place(store, "weights").read_bytes())

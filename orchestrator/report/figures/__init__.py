@@ -1,1 +1,1 @@
-"""Pictures: of one utterance, and of what a study measured. One file a thought."""
+"""Pictures of an utterance and of a study, one picture a file."""

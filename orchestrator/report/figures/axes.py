@@ -7,7 +7,7 @@ other axis, paired and with its interval: where all agree, nothing depends on an
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.effects import (
+from orchestrator.analysis.effects import (
     Axis,
     Dependence,
     Effects,
@@ -17,6 +17,8 @@ from orchestrator.effects import (
     axes_of,
     refuse_no_grid,
 )
+from orchestrator.analysis.statistics import CONFIDENCE
+from orchestrator.analysis.summary import Interval, Summary
 from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
@@ -32,10 +34,8 @@ from orchestrator.report.figures.canvas import (
     wrap,
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
-from orchestrator.report.titles import label
-from orchestrator.snapshot import Asked
-from orchestrator.statistics import CONFIDENCE
-from orchestrator.summary import Interval, Summary
+from orchestrator.report.tables.headings import label
+from orchestrator.store.snapshot import Asked
 
 MOST_AXES = 5
 SIDE = 2.15

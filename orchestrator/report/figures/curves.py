@@ -9,13 +9,13 @@ from itertools import zip_longest
 from math import ceil
 from statistics import fmean
 
-from orchestrator.behind import Epoch, RowBehind
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
-from orchestrator.report.notes import mixtures
-from orchestrator.report.titles import label
-from orchestrator.snapshot import Asked
+from orchestrator.report.row_details import Epoch, RowBehind
+from orchestrator.report.tables.footnotes import mixtures
+from orchestrator.report.tables.headings import label
+from orchestrator.store.snapshot import Asked
 
 TRAIN = "#c05236"
 LEAST_LOSS = 1e-4

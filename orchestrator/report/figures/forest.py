@@ -7,16 +7,11 @@ where nobody can tell.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.analysis.summary import Difference, Interval, RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
-from orchestrator.report.figures.frame import (
-    framed,
-    nothing_yet,
-    remarks,
-    trainings,
-)
-from orchestrator.report.titles import DASH, label
-from orchestrator.summary import Difference, Interval, RowSummary, Summary
+from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
+from orchestrator.report.tables.headings import DASH, label
 
 PITCH = 0.27
 """Inches from row to row."""

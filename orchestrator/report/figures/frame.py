@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.analysis.summary import Summary
+from orchestrator.planning.trial_details import command
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
-from orchestrator.report.notes import mixtures, shortcomings, warnings
-from orchestrator.report.titles import banner, protocol_line
-from orchestrator.snapshot import Asked
-from orchestrator.summary import Summary
-from orchestrator.trial_record import command
+from orchestrator.report.tables.footnotes import mixtures, shortcomings, warnings
+from orchestrator.report.tables.headings import banner, protocol_line
+from orchestrator.store.snapshot import Asked
 
 WIDTH = 7.2
 """Inches: two columns of a journal."""

@@ -9,10 +9,10 @@ from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LOUD, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
-from orchestrator.report.titles import label
-from orchestrator.search.finding import Finding
-from orchestrator.snapshot import Asked, AskedTried
-from orchestrator.space import Axis, Choice, Range, Search, Simplex
+from orchestrator.report.tables.headings import label
+from orchestrator.search.result import Finding
+from orchestrator.store.snapshot import Asked, AskedTried
+from orchestrator.study.search_key.space import Axis, Choice, Range, Search, Simplex
 
 ACROSS, HEIGHT = 3, 1.55
 SMALL = 6.5

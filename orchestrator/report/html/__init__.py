@@ -1,1 +1,1 @@
-"""A page that holds everything: tables, and what stands behind each row."""
+"""The HTML page: a table, and what stands behind each of its rows, in one file."""

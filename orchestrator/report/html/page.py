@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from orchestrator.behind import RowBehind, rows_behind
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.errors import RequestError
-from orchestrator.measured import Measured
 from orchestrator.report.figures.canvas import svg_text
-from orchestrator.report.figures.pictures import PICTURES, fitting
-from orchestrator.report.html.behind import note, panel, scrolling
+from orchestrator.report.figures.gallery import PICTURES, fitting
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import Forest
-from orchestrator.report.rows import Table
-from orchestrator.report.search import all_tables
-from orchestrator.report.titles import label
-from orchestrator.search.finding import Finding
-from orchestrator.snapshot import Asked
-from orchestrator.summary import RowSummary, Summary
+from orchestrator.report.html.row_panel import note, panel, scrolling
+from orchestrator.report.results import Measured
+from orchestrator.report.row_details import RowBehind, rows_behind
+from orchestrator.report.tables.headings import label
+from orchestrator.report.tables.headline import Table
+from orchestrator.report.tables.search import all_tables
+from orchestrator.search.result import Finding
+from orchestrator.store.snapshot import Asked
 
 MOST_EPOCHS = 200_000
 """Epochs whose learning curves a study has drawn; of more, they are left out, and it is said."""

@@ -7,9 +7,9 @@ Nothing is told by colour alone.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.behind import Epoch, TrialBehind
+from orchestrator.analysis.statistics import mean
 from orchestrator.report.html.markup import Child, Markup, joined, tag
-from orchestrator.statistics import mean
+from orchestrator.report.row_details import Epoch, TrialBehind
 
 WIDE, HIGH = 200.0, 40.0
 """Of one row of the forest, in pixels."""

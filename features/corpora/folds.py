@@ -1,0 +1,194 @@
+"""Who is held out together: speaker-independent folds.
+
+A fold holds out one **group** of speakers, split into halves a and b, and trains on all others.
+The network trains once a fold; the epoch is chosen on a for the score of b, and on b for the
+score of a (the paper's 8:1:1 with every speaker tested once). Light: the standard library only.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from features.corpora.corpus import Selection, Utterance
+from features.errors import CorpusError
+
+SEX_ORDER = ("female", "male", "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """Three disjoint, non-empty sets of speakers, each sorted."""
+
+    index: int
+    train: tuple[str, ...]
+    a: tuple[str, ...]
+    """First half of the held-out group."""
+    b: tuple[str, ...]
+    """Second half."""
+
+    def __post_init__(self) -> None:
+        everyone = (*self.train, *self.a, *self.b)
+        if len(set(everyone)) != len(everyone) or not (self.train and self.a and self.b):
+            raise CorpusError(
+                f"The speakers of fold {self.index} must be three disjoint, non-empty sets, but "
+                f"are {list(self.train)}, {list(self.a)}, {list(self.b)} instead."
+            )
+
+
+def deal(selection: Selection, folds: int | Literal["published"]) -> tuple[Fold, ...]:
+    """Deal the speakers into `folds` groups, each held out once; or take the corpus's own split.
+
+    Where the corpus has exactly `folds` sessions of two speakers or more, the groups are its
+    sessions (IEMOCAP: one woman, one man). Elsewhere groups, and the halves of each, are balanced
+    by number of speakers first, then by sex, then by emotion (RAVDESS: one woman, one man each).
+    Depends on speakers, their sexes and their counts, never on the order of utterances.
+
+    Raises:
+        CorpusError: more folds than the speakers allow, fewer than two, a speaker who appears
+            with two sexes; with `published`, no split or one that speakers straddle.
+    """
+    if folds == "published":
+        return (_published(selection),)
+    speakers = _speakers(selection)
+    corpus = selection.corpus.name
+    if folds < 2:
+        raise CorpusError(f"`protocol.folds` must be at least 2, but is {folds} instead.")
+    if len(speakers) < 4:
+        raise CorpusError(
+            f"Corpus `{corpus}` must have at least 4 speakers in the chosen classes (two folds "
+            f"of two), but has {len(speakers)} instead."
+        )
+    if len(speakers) < 2 * folds:
+        raise CorpusError(
+            f"`protocol.folds` must be at most {len(speakers) // 2} for the {len(speakers)} "
+            f"speakers of corpus `{corpus}`, but is {folds} instead."
+        )
+    groups = _sessions(speakers, folds) or _dealt(speakers, folds)
+    return tuple(_fold(index, group, speakers) for index, group in enumerate(groups))
+
+
+def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
+    """Deal the speakers that a fold trains on into folds of their own, as `deal` does.
+
+    None of them knows the fold's held-out speakers, neither to train on nor to score: what is
+    chosen by them was not chosen on those (nested cross-validation).
+
+    Raises:
+        CorpusError: the fold trains on fewer than two speakers an inner fold, or than four.
+    """
+    most = len(fold.train) // 2
+    if folds > most or most < 2:
+        raise CorpusError(
+            f"`search.inner_folds` must be at most {most} and at least 2, since fold "
+            f"{fold.index + 1} trains on {len(fold.train)} speakers and an inner fold holds out "
+            f"two, but is {folds} instead."
+        )
+    items = tuple(item for item in selection.items if item[0].speaker in set(fold.train))
+    return deal(replace(selection, items=items), folds)
+
+
+def _published(selection: Selection) -> Fold:
+    """One fold: dev speakers are half a, test speakers half b."""
+    name = selection.corpus.name
+    splits: dict[str, set[str]] = {}
+    for utterance, _ in selection.items:
+        splits.setdefault(utterance.speaker, set()).add(utterance.split)
+    if all(split == {""} for split in splits.values()):
+        raise CorpusError(
+            f"Corpus `{name}` must publish a split for `folds: published`, but has none: "
+            "give a number of folds."
+        )
+    torn = sorted(f"`{who}` ({', '.join(sorted(s or 'none' for s in where))})"
+                  for who, where in splits.items() if len(where) > 1)  # fmt: skip
+    if torn:
+        raise CorpusError(
+            f"The published split of corpus `{name}` must keep each speaker on one side, but these "
+            f"stand on several: {', '.join(torn)}. Give a number of folds, or mend the split."
+        )
+    sides = {
+        side: tuple(sorted(who for who, where in splits.items() if where == {side}))
+        for side in ("train", "dev", "test", "")
+    }
+    empty = [side for side in ("train", "dev", "test") if not sides[side]]
+    if empty or sides[""]:
+        fault = f"`{empty[0]}` has none" if empty else f"`{sides[''][0]}` has no split"
+        raise CorpusError(
+            f"The published split of corpus `{name}` must give speakers to `train`, `dev` and "
+            f"`test`, but {fault}."
+        )
+    return Fold(index=0, train=sides["train"], a=sides["dev"], b=sides["test"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Speaker:
+    name: str
+    sex: str
+    session: str
+    """Empty for who took part in several."""
+    classes: tuple[int, ...]
+    """Utterances by class."""
+
+
+def _speakers(selection: Selection) -> list[_Speaker]:
+    """Women first, then men, then the rest; in each who speaks most first, then by name."""
+    spoken: dict[str, list[tuple[Utterance, int]]] = {}
+    for utterance, label in selection.items:
+        spoken.setdefault(utterance.speaker, []).append((utterance, label))
+    known = []
+    for name, items in spoken.items():
+        sexes = sorted({utterance.sex for utterance, _ in items})
+        if len(sexes) > 1:
+            told = " and ".join(f"`{sex}`" for sex in sexes)
+            raise CorpusError(
+                f"Speaker `{name}` of corpus `{selection.corpus.name}` must have one sex, "
+                f"but has {told} instead."
+            )
+        sessions = {utterance.session for utterance, _ in items}
+        counts = Counter(label for _, label in items)
+        classes = tuple(counts[label] for label in range(len(selection.classes)))
+        session = sessions.pop() if len(sessions) == 1 else ""
+        known.append(_Speaker(name=name, sex=sexes[0], session=session, classes=classes))
+    return sorted(known, key=lambda s: (SEX_ORDER.index(s.sex), -sum(s.classes), s.name))
+
+
+def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
+    """The sessions as groups, or an empty list where they do not fit."""
+    groups: dict[str, list[_Speaker]] = {}
+    for speaker in speakers:
+        groups.setdefault(speaker.session, []).append(speaker)
+    fits = "" not in groups and len(groups) == folds
+    if fits and all(len(group) >= 2 for group in groups.values()):
+        return [groups[session] for session in sorted(groups)]
+    return []
+
+
+def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
+    """Each speaker in turn joins the group that lacks him most; the first of equals.
+
+    Lacking: fewest speakers, then fewest of the same sex, then least of what he brings, each
+    class counted as a share of its whole (in whole numbers, so equal is equal). Where all
+    speakers bring the same, this deals them round the groups.
+    """
+    wholes = [sum(counts) or 1 for counts in zip(*(s.classes for s in speakers), strict=True)]
+    weights = [math.prod(wholes) ** 2 // whole**2 for whole in wholes]
+    dealt: list[list[_Speaker]] = [[] for _ in range(groups)]
+    held = [[0] * len(wholes) for _ in range(groups)]
+    for speaker in speakers:
+
+        def lack(index: int, speaker: _Speaker = speaker) -> tuple[int, int, int]:
+            shares = zip(held[index], speaker.classes, weights, strict=True)
+            overlap = sum(has * brings * weight for has, brings, weight in shares)
+            return len(dealt[index]), sum(s.sex == speaker.sex for s in dealt[index]), overlap
+
+        best = min(range(groups), key=lack)
+        dealt[best].append(speaker)
+        held[best] = [has + more for has, more in zip(held[best], speaker.classes, strict=True)]
+    return dealt
+
+
+def _fold(index: int, group: list[_Speaker], speakers: list[_Speaker]) -> Fold:
+    """Hold a group out; its halves are dealt as the groups were."""
+    a, b = (tuple(sorted(s.name for s in half)) for half in _dealt(group, 2))
+    train = tuple(sorted({s.name for s in speakers} - {s.name for s in group}))
+    return Fold(index=index, train=train, a=a, b=b)

@@ -1,0 +1,1 @@
+"""One corpus a file: where its audio lies, who speaks, and which emotion."""

@@ -1,0 +1,93 @@
+"""CREMA-D: 91 American actors speak twelve sentences in six emotions; 7,442 clips.
+
+Source: Cao et al., IEEE Transactions on Affective Computing 5(4) (2014),
+https://github.com/CheyneyComputerScience/CREMA-D (the audio is in Git LFS).
+Licence: Open Database License 1.0.
+Layout: `AudioWAV/1001_DFA_ANG_XX.wav`: actor 1001, sentence, the emotion that was acted, level;
+`VideoDemographics.csv` (ActorID, Age, Sex, ...) beside it says who is a woman.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.readers import scan
+
+LICENSE = "Open Database License 1.0"
+SOURCE = "https://github.com/CheyneyComputerScience/CREMA-D"
+LAYOUT = "AudioWAV/ACTOR_SENTENCE_EMOTION_LEVEL.wav and VideoDemographics.csv"
+
+# One clip of the real corpus ends in a single X.
+NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(XX?|LO|MD|HI)")
+EMOTIONS = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+PEOPLE = "VideoDemographics.csv"
+SEXES = {"female": "female", "male": "male"}
+COMPLETE = 7442
+
+
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Read the folder; every audio file is decoded and hashed.
+
+    Raises:
+        CorpusError: the folder is missing or empty or not CREMA-D, or audio is unusable.
+    """
+    root = root.resolve()
+    sexes = _sexes(root, scan.files(root, "cremad"))
+    corpus = scan.by_names(
+        "cremad",
+        root,
+        lambda path: _utterance(path, sexes),
+        example="AudioWAV/1001_DFA_ANG_XX.wav",
+        all_=COMPLETE,
+        tell=tell,
+        skip_bad=skip_bad,
+    )
+    unknown = sorted({u.speaker for u in corpus.utterances if not u.sex})
+    if not unknown:
+        return corpus
+    note = f"{PEOPLE} does not give the sex of {len(unknown)} actors: {unknown[0]}, ..."
+    return replace(corpus, notes=(*corpus.notes, note))
+
+
+def _sexes(root: Path, names: list[str]) -> dict[str, str]:
+    """Actor -> sex, from the demographics wherever they lie; empty where they are missing."""
+    import csv  # not for a plan, which only imports this
+
+    sexes: dict[str, str] = {}
+    for name in names:
+        if PurePosixPath(name).name == PEOPLE:
+            with open(root / name, encoding="utf-8-sig", errors="replace", newline="") as file:
+                for row in csv.DictReader(file):
+                    sex = (row.get("Sex") or "").strip().lower()
+                    sexes[(row.get("ActorID") or "").strip()] = SEXES.get(sex, "")
+    return sexes
+
+
+def _utterance(path: str, sexes: dict[str, str]) -> Utterance | str:
+    """The utterance a name stands for, or why the file is left out."""
+    file = PurePosixPath(path)
+    match = NAME.fullmatch(file.stem)
+    if not match:
+        return "its name is none of CREMA-D"
+    actor, _, emotion, _ = match.groups()
+    if emotion not in EMOTIONS:
+        return f"unknown emotion {emotion}"
+    return Utterance(
+        id=file.stem,
+        path=path,
+        speaker=f"actor-{actor}",
+        sex=sexes.get(actor, ""),
+        session="",
+        emotion=EMOTIONS[emotion],
+        digest="",
+        size=0,
+        mtime_ns=0,
+    )

@@ -1,0 +1,215 @@
+"""The corpus that is always there: synthesised speech, made on first use.
+
+Source: espeak-ng 1.52 through the `espeakng-loader` package (extra `demo`); the sentences and the
+prosody are our own. Ten speakers (five male, five female voice variants that differ in formants,
+base pitch and rate), four emotions, four short sentences: 160 utterances of at most 1.2 s.
+
+An emotion is a shift of pitch, pitch range, rate and loudness against the speaker's own, and
+every utterance wanders around that shift by a seeded jitter, so neighbouring emotions overlap:
+learnable, not trivial (R0, profile quick, one seed: 0.74 UA; eGeMAPS functionals and RBF SVM:
+0.83). It is a test signal, never evidence about emotion in speech.
+
+`read` neither loads the library nor writes: an utterance's digest is that of its recipe and of
+espeak-ng's version, which is enough to plan. `prepare` speaks what is missing.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.errors import MissingError
+
+LICENSE = "synthesised by espeak-ng (GPL-3.0, not part of this package); the speech itself is free"
+SOURCE = 'https://pypi.org/project/espeakng-loader/ (pip install "ablate-ser[demo]")'
+LAYOUT = "<speaker>/<speaker>-<emotion>-<sentence>-<digest>.wav, written on first use"
+
+PACKAGE = "espeakng-loader"
+MOST_MS = 1200
+"""Longest utterance: one graph of 120 nodes."""
+
+SENTENCES = ("Sit down with me.", "Look at my hand.", "It is late now.", "We go home again.")
+
+SPEAKERS = {
+    # speaker: (voice variant, pitch 0..100, range 0..100, words a minute, volume 0..200)
+    "female-1": ("en+f1", 50, 38, 174, 71),
+    "female-2": ("en+f2", 55, 34, 184, 70),
+    "female-3": ("en+f3", 46, 43, 168, 76),
+    "female-4": ("en+f4", 53, 40, 178, 68),
+    "female-5": ("en+f5", 48, 36, 188, 74),
+    "male-1": ("en+m1", 50, 36, 176, 74),
+    "male-2": ("en+m2", 45, 41, 170, 70),
+    "male-3": ("en+m3", 54, 38, 186, 71),
+    "male-4": ("en+m4", 47, 34, 166, 76),
+    "male-5": ("en+m7", 52, 43, 180, 68),
+}
+
+EMOTIONS = {
+    # emotion: shifts in (pitch, range, words a minute, volume)
+    "angry": (2, 14, 44, 52),
+    "happy": (38, 44, 16, 3),
+    "neutral": (0, 0, 0, 0),
+    "sad": (-20, -24, -34, -29),
+}
+
+JITTER = (4, 6, 8, 5)
+"""Standard deviation of an utterance around its emotion's shift, in the same four units."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What espeak-ng is asked to say; its digest stands for the audio."""
+
+    voice: str
+    pitch: int
+    range: int
+    rate: int
+    volume: int
+    text: str
+    seed: int
+    most_ms: int
+
+
+def _deviation(*words: str) -> float:
+    """Pseudo-random number of mean 0 and deviation 1, the same in every Python: three uniforms."""
+    digest = hashlib.sha256("/".join(words).encode()).digest()
+    uniform = [int.from_bytes(digest[8 * i : 8 * i + 8], "big") / 2**63 - 1 for i in range(3)]
+    return sum(uniform)
+
+
+def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> Recipe:
+    """Speaker's own prosody + the emotion's shift + this utterance's jitter."""
+    voice, *own = SPEAKERS[speaker]
+    pitch, spread, rate, volume = (
+        round(base + shift + jitter * _deviation(utterance, name))
+        for base, shift, jitter, name in zip(
+            own, EMOTIONS[emotion], JITTER, ("pitch", "range", "rate", "volume"), strict=True
+        )
+    )
+    return Recipe(
+        voice=voice,
+        pitch=min(max(pitch, 0), 99),
+        range=min(max(spread, 0), 99),
+        rate=min(max(rate, 90), 300),
+        volume=min(max(volume, 30), 180),
+        text=text,
+        seed=int.from_bytes(hashlib.sha256(utterance.encode()).digest()[:3], "big"),
+        most_ms=MOST_MS,
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        raise MissingError(
+            f"Corpus `demo` needs the package `{PACKAGE}`, which is not installed: "
+            'run `pip install "ablate-ser[demo]"`.'
+        ) from None
+
+
+def _utterances() -> Iterator[tuple[Utterance, Recipe]]:
+    version = _version()
+    for speaker in SPEAKERS:
+        for emotion in EMOTIONS:
+            for number, text in enumerate(SENTENCES, start=1):
+                name = f"{speaker}-{emotion}-{number}"
+                recipe = _recipe(name, speaker, emotion, text)
+                what = json.dumps([asdict(recipe), PACKAGE, version], sort_keys=True)
+                digest = hashlib.sha256(what.encode()).hexdigest()
+                yield (
+                    Utterance(
+                        id=name,
+                        path=f"{speaker}/{name}-{digest[:12]}.wav",
+                        speaker=speaker,
+                        sex=speaker.split("-")[0],
+                        session="",
+                        emotion=emotion,
+                        digest=digest,
+                        size=0,
+                        mtime_ns=0,
+                    ),
+                    recipe,
+                )
+
+
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Describe the corpus; its audio need not exist yet, so there is nothing bad to skip.
+
+    Raises:
+        MissingError: `espeakng-loader` is not installed.
+    """
+    utterances = sorted((utterance for utterance, _ in _utterances()), key=lambda u: u.id)
+    tell(len(utterances), len(utterances))
+    return Corpus(
+        name="demo",
+        root=str(root),
+        utterances=tuple(utterances),
+        left_out=(),
+        notes=("synthesised speech: a test signal, not evidence about emotion",),
+    )
+
+
+def prepare(root: Path, tell: Tell = nothing, processes: int | None = None) -> None:
+    """Speak the utterances whose WAV is missing (20 ms each), `processes` at a time.
+
+    Safe to interrupt and to run twice at once: a file is whole or absent, and always the same.
+
+    Raises:
+        MissingError: the package is absent, or its library does not work here.
+    """
+    wanted = [
+        asdict(recipe) | {"target": os.path.join(os.path.abspath(root), utterance.path)}
+        for utterance, recipe in _utterances()
+    ]
+    missing = [recipe for recipe in wanted if not os.path.exists(recipe["target"])]
+    if missing:
+        _speak(missing, len(wanted), processes or os.cpu_count() or 1, tell)
+    tell(len(wanted), len(wanted))
+
+
+def sample(root: Path) -> Path:
+    """Speak one utterance, to see whether the synthesiser works here; its WAV.
+
+    Raises:
+        MissingError: as `prepare`.
+    """
+    utterance, recipe = next(_utterances())
+    target = os.path.join(os.path.abspath(root), utterance.path)
+    _speak([asdict(recipe) | {"target": target}], 1, 1, nothing)
+    return Path(target)
+
+
+def _speak(recipes: list[dict[str, object]], total: int, processes: int, tell: Tell) -> None:
+    """Run `espeak.py` on the recipes, in a clean interpreter (see there why)."""
+    program = Path(__file__).resolve().with_name("espeak.py")
+    # -P and the program's own folder as working directory: nothing of the caller's is importable.
+    with subprocess.Popen(
+        [sys.executable, "-P", str(program), str(processes)],
+        cwd=program.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin and child.stdout and child.stderr
+        with suppress(BrokenPipeError):  # it ended early; why stands in its complaint
+            child.stdin.write(json.dumps(recipes))
+            child.stdin.close()
+        for done, _ in enumerate(child.stdout, start=total - len(recipes) + 1):
+            tell(done, total)
+        complaint = child.stderr.read().strip().splitlines()
+    if child.returncode:
+        reason = complaint[-1] if complaint else f"it ended with status {child.returncode}"
+        raise MissingError(
+            f"espeak-ng cannot speak corpus `demo`: {reason.rstrip('.')}; reinstall "
+            f'it with `pip install --force-reinstall "{PACKAGE}"` or name another corpus.'
+        )

@@ -1,0 +1,138 @@
+"""IEMOCAP: five sessions of a woman and a man each, scripted and improvised, about 12 hours.
+
+Source: Busso et al., Language Resources and Evaluation 42 (2008), https://sail.usc.edu/iemocap/.
+Licence: on request from USC SAIL, research only; not to be passed on.
+Layout: `Session*/sentences/wav/<dialog>/<turn>.wav` holds the audio,
+`Session*/dialog/EmoEvaluation/<dialog>.txt` the labels, one summary line a turn:
+`[6.2901 - 8.2357]<tab>Ses01F_impro01_F000<tab>neu<tab>[2.5000, 2.5000, 2.5000]`.
+
+The tree's ways, each held by a test:
+the letter in a turn's *suffix* says who speaks; the one in its prefix says who wore the markers
+(`Ses01F_impro01_M003` is spoken by the man). Evaluators' own lines follow each summary line, and
+sub-folders hold their files: neither is read. `._*` files lie about. Line ends vary.
+`xxx` means that the evaluators did not agree.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.readers import scan
+
+LICENSE = "on request from USC SAIL, research only"
+SOURCE = "https://sail.usc.edu/iemocap/"
+LAYOUT = "Session*/sentences/wav/*/*.wav and Session*/dialog/EmoEvaluation/*.txt"
+
+EMOTIONS = {
+    "ang": "angry",
+    "dis": "disgust",
+    "exc": "excited",
+    "fea": "fearful",
+    "fru": "frustrated",
+    "hap": "happy",
+    "neu": "neutral",
+    "oth": "other",
+    "sad": "sad",
+    "sur": "surprised",
+    "xxx": "undecided",
+}
+COMPLETE = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
+"""Utterances of the complete corpus, happy and excited together: 5,531 (paper, section 3.1)."""
+
+FOLDER = "IEMOCAP_full_release"
+AUDIO = re.compile(r"Session\d+/sentences/wav/[^/]+/([^/]+)\.wav")
+LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt")
+SUMMARY = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[[-\d., ]+\]\s*")
+TURN = re.compile(r"(Ses\d\d)[FM]_([a-z]+)\w*_([FM])[0-9A-Za-z]+")
+KINDS = {"impro": "improvised", "script": "scripted"}
+"""Utterance.kind by the dialog's name: what `corpus_part` of a study chooses among."""
+
+
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Read the release's folder, or the one above it; every audio file is decoded and hashed.
+
+    Raises:
+        CorpusError: the folder is missing or empty or not IEMOCAP, or audio is unusable.
+    """
+    root = root.resolve()
+    root = root / FOLDER if (root / FOLDER).is_dir() else root
+    left: dict[str, str] = {}
+    names = scan.files(root, "iemocap", left)
+    audio = {m[1]: m[0] for name in names if (m := AUDIO.fullmatch(name))}
+    labels, twice = _labels(root, [name for name in names if LABELS.fullmatch(name)])
+    if not audio or not labels:
+        raise scan.unlike(
+            root,
+            "iemocap",
+            "`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav` and "
+            "`Session1/dialog/EmoEvaluation/Ses01F_impro01.txt`",
+            names,
+        )
+    for turn in audio.keys() - labels.keys():
+        left[audio[turn]] = twice.get(turn, "no evaluation file labels it")
+    for turn in labels.keys() - audio.keys():
+        left[turn] = "labelled, but its wav is missing"
+    found = [
+        utterance
+        for turn in sorted(audio.keys() & labels.keys())
+        if (utterance := _utterance(turn, audio[turn], labels[turn], left))
+    ]
+    seen = scan.measured(root, "iemocap", found, tell, skip_bad=skip_bad)
+    return Corpus(
+        name="iemocap",
+        root=str(root),
+        utterances=seen.utterances,
+        left_out=(*scan.by_reason(left), *seen.bad),
+        notes=_notes(seen.utterances),
+        doubts=seen.doubts,
+    )
+
+
+def _labels(root: Path, files: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Turn -> code from the summary lines, and the turns labelled in two ways, with the reason."""
+    labels: dict[str, str] = {}
+    twice: dict[str, str] = {}
+    for file in files:
+        text = (root / file).read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
+            match = SUMMARY.fullmatch(line)
+            if match and labels.setdefault(match[1], match[2]) != match[2]:
+                twice[match[1]] = f"labelled both {labels[match[1]]} and {match[2]}"
+    for turn in twice:
+        del labels[turn]
+    return labels, twice
+
+
+def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utterance | None:
+    match = TURN.fullmatch(turn)
+    if not match or code not in EMOTIONS:
+        left[path] = f"unknown label {code}" if match else "its name is no turn's"
+        return None
+    session, dialog, letter = match.groups()
+    return Utterance(
+        id=turn,
+        path=PurePosixPath(path).as_posix(),
+        speaker=session + letter,
+        sex="female" if letter == "F" else "male",
+        session=session,
+        emotion=EMOTIONS[code],
+        digest="",
+        size=0,
+        mtime_ns=0,
+        kind=KINDS.get(dialog, ""),
+    )
+
+
+def _notes(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """Whether the tree is complete, counted as the paper counts."""
+    gathered = Counter("happy" if u.emotion == "excited" else u.emotion for u in utterances)
+    counts = {name: gathered[name] for name in COMPLETE}
+    if counts == COMPLETE:
+        return ("complete: 5,531 utterances of the paper's four classes",)
+    told = ", ".join(f"{name} {count:,} of {COMPLETE[name]:,}" for name, count in counts.items())
+    return (
+        f"not the complete corpus: {sum(counts.values()):,} utterances of the paper's four "
+        f"classes instead of 5,531 ({told})",
+    )

@@ -1,0 +1,80 @@
+"""RAVDESS: 24 actors speak (and sing) two sentences in eight emotions; audio, video, or both.
+
+Source: Livingstone and Russo, PLoS ONE 13(5): e0196391 (2018), https://zenodo.org/records/1188976.
+Licence: CC BY-NC-SA 4.0.
+Layout: seven numbers a name, in any folder:
+MODALITY-CHANNEL-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR, e.g. 03-01-05-01-02-01-12.wav:
+audio only (03), speech (01), angry (05), normal, "Dogs ...", first repetition, actor 12.
+Odd actors are men, even ones women. Speech alone is 24 actors and 1,440 files. Calm is in no
+default class; `emotions: {neutral: [neutral, calm], ...}` in a study joins it to neutral.
+Copies that some mirrors carry in a second folder are left out.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.readers import scan
+
+LICENSE = "CC BY-NC-SA 4.0"
+SOURCE = "https://zenodo.org/records/1188976"
+LAYOUT = "03-01-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR.wav (or .flac), in any folder"
+
+NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)")
+EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgust",
+    "08": "surprised",
+}
+MODALITIES = {"01": "audio with video", "02": "video without sound", "03": "audio only"}
+VIDEO = (".mp4",)
+COMPLETE = 1440
+
+
+def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+    """Read the folder; every audio file is decoded and hashed.
+
+    Raises:
+        CorpusError: the folder is missing or empty or not RAVDESS, or audio is unusable.
+    """
+    return scan.by_names(
+        "ravdess",
+        root,
+        _utterance,
+        example="03-01-05-01-02-01-12.wav",
+        all_=COMPLETE,
+        tell=tell,
+        skip_bad=skip_bad,
+        endings=scan.AUDIO + VIDEO,
+    )
+
+
+def _utterance(path: str) -> Utterance | str:
+    """The utterance a name stands for, or why the file is left out."""
+    file = PurePosixPath(path)
+    match = NAME.fullmatch(file.stem)
+    if not match:
+        return "its name is none of RAVDESS"
+    modality, channel, emotion, *_, actor = match.groups()
+    if modality != "03" or file.suffix.lower() in VIDEO:
+        return MODALITIES.get(modality, f"unknown modality {modality}")
+    if channel != "01":
+        return "song" if channel == "02" else f"unknown vocal channel {channel}"
+    if emotion not in EMOTIONS:
+        return f"unknown emotion {emotion}"
+    return Utterance(
+        id=file.stem,
+        path=path,
+        speaker=f"actor-{actor}",
+        sex="male" if int(actor) % 2 else "female",
+        session="",
+        emotion=EMOTIONS[emotion],
+        digest="",
+        size=0,
+        mtime_ns=0,
+    )

@@ -1,0 +1,239 @@
+"""Any corpus that a table describes: a CSV or Parquet file, or an audformat database folder.
+
+Columns `file`, `speaker`, `emotion`; if wanted `split` (train, dev, test), `session`, `sex`, and
+`start` and `end` in seconds where an utterance is a part of its file. Other columns are not read.
+Paths are relative to the table's folder and stay inside of it.
+
+Every row is looked at before anything is refused, so all problems are told at once with their
+lines. The rows of a database come from `database`.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from features.corpora.corpus import Corpus, LeftOut, Tell, Utterance, nothing
+from features.corpora.readers import database, scan
+from features.errors import CorpusError
+
+LICENSE = "that of the speech it names"
+SOURCE = "https://github.com/audeering/audb (or a table of your own)"
+LAYOUT = "a CSV or Parquet file with file, speaker, emotion; or an audformat database folder"
+
+NEEDED = ("file", "speaker", "emotion")
+OPTIONAL = ("split", "session", "sex", "start", "end")
+SPLITS = {
+    "": "",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
+    "test": "test",
+}
+SEXES = {"": "", "f": "female", "female": "female", "m": "male", "male": "male", "other": ""}
+MOST_BYTES = 256 * 2**20
+"""A larger file is no table of labels."""
+
+Row = tuple[str, Mapping[str, Any]]
+"""Where it stands (`labels.csv:7`), and its cells by column."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What was understood of the rows so far."""
+
+    root: Path
+    found: list[Utterance] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
+    """Utterance id -> where it stands."""
+    bad: list[LeftOut] = field(default_factory=list)
+
+
+def read(
+    root: Path, tell: Tell = nothing, *, skip_bad: bool = False, name: str = "table"
+) -> Corpus:
+    """Read a table or a database folder as the corpus `name`; all audio is decoded and hashed.
+
+    Raises:
+        CorpusError: no table, a column is missing, rows or audio that cannot be used.
+        MissingError: the folder is a database, and the package `audformat` is not installed.
+    """
+    source = root
+    folder = (source if source.is_dir() else source.parent).resolve()
+    rows = _Rows(root=folder)
+    for place, cells in _rows(source):
+        _take(place, cells, rows)
+    if not rows.found and not rows.bad:
+        raise CorpusError(f"Table {source} must have at least one row, but has none.")
+    seen = scan.measured(
+        folder,
+        name,
+        rows.found,
+        tell,
+        skip_bad=skip_bad,
+        bad=rows.bad,
+        place=lambda utterance: f"{rows.places[utterance.id]}: {utterance.path}",
+    )
+    return Corpus(
+        name=name,
+        root=str(folder),
+        utterances=seen.utterances,
+        left_out=seen.bad,
+        doubts=seen.doubts,
+        reader="table",
+    )
+
+
+def _rows(source: Path) -> Iterator[Row]:
+    if source.is_dir():
+        return database.rows(source)
+    if not source.exists():
+        raise CorpusError(f"Table {source} does not exist: name a CSV or Parquet file.")
+    if scan.is_archive(source):
+        raise CorpusError(
+            f"A table must be a CSV or Parquet file or an audformat folder, but {source} is an "
+            "archive instead: unpack it."
+        )
+    if source.stat().st_size > MOST_BYTES:
+        raise CorpusError(
+            f"A table must be at most {MOST_BYTES >> 20} MiB, but {source} is larger: is it one?"
+        )
+    return _parquet(source) if source.suffix.lower() == ".parquet" else _csv(source)
+
+
+def _csv(source: Path) -> Iterator[Row]:
+    """Comma, semicolon or tab, whatever the first line has most of; UTF-8."""
+    import csv  # not for a plan, which only imports this
+
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise CorpusError(
+            f"Table {source} must be UTF-8 text, but is not: save it as CSV in UTF-8."
+        ) from None
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    try:
+        heads = [head.strip().lower() for head in next(reader, [])]
+        _refuse_columns(source, heads)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield f"{source.name}:{reader.line_num}", dict(zip(heads, cells, strict=False))
+    except csv.Error as error:
+        raise CorpusError(
+            f"Table {source} cannot be read at line {reader.line_num} ({error})."
+        ) from None
+
+
+def _parquet(source: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        heads = {head.strip().lower(): head for head in pq.read_schema(source).names}
+        _refuse_columns(source, list(heads))
+        wanted = [head for name, head in heads.items() if name in NEEDED + OPTIONAL]
+        columns = pq.read_table(source, columns=wanted).to_pydict()
+    except pa.ArrowException as error:
+        raise CorpusError(
+            f"Table {source} must be Parquet, but cannot be read ({str(error)[:80]})."
+        ) from None
+    for number, cells in enumerate(zip(*(columns[head] for head in wanted), strict=True), start=1):
+        names = [head.strip().lower() for head in wanted]
+        yield f"{source.name}, row {number}", dict(zip(names, cells, strict=True))
+
+
+def _refuse_columns(source: Path, heads: list[str]) -> None:
+    missing = [name for name in NEEDED if name not in heads]
+    twice = sorted({name for name in (*NEEDED, *OPTIONAL) if heads.count(name) > 1})
+    if missing or twice:
+        fault = f"`{missing[0]}` is missing" if missing else f"`{twice[0]}` stands there twice"
+        shown = ", ".join(f"`{head}`" for head in heads[:MOST_COLUMNS]) or "none"
+        raise CorpusError(
+            f"Table {source} must have the columns `file`, `speaker` and `emotion`, but {fault}; "
+            f"its columns are {shown}."
+        )
+
+
+MOST_COLUMNS = 12
+
+
+def _take(place: str, cells: Mapping[str, Any], rows: _Rows) -> None:
+    """Add the row's utterance, or each of its problems."""
+    words = {name: _word(cells.get(name)) for name in (*NEEDED, "split", "session", "sex")}
+    faults = [f"`{name}` is empty" for name in NEEDED if not words[name]]
+    if words["file"]:
+        faults += _misplaced(rows.root, words["file"])
+    split, sex = (known.get(words[name].lower()) for name, known in _WORDS.items())
+    if split is None:
+        faults.append(f"`split` must be train, dev or test, but is `{words['split']}` instead")
+    if sex is None:
+        faults.append(f"`sex` must be female, male or empty, but is `{words['sex']}` instead")
+    times = {name: _seconds(name, cells.get(name), faults) for name in ("start", "end")}
+    start, end = times["start"] or None, times["end"]
+    if end is not None and end <= (start or 0.0):
+        faults.append(f"`end` must be after `start`, but is {end:g} instead")
+    path = PurePosixPath(words["file"]).as_posix()
+    id_ = path if start is None and end is None else f"{path}#{start or 0.0!r}-{end!r}"
+    if not faults and id_ in rows.places:
+        faults.append(f"{words['file']} stands at {rows.places[id_]} already")
+    if faults:
+        rows.bad += [LeftOut(path=place, reason=fault, bad=True) for fault in faults]
+        return
+    rows.places[id_] = place
+    rows.found.append(
+        Utterance(
+            id=id_,
+            path=path,
+            speaker=words["speaker"],
+            sex=sex or "",
+            session=words["session"],
+            emotion=words["emotion"],
+            digest="",
+            size=0,
+            mtime_ns=0,
+            split=split or "",
+            start=start,
+            end=end,
+        )
+    )
+
+
+_WORDS: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}
+
+
+def _word(cell: Any) -> str:
+    """A cell as text; numbers that Parquet holds as 3.0 are 3."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _seconds(name: str, cell: Any, faults: list[str]) -> float | None:
+    word = _word(cell)
+    if not word:
+        return None
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        faults.append(f"`{name}` must be seconds from 0, but is `{word}` instead")
+        return None
+    return value
+
+
+def _misplaced(root: Path, file: str) -> list[str]:
+    """Why a path is not one of a file below `root`; links are followed."""
+    if PurePosixPath(file).is_absolute():
+        return [f"`file` must be relative to the table's folder, but is {file} instead"]
+    if "\0" in file:
+        return ["`file` holds a zero byte"]
+    real = os.path.realpath(root / file)
+    if os.path.commonpath([real, root]) != str(root):
+        return [f"`file` must lie inside of the table's folder, but {file} does not"]
+    return []

@@ -1,0 +1,101 @@
+"""The files of a corpus: their digests, and what changed since they were taken.
+
+A refresh looks at sizes and times; only changed files are read again. Light, as `corpus` is.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from features.corpora.corpus import Corpus, Tell, Utterance, canonical_digest, nothing, some
+from features.errors import CorpusError, DamageError, MissingError
+
+
+def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corpus:
+    """Look at every file again; read only those whose size or time changed (all if `deep`).
+
+    Synthesised audio is identified by its recipe and is not looked at.
+
+    Raises:
+        MissingError: the corpus's folder is gone.
+        CorpusError: files are gone.
+        DamageError: `deep` found other bytes under an unchanged size and time.
+    """
+    recorded = [u for u in corpus.utterances if u.mtime_ns]
+    if recorded and not os.path.isdir(corpus.root):
+        raise MissingError(
+            f"The folder of corpus `{corpus.name}`, {corpus.root}, is gone: put it back, or "
+            f"register another with `{replace(corpus, root='FOLDER').again}`."
+        )
+    now = {u.id: _stat(corpus.root, u.path) for u in recorded}
+    _refuse_gone(corpus, [u.path for u in recorded if now[u.id] is None])
+    fresh, damaged = [], []
+    files: dict[str, dict[str, Any]] = {}
+    for done, utterance in enumerate(corpus.utterances, start=1):
+        same = now.get(utterance.id, _at(utterance)) == _at(utterance)
+        if utterance.mtime_ns and (deep or not same):
+            read = measure(corpus.root, utterance, files)
+            if same and read.digest != utterance.digest:
+                damaged.append(utterance.path)
+            utterance = read
+        fresh.append(utterance)
+        tell(done, len(corpus.utterances))
+    if damaged:
+        raise DamageError(
+            f"{_count(damaged, corpus)} of corpus `{corpus.name}` changed while size and time "
+            f"stayed ({some(damaged)}): restore them from the original, or register the corpus "
+            f"again with `{corpus.again}`."
+        )
+    return replace(corpus, utterances=tuple(fresh))
+
+
+def identify(root: str, path: str) -> dict[str, Any]:
+    """Digest, size and time of one file, as the fields of `Utterance`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(os.path.join(root, path), "rb") as file:
+        stat = os.fstat(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"digest": digest, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def measure(root: str, utterance: Utterance, files: dict[str, dict[str, Any]]) -> Utterance:
+    """The utterance with digest, size and time of its file; `files` remembers what was read.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    path = utterance.path
+    found = files[path] = files.get(path) or identify(root, path)
+    if utterance.start is None and utterance.end is None:
+        return replace(utterance, **found)
+    digest = canonical_digest([found["digest"], utterance.start, utterance.end])
+    return replace(utterance, **{**found, "digest": digest})
+
+
+def _stat(root: str, path: str) -> tuple[int, int] | None:
+    try:
+        stat = os.stat(f"{root}/{path}")
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _at(utterance: Utterance) -> tuple[int, int]:
+    return utterance.size, utterance.mtime_ns
+
+
+def _refuse_gone(corpus: Corpus, gone: Sequence[str]) -> None:
+    if gone:
+        raise CorpusError(
+            f"{_count(gone, corpus)} of corpus `{corpus.name}` are gone from {corpus.root} "
+            f"({some(gone)}): put them back, or register what is there with `{corpus.again}`."
+        )
+
+
+def _count(paths: Sequence[str], corpus: Corpus) -> str:
+    return f"{len(paths)} of the {len(corpus.utterances)} files"

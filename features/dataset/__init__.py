@@ -1,0 +1,1 @@
+"""Shards to tensors: segments of a fold, scaled, ready to train on."""

@@ -1,0 +1,167 @@
+"""Segments of a fold as tensors: the last step before the network.
+
+Everything here is a view on memory-mapped shards; a batch is the only copy that is made.
+Letters: S segments, B segments in a batch, N nodes, F features, C classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from features.config import FeatureConfig
+from features.corpora.corpus import Selection
+from features.corpora.folds import Fold
+from features.dataset import scaling
+from features.dataset.scaling import Scaler
+from features.dataset.segments import cut
+from features.shards import shards
+from features.shards.shard_file import Shard, open_shard
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segments:
+    """The segments of some speakers, in the order of utterance ids, then of time."""
+
+    labels_S: Tensor
+    """Class index of the utterance. Shape: (S,), int64."""
+    utterance_S: Tensor
+    """Index into `utterances`. Shape: (S,), int64."""
+    lengths_S: Tensor
+    """Real nodes. Shape: (S,), int64."""
+    utterances: tuple[str, ...]
+    """Ids of the utterances of this set, sorted."""
+    speakers: tuple[str, ...]
+    """Speaker of each utterance."""
+    views: tuple[NDArray[np.float32], ...]
+    """S views of shape (N, F), unscaled, on the shards."""
+    scalers: Mapping[str, Scaler]
+    """Speaker -> scaler that is applied when a batch is gathered; empty for `scaling: train`."""
+    fill_to: int | None
+    """Nodes that every graph is filled up to (`padding: nodes`), or None (`masked`)."""
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gather segments, zero-padded at the end.
+
+        `masked`: to the longest of the batch, and nodes_B = frames_B.
+        `nodes`: to `segment_nodes`, and nodes_B says so of every graph; zeros are real nodes.
+
+        Returns:
+            x_BNF float32, frames_B int64 (nodes that hold audio), nodes_B int64 (nodes of the
+            graph).
+        """
+        chosen = indices.tolist()
+        frames_B = self.lengths_S[indices]
+        most = self.fill_to or int(frames_B.max())
+        x_BNF = torch.zeros(len(chosen), most, self.views[0].shape[1])
+        target = x_BNF.numpy()
+        for row, segment in enumerate(chosen):
+            view = self.views[segment]
+            target[row, : len(view)] = self._scaled(segment, view)
+        nodes_B = frames_B if self.fill_to is None else torch.full_like(frames_B, most)
+        return x_BNF, frames_B, nodes_B
+
+    def _scaled(self, segment: int, view: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not self.scalers:
+            return view
+        return self.scalers[self.speakers[int(self.utterance_S[segment])]].apply(view)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FoldData:
+    """What one training sees."""
+
+    train: Segments
+    a: Segments
+    """First half of the held-out group."""
+    b: Segments
+    """Second half."""
+    mean_F: Tensor
+    """For the network's input buffer. Shape: (F,), float32. Zeros for `scaling: speaker`."""
+    std_F: Tensor
+    """Shape: (F,), float32. Ones for `scaling: speaker`."""
+    classes: tuple[str, ...]
+    features: int
+    """F."""
+
+
+def load(
+    folder: Path,
+    selection: Selection,
+    fold: Fold,
+    config: FeatureConfig,
+    extractor: str | None = None,
+) -> FoldData:
+    """Open the shards of a fold.
+
+    Args:
+        folder: where the shards lie.
+        selection: the chosen utterances.
+        fold: which speakers train and which are held out.
+        config: what a node and a segment are.
+        extractor: version of the extractor that made the shards; the one that is installed here
+            if None.
+
+    Raises:
+        MissingError: a shard has not been built.
+        DamageError: a shard is not what was written.
+    """
+    keys = shards.keys(selection, config, extractor)
+    opened = {
+        speaker: open_shard(folder, keys[speaker]) for speaker in (*fold.train, *fold.a, *fold.b)
+    }
+    own = {}
+    if config.scaling == "speaker":
+        own = {s: scaling.fit(shard.utterances.values()) for s, shard in opened.items()}
+    train, a, b = (
+        _segments(selection, speakers, opened, own, config)
+        for speakers in (fold.train, fold.a, fold.b)
+    )
+    features = train.views[0].shape[1]
+    # A node that stands in two segments is counted once.
+    once = train if config.tail != "overlap" else _segments(
+        selection, fold.train, opened, {}, replace(config, tail="pad"))  # fmt: skip
+    scaler = scaling.identity(features) if own else scaling.fit(once.views)
+    return FoldData(
+        train=train,
+        a=a,
+        b=b,
+        mean_F=torch.from_numpy(scaler.mean_F),
+        std_F=torch.from_numpy(scaler.std_F),
+        classes=selection.classes,
+        features=features,
+    )
+
+
+def _segments(
+    selection: Selection,
+    speakers: tuple[str, ...],
+    opened: Mapping[str, Shard],
+    own: Mapping[str, Scaler],
+    config: FeatureConfig,
+) -> Segments:
+    items = [(u, label) for u, label in selection.items if u.speaker in speakers]
+    labels, utterance, views = [], [], []
+    for index, (u, label) in enumerate(items):
+        values = opened[u.speaker].values(u.id)
+        for start, stop in cut(len(values), config.segment_nodes, config.tail):
+            labels.append(label)
+            utterance.append(index)
+            views.append(values[start:stop])
+    return Segments(
+        labels_S=torch.tensor(labels),
+        utterance_S=torch.tensor(utterance),
+        lengths_S=torch.tensor([len(view) for view in views]),
+        utterances=tuple(u.id for u, _ in items),
+        speakers=tuple(u.speaker for u, _ in items),
+        views=tuple(views),
+        scalers={s: own[s] for s in speakers if own},
+        fill_to=config.segment_nodes if config.padding == "nodes" else None,
+    )

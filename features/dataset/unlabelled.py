@@ -1,0 +1,162 @@
+"""Anyone's recordings as segments: no corpus, no labels, no speakers.
+
+A file goes the way of a corpus's utterance, `extraction` and `segments`, so that a network hears
+the same numbers of the same audio. One that cannot be used is told, and the others go on.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from features.config import FeatureConfig
+from features.corpora.corpus import Corpus, canonical_digest
+from features.dataset import scaling
+from features.dataset.dataset import Segments
+from features.dataset.segments import cut
+from features.descriptors.extraction import Task, extract_file
+from features.descriptors.feature_set import FeatureSet
+from features.errors import CorpusError, DamageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
+"""What is looked for in a folder; a file that is named is tried whatever its ending."""
+CHUNK = 64
+"""Files whose features are in memory together: batches are filled across files."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Heard:
+    """The nodes of one recording, or why there are none."""
+
+    path: Path
+    nodes_NF: "NDArray[np.float32] | None"
+    digest: str = ""
+    """sha256 of the file's bytes."""
+    bad: str = ""
+
+
+def recordings(given: Sequence[Path]) -> tuple[Path, ...]:
+    """The files, and every recording below the folders (by its ending, `AUDIO`), each once.
+
+    What starts with a dot is not seen, as in a corpus; links to folders are not followed.
+
+    Raises:
+        CorpusError: something is not there, or there is no recording at all.
+    """
+    found: dict[Path, None] = {}
+    for path in given:
+        if path.is_dir():
+            for folder, below, names in os.walk(path):
+                below[:] = sorted(name for name in below if not name.startswith("."))
+                for name in sorted(names):
+                    if not name.startswith(".") and Path(name).suffix.lower() in AUDIO:
+                        found[Path(folder) / name] = None
+        elif path.exists():
+            found[path] = None
+        else:
+            raise CorpusError(
+                f"`FILE` must be a recording or a folder, but `{path}` is missing: name another."
+            )
+    if not found:
+        raise CorpusError(
+            f"`FILE` must hold recordings ({', '.join(AUDIO)}), but there is none below "
+            f"{', '.join(f'`{path}`' for path in given)}: name another folder."
+        )
+    return tuple(found)
+
+
+def listen(
+    paths: Sequence[Path], features: FeatureSet, config: FeatureConfig, threads: int
+) -> Iterator[tuple[Heard, ...]]:
+    """Extract the recordings, a chunk at a time and in their order."""
+
+    def hear(path: Path) -> Heard:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            task = Task(path, None, None, features, config.node_step)
+            return Heard(path=path, nodes_NF=extract_file(task), digest=digest)
+        except (DamageError, OSError) as error:
+            return Heard(path=path, nodes_NF=None, bad=str(error))
+
+    with ThreadPoolExecutor(max(threads, 1), "extraction") as workers:
+        for start in range(0, len(paths), CHUNK):
+            yield tuple(workers.map(hear, paths[start : start + CHUNK]))
+
+
+def segments(nodes: Sequence["NDArray[np.float32]"], config: FeatureConfig) -> Segments:
+    """Cut recordings into the segments that a network scores; labels are 0 and mean nothing.
+
+    With `scaling: speaker` each recording counts as a speaker of its own: nobody says who speaks.
+
+    Args:
+        nodes: one array of shape (N, F) a recording.
+        config: what a segment is.
+    """
+    names = tuple(str(index) for index in range(len(nodes)))
+    own = {}
+    if config.scaling == "speaker":
+        own = {name: scaling.fit([array]) for name, array in zip(names, nodes, strict=True)}
+    utterance, views = [], []
+    for index, array in enumerate(nodes):
+        for start, stop in cut(len(array), config.segment_nodes, config.tail):
+            utterance.append(index)
+            views.append(array[start:stop])
+    return Segments(
+        labels_S=torch.zeros(len(views), dtype=torch.int64),
+        utterance_S=torch.tensor(utterance),
+        lengths_S=torch.tensor([len(view) for view in views]),
+        utterances=names,
+        speakers=names,
+        views=tuple(views),
+        scalers=own,
+        fill_to=config.segment_nodes if config.padding == "nodes" else None,
+    )
+
+
+def course(
+    nodes: int, config: FeatureConfig, features: FeatureSet
+) -> tuple[tuple[float, float], ...]:
+    """Start and end of each segment in seconds; of functionals the whole recording, (0, 0)."""
+    step = (config.node_step if features.frame_step_ms else 0) / 1000
+    return tuple((a * step, b * step) for a, b in cut(nodes, config.segment_nodes, config.tail))
+
+
+class Known:
+    """The speech of a corpus, known again by its bytes wherever it lies and whatever its name."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._speaker: dict[str, set[str]] = {}
+        self._parts: dict[int, list[tuple[str, float | None, float | None, str]]] = {}
+        for u in corpus.utterances:
+            if not u.mtime_ns:  # synthesised: its digest is the recipe's
+                self._add_file(Path(corpus.root) / u.path, u.speaker)
+            elif u.start is None and u.end is None:
+                self._speaker.setdefault(u.digest, set()).add(u.speaker)
+            else:
+                self._parts.setdefault(u.size, []).append((u.digest, u.start, u.end, u.speaker))
+
+    def _add_file(self, path: Path, speaker: str) -> None:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return  # made anew where it is needed; then it is no file of this machine
+        self._speaker.setdefault(digest, set()).add(speaker)
+
+    def speakers(self, heard: Heard) -> frozenset[str]:
+        """Who of the corpus speaks in the recording; empty where it is none of the corpus's."""
+        found = set(self._speaker.get(heard.digest, ()))
+        for digest, start, end, speaker in self._parts.get(heard.path.stat().st_size, ()):
+            if canonical_digest([heard.digest, start, end]) == digest:
+                found.add(speaker)
+        return frozenset(found)

@@ -1,0 +1,132 @@
+"""One utterance close up: its sound, its log-Mel, its descriptors and its graphs, on one clock.
+
+Light to import: audio and engines are opened by `close_up`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.audio import RATE, inspect, read_mono
+from features.config import FeatureConfig
+from features.corpora.corpus import Corpus, Utterance
+from features.dataset.segments import cut
+from features.descriptors.catalogue import feature_set
+from features.descriptors.sets import logmel128
+from features.errors import CorpusError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LONGEST_S = 120.0
+"""Seconds: of more, no picture shows a frame."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CloseUp:
+    """What there is to see of one utterance. S samples at 16 kHz, T frames, M bands, F columns.
+
+    A frame is drawn where the middle of its window lies: frame i of the descriptors at
+    `first_ms` + 10 i ms, of the log-Mel at 10 i ms (its windows are centred).
+    """
+
+    name: str
+    """The utterance's id, or the file's name."""
+    speaker: str
+    """Empty for a file of no corpus, as is `emotion`."""
+    emotion: str
+    seconds: float
+    rate: int
+    """Samples a second in the file."""
+    channels: int
+    doubts: tuple[str, ...]
+    """What looks wrong: silent, clipped, ..."""
+    signal_S: "NDArray[np.float32]"
+    """Mono, 16 kHz, as the extractors hear it."""
+    logmel_TM: "NDArray[np.float32]"
+    """Decibel."""
+    centres_M: "NDArray[np.float64]"
+    """Middle of each band in Hz."""
+    features: str
+    """Name of the set that `frames_TF` comes from."""
+    columns: tuple[str, ...]
+    frames_TF: "NDArray[np.float32]"
+    first_ms: float
+    segments: tuple[tuple[int, int], ...]
+    """(start, stop) in nodes of 10 ms, that is in frames: one graph each, as the defaults cut."""
+
+
+def find(corpora: Sequence[Corpus], id: str) -> tuple[Corpus, Utterance]:
+    """The utterance of that id.
+
+    Raises:
+        CorpusError: none has it, or several corpora do.
+    """
+    found = [(corpus, u) for corpus in corpora for u in corpus.utterances if u.id == id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(f"`{corpus.name}`" for corpus, _ in found)
+        raise CorpusError(
+            f"`UTTERANCE` must be in one corpus, but `{id}` is in {names} instead: "
+            f"say which, `--corpus {found[0][0].name}`."
+        )
+    known = [u.id for corpus in corpora for u in corpus.utterances]
+    near = get_close_matches(id, known, n=1)
+    where = ", ".join(f"`{corpus.name}`" for corpus in corpora) or "none"
+    example = f", such as `{known[0]}`" if known else ""
+    hint = f"did you mean `{near[0]}`?" if near else f"name an id{example}, or a file."
+    raise CorpusError(
+        f"`UTTERANCE` must be an audio file or the id of an utterance (corpora: {where}), "
+        f"but `{id}` is neither instead: {hint}"
+    )
+
+
+def close_up(path: Path, features: str, utterance: Utterance | None = None) -> CloseUp:
+    """Listen to a file, or to the part of it that an utterance is, and compute what is shown.
+
+    Raises:
+        CorpusError: the file cannot be used, or is too long; no set has the name `features`.
+        MissingError: a package is not installed.
+    """
+    chosen = feature_set(features)
+    if chosen.frame_step_ms is None:
+        raise CorpusError(
+            f"`--features` must give frames to be drawn, but is `{features}` instead, one row an "
+            "utterance: choose another set, `ablate features list` names them."
+        )
+    start, end = (utterance.start, utterance.end) if utterance else (None, None)
+    sound = inspect(path, start, end)
+    if sound.bad:
+        raise CorpusError(
+            f"`UTTERANCE` must be a recording that can be used, but {path} cannot ({sound.bad}): "
+            "restore it, or choose another."
+        )
+    if sound.seconds > LONGEST_S:
+        raise CorpusError(
+            f"`UTTERANCE` must be at most {LONGEST_S:g} s long, but {path} has "
+            f"{sound.seconds:.0f} s instead: cut it, or name its parts in a table with `start` "
+            "and `end`."
+        )
+    signal_S = read_mono(path, RATE, start=start, end=end)
+    frames_TF = chosen.extract(signal_S)
+    return CloseUp(
+        name=utterance.id if utterance else path.name,
+        speaker=utterance.speaker if utterance else "",
+        emotion=utterance.emotion if utterance else "",
+        seconds=sound.seconds,
+        rate=sound.rate,
+        channels=sound.channels,
+        doubts=sound.doubts,
+        signal_S=signal_S,
+        logmel_TM=logmel128.extract(signal_S),
+        centres_M=logmel128.centres(),
+        features=features,
+        columns=chosen.names(),
+        frames_TF=frames_TF,
+        first_ms=chosen.first_ms,
+        segments=cut(len(frames_TF), FeatureConfig().segment_nodes),
+    )

@@ -1,0 +1,1 @@
+"""One set of descriptors a file."""

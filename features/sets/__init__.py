@@ -1,1 +1,0 @@
-"""Frame descriptors: one file a set."""

@@ -1,0 +1,1 @@
+"""Descriptors on disk: one Arrow file a speaker, proven by its digest."""

@@ -1,0 +1,262 @@
+"""A shard as bytes on disk: an Arrow IPC file, its manifest, and the proof that they are whole.
+
+`<key>.<sha256, 12 digits>.arrow`  one row an utterance: id, nodes, values (list of F floats)
+`<key>.json`                       the manifest, written last and atomically: a shard without one
+                                   does not exist
+
+Arrow IPC notices no damage by itself, so the file's sha256 is checked when a shard is opened,
+once per machine and version of the file (`digests.py`). Writers never disturb each other or a
+reader: a file's name holds its digest, and nothing is written in place.
+
+The only door to pyarrow in this room; light to import.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.errors import DamageError, MissingError
+from features.shards.digests import sha256_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 2
+"""Version of the file layout; part of every key."""
+
+MOST_BYTES = 64 * 1024**2
+"""Of a manifest; one of a thousand utterances has 100 KiB."""
+
+_FIELDS = {"format", "key", "file", "bytes", "sha256", "source", "features", "utterances",
+           "audio", "nodes"}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """One speaker's features, mapped from disk."""
+
+    key: str
+    names: tuple[str, ...]
+    """Feature names, F of them."""
+    utterances: Mapping[str, "NDArray[np.float32]"]
+    """Utterance id -> read-only view of shape (N, F) on the mapped file."""
+
+    def values(self, utterance: str) -> "NDArray[np.float32]":
+        """Nodes of one utterance. Shape: (N, F), read-only, not copied.
+
+        Raises:
+            KeyError: the utterance is not in this shard.
+        """
+        return self.utterances[utterance]
+
+
+def open_shard(folder: Path, key: str) -> Shard:
+    """Map a shard, after checking that its bytes are the ones that were written.
+
+    Raises:
+        MissingError: it has not been built.
+        DamageError: bytes or manifest changed since.
+        MemoryError, OSError: the machine refused what opening takes.
+    """
+    import pyarrow as pa
+
+    manifest = read_manifest(folder, key)
+    if manifest is None or not os.path.lexists(path := folder / manifest["file"]):
+        raise MissingError(f"Features {key} are not in {folder}: `ablate run` builds them.")
+    # Neither a link, which could lead anywhere, nor a pipe, which would be waited for.
+    if not stat.S_ISREG(path.lstat().st_mode) or sha256_of(path) != manifest["sha256"]:
+        raise damaged(path)
+    try:
+        alone = pa.ipc.IpcReadOptions(use_threads=False)  # there is nothing to share out
+        table = pa.ipc.open_file(pa.memory_map(str(path)), options=alone).read_all()
+        table.validate(full=True)  # its offsets, should somebody else have written them
+        names = tuple(json.loads(table.schema.metadata[b"features"]))
+        if table.column("values").num_chunks != 1:
+            raise ValueError("more record batches than were written")
+        views = _views(table, len(names))
+    except MemoryError:
+        raise  # Arrow's own is one of its exceptions too, and no word against the file
+    except pa.ArrowException as error:
+        if type(error) is pa.ArrowException:  # of unknown kind: the machine refused a thread
+            raise OSError(errno.EAGAIN, f"{path} cannot be opened: {error}") from error
+        raise damaged(path) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path) from error
+    if _description(names, {name: len(view) for name, view in views.items()}) != {
+        name: manifest[name] for name in ("features", "utterances", "nodes")
+    }:
+        raise damaged(folder / f"{key}.json")
+    return Shard(key=key, names=names, utterances=views)
+
+
+def write_shard(
+    folder: Path,
+    key: str,
+    source: Sequence[Any],
+    names: Sequence[str],
+    audio: Mapping[str, str],
+    values: Sequence["NDArray[np.float32]"],
+) -> None:
+    """Write the shard, then, when it is safely on disk, its manifest.
+
+    Args:
+        folder: where to.
+        key: the shard's name.
+        source: what all of its numbers come from: feature set, node step, extractor version.
+        names: names of the F columns.
+        audio: utterance id -> digest of its audio.
+        values: nodes of each utterance, in the order of `audio`, each of shape (N, F).
+    """
+    import pyarrow as pa
+
+    data = _serialized(list(audio), values, names)
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = f"{key}.{sha256[:12]}.arrow"
+    manifest = {
+        "format": FORMAT,
+        "key": key,
+        "file": file,
+        "bytes": len(data),
+        "sha256": sha256,
+        "source": list(source),
+        **_description(names, dict(zip(audio, map(len, values), strict=True))),
+        "audio": list(audio.values()),
+    }
+    _commit(folder / file, pa.py_buffer(data))
+    _commit(folder / f"{key}.json", json.dumps(manifest, indent=1).encode())
+
+
+def is_present(folder: Path, key: str) -> bool:
+    """Whether manifest and file are there. Looks at the size, not at the bytes.
+
+    Raises:
+        DamageError: the manifest cannot be read.
+    """
+    manifest = read_manifest(folder, key)
+    if manifest is None:
+        return False
+    try:
+        return bool(os.lstat(folder / manifest["file"]).st_size == manifest["bytes"])
+    except FileNotFoundError:
+        return False
+
+
+def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
+    """The manifest, None if there is none.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
+    path = folder / f"{key}.json"
+    try:
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
+            raise ValueError("a link, a pipe, or larger than any manifest")
+        manifest = json.loads(path.read_bytes())
+        if set(manifest) != _FIELDS or manifest["key"] != key or manifest["format"] != FORMAT:
+            raise ValueError("other fields than were written")
+        words = [*manifest["utterances"], *manifest["audio"], *manifest["features"]]
+        if not manifest["utterances"] or not all(isinstance(word, str) for word in words):
+            raise ValueError("other values than were written")
+        if len(manifest["utterances"]) != len(manifest["audio"]):
+            raise ValueError("more utterances than digests")
+        if not re.fullmatch(rf"{re.escape(key)}\.[0-9a-f]{{12}}\.arrow", manifest["file"]):
+            raise ValueError("another name than a shard has")
+        if len(manifest["source"]) != 3 or not isinstance(manifest["source"], list):
+            raise ValueError("another source than a shard has")
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(path) from error
+    return dict(manifest)
+
+
+def format_of(path: Path) -> int | None:
+    """The format of a manifest that an earlier version of this program wrote, else None."""
+    try:
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
+            return None
+        found = json.loads(path.read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, int) and 0 < found < FORMAT else None
+
+
+def damaged(path: Path) -> DamageError:
+    """The error that names a file and what to do."""
+    return DamageError(
+        f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
+        "it, and `ablate run` builds it anew."
+    )
+
+
+def _serialized(
+    utterances: Sequence[str], values: Sequence["NDArray[np.float32]"], names: Sequence[str]
+) -> Any:
+    """One record batch as Arrow IPC bytes."""
+    import numpy as np
+    import pyarrow as pa
+
+    stops = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    nodes_NF = np.concatenate(values)
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(nodes_NF.reshape(-1)), nodes_NF.shape[1])
+    table = pa.table(
+        {
+            "utterance": pa.array(utterances, pa.string()),
+            "nodes": pa.array(np.diff(stops)),
+            "values": pa.ListArray.from_arrays(pa.array(stops), rows),
+        },
+        metadata={"features": json.dumps(list(names))},
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
+    """Utterance id -> read-only (N, F) view on the mapped table."""
+    import numpy as np
+
+    column = table.column("values").chunk(0)  # the only one; combining chunks would copy it
+    numbers = column.values.values
+    # Not `to_numpy`: it imports pandas, which takes longer than all shards of a fold.
+    flat = np.frombuffer(
+        numbers.buffers()[1], np.float32, count=len(numbers), offset=4 * numbers.offset
+    ).reshape(-1, features)
+    stops = column.offsets.to_pylist()
+    ids = table.column("utterance").to_pylist()
+    return {
+        name: flat[start:stop] for name, start, stop in zip(ids, stops[:-1], stops[1:], strict=True)
+    }
+
+
+def _description(names: Sequence[str], nodes: Mapping[str, int]) -> dict[str, list[Any]]:
+    return {
+        "features": list(names),
+        "utterances": list(nodes),
+        "nodes": list(nodes.values()),
+    }
+
+
+def _commit(path: Path, data: Any) -> None:
+    """Write a file that is, under its own name, either whole or absent, power cuts included."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""Features on disk: one shard a speaker, memory-mapped, shared by everything that asks.
+
+Content-addressed: a shard's **key** is a hash of what it holds (feature set, node step, extractor
+version, and id and audio digest of every utterance), so two studies share what they have in
+common, and two builds at once write the same files. A new or edited recording changes its
+speaker's key alone, and what another shard already holds of that speaker is copied, once its
+bytes are proven: only new audio is read.
+
+Light to import: `keys` and `missing` serve a plan.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.config import FeatureConfig
+from features.corpora import recordings
+from features.corpora.corpus import Corpus, Selection, Tell, Utterance, canonical_digest, nothing
+from features.descriptors import extraction
+from features.descriptors.catalogue import extractor_version, feature_set
+from features.descriptors.extraction import Map, Task
+from features.descriptors.feature_set import FeatureSet
+from features.errors import DamageError, MissingError
+from features.shards.digests import sha256_of
+from features.shards.shard_file import (
+    FORMAT,
+    damaged,
+    is_present,
+    open_shard,
+    read_manifest,
+    write_shard,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def keys(
+    selection: Selection, config: FeatureConfig, extractor: str | None = None
+) -> dict[str, str]:
+    """Speaker -> key of the shard that holds their chosen utterances.
+
+    Args:
+        selection: the chosen utterances.
+        config: which descriptors, in which nodes.
+        extractor: version of the extractor; the one that is installed here if None.
+    """
+    what = [FORMAT, *source_of(config, extractor)]
+    return {
+        speaker: canonical_digest([*what, [[u.id, u.digest] for u in utterances]])[:32]
+        for speaker, utterances in by_speaker(selection).items()
+    }
+
+
+def missing(
+    folder: Path, selection: Selection, config: FeatureConfig, extractor: str | None = None
+) -> tuple[str, ...]:
+    """Speakers whose shard is not there, sorted. Looks at manifests and sizes, not at bytes.
+
+    Raises:
+        DamageError: a manifest cannot be read.
+    """
+    return tuple(
+        speaker
+        for speaker, key in sorted(keys(selection, config, extractor).items())
+        if not is_present(folder, key)
+    )
+
+
+def build(
+    folder: Path,
+    selection: Selection,
+    config: FeatureConfig,
+    tell: Tell = nothing,
+    threads: int = 1,
+    *,
+    features: FeatureSet | None = None,
+    elsewhere: Map | None = None,
+) -> None:
+    """Compute and write the missing shards; `tell(done, total)` counts audio files.
+
+    Whatever interrupts it, a shard is whole or absent, and what is whole stays.
+
+    Args:
+        folder: where the shards lie.
+        selection: the chosen utterances.
+        config: which descriptors, in which nodes.
+        tell: progress.
+        threads: the most that run at once (see `extraction`).
+        features: the descriptors themselves, where they have no name of ours.
+        elsewhere: maps the work to other machines, in place of threads.
+
+    Raises:
+        DamageError: an audio file cannot be read or gives values that are no numbers.
+    """
+    chosen = features or feature_set(config.features)
+    folder.mkdir(parents=True, exist_ok=True)
+    version = chosen.version()
+    absent = set(missing(folder, selection, config, version))
+    todo = {s: us for s, us in by_speaker(selection).items() if s in absent}
+    key_of, source = keys(selection, config, version), source_of(config, version)
+    kept = _kept(folder, source, todo)
+    root = Path(selection.corpus.root)
+    tasks = [
+        Task(root / u.path, u.start, u.end, chosen, config.node_step)
+        for us in todo.values() for u in us if (u.id, u.digest) not in kept
+    ]  # fmt: skip
+    _refuse_other_audio(selection.corpus, todo, kept)
+    done = 0
+    with extraction.extracted(tasks, threads, elsewhere) as results:
+        for speaker, utterances in todo.items():
+            values = []
+            for u in utterances:
+                if (u.id, u.digest) in kept:
+                    values.append(kept[u.id, u.digest])
+                    continue
+                values.append(next(results))
+                done += 1
+                tell(done, len(tasks))
+            audio = {u.id: u.digest for u in utterances}
+            write_shard(folder, key_of[speaker], source, chosen.names(), audio, values)
+
+
+def _refuse_other_audio(
+    corpus: Corpus, todo: Mapping[str, Sequence[Utterance]], kept: Container[tuple[str, str]]
+) -> None:
+    """Hash what is about to be read: features stand for the audio that the trials' ids name.
+
+    Raises:
+        DamageError: a recording is not the one that was registered.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    for u in (u for us in todo.values() for u in us):
+        if not u.mtime_ns or (u.id, u.digest) in kept:
+            continue
+        try:
+            same = recordings.measure(corpus.root, u, files).digest == u.digest
+        except OSError as error:
+            raise DamageError(f"{u.path} of {corpus.root} cannot be read: {error}.") from error
+        if not same:
+            raise DamageError(
+                f"{u.path} of {corpus.root} is not the recording that was registered: restore it, "
+                f"or register the corpus again with `{corpus.again}`."
+            )
+
+
+def prove(folder: Path, keys: Iterable[str]) -> None:
+    """Check that mapped shards are still what was opened: a file edited in place is seen by all.
+
+    Costs a look at each file's times, and a reading only where they changed. A shard that was
+    deleted meanwhile stays as it was for those who have mapped it.
+
+    Raises:
+        DamageError: what was read from it since is not to be trusted.
+    """
+    for key in keys:
+        manifest = read_manifest(folder, key)
+        with suppress(FileNotFoundError):
+            if manifest and sha256_of(folder / manifest["file"]) != manifest["sha256"]:
+                raise damaged(folder / manifest["file"])
+
+
+def source_of(config: FeatureConfig, extractor: str | None) -> list[Any]:
+    """What a shard's numbers come from, beside the audio."""
+    return [config.features, config.node_step, extractor or extractor_version(config.features)]
+
+
+def _kept(
+    folder: Path, source: list[Any], todo: Mapping[str, list[Utterance]]
+) -> "dict[tuple[str, str], NDArray[np.float32]]":
+    """(Utterance id, audio digest) -> nodes that a whole shard of the same source holds."""
+    wanted = {(u.id, u.digest) for utterances in todo.values() for u in utterances}
+    found: dict[tuple[str, str], NDArray[np.float32]] = {}
+    for key, manifest in manifests(folder) if wanted else ():
+        here = wanted.intersection(zip(manifest["utterances"], manifest["audio"], strict=True))
+        if manifest["source"] == source and here - set(found):
+            try:
+                shard = open_shard(folder, key)
+            except (DamageError, MissingError):
+                continue  # what cannot be proven is computed anew
+            found |= {(id, digest): shard.values(id) for id, digest in here}
+    return found
+
+
+def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Key and manifest of every shard in the folder that has a readable one."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            manifest = read_manifest(folder, path.stem)
+        except DamageError:
+            continue
+        if manifest is not None:
+            yield path.stem, manifest
+
+
+def by_speaker(selection: Selection) -> dict[str, list[Utterance]]:
+    """Speaker -> utterances, both sorted."""
+    grouped: dict[str, list[Utterance]] = {speaker: [] for speaker in selection.speakers}
+    for utterance, _ in selection.items:
+        grouped[utterance.speaker].append(utterance)
+    return grouped

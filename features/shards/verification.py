@@ -1,0 +1,145 @@
+"""Is every shard what was written, and of what is here now? Each fault is found and named.
+
+| kind | what | is it damage |
+|---|---|---|
+| `damaged` | bytes or manifest are not what was written: a flipped bit, a truncated file | yes |
+| `missing` | a manifest whose file is gone; a shard that a study needs and that is not here | yes |
+| `outdated` | whole, but of another version of the extractor or of the layout | no |
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from features.config import FEATURE_SETS, FeatureConfig
+from features.corpora.corpus import Selection, Tell, Utterance, nothing
+from features.descriptors.catalogue import extractor_version
+from features.errors import DamageError
+from features.shards import shards
+from features.shards.digests import sha256_of
+from features.shards.shard_file import format_of, is_present, read_manifest
+
+Made = dict[str, tuple[str, list[Any]]]
+"""Utterance id -> digest of its audio and source of its numbers, in the shards that are here."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One shard that is not as it should be."""
+
+    kind: Literal["damaged", "missing", "outdated"]
+    file: Path
+    sentence: str
+    remove: tuple[Path, ...] = ()
+    """Files to delete, so that the next build makes the shard anew."""
+
+
+def verify(folder: Path, tell: Tell = nothing) -> Iterator[Finding]:
+    """Read every shard in the folder again and compare it with its digest."""
+    manifests = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    for done, path in enumerate(manifests, start=1):
+        yield from _examine(folder, path)
+        tell(done, len(manifests))
+
+
+def needed(
+    folder: Path, selection: Selection, config: FeatureConfig, version: str
+) -> Iterator[Finding]:
+    """The shards that a selection needs and the folder lacks, and which recordings changed."""
+    key_of, source = shards.keys(selection, config, version), shards.source_of(config, version)
+    made: Made = {
+        id: (digest, manifest["source"])
+        for _, manifest in shards.manifests(folder)
+        for id, digest in zip(manifest["utterances"], manifest["audio"], strict=True)
+        if manifest["source"][:2] == source[:2]
+    }
+    for speaker, utterances in shards.by_speaker(selection).items():
+        try:
+            if is_present(folder, key_of[speaker]):
+                continue
+        except DamageError:
+            continue  # `verify` names it, and what to remove
+        why = _why(utterances, made, source)
+        yield Finding(
+            kind="missing", file=folder / f"{key_of[speaker]}.json",
+            sentence=f"Features `{config.features}` of speaker {speaker} are not here{why}.",
+        )  # fmt: skip
+
+
+def _why(utterances: Sequence[Utterance], made: Made, source: list[Any]) -> str:
+    """What of the shards that are here keeps them from serving."""
+    edited = [u.path for u in utterances if u.id in made and made[u.id][0] != u.digest]
+    if edited:
+        return f": {', '.join(edited[:3])} changed since they were made"
+    versions = {made[u.id][1][2] for u in utterances if u.id in made} - {source[2]}
+    return f": they were made by {', '.join(sorted(versions))}" if versions else ""
+
+
+def repair(findings: Sequence[Finding]) -> tuple[Path, ...]:
+    """Delete what is damaged and nothing else; the files that were deleted."""
+    gone = []
+    for finding in findings:
+        for path in finding.remove:
+            if path.exists():
+                path.unlink()
+                gone.append(path)
+    return tuple(gone)
+
+
+def _examine(folder: Path, path: Path) -> Iterator[Finding]:
+    if (found := format_of(path)) is not None:
+        yield Finding(
+            kind="outdated", file=path,
+            sentence=f"{path.name} was written in format {found}, which nothing reads any more.",
+        )  # fmt: skip
+        return
+    try:
+        manifest = read_manifest(folder, path.stem)
+    except DamageError:
+        # Its file cannot be found through it; the name begins alike.
+        yield Finding(
+            kind="damaged", file=path, remove=(path, *folder.glob(f"{path.stem}.*.arrow")),
+            sentence=f"{path.name} is not what was written.",
+        )  # fmt: skip
+        return
+    if manifest is not None:
+        yield from _examine_file(folder / manifest["file"], path, manifest)
+
+
+def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
+    holds = f"{len(manifest['utterances'])} utterances, {manifest['utterances'][0]} ..."
+    try:
+        size = os.lstat(file).st_size
+    except FileNotFoundError:
+        yield Finding(
+            kind="missing", file=file, remove=(path,),
+            sentence=f"{file.name} is missing ({holds}).",
+        )  # fmt: skip
+        return
+    if size != manifest["bytes"]:
+        yield Finding(
+            kind="damaged", file=file, remove=(path, file),
+            sentence=f"{file.name} has {size} bytes, {manifest['bytes']} were written ({holds}).",
+        )  # fmt: skip
+    elif sha256_of(file, again=True) != manifest["sha256"]:
+        yield Finding(
+            kind="damaged", file=file, remove=(path, file),
+            sentence=f"{file.name} is not what was written ({holds}).",
+        )  # fmt: skip
+    else:
+        yield from _examine_version(file, manifest)
+
+
+def _examine_version(file: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
+    """A configuration of somebody's own is here no more: its version cannot be asked."""
+    name, _, version = manifest["source"]
+    if name in FEATURE_SETS and version != extractor_version(name):
+        yield Finding(
+            kind="outdated", file=file,
+            sentence=(
+                f"{file.name} was made by {version}; here is {extractor_version(name)}. Trials of "
+                "that version still need it."
+            ),
+        )  # fmt: skip

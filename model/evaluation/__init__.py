@@ -1,0 +1,1 @@
+"""Scores of a training, and which epoch they are taken at."""

@@ -1,0 +1,144 @@
+"""Which epoch: chosen on one held-out speaker for the score of the other.
+
+Holding out a pair of speakers (a, b), a system is trained once on the others. The epoch that
+scores b is chosen on a, and the epoch that scores a is chosen on b. This is the paper's 8:1:1 with
+every speaker tested, for half of the trainings.
+
+The rule for "best", used for choosing and for patience alike (ours, the paper only names early
+stopping): highest UA over utterances; of equal ones the lowest loss (`Score.loss`, cross-entropy of
+the utterances' probabilities, never class-weighted); of equal ones the earliest. A direction has
+run out of patience when its best is ``patience`` epochs old; training stops when both have.
+
+What an epoch is, is the system's own matter: a pass of a network over its training segments,
+or the next regularisation of a support vector machine. All are chosen by this one rule.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from model.config import TrainConfig
+from model.errors import DivergedError
+from model.evaluation.scoring import Score, Segments, score
+from model.evaluation.state import Epoch, Peak, State, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One speaker tested, the epoch chosen on the other.
+
+    Attributes:
+        chosen: the epoch chosen on the other speaker: the headline.
+        at_chosen_SC: log probabilities of the tested segments then, ``(S, C)``, float64; in
+            logarithms, since probabilities underflow where a network is very sure.
+        at_last_SC: after the last epoch.
+        best_on_test: the epoch the same rule would choose on the tested speaker: a cheat, shown to
+            measure the optimism of papers that do so.
+        at_best_on_test_SC: log probabilities then.
+        weights: the network at the chosen epoch.
+    """
+
+    chosen: int
+    at_chosen_SC: Tensor
+    at_last_SC: Tensor
+    best_on_test: int
+    at_best_on_test_SC: Tensor
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a training gave.
+
+    Attributes:
+        epochs: how many were trained.
+        history: one entry an epoch.
+        tests_a: a tested, chosen on b.
+        tests_b: b tested, chosen on a.
+        parameters: how many numbers the network learnt; 0 where the system has no such count.
+    """
+
+    epochs: int
+    history: tuple[Epoch, ...]
+    tests_a: Direction
+    tests_b: Direction
+    parameters: int = 0
+
+
+def better(score: Score, than: Score) -> bool:
+    """Whether a later epoch is strictly better: higher UA, or the same at a lower loss."""
+    return (score.ua, -score.loss) > (than.ua, -than.loss)
+
+
+def advance(
+    state: State | None,
+    loss: float,
+    logs: tuple[Tensor, Tensor],
+    held_out: tuple[Segments, Segments],
+    classes: int,
+    weights: Weights,
+    memory: Weights,
+) -> State:
+    """Score both held-out speakers after an epoch, and remember what is needed.
+
+    Args:
+        state: after the epoch before; None after the first.
+        loss: training loss of the epoch.
+        logs: log probabilities of the segments of ``a`` and of ``b``, each ``(S, C)``.
+        held_out: those segments.
+        classes: number of classes C.
+        weights: the system as it is now; copied.
+        memory: what its optimiser remembers; copied.
+
+    Raises:
+        DivergedError: a probability is no longer a number.
+    """
+    number = 1 if state is None else state.epoch + 1
+    if not all(bool(log_SC.isfinite().all()) for log_SC in logs):
+        raise DivergedError(number)
+    scores = [score(log, segments, classes) for log, segments in zip(logs, held_out, strict=True)]
+    weights = _copies(weights)
+    now = Peak(number, weights, *logs)
+    past = () if state is None else state.history
+    on_a, on_b = now, now
+    if state is not None:
+        on_a = now if better(scores[0], past[state.on_a.epoch - 1].a) else state.on_a
+        on_b = now if better(scores[1], past[state.on_b.epoch - 1].b) else state.on_b
+    epoch = Epoch(number, loss, *scores)
+    return State((*past, epoch), weights, _copies(memory), on_a, on_b, *logs)
+
+
+def is_over(state: State, config: TrainConfig) -> bool:
+    """Whether all epochs are done, or both directions have run out of patience."""
+    latest = max(state.on_a.epoch, state.on_b.epoch)
+    return state.epoch >= config.epochs or state.epoch - latest >= config.patience
+
+
+def fit_of(state: State, parameters: int = 0) -> Fit:
+    """Read both directions off the last state."""
+    on_a, on_b = state.on_a, state.on_b
+    return Fit(
+        epochs=state.epoch,
+        history=state.history,
+        tests_a=Direction(
+            on_b.epoch,
+            on_b.a_SC,
+            state.last_a_SC,
+            on_a.epoch,
+            on_a.a_SC,
+            on_b.weights,
+        ),
+        tests_b=Direction(
+            on_a.epoch,
+            on_a.b_SC,
+            state.last_b_SC,
+            on_b.epoch,
+            on_b.b_SC,
+            on_a.weights,
+        ),
+        parameters=parameters,
+    )
+
+
+def _copies(tensors: Weights) -> Weights:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -1,0 +1,1 @@
+"""Parts that systems share: graph layers, recurrent input, attention, losses, masks."""

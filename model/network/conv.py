@@ -1,0 +1,126 @@
+"""One WMA-GIN convolution (paper, eq. 4) and the near neighbourhoods: cycle, line, window.
+
+X_i <- Linear((1 + eps) X_i + aggregate of the neighbours of i), eps learnable.
+The paper calls its map "MLP" and says it is one linear layer; where the activation stands is ours
+(`wma_gin.py`).
+
+A cycle or a line needs no edge list: its neighbours are two shifts of the node axis,
+repaired at the ends of every padded segment. Conventions, shared with the edge lists of `edges.py`:
+the cycle closes over the real nodes (first and last are neighbours); no edge is counted twice,
+so in a segment of two nodes each has one neighbour; a lone node has none and aggregates to 0.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from model.errors import ModelConfigError
+from model.network.aggregators import Aggregate, Weights, pair
+from model.network.nodes import Nodes
+
+Graph = str | Callable[[Nodes], Tensor]
+"""``cycle``, ``line`` or ``window:K``; or a function that lists the edges of a batch, any graph's,
+``(2, E)``, with the nodes numbered as in `edges.edge_list`."""
+
+
+class WmaGinConv(nn.Module):
+    """Linear((1 + eps) x + aggregate).
+
+    Args:
+        width_in: channels of the nodes.
+        width_out: channels of the result.
+    """
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__()
+        self.eps = nn.Parameter(torch.zeros(()))
+        self.linear = nn.Linear(width_in, width_out)
+
+    def forward(self, x_BNF: Tensor, aggregate: Aggregate) -> Tensor:
+        """Convolve the nodes.
+
+        Shape:
+            x_BNF: ``(B, N, width_in)``; result ``(B, N, width_out)``.
+        """
+        result_BNH: Tensor = self.linear(torch.addcmul(aggregate(x_BNF), x_BNF, 1 + self.eps))
+        return result_BNH
+
+
+def window_of(graph: Graph) -> int | None:
+    """Read K out of ``window:K``; None for ``cycle``, ``line`` and a function.
+
+    Raises:
+        ModelConfigError: it is none of them.
+    """
+    if not isinstance(graph, str):
+        return None
+    kind, _, steps = graph.partition(":")
+    if kind == "window" and steps.isdecimal() and int(steps) >= 1:
+        return int(steps)
+    if graph not in ("cycle", "line"):
+        raise ModelConfigError(
+            "`graph` must be `cycle`, `line` or `window:K` with K of at least 1, "
+            f"but is `{graph}` instead."
+        )
+    return None
+
+
+def neighbourhood(graph: Graph, nodes: Nodes, weights: Weights, *, edges: bool) -> Aggregate:
+    """Aggregate near neighbours: by shifts where the graph allows it, else along edge lists.
+
+    Args:
+        graph: which nodes are neighbours.
+        nodes: which nodes are real.
+        weights: the aggregator weights.
+        edges: take the edge lists even where shifts would do.
+    """
+    window = window_of(graph)
+    if edges or window is not None or not isinstance(graph, str):
+        # PyG takes seconds to import: only if it is needed.
+        from model.network.edges import along_edges, edge_list
+
+        if not isinstance(graph, str):
+            return along_edges(graph(nodes), weights)
+        edges_2E = edge_list(nodes, reach=window or 1, closed=graph == "cycle")
+        return along_edges(edges_2E, weights)
+    return partial(shifted, nodes=nodes, weights=weights, closed=graph == "cycle")
+
+
+def shifted(x_BNH: Tensor, nodes: Nodes, weights: Weights, *, closed: bool) -> Tensor:
+    """Aggregate the previous and the following node, two shifts of the node axis.
+
+    Args:
+        x_BNH: node values.
+        nodes: which of them are real.
+        weights: the aggregator weights.
+        closed: whether the first and the last real node are neighbours (cycle) or not (line).
+    """
+    first_B1H, last_B1H = x_BNH[:, :1], nodes.from_end(x_BNH, 1)
+    halo_BMH = torch.cat([last_B1H, x_BNH, first_B1H], dim=1)
+    if nodes.shortest < nodes.padded:  # after its last real node a segment goes on with its first
+        length_B11 = nodes.lengths_B[:, None, None]
+        index_B1H = (length_B11 + 1).expand_as(first_B1H)
+        halo_BMH = halo_BMH.scatter(1, index_B1H, first_B1H)
+    result_BNH = pair(halo_BMH, weights)
+    if closed and nodes.shortest > 2:
+        return result_BNH
+    return _with_open_ends(result_BNH, x_BNH, nodes, weights, closed=closed)
+
+
+def _with_open_ends(
+    result_BNH: Tensor, x_BNH: Tensor, nodes: Nodes, weights: Weights, *, closed: bool
+) -> Tensor:
+    """Correct the first and last node of segments that have fewer than two neighbours there."""
+    length_B11 = nodes.lengths_B[:, None, None]
+    is_open_B11 = length_B11 <= 2 if closed else length_B11 > 0
+    is_first_1N1 = (nodes.steps_N == 0)[None, :, None]
+    second_B1H = x_BNH[:, 1:2] if nodes.padded > 1 else x_BNH
+    for is_end, neighbour_B1H in (
+        (is_first_1N1, second_B1H),
+        (nodes.is_last_BN1, nodes.from_end(x_BNH, 2)),
+    ):
+        lone_B1H = (neighbour_B1H * weights.total).masked_fill(length_B11 == 1, 0)
+        result_BNH = torch.where(is_end & is_open_B11, lone_B1H, result_BNH)
+    return result_BNH

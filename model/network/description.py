@@ -1,0 +1,116 @@
+"""What a network is made of: its parts, what each gives, how many numbers each learns.
+
+Read off the module itself, by one forward pass, so it serves every system of this room.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.network.graph_network import parameters_of
+
+BATCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a network.
+
+    Attributes:
+        name: the attribute it is, such as ``convs.0``.
+        title: what the paper calls it, where the network says so in `titles`; else the name.
+        kind: its class.
+        shape: the shape of what it gives, such as ``(B, N, 256)``; of itself, if it is a bare
+            parameter; empty if the forward pass did not call it.
+        parameters: how many numbers it learns.
+    """
+
+    name: str
+    title: str
+    kind: str
+    shape: str
+    parameters: int
+
+
+def describe(network: nn.Module, features: int, nodes: int) -> tuple[Part, ...]:
+    """Describe a network in the order in which its parts are first used.
+
+    Parts are its children, those in lists one by one, and its own parameters;
+    what learns nothing is left out, so the parts' parameters sum to the network's.
+
+    Args:
+        network: a system of this room, called as `GraphNetwork.forward`.
+        features: channels F of its input.
+        nodes: nodes N of a full segment.
+    """
+    members = {name: part for name, part in _members(network) if parameters_of(part)}
+    shapes = _shapes_of(network, members, features, nodes)
+    titles: Mapping[str, str] = getattr(network, "titles", {})
+    own = [
+        Part(name, titles.get(name, name), "Parameter", f"{tuple(values.shape)}", values.numel())
+        for name, values in network.named_parameters(recurse=False)
+    ]
+    called = [name for name in shapes if name in members]
+    order = [*called, *(name for name in members if name not in shapes)]
+    parts = [
+        Part(
+            name,
+            titles.get(name, name),
+            type(members[name]).__name__,
+            shapes.get(name, ""),
+            parameters_of(members[name]),
+        )
+        for name in order
+    ]
+    return (*own, *parts)
+
+
+def _members(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in network.named_children():
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):
+            yield from ((f"{name}.{inner}", member) for inner, member in child.named_children())
+        else:
+            yield name, child
+
+
+def _shapes_of(
+    network: nn.Module, members: Mapping[str, nn.Module], features: int, nodes: int
+) -> dict[str, str]:
+    """Shapes that the parts give, in the order of their first call; only a forward pass tells."""
+    shapes: dict[str, str] = {}
+
+    def hear(name: str) -> Any:
+        def hook(part: nn.Module, given: Any, result: Any) -> None:
+            if isinstance(result, Tensor):
+                shapes.setdefault(name, _letters(tuple(result.shape), nodes))
+
+        return hook
+
+    handles = [part.register_forward_hook(hear(name)) for name, part in members.items()]
+    was_training = network.training
+    full_B = torch.full((BATCH,), nodes)
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(BATCH, nodes, features), full_B, full_B)
+    finally:
+        network.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return shapes
+
+
+def _letters(shape: tuple[int, ...], nodes: int) -> str:
+    """A shape with B and N for the segments and the nodes; channels, the last, stay a number.
+
+    >>> _letters((2, 120, 256), 120), _letters((2, 120), 120), _letters((240, 64), 120)
+    ('(B, N, 256)', '(B, 120)', '(B N, 64)')
+    """
+    known = {BATCH: "B", BATCH * nodes: "B N"}
+    first, inner = shape[:1], shape[1:-1]
+    words = [known.get(size, str(size)) for size in first]
+    words += ["N" if size == nodes else str(size) for size in inner]
+    words += [str(size) for size in shape[1:][-1:]]
+    return f"({', '.join(words)})"

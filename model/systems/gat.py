@@ -1,0 +1,35 @@
+"""GAT: graph attention on the cycle of frames (Velickovic et al., ICLR 2018, arXiv 1710.10903).
+
+Sourced: the layer, a softmax over neighbours of LeakyReLU(a' [W x_i; W x_j]), PyG's `GATConv`
+(a node is its own neighbour), and the ELU behind it. The paper of WMA-GIN prints this system's
+figures as reported by LSTM-GIN's paper, without a count of parameters, and says no more of it.
+Our reading: as `gcn.py`; 4 heads of 32 channels, concatenated. All sizes are open.
+"""
+
+from torch import Tensor, nn
+from torch.nn.functional import elu
+from torch_geometric.nn import GATConv
+
+from model.network.edges import edge_list
+from model.network.graph_network import Logits
+from model.network.nodes import Nodes
+from model.systems.rival import Rival, convolved
+
+HEADS = 4
+HIDDEN = 128
+LAYERS = 2
+
+
+class Gat(Rival):
+    """Two layers of graph attention, mean over nodes, two dense layers."""
+
+    def _build(self, features: int, classes: int, nodes: int) -> None:
+        widths = [features] + [HIDDEN] * (LAYERS - 1)
+        self.convs = nn.ModuleList(GATConv(width, HIDDEN // HEADS, HEADS) for width in widths)
+        self.head = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes))
+
+    def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
+        edges_2E = edge_list(nodes, reach=1, closed=True)
+        for layer in self.convs:
+            x_BNF = elu(convolved(layer, x_BNF, edges_2E))
+        return Logits.of(self.head(nodes.pooled(x_BNF, "mean")))

@@ -1,0 +1,206 @@
+"""eGeMAPS + SVM: the honest simple thing beside the networks. The only door to scikit-learn.
+
+Sourced: the extended Geneva set of 88 functionals (Eyben et al., IEEE TAC 2016, doi
+10.1109/TAFFC.2015.2457417) with a support vector machine is the usual baseline of the field.
+Ours: one row an utterance, z-scored by the fold's scaler; an RBF kernel with scikit-learn's width,
+1 / (F var); the regularisation C from a fixed grid, chosen by the very rule that chooses a
+network's epoch: each C is one "epoch", from the smoothest to the tightest. So chosen, last and
+best-on-test mean here what they mean elsewhere. Probabilities are the softmax of the decision
+values, without the library's internal cross-validation, which draws at random.
+
+What is kept are plain tensors; `Machine` decides by them alone.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.svm import SVC
+from torch import Tensor
+
+from model.errors import ModelError
+from model.evaluation.epoch_selection import Fit, advance, fit_of
+from model.evaluation.scoring import Segments
+from model.evaluation.state import State, Weights
+from model.network.graph_network import GraphNetwork, Logits
+from model.network.nodes import Nodes
+from model.network.stage_loss import cross_entropies
+
+GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Regularisations C, one an "epoch"."""
+
+
+def fit(
+    train: Segments,
+    a: Segments,
+    b: Segments,
+    mean_F: Tensor,
+    std_F: Tensor,
+    weights_C: Tensor | None = None,
+    *,
+    classes: int,
+    resume: State | None = None,
+    on_epoch: Callable[[State], None] = lambda state: None,
+) -> Fit:
+    """Fit one machine for every C of the grid.
+
+    Args:
+        train: one row of functionals each.
+        a: rows of one held-out speaker.
+        b: rows of the other.
+        mean_F: mean of each feature over the training rows.
+        std_F: their standard deviation.
+        weights_C: class weights, as a network's loss takes them.
+        classes: number of classes C.
+        resume: the state to go on from.
+        on_epoch: called with the state after every C.
+
+    Raises:
+        ModelError: a segment has more than one row, or all rows are of one class.
+    """
+    x_SF, x_a, x_b = (_rows(segments, mean_F, std_F) for segments in (train, a, b))
+    labels_S = train.labels_S.numpy()
+    if len(np.unique(labels_S)) < 2:
+        raise ModelError("The training speakers must speak at least two classes, but speak one.")
+    by_class = None if weights_C is None else dict(enumerate(weights_C.tolist()))
+    gamma, state = _kernel_width(x_SF), resume
+    for strength in GRID[state.epoch if state else 0 :]:
+        machine = SVC(C=strength, kernel="rbf", gamma=gamma, class_weight=by_class)
+        machine.fit(x_SF, labels_S)
+        log_SC, log_a, log_b = (_log_probabilities(machine, x, classes) for x in (x_SF, x_a, x_b))
+        loss = float(cross_entropies(log_SC[None], train.labels_S, weights_C)[0])
+        weights = _weights(machine, gamma, mean_F, std_F)
+        state = advance(state, loss, (log_a, log_b), (a, b), classes, weights, {})
+        on_epoch(state)
+    assert state is not None
+    return fit_of(state)
+
+
+def _rows(segments: Segments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float64]:
+    """Z-scored functionals, ``(S, F)``."""
+    x_SNF, frames_S, _ = segments.batch(torch.arange(len(segments)))
+    _refuse_frames(int(frames_S.max()))
+    rows_SF: NDArray[np.float64] = ((x_SNF[:, 0] - mean_F) / std_F).double().numpy()
+    return rows_SF
+
+
+def _refuse_frames(count: int) -> None:
+    if count > 1:
+        raise ModelError(
+            "A support vector machine must be given one row of functionals an utterance, "
+            f"but is given {count} instead: set `features: egemaps`."
+        )
+
+
+def _kernel_width(x_SF: NDArray[np.float64]) -> float:
+    """The library's default gamma, 1 / (F var): kept with the weights, so computed here."""
+    variance = float(x_SF.var())
+    return 1 / (x_SF.shape[1] * variance) if variance else 1.0
+
+
+def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) -> Tensor:
+    """Log softmax of the decision values, ``(S, C)``, float64."""
+    values = machine.decision_function(x_SF)
+    if values.ndim == 1:  # of two classes: the second's side of one boundary
+        values = np.stack([-values, values], axis=1)
+    return _of_all(values, machine.classes_, classes).log_softmax(1)
+
+
+def _of_all(values_SK: NDArray[np.float64], known_K: NDArray[np.int64], classes: int) -> Tensor:
+    """Decisions of the known classes among all of them, ``(S, C)``.
+
+    A class that no training speaker speaks is put one below the least decision.
+    """
+    decisions_SC = np.repeat(values_SK.min(axis=1, keepdims=True) - 1, classes, axis=1)
+    decisions_SC[:, known_K] = values_SK
+    return torch.from_numpy(decisions_SC)
+
+
+def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> Weights:
+    """The machine as plain tensors: all that its decisions need."""
+    return {
+        "mean_F": mean_F,
+        "std_F": std_F,
+        "support_VF": torch.from_numpy(machine.support_vectors_),
+        "dual_KV": torch.from_numpy(np.ascontiguousarray(machine.dual_coef_)),
+        "intercept": torch.from_numpy(machine.intercept_),
+        "classes": torch.from_numpy(machine.classes_),
+        "support_C": torch.from_numpy(machine.n_support_),
+        "gamma": torch.tensor(gamma, dtype=torch.float64),
+    }
+
+
+class Machine(GraphNetwork):
+    """A fitted machine as its tensors decide, to be asked as a network is: without the library.
+
+    One machine a pair of classes; a class has the votes that it wins, and of equal votes more
+    where they were won clearly (the library's own order: the sum s of its margins as
+    s / 3(|s| + 1), less than a third of a vote).
+
+    Args:
+        weights: as ``fit`` gives them.
+        classes: number of classes C.
+
+    Raises:
+        KeyError: a tensor is not there.
+        ValueError: the tensors do not fit each other.
+    """
+
+    support_VF: Tensor
+    dual_KV: Tensor
+    intercept: Tensor
+    classes: Tensor
+    support_C: Tensor
+    gamma: Tensor
+
+    def __init__(self, weights: Mapping[str, Tensor], classes: int) -> None:
+        super().__init__(len(weights["mean_F"]), weights["mean_F"], weights["std_F"])
+        self._count = classes
+        for key in ("support_VF", "dual_KV", "intercept", "classes", "support_C", "gamma"):
+            self.register_buffer(key, weights[key].clone())
+        rows, known = len(self.support_VF), len(self.classes)
+        fits = (
+            self.support_VF.shape == (rows, len(self.mean_F))
+            and self.dual_KV.shape == (known - 1, rows)
+            and self.intercept.shape == (known * (known - 1) // 2,)
+            and self.support_C.shape == (known,)
+            and int(self.support_C.sum()) == rows
+            and 0 <= int(self.classes.min()) <= int(self.classes.max()) < classes
+        )
+        if not fits:
+            raise ValueError("the tensors do not fit each other")
+
+    def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
+        _refuse_frames(x_BNF.shape[1])
+        exact = "donot_use_mm_for_euclid_dist"
+        distance_BV = torch.cdist(x_BNF[:, 0].double(), self.support_VF, compute_mode=exact)
+        kernel_BV = torch.exp(-self.gamma * distance_BV.square())
+        margins_BP = self._margins(kernel_BV) + self.intercept
+        if len(self.classes) == 2:  # the library turns the sign of this one
+            values_BK = torch.cat([-margins_BP, margins_BP], dim=1)
+        else:
+            values_BK = self._votes(margins_BP)
+        known_K = self.classes.numpy()
+        return Logits.of(_of_all(values_BK.numpy(), known_K, self._count))
+
+    def _margins(self, kernel_BV: Tensor) -> Tensor:
+        """One decision a pair of classes i < j, in the library's order; above 0 it is i's."""
+        parts = torch.split(torch.arange(kernel_BV.shape[1]), self.support_C.tolist())
+        margins = []
+        for i, own in enumerate(parts):
+            for j, other in enumerate(parts[i + 1 :], start=i + 1):
+                ours_B = kernel_BV[:, own] @ self.dual_KV[j - 1, own]
+                margins.append(ours_B + kernel_BV[:, other] @ self.dual_KV[i, other])
+        return torch.stack(margins, dim=1)
+
+    def _votes(self, margins_BP: Tensor) -> Tensor:
+        votes_BK = margins_BP.new_zeros(len(margins_BP), len(self.classes))
+        clear_BK = torch.zeros_like(votes_BK)
+        pairs = torch.combinations(torch.arange(len(self.classes))).tolist()
+        for (i, j), margin_B in zip(pairs, margins_BP.T, strict=True):
+            votes_BK[:, i] += margin_B >= 0
+            votes_BK[:, j] += margin_B < 0
+            clear_BK[:, i] += margin_B
+            clear_BK[:, j] -= margin_B
+        return votes_BK + clear_BK / (3 * (clear_BK.abs() + 1))

@@ -1,0 +1,279 @@
+"""The WMA-GIN network (paper, section 2.1 and Figure 1).
+
+    x --scaled--> Bi-GRU --> WMA-GIN 1 --> ... --> WMA-GIN L --(value)--> attention
+                    |a          |b                                          |e
+                    +-----------+---------- G = a + b + ... + e ------------+
+
+Letters: B segments, N nodes, F features, G channels of the Bi-GRU (256), H hidden, C classes,
+S stages, L layers.
+
+Where the paper is silent (ours): each layer ends in a ReLU, the first too; layer 1 maps G -> H
+without residual (the widths may differ), then X_l = X_(l-1) + ReLU(conv(X_(l-1)));
+nodes are pooled before each head. Reading R* adds a LayerNorm before each ReLU,
+a hidden layer in each head and an output map in the attention.
+
+What "without" means, where the paper is silent too (ours): without Bi-GRU, `NodeMap` stands in its
+place; without attention, head e pools the last layer's output as b, c and d pool theirs;
+without residual, X_l = ReLU(conv(X_(l-1))) in every layer. Each takes away one thing:
+the widths, the heads and the stages of the loss remain.
+"""
+
+from collections.abc import Sequence
+from string import ascii_lowercase
+
+import torch
+from torch import Tensor, nn
+
+from model.config import BIGRU_HIDDEN, ModelConfig
+from model.errors import ModelConfigError
+from model.network import conv, full_adjacent
+from model.network.aggregators import Aggregate, Weights
+from model.network.attention import MultiPhaseAttention
+from model.network.conv import Graph, WmaGinConv
+from model.network.graph_network import GraphNetwork, Logits
+from model.network.nodes import Nodes
+from model.network.recurrent import BothWays
+from model.network.stage_loss import stage_loss
+
+MOST_LAYERS, MOST_HIDDEN = 8, 4096
+
+PHASE = 2 * BIGRU_HIDDEN
+"""Channels G of the Bi-GRU's output."""
+
+
+class BiGru(BothWays):
+    """The paper's Bi-GRU, one layer (section 2.1).
+
+    Args:
+        features: channels of the input.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__(nn.GRU, features, BIGRU_HIDDEN)
+
+
+class NodeMap(nn.Module):
+    """What stands where the Bi-GRU is off: every node by itself, tanh(Linear(F, 256)).
+
+    This is the candidate state of a GRU, all that is left of one without memory and gates. So an
+    ablation takes away the recurrence, and neither the width nor the range (-1, 1) that the layers
+    and the attention's key were given.
+
+    Args:
+        features: channels of the input.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, PHASE)
+
+    def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
+        """Map each node; result ``(B, N, 2 x BIGRU_HIDDEN)``, as `BiGru` gives."""
+        result_BNG: Tensor = self.linear(x_BNF).tanh()
+        return result_BNG
+
+
+class WmaGin(GraphNetwork):
+    """Graph isomorphism network with weighted multiple aggregators.
+
+    Args:
+        features: channels F of a node.
+        classes: emotions C.
+        layers: WMA-GIN layers L.
+        hidden: their width H.
+        weights: aggregator weights.
+        fa_layers: 1-based positions of the fully adjacent layers.
+        fa_self: whether a node is its own neighbour there.
+        graph: ``cycle``, ``line``, ``window:K`` or a function (`conv.Graph`) elsewhere.
+        pooling: ``mean`` or ``sum`` of the real nodes before each head.
+        multi_stage: whether `loss` sees all stages or only G.
+        attention: whether head e reads the last layer through the attention.
+        bigru: whether a Bi-GRU reads the frames first; else a `NodeMap`.
+        residual: whether layers after the first add their input.
+        dropout: share of what each layer adds that is set to 0 in training.
+        layer_norm: LayerNorm before the ReLU of each layer.
+        deep_heads: a hidden layer in each head.
+        attention_output: an output map in the attention.
+        mean_F: what the scaler subtracts; 0 if None.
+        std_F: what the scaler divides by; 1 if None.
+        edges: pass messages along edge lists everywhere (the slow reference).
+    """
+
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        *,
+        layers: int = 4,
+        hidden: int = 256,
+        weights: Weights,
+        fa_layers: Sequence[int] = (2,),
+        fa_self: bool = True,
+        graph: Graph = "cycle",
+        pooling: str = "mean",
+        multi_stage: bool = True,
+        attention: bool = True,
+        bigru: bool = True,
+        residual: bool = True,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        deep_heads: bool = False,
+        attention_output: bool = False,
+        mean_F: Tensor | None = None,
+        std_F: Tensor | None = None,
+        edges: bool = False,
+    ) -> None:
+        super().__init__(features, mean_F, std_F)
+        conv.window_of(graph)
+        self.weights, self.graph, self.edges = weights, graph, edges
+        self.fa_layers = full_adjacent.positions(fa_layers, layers)
+        self.fa_self, self.pooling, self.multi_stage = fa_self, pooling, multi_stage
+        self.residual, self.dropout = residual, dropout
+
+        widths = [PHASE] + [hidden] * layers
+        self.gru = BiGru(features) if bigru else NodeMap(features)
+        self.convs = nn.ModuleList(map(WmaGinConv, widths, widths[1:]))
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(hidden) if layer_norm else nn.Identity() for _ in range(layers)
+        )
+        self.attention = (
+            MultiPhaseAttention(features, PHASE, hidden, output_map=attention_output)
+            if attention
+            else None
+        )
+        self.heads = nn.ModuleList(
+            _head(width, hidden, classes, deep=deep_heads) for width in [*widths[:-1], hidden]
+        )
+
+    def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
+        """Sum the heads of all phases; stages b, c, ..., e, G: ``(L + 1, B, C)``."""
+        phases = self._phases(x_BNF, nodes)
+        scores = [head(phase_BH) for head, phase_BH in zip(self.heads, phases, strict=True)]
+        total_BC = torch.stack(scores).sum(0)
+        return Logits(total_BC, torch.stack([*scores[1:], total_BC]))
+
+    def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
+        """Pooled output of Bi-GRU, of all layers but the last, and of the last by attention."""
+        gru_BNG = self.gru(x_BNF, nodes)
+        outputs = [gru_BNG]
+        aggregates = self._neighbourhoods(nodes)
+        for layer, norm, aggregate in zip(self.convs, self.norms, aggregates, strict=True):
+            y_BNH = norm(layer(outputs[-1], aggregate)).relu()
+            if self.dropout:
+                y_BNH = nn.functional.dropout(y_BNH, self.dropout, self.training)
+            outputs.append(outputs[-1] + y_BNH if self.residual and len(outputs) > 1 else y_BNH)
+        if self.attention is None:
+            return [nodes.pooled(output, self.pooling) for output in outputs]
+        last_BNH = outputs.pop()
+        phases = [nodes.pooled(output, self.pooling) for output in outputs]
+        return [*phases, self.attention(x_BNF, gru_BNG, last_BNH, nodes, self.pooling)]
+
+    def _neighbourhoods(self, nodes: Nodes) -> list[Aggregate]:
+        """How each layer sees its neighbours."""
+        near = conv.neighbourhood(self.graph, nodes, self.weights, edges=self.edges)
+        full = self._full_neighbourhood(nodes) if self.fa_layers else near
+        numbers = range(1, len(self.convs) + 1)
+        return [full if number in self.fa_layers else near for number in numbers]
+
+    def _full_neighbourhood(self, nodes: Nodes) -> Aggregate:
+        """How a fully adjacent layer sees its neighbours."""
+        if self.edges:
+            # PyG takes seconds to import: only if it is needed.
+            from model.network.edges import along_edges, edge_list
+
+            edges_2E = edge_list(nodes, reach=nodes.padded, include_self=self.fa_self)
+            return along_edges(edges_2E, self.weights)
+        return full_adjacent.neighbourhood(nodes, self.weights, include_self=self.fa_self)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What the paper calls the parts, by the names that they have here."""
+        named = {"gru": "Bi-GRU" if isinstance(self.gru, BiGru) else "instead of the Bi-GRU"}
+        named["attention"] = "attention"
+        near = self.graph if isinstance(self.graph, str) else "edges"
+        for index in range(len(self.convs)):
+            around = "fully adjacent" if index + 1 in self.fa_layers else near
+            named[f"convs.{index}"] = f"WMA-GIN {index + 1}, {around}"
+            named[f"norms.{index}"] = f"LayerNorm {index + 1}"
+        for index, letter in zip(range(len(self.heads)), ascii_lowercase, strict=False):
+            named[f"heads.{index}"] = f"head {letter}"
+        return named
+
+    def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
+        """Training loss: multi-stage, or the cross-entropy of G."""
+        return stage_loss(
+            logits.stages_SBC, labels_B, multi_stage=self.multi_stage, weights_C=weights_C
+        )
+
+
+def build(
+    config: ModelConfig,
+    features: int,
+    classes: int,
+    mean_F: Tensor | None = None,
+    std_F: Tensor | None = None,
+    edges: bool = False,
+) -> WmaGin:
+    """Turn a configuration into a network.
+
+    Args:
+        config: the network's configuration.
+        features: channels of a node.
+        classes: emotions.
+        mean_F: mean of each feature over the training frames; 0 if None.
+        std_F: their standard deviation; 1 if None.
+        edges: pass messages along edge lists everywhere (the slow reference).
+
+    Raises:
+        ModelConfigError: such a network cannot be built.
+    """
+    shares = config.aggregators
+    _check_range("layers", config.layers, 1, MOST_LAYERS)
+    _check_range("hidden", config.hidden, 1, MOST_HIDDEN)
+    if not 0 <= config.dropout < 1:
+        raise ModelConfigError(
+            f"`dropout` must be from 0 to below 1, but is {config.dropout:g} instead."
+        )
+    parts = (shares.softmax, shares.sum, shares.mean)
+    if min(parts) < 0 or sum(parts) != 1:
+        raise ModelConfigError(
+            "`aggregators` must not be negative and sum to 1, but is "
+            f"softmax {shares.softmax}, sum {shares.sum}, mean {shares.mean} instead."
+        )
+    weights = Weights(softmax=float(shares.softmax), sum=float(shares.sum), mean=float(shares.mean))
+    return WmaGin(
+        features,
+        classes,
+        layers=config.layers,
+        hidden=config.hidden,
+        weights=weights,
+        fa_layers=config.fa_layers,
+        fa_self=config.fa_self,
+        graph=config.graph,
+        pooling=config.pooling,
+        multi_stage=config.stage_loss,
+        attention=config.attention,
+        bigru=config.bigru,
+        residual=config.residual,
+        dropout=config.dropout,
+        layer_norm=config.layer_norm,
+        deep_heads=config.deep_heads,
+        attention_output=config.attention_output,
+        mean_F=mean_F,
+        std_F=std_F,
+        edges=edges,
+    )
+
+
+def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:
+    """One stage's head: a linear layer, or one with a hidden layer before it."""
+    if deep:
+        return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+    return nn.Linear(width, classes)
+
+
+def _check_range(key: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ModelConfigError(
+            f"`{key}` must be between {least} and {most}, but is {value} instead."
+        )

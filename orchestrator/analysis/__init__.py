@@ -1,0 +1,1 @@
+"""Statistics: outcomes in, means, intervals, differences and verdicts out."""

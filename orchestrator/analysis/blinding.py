@@ -1,0 +1,47 @@
+"""Which test scores nobody may look at yet, whatever asks for them.
+
+What judges a search's winners is sealed until the last of it has ended; by then nothing of the
+search can be steered by it. The trials of a flat search stay sealed: who chose by their dev scores
+chose on the same speakers. A trial that an ablation asks for as well is the ablation's.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from orchestrator.store import files
+from orchestrator.store.ledger import Ledger, read_snapshot
+from orchestrator.store.records import Outcome
+from orchestrator.store.snapshot import CHOSEN, Asked
+
+
+def judging(ledger: Ledger) -> dict[str, str]:
+    """Trials that judge winners of a search that has not ended -> its study.
+
+    Raises:
+        DamageError: a snapshot is not what was written.
+    """
+    sealed, opened = dict[str, str](), set[str]()
+    for asked in _with_winners(ledger):
+        opened |= {trial.id for trial in asked.trials}
+        for trial in asked.search.trials if asked.search else ():
+            if trial.row == CHOSEN:
+                sealed.setdefault(trial.id, asked.study)
+    return {id: study for id, study in sealed.items() if id not in opened}
+
+
+def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
+    """The records of those trials that have one and may be looked at, in the order of the ids.
+
+    Raises:
+        DamageError: a record or a snapshot is not what was written.
+    """
+    sealed = judging(ledger)
+    return ledger.outcomes(id for id in ids if id not in sealed)
+
+
+def _with_winners(ledger: Ledger) -> Iterator[Asked]:
+    """Forms of searches that have winners. Of a long one there are many forms: few are parsed."""
+    paths = {path.name: path for path in ledger.snapshot_files()}
+    blobs = ledger.each(lambda name: files.read(paths[name]), list(paths))
+    for path, blob in zip(paths.values(), blobs, strict=True):
+        if CHOSEN.encode() in blob and b'"search":null' not in blob:
+            yield read_snapshot(path)

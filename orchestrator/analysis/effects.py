@@ -1,0 +1,236 @@
+"""What an axis does, and whether that depends on another axis. Pure.
+
+Of a study that spans a grid. A *level* of an axis is judged by the mean over all rows that have it,
+on the speakers and seeds that every one of these rows has finished: over other speakers at each
+level it would show speakers and not levels. Effects are paired by held-out group and stand on the
+corrected t of the tables (`statistics.py`).
+
+Whether the effect of A depends on B is the difference of differences,
+(a, b) - (first a, b) - (a, first b) + (first a, first b), for every other a and b: 0 where it does
+not. p is adjusted after Holm over those of one pair of axes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from orchestrator.analysis.statistics import corrected_t, holm, mean
+from orchestrator.analysis.summary import Interval, by_group, ratio, uas
+from orchestrator.errors import RequestError
+from orchestrator.store.records import Outcome
+from orchestrator.store.snapshot import Asked, AskedRow
+
+Label = str
+Scores = Mapping[tuple[str, int], float]
+"""(test speaker, seed) -> UA."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """One axis of the grid and its levels, in the order of the study."""
+
+    key: str
+    levels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """The mean of all rows at one level of an axis, or at one level of each of two."""
+
+    at: tuple[Label, ...]
+    ua: Interval | None
+    """None while no speaker is finished in all of these rows."""
+    speakers: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dependence:
+    """How much a step along A is another one at a level of B than at B's first."""
+
+    a: Label
+    b: Label
+    difference: Interval | None
+    p: float | None
+    """Two-sided p of the corrected t, after Holm over the pair of axes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interaction:
+    """Two axes at once, the rest averaged."""
+
+    a: Axis
+    b: Axis
+    cells: Mapping[tuple[Label, Label], Level]
+    """(level of A, level of B) -> mean."""
+    effects_of_a: Mapping[tuple[Label, Label], Interval | None]
+    """(level of A, level of B) -> difference to A's first level at that level of B."""
+    dependences: tuple[Dependence, ...]
+
+    @property
+    def strongest(self) -> Dependence | None:
+        """The one of the smallest p; of equal ones the largest; None where none can be told."""
+        known = [d for d in self.dependences if d.difference is not None]
+        return min(
+            known,
+            key=lambda d: (2.0 if d.p is None else d.p, -abs(_middle(d))),
+            default=None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effects:
+    """The grid of a study, axis by axis and pair by pair."""
+
+    asked: Asked
+    axes: tuple[Axis, ...]
+    main: Mapping[str, tuple[Level, ...]]
+    """Axis -> its levels."""
+    interactions: tuple[Interaction, ...]
+    """Every pair of axes, in the order of the study."""
+
+
+def refuse_no_grid(asked: Asked) -> None:
+    """Look whether the rows of a study are a grid.
+
+    Raises:
+        RequestError: they are not.
+    """
+    if not axes_of(asked):
+        known = any(row.settings for row in asked.rows)
+        why = (
+            f"those of `{asked.study}` are no grid: `--picture forest` draws any rows."
+            if known
+            else f"what those of `{asked.study}` set was not kept when it last ran: name its file."
+        )
+        raise RequestError(f"`--picture axes` needs rows that are the grid of `axes:`, but {why}")
+
+
+def axes_of(asked: Asked) -> tuple[Axis, ...]:
+    """The axes of the grid that the rows are; none where they are no whole grid."""
+    common = _common_keys(asked.rows)
+    keys = [key for key in asked.axes if key in common] or common
+    found = []
+    for key in keys:
+        levels = dict.fromkeys(level(row.settings[key]) for row in asked.rows)
+        found.append(Axis(key=key, levels=tuple(levels)))
+    found = [axis for axis in found if len(axis.levels) > 1]
+    size = 1
+    for axis in found:
+        size *= len(axis.levels)
+    points = {_point(row, found) for row in asked.rows}
+    return tuple(found) if found and len(points) == size == len(asked.rows) else ()
+
+
+def _common_keys(rows: Sequence[AskedRow]) -> list[str]:
+    """What every row sets, if all set the same."""
+    sets = [row.settings.keys() for row in rows]
+    return sorted(sets[0]) if sets and all(keys == sets[0] for keys in sets) else []
+
+
+def level(value: Any) -> Label:
+    """A setting's value as a label.
+
+    >>> level(True), level([1, 3]), level({"softmax": "1/2", "sum": "1/2", "mean": "0"})
+    ('yes', '1+3', 'softmax 1/2, sum 1/2')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "+".join(map(str, value))
+    if isinstance(value, Mapping):
+        parts = {key: item for key, item in value.items() if str(item) != "0"}
+        if len(parts) == 1:
+            return str(next(iter(parts)))
+        return ", ".join(f"{key} {item}" for key, item in parts.items())
+    return str(value)
+
+
+def effects(asked: Asked, outcomes: Mapping[str, Outcome]) -> Effects:
+    """Fold a grid's outcomes into what its axes do.
+
+    Raises:
+        RequestError: as `refuse_no_grid`.
+    """
+    refuse_no_grid(asked)
+    axes = axes_of(asked)
+    scores = {
+        name: {(speaker, seed): ua for speaker, seeds in row.items() for seed, ua in seeds.items()}
+        for name, row in uas(asked, outcomes).items()
+    }
+    points = {row.name: _point(row, axes) for row in asked.rows}
+
+    def at(*wanted: tuple[int, Label]) -> Scores:
+        """Means over all rows at these levels, of the tests that all of them have."""
+        rows = [
+            scores[name]
+            for name, point in points.items()
+            if all(point[index] == label for index, label in wanted)
+        ]
+        shared = set.intersection(*(set(row) for row in rows))
+        return {test: mean([row[test] for row in rows]) for test in sorted(shared)}
+
+    main = {
+        axis.key: tuple(_level(asked, (label,), at((i, label))) for label in axis.levels)
+        for i, axis in enumerate(axes)
+    }
+    pairs = []
+    for (i, a), (j, b) in combinations(enumerate(axes), 2):
+        cells = {(la, lb): at((i, la), (j, lb)) for la in a.levels for lb in b.levels}
+        pairs.append(_interaction(asked, a, b, cells))
+    return Effects(asked=asked, axes=axes, main=main, interactions=tuple(pairs))
+
+
+def _interaction(
+    asked: Asked, a: Axis, b: Axis, cells: Mapping[tuple[Label, Label], Scores]
+) -> Interaction:
+    first_b = b.levels[0]
+    effects_of_a = {
+        (la, lb): _minus(cells[la, lb], cells[a.levels[0], lb])
+        for la in a.levels[1:]
+        for lb in b.levels
+    }
+    found = []
+    for la in a.levels[1:]:
+        for lb in b.levels[1:]:
+            more = _minus(effects_of_a[la, lb], effects_of_a[la, first_b])
+            difference, p = _judged(asked, more)
+            found.append(Dependence(a=la, b=lb, difference=difference, p=p))
+    adjusted = holm({str(i): d.p for i, d in enumerate(found) if d.p is not None})
+    return Interaction(
+        a=a,
+        b=b,
+        cells={at: _level(asked, at, scores) for at, scores in cells.items()},
+        effects_of_a={at: _judged(asked, scores)[0] for at, scores in effects_of_a.items()},
+        dependences=tuple(replace(d, p=adjusted.get(str(i))) for i, d in enumerate(found)),
+    )
+
+
+def _point(row: AskedRow, axes: Sequence[Axis]) -> tuple[Label, ...]:
+    return tuple(level(row.settings[axis.key]) for axis in axes)
+
+
+def _minus(one: Scores, other: Scores) -> Scores:
+    return {test: one[test] - other[test] for test in one if test in other}
+
+
+def _level(asked: Asked, at: tuple[Label, ...], scores: Scores) -> Level:
+    speakers = len({speaker for speaker, _ in scores})
+    return Level(at=at, ua=_judged(asked, scores)[0], speakers=speakers)
+
+
+def _judged(asked: Asked, scores: Scores) -> tuple[Interval | None, float | None]:
+    """Seeds averaged within a speaker: the mean, its interval for new ones, p of its being 0."""
+    if not scores:
+        return None, None
+    seeds: dict[str, list[float]] = {}
+    for (speaker, _), score in scores.items():
+        seeds.setdefault(speaker, []).append(score)
+    by_speaker = {speaker: mean(values) for speaker, values in seeds.items()}
+    centre = mean(list(by_speaker.values()))
+    low, high, p = corrected_t(by_group(asked, by_speaker), ratio(asked), centre)
+    return Interval(mean=centre, low=low, high=high), p
+
+
+def _middle(dependence: Dependence) -> float:
+    return 0.0 if dependence.difference is None else dependence.difference.mean

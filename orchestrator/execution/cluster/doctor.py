@@ -1,0 +1,300 @@
+"""``ablate doctor``: can this machine train? One check a line, each with a remedy.
+
+Nothing is installed, nothing is changed, and nothing beyond this machine is asked, unless the
+store itself or a cluster that was named lies elsewhere.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.errors import AblateError
+from orchestrator.execution.cluster import jobs
+from orchestrator.execution.cluster.ray_cluster import RayCluster
+from orchestrator.planning.cost.libraries import installed
+from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count
+from orchestrator.printable import clean
+from orchestrator.store import files
+from orchestrator.store.files import Place, create_once, replace_file
+from orchestrator.store.ledger import Ledger
+
+TESTED = (3, 14)
+"""The newest Python that `make` looks for."""
+RAY_FLOOR = (2, 59)
+"""Token authentication is on by default from here on."""
+FREE = 1024**3
+"""Bytes that a store should have left: features of a corpus, weights of a table."""
+SMALL, LARGE = 20, 16 * 1024**2
+"""Durable writes that are timed, and bytes of the one that measures speed."""
+
+State = Literal["good", "optional", "bad"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkup:
+    """One check and what it found."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+class _AmissError(Exception):
+    """What a check found to be wrong, and what to do about it."""
+
+    def __init__(self, found: str, remedy: str, state: State = "bad") -> None:
+        super().__init__(found)
+        self.found, self.remedy, self.state = found, remedy, state
+
+
+def checkups(where: str, *, deep: bool = False, address: str | None = None) -> Iterator[Checkup]:
+    """Check Python, libraries, the machine and the store at ``where``; ``deep`` also starts Ray.
+
+    With ``address``, whether the job server there turns away who has no token.
+    """
+    for name, check in checks(where, deep=deep, address=address).items():
+        yield checkup(name, check)
+
+
+def checks(
+    where: str, *, deep: bool = False, address: str | None = None
+) -> dict[str, Callable[[], str]]:
+    """What there is to check, by name; each says what it found, or raises."""
+    elsewhere = {} if address is None else {"cluster": lambda: _cluster(address)}
+    return {
+        "python": _python,
+        "machine": _machine,
+        "torch": _torch,
+        "gpu": _gpu,
+        "ray": lambda: _ray(deep),
+        "opensmile": _opensmile,
+        "espeak-ng": _espeak,
+        "store": lambda: _store(where),
+        "scratch": _scratch,
+        "loopback": _loopback,
+        "token": _token,
+        **elsewhere,
+    }
+
+
+def checkup(name: str, check: Callable[[], str]) -> Checkup:
+    """The check's own word; whatever else it runs into is a finding too, not the doctor's end."""
+    try:
+        return Checkup(name=name, state="good", found=check())
+    except _AmissError as amiss:
+        return Checkup(name=name, state=amiss.state, found=amiss.found, remedy=amiss.remedy)
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return Checkup(
+            name=name,
+            state="bad",
+            found=clean(lines[0]),
+            remedy="`pip install --force-reinstall ablate-ser` where a package is at fault.",
+        )
+
+
+def _python() -> str:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] > TESTED:
+        newest = ".".join(map(str, TESTED))
+        raise _AmissError(found, f"Tested up to {newest}; newer may do.", state="optional")
+    return found
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found = f"{cpu_count()} CPUs, {memory / 1024**3:.1f} GiB of memory"
+    if memory < 2 * MEMORY_PER_TRIAL:
+        need = 2 * MEMORY_PER_TRIAL / 1024**3
+        raise _AmissError(found, f"A trial and what starts it need {need:.1f} GiB.")
+    return found
+
+
+def _torch() -> str:
+    import torch
+
+    from model.training import fingerprint
+
+    square = torch.ones(8, 8)
+    if float((square @ square).sum()) != 512.0:
+        raise _AmissError(f"{torch.__version__} multiplies wrongly", "Install another build.")
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.__version__}, {capability}, arithmetic {fingerprint.fingerprint()}"
+
+
+def _gpu() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+        return f"{', '.join(names)}; CUDA {torch.version.cuda}"
+    if Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi"):
+        raise _AmissError(
+            "there is one, but the installed PyTorch cannot use it",
+            "Install a CUDA build of PyTorch (https://pytorch.org) and NVIDIA's driver for it.",
+        )
+    return "none: trials train on the CPU"
+
+
+def _ray(deep: bool) -> str:
+    version = installed("ray")
+    floor = ".".join(map(str, RAY_FLOOR))
+    if not version or tuple(map(int, version.split(".")[:2])) < RAY_FLOOR:
+        raise _AmissError(
+            version or "not installed", f"`pip install 'ray[default,tune]>={floor}'`."
+        )
+    if not deep:
+        return f"{version} (`--deep` starts it)"
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as empty, RayCluster(cpus=1, store=Path(empty)) as cluster:
+        if list(cluster.map(_echo, [version])) != [version]:
+            raise _AmissError(f"{version} started, but its worker errs", "`--inline` does without.")
+    return f"{version}, started, asked and ended in {time.monotonic() - began:.0f} s"
+
+
+def _echo(word: str) -> str:
+    return word
+
+
+def _opensmile() -> str:
+    import numpy as np
+
+    from features.descriptors.catalogue import feature_set
+
+    second = np.sin(np.arange(16_000, dtype=np.float32) * 0.1).astype(np.float32) / 2
+    lld78 = feature_set("lld78")
+    frames_TF = lld78.extract(second)
+    if frames_TF.shape[1] != 78 or not np.isfinite(frames_TF).all():
+        raise _AmissError(f"frames of shape {frames_TF.shape}", "`pip install opensmile>=2.6`.")
+    return f"{installed('opensmile')}, {len(frames_TF)} frames of a second"
+
+
+def _espeak() -> str:
+    from features.corpora import catalogue
+    from features.errors import MissingError
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            spoken = catalogue.sample(Path(folder))
+        except MissingError as error:
+            raise _AmissError(
+                str(error), "Only the corpus `demo` needs it.", state="optional"
+            ) from None
+        return f"{installed('espeakng-loader')}, spoke {spoken.stat().st_size:,} bytes"
+
+
+def _store(where: str) -> str:
+    root = Ledger.look(where).root
+    if not isinstance(root, Path):
+        return f"{root}: {_writes(root)}"
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise _AmissError(
+            f"`{there}` is no folder that can be written",
+            "`--store` or ABLATE_STORE names another.",
+        )
+    if root.exists() and root.stat().st_mode & stat.S_IWOTH:
+        raise _AmissError(f"`{root}` can be written by everybody", f"`chmod o-w {root}`.")
+    free = shutil.disk_usage(there).free
+    if free < FREE:
+        raise _AmissError(f"{free / 1e9:.1f} GB free in `{there}`", "Make room.")
+    made = "" if root.exists() else " (not made yet)"
+    return f"{root}{made}: {_writes(there)}, {free / 1e9:.0f} GB free"
+
+
+def _writes(folder: Place) -> str:
+    """What every record rests on: a file is created once, replaced whole, and soon."""
+    probe = folder / f".doctor-{secrets.token_hex(6)}"
+    try:
+        try:
+            created = create_once(probe, b"first") and not create_once(probe, b"second")
+        except Exception as error:
+            if not files.is_refusal(error):
+                raise
+            why = getattr(error, "strerror", None) or str(error).rstrip(".")
+            remedy = "A file system must know hard links (NFS, Lustre, CephFS, ext4, APFS do)."
+            if files.is_remote(folder):
+                remedy = "Is there such a bucket, and may you write in it?"
+            raise _AmissError(f"a file cannot be created once ({why})", remedy) from None
+        if not created or files.read(probe) != b"first":
+            raise _AmissError(
+                "a second writer overwrites the first",
+                "Records would not be safe from each other: put the store elsewhere.",
+            )
+        began = time.monotonic()
+        for number in range(SMALL):
+            replace_file(probe, b"%d" % number)
+        each = (time.monotonic() - began) / SMALL
+        if files.read(probe) != b"%d" % (SMALL - 1):
+            raise _AmissError("a replaced file is still the old one", "Put the store elsewhere.")
+        began = time.monotonic()
+        replace_file(probe, secrets.token_bytes(LARGE))
+        speed = LARGE / 1e6 / (time.monotonic() - began)
+    finally:
+        probe.unlink(missing_ok=True)
+    return f"created once, replaced whole, {1000 * each:.1f} ms a write, {speed:.0f} MB/s"
+
+
+def _scratch() -> str:
+    """Ray's own folder is a short path in /tmp; its object store is shared memory."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="ablate-", dir="/tmp") as folder:
+        found = str(Path(folder).parent)
+    if shared.is_dir():
+        free = shutil.disk_usage(shared).free
+        found += f", {free / 1024**2:.0f} MiB free in {shared}"
+        if free < OBJECT_STORE:
+            raise _AmissError(
+                found,
+                f"Ray takes {OBJECT_STORE // 1024**2} MiB there: `docker run --shm-size=1g`, or "
+                "`--inline`.",
+            )
+    return found
+
+
+def _loopback() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            peer, _ = server.accept()
+            with peer:
+                client.sendall(b"ablate")
+                if peer.recv(6) != b"ablate":
+                    raise _AmissError(f"127.0.0.1:{port} loses bytes", "`--inline` does without.")
+    return "127.0.0.1 listens and answers"
+
+
+def _cluster(address: str) -> str:
+    try:
+        jobs.refuse_open(address)
+    except AblateError as error:
+        found, _, remedy = str(error).partition(": ")
+        raise _AmissError(found, remedy or "see `ablate cluster check`.") from None
+    return f"{address} answers with the token only"
+
+
+def _token() -> str:
+    """Ray's tokens: those of our own clusters last as long as they do; a person's own is a file."""
+    mode = os.environ.get("RAY_AUTH_MODE", "")
+    if mode and mode != "token":
+        raise _AmissError(
+            f"RAY_AUTH_MODE is `{clean(mode)}`",
+            "`unset RAY_AUTH_MODE`: who reaches a cluster without a token owns its machines.",
+        )
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named).expanduser() if named else Path.home() / ".ray" / "auth_token"
+    if not path.exists():
+        return "a new one for each cluster of our own; none of yours"
+    if path.stat().st_mode & 0o077:
+        raise _AmissError(f"`{path}` can be read by others", f"`chmod 600 {path}`.")
+    return f"a new one for each cluster of our own; yours in {path} is private"

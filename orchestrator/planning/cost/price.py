@@ -1,0 +1,279 @@
+"""What a plan costs on the resources at hand: hours of CPU or GPU, wall time, money, memory."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import LackError, RequestError
+from orchestrator.planning.cost import timings
+from orchestrator.planning.cost.budget import Part, first, pick
+from orchestrator.planning.cost.eta import makespan
+from orchestrator.planning.cost.machine import (
+    MEMORY_PER_TRIAL,
+    Machine,
+    gpu_names,
+    room_here,
+    this_machine,
+)
+from orchestrator.planning.cost.resources import Room, fits
+from orchestrator.planning.plan import Plan
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.search_key.space import Search
+from orchestrator.study.trials import Placed
+
+if TYPE_CHECKING:
+    from orchestrator.search.generations import Course
+
+LATER = "proposed later"
+"""How trainings are called that a search has not proposed yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowPrice:
+    """A row's trials that are to be trained."""
+
+    name: str
+    trials: int
+    seconds: float | None
+    """One trial; None where nothing is known."""
+    source: str
+    """``finished``, ``probe``, or empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """What trials cost on one machine."""
+
+    machine: Machine
+    rows: tuple[RowPrice, ...]
+    at_most: bool
+    """No trial has finished, and some may end before their last epoch."""
+    may_settle: bool = False
+    """Of an adaptive study, up to its cap: fewer trials may be needed."""
+    may_prune: bool = False
+    """Of a search that is to propose more: some may be spared their other folds."""
+    lanes: int
+    """Trials at once."""
+    workers: int
+    """How many are started; a search starts new ones for each round of trials."""
+    warm_s: float
+    """What the first trial of each takes on top."""
+    wall_s: float | None
+    """Until the last has ended; features and the start of workers come on top."""
+    room: Room
+    """What a trial takes of a node."""
+    measured: bool
+    """Its memory was measured, and is more than what is assumed of any trial."""
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether less may come of it, by the design and not by chance."""
+        return self.at_most or self.may_settle or self.may_prune
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Rows of which nothing is known."""
+        return tuple(row.name for row in self.rows if row.seconds is None)
+
+    @property
+    def later(self) -> int:
+        """Trainings that a search is expected to propose, as far as that is known."""
+        return sum(row.trials for row in self.rows if row.name == LATER)
+
+    @property
+    def trial_s(self) -> float | None:
+        """Seconds of all trials, one after another."""
+        known = [row.trials * row.seconds for row in self.rows if row.seconds is not None]
+        return sum(known) + self.workers * self.warm_s if not self.unknown else None
+
+    def money(self, rate: float) -> float | None:
+        """What the machine costs until all is trained, at its price an hour."""
+        return None if self.wall_s is None else rate * self.wall_s / 3600
+
+
+def here(
+    plan: Plan,
+    ledger: Ledger,
+    cpus: int | None,
+    gpus: int | None,
+    items: Sequence[Placed] | None = None,
+    *,
+    gpus_per_trial: float | None = None,
+) -> Price:
+    """Price what a plan trains on this machine, or some of it.
+
+    Args:
+        plan: of the study.
+        ledger: what is known is kept there.
+        cpus: how many may be used; None: all there are.
+        gpus: likewise.
+        items: the trials; None: all that are to be trained.
+        gpus_per_trial: share of a GPU that a trial takes; None: what was measured, else one.
+    """
+    machine = this_machine(gpus)
+    there = (gpus or len(gpu_names())) if machine.device == "cuda" else 0
+    known = timings.gather(plan, ledger, machine)
+    room = room_of(known, machine, MEMORY_PER_TRIAL)
+    if room.gpus and gpus_per_trial is not None:
+        room = replace(room, gpus=gpus_per_trial)
+    trials = plan.to_train if items is None else items
+    price = of(trials, known, machine, room_here(cpus, there), room)
+    if plan.course is not None:
+        price = _grown(price, plan.course)
+    return replace(price, may_settle=plan.asked.replicates == "adaptive")
+
+
+def sharing(price: Price, search: Search) -> float:
+    """How many trials share an hour of a search's budget: all, or those on one GPU."""
+    alone = search.unit == "gpu_hours" and price.room.gpus
+    return 1 / price.room.gpus if alone else price.lanes
+
+
+def shortage(plan: Plan, price: Price) -> str:
+    """What must be said of a search's hours that are fewer than its first generation takes.
+
+    Returns:
+        A sentence; empty where they are enough, or nobody knows.
+
+    Raises:
+        StudyError: they are fewer than one training takes.
+    """
+    search, course = plan.study.search, plan.course
+    if search is None or course is None or search.unit == "trials":
+        return ""
+    if search.unit == "gpu_hours" and price.machine.device == "cpu":
+        return (
+            "`search.budget` is in `gpu_hours`, and there is no GPU here: the price takes them as "
+            "hours, and a run on CPUs refuses."
+        )
+    if price.trial_s is None or not price.rows:
+        return ""
+    from orchestrator.search.proposals import GENERATION
+
+    if any(one.number > GENERATION for one in course.tried):
+        return ""
+    share = price.room.gpus if search.unit == "gpu_hours" and price.room.gpus else 1
+    least = min(row.seconds or 0.0 for row in price.rows) * share / 3600
+    if least > search.amount:
+        raise plan.study.fault(
+            "search.budget",
+            f"`search.budget` must be at least {_hours(least)}, what one training takes here, but "
+            f"is {search.budget} instead.",
+        )
+    proposed = [row for row in price.rows if row.name != LATER]
+    due_s = sum(row.trials * (row.seconds or 0.0) for row in proposed) / sharing(price, search)
+    if due_s <= search.amount * 3600:
+        return ""
+    return (
+        f"The first {sum(row.trials for row in proposed)} trainings may take "
+        f"{_hours(due_s / 3600)}, and the budget is {search.budget}: a search tries at least one "
+        "generation."
+    )
+
+
+def _hours(hours: float) -> str:
+    """Rounded up.
+
+    >>> _hours(0.0123), _hours(1.01)
+    ('0.02 hours', '1.1 hours')
+    """
+    digits = 2 if hours < 1 else 1
+    return f"{math.ceil(hours * 10**digits) / 10**digits:g} hours"
+
+
+def _grown(price: Price, course: "Course") -> Price:
+    """With trainings that a search has not proposed yet: each as those that it has, on average."""
+    known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
+    if not known or price.wall_s is None:
+        return price
+    seconds, due = sum(known) / len(known), len(known)
+    trials, rounds = course.ahead.trainings(seconds, due), course.ahead.rounds(seconds, due)
+    if not trials:
+        return price
+    later = RowPrice(name=LATER, trials=trials, seconds=seconds, source=price.rows[0].source)
+    more_s = math.ceil(trials / price.lanes) * seconds + rounds * price.warm_s
+    return replace(
+        price,
+        rows=(*price.rows, later),
+        workers=price.workers + rounds * price.lanes,
+        wall_s=price.wall_s + more_s,
+        may_prune=course.ahead.pruning and trials > course.ahead.final,
+    )
+
+
+def room_of(known: timings.Evidence, machine: Machine, assumed: int) -> Room:
+    """What a trial takes of a node: a core, memory, a share of a GPU; no less than is assumed."""
+    gpus = 1 / known.trials_per_gpu if machine.device == "cuda" else 0.0
+    return Room(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
+
+
+def of(
+    items: Sequence[Placed], known: timings.Evidence, machine: Machine, node: Room, room: Room
+) -> Price:
+    """Price trials.
+
+    Args:
+        items: what is to be trained, in its order.
+        known: of the rows.
+        machine: the kind.
+        node: what there is of it.
+        room: what a trial takes.
+    """
+    counts = Counter(item.row for item in items)
+    lengths = {row: known.length(row) for row in counts}
+    rows = tuple(
+        RowPrice(
+            name=row,
+            trials=count,
+            seconds=found[0] if (found := lengths[row]) is not None else None,
+            source=known.source.get(row, ""),
+        )
+        for row, count in counts.items()
+    )
+    lanes = max(1, fits(node, room))
+    seconds = {row.name: row.seconds for row in rows if row.seconds is not None}
+    whole = len(seconds) == len(rows)
+    # What finished trials took has warming up in it, as often as it was met.
+    warm_s = known.warm_s if any(row.source == "probe" for row in rows) else 0.0
+    wall_s = makespan([seconds[item.row] for item in items], lanes) if whole else None
+    return Price(
+        machine=machine,
+        rows=rows,
+        at_most=any(found is not None and found[1] for found in lengths.values()),
+        lanes=lanes,
+        workers=min(lanes, len(items)),
+        warm_s=warm_s,
+        wall_s=None if wall_s is None else wall_s + warm_s,
+        room=room,
+        measured=known.memory == room.memory,
+    )
+
+
+def within(plan: Plan, price: Price, budget_s: float, study: str) -> Part:
+    """The part of a plan that a budget takes, see ``budget.py``.
+
+    Raises:
+        LackError: what a trial takes here is not known.
+        RequestError: it is below one trial.
+    """
+    if price.unknown:
+        raise LackError(
+            f"`--budget` needs to know what a trial takes here, and nothing is known of "
+            f"{_named(price.unknown)}: `ablate plan {study} --probe` measures it."
+        )
+    seconds: Mapping[str, float] = {r.name: r.seconds for r in price.rows if r.seconds is not None}
+    part = pick(plan.to_train, seconds, price.lanes, budget_s, plan.asked.reference)
+    if plan.to_train and not part.taken:
+        least = seconds[first(plan.to_train, plan.asked.reference).row]
+        raise RequestError(
+            f"`--budget` must be at least {math.ceil(least)}s, what one trial takes here, but "
+            f"is {budget_s:g}s instead."
+        )
+    return part
+
+
+def _named(rows: Sequence[str]) -> str:
+    shown = ", ".join(f"`{row}`" for row in rows[:3])
+    return shown + (f" and {len(rows) - 3} rows more" if len(rows) > 3 else "")

@@ -1,0 +1,82 @@
+"""Which trials a run trains at once: all, or those up to an adaptive study's next look.
+
+Each look is decided from the ledger when the one before is there. So who trained it, in what order
+and after how many interruptions changes nothing; and a look that lacks a trial is the last of this
+run, as no row may be judged before the others.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.analysis.adaptive import Design, design
+from orchestrator.analysis.sequential import looks
+from orchestrator.planning.cost.budget import Part
+from orchestrator.planning.plan import Plan
+from orchestrator.store.ledger import Ledger
+
+SETTLED = {
+    "differs": "differs",
+    "unlikely": "unlikely to differ by the cap",
+    "cap": "at the cap",
+}
+"""Why a comparison gets no more seeds, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Part):
+    """The trials up to a look; what is left waits for it, or is not needed."""
+
+    sentence: str = ""
+
+    def told(self) -> str:
+        """What the look is of."""
+        return self.sentence
+
+
+def parts(plan: Plan, ledger: Ledger, chosen: Part) -> Iterator[Part]:
+    """What to train now, and then, when that is done, what to train next.
+
+    Args:
+        plan: of the study.
+        ledger: what was trained between two parts is read from there.
+        chosen: which of its trials may be trained at all.
+    """
+    if plan.asked.replicates != "adaptive":
+        yield chosen
+        return
+    refused = {item.id for item in chosen.left}
+    about = chosen.told()
+    made = -1
+    while True:
+        found = design(plan.asked, ledger.outcomes(item.id for item in plan.placed))
+        assert found is not None
+        if len(found.looks) == made:  # a trial of the look failed, or was left out
+            return
+        made = len(found.looks)
+        now = {trial.id for trial in found.now().trials}
+        yield Look(
+            taken=tuple(i for i in chosen.taken if i.id in now and not ledger.is_done(i.id)),
+            left=tuple(i for i in plan.placed if i.id not in now or i.id in refused),
+            sentence=" ".join(filter(None, (_sentence(found), about))),
+        )
+        if not found.open:
+            return
+        about = ""
+
+
+def _sentence(found: Design) -> str:
+    """Where the design stands, and which look comes next."""
+    made, cap = found.looks, found.asked.seeds
+    settled = "; ".join(
+        f"`{name}` {SETTLED[s.why]} ({s.seeds} seeds)"
+        for name, s in found.standings.items()
+        if s.why
+    )
+    settled = f"Settled: {settled}. " if settled else ""
+    if not found.open:
+        return f"{settled}All comparisons are settled after {len(made)} looks."
+    seeds, number = looks(cap)[len(made)], len(made) + 1
+    of = len(looks(cap))
+    still = f"{len(found.open)} of {len(found.standings)}"
+    look = f"Look {number} of at most {of}, after {seeds} seeds"
+    return f"{settled}{look}; open comparisons: {still}."

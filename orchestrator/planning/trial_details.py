@@ -1,0 +1,135 @@
+"""All that a store knows of one trial: where it stands, what it is, what it gave and what it said.
+
+Everything is read from the store alone, and nothing of it is believed before it is proven: files
+against the outcome that names them, the outcome against its own digest and the trial's id.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.analysis import blinding
+from orchestrator.errors import DamageError
+from orchestrator.planning.status import State, TrialStatus, trial_status
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Failure, Flight, Outcome
+from orchestrator.store.snapshot import AskedTrial
+
+SHOWN = 12
+"""Hex digits of an ID that are printed: enough to name a trial."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stands:
+    """A place of the trial in a study's table."""
+
+    study: str
+    trial: AskedTrial
+    newest: bool
+    """Whether the study was last asked for in this form."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptFile:
+    """A file of a finished trial."""
+
+    name: str
+    size: int
+    damage: str
+    """Why it is not what was written; empty when it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """One trial."""
+
+    id: str
+    status: TrialStatus
+    stands: tuple[Stands, ...]
+    identity: Mapping[str, Any]
+    """What moves its numbers; empty where no attempt has ended yet."""
+    outcome: Outcome | None
+    failures: tuple[Failure, ...]
+    """Failed attempts, oldest first."""
+    flight: Flight
+    alarms: tuple[str, ...]
+    """Records of the same trial with other numbers."""
+    sealed: str = ""
+    """The search that keeps its test scores sealed (`blinding.py`); empty where they are open."""
+
+    @property
+    def state(self) -> State:
+        """done, failed, in flight, to do."""
+        return self.status.state
+
+    @property
+    def again(self) -> str:
+        """The command that trains it, or trains it again."""
+        study = self.stands[0].study if self.stands else "STUDY"
+        return command(self.id, done=self.outcome is not None, study=study)
+
+
+def command(id: str, *, done: bool, study: str) -> str:
+    """What trains a trial: once more beside its record if it is done, else with its study."""
+    return f"ablate rerun {id[:SHOWN]}" if done else f"ablate run studies/{study}.yaml"
+
+
+def read(ledger: Ledger, id: str) -> TrialRecord:
+    """Everything about a trial but the bytes of its files.
+
+    Raises:
+        DamageError: its record, or a snapshot, is not what was written.
+    """
+    stands, flat = _stands(ledger, id)
+    nowhere = AskedTrial("", 0, 0, id)
+    outcome = ledger.outcome(id)
+    failures = tuple(ledger.read_failure(path) for path in ledger.failures(id))
+    known = [outcome.identity] if outcome else [f.identity for f in reversed(failures)]
+    place = stands[0].trial if stands else nowhere
+    return TrialRecord(
+        id=id,
+        status=trial_status(ledger, place, ledger.files_of([id])[id]),
+        stands=stands,
+        identity=next((identity for identity in known if identity), {}),
+        outcome=outcome,
+        failures=failures,
+        flight=ledger.flight(id),
+        alarms=tuple(ledger.alarms([id])),
+        sealed=blinding.judging(ledger).get(id) or flat,
+    )
+
+
+def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
+    """The files of a finished trial, each proven against the record."""
+    if outcome is None:
+        return ()
+    kept = list[KeptFile]()
+    for name in sorted(outcome.files):
+        try:
+            size, damage = len(ledger.read_file(outcome, name)), ""
+        except DamageError as error:
+            size, damage = 0, str(error)
+        kept.append(KeptFile(name=name, size=size, damage=damage))
+    return tuple(kept)
+
+
+def _stands(ledger: Ledger, id: str) -> tuple[tuple[Stands, ...], str]:
+    """Where the trial stands, each place once, the newest form of each study first.
+
+    And the flat search of which alone it is, if there is one.
+    """
+    found, seen = dict[tuple[str, AskedTrial], Stands](), set[str]()
+    flat, others = list[str](), False
+    for asked in ledger.snapshots():
+        newest = asked.study not in seen
+        seen.add(asked.study)
+        for trial in asked.every_trial:
+            if trial.id == id:
+                place = Stands(study=asked.study, trial=trial, newest=newest)
+                found.setdefault((asked.study, trial), place)
+                if asked.search is not None and asked.search.selection == "flat":
+                    flat.append(asked.study)
+                else:
+                    others = True
+    places = tuple(sorted(found.values(), key=lambda place: not place.newest))
+    return places, "" if others or not flat else flat[0]

@@ -1,0 +1,238 @@
+"""``ablate export``: a study as a folder that needs neither its store nor this program.
+
+Tables in every form, pictures, all predictions, the study, where everything comes from, and
+`recompute.py`, which computes every printed number once more from the predictions alone. The
+folder is whole or not there: it is written beside its place and then given its name.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files as packaged
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import RequestError
+from orchestrator.planning.cost.libraries import libraries
+from orchestrator.report.figures.canvas import FORMATS, rendered
+from orchestrator.report.figures.gallery import PICTURES, all_fitting
+from orchestrator.report.formats import FORMS
+from orchestrator.report.results import Measured
+from orchestrator.report.row_details import RowBehind, TrialBehind
+from orchestrator.report.tables.headings import banner, label, protocol_line
+from orchestrator.report.tables.text import marked
+from orchestrator.store.attempt_files import gathered_predictions
+from orchestrator.store.files import replace_file
+
+SCRIPT = "recompute.py"
+
+
+def refuse_no_folder(folder: Path) -> None:
+    """Look at where the bundle is to go, before anything is computed.
+
+    Raises:
+        RequestError: something is there, or it has no folder to lie in.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise RequestError(f"`--output` must be a folder, but {folder} is none: name another.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise RequestError(
+            f"`--output` must name a new or empty folder, but {folder} is not: name another."
+        )
+    if not folder.absolute().parent.is_dir():
+        raise RequestError(
+            f"`--output` must lie in a folder that exists, but {folder.parent} does not: "
+            "make it first."
+        )
+
+
+def export(study: Measured, folder: Path) -> tuple[str, ...]:
+    """Write the bundle.
+
+    Returns:
+        The names of its files.
+
+    Raises:
+        RequestError: as `refuse_no_folder`, or no trial of the study is finished.
+        DamageError: predictions of a trial are not what was written.
+    """
+    refuse_no_folder(folder)
+    if study.asked.search is not None and not study.asked.rows:
+        raise RequestError(
+            f"The flat search `{study.asked.study}` has no row that was judged, so there is "
+            f"nothing to export: `ablate report {study.asked.study} -o FILE.csv` has what it tried."
+        )
+    if study.asked.is_sealed:
+        raise RequestError(
+            f"The search `{study.asked.study}` has not ended: what judges its winners is sealed "
+            "until then, so there is nothing to export. `ablate run` with its study file goes on."
+        )
+    if not any(row.n for row in study.summary.rows):
+        raise RequestError(
+            f"No trial of `{study.asked.study}` is finished, so there is nothing to export: "
+            "`ablate run` with its study file trains them."
+        )
+    with _whole(folder) as beside:
+        for name, blob in _contents(study):
+            replace_file(beside / name, blob)
+        names = sorted(p.relative_to(beside).as_posix() for p in beside.rglob("*") if p.is_file())
+    return tuple(names)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A folder beside the one that is wanted, which takes its name when all is written."""
+    wanted = folder.absolute()
+    beside = wanted.with_name(f".{wanted.name}.{secrets.token_hex(6)}.tmp")
+    beside.mkdir()
+    try:
+        yield beside
+        os.rename(beside, wanted)  # over an empty folder, never over a full one
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _contents(study: Measured) -> Iterator[tuple[str, bytes]]:
+    asked, rows = study.asked, study.behind(histories=False)
+    for form in FORMS.values():
+        yield f"table{form.ending}", form.write([study], True).encode()
+    for name in all_fitting(asked):
+        figure = PICTURES[name].draw(study, None)
+        for ending in FORMATS:
+            yield f"figures/{name}{ending}", rendered(figure, ending[1:])
+    yield "predictions.parquet", _predictions(study, rows)
+    yield "study.json", _json({**asked.to_json(), "text": ""})
+    if asked.text:
+        yield "study.yaml", asked.text.encode()
+    yield "provenance.json", _json(_provenance(study, rows))
+    yield SCRIPT, (packaged("orchestrator.report.export") / SCRIPT).read_bytes()
+    yield "README.md", _readme(study).encode()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _predictions(study: Measured, rows: tuple[RowBehind, ...]) -> bytes:
+    """Every segment of every finished trial of the tables; a trial of two rows stands twice."""
+    parts = (
+        (
+            {"row": row.name, "fold": trial.fold.index + 1, "seed": trial.seed, "trial": trial.id},
+            study.ledger.read_file(trial.outcome, "predictions.parquet"),
+        )
+        for row in rows
+        for trial in row.trials
+    )
+    return gathered_predictions(parts, study.asked.classes)
+
+
+def _provenance(study: Measured, rows: tuple[RowBehind, ...]) -> dict[str, Any]:
+    """Where every number comes from. No host: a bundle is for strangers."""
+    trials = [(row.name, trial) for row in rows for trial in row.trials]
+    classes: dict[str, int] = {}
+    for _, trial in trials:
+        name = ", ".join(f"{key} {value}" for key, value in sorted(trial.environment.items()))
+        classes[name] = classes.get(name, 0) + 1
+    asked = study.asked
+    return {
+        "study": asked.study,
+        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "exported_with": libraries(),
+        "determinism_classes": classes,
+        "trials": [_trial(name, trial) for name, trial in trials],
+        "missing": [
+            {"row": trial.row, "fold": trial.fold + 1, "seed": trial.seed, "trial": trial.id}
+            for row in rows
+            for trial in row.missing
+        ],
+        "alarms": [Path(alarm).name for alarm in study.summary.alarms],
+    }
+
+
+def _trial(row: str, trial: TrialBehind) -> Mapping[str, Any]:
+    outcome = trial.outcome
+    return {
+        "row": row,
+        "fold": trial.fold.index + 1,
+        "seed": trial.seed,
+        "trial": trial.id,
+        "again": trial.again,
+        "identity": outcome.identity,
+        "attempt": outcome.attempt,
+        "epochs": outcome.epochs,
+        "resumed": outcome.resumed,
+        "parameters": outcome.parameters,
+        "seconds": outcome.seconds,
+        "finished": outcome.finished,
+        "environment": outcome.environment,
+        "libraries": outcome.libraries,
+        "digests": outcome.digests,
+        "files": outcome.files,
+        "scores": [
+            {"speaker": s.speaker, "choice": s.choice, "unit": s.unit, "epoch": s.epoch,
+             "confusion": s.confusion}
+            for s in outcome.scores
+        ],
+    }  # fmt: skip
+
+
+ABOUT = {
+    ".txt": "the tables and all that stands behind them, as in a terminal",
+    ".md": "the same for a web page of a repository",
+    ".tex": "the same for a paper (booktabs)",
+    ".csv": "one line a row, every number in full",
+    ".json": "the same as values",
+    ".html": "a page that opens each row",
+}
+
+README = """\
+# {title}
+
+The study `{study}`: {protocol}.
+
+{warning}{trainings}
+
+| file | is |
+| :--- | :--- |
+{tables}
+| `figures/` | {figures}: PNG, SVG, PDF |
+| `predictions.parquet` | every held-out segment: who spoke it, what it was taken for |
+| `study.json` | what was asked, resolved: rows, folds, seeds, ids |
+{study_file}| `provenance.json` | each trial's id and what it is made of, versions, digests |
+| `recompute.py` | computes every printed number again, from the predictions alone |
+
+```sh
+pip install pandas pyarrow scikit-learn scipy
+python recompute.py          # --each lists every number
+```
+
+With the store at hand, `ablate rerun ID` trains a trial once more, beside its record, and compares
+bit by bit; `provenance.json` has every ID. Without it, `ablate run {run}` trains what the tables
+are made of: the same question has the same IDs{lacks}.
+
+Folds count from 1, seeds from 0. Scores in JSON and CSV are fractions.
+"""
+
+
+def _readme(study: Measured) -> str:
+    asked, summary = study.asked, study.summary
+    n, missing = (sum(getattr(row, key) for row in summary.rows) for key in ("n", "missing"))
+    warning = [f"**{banner(asked)}**"] if banner(asked) else []
+    warning += [f"- {marked(note)}" for note in asked.notes]
+    return README.format(
+        title=marked(f"{label(asked)}. {asked.question or asked.study}"),
+        study=marked(asked.study),
+        protocol=marked(protocol_line(asked)),
+        warning="".join(f"{line}\n" for line in warning) + ("\n" if warning else ""),
+        trainings=f"{n} trainings are in it"
+        + (f"; **{missing} are missing**, and every form says so." if missing else ": all."),
+        tables="\n".join(f"| `table{f.ending}` | {ABOUT[f.ending]} |" for f in FORMS.values()),
+        figures=", ".join(all_fitting(asked)),
+        study_file="| `study.yaml` | the study file |\n" if asked.text else "",
+        run="study.yaml" if asked.text else "STUDY",
+        lacks="" if asked.text else " (the version that ran it kept no study file)",
+    )

@@ -1,0 +1,107 @@
+"""Every picture of a study by its name, and which one fits: one line a picture."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.analysis.effects import effects
+from orchestrator.errors import RequestError, nearest
+from orchestrator.report.figures.axes import axes, refuse_no_axes
+from orchestrator.report.figures.canvas import Figure
+from orchestrator.report.figures.confusion import confusion
+from orchestrator.report.figures.curves import curves
+from orchestrator.report.figures.forest import forest
+from orchestrator.report.figures.slices import refuse_no_search, slices
+from orchestrator.report.figures.width import refuse_no_sweep, sweep
+from orchestrator.report.results import Measured
+from orchestrator.store.snapshot import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One kind of picture."""
+
+    draw: Callable[[Measured, str | None], Figure]
+    """A study, and the one row that is wanted or None for all."""
+    refuse: Callable[[Asked], None] = lambda asked: None
+    """Raises RequestError for a study that has no such picture."""
+    of_a_row: bool = False
+    """Whether one row may be wanted."""
+    most_rows: int = 200
+    """More at once are no picture any more."""
+
+
+def _names(row: str | None) -> tuple[str, ...] | None:
+    return None if row is None else (row,)
+
+
+PICTURES: Mapping[str, Picture] = {
+    "forest": Picture(lambda study, row: forest(study.summary)),
+    "sweep": Picture(lambda study, row: sweep(study.summary), refuse_no_sweep),
+    "axes": Picture(
+        lambda study, row: axes(effects(study.asked, study.outcomes), study.summary),
+        refuse_no_axes,
+    ),
+    "slices": Picture(lambda study, row: slices(study.asked, study.search), refuse_no_search),
+    "curves": Picture(
+        lambda study, row: curves(study.asked, study.behind(_names(row))),
+        of_a_row=True,
+        most_rows=30,
+    ),
+    "confusion": Picture(
+        lambda study, row: confusion(study.summary, row), of_a_row=True, most_rows=30
+    ),
+}
+
+
+def fitting(asked: Asked) -> str:
+    """The picture that shows what a study asks: Figure 2, a grid's axes, a search's, its rows."""
+    if asked.search is not None:
+        return "slices"
+    if asked.figure is not None or asked.axes:
+        wanted = ("sweep", "axes") if asked.figure is not None else ("axes",)
+        return next((name for name in wanted if name in all_fitting(asked)), "forest")
+    return "forest"
+
+
+def all_fitting(asked: Asked) -> list[str]:
+    """Every picture that the study has."""
+    found = []
+    for name in PICTURES:
+        try:
+            refuse_no_picture_of(asked, name, None)
+        except RequestError:
+            continue
+        found.append(name)
+    return found
+
+
+def refuse_no_picture_of(asked: Asked, name: str, row: str | None) -> None:
+    """Look whether a study has the picture, before anything is computed.
+
+    Raises:
+        RequestError: it has not, or there is no such row.
+    """
+    picture = PICTURES[name]
+    if row is not None and not picture.of_a_row:
+        which = " and ".join(f"`{n}`" for n, known in PICTURES.items() if known.of_a_row)
+        raise RequestError(
+            f"`--row` must stand with a picture of one row, {which}, but stands with `{name}`."
+        )
+    names = [r.name for r in asked.rows]
+    if not names and asked.search is not None and name != "slices":
+        raise RequestError(
+            f"`--picture {name}` needs rows, and the flat search `{asked.study}` has none: "
+            "`--picture slices` draws what it tried."
+        )
+    if row is not None and row not in names:
+        raise RequestError(
+            f"`--row` must be a row of `{asked.study}`, but is `{row}` instead. "
+            f"{nearest(row, names)}"
+        )
+    if row is None and len(names) > picture.most_rows:
+        remedy = "`--row` names one" if picture.of_a_row else "`-o FILE.html` shows them all"
+        raise RequestError(
+            f"`--picture {name}` must have at most {picture.most_rows} rows, but `{asked.study}` "
+            f"has {len(names)} instead: {remedy}."
+        )
+    picture.refuse(asked)

@@ -1,0 +1,123 @@
+"""Figure 2 of the paper: WA and UA against the width of a layer, one line a number of layers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.analysis.summary import Interval, RowSummary, Summary
+from orchestrator.errors import RequestError
+from orchestrator.report.figures import canvas
+from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel
+from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
+from orchestrator.report.tables.headings import label
+from orchestrator.store.snapshot import Asked
+
+AXES = {"layers", "hidden"}
+HEIGHT = 2.9
+MOST = 1_000_000
+"""No width that is asked for is greater; a stranger's store could say anything."""
+
+Lines = Mapping[int | None, Mapping[int, str]]
+"""Number of layers (None where rows do not set it) -> width -> row."""
+
+
+def refuse_no_sweep(asked: Asked) -> None:
+    """Look whether the rows of a study span widths.
+
+    Raises:
+        RequestError: they do not.
+    """
+    if not is_sweep(asked):
+        raise RequestError(
+            "`--picture sweep` needs rows that set `hidden`, and nothing but `layers` beside it, "
+            f"but those of `{asked.study}` are others: `--picture forest` draws any rows."
+        )
+
+
+def is_sweep(asked: Asked) -> bool:
+    """Whether the rows differ in widths, and in nothing but layers beside them."""
+    settings = [row.settings for row in asked.rows]
+    known = all("hidden" in one and one.keys() <= AXES for one in settings)
+    whole = all(type(n) is int and 0 < n <= MOST for one in settings for n in one.values())
+    if not known or not whole:
+        return False
+    points = [_point(one) for one in settings]
+    return len(set(points)) == len(points) and len({width for _, width in points}) > 1
+
+
+def _point(settings: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    return settings.get("layers"), settings.get("hidden")
+
+
+@canvas.drawn
+def sweep(summary: Summary) -> Figure:
+    """Draw WA and UA against the hidden size.
+
+    Raises:
+        RequestError: as `refuse_no_sweep`.
+    """
+    asked = summary.asked
+    refuse_no_sweep(asked)
+    rows = {row.name: row for row in summary.rows}
+    lines: dict[int | None, dict[int, str]] = {}
+    for row in sorted(asked.rows, key=lambda row: _point(row.settings)[1] or 0):
+        layers, width = _point(row.settings)
+        lines.setdefault(layers, {})[int(width or 0)] = row.name
+    lines = {layers: lines[layers] for layers in sorted(lines, key=lambda n: n or 0)}
+    done = any(row.n for row in summary.rows)
+    title = f"{label(asked)}. {asked.question or asked.study}"
+    caption = [
+        f"n = {trainings(asked)} a point" + (_fewer(summary.rows) if done else "") + ";",
+        "means over held-out speakers; bands: 95 % for new speakers (corrected t over "
+        f"{len(asked.folds)} held-out groups).",
+    ]
+    figure = framed(asked, title, [*caption, *remarks(summary)], HEIGHT if done else 1.2)
+    if not done:
+        nothing_yet(figure, asked)
+        return figure
+    left, right = figure.subplots(1, 2)
+    for panel, metric in ((left, "wa"), (right, "ua")):
+        found = {name: getattr(row, metric) for name, row in rows.items()}
+        _panel(panel, lines, found)
+        panel.set_ylabel(f"{metric.upper()} (%)")
+    if len(lines) > 1:
+        right.legend(
+            *left.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1, 1),
+            borderaxespad=0, handlelength=3.2,
+        )  # fmt: skip
+    return figure
+
+
+def _fewer(rows: Sequence[RowSummary]) -> str:
+    """Which points rest on less."""
+    part = [f"{row.name}: {row.n}" for row in rows if row.missing]
+    return f" (not yet: {', '.join(part)})" if part else ""
+
+
+def _panel(panel: Panel, lines: Lines, found: Mapping[str, Interval | None]) -> None:
+    """Widths double from tick to tick, so they stand at equal distances."""
+    from math import log2
+
+    for index, (layers, rows) in enumerate(lines.items()):
+        points = [(log2(w), one) for w, name in rows.items() if (one := found[name]) is not None]
+        colour, dash = SERIES[index % len(SERIES)], DASHES[index % len(DASHES)]
+        marker = MARKERS[index % len(MARKERS)]
+        panel.plot(
+            [x for x, _ in points], [100 * one.mean for _, one in points], color=colour, ls=dash,
+            lw=1.4, marker=marker, ms=4.5, mfc=colour, label=f"{layers} layers" if layers else "",
+            zorder=3,
+        )  # fmt: skip
+        banded = [(x, one.low, one.high) for x, one in points if one.low is not None]
+        lows = [100 * max(0.0, low) for _, low, _ in banded if low is not None]
+        highs = [100 * min(1.0, high) for _, _, high in banded if high is not None]
+        places = [x for x, _, _ in banded]
+        if len(places) == 1:  # a band of one point has no width
+            panel.plot(places * 2, [*lows, *highs], color=colour, lw=1, alpha=0.6)
+        panel.fill_between(places, lows, highs, color=colour, alpha=0.10, lw=0)
+        for ends in (lows, highs):
+            panel.plot(places, ends, color=colour, ls=dash, lw=0.5, alpha=0.7)
+    widths = sorted({width for rows in lines.values() for width in rows})
+    panel.set_xticks([log2(w) for w in widths], [str(w) for w in widths])
+    panel.set_xlim(log2(widths[0]) - 0.2, log2(widths[-1]) + 0.2)
+    panel.set_xlabel("hidden size")
+    panel.grid(axis="y", color=HAIR, lw=0.5)
+    panel.set_axisbelow(True)

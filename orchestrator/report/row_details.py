@@ -1,0 +1,202 @@
+"""What stands behind a row: each finished trial's scores, epochs, settings, and its command.
+
+A table says what its rows bear; whoever doubts a number asks what it was made of. Scores come
+from the records, learning curves from files that are proven against them. A curve that is damaged
+is told and left out: the scores, which stand in the record, are whole.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from orchestrator.analysis.summary import added
+from orchestrator.errors import DamageError
+from orchestrator.planning.trial_details import command
+from orchestrator.store.attempt_files import read_history
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Outcome, Scores, is_stale
+from orchestrator.store.snapshot import Asked, AskedFold, AskedTrial
+
+Counts = tuple[tuple[int, ...], ...]
+"""A confusion; rows are the truth, columns the prediction, both in the order of the classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevScore:
+    """What one half of the held-out group scored after an epoch; fractions, 0 to 1."""
+
+    ua: float
+    wa: float
+    loss: float
+    """Cross-entropy of the utterances' probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch of a training (for a system without epochs: one step of its own)."""
+
+    number: int
+    loss: float
+    """Of the training segments."""
+    a: DevScore
+    b: DevScore
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialBehind:
+    """One finished training."""
+
+    id: str
+    seed: int
+    fold: AskedFold
+    """Its held-out group: two halves, and how many speakers trained."""
+    outcome: Outcome
+    history: tuple[Epoch, ...]
+    """Empty where it was not asked for, or is damaged."""
+    damage: str
+    """Why the history is not what was written; empty when it is."""
+    again: str
+    """The command that trains it once more and compares."""
+
+    @property
+    def scores(self) -> tuple[Scores, ...]:
+        """The headline's: one a test speaker, by utterance, at the epoch that the other chose."""
+        return tuple(
+            s for s in self.outcome.scores if (s.choice, s.unit) == ("chosen", "utterance")
+        )
+
+    @property
+    def confusion(self) -> Counts:
+        """Both halves' utterances in one matrix."""
+        return added([s.confusion for s in self.scores])
+
+    @property
+    def chosen_on_a(self) -> int:
+        """The epoch that half A chose; it scores B."""
+        return self._epoch_of(self.fold.b)
+
+    @property
+    def chosen_on_b(self) -> int:
+        """The epoch that half B chose; it scores A."""
+        return self._epoch_of(self.fold.a)
+
+    def _epoch_of(self, tested: tuple[str, ...]) -> int:
+        """0 where that half said nothing that was scored."""
+        return next((s.epoch for s in self.scores if s.speaker in tested), 0)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The determinism class: bits are promised within it."""
+        return self.outcome.environment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowBehind:
+    """One row: its finished trainings, by fold and seed, and those that are missing."""
+
+    name: str
+    trials: tuple[TrialBehind, ...]
+    missing: tuple[AskedTrial, ...]
+    """Not finished, or trained by code whose numbers meant something else."""
+    fill: str
+    """The command that trains what is missing."""
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What all its trainings share of what moves their numbers; empty while none is there."""
+        shared: dict[str, Any] = {}
+        for trial in self.trials:
+            own = {k: v for k, v in trial.outcome.identity.items() if k not in ("fold", "seed")}
+            shared = _shared(shared, own) if shared else own
+        return shared
+
+
+def rows_behind(
+    ledger: Ledger,
+    asked: Asked,
+    outcomes: Mapping[str, Outcome],
+    *,
+    names: Collection[str] | None = None,
+    histories: bool = True,
+) -> tuple[RowBehind, ...]:
+    """What stands behind the rows of a study, in their order.
+
+    Args:
+        ledger: the store; of it only histories are read.
+        asked: the study.
+        outcomes: finished trials by id, as ``Ledger.outcomes`` gives them.
+        names: the rows; all of them if not given.
+        histories: whether to read the epochs as well, a file a trial.
+    """
+    folds = {fold.index: fold for fold in asked.folds}
+    wanted = [row.name for row in asked.rows if names is None or row.name in names]
+    done = {id: o for id, o in outcomes.items() if not is_stale(o)}
+    places: dict[str, list[AskedTrial]] = {name: [] for name in wanted}
+    for trial in sorted(asked.trials, key=lambda trial: (trial.fold, trial.seed)):
+        if trial.row in places:
+            places[trial.row].append(trial)
+    ids = [t.id for trials in places.values() for t in trials if t.id in done]
+    nothing: tuple[tuple[Epoch, ...], str] = ((), "")
+    epochs = dict.fromkeys(ids, nothing)
+    if histories:
+        read = ledger.each(lambda id: _history(ledger, done[id]), list(epochs))
+        epochs = dict(zip(epochs, read, strict=True))
+    return tuple(
+        RowBehind(
+            name=name,
+            trials=tuple(
+                TrialBehind(
+                    id=trial.id,
+                    seed=trial.seed,
+                    fold=folds[trial.fold],
+                    outcome=done[trial.id],
+                    history=epochs[trial.id][0],
+                    damage=epochs[trial.id][1],
+                    again=command(trial.id, done=True, study=asked.study),
+                )
+                for trial in places[name]
+                if trial.id in done
+            ),
+            missing=tuple(trial for trial in places[name] if trial.id not in done),
+            fill=command("", done=False, study=asked.study),
+        )
+        for name in wanted
+    )
+
+
+def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What two configurations have alike; a search chooses one for each held-out group."""
+    found: dict[str, Any] = {}
+    for key, value in one.items():
+        its = other.get(key)
+        if isinstance(value, Mapping) and isinstance(its, Mapping):
+            found[key] = _shared(value, its)
+        elif key in other and value == its:
+            found[key] = value
+    return found
+
+
+def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[Epoch, ...], str]:
+    """The epochs, or why they cannot be shown."""
+    try:
+        entries = read_history(ledger.read_file(outcome, "history.json"))
+        return tuple(_epoch(entry) for entry in entries), ""
+    except DamageError as error:
+        return (), str(error)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return (), "A `history.json` is not one that this program writes."
+
+
+def _epoch(entry: Mapping[str, Any]) -> Epoch:
+    """Raises ValueError for what no training gives: a stranger's store could say anything."""
+    halves = [
+        DevScore(float(half["ua"]), float(half["wa"]), float(half["loss"]))
+        for half in (entry["a"], entry["b"])
+    ]
+    epoch = Epoch(int(entry["number"]), float(entry["loss"]), *halves)
+    shares = [share for half in halves for share in (half.ua, half.wa)]
+    losses = [epoch.loss, *(half.loss for half in halves)]
+    if not all(0 <= share <= 1 for share in shares) or not all(map(isfinite, losses)):
+        raise ValueError("a score must be a share and a loss a number")
+    return epoch

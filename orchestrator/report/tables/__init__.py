@@ -1,0 +1,1 @@
+"""Tables in every form: a summary to columns and cells, then to text, LaTeX or plain values."""

@@ -1,0 +1,113 @@
+"""Two rows beside each other: as JSON values and in the terminal."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.analysis.comparison import Both, Comparison
+from orchestrator.analysis.summary import Interval
+from orchestrator.planning.trial_details import command
+from orchestrator.report.tables.footnotes import mixtures
+from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
+from orchestrator.report.tables.headline import Column, Table, percent, plus_minus
+from orchestrator.report.tables.text import print_table
+
+
+def record(found: Comparison, limit: int) -> dict[str, Any]:
+    """A comparison as plain JSON values; scores are fractions."""
+    asked = found.asked
+    return {
+        "study": asked.study,
+        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "a": found.a,
+        "b": found.b,
+        "shared": found.shared,
+        "wanted": found.wanted,
+        "difference": asdict(found.difference) if found.difference else None,
+        "balance": asdict(found.balance) if found.balance else None,
+        "folds": [asdict(one) for one in found.folds],
+        "emotions": [asdict(one) for one in found.emotions],
+        "decisions": found.decisions,
+        "gained": sum(flip.gained for flip in found.flips),
+        "lost": sum(flip.lost for flip in found.flips),
+        "flips": [asdict(flip) for flip in found.flips[:limit]],
+    }
+
+
+def show(console: Console, found: Comparison, limit: int) -> None:
+    """Scores by fold and emotion, then the utterances that flip."""
+    print_table(console, scores(found))
+    if found.flips and limit:
+        console.print()
+        print_table(console, flips(found, limit))
+
+
+def scores(found: Comparison) -> Table:
+    """UA of all and by fold, recall by emotion."""
+    cells = [_cells(f"held-out group {one.name}", one) for one in found.folds]
+    cells += [_cells(one.name, one) for one in found.emotions]
+    notes = [
+        f"A: {found.a}. B: {found.b}. Paired on {found.shared} of {found.wanted} trainings that "
+        "both have finished, in percent, means over speakers.",
+    ]
+    if found.difference is not None:
+        d = found.difference
+        whole = plus_minus(Interval(mean=d.ua, low=d.low, high=d.high))
+        notes.append(
+            f"B - A in UA: {whole} for new speakers (corrected t over {d.groups} held-out groups); "
+            f"p = {DASH if d.p_alone is None else f'{d.p_alone:.3f}'}, of this one comparison."
+        )
+    if found.shared < found.wanted:
+        fill = command("", done=False, study=found.asked.study)
+        notes.append(f"Missing: the other trainings; `{fill}` trains them.")
+    notes += mixtures(found.asked)
+    headings = {0: "UA"} if found.folds else {}
+    if found.emotions:
+        headings[len(found.folds)] = "recall"
+    return Table(
+        label=label(found.asked),
+        title=f"{found.b} beside {found.a}",
+        subtitle=protocol_line(found.asked),
+        banner=banner(found.asked),
+        columns=(Column(head="", numeric=False), *map(_head, ("speakers", "A", "B", "B - A"))),
+        cells=tuple(cells),
+        footnotes=tuple(notes),
+        headings=headings,
+    )
+
+
+def flips(found: Comparison, limit: int) -> Table:
+    """The utterances that one row takes rightly and the other wrongly."""
+    gained, lost = sum(f.gained for f in found.flips), sum(f.lost for f in found.flips)
+    shown = found.flips[:limit]
+    return Table(
+        title=f"{len(found.flips)} utterances flip: {gained} gained by B, {lost} lost",
+        subtitle=f"of {found.decisions} decisions; counts are seeds",
+        banner="",
+        columns=(
+            Column(head="utterance", numeric=False),
+            Column(head="speaker", numeric=False),
+            Column(head="emotion", numeric=False),
+            *map(_head, ("gained", "lost")),
+        ),
+        cells=tuple((f.utterance, f.speaker, f.emotion, str(f.gained), str(f.lost)) for f in shown),
+        footnotes=(
+            f"Gained less lost: {plus_minus(found.balance)} percent of utterances (the difference "
+            "in WA; new speakers, corrected t over held-out groups).",
+            *(
+                (f"{len(found.flips) - limit} more: `--limit {len(found.flips)}` lists all.",)
+                if len(found.flips) > limit
+                else ()
+            ),
+        ),
+    )
+
+
+def _head(text: str) -> Column:
+    return Column(head=text)
+
+
+def _cells(name: str, one: Both) -> tuple[str, ...]:
+    change = f"{100 * (one.b - one.a):+.1f}"
+    return name, str(one.speakers), percent(one.a), percent(one.b), change

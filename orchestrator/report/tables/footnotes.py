@@ -1,0 +1,193 @@
+"""What stands below a study's table, and what no form of it may leave unsaid."""
+
+from collections.abc import Sequence
+
+from model.systems.catalogue import SYSTEMS, System
+from orchestrator.analysis.sequential import looks
+from orchestrator.analysis.summary import Summary
+from orchestrator.planning.trial_details import command
+from orchestrator.report.tables.headings import DASH
+from orchestrator.store.snapshot import Asked
+
+
+def footnotes(summary: Summary, details: bool) -> list[str]:
+    """All that stands below the table: what its numbers are, then what must be known of them."""
+    asked = summary.asked
+    groups, speakers = len(asked.folds), sum(len(f.a) + len(f.b) for f in asked.folds)
+    seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
+    if asked.replicates == "adaptive":
+        seeds = f"as many seeds as a comparison needed, at most {asked.seeds}"
+    notes = [
+        f"n: finished trainings of {groups} folds x {seeds}. Means over {speakers} held-out "
+        f"speakers, in percent; {asked.utterances} utterances, "
+        f"{len(asked.classes)} classes ({', '.join(asked.classes)}).",
+        f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
+        "(Nadeau and Bengio 2003).",
+    ]
+    if asked.replicates == "adaptive":
+        notes.append(
+            f"{looked(summary)} Seeds were added to settle whether a row differs for these "
+            "speakers, trained again. ± and differs answer the other question, new speakers, from "
+            "the seeds that both have."
+        )
+    if asked.reference is not None and not details:
+        notes.append(
+            f"ΔUA: paired with `{asked.reference}`; differs: p < 0.05 after Holm over all rows. "
+            "`cannot tell` is no proof of equality."
+        )
+    if details:
+        notes.append(
+            "last epoch and best on test: WA / UA without the choice on dev speakers. "
+            "`best on test` looks at the test speakers and is optimistic: never quote it."
+        )
+    elif summary.claim and asked.claim is not None:
+        notes.append(
+            f"The claim that `{asked.claim.better}` is better: {summary.claim} ({summary.reason})."
+        )
+    if asked.published:
+        notes.append(
+            "Published figures were measured by their authors, each under a protocol of their own; "
+            "nothing is inferred from them."
+        )
+    return notes + _system_notes(asked) + warnings(summary)
+
+
+def _system_notes(asked: Asked) -> list[str]:
+    """Whose sizes, and who measured the published figures: what a reader must know of rivals."""
+    used = dict.fromkeys(row.model for row in asked.rows)
+    systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
+    notes = size_notes(systems)
+    measured: dict[str, list[str]] = {}
+    for system in systems:
+        if system.figures:
+            measured.setdefault(system.figures, []).append(system.title)
+    if measured:
+        said = "; ".join(f"{', '.join(titles)} {how}" for how, titles in measured.items())
+        notes.append(f"Published figures: {said}.")
+    return notes
+
+
+def size_notes(systems: Sequence[System]) -> list[str]:
+    """Whose sizes are our reading, and what they were chosen by."""
+    near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
+    free = [s.title for s in systems if s.sizes_open and s.parameters is None]
+    if not near and not free:
+        return []
+    parts = [f"{', '.join(near)} near the published count"] if near else []
+    parts += [f"{', '.join(free)} freely"] if free else []
+    return ["Sizes that a paper leaves open are ours: " + "; ".join(parts) + "."]
+
+
+def warnings(summary: Summary) -> list[str]:
+    """What every form of the table must say: of the speech, the spreads and the trainings."""
+    asked = summary.asked
+    return [*asked.notes, *mixtures(asked), *_spreads(summary), *shortcomings(summary)]
+
+
+def mixtures(asked: Asked) -> list[str]:
+    """Which row has which profile and reading, where the title can only say ``mixed``."""
+    notes = []
+    if asked.profile == "mixed":
+        own = (r.profile or r.settings.get("profile", DASH) for r in asked.rows)
+        told = (f"{r.name}: {p}" for r, p in zip(asked.rows, own, strict=True))
+        notes.append(f"Profiles: {'; '.join(told)}.")
+    if asked.reading == "mixed":
+        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
+    return notes
+
+
+def shortcomings(summary: Summary) -> list[str]:
+    """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
+    notes, study = [], summary.asked.study
+    missing = sum(row.missing for row in summary.rows)
+    if missing:
+        notes.append(
+            f"Missing: {missing} trainings of `{study}` are not finished; "
+            f"`{command('', done=False, study=study)}` trains them."
+        )
+    stale = sum(row.stale for row in summary.rows)
+    if stale:
+        rows = ", ".join(row.name for row in summary.rows if row.stale)
+        notes.append(
+            f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
+            f"something else, are not counted ({rows}); "
+            f"`{command('', done=False, study=study)}` trains them again."
+        )
+    if summary.absent:
+        notes.append(
+            "Classes a test speaker never speaks, left out of that speaker's UA: "
+            + ", ".join(summary.absent)
+            + "."
+        )
+    if summary.classes_of_determinism > 1:
+        notes.append(
+            "WARNING: these outcomes come from different devices, processors or library versions; "
+            "equal trials need not have equal bits."
+        )
+    if summary.alarms:
+        notes.append(
+            "WARNING: trials were finished twice with different numbers; the first counts. When "
+            "you know why, move the other record away: " + ", ".join(summary.alarms)
+        )
+    if summary.identical_seeds:
+        notes.append(
+            "WARNING: different seeds gave identical predictions in: "
+            + ", ".join(summary.identical_seeds)
+            + ". That is a fault of the set-up."
+        )
+    return notes
+
+
+def _spreads(summary: Summary) -> list[str]:
+    """A word on spreads that look like more or less than they are, and on unequal rows."""
+    asked, notes = summary.asked, []
+    if len(asked.folds) == 2:
+        notes.append(
+            "Two held-out groups leave one degree of freedom: an interval is 12.7 standard errors "
+            "to each side, and next to nothing can be shown. More folds make it narrower."
+        )
+    flat = [
+        row.name
+        for row in summary.rows
+        for spread, groups in (
+            (row.ua, row.groups),
+            (row.difference, row.difference.groups if row.difference else 0),
+        )
+        if spread is not None and spread.low is None and groups > 1
+    ]
+    if flat:
+        notes.append(
+            "A spread of exactly 0 is chance or a fault of the set-up, no certainty, and bears "
+            "no interval: " + ", ".join(dict.fromkeys(flat)) + "."
+        )
+    fewer = [
+        f"{row.name} on {row.difference.groups}"
+        for row in summary.rows
+        if row.difference is not None and row.difference.groups < len(asked.folds)
+    ]
+    if fewer:
+        notes.append(
+            f"Compared on the held-out groups that both have, of {len(asked.folds)}: "
+            + ", ".join(fewer)
+            + ". Its ΔUA is not the difference of the means printed."
+        )
+    return notes
+
+
+def design(summary: Summary) -> list[str]:
+    """The label of a sequential design, which every form carries; nothing for any other."""
+    return [looked(summary)] if summary.asked.replicates == "adaptive" else []
+
+
+def looked(summary: Summary) -> str:
+    """How often an adaptive study was looked at, and with how many seeds it is for that."""
+    asked = summary.asked
+    standings = [row.standing for row in summary.rows if row.standing is not None]
+    made = max((s.looks for s in standings), default=0)
+    few, most = (f((s.seeds for s in standings), default=0) for f in (min, max))
+    a_row = f"{most} seeds a row" if few == most else f"{few} to {most} seeds a row"
+    when = ", ".join(map(str, looks(asked.seeds)))
+    return (
+        f"Sequential design: {made} look{'s' * (made != 1)} (of those after {when} seeds), "
+        f"{a_row}; intervals of new seeds are corrected for looking."
+    )

@@ -1,0 +1,277 @@
+r"""A table as LaTeX with booktabs: a page of its own, and a part of any document by ``\input``.
+
+Nothing but booktabs is asked of the preamble: ``\multicolumn`` sets the heads, a minipage the
+footnotes, and whatever OT1, the oldest encoding, can print is printed by it. A word in another
+script is kept for XeLaTeX and LuaLaTeX, and stands under pdfLaTeX as the name of a list in the
+file's first lines: it would be an error there.
+"""
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+
+from rich.cells import cell_len
+
+from orchestrator.printable import clean
+from orchestrator.report.tables.headline import Column, Table
+
+WIDEST = 26
+"""Names that are wider break into lines of a column this wide, in ens."""
+UNBROKEN = 20
+"""Cells; a wider word may break without a hyphen, which would be no part of it."""
+MOST_ROWS = 30
+"""Rows of a page."""
+
+_SPECIAL = {
+    "\1": r"\allowbreak{}",  # in a word that no line holds
+    "\0": "{}",  # between two signs that would become one; text is cleaned of it before
+    **{char: "\\" + char for char in "%&#_${}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{char: f"${char}$" for char in "<>|"},  # other signs in OT1
+    **{char: f"{{{char}}}" for char in "[]*"},  # a row's end would take them for its own
+    '"': r"{\char34}",  # a command where babel speaks German
+    **{"–": "--", "—": "---", "…": r"\dots{}", "\u00a0": "~", "\u2009": r"\,"},
+    **{"‘": "`", "’": "'", "“": "``", "”": "''", "°": r"$^\circ$", "µ": r"$\mu$"},
+    **{"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "−": "$-$", "≈": r"$\approx$"},
+    **{"≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "∞": r"$\infty$", "√": r"$\surd$"},
+    **{"→": r"$\to$", "←": r"$\gets$", "↔": r"$\leftrightarrow$", "∈": r"$\in$"},
+    **{char: f"$^{n}$" for n, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **{char: f"$_{n}$" for n, char in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+}
+_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
+          "lamda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi",
+          "omega"]  # fmt: skip
+_CAPITAL = {"Gamma", "Delta", "Theta", "Lamda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi",
+            "Omega"}  # fmt: skip
+"""Capitals that are not a Latin letter's shape."""
+for _letter in _GREEK:
+    _command = _letter.replace("lamda", "lambda")
+    _SPECIAL[unicodedata.lookup(f"GREEK SMALL LETTER {_letter}")] = f"$\\{_command}$"
+    if _letter.title() in _CAPITAL:
+        _big = unicodedata.lookup(f"GREEK CAPITAL LETTER {_letter}")
+        _SPECIAL[_big] = f"$\\{_command.title()}$"
+
+_LETTERS = frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿĀāĂăĆćĈĉĊċČčĎďĒēĔĕĖėĚěĜĝĞğĠġĢģĤĥĨĩĪī"
+    "ĬĭİıĴĵĶķĹĺĻļĽľŁłŃńŅņŇňŌōŎŏŐőŒœŔŕŖŗŘřŚśŜŝŞşŠšŢţŤťŨũŪūŬŭŮůŰűŴŵŶŷŸŹźŻżŽž"
+)
+"""What OT1 composes: found by compiling every letter up to U+017F."""
+
+ALONE = r"""\ifdefined\table\else % compiled by itself, this file is a document
+  \documentclass{article}
+  \usepackage{booktabs}
+  \begin{document}
+  \def\ablateends{\end{document}}
+\fi
+"""
+ENDS = "\\csname ablateends\\endcsname\n"
+OTHER = r"\providecommand\otherscript[2]{\ifdefined\Umathcode#1\else#2\fi}" + "\n"
+
+
+def latex(tables: Sequence[Table]) -> str:
+    r"""The tables as one file; each a ``table`` environment with caption, label and footnotes."""
+    words = _Words()
+    bodies = [
+        _environment(part, words, number, continued=place > 0)
+        for number, table in enumerate(tables)
+        for place, part in enumerate(_parts(table))
+    ]
+    lines = [
+        "% In your preamble: \\usepackage{booktabs}. Then \\input{...} this file, or paste it.",
+        "% Over both columns of a page: table* instead of table. Alone: pdflatex FILE.",
+    ]
+    if words.others:
+        lines += [
+            "% Words that pdfLaTeX cannot print; XeLaTeX and LuaLaTeX do, with a font that has",
+            "% them (\\usepackage{fontspec}\\setmainfont{...}; babel for a right-to-left script):",
+            *(f"%   <{number}> {word}" for word, number in words.others.items()),
+        ]
+    head = "\n".join(lines) + "\n" + ALONE + (OTHER if words.others else "")
+    return head + "\n" + "\n".join(bodies) + ENDS
+
+
+class _Words:
+    """Text -> LaTeX, and the words of other scripts that were met on the way."""
+
+    def __init__(self) -> None:
+        self.others: dict[str, int] = {}
+
+    def plain(self, text: str) -> str:
+        """Text of unknown origin that stays text."""
+        words = unicodedata.normalize("NFC", clean(text)).split(" ")
+        runs = ((known, " ".join(run)) for known, run in groupby(words, key=_is_known))
+        return " ".join(_escaped(run) if known else self._other(run) for known, run in runs)
+
+    def prose(self, text: str) -> str:
+        """The same, but what stands in backticks stands in quotes."""
+        parts = text.split("`")
+        if len(parts) % 2 == 0:
+            return self.plain(text)
+        quoted = (f"`{self.plain(p)}'" if i % 2 else self.plain(p) for i, p in enumerate(parts))
+        return re.sub(r"\b([dg])\\_z\b", r"$\1_z$", "".join(quoted)).replace(r" \%", r"~\%")
+
+    def number(self, text: str) -> str:
+        """A cell of numbers: minus and plus as wide as each other."""
+        return re.sub(r"(?<![\w.)])([+-])(?=\d)", r"$\1$", self.plain(text))
+
+    def _other(self, run: str) -> str:
+        number = self.others.setdefault(run, len(self.others) + 1)
+        return rf"\otherscript{{{_escaped(run)}}}{{$\langle${number}$\rangle$}}"
+
+
+def _is_known(word: str) -> bool:
+    return all(char.isascii() or char in _SPECIAL or char in _LETTERS for char in word)
+
+
+def _escaped(run: str) -> str:
+    parted = re.sub(r"([-`',])(?=\1)|([?!])(?=`)", "\\g<0>\0", run)  # else another sign
+    parted = " ".join(map(_breakable, parted.split(" ")))
+    return "".join(_SPECIAL.get(char, char) for char in parted)
+
+
+def _breakable(word: str) -> str:
+    """A word; one that is wider than ``UNBROKEN`` with places where it may break."""
+    if cell_len(word) <= UNBROKEN:
+        return word
+    return re.sub(f"(.{{{UNBROKEN // 4}}})(?=.)", "\\g<1>\1", word)
+
+
+def _parts(table: Table) -> list[Table]:
+    """A table in parts that fit a page; the footnotes stand below the last."""
+    pages = max(1, -(-len(table.cells) // MOST_ROWS))
+    starts = [len(table.cells) * page // pages for page in range(pages)]
+    starts = [_beginning(table, start) for start in starts]
+    return [
+        replace(
+            table,
+            cells=table.cells[start:stop],
+            headings=_headings(table, start, stop),
+            footnotes=table.footnotes if stop == len(table.cells) else (),
+        )
+        for start, stop in pairwise([*starts, len(table.cells)])
+    ]
+
+
+def _beginning(table: Table, index: int) -> int:
+    """The row at which the rows that belong together begin: those below have no name."""
+    while index and not table.cells[index][0]:
+        index -= 1
+    return index
+
+
+def _headings(table: Table, start: int, stop: int) -> dict[int, str]:
+    """Headings of a part; one that a page has cut stands above both parts."""
+    above = [index for index in table.headings if index <= start]
+    first = {0: table.headings[max(above)]} if above else {}
+    rest = {index - start: name for index, name in table.headings.items() if start < index < stop}
+    return {**first, **rest}
+
+
+def _environment(table: Table, words: _Words, number: int, *, continued: bool) -> str:
+    lines = [] if continued else [f"% {clean(table.label)}"]
+    label = f"{table.label} {number + 1 if number else ''}".strip().lower().replace(" ", "-")
+    caption = words.prose(" ".join(map(_sentence, filter(None, (table.title, table.subtitle)))))
+    if table.banner:
+        caption += rf" \textbf{{{words.prose(table.banner)}}}"
+    lines += [r"\begin{table}[tbp]", r"\centering\small"]
+    lines.append(r"\setlength{\tabcolsep}{3.5pt}\setlength{\belowcaptionskip}{6pt}")
+    if continued:
+        lines += [r"\addtocounter{table}{-1}", rf"\caption{{{caption} (continued)}}"]
+    else:
+        lines += [rf"\caption{{{caption}}}", rf"\label{{tab:{label}}}"]
+    lines += _tabular(table, words)
+    if table.footnotes:
+        lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
+        lines.append(r"\everypar{\hangindent1em}\parskip2pt")
+        for note in table.footnotes:
+            said = words.prose(note)
+            loud = note.startswith(("WARNING", "Missing"))
+            lines.append((rf"\textbf{{{said}}}" if loud else said) + r"\par")
+        lines.append(r"\end{minipage}")
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def _tabular(table: Table, words: _Words) -> list[str]:
+    """The rows between booktabs's rules."""
+    pairs = [_is_pair(table, index) for index in range(len(table.columns))]
+    wide = max((cell_len(row[0]) for row in table.cells), default=0) > WIDEST
+    kinds = [
+        _kind(column, pair, wide and not index)
+        for index, (column, pair) in enumerate(zip(table.columns, pairs, strict=True))
+    ]
+    rows = list[list[str] | str]()
+    for index, row in enumerate(table.cells):
+        first = rf"\raggedright {words.plain(row[0])}" if wide else words.plain(row[0])
+        rest = [
+            _cell(cell, column, pair, words)
+            for cell, column, pair in zip(row[1:], table.columns[1:], pairs[1:], strict=True)
+        ]
+        if index in table.headings:
+            if index:
+                rows.append(r"\addlinespace")
+            heading = rf"\emph{{{words.plain(table.headings[index])}}}"
+            rows.append(rf"\multicolumn{{{len(kinds) + sum(pairs)}}}{{@{{}}l}}{{{heading}}} \\")
+        rows.append([first, *rest])
+    heads = [_head(column, pair, words) for column, pair in zip(table.columns, pairs, strict=True)]
+    body = _aligned(rows)
+    return [
+        rf"\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
+        r"\toprule",
+        " &\n".join(heads) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def _is_pair(table: Table, index: int) -> bool:
+    """Whether a column holds a mean and its ±, which are aligned each for itself."""
+    return "±" in table.columns[index].head and any(" ± " in row[index] for row in table.cells)
+
+
+def _kind(column: Column, pair: bool, wide: bool) -> str:
+    if wide:
+        return f"p{{{WIDEST / 2:g}em}}"
+    return r"r@{\,$\pm$\,}r" if pair else "r" if column.numeric else "l"
+
+
+def _head(column: Column, pair: bool, words: _Words) -> str:
+    """A head in lines, of which the last stands on the line of all heads."""
+    whole = column.head.replace("± 95 %", "±\u00a095\u00a0%")
+    width = 6 if pair else 10  # a head wider than its pair would tear it apart
+    parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    lines = [words.prose(part) for part in parts]
+    side = "c" if pair else "r" if column.numeric else "l"
+    stack = r" \\ ".join(lines)
+    if len(lines) > 1:
+        stack = rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{stack}\end{{tabular}}"
+    return rf"\multicolumn{{2}}{{c}}{{{stack}}}" if pair else stack
+
+
+def _cell(cell: str, column: Column, pair: bool, words: _Words) -> str:
+    if not pair:
+        return words.number(cell) if column.numeric else words.plain(cell)
+    mean, plus_minus, half = cell.partition(" ± ")
+    if plus_minus:
+        return f"{words.number(mean)} & {words.number(half)}"
+    return rf"\multicolumn{{2}}{{c}}{{{words.plain(cell)}}}"
+
+
+def _aligned(rows: Sequence[list[str] | str]) -> list[str]:
+    """Rows of cells as lines whose cells begin below each other; other lines as they are."""
+    cells = [row for row in rows if isinstance(row, list)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        row
+        if isinstance(row, str)
+        else " & ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + r" \\"
+        for row in rows
+    ]

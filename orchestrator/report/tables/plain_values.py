@@ -1,0 +1,152 @@
+"""A study's table as plain values: one mapping for JSON, one a row for CSV."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.analysis.sequential import Standing
+from orchestrator.analysis.summary import Difference, Interval, Pair, RowSummary, Summary
+from orchestrator.report.tables.footnotes import design, warnings
+from orchestrator.report.tables.headings import banner
+from orchestrator.report.tables.headline import PUBLISHED
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """A study's table as plain JSON values; scores are fractions, those of the paper too."""
+    asked = summary.asked
+    return {
+        "study": asked.study,
+        "question": asked.question,
+        "table": asked.table,
+        "figure": asked.figure,
+        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "corpus_part": asked.corpus_part,
+        "classes": list(asked.classes),
+        "folds": len(asked.folds),
+        "seeds": asked.seeds,
+        "replicates": asked.replicates,
+        "reference": asked.reference,
+        "claim": summary.claim or None,
+        "reason": summary.reason or None,
+        "rows": [
+            {**_row_json(row), "pooled_confusion": row.pooled.confusion if row.pooled else None}
+            for row in summary.rows
+        ],
+        "published": [
+            {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
+        ],
+        "notes": _loud(summary),
+    }
+
+
+def _loud(summary: Summary) -> list[str]:
+    """What also a form without footnotes says."""
+    said = (banner(summary.asked), *design(summary), *warnings(summary))
+    return [note for note in said if note]
+
+
+def _row_json(row: RowSummary) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "blocks": list(row.blocks),
+        "n": row.n,
+        "missing": row.missing,
+        "speakers": row.speakers,
+        "wa": _interval_json(row.wa),
+        "ua": _interval_json(row.ua),
+        "segment": _pair_json(row.segment),
+        "last_epoch": _pair_json(row.last_epoch),
+        "best_on_test": _pair_json(row.best_on_test),
+        "paper": _paper_json(row.paper),
+        "parameters": row.parameters or None,
+        "difference": _difference_json(row.difference),
+        "verdict": row.verdict or None,
+        "new_seeds": _again_json(row.difference),
+        "sequential": _sequential_json(row.standing),
+        "pooled_wa": _interval_json(row.pooled.wa if row.pooled else None),
+        "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
+        "stale": row.stale,
+    }
+
+
+def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
+    figures = {metric: _fraction(paper.get(metric)) for metric in ("wa", "ua")}
+    return {**figures, "params": paper.get("params")}
+
+
+def _fraction(percent: float | None) -> float | None:
+    """A published figure as a fraction, with the digits that were printed."""
+    return None if percent is None else round(percent / 100, 6)
+
+
+def _interval_json(interval: Interval | None) -> dict[str, float | None]:
+    if interval is None:
+        return {"mean": None, "low": None, "high": None}
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+
+
+def _pair_json(pair: Pair | None) -> dict[str, float | None]:
+    return {"wa": pair.wa, "ua": pair.ua} if pair else {"wa": None, "ua": None}
+
+
+def _difference_json(difference: Difference | None) -> dict[str, float | None]:
+    names = {
+        "ua": "ua",
+        "low": "low",
+        "high": "high",
+        "p": "p_alone",
+        "p_holm": "p",
+        "p_sign_flip": "p_sign_flip",
+        "effect": "effect",
+        "detectable": "detectable",
+        "groups": "groups",
+    }
+    return {key: getattr(difference, name, None) for key, name in names.items()}
+
+
+def _again_json(difference: Difference | None) -> dict[str, float | None]:
+    again = difference.again if difference else None
+    return {key: getattr(again, key, None) for key in ("ua", "low", "high", "p", "seeds")}
+
+
+def _sequential_json(standing: Standing | None) -> dict[str, Any]:
+    """What an adaptive study's seeds settled; all null in any other."""
+    if standing is None:
+        return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
+    return {
+        "seeds": standing.seeds,
+        "looks": standing.looks,
+        "p_holm": standing.p_holm,
+        "verdict": standing.verdict if standing.seeds else None,
+        "settled": standing.why or "open",
+    }
+
+
+def flat(summary: Summary) -> list[Mapping[str, Any]]:
+    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line.
+
+    Published systems come last, under their heading, with nothing that is measured.
+    """
+    asked = summary.asked
+    title: dict[str, Any] = {
+        "study": asked.study,
+        "table": asked.table if asked.table is not None else "",
+        "corpus": asked.corpus,
+        "corpus_part": asked.corpus_part,
+        "profile": asked.profile,
+        "reading": asked.reading,
+    }
+    records: list[Mapping[str, Any]] = []
+    for row in summary.rows:
+        record = {**title, "replicates": asked.replicates}
+        for key, value in _row_json(row).items():
+            if isinstance(value, list):
+                record[key] = "; ".join(value)
+            elif isinstance(value, dict):
+                record |= {f"{key}_{inner}": item for inner, item in value.items()}
+            else:
+                record[key] = value
+        records.append({**record, "notes": " ".join(_loud(summary))})
+    for system in asked.published:
+        figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
+        records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})
+    return records

@@ -1,0 +1,166 @@
+"""What a search chose, and of how many: tables in words, and JSON values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator.analysis.summary import Summary
+from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
+from orchestrator.report.tables.headline import Column, Table, percent, tables
+from orchestrator.search.pruning import CHANCE
+from orchestrator.search.result import Finding
+from orchestrator.store.snapshot import Asked, AskedTried
+
+BEST = 10
+"""Configurations of a flat search that are shown."""
+
+
+def all_tables(summary: Summary, found: Finding | None, *, details: bool) -> list[Table]:
+    """All tables of a study, the headline first; of a flat search nothing is judged, so its best
+    are the headline.
+    """
+    if found is None:
+        return tables(summary, details=details)
+    asked = summary.asked
+    mattered = [_mattered(asked, found)] if details and found.mattered else []
+    if found.search.selection == "flat":
+        return [_flat(asked, found), *mattered]
+    headline, *more = tables(summary, details=details)
+    return [headline, _nested(asked, found), *mattered, *more]
+
+
+def _nested(asked: Asked, found: Finding) -> Table:
+    """One line a held-out group: what was chosen for it, of how many, by what, and its test."""
+    spared = _spared(found)
+    winners = {winner.group: winner for winner in found.winners}
+    cells = []
+    for group in range(len(asked.folds)):
+        winner = winners.get(group)
+        told = winner.configuration.told if winner else "not chosen yet"
+        counts = [str(found.count(group, state)) for state in (None, *spared)]
+        inner = percent(winner.configuration.score) if winner else DASH
+        test = percent(winner.test) if winner else DASH
+        cells.append((f"{group + 1}: {told}", *counts, inner, test))
+    heads = ("tried", *spared, "inner UA", "UA")
+    return Table(
+        label=label(asked),
+        title="What was chosen for each held-out group",
+        subtitle=protocol_line(asked),
+        banner=banner(asked),
+        columns=(Column(head="group: configuration", numeric=False), *map(_number, heads)),
+        cells=tuple(cells),
+        footnotes=(
+            "inner UA: mean over the held-out speakers of the inner folds, by which it was chosen; "
+            "the best of several is flattered by its luck. UA: mean over the group itself, which "
+            "took no part in that.",
+            *_pruned(spared),
+        ),
+    )
+
+
+def _flat(asked: Asked, found: Finding) -> Table:
+    """The best by dev, under a head that says so."""
+    spared = _spared(found)
+    cells = [(one.told, percent(one.score)) for one in found.best(BEST)]
+    counts = [f"{found.count(0, state)} {state}" for state in spared]
+    tried = ", ".join([f"{found.count(0)} tried", *counts])
+    return Table(
+        label=label(asked),
+        title="Selected on these speakers",
+        subtitle=protocol_line(asked),
+        banner=banner(asked),
+        columns=(Column(head="configuration", numeric=False), _number("dev UA")),
+        cells=tuple(cells) or (("none yet", DASH),),
+        footnotes=(f"The best {len(cells)}: {tried}.", *_pruned(spared), *asked.notes),
+    )
+
+
+def _mattered(asked: Asked, found: Finding) -> Table:
+    """How much each axis mattered to what the search went by."""
+    return Table(
+        label=label(asked),
+        title="Which axes mattered in the search",
+        subtitle=protocol_line(asked),
+        banner=banner(asked),
+        columns=(
+            Column(head="axis", numeric=False),
+            *map(_number, ("tried", "fANOVA", "PED-ANOVA")),
+        ),
+        cells=tuple(
+            (one.key.replace("_", " "), str(one.n), percent(one.fanova), percent(one.ped_anova))
+            for one in found.mattered
+        ),
+        footnotes=(
+            "fANOVA (Hutter et al. 2014): percent of the variance of scores that an axis explains "
+            "by itself; what is lacking to 100 is due to axes together, and to noise. PED-ANOVA "
+            "(Watanabe et al. 2023): percent of what decides whether a configuration is among the "
+            "best tenth. Each score less its group's mean; by inner folds: no word on the test.",
+        ),
+    )
+
+
+def _number(head: str) -> Column:
+    return Column(head=head)
+
+
+def _spared(found: Finding) -> list[str]:
+    """Ends other than a score that some configurations came to."""
+    ends = {one.state for one in found.search.tried}
+    return [state for state in ("pruned", "failed") if state in ends]
+
+
+def _pruned(spared: Sequence[str]) -> list[str]:
+    return [
+        "pruned: spared its other folds, since on those before, paired with the best so far, its "
+        f"chance to end above that was under {CHANCE:.0%}."
+    ] * ("pruned" in spared)
+
+
+def as_json(found: Finding) -> dict[str, Any]:
+    """A search as JSON values; scores are fractions."""
+    search = found.search
+    return {
+        "selection": search.selection,
+        "sampler": search.sampler,
+        "seed": search.seed,
+        "inner_folds": search.inner_folds or None,
+        "budget": search.budget,
+        "closed": search.closed,
+        "opened_before": list(search.opened),
+        "chosen": [
+            {
+                "group": winner.group + 1,
+                "speakers": list(winner.speakers),
+                "tried": found.count(winner.group),
+                "test_ua": winner.test,
+                **_json(winner.configuration),
+            }
+            for winner in found.winners
+        ],
+        "tried": [
+            {"group": one.group + 1, **_json(one), "trials": list(one.trials)}
+            for one in search.tried
+        ],
+        "importances": [asdict(one) for one in found.mattered],
+    }
+
+
+def _json(one: AskedTried) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "configuration": one.told,
+        "point": dict(one.point),
+        "state": one.state,
+        "score": one.score,
+    }
+
+
+def flat_records(asked: Asked, found: Finding) -> list[dict[str, Any]]:
+    """One flat mapping a configuration, for CSV."""
+    title = {"study": asked.study, "corpus": asked.corpus, "profile": asked.profile}
+    return [
+        {**title, "reading": asked.reading, "selection": found.search.selection,
+         "group": one.group + 1, **{k: v for k, v in _json(one).items() if k != "point"},
+         "notes": " ".join(asked.notes)}
+        for one in found.search.tried
+    ]  # fmt: skip

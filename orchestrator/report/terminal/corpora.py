@@ -1,0 +1,208 @@
+"""What a corpus holds, as JSON values and in the terminal."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from features.config import DEFAULT_EMOTIONS
+from features.corpora.corpus import Corpus, Selection
+from features.corpora.folds import Fold, deal
+from features.corpora.inspection import Inspection
+from features.errors import CorpusError
+from orchestrator.printable import clean
+from orchestrator.report.console import print_columns, print_pairs
+
+MOST = 20
+"""Most files that are named one by one."""
+
+
+def selection(corpus: Corpus) -> Selection:
+    """The four default classes, or a class a label where the corpus lacks one of the four.
+
+    Raises:
+        CorpusError: the corpus has a single label.
+    """
+    try:
+        return corpus.select(DEFAULT_EMOTIONS)
+    except CorpusError:
+        return corpus.select({emotion: (emotion,) for emotion in corpus.emotions()})
+
+
+def record(corpus: Corpus, heard: Inspection | None) -> dict[str, Any]:
+    """A corpus as JSON values; with what was heard where somebody listened."""
+    left_out = Counter(item.reason for item in corpus.left_out)
+    doubts = heard.doubts if heard else corpus.doubts
+    told = {
+        "name": corpus.name,
+        "root": corpus.root,
+        "utterances": len(corpus.utterances),
+        "emotions": corpus.emotions(),
+        "kinds": dict(sorted(Counter(u.kind for u in corpus.utterances if u.kind).items())),
+        "splits": dict(sorted(Counter(u.split for u in corpus.utterances if u.split).items())),
+        "speakers": _speakers(corpus),
+        "folds": _folds(corpus),
+        "left_out": dict(left_out.most_common()),
+        "doubts": [{"path": item.path, "reason": item.reason} for item in doubts],
+        "notes": [*corpus.notes, *([corpus.omission] if corpus.omission else [])],
+    }
+    if heard is not None:
+        told["problems"] = [{"path": item.path, "reason": item.reason} for item in heard.bad]
+        told["audio"] = {
+            "heard": heard.heard,
+            "seconds": {
+                "shortest": heard.shortest,
+                "median": heard.median,
+                "longest": heard.longest,
+                "total": heard.total,
+            },
+            "rates": {str(rate): count for rate, count in heard.rates.items()},
+            "channels": {str(number): count for number, count in heard.channels.items()},
+        }
+    return told
+
+
+def _speakers(corpus: Corpus) -> list[dict[str, Any]]:
+    spoken: dict[str, list[Any]] = {}
+    for utterance in corpus.utterances:
+        spoken.setdefault(utterance.speaker, []).append(utterance)
+    return [
+        {
+            "speaker": speaker,
+            "sex": own[0].sex,
+            "session": own[0].session,
+            "utterances": len(own),
+            "emotions": dict(sorted(Counter(u.emotion for u in own).items())),
+        }
+        for speaker, own in sorted(spoken.items())
+    ]
+
+
+def _folds(corpus: Corpus) -> dict[str, Any]:
+    """Which `protocol.folds` the corpus can give: at least 2, at most so many, its own split."""
+    try:
+        chosen = selection(corpus)
+    except CorpusError:
+        return {"most": 0, "published": False}
+    most = len(chosen.speakers) // 2
+    try:
+        deal(chosen, "published")
+        published = True
+    except CorpusError:
+        published = False
+    return {"most": most if most >= 2 else 0, "published": published}
+
+
+def show(console: Console, told: Mapping[str, Any]) -> None:
+    """Counts by emotion and by speaker; what the default classes leave out; the audio."""
+    pairs = [("corpus", told["name"]), ("folder", told["root"])]
+    pairs += [("utterances", str(told["utterances"])), ("folds", _folds_line(told["folds"]))]
+    pairs += [(key, _counts(told[key])) for key in ("kinds", "splits") if told[key]]
+    if told.get("audio", {}).get("heard"):
+        pairs += _audio_lines(told["audio"])
+    print_pairs(console, pairs)
+    gathered = {label: name for name, labels in DEFAULT_EMOTIONS.items() for label in labels}
+    console.print()
+    cells = [(e, str(n), gathered.get(e, "left out")) for e, n in told["emotions"].items()]
+    print_columns(console, ["emotion", "utterances", "class"], cells, numeric=[False, True, False])
+    if not set(gathered) & set(told["emotions"]):
+        console.print(
+            Text("No label is one of the four classes: name yours with `emotions:` in the study.")
+        )
+    console.print()
+    _print_speakers(console, told["speakers"], list(told["emotions"]))
+    if told["left_out"]:
+        console.print()
+        print_pairs(console, [(str(n), reason) for reason, n in told["left_out"].items()])
+    for note in told["notes"]:
+        console.print(Text(clean(note), style="bold yellow"))
+    _print_files(console, "look wrong", told["doubts"])
+    _print_files(console, "cannot be used", told.get("problems", []))
+
+
+def _print_speakers(
+    console: Console, speakers: Sequence[Mapping[str, Any]], emotions: Sequence[str]
+) -> None:
+    cells = [
+        (s["speaker"], s["sex"] or "–", *(str(s["emotions"].get(e, 0)) for e in emotions))
+        for s in speakers
+    ]
+    heads = ["speaker", "sex", *(e[:8] for e in emotions)]
+    print_columns(console, heads, cells, numeric=[False, False, *[True] * len(emotions)])
+
+
+def _folds_line(folds: Mapping[str, Any]) -> str:
+    numbers = f"2 to {folds['most']}" if folds["most"] > 2 else str(folds["most"] or "none")
+    return numbers + (", or its published split" if folds["published"] else "")
+
+
+def _audio_lines(audio: Mapping[str, Any]) -> list[tuple[str, str]]:
+    seconds = audio["seconds"]
+    spread = " / ".join(f"{seconds[key]:.2f}" for key in ("shortest", "median", "longest"))
+    return [
+        (
+            "seconds",
+            f"{spread} (shortest, median, longest), {seconds['total'] / 60:.1f} min in all",
+        ),
+        ("rates", _counts(audio["rates"], " Hz")),
+        ("channels", _counts(audio["channels"])),
+    ]
+
+
+def _counts(counts: Mapping[str, int], unit: str = "") -> str:
+    return ", ".join(f"{name}{unit}: {count}" for name, count in counts.items())
+
+
+def _print_files(console: Console, what: str, found: Sequence[Mapping[str, str]]) -> None:
+    if not found:
+        return
+    console.print()
+    console.print(Text(f"{len(found)} {what}:", style="bold yellow"))
+    print_pairs(console, [(item["reason"], item["path"]) for item in found[:MOST]])
+    if len(found) > MOST:
+        console.print(f"  and {len(found) - MOST} more")
+
+
+def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
+    """Who is where, as JSON values, with the utterances of every side by class."""
+
+    def side(names: Sequence[str]) -> dict[str, Any]:
+        counts = Counter(chosen.classes[label] for u, label in chosen.items if u.speaker in names)
+        return {"speakers": list(names), "utterances": {c: counts[c] for c in chosen.classes}}
+
+    return {
+        "corpus": chosen.corpus.name,
+        "classes": list(chosen.classes),
+        "folds": [
+            {"index": f.index, "a": side(f.a), "b": side(f.b), "train": side(f.train)}
+            for f in folds
+        ],
+    }
+
+
+def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> None:
+    """A line a side of every fold: its utterances by class, then who it is."""
+    classes = told["classes"]
+    console.print(clean(f"corpus {told['corpus']}, classes {', '.join(classes)}"))
+    sexes = {u.speaker: u.sex for u, _ in chosen.items}
+    for fold in told["folds"]:
+        console.print()
+        cells = []
+        for side in ("a", "b", "train"):
+            names = fold[side]["speakers"]
+            sex = Counter(sexes[name] for name in names)
+            counts = [str(n) for n in fold[side]["utterances"].values()]
+            cells.append((side, str(len(names)), str(sex["female"]), str(sex["male"]), *counts))
+        heads = [
+            f"fold {fold['index'] + 1}",
+            "speakers",
+            "female",
+            "male",
+            *(c[:8] for c in classes),
+        ]
+        print_columns(console, heads, cells, numeric=[False, *[True] * (len(heads) - 1)])
+        named = ("a", "b") if len(told["folds"]) > 1 else ("a", "b", "train")
+        for side in named:
+            console.print(Text(f"  {side}: {clean(', '.join(fold[side]['speakers']))}", "dim"))

@@ -1,0 +1,103 @@
+"""What recordings were taken for: in the terminal, as CSV, as JSON values."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.printable import clean
+from orchestrator.report.console import print_columns
+from orchestrator.report.tables.headings import protocol_line
+from orchestrator.report.tables.text import safe_cell
+from orchestrator.report.trained.predict import Ensemble, Part, Prediction, Unusable
+
+
+def show(
+    console: Console, ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool
+) -> None:
+    """A line a recording, or a segment; probabilities in percent."""
+    asked = ensemble.asked
+    console.print(Text(clean(f"{asked.study}: {ensemble.row}"), style="bold"))
+    console.print(Text(clean(protocol_line(asked)), style="dim"))
+    console.print()
+    cells = []
+    for p in found:
+        emotion = p.emotion if p.voice == "new" else f"{p.emotion} ({p.voice})"
+        cells.append((str(p.path), emotion, *_percents(p.probabilities)))
+        if segments:
+            for part in p.parts:
+                span = f"  {part.start:.2f}-{part.end:.2f} s"
+                best = _best(asked.classes, part.probabilities)
+                cells.append((span, best, *_percents(part.probabilities)))
+    numeric = [False, False, *[True] * len(asked.classes)]
+    print_columns(console, ["file", "emotion", *asked.classes], cells, numeric=numeric)
+
+
+def csv_text(ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool) -> str:
+    """A line a recording, or a segment, with the title's words in each."""
+    asked = ensemble.asked
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    title = ["study", "row", "corpus", "profile", "reading"]
+    classes = [f"p_{name}" for name in asked.classes]
+    writer.writerow([*title, "file", "start", "end", "emotion", *classes, "voice", "networks"])
+    head = [asked.study, ensemble.row, asked.corpus, asked.profile, asked.reading]
+    for p in found:
+        lines: list[tuple[Any, Any, str, tuple[float, ...]]] = [
+            ("", "", p.emotion, p.probabilities)
+        ]
+        if segments:
+            lines = [
+                (part.start, part.end, _best(asked.classes, part.probabilities), part.probabilities)
+                for part in p.parts
+            ]
+        for start, end, emotion, probabilities in lines:
+            row = [*head, str(p.path), start, end, emotion, *probabilities, p.voice, p.voters]
+            writer.writerow([safe_cell(value) for value in row])
+    return sink.getvalue()
+
+
+def record(
+    ensemble: Ensemble,
+    found: Sequence[Prediction],
+    unusable: Sequence[Unusable],
+    *,
+    segments: bool,
+) -> dict[str, Any]:
+    """As JSON values."""
+    asked = ensemble.asked
+    return {
+        "study": asked.study,
+        "row": ensemble.row,
+        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "notes": list(ensemble.notes),
+        "networks": len(ensemble.voters),
+        "files": [
+            {
+                "file": str(p.path),
+                "emotion": p.emotion,
+                "probabilities": dict(zip(asked.classes, p.probabilities, strict=True)),
+                "voice": p.voice,
+                "networks": p.voters,
+            }
+            | ({"segments": [_part(asked.classes, part) for part in p.parts]} if segments else {})
+            for p in found
+        ],
+        "unusable": [{"file": str(u.path), "reason": u.reason} for u in unusable],
+    }
+
+
+def _part(classes: Sequence[str], part: Part) -> dict[str, Any]:
+    probabilities = dict(zip(classes, part.probabilities, strict=True))
+    return {"start": part.start, "end": part.end, "probabilities": probabilities}
+
+
+def _best(classes: Sequence[str], probabilities: Sequence[float]) -> str:
+    return classes[max(range(len(classes)), key=probabilities.__getitem__)]
+
+
+def _percents(probabilities: Sequence[float]) -> list[str]:
+    return [f"{100 * p:.1f}" for p in probabilities]

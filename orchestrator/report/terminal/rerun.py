@@ -1,0 +1,76 @@
+"""A trial trained again beside its record: the verdict, as JSON values and in the terminal."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.execution.rerun import TOLERANCE, Rerun
+from orchestrator.printable import clean
+from orchestrator.report.console import duration, print_pairs
+from orchestrator.report.terminal.studies import moment
+
+
+def record(found: Rerun) -> dict[str, Any]:
+    """A trial trained again, as JSON values."""
+    return {
+        "id": found.record.id,
+        "verdict": found.verdict,
+        "differ": list(found.differ),
+        "closeness": asdict(found.closeness) if found.closeness else None,
+        "tolerance": TOLERANCE,
+        "same_class": found.same_class,
+        "changes": [asdict(change) for change in found.changes],
+        "record": found.record.attempt,
+        "again": found.again.attempt,
+        "seconds": found.again.seconds,
+        "kept": found.kept or None,
+        "alarm": found.alarm or None,
+    }
+
+
+def show(console: Console, found: Rerun) -> None:
+    """The verdict in a sentence, what is otherwise here, and where the evidence lies."""
+    style = "bold red" if found.verdict == "differs" else "bold green"
+    console.print(Text(clean(_verdict(found)), style=style))
+    first, again = found.record, found.again
+    pairs = [
+        ("record", f"{moment(first.finished)} on {first.host}, {duration(first.seconds)}"),
+        ("again", f"{moment(again.finished)} on {again.host}, {duration(again.seconds)}"),
+        ("class", ", ".join(f"{k} {v}" for k, v in sorted(first.environment.items()))),
+    ]
+    for change in found.changes:
+        what = "class" if change.name in {*first.environment, *again.environment} else "library"
+        pairs.append((f"other {what}", f"{change.name}: {change.then} then, {change.now} now"))
+    if not found.changes:
+        known = "class and libraries" if first.libraries else "class (libraries were not kept)"
+        pairs.append(("environment", f"the same {known}"))
+    pairs += [("kept in", found.kept)] if found.kept else []
+    pairs += [("alarm", f"{found.alarm}: every report names it")] if found.alarm else []
+    print_pairs(console, pairs)
+
+
+def _verdict(found: Rerun) -> str:
+    close = found.closeness
+    if close is None:
+        return "Equal: predictions, history and weights have the same bits."
+    what = " and ".join(found.differ)
+    measured = (
+        f"the largest difference of a probability is {close.largest:.2g}, {close.decisions} of "
+        f"{close.segments} segments are taken for another class"
+    )
+    since = f", the history from epoch {close.first_epoch} on" if close.first_epoch else ""
+    if found.verdict == "close":
+        why = "on a GPU" if found.same_class else "between determinism classes"
+        return (
+            f"Close: other bits in {what}, which are not promised {why}; {measured} (up to "
+            f"{TOLERANCE:g} counts as close){since}."
+        )
+    differs = f"DIFFERS in {what}: {measured}{since}."
+    if found.same_class:
+        return differs
+    return (
+        f"{differs} Between determinism classes small differences grow from epoch to epoch: a "
+        "machine of the record's class would tell."
+    )

@@ -1,0 +1,142 @@
+"""Where the studies of a store stand: as JSON values and in the terminal."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.planning.status import Holder, State, StudyStatus, TrialStatus
+from orchestrator.planning.trial_details import SHOWN
+from orchestrator.printable import clean
+from orchestrator.report.console import duration, print_columns
+from orchestrator.report.tables.headings import label, protocol_line
+from orchestrator.store.snapshot import AskedTrial
+
+STATES: tuple[State, ...] = ("done", "failed", "in flight", "to do")
+MOST = 20
+"""Most trials that are named one by one."""
+
+
+def where(trial: AskedTrial) -> str:
+    """A trial's place in the table, in words; folds count from 1."""
+    return f"{trial.row}, fold {trial.fold + 1}, seed {trial.seed}"
+
+
+def held(holder: Holder) -> str:
+    """Who holds a trial, and whether that still means something."""
+    if holder.gone:
+        return f"left by a process on {holder.host} that is gone"
+    since = ""
+    if holder.since is not None:
+        age = duration(max(0.0, time.time() - holder.since))
+        since = f" since {moment(holder.since)} ({age})"
+    sign = f", last sign of life {duration(holder.silent)} ago"
+    return f"on {holder.host}{since}{sign}{': perhaps dead' if holder.lost else ''}"
+
+
+def moment(seconds: float) -> str:
+    """A time of day and its date, by the clock of this machine."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def records(studies: Iterable[StudyStatus]) -> list[dict[str, Any]]:
+    """Every study as JSON values, with every trial."""
+    return [
+        {
+            "study": s.asked.study,
+            "question": s.asked.question,
+            "title": {
+                "corpus": s.asked.corpus,
+                "profile": s.asked.profile,
+                "reading": s.asked.reading,
+            },
+            "trials": len(s.trials),
+            **{state.replace(" ", "_"): s.count(state) for state in STATES},
+            "each": [_trial(trial) for trial in s.trials],
+        }
+        for s in studies
+    ]
+
+
+def _trial(trial: TrialStatus) -> dict[str, Any]:
+    return {
+        "id": trial.place.id,
+        "row": trial.place.row,
+        "fold": trial.place.fold + 1,
+        "seed": trial.place.seed,
+        "state": trial.state,
+        "epoch": trial.epoch,
+        "why": trial.why or None,
+        "holder": holder_json(trial.holder),
+    }
+
+
+def holder_json(holder: Holder | None) -> dict[str, Any] | None:
+    """A holder as JSON values."""
+    if holder is None:
+        return None
+    return {
+        "host": holder.host,
+        "since": holder.since,
+        "silent_s": round(holder.silent, 1),
+        "gone": holder.gone,
+        "lost": holder.lost,
+    }
+
+
+def show(console: Console, studies: Sequence[StudyStatus]) -> None:
+    """A table of rows a study, then what is in flight, what failed, what was left."""
+    if not studies:
+        console.print("No study has run in this store.")
+    for index, study in enumerate(studies):
+        if index:
+            console.print()
+        _show_study(console, study)
+
+
+def _show_study(console: Console, study: StudyStatus) -> None:
+    asked = study.asked
+    numbered = "" if label(asked) == asked.study else f"{label(asked)}. "
+    console.print(Text(clean(f"{asked.study}: {numbered}{asked.question}"), style="bold"))
+    console.print(Text(clean(protocol_line(asked)), style="dim"))
+    console.print()
+    rows: Mapping[str, list[TrialStatus]] = {name: [] for name in asked.lines}
+    for trial in study.trials:
+        rows.get(asked.line_of(trial.place.row), []).append(trial)
+    cells = [
+        (name, *(str(sum(t.state == state for t in own)) for state in STATES))
+        for name, own in rows.items()
+    ]
+    cells.append(("all", *(str(study.count(state)) for state in STATES)))
+    print_columns(console, ["row", *STATES], cells, numeric=[False, True, True, True, True])
+    flying = [t for t in study.trials if t.state == "in flight"]
+    _list(console, "in flight", flying, lambda t: f"epoch {t.epoch}, {_held(t)}")
+    left = [t for t in study.trials if t.state == "to do" and (t.holder or t.epoch)]
+    _list(
+        console,
+        "goes on from a checkpoint, `ablate run` takes it over",
+        left,
+        lambda t: f"epoch {t.epoch}{', ' + _held(t) if t.holder else ''}",
+    )
+    failed = [t for t in study.trials if t.state == "failed"]
+    _list(console, "failed, `ablate logs ID` says why", failed, lambda t: t.why)
+
+
+def _held(trial: TrialStatus) -> str:
+    return held(trial.holder) if trial.holder else ""
+
+
+def _list(console: Console, what: str, trials: Sequence[TrialStatus], about: Any) -> None:
+    if not trials:
+        return
+    console.print()
+    console.print(Text(f"{what}:"))
+    for trial in trials[:MOST]:
+        console.print(
+            Text.assemble((f"  {trial.place.id[:SHOWN]}  ", "dim"), clean(where(trial.place)))
+        )
+        console.print(Text(f"    {clean(about(trial))}"))
+    if len(trials) > MOST:
+        console.print(f"  and {len(trials) - MOST} more")

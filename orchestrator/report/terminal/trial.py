@@ -1,0 +1,197 @@
+"""One trial: what it is, what it gave, what it said; as JSON values and in the terminal."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from model.evaluation.metrics import ua, wa
+from orchestrator.planning.trial_details import SHOWN, KeptFile, TrialRecord
+from orchestrator.printable import clean, clean_lines
+from orchestrator.report.console import duration, print_columns, print_pairs
+from orchestrator.report.tables.headings import DASH
+from orchestrator.report.tables.headline import percent
+from orchestrator.report.terminal.studies import held, holder_json, moment, where
+from orchestrator.store.records import Failure, Outcome, Scores
+
+
+def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
+    """A trial as JSON values; scores are fractions."""
+    return {
+        "id": trial.id,
+        "state": trial.state,
+        "epoch": trial.status.epoch,
+        "holder": holder_json(trial.status.holder),
+        "stands": [
+            {
+                "study": place.study,
+                "row": place.trial.row,
+                "fold": place.trial.fold + 1,
+                "seed": place.trial.seed,
+                "newest": place.newest,
+            }
+            for place in trial.stands
+        ],
+        "identity": dict(trial.identity),
+        "outcome": _outcome(trial),
+        "sealed": trial.sealed or None,
+        "files": [asdict(file) for file in files],
+        "failures": [asdict(failure) for failure in trial.failures],
+        "alarms": list(trial.alarms),
+        "again": trial.again,
+    }
+
+
+def _outcome(trial: TrialRecord) -> dict[str, Any] | None:
+    if trial.outcome is None:
+        return None
+    found = asdict(trial.outcome)
+    return {**found, "scores": None} if trial.sealed else found
+
+
+def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
+    """Where it stands, what it is, its scores, what it was made with, its files."""
+    state: str = trial.state
+    if trial.status.holder is not None:
+        state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
+    print_pairs(console, [("trial", trial.id), ("state", state)])
+    pairs = []  # on their own, so that no study's name pushes the id over the edge
+    for place in trial.stands:
+        form = "" if place.newest else " (an earlier form of the study)"
+        pairs.append((place.study, f"{where(place.trial)}{form}"))
+    if not trial.stands:
+        pairs.append(("study", "none asks for it: `ablate gc` would remove it"))
+    print_pairs(console, pairs)
+    if trial.identity:
+        console.print()
+        print_pairs(console, list(_identity(trial.identity)))
+    if trial.outcome is not None:
+        _show_outcome(console, trial.outcome, files, trial.sealed)
+    for failure in trial.failures[-1:]:
+        console.print()
+        console.print(Text(clean(f"last failure: {failure.cause}: {failure.sentence}"), "bold red"))
+    for alarm in trial.alarms:
+        console.print(Text(clean(f"another record with other numbers: {alarm}"), "bold red"))
+    console.print()
+    print_pairs(console, [("again", trial.again), ("log", f"ablate logs {trial.id[:SHOWN]}")])
+
+
+def _show_outcome(
+    console: Console, outcome: Outcome, files: Sequence[KeptFile], sealed: str
+) -> None:
+    console.print()
+    if sealed:
+        console.print(Text(clean(_sealed(sealed)), style="bold yellow"))
+    cells = [
+        (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
+        for s in outcome.scores
+        if s.choice == "chosen" and s.unit == "utterance"
+    ]
+    heads = ["test speaker", "epoch", "utterances", "UA", "WA"]
+    if not sealed:
+        print_columns(console, heads, cells, numeric=[False, True, True, True, True])
+    console.print()
+    resumed = f", {outcome.resumed} of them by an earlier attempt" if outcome.resumed else ""
+    made = [
+        ("epochs", f"{outcome.epochs}{resumed}"),
+        ("took", f"{duration(outcome.seconds)} on {outcome.host}"),
+        ("finished", moment(outcome.finished)),
+        ("parameters", f"{outcome.parameters:,}" if outcome.parameters else DASH),
+        *((key, value) for key, value in sorted(outcome.environment.items())),
+    ]
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(outcome.libraries.items()) if v)
+    made.append(("libraries", versions or "not kept by the version that trained it"))
+    print_pairs(console, made)
+    console.print()
+    print_pairs(
+        console,
+        [(file.name, file.damage or f"{file.size:,} bytes, whole") for file in files],
+    )
+
+
+def _score(metric: Any, scores: Scores) -> str:
+    try:
+        return percent(metric(scores.confusion))
+    except (ValueError, ZeroDivisionError):
+        return DASH
+
+
+def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """An identity in lines: one a part, without the braces of JSON."""
+    fold = identity.get("fold", {})
+    for key in ("corpus", "classes", "extractor", "features", "model", "training"):
+        part = identity.get(key)
+        if isinstance(part, Mapping) and key in part:  # what it is, then how it is set
+            rest = {name: item for name, item in part.items() if name != key}
+            yield key, ", ".join(filter(None, (words(part[key]), words(rest))))
+        elif part is not None:
+            yield key, words(part)
+    for side in ("train", "a", "b"):
+        if side in fold:
+            yield f"fold {side}", words(fold[side])
+    yield "seed", str(identity.get("seed", DASH))
+
+
+def words(value: Any) -> str:
+    """A value of a configuration, without the braces of JSON."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {words(item)}" for key, item in sorted(value.items()))
+    if isinstance(value, list):
+        return " ".join(map(words, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def log_record(trial: TrialRecord, log: str) -> dict[str, Any]:
+    """What a trial said, as JSON values: its failed attempts, oldest first, and its log."""
+    return {
+        "id": trial.id,
+        "state": trial.state,
+        "epoch": trial.status.epoch,
+        "holder": holder_json(trial.status.holder),
+        "failures": [asdict(failure) for failure in trial.failures],
+        "sealed": trial.sealed or None,
+        "log": _unscored(log, trial.sealed).splitlines(),
+    }
+
+
+def _sealed(search: str) -> str:
+    return f"Its test scores are sealed by the search `{search}`."
+
+
+def _unscored(log: str, sealed: str) -> str:
+    """A log without scores where they are sealed: dev of one half is test of the other."""
+    return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if sealed else log
+
+
+def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
+    """Every failed attempt, oldest first, then the log of the one that counts or goes on."""
+    for number, failure in enumerate(trial.failures, start=1):
+        _print_failure(console, number, len(trial.failures), failure)
+    if trial.state == "in flight" and trial.status.holder is not None:
+        console.print(Text(clean(f"in flight {held(trial.status.holder)}"), style="bold"))
+    if trial.sealed:
+        console.print(Text(clean(_sealed(trial.sealed)), style="bold yellow"))
+    if log:
+        shown = clean_lines(_unscored(log, trial.sealed).rstrip("\n"))
+        console.print(Text(shown), soft_wrap=True)
+    elif trial.state == "in flight":
+        console.print("No epoch is finished yet.")
+    elif not trial.failures:
+        console.print(f"It has not been trained yet: `{trial.again}` does.")
+
+
+def _print_failure(console: Console, number: int, total: int, failure: Failure) -> None:
+    when = moment(failure.finished)
+    head = f"failed attempt {number} of {total}: {failure.cause}, after epoch {failure.epoch}"
+    console.print(Text(clean(f"{head}, on {failure.host}, {when}"), style="bold red"))
+    console.print(Text(clean_lines(str(failure.sentence))))
+    if failure.traceback:
+        console.print(
+            Text(clean_lines(str(failure.traceback).rstrip("\n")), style="dim"), soft_wrap=True
+        )
+    console.print()

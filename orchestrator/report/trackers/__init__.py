@@ -1,0 +1,1 @@
+"""Finished trials written for experiment trackers, one tracker a file."""

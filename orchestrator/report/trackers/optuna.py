@@ -1,0 +1,274 @@
+"""A study of ours as a study of Optuna's, for its dashboard and samplers: ``run --log optuna``.
+
+One Optuna trial is one *row*: its value is the row's mean UA, its parameters are the settings in
+which rows differ, its intermediate values the UA of each finished training. A row whose trainings
+are not all finished is a trial that runs. Of a search one Optuna trial is one configuration, with
+the score that the search went by; each held-out group is a study of its own.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.analysis.adaptive import design
+from orchestrator.analysis.summary import estimate
+from orchestrator.errors import LackError
+from orchestrator.report.trackers.finished import Finished, Scalar, settings
+from orchestrator.search.proposals import distributions as drawn_from
+from orchestrator.store.records import Outcome, is_stale
+from orchestrator.store.snapshot import Asked, AskedTried
+from orchestrator.study.search_key.space import Search
+from orchestrator.study.trials import digest
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+FORM = "ablate.form"
+"""Of an Optuna study: what was asked, and in which settings its rows differ."""
+NUMBER = "number"
+"""Of an Optuna trial of a search: which configuration of its group it is."""
+WRITER = "ablate.writer"
+"""Of an Optuna study: who began it. A database gives the ids of what was deleted anew, so whoever
+wrote on after another began would write one row's scores into another's trial."""
+
+
+class OptunaLog:
+    """A storage that ``optuna-dashboard`` opens: a journal file in a folder, or a database's URL.
+
+    Optuna changes no finished trial. So a study is written anew when it is asked in another form,
+    or when it turns out that its rows differ in more. Of two runs that log to one storage at once
+    the one that began it last writes; it hears of the other's trainings as well.
+
+    Raises:
+        LackError: Optuna is not installed, or the storage cannot be used.
+    """
+
+    def __init__(self, where: str) -> None:
+        try:
+            import optuna
+            from optuna.storages import JournalStorage, get_storage
+            from optuna.storages.journal import JournalFileBackend
+        except ImportError:
+            raise LackError(
+                "`--log optuna` needs the extra `optuna`: `pip install 'ablate-ser[optuna]'`."
+            ) from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            if "://" in where:
+                self._storage: BaseStorage = get_storage(where)
+                self.look = f"optuna-dashboard {where}"
+            else:
+                folder = Path(where)
+                folder.mkdir(parents=True, exist_ok=True)
+                path = folder / "journal.log"
+                self._storage = JournalStorage(JournalFileBackend(str(path)))
+                self.look = f"optuna-dashboard {path}"
+        except Exception as error:  # of a database, of the system
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise LackError(f"`--log optuna` cannot use `{where}`: {reason[:200]}") from error
+        self._asked: Asked | None = None
+        self._outcomes: dict[str, Outcome] = {}
+        self._study: Study | None = None
+        self._form = ""
+        self._writer = uuid.uuid4().hex
+        self._running: dict[str, Trial] = {}
+        self._new: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        """Row and trial: what Optuna has of it."""
+
+    def write(self, trial: Finished) -> None:
+        """Take in a training; its row is written by ``flush``."""
+        if trial.asked.search is not None:
+            return  # its configurations come by ``searched``
+        if trial.asked != self._asked:
+            self._asked, self._outcomes, self._study, self._form = trial.asked, {}, None, ""
+        if trial.place.id not in self._outcomes and not is_stale(trial.outcome):
+            self._outcomes[trial.place.id] = replace(trial.outcome, files={}, libraries={})
+            self._new.add(trial.place.id)
+
+    def flush(self) -> None:
+        """Write the rows of the trainings that came in."""
+        if self._asked is None or not self._new:
+            return
+        new = {trial.row for trial in self._asked.trials if trial.id in self._new}
+        known = self._settings(self._asked)
+        if self._asked.replicates == "adaptive":  # a training settles other rows too
+            new = set(known)
+        differ = distributions(list(known.values()))
+        form = digest([self._asked.to_json(), {k: str(d) for k, d in differ.items()}])
+        if self._study is None or self._form != form:
+            self._form = form
+            if not self._is_whole(self._asked, form):
+                self._begin(self._asked, form)
+                new = set(known)
+        for row in (row.name for row in self._asked.rows if row.name in new):
+            if self._study is not None:
+                self._refuse_another(self._study)
+                self._write(self._study, self._asked, row, known[row], differ)
+        self._new.clear()
+
+    def searched(self, asked: Asked, space: Search) -> None:
+        """Write the configurations that have ended and are not there yet."""
+        if asked.search is None:
+            return
+        for group in sorted({one.group for one in asked.search.tried}):
+            flat = asked.search.selection == "flat"
+            name = asked.study if flat else f"{asked.study}, group {group + 1}"
+            study = self._search_study(asked, name, asked.search.key)
+            there = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
+            for one in asked.search.tried:
+                new = one.group == group and one.number not in there
+                if new and one.state != "training":
+                    study.add_trial(_configuration(one, space))
+
+    def _search_study(self, asked: Asked, name: str, key: str) -> "Study":
+        """The study of a group; begun anew where another search had its name."""
+        import optuna
+
+        if name in optuna.get_all_study_names(self._storage):
+            study = optuna.load_study(study_name=name, storage=self._storage)
+            if study.user_attrs.get(FORM) == key:
+                return study
+            optuna.delete_study(study_name=name, storage=self._storage)
+        study = optuna.create_study(study_name=name, storage=self._storage, direction="maximize")
+        for field in ("question", "corpus", "profile", "reading"):
+            study.set_user_attr(field, getattr(asked, field))
+        study.set_user_attr(FORM, key)
+        return study
+
+    def _settings(self, asked: Asked) -> dict[str, dict[str, Scalar]]:
+        """Row -> its settings, as the records of its trainings have them."""
+        known: dict[str, dict[str, Scalar]] = {}
+        for trial in asked.trials:
+            if trial.row not in known and trial.id in self._outcomes:
+                known[trial.row] = settings(self._outcomes[trial.id])
+        return known
+
+    def _is_whole(self, asked: Asked, form: str) -> bool:
+        """Whether the storage has the study in this form, every row finished."""
+        import optuna
+
+        names = optuna.get_all_study_names(self._storage)
+        if asked.study not in names:
+            return False
+        found = optuna.load_study(study_name=asked.study, storage=self._storage)
+        ended = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
+        return found.user_attrs.get(FORM) == form and len(ended) == len(asked.rows)
+
+    def _refuse_another(self, study: "Study") -> None:
+        """Raises LackError when another run has begun the study anew."""
+        try:
+            writer = study.user_attrs.get(WRITER)
+        except KeyError:  # it is gone: another run is about to begin it
+            writer = None
+        if writer != self._writer:
+            raise LackError(f"another run logs `{study.study_name}` there now")
+
+    def _begin(self, asked: Asked, form: str) -> None:
+        """An empty study, in place of what was there under its name."""
+        import optuna
+
+        if asked.study in optuna.get_all_study_names(self._storage):
+            optuna.delete_study(study_name=asked.study, storage=self._storage)
+        self._running, self._told = {}, set()
+        self._study = optuna.create_study(
+            study_name=asked.study,
+            storage=self._storage,
+            direction="maximize",
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+        self._study.set_user_attr(WRITER, self._writer)
+        for key in ("question", "corpus", "profile", "reading"):
+            self._study.set_user_attr(key, getattr(asked, key))
+        self._study.set_user_attr(FORM, form)
+
+    def _write(
+        self,
+        study: "Study",
+        asked: Asked,
+        row: str,
+        its: Mapping[str, Scalar],
+        differ: Mapping[str, "BaseDistribution"],
+    ) -> None:
+        """Report what is finished of a row, and the row itself when all of it is."""
+        if row not in self._running:
+            params = {key: as_choice(its.get(key), kind) for key, kind in differ.items()}
+            study.enqueue_trial(params, user_attrs={"row": row, **its})
+            self._running[row] = study.ask(fixed_distributions=dict(differ))
+        trial = self._running[row]
+        for place in asked.trials:
+            if place.row != row or place.id not in self._outcomes or (row, place.id) in self._told:
+                continue
+            self._told.add((row, place.id))
+            scores = Finished(asked, place, self._outcomes[place.id], ()).scores
+            if "ua" in scores:
+                name = f"fold {place.fold + 1}, seed {place.seed}"
+                trial.report(scores["ua"], place.seed * len(asked.folds) + place.fold)
+                trial.set_user_attr(name, {**scores, "id": place.id})
+        sequential = design(asked, self._outcomes)
+        now = asked if sequential is None else sequential.now()
+        found = estimate(now, row, self._outcomes)
+        trial.set_user_attr("trainings finished", found.n)
+        if found.ua is not None:
+            trial.set_user_attr("UA 95 %", [found.ua.low, found.ua.high])
+            if not found.missing and (sequential is None or not sequential.open):
+                study.tell(trial, found.ua.mean)
+
+
+def _configuration(one: AskedTried, space: Search) -> "FrozenTrial":
+    """A configuration as Optuna keeps it."""
+    from optuna.trial import TrialState, create_trial
+
+    pruned = one.state == "pruned"
+    state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+    known = {name: kind for axis in space.axes for name, kind in drawn_from(axis)}
+    return create_trial(
+        params=dict(one.point),
+        distributions={name: known[name] for name in one.point},
+        value=None if pruned else one.score,
+        intermediate_values={} if one.score is None else {0: one.score},
+        state=TrialState.FAIL if one.score is None else state,
+        user_attrs={NUMBER: one.number, "configuration": one.told, "trials": list(one.trials)},
+    )
+
+
+def distributions(rows: Sequence[Mapping[str, Scalar]]) -> dict[str, "BaseDistribution"]:
+    """The settings in which rows differ, each with what it may be.
+
+    Whole numbers and fractions are intervals, all else, and what some rows lack, choices by name.
+    """
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    found: dict[str, BaseDistribution] = {}
+    for key in sorted({key for row in rows for key in row}):
+        values = [row.get(key) for row in rows]
+        if len(set(map(repr, values))) < 2:
+            continue
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(numbers) < len(values):
+            found[key] = CategoricalDistribution(sorted(set(map(_text, values))))
+        elif all(isinstance(v, int) for v in numbers):
+            found[key] = IntDistribution(int(min(numbers)), int(max(numbers)))
+        else:
+            found[key] = FloatDistribution(float(min(numbers)), float(max(numbers)))
+    return found
+
+
+def as_choice(value: Scalar | None, kind: "BaseDistribution") -> Scalar | None:
+    """A setting as a value of its distribution."""
+    from optuna.distributions import CategoricalDistribution
+
+    return _text(value) if isinstance(kind, CategoricalDistribution) else value
+
+
+def _text(value: Scalar | None) -> str:
+    return "none" if value is None else str(value)

@@ -1,0 +1,98 @@
+"""Finished trials for TensorBoard: one folder a trial. The only door to tensorboardX.
+
+Scalars are written as tensors of double precision, as TensorFlow 2 writes its own: the older form
+of an event would round them to 32 bits.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import LackError
+from orchestrator.report.trackers.finished import Finished
+from orchestrator.store.files import create_once
+from orchestrator.store.snapshot import Asked
+from orchestrator.study.search_key.space import Search
+
+
+class TensorBoardLog:
+    """A folder for ``tensorboard --logdir``.
+
+    Raises:
+        LackError: tensorboardX is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            import tensorboardX  # noqa: F401
+        except ImportError:
+            raise LackError(
+                "`--log tensorboard` needs the extra `tensorboard`: "
+                "`pip install 'ablate-ser[tensorboard]'`."
+            ) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.look = f"tensorboard --logdir {folder}"
+
+    def write(self, trial: Finished) -> None:
+        """Write a trial's events, unless they are there."""
+        place = trial.place
+        home = self._folder / as_file_name(trial.asked.study) / as_file_name(place.row)
+        name = f"fold-{place.fold + 1}-seed-{place.seed}-{place.id[:12]}"
+        path = home / name / f"events.out.tfevents.{trial.began:.0f}.ablate"
+        if not path.exists():
+            create_once(path, _events(trial))
+
+    def searched(self, asked: Asked, space: Search) -> None:
+        """Its trials say it all."""
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def _events(trial: Finished) -> bytes:
+    """An event file. TensorBoard reads along: in its folder none may lie half written."""
+    from tensorboardX import FileWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.summary_pb2 import Summary
+    from tensorboardX.summary import hparams, text
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = FileWriter(folder)
+        scores = trial.scores
+        told = [*hparams(trial.settings, scores)]
+        told += [text(f"tags/{key}", value) for key, value in trial.tags.items()]
+        for summary in told:
+            writer.add_event(Event(summary=summary), step=0, walltime=trial.began)
+        last = (trial.outcome.epochs, trial.outcome.finished, scores)
+        for epoch, when, figures in (*trial.curves(), last):
+            summary = Summary(value=[_scalar(tag, value) for tag, value in figures.items()])
+            writer.add_event(Event(summary=summary), step=epoch, walltime=when)
+        writer.close()
+        (path,) = Path(folder).iterdir()
+        return path.read_bytes()
+
+
+def _scalar(tag: str, value: float) -> Any:
+    """A scalar of double precision."""
+    from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboardX.proto.tensor_pb2 import TensorProto
+    from tensorboardX.proto.types_pb2 import DT_DOUBLE
+
+    plugin = SummaryMetadata.PluginData(plugin_name="scalars")
+    return Summary.Value(
+        tag=tag,
+        metadata=SummaryMetadata(plugin_data=plugin),
+        tensor=TensorProto(dtype=DT_DOUBLE, double_val=[value]),
+    )
+
+
+def as_file_name(name: str) -> str:
+    """A name of unknown origin as one harmless part of a path.
+
+    >>> as_file_name("FA in layer 2"), as_file_name("../up"), as_file_name("..")
+    ('FA_in_layer_2', '_.._up', '_..')
+    """
+    safe = re.sub(r"[^\w.+=-]+", "_", name)[:80] or "_"
+    return f"_{safe}" if safe.startswith(".") else safe

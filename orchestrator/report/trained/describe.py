@@ -1,0 +1,116 @@
+"""Row -> network: what a study's networks are made of, built as for a training and never trained.
+
+It knows both rooms, as `worker.py` does: a network's input is what the features give.
+"""
+
+from dataclasses import dataclass
+
+from model.config import WMA_GIN, ModelConfig
+from model.network.description import Part, describe
+from model.systems.catalogue import SYSTEMS, build
+from orchestrator.errors import RequestError, nearest
+from orchestrator.planning.plan import with_features
+from orchestrator.study.settings import emotions
+from orchestrator.study.study import Study
+from orchestrator.study.trials import Variant, variants
+
+SIZE_NOTES = {
+    WMA_GIN: (
+        "The paper prints 0.98M parameters (Table 3). Its text as it stands, with 78 descriptors "
+        "and four classes, comes to 579,864: 159,744 in the Bi-GRU, 263,172 in four layers of one "
+        "linear map, 151,808 in the three maps of the attention, 5,140 in five heads. No reading "
+        "that adds nothing to the text reaches 0.98M.",
+        "The figure cannot hold for both rows that carry it: 128 log-Mel channels need 51,200 "
+        "parameters more than 78 descriptors, 38,400 in the Bi-GRU and 12,800 in the "
+        "attention's query.",
+        "`reading: size-matched` keeps every size that the text names and adds what it does not "
+        "exclude: a LayerNorm in each layer, a hidden layer in each head, an output map in the "
+        "attention. That comes to 976,664.",
+    )
+}
+"""Why a system's published size is not met."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Architecture:
+    """The network of one row; without parts where the system is none (an SVM)."""
+
+    row: str
+    model: str
+    reading: str
+    features: str
+    inputs: int
+    """Channels F of a node."""
+    nodes: int
+    """Most nodes N of a segment."""
+    classes: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    published: int | None
+    """Parameters as they were printed, where this is the network that they were printed of."""
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        return sum(part.parameters for part in self.parts)
+
+
+def architectures(
+    study: Study, row: str | None = None, *, allow_config: bool = False
+) -> tuple[Architecture, ...]:
+    """The networks of all rows of a study, or of one. Needs no corpus and extracts nothing.
+
+    Args:
+        study: what is asked.
+        row: the name of one row; all if None.
+        allow_config: whether `opensmile:PATH.conf` may be read.
+
+    Raises:
+        RequestError: no row has that name.
+        StudyError: a configuration of one's own cannot be used.
+    """
+    names = [known.name for known in study.rows]
+    if row is not None and row not in names:
+        raise RequestError(f"`{study.name}` has no row `{row}`. {nearest(row, names)}")
+    # A profile says how a network is trained, never what it is: either will do.
+    resolved, sets = with_features(study, variants(study, "paper"), allow_config)
+    classes = tuple(emotions(study.settings))
+    found = []
+    for variant in resolved:
+        if row not in (None, variant.name):
+            continue
+        inputs = len(sets[variant.features.features].names())
+        nodes = variant.features.segment_nodes
+        parts: tuple[Part, ...] = ()
+        if SYSTEMS[variant.model.model].network:
+            network = build(variant.model, inputs, len(classes), nodes)
+            parts = describe(network, inputs, nodes)
+        found.append(
+            Architecture(
+                row=variant.name,
+                model=variant.model.model,
+                reading=variant.reading,
+                features=variant.features.features,
+                inputs=inputs,
+                nodes=nodes,
+                classes=classes,
+                parts=parts,
+                published=_published(variant),
+            )
+        )
+    return tuple(found)
+
+
+def _published(variant: Variant) -> int | None:
+    """The printed count, unless a row changes what it was printed of: its size or its input.
+
+    The readings of WMA-GIN are what the paper may have meant by it, so each stands beside it.
+    """
+    system, own = SYSTEMS[variant.model.model], variant.model
+    printed_of = {system.descriptors, *(["logmel128"] if own.model == WMA_GIN else [])}
+    if variant.features.features not in printed_of:
+        return None
+    whole = (own.layers, own.hidden, own.attention, own.bigru)
+    default = ModelConfig()
+    same = whole == (default.layers, default.hidden, default.attention, default.bigru)
+    return system.parameters if own.model != WMA_GIN or same else None

@@ -1,0 +1,264 @@
+"""A trained row on anyone's recordings. The third module that knows both rooms.
+
+All networks of the row vote: of every fold and seed the two whose epochs were chosen on either
+half of the held-out group, each with its own scaler. The answer is the mean of their softmax.
+
+A recording of the study's own corpus, known by its bytes, is another matter: a network that
+trained on its speaker, or whose epoch was chosen on that speaker, knows the voice. There only the
+networks vote that were tested on the speaker, so the answer is the one that the table counts.
+Where there is none (a published split's training speakers), all vote and it is said.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from features.config import FeatureConfig
+from features.corpora.catalogue import SYNTHESISED
+from features.corpora.corpus import Corpus
+from features.dataset.unlabelled import Heard, Known, course, listen, recordings, segments
+from features.descriptors.catalogue import feature_set
+from features.descriptors.feature_set import FeatureSet
+from features.descriptors.opensmile_config import PREFIX
+from model.errors import ModelError
+from model.evaluation.scoring import by_utterance, log_probabilities
+from model.network.graph_network import GraphNetwork
+from model.training.restore import trained
+from model.training.seeding import pin
+from orchestrator.analysis.adaptive import asked_now
+from orchestrator.errors import LackError, RequestError, nearest
+from orchestrator.store.checkpoints import tensors_from
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import Outcome
+from orchestrator.store.snapshot import Asked
+from orchestrator.study.trials import from_identity
+
+__all__ = [
+    "Ensemble",
+    "Part",
+    "Prediction",
+    "Unusable",
+    "Voter",
+    "assemble",
+    "choose_row",
+    "predict",
+    "recordings",
+]
+
+Voice = Literal["new", "held out", "trained on"]
+"""Whether the networks that voted know the speaker, as far as the file's bytes tell."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Voter:
+    """One trained network."""
+
+    trial: str
+    tested: frozenset[str]
+    """Speakers that it neither trained on nor chose its epoch on."""
+    network: GraphNetwork
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Ensemble:
+    """The networks of one row."""
+
+    asked: Asked
+    row: str
+    voters: tuple[Voter, ...]
+    features: FeatureSet
+    config: FeatureConfig
+    known: Known
+    notes: tuple[str, ...]
+    """What must be said loudly before any answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One segment of a recording."""
+
+    start: float
+    """Seconds."""
+    end: float
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What the networks take one recording for."""
+
+    path: Path
+    emotion: str
+    probabilities: tuple[float, ...]
+    """In the order of the study's classes."""
+    parts: tuple[Part, ...]
+    voice: Voice
+    voters: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unusable:
+    """A recording without an answer."""
+
+    path: Path
+    reason: str
+
+
+def choose_row(asked: Asked, row: str | None) -> str:
+    """The row of that name; a single row need not be named.
+
+    Raises:
+        RequestError: there is none, or several and none was named.
+    """
+    names = [known.name for known in asked.rows]
+    if row is None and len(names) == 1:
+        return names[0]
+    if row is None:
+        known = ", ".join(f"`{name}`" for name in names)
+        raise RequestError(f"`--row` must name one row of `{asked.study}`: {known}.")
+    if row not in names:
+        raise RequestError(f"`{asked.study}` has no row `{row}`. {nearest(row, names)}")
+    return row
+
+
+def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
+    """The networks of a row, from its finished trials, each file proven first.
+
+    Raises:
+        LackError: no trial of it is finished, or its features cannot be made here.
+        RequestError: its features are a configuration of one's own, or differ between networks.
+        DamageError: a record or a file is not what was written.
+    """
+    asked = asked_now(asked, ledger)
+    places = [trial for trial in asked.trials if trial.row == row]
+    outcomes = ledger.outcomes(trial.id for trial in places)
+    if asked.is_sealed:
+        raise LackError(
+            f"The search `{asked.study}` has not ended, and nothing is chosen before that: "
+            "`ablate run` with the study file goes on."
+        )
+    if not outcomes:
+        raise LackError(
+            f"Row `{row}` of `{asked.study}` has no finished trial yet: "
+            f"`ablate run` with the study file trains it."
+        )
+    trial, *others = (from_identity(outcome.identity) for outcome in outcomes.values())
+    if any(other.features != trial.features for other in others):
+        raise RequestError(
+            f"The networks of `{row}` of `{asked.study}` read different features, since a search "
+            "chose them for each held-out group: no recording is heard in two ways at once. Leave "
+            "what changes features out of `search.axes`, or list one configuration as a row."
+        )
+    features = _features(trial.features.features, trial.extractor)
+    pin()
+    voters = tuple(voter for o in outcomes.values() for voter in _voters(ledger, o))
+    corpus = Corpus.from_json(ledger.selection(trial.corpus)["corpus"])
+    notes = []
+    if asked.corpus in SYNTHESISED:
+        notes.append(
+            f"`{row}` was trained on synthesised speech (`{asked.corpus}`): "
+            "what it says of people means nothing."
+        )
+    if len(outcomes) < len(places):
+        notes.append(f"Only {len(outcomes)} of {len(places)} trials of `{row}` are finished.")
+    if trial.features.scaling == "speaker":
+        notes.append("`scaling: speaker`: each file is scaled as a speaker of its own.")
+    return Ensemble(
+        asked=asked, row=row, voters=voters, features=features, config=trial.features,
+        known=Known(corpus), notes=tuple(notes),
+    )  # fmt: skip
+
+
+def predict(
+    ensemble: Ensemble,
+    paths: Sequence[Path],
+    *,
+    threads: int = 1,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Prediction | Unusable]:
+    """Ask the networks, in the order of the files; what cannot be used is told in its place."""
+    done = 0
+    for chunk in listen(paths, ensemble.features, ensemble.config, threads):
+        usable = [heard for heard in chunk if heard.nodes_NF is not None]
+        answers = dict(zip((h.path for h in usable), _answers(ensemble, usable), strict=True))
+        for heard in chunk:
+            yield answers.get(heard.path) or Unusable(path=heard.path, reason=heard.bad)
+        done += len(chunk)
+        tell(done, len(paths))
+
+
+def _answers(ensemble: Ensemble, heard: Sequence[Heard]) -> list[Prediction]:
+    if not heard:
+        return []
+    arrays = [h.nodes_NF for h in heard if h.nodes_NF is not None]
+    chunk = segments(arrays, ensemble.config)
+    log_VSC = torch.stack([log_probabilities(v.network, chunk) for v in ensemble.voters])
+    log_VUC = torch.stack([by_utterance(log_SC, chunk.utterance_S)[1] for log_SC in log_VSC])
+    found = []
+    for index, (h, nodes_NF) in enumerate(zip(heard, arrays, strict=True)):
+        voice, votes = _votes(ensemble, h)
+        mean_C = log_VUC[votes, index].exp().mean(0)
+        parts_SC = log_VSC[votes][:, chunk.utterance_S == index].exp().mean(0)
+        times = course(len(nodes_NF), ensemble.config, ensemble.features)
+        found.append(
+            Prediction(
+                path=h.path,
+                emotion=ensemble.asked.classes[int(mean_C.argmax())],
+                probabilities=tuple(mean_C.tolist()),
+                parts=tuple(
+                    Part(start=start, end=end, probabilities=tuple(p_C.tolist()))
+                    for (start, end), p_C in zip(times, parts_SC, strict=True)
+                ),
+                voice=voice,
+                voters=len(votes),
+            )
+        )
+    return found
+
+
+def _votes(ensemble: Ensemble, heard: Heard) -> tuple[Voice, list[int]]:
+    """Who votes on a recording, by index."""
+    everybody = list(range(len(ensemble.voters)))
+    speakers = ensemble.known.speakers(heard)
+    if not speakers:
+        return "new", everybody
+    own = [i for i, voter in enumerate(ensemble.voters) if speakers <= voter.tested]
+    return ("held out", own) if own else ("trained on", everybody)
+
+
+def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
+    trial = from_identity(outcome.identity)
+    stored = tensors_from(ledger.read_file(outcome, "weights.safetensors"))
+    for side, tested in (("tests_a", trial.a), ("tests_b", trial.b)):
+        weights: Mapping[str, Tensor] = {
+            key.removeprefix(f"{side}/"): tensor
+            for key, tensor in stored.items()
+            if key.startswith(f"{side}/")
+        }
+        try:
+            network = trained(
+                trial.model, weights, len(trial.classes), trial.features.segment_nodes
+            )
+        except ModelError as error:
+            raise RequestError(str(error)) from None
+        yield Voter(trial=outcome.id, tested=frozenset(tested), network=network)
+
+
+def _features(name: str, version: str) -> FeatureSet:
+    """The row's feature set, where this machine makes the very numbers that it was trained on."""
+    if name.startswith(PREFIX):
+        raise RequestError(
+            "`features` of the row must be a set of this program, but is a configuration of "
+            "openSMILE instead, of which a store keeps the digest alone."
+        )
+    found = feature_set(name)
+    if found.version() != version:
+        raise LackError(
+            f"`{name}` must be extracted by {version}, as for the training, but here it would be "
+            f"by {found.version()} instead: install those versions, or train again."
+        )
+    return found

@@ -1,0 +1,103 @@
+"""What a search found, by its snapshot and the test scores that are open. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.analysis.statistics import mean
+from orchestrator.errors import StudyError
+from orchestrator.search.importance import FEWEST, Importance, importances
+from orchestrator.search.proposals import Told
+from orchestrator.store.snapshot import CHOSEN, Asked, AskedSearch, AskedTried
+from orchestrator.study.search_key.space import Search
+from orchestrator.study.study import parse_study
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Winner:
+    """What was chosen for a held-out group; in a flat search, for all speakers."""
+
+    group: int
+    speakers: tuple[str, ...]
+    """On whom it is judged; in a flat search, on whom it was chosen."""
+    configuration: AskedTried
+    test: float | None
+    """Mean UA over the speakers and seeds; None while it is sealed, and in a flat search."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """A search, as far as it has come."""
+
+    search: AskedSearch
+    winners: tuple[Winner, ...]
+    """By group; empty until the budget is used."""
+    space: Search | None
+    """What it varies, by the study's own text; None where this program cannot read that."""
+    mattered: tuple[Importance, ...]
+    """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
+
+    def count(self, group: int, state: str | None = None) -> int:
+        """How many configurations of a group came to that end; without one, to any."""
+        ends = (one.state for one in self.search.tried if one.group == group)
+        return sum(end == state if state else end != "training" for end in ends)
+
+    def best(self, count: int) -> tuple[AskedTried, ...]:
+        """Those that scored best on all of their folds, the best first."""
+        trained = [one for one in self.search.tried if one.state == "trained"]
+        return tuple(sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))[:count])
+
+
+def find(asked: Asked, uas: Mapping[str, Mapping[str, Mapping[int, float]]]) -> Finding | None:
+    """What a study's search found; None where it has none.
+
+    Args:
+        asked: the study.
+        uas: row -> speaker -> seed -> test UA, as ``summary.uas`` counts them.
+    """
+    if asked.search is None:
+        return None
+    winners = enumerate(asked.search.winners)
+    own = uas.get(CHOSEN, {})
+    return Finding(
+        search=asked.search,
+        winners=tuple(
+            _winner(asked, asked.search, group, number, own) for group, number in winners
+        ),
+        space=(space := _space(asked)),
+        mattered=_mattered(space, asked.search),
+    )
+
+
+def _space(asked: Asked) -> Search | None:
+    try:
+        return parse_study(asked.text, f"{asked.study}.yaml").search
+    except StudyError:
+        return None
+
+
+def _mattered(space: Search | None, search: AskedSearch) -> tuple[Importance, ...]:
+    scored = [one for one in search.tried if one.score is not None]
+    if len(scored) < FEWEST or space is None:
+        return ()
+    groups: dict[int, list[Told]] = {}
+    for one in scored:
+        groups.setdefault(one.group, []).append(Told(point=one.point, score=one.score))
+    return importances(space, list(groups.values()))
+
+
+def _winner(
+    asked: Asked,
+    search: AskedSearch,
+    group: int,
+    number: int,
+    uas: Mapping[str, Mapping[int, float]],
+) -> Winner:
+    folds = (asked.folds[group],) if search.selection == "nested" else asked.folds
+    speakers = tuple(speaker for fold in folds for speaker in (*fold.a, *fold.b))
+    known = [mean(list(uas[speaker].values())) for speaker in speakers if speaker in uas]
+    return Winner(
+        group=group,
+        speakers=speakers,
+        configuration=next(t for t in search.tried if (t.group, t.number) == (group, number)),
+        test=mean(known) if known else None,
+    )

@@ -1,0 +1,117 @@
+"""Tensors in the store: the checkpoint of a trial in flight, the weights of a finished one.
+
+A checkpoint is a safetensors file and a JSON record that names it and its sha256, the record
+written last: whatever dies when, the record points at a whole file. The record holds numbers that
+choose epochs, so it carries a digest of its own. No pickle is ever read.
+The only door to safetensors.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from orchestrator.errors import DamageError
+from orchestrator.store.files import Place, files_in, read_json, replace_file
+from orchestrator.store.files import read as read_bytes
+from orchestrator.store.ledger import MOST_TENSORS, Ledger
+from orchestrator.study.trials import canonical, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a training must remember between two epochs."""
+
+    tensors: Mapping[str, Tensor]
+    numbers: Mapping[str, Any]
+
+
+def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
+    """Replace the trial's checkpoint; the former one stands until this one is whole."""
+    record = ledger.checkpoint_file(id)
+    blob = tensors_blob(checkpoint.tensors)
+    name = f"checkpoint-{epoch}.safetensors"
+    replace_file(record.with_name(name), blob)
+    body = {
+        "file": name,
+        "sha256": hashlib.sha256(blob).hexdigest(),
+        "numbers": dict(checkpoint.numbers),
+    }
+    replace_file(record, canonical({"checkpoint": body, "sha256": digest(body)}).encode())
+    _sweep(record, keep=name)
+
+
+def read(ledger: Ledger, id: str) -> Checkpoint | None:
+    """The trial's checkpoint, or None when there is none that is whole.
+
+    A damaged one costs its epochs, never a number: training starts again and gives the same bits.
+    """
+    record = ledger.checkpoint_file(id)
+    try:
+        found = read_json(record)
+        body = found["checkpoint"]
+        if digest(body) != found["sha256"]:
+            return None
+        blob = read_bytes(record.with_name(Path(body["file"]).name), MOST_TENSORS)
+        if hashlib.sha256(blob).hexdigest() != body["sha256"]:
+            return None
+        return Checkpoint(load(blob), body["numbers"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None
+
+
+def remove(ledger: Ledger, id: str) -> None:
+    """Forget the checkpoint of a trial that is finished."""
+    record = ledger.checkpoint_file(id)
+    record.unlink(missing_ok=True)
+    _sweep(record, keep="")
+
+
+def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
+    """Tensors as the bytes of a safetensors file.
+
+    Raises:
+        MemoryError: there is none left for it.
+    """
+    own = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        blob: bytes = save(own)
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of Rust, beside Python's exceptions
+            raise MemoryError(f"safetensors gave up ({error})") from error
+        raise
+    return blob
+
+
+def tensors_from(blob: bytes) -> dict[str, Tensor]:
+    """The tensors of a safetensors file that has been proven.
+
+    Raises:
+        DamageError: it is none.
+    """
+    try:
+        tensors: dict[str, Tensor] = load(blob)
+    except SafetensorError as error:
+        raise DamageError(f"A `weights.safetensors` is not one: {error}.") from None
+    return tensors
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and bytes, whatever wrote the file."""
+    sha256 = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha256.update(tensor.numpy().tobytes())
+    return sha256.hexdigest()
+
+
+def _sweep(record: Place, *, keep: str) -> None:
+    for path in files_in(record.parent, "checkpoint-*.safetensors"):
+        if path.name != keep:
+            path.unlink(missing_ok=True)

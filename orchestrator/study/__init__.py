@@ -1,0 +1,1 @@
+"""What is asked: a study file's text to variants, and to trials with their ids."""

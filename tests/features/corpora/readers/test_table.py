@@ -1,0 +1,187 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.audio import read_mono
+from features.config import FeatureConfig
+from features.corpora import catalogue
+from features.corpora.readers.table import read
+from features.corpora.recordings import refresh
+from features.errors import CorpusError
+from features.shards.shards import build, keys, open_shard
+
+
+def table(root: Path, *lines: str, name: str = "labels.csv") -> Path:
+    (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root / name
+
+
+def refused(text: str) -> Any:
+    return pytest.raises(CorpusError, match=f"^{re.escape(text)}$")
+
+
+@pytest.fixture
+def wavs(write_wav: Any, tmp_path: Path) -> Path:
+    for name in "abcd":
+        write_wav(tmp_path / "wav" / f"{name}.wav")
+    return tmp_path
+
+
+@pytest.mark.parametrize("comma", [",", ";", "\t"])
+def test_a_csv_file_is_a_corpus(wavs: Path, comma: str) -> None:
+    lines = ("\ufeffFile,speaker,sex,emotion,note", "wav/a.wav,ann,F,joy,x", "",
+             "wav/b.wav,bob,male,anger,y")  # fmt: skip
+    corpus = read(table(wavs, *(line.replace(",", comma) for line in lines)), name="mine")
+    assert (corpus.name, corpus.reader, corpus.root) == ("mine", "table", str(wavs))
+    assert [(u.id, u.speaker, u.sex, u.emotion) for u in corpus.utterances] == [
+        ("wav/a.wav", "ann", "female", "joy"),
+        ("wav/b.wav", "bob", "male", "anger"),
+    ]
+    assert refresh(corpus, deep=True) == corpus
+
+
+def test_a_parquet_file_says_the_same_as_a_csv_file(wavs: Path) -> None:
+    csv = table(wavs, "file,speaker,emotion,split,start,end", "wav/a.wav,3,joy,train,,0.1",
+                "wav/b.wav,4,anger,validation,0.1,")  # fmt: skip
+    columns = {
+        "file": ["wav/a.wav", "wav/b.wav"], "speaker": [3.0, 4.0], "emotion": ["joy", "anger"],
+        "split": ["train", "dev"], "start": [None, 0.1], "end": [0.1, None],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), wavs / "labels.parquet")
+    assert read(csv).utterances == read(wavs / "labels.parquet").utterances
+    assert [u.split for u in read(csv).utterances] == ["train", "dev"]
+
+
+def test_all_problems_are_listed_at_once_with_their_lines(wavs: Path, tmp_path: Path) -> None:
+    (wavs / "wav" / "empty.wav").write_bytes(b"")
+    (wavs / "wav" / "out.wav").symlink_to("/etc/hostname")
+    file = table(
+        wavs,
+        "file,speaker,emotion,split,start,end",
+        "wav/a.wav,ann,joy,train,,",
+        "wav/a.wav,ann,joy,train,,",
+        "wav/b.wav,,joy,train,,",
+        "../b.wav,bob,joy,train,,",
+        "/etc/passwd,bob,joy,train,,",
+        "wav/out.wav,bob,joy,train,,",
+        "wav/c.wav,bob,joy,trian,,",
+        "wav/c.wav,bob,joy,train,0.2,0.1",
+        "wav/c.wav,bob,joy,train,x,",
+        "wav/none.wav,bob,joy,train,,",
+        "wav/empty.wav,bob,joy,train,,",
+        "wav/d.wav,bob,joy,train,,99",
+    )
+    with refused(
+        f"11 of the 12 recordings of corpus `table` in {wavs} cannot be used: mend or remove "
+        "them, or leave them out with `--skip-bad`.\n"
+        "  labels.csv:3: wav/a.wav stands at labels.csv:2 already\n"
+        "  labels.csv:4: `speaker` is empty\n"
+        "  labels.csv:5: `file` must lie inside of the table's folder, but ../b.wav does not\n"
+        "  labels.csv:6: `file` must be relative to the table's folder, but is /etc/passwd "
+        "instead\n"
+        "  labels.csv:7: `file` must lie inside of the table's folder, but wav/out.wav does not\n"
+        "  labels.csv:8: `split` must be train, dev or test, but is `trian` instead\n"
+        "  labels.csv:9: `end` must be after `start`, but is 0.1 instead\n"
+        "  labels.csv:10: `start` must be seconds from 0, but is `x` instead\n"
+        "  labels.csv:11: wav/none.wav: missing\n"
+        "  labels.csv:12: wav/empty.wav: empty\n"
+        "  labels.csv:13: wav/d.wav: ends after 0.30 s, but its part at 99 s"
+    ):
+        read(file)
+    corpus = read(file, skip_bad=True)
+    assert [u.id for u in corpus.utterances] == ["wav/a.wav"]
+    assert corpus.omission == (
+        "11 unusable files are left out of corpus `table` (`--skip-bad`): labels.csv:3 "
+        "(wav/a.wav stands at labels.csv:2 already), labels.csv:4 (`speaker` is empty), "
+        "labels.csv:5 (`file` must lie inside of the table's folder, but ../b.wav does not) and "
+        "8 more."
+    )
+
+
+def test_many_problems_are_counted(wavs: Path) -> None:
+    rows = [f"wav/{n}.wav,ann,joy" for n in range(25)]
+    with pytest.raises(CorpusError, match=r"\n  labels.csv:21: wav/19.wav: missing\n  and 5 more$"):
+        read(table(wavs, "file,speaker,emotion", *rows))
+
+
+def test_a_missing_column_is_refused_with_those_that_are_there(wavs: Path) -> None:
+    file = table(wavs, "file,spaeker,emotion", "wav/a.wav,ann,joy")
+    with refused(
+        f"Table {file} must have the columns `file`, `speaker` and `emotion`, but `speaker` is "
+        "missing; its columns are `file`, `spaeker`, `emotion`."
+    ):
+        read(file)
+
+
+def test_what_is_no_table_is_refused(wavs: Path) -> None:
+    (wavs / "a.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    (wavs / "latin.csv").write_bytes("file,speaker,emotion\nä,b,c".encode("latin-1"))
+    cases = {
+        wavs / "none.csv": "Table {} does not exist: name a CSV or Parquet file.",
+        wavs / "a.zip": "A table must be a CSV or Parquet file or an audformat folder, but {} is "
+        "an archive instead: unpack it.",
+        wavs / "latin.csv": "Table {} must be UTF-8 text, but is not: save it as CSV in UTF-8.",
+        table(wavs, "file,speaker,emotion", name="bare.csv"): "Table {} must have at least one "
+        "row, but has none.",
+        wavs / "wav": "A folder must be an audformat database, but {} has no db.yaml: name that "
+        "folder, or a CSV or Parquet file.",
+    }
+    for file, sentence in cases.items():
+        with refused(sentence.format(file)):
+            read(file)
+
+
+def test_a_name_of_ones_own_is_small_and_new(wavs: Path) -> None:
+    file = table(wavs, "file,speaker,emotion", "wav/a.wav,ann,joy")
+    assert catalogue.read("table", file, own_name="mine").name == "mine"
+    for name in ("demo", "auto", "Mine", "../x"):
+        with refused(
+            "`--name` must be small letters, digits, `_` and `-` and no corpus that `ablate` "
+            f"knows, but is `{name}` instead."
+        ):
+            catalogue.read("table", file, own_name=name)
+    with refused("`--name` must belong to `table`, but corpus `demo` has its own name."):
+        catalogue.read("demo", file, own_name="mine")
+
+
+def test_a_part_of_a_file_is_an_utterance_with_a_digest_of_its_own(
+    write_wav: Any, make: Any, tmp_path: Path
+) -> None:
+    low, high = make.tone(0.5, 16_000, 200.0), make.tone(0.5, 16_000, 900.0)
+    whole = write_wav(tmp_path / "both.wav", np.concatenate([low, high]))
+    write_wav(tmp_path / "high.wav", high)
+    file = table(tmp_path, "file,speaker,emotion,start,end", "both.wav,ann,sad,,0.5",
+                 "both.wav,ann,joy,0.5,", "high.wav,bob,joy,,")  # fmt: skip
+    corpus = read(file)
+    first, second, alone = corpus.utterances
+    assert (first.id, second.id) == ("both.wav#0.0-0.5", "both.wav#0.5-None")
+    assert len({first.digest, second.digest, alone.digest}) == 3
+    assert first.size == second.size == whole.stat().st_size
+    assert refresh(corpus, deep=True) == corpus
+    assert np.array_equal(read_mono(whole, start=0.5), read_mono(tmp_path / "high.wav"))
+
+    selection = corpus.select({"joy": ("joy",), "sad": ("sad",)})
+    build(tmp_path / "shards", selection, FeatureConfig())
+    shards = {
+        who: open_shard(tmp_path / "shards", key)
+        for who, key in keys(selection, FeatureConfig()).items()
+    }
+    cut = shards["ann"].values(second.id)
+    assert np.array_equal(cut, shards["bob"].values(alone.id))
+    assert not np.array_equal(cut, shards["ann"].values(first.id))
+
+
+def test_two_parts_with_other_borders_are_other_speech(wavs: Path) -> None:
+    head = "file,speaker,emotion,start,end"
+    digests = [
+        read(table(wavs, head, f"wav/a.wav,ann,joy,{start},0.3", "wav/b.wav,ann,sad,,"))
+        .select({"joy": ("joy",), "sad": ("sad",)})
+        .digest
+        for start in (0.1, 0.11)
+    ]
+    assert digests[0] != digests[1]

@@ -1,0 +1,97 @@
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.corpora import catalogue
+from features.corpora.corpus import Corpus
+from features.corpora.readers import ravdess
+from features.errors import CorpusError
+
+ROOT = Path(catalogue.__file__).resolve().parents[2]
+
+
+def test_every_corpus_has_a_file_and_every_file_a_corpus() -> None:
+    beside = {"scan", "espeak", "database", "__init__"}
+    files = {p.stem for p in (ROOT / "features" / "corpora" / "readers").glob("*.py")} - beside
+    assert set(catalogue.names()) == files
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_corpus_names_licence_source_and_layout(name: str) -> None:
+    reader = catalogue.reader(name)
+    for line in (reader.LICENSE, reader.SOURCE, reader.LAYOUT):
+        assert line and "\n" not in line
+    assert reader.SOURCE.startswith("https://")
+
+
+def test_an_unknown_corpus_gets_a_suggestion() -> None:
+    expected = (
+        "`corpus` must be one of `cremad`, `demo`, `emodb`, `iemocap`, `ravdess`, `table`, but is "
+        "`ravdes` instead: did you mean `ravdess`?"
+    )
+    with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
+        catalogue.read("ravdes", Path())
+
+
+def test_a_name_like_no_other_gets_the_list() -> None:
+    expected = (
+        "`corpus` must be one of `cremad`, `demo`, `emodb`, `iemocap`, `ravdess`, `table`, but is "
+        "`x` instead."
+    )
+    with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
+        catalogue.reader("x")
+
+
+def test_recordings_need_no_preparation(write_wav: Any, tmp_path: Path) -> None:
+    write_wav(tmp_path / "03-01-01-01-01-01-01.wav")
+    catalogue.prepare(ravdess.read(tmp_path))
+
+
+def test_importing_it_is_quick_and_light() -> None:
+    """What a plan pays for this room: less than for NumPy alone, measured beside it."""
+
+    def seconds_of(imported: str) -> float:
+        code = (
+            f"import sys, time; start = time.process_time(); {imported}; "
+            "print(time.process_time() - start, len({'numpy', 'torch'} & sys.modules.keys()))"
+        )
+        out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+        taken, heavy = out.split()
+        assert int(heavy) == (imported == "import numpy")
+        return float(taken)
+
+    room = (
+        "from features.corpora import catalogue, folds; from features.shards import shards; "
+        "from features.descriptors import catalogue"
+    )
+    pairs = [(seconds_of(room), seconds_of("import numpy")) for _ in range(3)]
+    ours, numpys = zip(*pairs, strict=True)
+    assert min(ours) < min(numpys)
+
+
+def test_a_synthesised_corpus_of_another_version_is_described_anew_and_not_spoken(
+    demo: Corpus, tmp_path: Path
+) -> None:
+    first, *rest = demo.utterances
+    stale = replace(demo, root=str(tmp_path), utterances=(replace(first, digest="old"), *rest))
+    assert catalogue.refresh(stale).utterances == demo.utterances
+    expected = (
+        "Corpus `demo` was registered with another version of its synthesiser: "
+        "register it again with `ablate corpus add demo`."
+    )
+    with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
+        catalogue.prepare(stale)
+
+
+def test_recordings_are_looked_at_again(write_wav: Any, tmp_path: Path) -> None:
+    write_wav(tmp_path / "03-01-01-01-01-01-01.wav")
+    corpus = ravdess.read(tmp_path)
+    assert catalogue.refresh(corpus) == corpus
+    (tmp_path / "03-01-01-01-01-01-01.wav").unlink()
+    with pytest.raises(CorpusError, match=r"^1 of the 1 files of corpus `ravdess` are gone"):
+        catalogue.refresh(corpus)

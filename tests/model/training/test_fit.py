@@ -1,0 +1,216 @@
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import torch
+
+from model.config import ModelConfig, TrainConfig
+from model.errors import DivergedError, ModelError
+from model.evaluation import epoch_selection
+from model.evaluation.scoring import Score
+from model.training.fit import (
+    Fit,
+    State,
+    better,
+    class_weights,
+    fit,
+    initialise,
+    state_from,
+    state_numbers,
+    state_tensors,
+)
+
+SMALL = ModelConfig(layers=2, hidden=16)
+QUICK = TrainConfig(lr=3e-3, batch=8, epochs=5)
+
+
+def train(
+    segments_of: Callable, config: TrainConfig = QUICK, model: ModelConfig = SMALL, **more: Any
+) -> tuple[Fit, list[State]]:
+    states: list[State] = []
+    result = fit(
+        initialise(model, 6, 4, more.pop("init_seed", 0)),
+        segments_of(32),
+        segments_of(12, seed=1),
+        segments_of(14, seed=2),
+        config,
+        classes=4,
+        seed=more.pop("seed", 0),
+        on_epoch=states.append,
+        **more,
+    )
+    return result, states
+
+
+def same(one: Fit, other: Fit) -> bool:
+    def scored(result: Fit) -> list[torch.Tensor]:
+        sides = (result.tests_a, result.tests_b)
+        return [
+            tensor
+            for side in sides
+            for tensor in (
+                side.at_chosen_SC,
+                side.at_last_SC,
+                side.at_best_on_test_SC,
+                *side.weights.values(),
+            )
+        ]
+
+    pairs = zip(scored(one), scored(other), strict=True)
+    return one.history == other.history and all(itertools.starmap(torch.equal, pairs))
+
+
+@pytest.mark.parametrize("model", [ModelConfig(hidden=32), replace(SMALL, layer_norm=True)])
+def test_it_learns_32_segments_by_heart(segments_of: Callable, model: ModelConfig) -> None:
+    segments = segments_of(32)
+    network = initialise(model, 6, 4, seed=0)
+    config = TrainConfig(lr=3e-3, batch=16, epochs=60, patience=60)
+    result = fit(network, segments, segments, segments, config, classes=4, seed=0)
+    assert max(epoch.a.wa for epoch in result.history) == 1
+    recognised = result.tests_a.at_chosen_SC.argmax(1) == segments.labels_S
+    assert recognised.float().mean() == 1
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(segments_of: Callable) -> None:
+    first, _ = train(segments_of)
+    torch.manual_seed(12345)  # whatever was drawn before
+    again, _ = train(segments_of)
+    other, _ = train(segments_of, seed=1)
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("epoch", range(1, 6))
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_resumed_after_any_epoch_it_ends_in_the_same_bits(
+    segments_of: Callable, epoch: int, dropout: float
+) -> None:
+    model = replace(SMALL, dropout=dropout)
+    straight, states = train(segments_of, model=model)
+    numbers = json.loads(json.dumps(state_numbers(states[epoch - 1])))
+    tensors = {name: tensor.clone() for name, tensor in state_tensors(states[epoch - 1]).items()}
+    resumed, rest = train(
+        segments_of, model=model, resume=state_from(tensors, numbers), init_seed=99
+    )
+    assert same(straight, resumed)
+    assert len(rest) == 5 - epoch
+
+
+def test_no_state_is_touched_by_the_epochs_after_it(segments_of: Callable) -> None:
+    _, states = train(segments_of)
+    _, fresh = train(segments_of, replace(QUICK, epochs=1))
+    before, after = state_tensors(fresh[0]), state_tensors(states[0])
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_each_side_is_tested_at_the_epoch_chosen_on_the_other(segments_of: Callable) -> None:
+    result, states = train(segments_of, replace(QUICK, epochs=12, patience=12))
+
+    def best(side: str) -> int:
+        scores = [getattr(epoch, side) for epoch in result.history]
+        return max(range(len(scores)), key=lambda i: (scores[i].ua, -scores[i].loss, -i)) + 1
+
+    assert (result.tests_b.chosen, result.tests_a.chosen) == (best("a"), best("b"))
+    assert (result.tests_a.best_on_test, result.tests_b.best_on_test) == (best("a"), best("b"))
+    chosen = states[best("a") - 1]
+    assert torch.equal(result.tests_b.at_chosen_SC, chosen.last_b_SC)
+    assert torch.equal(result.tests_a.at_best_on_test_SC, chosen.last_a_SC)
+    assert all(torch.equal(result.tests_b.weights[k], v) for k, v in chosen.network.items())
+    assert torch.equal(result.tests_a.at_last_SC, states[-1].last_a_SC)
+
+
+def test_higher_ua_wins_then_lower_loss_then_the_earlier_epoch() -> None:
+    first = Score(loss=1.0, ua=0.5, wa=0.5)
+    assert better(Score(loss=9.0, ua=0.6, wa=0.1), first)
+    assert better(Score(loss=0.9, ua=0.5, wa=0.1), first)
+    assert not better(Score(loss=1.0, ua=0.5, wa=0.9), first)
+    assert not better(Score(loss=0.1, ua=0.4, wa=0.9), first)
+
+
+def test_it_stops_when_both_directions_have_run_out_of_patience(
+    segments_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_then_b = iter([0.5, 0.5, 0.6, 0.4, 0.5, 0.7, 0.5, 0.6, 0.5, 0.6, 0.9, 0.9])
+    monkeypatch.setattr(epoch_selection, "score", lambda *_: Score(1.0, next(a_then_b), 0.5))
+    result, _ = train(segments_of, replace(QUICK, epochs=50, patience=2))
+    assert result.epochs == 5  # a was best in epoch 2, b in epoch 3, two epochs ago
+    assert (result.tests_b.chosen, result.tests_a.chosen) == (2, 3)
+
+
+def test_a_finished_training_resumed_trains_nothing_more(segments_of: Callable) -> None:
+    straight, states = train(segments_of)
+    resumed, rest = train(segments_of, resume=states[-1])
+    assert same(straight, resumed) and rest == []
+
+
+OTHER: dict[str, Any] = {
+    "lr": 1e-3,
+    "weight_decay": 1e-2,
+    "batch": 16,
+    "epochs": 3,
+    "patience": 1,
+    "class_weights": "inverse",
+}
+
+
+@pytest.mark.parametrize("axis", OTHER)
+def test_no_axis_of_training_is_dead(segments_of: Callable, axis: str) -> None:
+    base = replace(QUICK, patience=4)
+    uneven = segments_of(32)
+    uneven.labels_S = uneven.labels_S.clamp(max=2)
+    results = [
+        fit(initialise(SMALL, 6, 4, 0), uneven, uneven, uneven, config, classes=4, seed=0)
+        if axis != "patience"
+        else train(segments_of, replace(config, lr=0.0))[0]
+        for config in (base, replace(base, **{axis: OTHER[axis]}))
+    ]
+    assert results[0].history != results[1].history
+
+
+def test_the_axes_above_are_all_there_are() -> None:
+    assert OTHER.keys() == {field.name for field in fields(TrainConfig)}
+
+
+def test_inverse_class_weights_average_to_one_over_the_segments() -> None:
+    labels_S = torch.tensor([0, 0, 0, 1])
+    weights_C = class_weights(labels_S, 3, "inverse")
+    assert weights_C is not None
+    torch.testing.assert_close(weights_C, torch.tensor([4 / 9, 4 / 3, 0.0]))
+    assert class_weights(labels_S, 3, "off") is None
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_names_its_epoch(segments_of: Callable, poison: float) -> None:
+    sick = segments_of(8)
+    sick.x_SNF[3, 0, 0] = poison
+    network = initialise(SMALL, 6, 4, 0)
+    sentence = (
+        r"^The training loss must be finite, but is not a number in epoch 1\. "
+        r"A smaller `training\.lr` usually helps\.$"
+    )
+    with pytest.raises(DivergedError, match=sentence):
+        fit(network, sick, segments_of(4), segments_of(4), QUICK, classes=4, seed=0)
+
+
+def test_an_empty_set_is_refused(segments_of: Callable) -> None:
+    some, none = segments_of(4), segments_of(0)
+    with pytest.raises(ValueError, match=r"^`b` must hold at least one segment, but is empty"):
+        fit(initialise(SMALL, 6, 4, 0), some, some, none, QUICK, classes=4, seed=0)
+
+
+def test_an_incomplete_state_is_refused(segments_of: Callable) -> None:
+    _, states = train(segments_of, replace(QUICK, epochs=1))
+    tensors = state_tensors(states[0])
+    del tensors["last/a"]
+    with pytest.raises(ModelError, match=r"^A saved state must be complete, but 'last/a' is wrong"):
+        state_from(tensors, state_numbers(states[0]))
+
+
+def test_the_first_weights_depend_on_the_seed_alone() -> None:
+    one, two, other = (initialise(SMALL, 6, 4, seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)

@@ -1,0 +1,243 @@
+"""A bundle stands alone: whole or not there, and every printed number follows from its predictions.
+
+`recompute.py` is run as a stranger would, in a Python of its own; nothing of the product's
+arithmetic is in it.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import stores
+from orchestrator.cli.main import app
+from orchestrator.errors import AblateError, DamageError
+from orchestrator.report.export.bundle import export
+from orchestrator.report.figures import gallery
+from orchestrator.report.results import measure
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.snapshot import AskedClaim, AskedRow
+
+ROWS = {
+    "full": {"fa_layer": "2"},
+    "w/o FA | [all] <b>": {"fa_layer": "none"},
+    "weak 日本": {"fa_layer": "last"},
+    "never run": {"fa_layer": "1"},
+}
+ALONE = """
+import runpy, sys
+sys.argv = ["recompute.py", *sys.argv[1:]]
+try:
+    runpy.run_path("recompute.py", run_name="__main__")
+finally:
+    rooms = {name.partition(".")[0] for name in sys.modules}
+    assert not rooms & {"orchestrator", "model", "features", "torch"}, rooms
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five folds and three seeds, some of it missing; blocks, a published system, a claim."""
+    root = tmp_path_factory.mktemp("made") / "store"
+    gone = [("weak 日本", 1, 0), ("weak 日本", 1, 2)]
+    gone += [("never run", fold, seed) for fold in range(5) for seed in range(3)]
+    rows = tuple(
+        AskedRow(name=name, reading="as-written", paper={"ua": 50.0}, settings=own, blocks=blocks)
+        for (name, own), blocks in zip(
+            ROWS.items(), (("one", "two"), ("one",), ("two",), ("two",)), strict=True
+        )
+    )
+    stores.made(
+        root, ROWS, seeds=3, missing=gone, rows=rows, comparable=True, corpus="iemocap",
+        skill={"full": 1.6, "w/o FA | [all] <b>": 1.2, "weak 日本": 0.2},
+        claim=AskedClaim(better="full", than=("w/o FA | [all] <b>",), on="ua"),
+        published=(AskedRow(name="Theirs", reading="", paper={"ua": 60.0}, model=""),),
+        text="study: made\n",
+    )  # fmt: skip
+    return root
+
+
+@pytest.fixture(scope="module")
+def bundle(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; copy it before you change it."""
+    folder = tmp_path_factory.mktemp("out") / "bundle"
+    assert "17 trainings are missing" in ablate("export", "made", "-o", folder, "--store", store)
+    return folder
+
+
+def ablate(*words: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if isinstance(done.exception, AblateError):
+        assert done.exception.exit_code == code, done.exception
+        return str(done.exception)
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def recompute(folder: Path, *words: str) -> tuple[int, str]:
+    """What the script of a bundle says, in an isolated Python that takes warnings for errors."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "error", "-c", ALONE, *words],
+        cwd=folder, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout
+
+
+def copied(bundle: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+def test_every_printed_number_follows_from_the_predictions_alone(bundle: Path) -> None:
+    code, said = recompute(bundle, "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    *lines, last = said.splitlines()
+    agreeing, total = (int(word) for word in last.split()[:3:2])
+    assert agreeing == total == len(lines)
+    assert float(last.split()[-1].rstrip(".")) < 1e-9
+    for what in (
+        "wa low", "ua high", "segment ua", "last_epoch wa", "best_on_test ua", "pooled_wa low",
+        "difference p_holm", "difference p_sign_flip", "difference effect", "difference detectable",
+        "new_seeds p", "printed under ΔUA ± 95 %", "printed under p Holm", "printed under g_z",
+        "printed under new seeds ΔUA ± 95 %", "printed under pooled WA", "happy taken for sad",
+    ):  # fmt: skip
+        found = [line for line in lines if f": {what}: " in line]
+        assert any(line.startswith("agrees   full: ") or "w/o FA" in line for line in found), what
+    numbers = json.loads((bundle / "table.json").read_text())
+    assert numbers["claim"] and f"the claim: why: {numbers['reason']}" in said
+    assert {row["n"] for row in numbers["rows"]} == {15, 13, 0}
+
+
+def test_what_a_training_really_gave_is_recomputed_too(trained_store: Path, tmp_path: Path) -> None:
+    ablate("export", "smoke", "-o", tmp_path / "smoke", "--store", trained_store)
+    code, said = recompute(tmp_path / "smoke")
+    assert code == 0 and "agree" in said, said
+    assert (tmp_path / "smoke" / "study.yaml").read_text().startswith("# Does the whole chain")
+
+
+def test_a_number_that_does_not_follow_is_named(bundle: Path, tmp_path: Path) -> None:
+    """In full, as rounded, and of a record: each is told, and nothing else."""
+    folder = copied(bundle, tmp_path)
+    table = json.loads((folder / "table.json").read_text())
+    table["rows"][1]["difference"]["high"] += 2e-9
+    (folder / "table.json").write_text(json.dumps(table))
+    full = table["rows"][0]["wa"]["mean"]
+    text = (folder / "table.md").read_text()
+    shown = f"| {100 * full:.1f} |"
+    assert text.count(shown) >= 1
+    (folder / "table.md").write_text(text.replace(shown, f"| {100 * full + 0.2:.1f} |"))
+    record = json.loads((folder / "provenance.json").read_text())
+    record["trials"][3]["scores"][0]["confusion"][0][0] += 1
+    (folder / "provenance.json").write_text(json.dumps(record))
+    code, said = recompute(folder)
+    differing = [line for line in said.splitlines() if line.startswith("DIFFERS")]
+    assert code == 1
+    for expected in ("difference high", "printed under WA", "counts of speaker-"):
+        assert any(expected in line for line in differing), expected
+    assert len(differing) == 2 + text.count(shown)
+
+
+def test_a_prediction_that_was_changed_is_found(bundle: Path, tmp_path: Path) -> None:
+    folder = copied(bundle, tmp_path)
+    frame = pd.read_parquet(folder / "predictions.parquet")
+    first = (frame.choice == "chosen") & (frame.utterance == "speaker-00-00")
+    frame.loc[first, [c for c in frame if c.startswith("p_")]] = [0.0, 0.0, 0.0, 1.0]
+    frame.to_parquet(folder / "predictions.parquet")
+    code, said = recompute(folder)
+    assert code == 1 and "DIFFERS  full: ua mean: " in said
+
+
+def test_the_script_knows_nothing_of_the_program(root: Path) -> None:
+    tree = ast.parse((root / "orchestrator" / "report" / "export" / "recompute.py").read_text())
+    names = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import)
+            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        )
+    }  # fmt: skip
+    assert names - set(sys.stdlib_module_names) == {"numpy", "pandas", "scipy", "sklearn"}
+
+
+def test_a_bundle_holds_every_form_and_says_what_it_lacks(bundle: Path, store: Path) -> None:
+    names = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
+    figures = {f"figures/{name}.{form}" for name in ("forest", "axes", "curves", "confusion")
+               for form in ("png", "svg", "pdf")}  # fmt: skip
+    tables = {f"table.{ending}" for ending in ("txt", "md", "tex", "csv", "json", "html")}
+    rest = {"README.md", "predictions.parquet", "study.json", "study.yaml", "provenance.json",
+            "recompute.py"}  # fmt: skip
+    assert names == figures | tables | rest
+    shown = ablate("report", "made", "--store", store, "--format", "markdown", "--details")
+    assert (bundle / "table.md").read_text() == shown
+    readme = (bundle / "README.md").read_text()
+    assert "**17 are missing**" in readme and "corpus iemocap, profile quick" in readme
+    assert (bundle / "study.yaml").read_text() == "study: made\n"
+    for text in [readme, *((bundle / name).read_text() for name in rest if name.endswith("json"))]:
+        assert str(store) not in text
+
+
+def test_predictions_and_provenance_name_every_trial(bundle: Path, store: Path) -> None:
+    ledger = Ledger.open(str(store))
+    (asked,) = ledger.snapshots("made")
+    frame = pd.read_parquet(bundle / "predictions.parquet")
+    record = json.loads((bundle / "provenance.json").read_text())
+    done = {trial.id for trial in asked.trials if ledger.is_done(trial.id)}
+    assert set(frame.trial) == {t["trial"] for t in record["trials"]} == done
+    assert {t["trial"] for t in record["missing"]} == {t.id for t in asked.trials} - done
+    assert sum(record["determinism_classes"].values()) == len(done)
+    some = record["trials"][0]
+    outcome = ledger.outcome(some["trial"])
+    assert outcome is not None and some["digests"] == dict(outcome.digests)
+    assert some["again"] == f"ablate rerun {some['trial'][:12]}"
+    assert "host" not in some
+    chosen = frame[(frame.trial == some["trial"]) & (frame.choice == "chosen")]
+    assert chosen.utterance.nunique() == 32 and set(frame.fold) == {1, 2, 3, 4, 5}
+
+
+def test_a_folder_that_holds_something_is_refused_and_an_empty_one_is_not(
+    store: Path, tmp_path: Path
+) -> None:
+    full, file = tmp_path / "full", tmp_path / "file"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine")
+    file.write_text("mine")
+    for folder, sentence in (
+        (full, "must name a new or empty folder"),
+        (file, "must be a folder"),
+        (tmp_path / "no" / "where", "must lie in a folder that exists"),
+    ):
+        assert sentence in ablate("export", "made", "-o", folder, "--store", store, code=2)
+    assert [path.name for path in full.iterdir()] == ["mine.txt"]
+    (tmp_path / "empty").mkdir()
+    ledger, _ = stores.made(tmp_path / "small", {"a": {}, "b": {}}, folds=2)
+    ablate("export", "made", "-o", tmp_path / "empty", "--store", ledger.root)
+    assert (tmp_path / "empty" / "README.md").is_file()
+
+
+def test_a_bundle_is_whole_or_not_there(tmp_path: Path) -> None:
+    """Also where a file of the store is damaged, or a picture cannot be drawn."""
+    ledger, asked = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
+    study = measure(ledger, asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(gallery.PICTURES, "curves", gallery.Picture(lambda study, row: 1 / 0))
+        with pytest.raises(ZeroDivisionError):
+            export(study, tmp_path / "out")
+    stores.spoilt(ledger, asked.trials[0].id, "predictions.parquet")
+    with pytest.raises(DamageError):
+        export(study, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
+
+
+def test_nothing_run_is_nothing_to_export(tmp_path: Path) -> None:
+    missing = [(name, fold, 0) for name in "ab" for fold in range(2)]
+    stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2, missing=missing)
+    words = ("export", "made", "-o", tmp_path / "out", "--store", tmp_path / "store")
+    assert "`ablate run` with its study file trains them" in ablate(*words, code=2)

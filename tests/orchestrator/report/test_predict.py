@@ -1,0 +1,239 @@
+"""``ablate predict``: a trained row on anyone's recordings."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from features.dataset.unlabelled import AUDIO, recordings
+from orchestrator.errors import LackError, RequestError
+from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.run import run
+from orchestrator.planning.status import status
+from orchestrator.report.trained.predict import (
+    Ensemble,
+    Prediction,
+    Unusable,
+    assemble,
+    choose_row,
+    predict,
+)
+from orchestrator.store.attempt_files import read_predictions
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import parse_study
+
+ABLATE = Path(sys.executable).with_name("ablate")
+ROW = "FA in layer 2"
+MACHINES = """\
+study: machines
+corpus: demo
+protocol: {folds: 2, seeds: 1}
+rows: [{name: SVM, set: {model: svm, features: egemaps}}]
+"""
+
+
+@pytest.fixture
+def ledger(trained_store: Path) -> Ledger:
+    return Ledger.look(str(trained_store))
+
+
+@pytest.fixture
+def ensemble(ledger: Ledger) -> Ensemble:
+    return assemble(ledger, status(ledger, "smoke")[0].asked, ROW)
+
+
+@pytest.fixture
+def spoken(ledger: Ledger) -> dict[str, Path]:
+    """Utterance's id -> its audio, for all of the corpus."""
+    demo = ledger.corpus_folder("demo")
+    return {path.stem.rpartition("-")[0]: path for path in demo.rglob("*.wav")}
+
+
+def ablate(*words: str | Path, code: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(ABLATE), *map(str, words)], env={**os.environ, "COLUMNS": "80"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def test_the_corpus_s_own_speech_gets_the_predictions_that_the_outcomes_keep(
+    ledger: Ledger, ensemble: Ensemble, spoken: dict[str, Path]
+) -> None:
+    stored: dict[tuple[str, int], list[float]] = {}
+    for id in {voter.trial for voter in ensemble.voters}:
+        outcome = ledger.outcome(id)
+        assert outcome is not None
+        kept = read_predictions(ledger.read_file(outcome, "predictions.parquet"))
+        stored |= {(u, number): p for (u, number, choice), p in kept.items() if choice == "chosen"}
+    assert {u for u, _ in stored} == set(spoken)
+    paths = {path: u for u, path in sorted(spoken.items())[::5]}
+    for answer in predict(ensemble, list(paths), threads=2):
+        assert isinstance(answer, Prediction)
+        assert (answer.voice, answer.voters) == ("held out", 1)
+        for number, part in enumerate(answer.parts):
+            wanted = stored[paths[answer.path], number]
+            assert part.probabilities == pytest.approx(wanted, abs=1e-6)
+        assert (paths[answer.path], len(answer.parts)) not in stored
+
+
+def test_a_copy_is_known_by_its_bytes_and_on_a_stranger_every_network_votes(
+    ensemble: Ensemble, spoken: dict[str, Path], tmp_path: Path
+) -> None:
+    copy, stranger = tmp_path / "renamed.wav", tmp_path / "stranger.wav"
+    shutil.copy(spoken["female-1-angry-1"], copy)
+    samples, rate = soundfile.read(copy)
+    soundfile.write(stranger, samples * 0.5, rate)
+    known, new = predict(ensemble, [copy, stranger])
+    assert isinstance(known, Prediction) and isinstance(new, Prediction)
+    assert (known.voice, known.voters) == ("held out", 1)
+    assert (new.voice, new.voters) == ("new", 4)
+    # The mean over networks; float32 rounds by what else is in the batch, so not to the bit.
+    alone = [
+        next(predict(_only(ensemble, index), [stranger])) for index in range(len(ensemble.voters))
+    ]
+    mean = np.mean([a.probabilities for a in alone if isinstance(a, Prediction)], axis=0)
+    assert new.probabilities == pytest.approx(mean.tolist(), abs=1e-6)
+    assert sum(new.probabilities) == pytest.approx(1, abs=1e-9)
+
+
+def _only(ensemble: Ensemble, index: int) -> Ensemble:
+    return replace(ensemble, voters=(ensemble.voters[index],))
+
+
+def test_where_every_network_knows_the_voice_all_vote_and_it_is_said(
+    ensemble: Ensemble, spoken: dict[str, Path]
+) -> None:
+    deaf = replace(
+        ensemble, voters=tuple(replace(v, tested=frozenset({"x"})) for v in ensemble.voters)
+    )
+    (answer,) = predict(deaf, [spoken["male-2-sad-3"]])
+    assert isinstance(answer, Prediction)
+    assert (answer.voice, answer.voters) == ("trained on", 4)
+
+
+def test_a_bad_file_is_named_and_the_others_go_on(
+    ensemble: Ensemble, spoken: dict[str, Path], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no audio")
+    heard: list[tuple[int, int]] = []
+    files = [bad, spoken["male-1-sad-1"]]
+    first, second = predict(ensemble, files, tell=lambda *n: heard.append(n))
+    assert isinstance(first, Unusable) and "cannot be read" in first.reason
+    assert isinstance(second, Prediction)
+    assert heard == [(2, 2)]
+
+
+def test_folders_are_searched_for_audio_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("b/c/2.FLAC", "b/1.wav", "b/.hidden.wav", "b/notes.txt", "odd.xyz"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = recordings([tmp_path / "b", tmp_path / "odd.xyz", tmp_path / "b" / "1.wav"])
+    assert [p.name for p in found] == ["1.wav", "2.FLAC", "odd.xyz"]
+
+
+def test_every_kind_of_audio_that_is_looked_for_is_understood(
+    ensemble: Ensemble, spoken: dict[str, Path], tmp_path: Path
+) -> None:
+    samples, _ = soundfile.read(spoken["female-2-sad-1"])
+    rate = 24_000  # not the demo's: Opus has few
+    said = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
+    for ending in AUDIO:
+        soundfile.write(tmp_path / f"x{ending}", samples, rate, **said.get(ending, {}))
+    answers = list(predict(ensemble, recordings([tmp_path])))
+    assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
+
+
+def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[str, Path]) -> None:
+    study = parse_study(MACHINES, "machines.yaml")
+    ledger = Ledger.open(str(store))
+    run(study, ledger, InlineCluster(), lambda event: None)
+    ensemble = assemble(ledger, status(ledger, "machines")[0].asked, "SVM")
+    stored: dict[str, list[float]] = {}
+    for id in {voter.trial for voter in ensemble.voters}:
+        outcome = ledger.outcome(id)
+        assert outcome is not None
+        kept = read_predictions(ledger.read_file(outcome, "predictions.parquet"))
+        stored |= {u: p for (u, _, choice), p in kept.items() if choice == "chosen"}
+    paths = {path: u for u, path in sorted(spoken.items())[::5]}
+    for answer in predict(ensemble, list(paths), threads=2):
+        assert isinstance(answer, Prediction)
+        assert (answer.voice, answer.voters) == ("held out", 1)
+        assert answer.probabilities == pytest.approx(stored[paths[answer.path]], abs=1e-6)
+
+
+def test_a_row_must_be_named_where_there_are_several(ledger: Ledger) -> None:
+    (asked,) = (s.asked for s in status(ledger, "smoke"))
+    with pytest.raises(RequestError, match="must name one row of `smoke`: `No FA`, `FA in layer 2"):
+        choose_row(asked, None)
+    with pytest.raises(RequestError, match="Did you mean `No FA`"):
+        choose_row(asked, "No F")
+
+
+def test_a_row_without_a_finished_trial_names_the_command(store: Path) -> None:
+    shutil.rmtree(store / "trials")
+    ledger = Ledger.look(str(store))
+    with pytest.raises(LackError, match="no finished trial yet: `ablate run`"):
+        assemble(ledger, status(ledger, "smoke")[0].asked, ROW)
+
+
+def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
+    trained_store: Path, spoken: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "speech" / "deep"
+    folder.mkdir(parents=True)
+    shutil.copy(spoken["female-2-happy-1"], folder / "=one.wav")
+    (folder / "two.wav").write_bytes(b"RIFF")
+    words = ["predict", tmp_path / "speech", "--study", "smoke", "--row", ROW, "--segments",
+             "--store", trained_store]  # fmt: skip
+    table = ablate(*words, code=1)
+    assert "held out" in table.stdout
+    *said, _ = table.stderr.splitlines()
+    assert max(map(len, [*table.stdout.splitlines(), *said])) <= 80
+    assert " \n" not in table.stdout + table.stderr
+    assert " ".join(said) == (
+        f"`{ROW}` was trained on synthesised speech (`demo`): what it says of people means "
+        "nothing. 1 of 2 files are of the study's corpus: only networks that never met the "
+        "speaker voted."
+    )
+    assert table.stderr.splitlines()[-1].startswith(f"unusable: {folder / 'two.wav'}: ")
+    told = json.loads(ablate(*words, "--format", "json", code=1).stdout)
+    (file,), (bad,) = told["files"], told["unusable"]
+    assert bad["file"] == str(folder / "two.wav")
+    assert sum(file["probabilities"].values()) == pytest.approx(1)
+    (row,) = csv.DictReader(io.StringIO(ablate(*words, "--format", "csv", code=1).stdout))
+    assert row["corpus"] == "demo" and row["voice"] == "held out"
+    assert float(row["p_sad"]) == file["segments"][0]["probabilities"]["sad"]
+
+
+def test_an_exported_row_loads_as_its_card_says_and_gives_the_same_weights(
+    trained_store: Path, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    words = ["predict", "--study", "smoke", "--row", ROW, "--export", folder,
+             "--store", trained_store]  # fmt: skip
+    ablate(*words, code=0)
+    card = (folder / "README.md").read_text()
+    assert "says of people means nothing" in card and "audEERING" in card
+    assert "- UA " in card and " to " in card.split("- UA ")[1].splitlines()[0]
+    assert " \n" not in card
+    program = card.split("```python")[1].split("```")[0] + "for n in networks: print(n.std_F.sum())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120,
+        check=True,
+    )  # fmt: skip
+    wanted = [str(voter.network.std_F.sum()) for voter in ensemble.voters]
+    assert done.stdout.splitlines() == wanted and len(set(wanted)) > 1
+    assert "must name a new or empty folder" in ablate(*words, code=2).stderr

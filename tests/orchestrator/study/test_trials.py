@@ -1,0 +1,134 @@
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.config import FeatureConfig
+from model.config import Aggregators, ModelConfig, TrainConfig
+from orchestrator.study.settings import resolve
+from orchestrator.study.study import parse_study, read_study
+from orchestrator.study.trials import ADDED, Trial, canonical, from_identity, variants
+
+TRIAL = Trial(
+    corpus="c" * 64,
+    classes=("angry", "sad"),
+    extractor="x 1",
+    features=FeatureConfig(),
+    model=ModelConfig(),
+    training=TrainConfig(),
+    train=("s1", "s2"),
+    a=("s3",),
+    b=("s4",),
+    seed=0,
+)
+
+
+def test_an_id_is_a_fixed_string() -> None:
+    """When this changes, every outcome ever trained is orphaned: raise SEMANTICS on purpose."""
+    assert TRIAL.id == "f1faa18bfab784795b1f5e872e78d7477b42b502f1dad1163da31b94813a2558"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"corpus": "d" * 64}, {"classes": ("angry", "happy")}, {"extractor": "x 2"},
+        {"train": ("s1", "s5")}, {"a": ("s5",)}, {"b": ("s5",)}, {"seed": 1},
+        {"features": FeatureConfig(node_step=50)}, {"features": FeatureConfig(padding="nodes")},
+        {"features": FeatureConfig(scaling="speaker")},
+        {"features": FeatureConfig(segment_nodes=60)}, {"features": FeatureConfig(tail="drop")},
+        {"features": FeatureConfig(tail="overlap")}, {"features": FeatureConfig(features="is10")},
+        {"model": ModelConfig(layers=3)}, {"model": ModelConfig(hidden=64)},
+        {"model": ModelConfig(fa_layers=())}, {"model": ModelConfig(fa_self=False)},
+        {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
+        {"model": ModelConfig(stage_loss=False)}, {"model": ModelConfig(layer_norm=True)},
+        {"model": ModelConfig(attention=False)}, {"model": ModelConfig(bigru=False)},
+        {"model": ModelConfig(residual=False)}, {"model": ModelConfig(dropout=0.1)},
+        {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
+        {"model": ModelConfig(model="gcn")},
+        {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),
+                                                      mean=Fraction(0)))},
+        {"training": TrainConfig(lr=1e-3)}, {"training": TrainConfig(weight_decay=0.0)},
+        {"training": TrainConfig(batch=32)}, {"training": TrainConfig(epochs=2)},
+        {"training": TrainConfig(patience=2)}, {"training": TrainConfig(class_weights="inverse")},
+    ],
+)  # fmt: skip
+def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> None:
+    assert replace(TRIAL, **change).id != TRIAL.id
+
+
+def test_a_trial_comes_back_from_its_identity_as_json() -> None:
+    rival = replace(TRIAL, model=ModelConfig(model="l-grin"))
+    dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
+    without = replace(TRIAL, model=ModelConfig(bigru=False))
+    for trial in (TRIAL, dropped, rival, without):
+        again = from_identity(json.loads(canonical(trial.identity)))
+        assert again == trial and again.id == trial.id
+
+
+def test_a_field_that_came_later_is_silent_at_the_value_it_always_had() -> None:
+    for part, first in ADDED.items():
+        for field, value in first.items():
+            assert field not in TRIAL.identity[part]
+            assert getattr(getattr(TRIAL, part), field) == value
+    dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
+    assert dropped.identity["features"]["tail"] == "drop"
+
+
+def test_a_rival_is_its_name_and_nothing_of_wma_gin() -> None:
+    rival = replace(TRIAL, model=ModelConfig(model="gcn"))
+    assert rival.identity["model"] == {"model": "gcn"}
+    assert rival.id == "e56f990b4b5e241856b6927d025ed0a7c5d6658e33d707684dda3393bc3f7594"
+
+
+STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("fa_layer: last", "fa_layer: 4"),
+        ("aggregators: {softmax: 1/3, sum: 1/3, mean: 1/3}",
+         "aggregators: {mean: 0.333, sum: 0.333, softmax: 0.333}"),
+        ("aggregators: {softmax: 1, sum: 0, mean: 0}", "aggregators: {softmax: 1.0}"),
+        ("stage_loss: true", "stage_loss: on"),
+        ("training: {lr: 1e-4}", "training: {lr: 0.0001}"),
+    ],
+)  # fmt: skip
+def test_spelling_and_key_order_do_not_move_the_id(one: str, other: str) -> None:
+    found = [variants(parse_study(STUDY % ("layers: 4", s), "s"), "paper")[0] for s in (one, other)]
+    assert found[0] == found[1]
+
+
+def test_defaults_written_out_are_the_defaults() -> None:
+    plain = resolve("paper", {}, {})
+    written = resolve("paper", {"layers": 4, "hidden": 256, "fa_layer": "antepenultimate"}, {})
+    assert plain == written
+    assert (plain.model, plain.training) == (ModelConfig(), TrainConfig())
+
+
+def test_rows_that_several_shipped_studies_share_are_the_same_variant(root: Path) -> None:
+    def row(study: str, name: str) -> tuple[FeatureConfig, ModelConfig, TrainConfig]:
+        rows = variants(read_study(root / "studies" / f"{study}.yaml"), "paper")
+        (found,) = (v for v in rows if v.name == name)
+        return found.features, found.model, found.training
+
+    full = row("components", "WMA-GIN")
+    assert full == row("fa_position", "Antepenultimate layer")
+    assert full == row("aggregator_weights", "1/3 1/3 1/3")
+    assert row("components", "w/o FA") == row("layers_hidden", "4 x 256") != full
+
+
+def test_names_of_profiles_and_readings_stay_out_of_the_id() -> None:
+    quick = resolve("quick", {}, {})
+    spelled = resolve(
+        "paper",
+        {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": quick.training.patience}},
+        {},
+    )
+    assert quick.training == spelled.training
+    assert "quick" not in canonical(TRIAL.identity) and "as-written" not in canonical(
+        TRIAL.identity
+    )
