@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.audio import RATE, read_mono
-from features.dataset.segments import pool
 from features.descriptors.feature_set import FeatureSet
+from features.descriptors.nodes import pool
 from features.errors import DamageError
 
 if TYPE_CHECKING:

@@ -31,12 +31,12 @@ from typing import Literal
 
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
-    FEWEST_SEEDS,
     holm,
     mean,
     paired_t,
     predicted,
 )
+from orchestrator.study.protocol import FEWEST_SEEDS
 
 LEVEL = 1 - CONFIDENCE
 RHO = 3

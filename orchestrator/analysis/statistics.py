@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from orchestrator.study.protocol import FEWEST_SEEDS
+
 CONFIDENCE = 0.95
 POWER = 0.8
-FEWEST_SEEDS = 3
-"""Below three seeds a spread over seeds is a dash: with two, t is 12.7 deviations wide."""
 MOST_FLIPPED = 20
 """More groups than these have over a million sign patterns: no exact test is made."""
 DRAWS = 2000

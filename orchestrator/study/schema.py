@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from features.corpora.catalogue import NAME
-from orchestrator.analysis.statistics import FEWEST_SEEDS
+from orchestrator.study.protocol import FEWEST_SEEDS, REPLICATES
 from orchestrator.study.search_key.reader import (
     AXES,
     INNER_FOLDS,
@@ -16,7 +16,7 @@ from orchestrator.study.search_key.reader import (
 )
 from orchestrator.study.search_key.space import SAMPLERS, UNITS
 from orchestrator.study.settings import SETTINGS, TRAINING_DOCS
-from orchestrator.study.study import METRICS, MOST_PARAMETERS, REPLICATES
+from orchestrator.study.study import METRICS, MOST_PARAMETERS
 from orchestrator.study.value_readers import choice, flag, number, whole
 
 

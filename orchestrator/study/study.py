@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from features.corpora.catalogue import NAME
-from orchestrator.analysis.statistics import FEWEST_SEEDS
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
+from orchestrator.study.protocol import FEWEST_SEEDS, REPLICATES, Replicates
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.settings import SETTINGS, ImpossibleError, resolve
 from orchestrator.study.value_readers import Faults, choice, whole
@@ -23,8 +23,6 @@ METRICS = ("wa", "ua")
 FIGURES = (*METRICS, "params")
 """What ``paper`` may give of a row: two percentages, and a count of parameters."""
 MOST_PARAMETERS = 10**12
-Replicates = Literal["fixed", "adaptive"]
-REPLICATES: tuple[Replicates, ...] = ("fixed", "adaptive")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

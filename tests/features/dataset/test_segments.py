@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.dataset.segments import cut, pool
+from features.dataset.segments import cut
+from features.descriptors.nodes import pool
 
 
 @given(st.integers(1, 2000), st.integers(1, 300))

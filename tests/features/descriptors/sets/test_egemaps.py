@@ -2,7 +2,8 @@ import numpy as np
 import opensmile
 from numpy.typing import NDArray
 
-from features.dataset.segments import cut, pool
+from features.dataset.segments import cut
+from features.descriptors.nodes import pool
 from features.descriptors.sets.egemaps import SET
 
 
