@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.errors import DamageError
+from features.errors import ShardDamageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,13 +147,13 @@ def read_mono(
             stop = file.frames if end is None else min(round(end * native), file.frames)
             samples_NC = file.read(max(stop - file.tell(), 0), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise DamageError(
+        raise ShardDamageError(
             f"Audio file {path} cannot be read ({_reason(error)}): restore it from the original."
         ) from error
     if not len(samples_NC):
-        raise DamageError(f"Audio file {path} holds no sample: restore it from the original.")
+        raise ShardDamageError(f"Audio file {path} holds no sample: restore it from the original.")
     if not np.isfinite(samples_NC).all():
-        raise DamageError(
+        raise ShardDamageError(
             f"Audio file {path} holds values that are no numbers: restore it from the original."
         )
     mono = samples_NC.mean(axis=1, dtype=np.float32)

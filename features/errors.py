@@ -17,5 +17,5 @@ class MissingError(FeatureError):
     """The environment lacks something: a corpus, a package, a library."""
 
 
-class DamageError(FeatureError):
+class ShardDamageError(FeatureError):
     """A file is not what it was when it was written: nothing is trained on it."""

@@ -9,7 +9,7 @@ Unheard, a point costs a tenth of a microsecond.
 import sys
 from typing import Literal
 
-Point = Literal[
+FaultPoint = Literal[
     "claimed",  # the lease is ours, nothing has been trained
     "epoch",  # an epoch is trained, its checkpoint is not written
     "checkpointed",  # its checkpoint is whole
@@ -20,7 +20,7 @@ Point = Literal[
 ]
 
 
-def reach(point: Point, id: str, epoch: int = 0) -> None:
+def reach(point: FaultPoint, id: str, epoch: int = 0) -> None:
     """Say that this process is at a point of a trial; whatever a test's hook raises rises.
 
     Args:

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from orchestrator.cli.main import app
 from orchestrator.execution import run as run_module
 from orchestrator.execution.cluster.events import Done, Failed, Started
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
 from orchestrator.execution.run import RunResult, run
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
-from orchestrator.store.snapshot import Asked, AskedFold, AskedSearch
+from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotSearch
 from orchestrator.study.study import Study, parse_study
 from tests import stores
 
@@ -74,10 +74,10 @@ def skill(identity: Any) -> float:
     return 2.5 - 1.5 * abs(rate) - 0.5 * (identity["model"]["layers"] == 2)
 
 
-def drawn(task: Task, tell: Tell) -> None:
+def drawn(task: Task, tell: OnEvent) -> None:
     tell(Started(task.id))
     ledger, fold = Ledger.at(task.store), task.identity["fold"]
-    held = AskedFold(index=0, a=tuple(fold["a"]), b=tuple(fold["b"]), train=len(fold["train"]))
+    held = SnapshotFold(index=0, a=tuple(fold["a"]), b=tuple(fold["b"]), train=len(fold["train"]))
     stores.train(ledger, task.identity, held, skill(task.identity))
     tell(Done(task.id, 1.0))
 
@@ -85,7 +85,7 @@ def drawn(task: Task, tell: Tell) -> None:
 def failing(cause: Any, sentence: str, which: Callable[[Any], bool]) -> Work:
     """Some trainings fail, as a worker says it; all others are drawn."""
 
-    def work(task: Task, tell: Tell) -> None:
+    def work(task: Task, tell: OnEvent) -> None:
         if not which(task.identity):
             drawn(task, tell)
             return
@@ -108,7 +108,7 @@ class Shuffled(InlineCluster):
         self._random, self._left = random.Random(seed), most
         self.slots = 1 + seed % 7
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         shuffled = list(tasks)
         self._random.shuffle(shuffled)
         for task in shuffled:
@@ -119,14 +119,14 @@ class Shuffled(InlineCluster):
         return ""
 
 
-def go(asked: Study, store: Path, cluster: InlineCluster | None = None) -> RunResult:
-    return run(asked, Ledger.open(str(store)), cluster or InlineCluster(), lambda event: None)
+def go(snapshot: Study, store: Path, cluster: InlineCluster | None = None) -> RunResult:
+    return run(snapshot, Ledger.open(str(store)), cluster or InlineCluster(), lambda event: None)
 
 
-def kept(store: Path, name: str = "tiny_search") -> tuple[Asked, AskedSearch]:
-    asked = Ledger.look(str(store)).snapshots(name)[0]
-    assert asked.search is not None
-    return asked, asked.search
+def kept(store: Path, name: str = "tiny_search") -> tuple[Snapshot, SnapshotSearch]:
+    snapshot = Ledger.look(str(store)).snapshots(name)[0]
+    assert snapshot.search is not None
+    return snapshot, snapshot.search
 
 
 def cli(*arguments: Any) -> Any:

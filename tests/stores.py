@@ -16,7 +16,7 @@ from model.evaluation.metrics import confusion, ua, wa
 from orchestrator.store.attempt_files import predictions_parquet
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import CHOICES, Outcome, Scores
-from orchestrator.store.snapshot import Asked, AskedFold, AskedRow, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 from orchestrator.study.trials import SEMANTICS, canonical, digest
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
@@ -33,7 +33,7 @@ def made(
     skill: Mapping[str, float] | None = None,
     missing: Sequence[tuple[str, int, int]] = (),
     **changes: Any,
-) -> tuple[Ledger, Asked]:
+) -> tuple[Ledger, Snapshot]:
     """A study that ran.
 
     Args:
@@ -48,7 +48,7 @@ def made(
     ledger = Ledger.open(str(root))
     speakers = [f"speaker-{n:02}" for n in range(2 * folds)]
     asked_folds = tuple(
-        AskedFold(index=f, a=(speakers[2 * f],), b=(speakers[2 * f + 1],), train=2 * folds - 2)
+        SnapshotFold(index=f, a=(speakers[2 * f],), b=(speakers[2 * f + 1],), train=2 * folds - 2)
         for f in range(folds)
     )
     trials = []
@@ -63,15 +63,15 @@ def made(
                     "fold": {"train": [s for s in speakers if s not in (*fold.a, *fold.b)],
                              "a": list(fold.a), "b": list(fold.b)},
                 }  # fmt: skip
-                trials.append(AskedTrial(name, fold.index, seed, digest(identity)))
+                trials.append(SnapshotTrial(name, fold.index, seed, digest(identity)))
                 if (name, fold.index, seed) not in missing:
                     train(ledger, identity, fold, (skill or {}).get(name, 1.0))
-    asked = replace(
-        Asked(
+    snapshot = replace(
+        Snapshot(
             study="made", question="Which is better?", table=7, figure=None, corpus="tones",
             profile="quick", reading="as-written", classes=EMOTIONS, utterances=32 * folds,
             rows=tuple(
-                AskedRow(name=name, reading="as-written", paper={}, settings=dict(own))
+                SnapshotRow(name=name, reading="as-written", paper={}, settings=dict(own))
                 for name, own in rows.items()
             ),
             folds=asked_folds, seeds=seeds, trials=tuple(trials), comparable=False,
@@ -79,11 +79,11 @@ def made(
         ),
         **changes,
     )  # fmt: skip
-    ledger.write_snapshot(asked.study, asked.to_json())
-    return ledger, asked
+    ledger.write_snapshot(snapshot.study, snapshot.to_json())
+    return ledger, snapshot
 
 
-def train(ledger: Ledger, identity: Mapping[str, Any], fold: AskedFold, skill: float) -> None:
+def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill: float) -> None:
     """What a training would leave: sixteen utterances a speaker, of one to three segments."""
     id = digest(identity)
     random = np.random.default_rng(int(id[:12], 16))

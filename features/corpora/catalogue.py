@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from features.corpora import recordings
-from features.corpora.corpus import Corpus, Tell, nothing
+from features.corpora.corpus import Corpus, OnProgress, nothing
 from features.corpora.readers import cremad, demo, emodb, iemocap, ravdess, table
 from features.errors import CorpusError
 
@@ -22,7 +22,7 @@ class Reader(Protocol):
     SOURCE: str
     LAYOUT: str
 
-    def read(self, root: Path, tell: Tell = ..., *, skip_bad: bool = ...) -> Corpus:
+    def read(self, root: Path, tell: OnProgress = ..., *, skip_bad: bool = ...) -> Corpus:
         """Read the corpus below `root`; `skip_bad` leaves out what cannot be used."""
         ...
 
@@ -39,7 +39,7 @@ READERS: dict[str, Reader] = {
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 """What a corpus of one's own may be called."""
 
-SYNTHESISED: dict[str, Callable[[Path, Tell], None]] = {"demo": demo.prepare}
+SYNTHESISED: dict[str, Callable[[Path, OnProgress], None]] = {"demo": demo.prepare}
 """Corpora whose audio is made here, on first use."""
 
 
@@ -63,7 +63,7 @@ def reader(name: str) -> Reader:
 
 
 def read(
-    name: str, root: Path, tell: Tell = nothing, *, skip_bad: bool = False, own_name: str = ""
+    name: str, root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False, own_name: str = ""
 ) -> Corpus:
     """Read a corpus from its folder; `tell(done, total)` counts its files.
 
@@ -86,7 +86,7 @@ def read(
     return table.read(root, tell, skip_bad=skip_bad, name=own_name)
 
 
-def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corpus:
+def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -> Corpus:
     """The corpus as it is now: a synthesised one is described anew, files are looked at again.
 
     Raises:
@@ -97,7 +97,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corp
     return recordings.refresh(corpus, deep=deep, tell=tell)
 
 
-def prepare(corpus: Corpus, tell: Tell = nothing) -> None:
+def prepare(corpus: Corpus, tell: OnProgress = nothing) -> None:
     """Make sure the audio exists: synthesises what is missing, does nothing for recordings.
 
     Raises:

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from features.errors import CorpusError, DamageError
+from features.errors import CorpusError, ShardDamageError
 
 Sex = Literal["female", "male", ""]
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Progress: called with (done, total)."""
 
 FORMAT = 1
@@ -138,7 +138,7 @@ class Corpus:
                 reader=data.get("reader", ""),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DamageError(
+            raise ShardDamageError(
                 f"The record of a corpus cannot be read ({error!r}): "
                 "register the corpus again with `ablate corpus add`."
             ) from error

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.corpora.corpus import Corpus, LeftOut, Tell, nothing
+from features.corpora.corpus import Corpus, LeftOut, OnProgress, nothing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ class Inspection:
     """Can be used, but look wrong."""
 
 
-def inspect(corpus: Corpus, tell: Tell = nothing) -> Inspection:
+def inspect(corpus: Corpus, tell: OnProgress = nothing) -> Inspection:
     """Decode every recording; synthesised audio that does not exist yet is not heard."""
     from statistics import median
 

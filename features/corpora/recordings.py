@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from features.corpora.corpus import Corpus, Tell, Utterance, canonical_digest, nothing, some
-from features.errors import CorpusError, DamageError, MissingError
+from features.corpora.corpus import Corpus, OnProgress, Utterance, canonical_digest, nothing, some
+from features.errors import CorpusError, MissingError, ShardDamageError
 
 
-def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corpus:
+def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -> Corpus:
     """Look at every file again; read only those whose size or time changed (all if `deep`).
 
     Synthesised audio is identified by its recipe and is not looked at.
@@ -43,7 +43,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, tell: Tell = nothing) -> Corp
         fresh.append(utterance)
         tell(done, len(corpus.utterances))
     if damaged:
-        raise DamageError(
+        raise ShardDamageError(
             f"{_count(damaged, corpus)} of corpus `{corpus.name}` changed while size and time "
             f"stayed ({some(damaged)}): restore them from the original, or register the corpus "
             f"again with `{corpus.again}`."

@@ -19,9 +19,9 @@ from features.corpora.corpus import Corpus, canonical_digest
 from features.dataset import scaling
 from features.dataset.dataset import Segments
 from features.dataset.segments import cut
-from features.descriptors.extraction import Task, extract_file
+from features.descriptors.extraction import ExtractionTask, extract_file
 from features.descriptors.feature_set import FeatureSet
-from features.errors import CorpusError, DamageError
+from features.errors import CorpusError, ShardDamageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,9 +83,9 @@ def listen(
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            task = Task(path, None, None, features, config.node_step)
+            task = ExtractionTask(path, None, None, features, config.node_step)
             return Heard(path=path, nodes_NF=extract_file(task), digest=digest)
-        except (DamageError, OSError) as error:
+        except (ShardDamageError, OSError) as error:
             return Heard(path=path, nodes_NF=None, bad=str(error))
 
     with ThreadPoolExecutor(max(threads, 1), "extraction") as workers:

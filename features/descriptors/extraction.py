@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from features.audio import RATE, read_mono
 from features.descriptors.feature_set import FeatureSet
 from features.descriptors.nodes import pool
-from features.errors import DamageError
+from features.errors import ShardDamageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ExtractionTask:
     """One file to read. Pickles, for other machines."""
 
     path: Path
@@ -33,13 +33,14 @@ class Task:
     node_step: int
 
 
-Map = Callable[
-    [Callable[[Task], "NDArray[np.float32]"], Sequence[Task]], Iterator["NDArray[np.float32]"]
+ParallelMap = Callable[
+    [Callable[[ExtractionTask], "NDArray[np.float32]"], Sequence[ExtractionTask]],
+    Iterator["NDArray[np.float32]"],
 ]
 """Something that applies a function to items and gives the results in their order."""
 
 
-def extract_file(task: Task) -> "NDArray[np.float32]":
+def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
     """Audio file, or a part of it -> nodes. Shape: (N, F).
 
     Raises:
@@ -50,7 +51,7 @@ def extract_file(task: Task) -> "NDArray[np.float32]":
     signal = read_mono(task.path, RATE, start=task.start, end=task.end)
     nodes = pool(task.features.extract(signal), task.node_step)
     if not np.isfinite(nodes).all():
-        raise DamageError(
+        raise ShardDamageError(
             f"The features of {task.path} hold values that are no numbers: check the recording, or "
             "remove it from the corpus."
         )
@@ -59,7 +60,7 @@ def extract_file(task: Task) -> "NDArray[np.float32]":
 
 @contextmanager
 def extracted(
-    tasks: Sequence[Task], threads: int, elsewhere: Map | None = None
+    tasks: Sequence[ExtractionTask], threads: int, elsewhere: ParallelMap | None = None
 ) -> Iterator[Iterator["NDArray[np.float32]"]]:
     """Nodes of every task, in the order of the tasks; the same bits whatever the number of threads.
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.errors import DamageError, MissingError
+from features.errors import MissingError, ShardDamageError
 from features.shards.digests import sha256_of
 
 if TYPE_CHECKING:
@@ -192,9 +192,9 @@ def format_of(path: Path) -> int | None:
     return found if isinstance(found, int) and 0 < found < FORMAT else None
 
 
-def damaged(path: Path) -> DamageError:
+def damaged(path: Path) -> ShardDamageError:
     """The error that names a file and what to do."""
-    return DamageError(
+    return ShardDamageError(
         f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
         "it, and `ablate run` builds it anew."
     )

@@ -16,12 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from features.config import FeatureConfig
 from features.corpora import recordings
-from features.corpora.corpus import Corpus, Selection, Tell, Utterance, canonical_digest, nothing
+from features.corpora.corpus import (
+    Corpus,
+    OnProgress,
+    Selection,
+    Utterance,
+    canonical_digest,
+    nothing,
+)
 from features.descriptors import extraction
 from features.descriptors.catalogue import extractor_version, feature_set
-from features.descriptors.extraction import Map, Task
+from features.descriptors.extraction import ExtractionTask, ParallelMap
 from features.descriptors.feature_set import FeatureSet
-from features.errors import DamageError, MissingError
+from features.errors import MissingError, ShardDamageError
 from features.shards.digests import sha256_of
 from features.shards.shard_file import (
     FORMAT,
@@ -73,11 +80,11 @@ def build(
     folder: Path,
     selection: Selection,
     config: FeatureConfig,
-    tell: Tell = nothing,
+    tell: OnProgress = nothing,
     threads: int = 1,
     *,
     features: FeatureSet | None = None,
-    elsewhere: Map | None = None,
+    elsewhere: ParallelMap | None = None,
 ) -> None:
     """Compute and write the missing shards; `tell(done, total)` counts audio files.
 
@@ -104,7 +111,7 @@ def build(
     kept = _kept(folder, source, todo)
     root = Path(selection.corpus.root)
     tasks = [
-        Task(root / u.path, u.start, u.end, chosen, config.node_step)
+        ExtractionTask(root / u.path, u.start, u.end, chosen, config.node_step)
         for us in todo.values() for u in us if (u.id, u.digest) not in kept
     ]  # fmt: skip
     _refuse_other_audio(selection.corpus, todo, kept)
@@ -138,9 +145,9 @@ def _refuse_other_audio(
         try:
             same = recordings.measure(corpus.root, u, files).digest == u.digest
         except OSError as error:
-            raise DamageError(f"{u.path} of {corpus.root} cannot be read: {error}.") from error
+            raise ShardDamageError(f"{u.path} of {corpus.root} cannot be read: {error}.") from error
         if not same:
-            raise DamageError(
+            raise ShardDamageError(
                 f"{u.path} of {corpus.root} is not the recording that was registered: restore it, "
                 f"or register the corpus again with `{corpus.again}`."
             )
@@ -178,7 +185,7 @@ def _kept(
         if manifest["source"] == source and here - set(found):
             try:
                 shard = open_shard(folder, key)
-            except (DamageError, MissingError):
+            except (ShardDamageError, MissingError):
                 continue  # what cannot be proven is computed anew
             found |= {(id, digest): shard.values(id) for id, digest in here}
     return found
@@ -189,7 +196,7 @@ def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted(folder.glob("*.json")):
         try:
             manifest = read_manifest(folder, path.stem)
-        except DamageError:
+        except ShardDamageError:
             continue
         if manifest is not None:
             yield path.stem, manifest

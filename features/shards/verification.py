@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from features.config import FEATURE_SETS, FeatureConfig
-from features.corpora.corpus import Selection, Tell, Utterance, nothing
+from features.corpora.corpus import OnProgress, Selection, Utterance, nothing
 from features.descriptors.catalogue import extractor_version
-from features.errors import DamageError
+from features.errors import ShardDamageError
 from features.shards import shards
 from features.shards.digests import sha256_of
 from features.shards.shard_file import format_of, is_present, read_manifest
@@ -26,7 +26,7 @@ Made = dict[str, tuple[str, list[Any]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class ShardFinding:
     """One shard that is not as it should be."""
 
     kind: Literal["damaged", "missing", "outdated"]
@@ -36,7 +36,7 @@ class Finding:
     """Files to delete, so that the next build makes the shard anew."""
 
 
-def verify(folder: Path, tell: Tell = nothing) -> Iterator[Finding]:
+def verify(folder: Path, tell: OnProgress = nothing) -> Iterator[ShardFinding]:
     """Read every shard in the folder again and compare it with its digest."""
     manifests = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
     for done, path in enumerate(manifests, start=1):
@@ -46,7 +46,7 @@ def verify(folder: Path, tell: Tell = nothing) -> Iterator[Finding]:
 
 def needed(
     folder: Path, selection: Selection, config: FeatureConfig, version: str
-) -> Iterator[Finding]:
+) -> Iterator[ShardFinding]:
     """The shards that a selection needs and the folder lacks, and which recordings changed."""
     key_of, source = shards.keys(selection, config, version), shards.source_of(config, version)
     made: Made = {
@@ -59,10 +59,10 @@ def needed(
         try:
             if is_present(folder, key_of[speaker]):
                 continue
-        except DamageError:
+        except ShardDamageError:
             continue  # `verify` names it, and what to remove
         why = _why(utterances, made, source)
-        yield Finding(
+        yield ShardFinding(
             kind="missing", file=folder / f"{key_of[speaker]}.json",
             sentence=f"Features `{config.features}` of speaker {speaker} are not here{why}.",
         )  # fmt: skip
@@ -77,7 +77,7 @@ def _why(utterances: Sequence[Utterance], made: Made, source: list[Any]) -> str:
     return f": they were made by {', '.join(sorted(versions))}" if versions else ""
 
 
-def repair(findings: Sequence[Finding]) -> tuple[Path, ...]:
+def repair(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
     """Delete what is damaged and nothing else; the files that were deleted."""
     gone = []
     for finding in findings:
@@ -88,18 +88,18 @@ def repair(findings: Sequence[Finding]) -> tuple[Path, ...]:
     return tuple(gone)
 
 
-def _examine(folder: Path, path: Path) -> Iterator[Finding]:
+def _examine(folder: Path, path: Path) -> Iterator[ShardFinding]:
     if (found := format_of(path)) is not None:
-        yield Finding(
+        yield ShardFinding(
             kind="outdated", file=path,
             sentence=f"{path.name} was written in format {found}, which nothing reads any more.",
         )  # fmt: skip
         return
     try:
         manifest = read_manifest(folder, path.stem)
-    except DamageError:
+    except ShardDamageError:
         # Its file cannot be found through it; the name begins alike.
-        yield Finding(
+        yield ShardFinding(
             kind="damaged", file=path, remove=(path, *folder.glob(f"{path.stem}.*.arrow")),
             sentence=f"{path.name} is not what was written.",
         )  # fmt: skip
@@ -108,23 +108,23 @@ def _examine(folder: Path, path: Path) -> Iterator[Finding]:
         yield from _examine_file(folder / manifest["file"], path, manifest)
 
 
-def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
+def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[ShardFinding]:
     holds = f"{len(manifest['utterances'])} utterances, {manifest['utterances'][0]} ..."
     try:
         size = os.lstat(file).st_size
     except FileNotFoundError:
-        yield Finding(
+        yield ShardFinding(
             kind="missing", file=file, remove=(path,),
             sentence=f"{file.name} is missing ({holds}).",
         )  # fmt: skip
         return
     if size != manifest["bytes"]:
-        yield Finding(
+        yield ShardFinding(
             kind="damaged", file=file, remove=(path, file),
             sentence=f"{file.name} has {size} bytes, {manifest['bytes']} were written ({holds}).",
         )  # fmt: skip
     elif sha256_of(file, again=True) != manifest["sha256"]:
-        yield Finding(
+        yield ShardFinding(
             kind="damaged", file=file, remove=(path, file),
             sentence=f"{file.name} is not what was written ({holds}).",
         )  # fmt: skip
@@ -132,11 +132,11 @@ def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[
         yield from _examine_version(file, manifest)
 
 
-def _examine_version(file: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
+def _examine_version(file: Path, manifest: dict[str, Any]) -> Iterator[ShardFinding]:
     """A configuration of somebody's own is here no more: its version cannot be asked."""
     name, _, version = manifest["source"]
     if name in FEATURE_SETS and version != extractor_version(name):
-        yield Finding(
+        yield ShardFinding(
             kind="outdated", file=file,
             sentence=(
                 f"{file.name} was made by {version}; here is {extractor_version(name)}. Trials of "

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from model.config import TrainConfig
 from model.errors import DivergedError
-from model.evaluation.scoring import Score, Segments, score
-from model.evaluation.state import Epoch, Peak, State, Weights
+from model.evaluation.scoring import LabelledSegments, Score, score
+from model.evaluation.state import Epoch, Peak, State, StateDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Direction:
     at_last_SC: Tensor
     best_on_test: int
     at_best_on_test_SC: Tensor
-    weights: Weights
+    weights: StateDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ def advance(
     state: State | None,
     loss: float,
     logs: tuple[Tensor, Tensor],
-    held_out: tuple[Segments, Segments],
+    held_out: tuple[LabelledSegments, LabelledSegments],
     classes: int,
-    weights: Weights,
-    memory: Weights,
+    weights: StateDict,
+    memory: StateDict,
 ) -> State:
     """Score both held-out speakers after an epoch, and remember what is needed.
 
@@ -140,5 +140,5 @@ def fit_of(state: State, parameters: int = 0) -> Fit:
     )
 
 
-def _copies(tensors: Weights) -> Weights:
+def _copies(tensors: StateDict) -> StateDict:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

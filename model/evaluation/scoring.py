@@ -17,7 +17,7 @@ BATCH = 128
 """Segments scored at once: one number for all trials, so that scores do not depend on `batch`."""
 
 
-class Segments(Protocol):
+class LabelledSegments(Protocol):
     """Segments of some speakers, as `fit` sees them; who cut them is not this room's matter.
 
     Attributes:
@@ -55,7 +55,9 @@ class Score:
     wa: float
 
 
-def log_probabilities(network: GraphNetwork, segments: Segments, device: str = "cpu") -> Tensor:
+def log_probabilities(
+    network: GraphNetwork, segments: LabelledSegments, device: str = "cpu"
+) -> Tensor:
     """Score all segments in their own order, in batches of the same size.
 
     Returns:
@@ -87,7 +89,7 @@ def by_utterance(log_SC: Tensor, utterance_S: Tensor) -> tuple[Tensor, Tensor]:
     return numbers_U, top_UC + (share_UC / count_U[:, None]).log()
 
 
-def score(log_SC: Tensor, segments: Segments, classes: int) -> Score:
+def score(log_SC: Tensor, segments: LabelledSegments, classes: int) -> Score:
     """Score utterances from the segments' log probabilities.
 
     Args:

@@ -14,7 +14,7 @@ from torch import Tensor
 from model.errors import ModelError
 from model.evaluation.scoring import Score
 
-Weights = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 """A network's `state_dict`: parameters and scaler by name."""
 
 
@@ -40,7 +40,7 @@ class Peak:
     """
 
     epoch: int
-    weights: Weights
+    weights: StateDict
     a_SC: Tensor
     b_SC: Tensor
 
@@ -60,8 +60,8 @@ class State:
     """
 
     history: tuple[Epoch, ...]
-    network: Weights
-    adam: Weights
+    network: StateDict
+    adam: StateDict
     on_a: Peak
     on_b: Peak
     last_a_SC: Tensor
@@ -121,7 +121,7 @@ def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Sta
         raise ModelError(f"A saved state must be complete, but {fault} is wrong in it.") from fault
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> StateDict:
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

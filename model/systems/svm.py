@@ -8,7 +8,7 @@ network's epoch: each C is one "epoch", from the smoothest to the tightest. So c
 best-on-test mean here what they mean elsewhere. Probabilities are the softmax of the decision
 values, without the library's internal cross-validation, which draws at random.
 
-What is kept are plain tensors; `Machine` decides by them alone.
+What is kept are plain tensors; `SupportVectorMachine` decides by them alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from model.errors import ModelError
 from model.evaluation.epoch_selection import Fit, advance, fit_of
-from model.evaluation.scoring import Segments
-from model.evaluation.state import State, Weights
+from model.evaluation.scoring import LabelledSegments
+from model.evaluation.state import State, StateDict
 from model.network.graph_network import GraphNetwork, Logits
 from model.network.nodes import Nodes
 from model.network.stage_loss import cross_entropies
@@ -32,9 +32,9 @@ GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def fit(
-    train: Segments,
-    a: Segments,
-    b: Segments,
+    train: LabelledSegments,
+    a: LabelledSegments,
+    b: LabelledSegments,
     mean_F: Tensor,
     std_F: Tensor,
     weights_C: Tensor | None = None,
@@ -77,7 +77,7 @@ def fit(
     return fit_of(state)
 
 
-def _rows(segments: Segments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float64]:
+def _rows(segments: LabelledSegments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float64]:
     """Z-scored functionals, ``(S, F)``."""
     x_SNF, frames_S, _ = segments.batch(torch.arange(len(segments)))
     _refuse_frames(int(frames_S.max()))
@@ -117,7 +117,7 @@ def _of_all(values_SK: NDArray[np.float64], known_K: NDArray[np.int64], classes:
     return torch.from_numpy(decisions_SC)
 
 
-def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> Weights:
+def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> StateDict:
     """The machine as plain tensors: all that its decisions need."""
     return {
         "mean_F": mean_F,
@@ -131,7 +131,7 @@ def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> Weigh
     }
 
 
-class Machine(GraphNetwork):
+class SupportVectorMachine(GraphNetwork):
     """A fitted machine as its tensors decide, to be asked as a network is: without the library.
 
     One machine a pair of classes; a class has the votes that it wins, and of equal votes more

@@ -10,8 +10,8 @@ from torch.optim import Adam
 from model.config import ModelConfig, TrainConfig
 from model.errors import DivergedError
 from model.evaluation.epoch_selection import Direction, Fit, advance, better, fit_of, is_over
-from model.evaluation.scoring import Segments, log_probabilities
-from model.evaluation.state import State, Weights, state_from, state_numbers, state_tensors
+from model.evaluation.scoring import LabelledSegments, log_probabilities
+from model.evaluation.state import State, StateDict, state_from, state_numbers, state_tensors
 from model.network.graph_network import GraphNetwork, parameters_of
 from model.systems.catalogue import SYSTEMS, build
 from model.training.seeding import derive
@@ -19,7 +19,7 @@ from model.training.seeding import derive
 __all__ = [
     "Direction",
     "Fit",
-    "Segments",
+    "LabelledSegments",
     "State",
     "better",
     "fit",
@@ -34,9 +34,9 @@ __all__ = [
 def train(
     model: ModelConfig,
     config: TrainConfig,
-    train: Segments,
-    a: Segments,
-    b: Segments,
+    train: LabelledSegments,
+    a: LabelledSegments,
+    b: LabelledSegments,
     *,
     mean_F: Tensor,
     std_F: Tensor,
@@ -106,9 +106,9 @@ def initialise(
 
 def fit(
     network: GraphNetwork,
-    train: Segments,
-    a: Segments,
-    b: Segments,
+    train: LabelledSegments,
+    a: LabelledSegments,
+    b: LabelledSegments,
     config: TrainConfig,
     *,
     classes: int,
@@ -180,7 +180,7 @@ def class_weights(labels_S: Tensor, classes: int, kind: str) -> Tensor | None:
 def _train_epoch(
     network: GraphNetwork,
     optimiser: Adam,
-    train: Segments,
+    train: LabelledSegments,
     batches: tuple[Tensor, ...],
     weights_C: Tensor | None,
     number: int,
@@ -202,7 +202,7 @@ def _train_epoch(
     return math.fsum(losses) / sum(map(len, batches))
 
 
-def _memory(network: GraphNetwork, optimiser: Adam) -> Weights:
+def _memory(network: GraphNetwork, optimiser: Adam) -> StateDict:
     """Name the optimiser's memory after the parameters."""
     return {
         f"{name}/{what}": tensor
@@ -222,7 +222,7 @@ def _restore(state: State, network: GraphNetwork, optimiser: Adam) -> None:
         optimiser.state[parameter][what] = tensor.to(home, copy=True)
 
 
-def _check_sets(**sets: Segments) -> None:
+def _check_sets(**sets: LabelledSegments) -> None:
     for name, segments in sets.items():
         if not len(segments):
             raise ValueError(f"`{name}` must hold at least one segment, but is empty instead.")

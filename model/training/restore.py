@@ -26,9 +26,9 @@ def trained(
     """
     try:
         if not SYSTEMS[config.model].network:
-            from model.systems.svm import Machine
+            from model.systems.svm import SupportVectorMachine
 
-            return Machine(weights, classes).eval()
+            return SupportVectorMachine(weights, classes).eval()
         network = build(config, len(weights["mean_F"]), classes, nodes)
         network.load_state_dict(dict(weights))
     except (KeyError, RuntimeError, ValueError) as error:

@@ -35,7 +35,7 @@ def derive(seed: int, epoch: int, purpose: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class PinnedSetting:
     """One setting of the process that may change a result."""
 
     name: str
@@ -44,10 +44,10 @@ class Setting:
     write: Callable[[Any], object]
 
 
-def _attribute(holder: Any, path: str, wanted: object) -> Setting:
+def _attribute(holder: Any, path: str, wanted: object) -> PinnedSetting:
     """Describe a setting that is a plain attribute of a module of torch."""
     name = path.rpartition(".")[2]
-    return Setting(
+    return PinnedSetting(
         path, wanted, lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
     )
 
@@ -67,28 +67,28 @@ def _can_flush() -> bool:
 
 SETTINGS = (
     # One thread: two give other bits, and deterministic algorithms do not change that.
-    Setting("num_threads", 1, torch.get_num_threads, torch.set_num_threads),
-    Setting("default_dtype", torch.float32, torch.get_default_dtype, torch.set_default_dtype),
-    Setting(
+    PinnedSetting("num_threads", 1, torch.get_num_threads, torch.set_num_threads),
+    PinnedSetting("default_dtype", torch.float32, torch.get_default_dtype, torch.set_default_dtype),
+    PinnedSetting(
         "default_device",
         torch.device("cpu"),
         torch.get_default_device,
         lambda device: torch.set_default_device(None if device.type == "cpu" else device),
     ),
-    Setting(
+    PinnedSetting(
         "float32_matmul_precision",
         "highest",
         torch.get_float32_matmul_precision,
         torch.set_float32_matmul_precision,
     ),
-    Setting(
+    PinnedSetting(
         "deterministic_algorithms",
         True,
         torch.are_deterministic_algorithms_enabled,
         torch.use_deterministic_algorithms,
     ),
-    Setting("grad_enabled", True, torch.is_grad_enabled, torch.set_grad_enabled),
-    Setting(
+    PinnedSetting("grad_enabled", True, torch.is_grad_enabled, torch.set_grad_enabled),
+    PinnedSetting(
         "anomaly_detection",
         False,
         torch.is_anomaly_enabled,
@@ -97,7 +97,7 @@ SETTINGS = (
     # Saturated gates and sharp attention are full of denormals, which Intel's processors compute by
     # microcode: 46 trainings of a search took 57.6 min, more with every epoch, and take 41.8.
     # Weights, history and scores of all 46 kept their bits; probabilities below 1.2e-38 became 0.
-    Setting("flush_denormal", _can_flush(), _flushes, torch.set_flush_denormal),
+    PinnedSetting("flush_denormal", _can_flush(), _flushes, torch.set_flush_denormal),
     # We read no memory before writing it: filling it first would only cost time.
     _attribute(torch.utils.deterministic, "utils.deterministic.fill_uninitialized_memory", False),
     _attribute(torch.backends.mkldnn, "backends.mkldnn.enabled", True),

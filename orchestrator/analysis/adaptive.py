@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
-from orchestrator.analysis.sequential import Standing, follow, looks
+from orchestrator.analysis.sequential import Standing, decide, interims
 from orchestrator.analysis.statistics import mean
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, is_stale
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 BySpeaker = Mapping[str, Mapping[int, float]]
 """A row's UA: speaker -> seed -> score."""
@@ -23,16 +23,16 @@ BySpeaker = Mapping[str, Mapping[int, float]]
 class Design:
     """Where the comparisons of an adaptive study stand."""
 
-    asked: Asked
+    snapshot: Snapshot
     """The study with every trial up to the cap."""
     standings: Mapping[str, Standing]
     """Row, other than the reference -> how far its comparison is."""
 
     @property
-    def looks(self) -> tuple[int, ...]:
+    def interims(self) -> tuple[int, ...]:
         """The seeds at each look so far."""
-        made = max(standing.looks for standing in self.standings.values())
-        return looks(self.asked.seeds)[:made]
+        made = max(standing.interims for standing in self.standings.values())
+        return interims(self.snapshot.seeds)[:made]
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -46,63 +46,63 @@ class Design:
 
     def most(self, row: str) -> int:
         """Seeds of a row that may yet be asked for."""
-        open = row in self.open or (row == self.asked.reference and self.open)
-        return self.asked.seeds if open else self.wanted(row)
+        open = row in self.open or (row == self.snapshot.reference and self.open)
+        return self.snapshot.seeds if open else self.wanted(row)
 
-    def now(self) -> Asked:
+    def now(self) -> Snapshot:
         """The study with the trials that are asked for now."""
-        return _first(self.asked, self.wanted)
+        return _first(self.snapshot, self.wanted)
 
-    def at_most(self) -> Asked:
+    def at_most(self) -> Snapshot:
         """The study with the trials that may yet be asked for."""
-        return _first(self.asked, self.most)
+        return _first(self.snapshot, self.most)
 
 
-def design(asked: Asked, outcomes: Mapping[str, Outcome]) -> Design | None:
+def design(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Design | None:
     """Follow an adaptive study's outcomes; None for a study with as many seeds in every row.
 
     Args:
-        asked: the study with every trial up to the cap.
+        snapshot: the study with every trial up to the cap.
         outcomes: finished trials by id; stale ones and those of other studies are ignored.
     """
-    if asked.replicates != "adaptive" or asked.reference is None:
+    if snapshot.replicates != "adaptive" or snapshot.reference is None:
         return None
-    scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in asked.rows}
-    for trial in asked.trials:
+    scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in snapshot.rows}
+    for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
         if outcome is None or is_stale(outcome):
             continue
         for s in outcome.scores:
             if (s.choice, s.unit) == ("chosen", "utterance"):
                 scores[trial.row].setdefault(s.speaker, {})[trial.seed] = ua(s.confusion)
-    reference = scores.pop(asked.reference)
-    differences = {name: by_seed(asked, row, reference) for name, row in scores.items()}
-    return Design(asked=asked, standings=follow(differences, asked.seeds))
+    reference = scores.pop(snapshot.reference)
+    differences = {name: by_seed(snapshot, row, reference) for name, row in scores.items()}
+    return Design(snapshot=snapshot, standings=decide(differences, snapshot.seeds))
 
 
-def asked_now(asked: Asked, ledger: Ledger) -> Asked:
+def asked_now(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     """A study with the trials that it asks for now: all, unless it is adaptive.
 
     Raises:
         DamageError: a record of an adaptive study is not what was written.
     """
-    if asked.replicates != "adaptive":
-        return asked  # without a look at its records
-    found = design(asked, ledger.outcomes(trial.id for trial in asked.trials))
-    return asked if found is None else found.now()
+    if snapshot.replicates != "adaptive":
+        return snapshot  # without a look at its records
+    found = design(snapshot, ledger.outcomes(trial.id for trial in snapshot.trials))
+    return snapshot if found is None else found.now()
 
 
-def by_seed(asked: Asked, row: BySpeaker, other: BySpeaker) -> list[float | None]:
+def by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
     """One value a seed, the mean difference over all speakers; None where one is lacking."""
-    speakers = [s for fold in asked.folds for s in (*fold.a, *fold.b)]
+    speakers = [s for fold in snapshot.folds for s in (*fold.a, *fold.b)]
     return [
         mean([row[s][seed] - other[s][seed] for s in speakers])
         if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)
         else None
-        for seed in range(asked.seeds)
+        for seed in range(snapshot.seeds)
     ]
 
 
-def _first(asked: Asked, seeds: Callable[[str], int]) -> Asked:
-    most = {row.name: seeds(row.name) for row in asked.rows}
-    return replace(asked, trials=tuple(t for t in asked.trials if t.seed < most[t.row]))
+def _first(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:
+    most = {row.name: seeds(row.name) for row in snapshot.rows}
+    return replace(snapshot, trials=tuple(t for t in snapshot.trials if t.seed < most[t.row]))

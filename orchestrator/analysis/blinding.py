@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from orchestrator.store import files
 from orchestrator.store.ledger import Ledger, read_snapshot
 from orchestrator.store.records import Outcome
-from orchestrator.store.snapshot import CHOSEN, Asked
+from orchestrator.store.snapshot import CHOSEN, Snapshot
 
 
 def judging(ledger: Ledger) -> dict[str, str]:
@@ -20,11 +20,11 @@ def judging(ledger: Ledger) -> dict[str, str]:
         DamageError: a snapshot is not what was written.
     """
     sealed, opened = dict[str, str](), set[str]()
-    for asked in _with_winners(ledger):
-        opened |= {trial.id for trial in asked.trials}
-        for trial in asked.search.trials if asked.search else ():
+    for snapshot in _with_winners(ledger):
+        opened |= {trial.id for trial in snapshot.trials}
+        for trial in snapshot.search.trials if snapshot.search else ():
             if trial.row == CHOSEN:
-                sealed.setdefault(trial.id, asked.study)
+                sealed.setdefault(trial.id, snapshot.study)
     return {id: study for id, study in sealed.items() if id not in opened}
 
 
@@ -38,7 +38,7 @@ def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
     return ledger.outcomes(id for id in ids if id not in sealed)
 
 
-def _with_winners(ledger: Ledger) -> Iterator[Asked]:
+def _with_winners(ledger: Ledger) -> Iterator[Snapshot]:
     """Forms of searches that have winners. Of a long one there are many forms: few are parsed."""
     paths = {path.name: path for path in ledger.snapshot_files()}
     blobs = ledger.each(lambda name: files.read(paths[name]), list(paths))

@@ -18,7 +18,7 @@ from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempt_files import read_decisions
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, is_stale
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
 """(Fold, seed) -> the finished trainings of both rows."""
@@ -51,7 +51,7 @@ class Flip:
 class Comparison:
     """B minus A, on the trainings that both have."""
 
-    asked: Asked
+    snapshot: Snapshot
     a: str
     b: str
     shared: int
@@ -69,22 +69,22 @@ class Comparison:
     """Utterances times seeds that were set beside each other."""
 
 
-def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
+def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:
     """Set row B beside row A.
 
     Raises:
         RequestError: the study has no such row, or the two are one.
         DamageError: a training's predictions are not what was written.
     """
-    names = [row.name for row in asked.rows]
+    names = [row.name for row in snapshot.rows]
     for name in (a, b):
         if name not in names:
-            raise RequestError(f"`{asked.study}` has no row `{name}`. {nearest(name, names)}")
+            raise RequestError(f"`{snapshot.study}` has no row `{name}`. {nearest(name, names)}")
     if a == b:
         raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
-    asked = asked_now(asked, ledger)
-    outcomes = blinding.open_outcomes(ledger, [trial.id for trial in asked.trials])
-    shared = _shared(asked, outcomes, a, b)
+    snapshot = asked_now(snapshot, ledger)
+    outcomes = blinding.open_outcomes(ledger, [trial.id for trial in snapshot.trials])
+    shared = _shared(snapshot, outcomes, a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):
@@ -93,13 +93,13 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
                     scores[name].setdefault(s.speaker, {})[seed] = ua(s.confusion)
     flips, recalls, net, decisions = _by_utterance(ledger, shared)
     return Comparison(
-        asked=asked,
+        snapshot=snapshot,
         a=a,
         b=b,
         shared=len(shared),
-        wanted=len(_places(asked, a) & _places(asked, b)),
-        difference=compare(replace(asked, reference=a), scores).get(b),
-        balance=_balance(asked, net),
+        wanted=len(_places(snapshot, a) & _places(snapshot, b)),
+        difference=compare(replace(snapshot, reference=a), scores).get(b),
+        balance=_balance(snapshot, net),
         folds=tuple(
             Both(
                 name=str(fold.index + 1),
@@ -107,7 +107,7 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
                 b=mean([mean(list(scores[b][s].values())) for s in speakers]),
                 speakers=len(speakers),
             )
-            for fold in asked.folds
+            for fold in snapshot.folds
             if (speakers := [s for s in (*fold.a, *fold.b) if s in scores[a]])
         ),
         emotions=tuple(
@@ -117,7 +117,7 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
                 b=mean([mean(pairs[1]) for pairs in by_speaker]),
                 speakers=len(by_speaker),
             )
-            for emotion in asked.classes
+            for emotion in snapshot.classes
             if (by_speaker := [pairs for (_, e), pairs in recalls.items() if e == emotion])
         ),
         flips=flips,
@@ -125,13 +125,13 @@ def compare_rows(asked: Asked, ledger: Ledger, a: str, b: str) -> Comparison:
     )
 
 
-def _places(asked: Asked, row: str) -> set[tuple[int, int]]:
-    return {(trial.fold, trial.seed) for trial in asked.trials if trial.row == row}
+def _places(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
+    return {(trial.fold, trial.seed) for trial in snapshot.trials if trial.row == row}
 
 
-def _shared(asked: Asked, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:
+def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:
     found: dict[str, dict[tuple[int, int], Outcome]] = {a: {}, b: {}}
-    for trial in asked.trials:
+    for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
         if trial.row in found and outcome is not None and not is_stale(outcome):
             found[trial.row][trial.fold, trial.seed] = outcome
@@ -171,10 +171,10 @@ def _by_utterance(
     return tuple(order), hits, net, decisions
 
 
-def _balance(asked: Asked, net: Mapping[str, Iterable[float]]) -> Interval | None:
+def _balance(snapshot: Snapshot, net: Mapping[str, Iterable[float]]) -> Interval | None:
     by_speaker = {speaker: mean(list(values)) for speaker, values in net.items()}
     if not by_speaker:
         return None
     centre = mean(list(by_speaker.values()))
-    low, high, _ = corrected_t(by_group(asked, by_speaker), ratio(asked), centre)
+    low, high, _ = corrected_t(by_group(snapshot, by_speaker), ratio(snapshot), centre)
     return Interval(mean=centre, low=low, high=high)

@@ -19,15 +19,15 @@ from orchestrator.analysis.statistics import corrected_t, holm, mean
 from orchestrator.analysis.summary import Interval, by_group, ratio, uas
 from orchestrator.errors import RequestError
 from orchestrator.store.records import Outcome
-from orchestrator.store.snapshot import Asked, AskedRow
+from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 Label = str
-Scores = Mapping[tuple[str, int], float]
+ScoreBySpeaker = Mapping[tuple[str, int], float]
 """(test speaker, seed) -> UA."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Axis:
+class GridAxis:
     """One axis of the grid and its levels, in the order of the study."""
 
     key: str
@@ -59,8 +59,8 @@ class Dependence:
 class Interaction:
     """Two axes at once, the rest averaged."""
 
-    a: Axis
-    b: Axis
+    a: GridAxis
+    b: GridAxis
     cells: Mapping[tuple[Label, Label], Level]
     """(level of A, level of B) -> mean."""
     effects_of_a: Mapping[tuple[Label, Label], Interval | None]
@@ -82,47 +82,48 @@ class Interaction:
 class Effects:
     """The grid of a study, axis by axis and pair by pair."""
 
-    asked: Asked
-    axes: tuple[Axis, ...]
+    snapshot: Snapshot
+    axes: tuple[GridAxis, ...]
     main: Mapping[str, tuple[Level, ...]]
     """Axis -> its levels."""
     interactions: tuple[Interaction, ...]
     """Every pair of axes, in the order of the study."""
 
 
-def refuse_no_grid(asked: Asked) -> None:
+def refuse_no_grid(snapshot: Snapshot) -> None:
     """Look whether the rows of a study are a grid.
 
     Raises:
         RequestError: they are not.
     """
-    if not axes_of(asked):
-        known = any(row.settings for row in asked.rows)
+    if not axes_of(snapshot):
+        known = any(row.settings for row in snapshot.rows)
         why = (
-            f"those of `{asked.study}` are no grid: `--picture forest` draws any rows."
+            f"those of `{snapshot.study}` are no grid: `--picture forest` draws any rows."
             if known
-            else f"what those of `{asked.study}` set was not kept when it last ran: name its file."
+            else f"what those of `{snapshot.study}` set was not kept when it last ran: "
+            "name its file."
         )
         raise RequestError(f"`--picture axes` needs rows that are the grid of `axes:`, but {why}")
 
 
-def axes_of(asked: Asked) -> tuple[Axis, ...]:
+def axes_of(snapshot: Snapshot) -> tuple[GridAxis, ...]:
     """The axes of the grid that the rows are; none where they are no whole grid."""
-    common = _common_keys(asked.rows)
-    keys = [key for key in asked.axes if key in common] or common
+    common = _common_keys(snapshot.rows)
+    keys = [key for key in snapshot.axes if key in common] or common
     found = []
     for key in keys:
-        levels = dict.fromkeys(level(row.settings[key]) for row in asked.rows)
-        found.append(Axis(key=key, levels=tuple(levels)))
+        levels = dict.fromkeys(level(row.settings[key]) for row in snapshot.rows)
+        found.append(GridAxis(key=key, levels=tuple(levels)))
     found = [axis for axis in found if len(axis.levels) > 1]
     size = 1
     for axis in found:
         size *= len(axis.levels)
-    points = {_point(row, found) for row in asked.rows}
-    return tuple(found) if found and len(points) == size == len(asked.rows) else ()
+    points = {_point(row, found) for row in snapshot.rows}
+    return tuple(found) if found and len(points) == size == len(snapshot.rows) else ()
 
 
-def _common_keys(rows: Sequence[AskedRow]) -> list[str]:
+def _common_keys(rows: Sequence[SnapshotRow]) -> list[str]:
     """What every row sets, if all set the same."""
     sets = [row.settings.keys() for row in rows]
     return sorted(sets[0]) if sets and all(keys == sets[0] for keys in sets) else []
@@ -146,21 +147,21 @@ def level(value: Any) -> Label:
     return str(value)
 
 
-def effects(asked: Asked, outcomes: Mapping[str, Outcome]) -> Effects:
+def effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Effects:
     """Fold a grid's outcomes into what its axes do.
 
     Raises:
         RequestError: as `refuse_no_grid`.
     """
-    refuse_no_grid(asked)
-    axes = axes_of(asked)
+    refuse_no_grid(snapshot)
+    axes = axes_of(snapshot)
     scores = {
         name: {(speaker, seed): ua for speaker, seeds in row.items() for seed, ua in seeds.items()}
-        for name, row in uas(asked, outcomes).items()
+        for name, row in uas(snapshot, outcomes).items()
     }
-    points = {row.name: _point(row, axes) for row in asked.rows}
+    points = {row.name: _point(row, axes) for row in snapshot.rows}
 
-    def at(*wanted: tuple[int, Label]) -> Scores:
+    def at(*wanted: tuple[int, Label]) -> ScoreBySpeaker:
         """Means over all rows at these levels, of the tests that all of them have."""
         rows = [
             scores[name]
@@ -171,18 +172,21 @@ def effects(asked: Asked, outcomes: Mapping[str, Outcome]) -> Effects:
         return {test: mean([row[test] for row in rows]) for test in sorted(shared)}
 
     main = {
-        axis.key: tuple(_level(asked, (label,), at((i, label))) for label in axis.levels)
+        axis.key: tuple(_level(snapshot, (label,), at((i, label))) for label in axis.levels)
         for i, axis in enumerate(axes)
     }
     pairs = []
     for (i, a), (j, b) in combinations(enumerate(axes), 2):
         cells = {(la, lb): at((i, la), (j, lb)) for la in a.levels for lb in b.levels}
-        pairs.append(_interaction(asked, a, b, cells))
-    return Effects(asked=asked, axes=axes, main=main, interactions=tuple(pairs))
+        pairs.append(_interaction(snapshot, a, b, cells))
+    return Effects(snapshot=snapshot, axes=axes, main=main, interactions=tuple(pairs))
 
 
 def _interaction(
-    asked: Asked, a: Axis, b: Axis, cells: Mapping[tuple[Label, Label], Scores]
+    snapshot: Snapshot,
+    a: GridAxis,
+    b: GridAxis,
+    cells: Mapping[tuple[Label, Label], ScoreBySpeaker],
 ) -> Interaction:
     first_b = b.levels[0]
     effects_of_a = {
@@ -194,32 +198,32 @@ def _interaction(
     for la in a.levels[1:]:
         for lb in b.levels[1:]:
             more = _minus(effects_of_a[la, lb], effects_of_a[la, first_b])
-            difference, p = _judged(asked, more)
+            difference, p = _judged(snapshot, more)
             found.append(Dependence(a=la, b=lb, difference=difference, p=p))
     adjusted = holm({str(i): d.p for i, d in enumerate(found) if d.p is not None})
     return Interaction(
         a=a,
         b=b,
-        cells={at: _level(asked, at, scores) for at, scores in cells.items()},
-        effects_of_a={at: _judged(asked, scores)[0] for at, scores in effects_of_a.items()},
+        cells={at: _level(snapshot, at, scores) for at, scores in cells.items()},
+        effects_of_a={at: _judged(snapshot, scores)[0] for at, scores in effects_of_a.items()},
         dependences=tuple(replace(d, p=adjusted.get(str(i))) for i, d in enumerate(found)),
     )
 
 
-def _point(row: AskedRow, axes: Sequence[Axis]) -> tuple[Label, ...]:
+def _point(row: SnapshotRow, axes: Sequence[GridAxis]) -> tuple[Label, ...]:
     return tuple(level(row.settings[axis.key]) for axis in axes)
 
 
-def _minus(one: Scores, other: Scores) -> Scores:
+def _minus(one: ScoreBySpeaker, other: ScoreBySpeaker) -> ScoreBySpeaker:
     return {test: one[test] - other[test] for test in one if test in other}
 
 
-def _level(asked: Asked, at: tuple[Label, ...], scores: Scores) -> Level:
+def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) -> Level:
     speakers = len({speaker for speaker, _ in scores})
-    return Level(at=at, ua=_judged(asked, scores)[0], speakers=speakers)
+    return Level(at=at, ua=_judged(snapshot, scores)[0], speakers=speakers)
 
 
-def _judged(asked: Asked, scores: Scores) -> tuple[Interval | None, float | None]:
+def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None, float | None]:
     """Seeds averaged within a speaker: the mean, its interval for new ones, p of its being 0."""
     if not scores:
         return None, None
@@ -228,7 +232,7 @@ def _judged(asked: Asked, scores: Scores) -> tuple[Interval | None, float | None
         seeds.setdefault(speaker, []).append(score)
     by_speaker = {speaker: mean(values) for speaker, values in seeds.items()}
     centre = mean(list(by_speaker.values()))
-    low, high, p = corrected_t(by_group(asked, by_speaker), ratio(asked), centre)
+    low, high, p = corrected_t(by_group(snapshot, by_speaker), ratio(snapshot), centre)
     return Interval(mean=centre, low=low, high=high), p
 
 

@@ -54,7 +54,7 @@ class Standing:
     why: Why
     wanted: int
     """Seeds that the design asks of the row so far."""
-    looks: int
+    interims: int
     """Looks that it had."""
     seeds: int
     """Seeds of the last of them; 0 before the first."""
@@ -75,11 +75,11 @@ class Standing:
 
 
 _UNSEEN = Standing(
-    why="", wanted=0, looks=0, seeds=0, ua=None, low=None, high=None, p=None, p_holm=None
+    why="", wanted=0, interims=0, seeds=0, ua=None, low=None, high=None, p=None, p_holm=None
 )
 
 
-def looks(cap: int) -> tuple[int, ...]:
+def interims(cap: int) -> tuple[int, ...]:
     """After how many seeds a comparison is looked at: 3, then a third more each time, and the cap.
 
     A look that the cap follows within a fifth is left out: it would spend and tell little.
@@ -88,9 +88,9 @@ def looks(cap: int) -> tuple[int, ...]:
         cap: most seeds of a row, 1 or more; up to three there is one look.
 
     Example:
-        >>> looks(10), looks(20)
+        >>> interims(10), interims(20)
         ((3, 4, 6, 8, 10), (3, 4, 6, 8, 11, 15, 20))
-        >>> looks(9), looks(3), looks(1)
+        >>> interims(9), interims(3), interims(1)
         ((3, 4, 6, 9), (3,), (1,))
     """
     found, seeds = [], FEWEST_SEEDS
@@ -109,11 +109,11 @@ def shares(cap: int) -> tuple[float, ...]:
         >>> shares(3)
         (1.0,)
     """
-    spent = [(seeds / cap) ** RHO for seeds in looks(cap)]
+    spent = [(seeds / cap) ** RHO for seeds in interims(cap)]
     return tuple(now - before for before, now in zip([0.0, *spent], spent, strict=False))
 
 
-def follow(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[str, Standing]:
+def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[str, Standing]:
     """Where every comparison stands, decided look by look from the seeds that are there.
 
     All rows are looked at together: a look waits for every row that is still open. What lies
@@ -141,7 +141,7 @@ def follow(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
         ('', 3, 0, None)
     """
     found = dict.fromkeys(differences, _UNSEEN)
-    for seeds, share in zip(looks(cap), shares(cap), strict=True):
+    for seeds, share in zip(interims(cap), shares(cap), strict=True):
         still = [name for name, standing in found.items() if not standing.why]
         seen = {name: _whole(differences[name][:seeds]) for name in still}
         for name in still:
@@ -176,7 +176,7 @@ def _looked(before: Standing, values: Sequence[float], share: float) -> Standing
     earlier = [before.p] if before.p is not None else []
     return replace(
         before,
-        looks=before.looks + 1,
+        interims=before.interims + 1,
         seeds=len(values),
         ua=mean(values),
         low=low,

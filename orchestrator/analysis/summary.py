@@ -23,8 +23,8 @@ from orchestrator.analysis.statistics import (
     paired_t,
     sign_flip,
 )
-from orchestrator.store.records import Choice, Outcome, Unit, is_stale
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.records import EpochChoice, Outcome, Unit, is_stale
+from orchestrator.store.snapshot import Snapshot
 
 Verdict = str
 """``yes``, ``cannot tell``; for a claim ``supports``, ``contradicts``, ``cannot tell``; or ````."""
@@ -132,7 +132,7 @@ class RowSummary:
 class Summary:
     """A study's rows and what must be said under them."""
 
-    asked: Asked
+    snapshot: Snapshot
     """The study; an adaptive one with the trials that it asks for now."""
     rows: tuple[RowSummary, ...]
     absent: tuple[str, ...]
@@ -149,33 +149,35 @@ class Summary:
     """Why the claim has that verdict, in one line."""
 
 
-def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[str] = ()) -> Summary:
+def summarise(
+    snapshot: Snapshot, outcomes: Mapping[str, Outcome], alarms: Sequence[str] = ()
+) -> Summary:
     """Fold a study's outcomes into its rows.
 
     Args:
-        asked: the study, resolved.
+        snapshot: the study, resolved.
         outcomes: finished trials by id; those of other studies are ignored.
         alarms: records of trials that were finished twice with different numbers.
     """
     current = _current(outcomes)
     stale = outcomes.keys() - current.keys()
-    sequential = design(asked, current)
-    asked = asked if sequential is None else sequential.now()
+    sequential = design(snapshot, current)
+    snapshot = snapshot if sequential is None else sequential.now()
     standings = {} if sequential is None else dict(sequential.standings)
-    units = {row.name: _Units(asked, row.name, current) for row in asked.rows}
-    identical = _identical_seeds(asked, current)
+    units = {row.name: _Units(snapshot, row.name, current) for row in snapshot.rows}
+    identical = _identical_seeds(snapshot, current)
     scores = {name: unit.by_speaker() for name, unit in units.items()}
-    differences = compare(asked, scores)
+    differences = compare(snapshot, scores)
     for name, standing in standings.items():
         if name in differences:
             differences[name] = replace(differences[name], again=_at_look(standing))
     for name in differences:
-        if {name, asked.reference} & set(identical):
+        if {name, snapshot.reference} & set(identical):
             differences[name] = replace(differences[name], again=None)
             standings.pop(name, None)
-    claim, reason = _claim(asked, scores)
+    claim, reason = _claim(snapshot, scores)
     rows = []
-    for row in asked.rows:
+    for row in snapshot.rows:
         unit = units[row.name]
         difference = differences.get(row.name)
         speakers = unit.speakers("chosen", "utterance", "ua")
@@ -185,7 +187,7 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
                 n=unit.n,
                 missing=unit.missing,
                 speakers=len(speakers),
-                groups=len(by_group(asked, speakers)),
+                groups=len(by_group(snapshot, speakers)),
                 wa=unit.interval("wa"),
                 ua=unit.interval("ua"),
                 segment=unit.pair("chosen", "segment"),
@@ -197,15 +199,15 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
                 parameters=unit.parameters,
                 blocks=row.blocks,
                 pooled=unit.pooled(),
-                stale=len({t.id for t in asked.trials if t.row == row.name} & stale),
+                stale=len({t.id for t in snapshot.trials if t.row == row.name} & stale),
                 standing=standings.get(row.name),
             )
         )
-    used = [o for t in asked.trials if (o := current.get(t.id)) is not None]
+    used = [o for t in snapshot.trials if (o := current.get(t.id)) is not None]
     return Summary(
-        asked=asked,
+        snapshot=snapshot,
         rows=tuple(rows),
-        absent=_absent(asked, used),
+        absent=_absent(snapshot, used),
         classes_of_determinism=len({tuple(sorted(o.environment.items())) for o in used}),
         identical_seeds=identical,
         alarms=tuple(alarms),
@@ -214,10 +216,10 @@ def summarise(asked: Asked, outcomes: Mapping[str, Outcome], alarms: Sequence[st
     )
 
 
-def uas(asked: Asked, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
+def uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
     """The headline's UA of every row: row -> speaker -> seed -> score."""
     current = _current(outcomes)
-    return {row.name: _Units(asked, row.name, current).by_speaker() for row in asked.rows}
+    return {row.name: _Units(snapshot, row.name, current).by_speaker() for row in snapshot.rows}
 
 
 def _current(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
@@ -234,26 +236,28 @@ class Estimate:
     ua: Interval | None
 
 
-def estimate(asked: Asked, row: str, outcomes: Mapping[str, Outcome]) -> Estimate:
+def estimate(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> Estimate:
     """One row of ``summarise`` alone, cheap enough to be asked for while trials come in."""
-    own = {t.id: o for t in asked.trials if t.row == row if (o := outcomes.get(t.id)) is not None}
+    own = {
+        t.id: o for t in snapshot.trials if t.row == row if (o := outcomes.get(t.id)) is not None
+    }
     current = _current(own)
-    unit = _Units(asked, row, current)
+    unit = _Units(snapshot, row, current)
     return Estimate(n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua"))
 
 
 class _Units:
     """One row's scores, by seed and speaker."""
 
-    def __init__(self, asked: Asked, row: str, outcomes: Mapping[str, Outcome]) -> None:
-        self._asked = asked
+    def __init__(self, snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> None:
+        self._asked = snapshot
         self.missing = 0
         self.n = 0
         self.parameters = 0
         # (choice, unit, metric) -> speaker -> seed -> score
-        self._scores: dict[tuple[Choice, Unit, str], dict[str, dict[int, float]]] = {}
+        self._scores: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
         self._counts: dict[str, list[tuple[tuple[int, ...], ...]]] = {}
-        for trial in asked.trials:
+        for trial in snapshot.trials:
             if trial.row != row:
                 continue
             outcome = outcomes.get(trial.id)
@@ -287,7 +291,7 @@ class _Units:
             ua=Interval(mean=ua(whole), low=ua_low, high=ua_high),
         )
 
-    def speakers(self, choice: Choice, unit: Unit, metric: str) -> dict[str, float]:
+    def speakers(self, choice: EpochChoice, unit: Unit, metric: str) -> dict[str, float]:
         """Scores by test speaker, averaged over seeds."""
         found = self._scores.get((choice, unit, metric), {})
         return {speaker: mean(list(by_seed.values())) for speaker, by_seed in found.items()}
@@ -300,7 +304,7 @@ class _Units:
         low, high, _ = corrected_t(groups, ratio(self._asked), mean(list(by_speaker.values())))
         return Interval(mean=mean(list(by_speaker.values())), low=low, high=high)
 
-    def pair(self, choice: Choice, unit: Unit) -> Pair | None:
+    def pair(self, choice: EpochChoice, unit: Unit) -> Pair | None:
         found = {m: self.speakers(choice, unit, m) for m in ("wa", "ua")}
         if not found["ua"]:
             return None
@@ -314,51 +318,53 @@ def added(
     return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*confusions, strict=True))
 
 
-def ratio(asked: Asked) -> float:
+def ratio(snapshot: Snapshot) -> float:
     """Test to training speakers, averaged over the folds."""
-    return mean([(len(f.a) + len(f.b)) / f.train for f in asked.folds])
+    return mean([(len(f.a) + len(f.b)) / f.train for f in snapshot.folds])
 
 
-def by_group(asked: Asked, by_speaker: Mapping[str, float]) -> list[float]:
+def by_group(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[float]:
     """Means within each held-out group that has at least one scored speaker, in fold order."""
     groups = []
-    for fold in asked.folds:
+    for fold in snapshot.folds:
         values = [by_speaker[s] for s in (*fold.a, *fold.b) if s in by_speaker]
         if values:
             groups.append(mean(values))
     return groups
 
 
-def compare(asked: Asked, scores: Mapping[str, BySpeaker]) -> dict[str, Difference]:
+def compare(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> dict[str, Difference]:
     """Every row against the reference, on the speakers and seeds that both have.
 
     Args:
-        asked: folds, and the reference; without one there is nothing to compare.
+        snapshot: folds, and the reference; without one there is nothing to compare.
         scores: row -> speaker -> seed -> UA.
 
     Returns:
         Row -> difference; rows that share no trial with the reference are left out.
     """
-    if asked.reference is None:
+    if snapshot.reference is None:
         return {}
     found = {
         name: difference
         for name, row in scores.items()
-        if name != asked.reference
-        if (difference := _against(asked, row, scores[asked.reference], len(scores) - 1))
+        if name != snapshot.reference
+        if (difference := _against(snapshot, row, scores[snapshot.reference], len(scores) - 1))
         is not None
     }
     adjusted = holm({name: d.p_alone for name, d in found.items() if d.p_alone is not None})
     return {name: replace(d, p=adjusted.get(name)) for name, d in found.items()}
 
 
-def _against(asked: Asked, row: BySpeaker, other: BySpeaker, comparisons: int) -> Difference | None:
+def _against(
+    snapshot: Snapshot, row: BySpeaker, other: BySpeaker, comparisons: int
+) -> Difference | None:
     """One row against another, before Holm."""
     by_speaker = _paired(row, other)
     if not by_speaker:
         return None
-    groups, centre = by_group(asked, by_speaker), mean(list(by_speaker.values()))
-    low, high, p = corrected_t(groups, ratio(asked), centre)
+    groups, centre = by_group(snapshot, by_speaker), mean(list(by_speaker.values()))
+    low, high, p = corrected_t(groups, ratio(snapshot), centre)
     return Difference(
         ua=centre,
         low=low,
@@ -368,8 +374,8 @@ def _against(asked: Asked, row: BySpeaker, other: BySpeaker, comparisons: int) -
         p_alone=p,
         p_sign_flip=sign_flip(groups),
         effect=effect_size(groups),
-        detectable=detectable(groups, ratio(asked), comparisons),
-        again=_again(asked, row, other),
+        detectable=detectable(groups, ratio(snapshot), comparisons),
+        again=_again(snapshot, row, other),
     )
 
 
@@ -383,9 +389,9 @@ def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
     return by_speaker
 
 
-def _again(asked: Asked, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
+def _again(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
     """One value a seed: the mean over all speakers, of seeds that lack none."""
-    differences = [d for d in by_seed(asked, row, other) if d is not None]
+    differences = [d for d in by_seed(snapshot, row, other) if d is not None]
     if not differences:
         return None
     low, high, p = paired_t(differences)
@@ -409,15 +415,15 @@ def _verdict(difference: Difference) -> Verdict:
     return "yes" if difference.p is not None and difference.p < 1 - CONFIDENCE else "cannot tell"
 
 
-def _claim(asked: Asked, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]:
+def _claim(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]:
     """Judge the study's claim, and why; only where published figures may be compared at all."""
-    claim = asked.claim
-    if claim is None or not asked.comparable or claim.on != "ua":
+    claim = snapshot.claim
+    if claim is None or not snapshot.comparable or claim.on != "ua":
         return "", ""
     against = {}
     for other in claim.than:
-        difference = _against(asked, scores[claim.better], scores[other], len(claim.than))
-        if difference is None or difference.groups < len(asked.folds):
+        difference = _against(snapshot, scores[claim.better], scores[other], len(claim.than))
+        if difference is None or difference.groups < len(snapshot.folds):
             return "cannot tell", f"trainings of it or of `{other}` are missing"
         if difference.p_alone is None:
             return "cannot tell", "there is no spread over held-out groups"
@@ -439,20 +445,20 @@ def _claim(asked: Asked, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]
     )
 
 
-def _absent(asked: Asked, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     found = set()
     for outcome in outcomes:
         for scores in outcome.scores:
             if (scores.choice, scores.unit) == ("chosen", "utterance"):  # who spoke is the same
                 for index in absent(scores.confusion):
-                    found.add(f"{scores.speaker}: {asked.classes[index]}")
+                    found.add(f"{scores.speaker}: {snapshot.classes[index]}")
     return tuple(sorted(found))
 
 
-def _identical_seeds(asked: Asked, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
+def _identical_seeds(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     seen: dict[tuple[str, int, str], int] = {}
     rows = set()
-    for trial in asked.trials:
+    for trial in snapshot.trials:
         if (outcome := outcomes.get(trial.id)) is not None:
             key = (trial.row, trial.fold, outcome.digests["predictions"])
             if seen.setdefault(key, trial.seed) != trial.seed:

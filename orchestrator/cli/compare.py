@@ -35,8 +35,8 @@ def compare(
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
-    (asked,) = by_name(study, ledger)
-    found = compare_rows(asked, ledger, a, b)
+    (snapshot,) = by_name(study, ledger)
+    found = compare_rows(snapshot, ledger, a, b)
     if as_json:
         print(json.dumps(report.record(found, limit), indent=2))
     else:

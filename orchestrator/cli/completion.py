@@ -51,7 +51,7 @@ def _studies(ctx: typer.Context) -> dict[str, list[str]]:
         newest = newest_snapshots(Ledger.look(_store(ctx)))
     except (AblateError, OSError):
         return {}
-    return {name: [row.name for row in asked.rows] for name, asked in newest.items()}
+    return {name: [row.name for row in snapshot.rows] for name, snapshot in newest.items()}
 
 
 def _store(ctx: typer.Context) -> str:

@@ -33,8 +33,8 @@ def export(
 
     bundle.refuse_no_folder(output)
     ledger = Ledger.look(store, needed=True)
-    (asked,) = by_name(study, ledger)
-    found = measure(ledger, asked)
+    (snapshot,) = by_name(study, ledger)
+    found = measure(ledger, snapshot)
     try:
         names = bundle.export(found, output)
     except KeyboardInterrupt:

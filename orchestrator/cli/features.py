@@ -128,20 +128,20 @@ def build(
     from orchestrator.study.study import read_study
 
     refuse_config_elsewhere(allow_config, address)
-    asked, ledger, view = read_study(study), Ledger.open(store), View(console_for())
+    parsed, ledger, view = read_study(study), Ledger.open(store), View(console_for())
     threads, hear = cpus or cpu_count(), print_line if as_json else view.hear
     try:
         with contextlib.nullcontext() if as_json else view:
             if address is None:
-                features.build(asked, ledger, hear, threads=threads, allow_config=allow_config)
+                features.build(parsed, ledger, hear, threads=threads, allow_config=allow_config)
             else:
                 with RayCluster(address=address, store=ledger.root) as cluster:
-                    features.build(asked, ledger, hear, threads=threads, elsewhere=cluster.map)
+                    features.build(parsed, ledger, hear, threads=threads, elsewhere=cluster.map)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
         ) from None
-    done = f"The features of `{asked.name}` are in {ledger.kept_shards}."
+    done = f"The features of `{parsed.name}` are in {ledger.kept_shards}."
     if as_json:
         hear(Note(done))
     else:
@@ -173,18 +173,18 @@ def verify(
             "`--repair` must know what to build anew: `ablate features verify STUDY --repair`."
         )
     ledger, view = Ledger.look(store, needed=True), View(console_for(stderr=as_json))
-    asked = read_study(study) if study else None
+    parsed = read_study(study) if study else None
     deleted: Sequence[str] = ()
     with view:
-        found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
+        found = features.verify(ledger, parsed, view.hear, allow_config=allow_config)
     if not as_json:
         _show(found)
-    if repair and asked is not None and not found.audio:
+    if repair and parsed is not None and not found.audio:
         deleted = features.repair(ledger, found)
         with view:
-            features.build(asked, ledger, view.hear, threads=cpus or cpu_count(),
+            features.build(parsed, ledger, view.hear, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
-            found = features.verify(ledger, asked, view.hear, allow_config=allow_config)
+            found = features.verify(ledger, parsed, view.hear, allow_config=allow_config)
     others = features.not_rebuilt(ledger, deleted)
     if as_json:
         print(json.dumps({**_record(found), "deleted": [*deleted], "of_other_studies": [*others]}))
@@ -194,7 +194,7 @@ def verify(
         for key in others:
             print(clean(f"{key} is of another study: `ablate run` of that one builds it anew."))
         print("Repaired." if not found.damage else "Not all could be repaired.")
-    elif asked is not None and any(f.kind == "missing" for f in found.findings):
+    elif parsed is not None and any(f.kind == "missing" for f in found.findings):
         print(f"`ablate features build {study}` makes what is missing.")
     if found.damage:
         raise typer.Exit(4)

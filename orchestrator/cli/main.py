@@ -79,7 +79,7 @@ cluster.register(app)
 _EXIT_CODES = {
     features_errors.CorpusError: 2,
     features_errors.MissingError: 3,
-    features_errors.DamageError: 4,
+    features_errors.ShardDamageError: 4,
 }
 
 

@@ -29,10 +29,10 @@ def show(
     from orchestrator.report.trained.describe import architectures
     from orchestrator.study.study import read_study
 
-    asked = read_study(study)
-    found = architectures(asked, row, allow_config=allow_config)
+    parsed = read_study(study)
+    found = architectures(parsed, row, allow_config=allow_config)
     if as_json:
-        print(json.dumps(report.record(asked.name, found), indent=2))
+        print(json.dumps(report.record(parsed.name, found), indent=2))
     elif row is None:
         report.show_rows(console_for(), found)
     else:

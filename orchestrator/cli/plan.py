@@ -59,16 +59,16 @@ def plan(
     if rate is not None and not 0 <= rate < float("inf"):
         raise RequestError(f"`--rate` must be a price an hour, but is `{rate:g}` instead.")
     budget_s = budgets.seconds_of(budget) if budget is not None else None
-    asked = read_study(study)
-    refuse_two_budgets(budget, asked)
+    parsed = read_study(study)
+    refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store) if probe else Ledger.look(store)
-    found = make(asked, ledger, allow_config=allow_config)
+    found = make(parsed, ledger, allow_config=allow_config)
     if probe:
         _probe(found, ledger, cpus, gpus, quiet=as_json)
     quote = prices.here(found, ledger, cpus, gpus)
-    if asked.search is not None and asked.search.unit != "trials":  # an hour is of all lanes
-        sharing = prices.sharing(quote, asked.search)
-        found = make(asked, ledger, allow_config=allow_config, at_once=sharing)
+    if parsed.search is not None and parsed.search.unit != "trials":  # an hour is of all lanes
+        sharing = prices.sharing(quote, parsed.search)
+        found = make(parsed, ledger, allow_config=allow_config, at_once=sharing)
         quote = prices.here(found, ledger, cpus, gpus)
     short, left = prices.shortage(found, quote), ""
     if budget_s is not None:
@@ -84,7 +84,7 @@ def plan(
     if found.course is not None and (later := quote.later or found.course.ahead.certain):
         counts["proposed_later"] = later
     if as_json:
-        kept = found.asked
+        kept = found.snapshot
         title = {"corpus": kept.corpus, "profile": kept.profile, "reading": kept.reading}
         title |= {"replicates": kept.replicates}
         costs = shown.as_json(quote, rate)
@@ -141,11 +141,11 @@ def _print(
     console = console_for()
     for sentence in found.loud:
         console.print(clean(sentence), style="bold yellow")
-    if found.asked.replicates == "adaptive":
-        console.print(clean(_adaptive(found.asked.seeds)), style="bold yellow")
+    if found.snapshot.replicates == "adaptive":
+        console.print(clean(_adaptive(found.snapshot.seeds)), style="bold yellow")
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
-    if found.asked.search is not None:
-        print_pairs(console, [("budget", found.asked.search.budget)])
+    if found.snapshot.search is not None:
+        print_pairs(console, [("budget", found.snapshot.search.budget)])
     reasons = sorted(set(found.stale.values()))
     print_pairs(console, [("stale", reason) for reason in reasons])
     console.print()
@@ -158,8 +158,8 @@ def _print(
     lacking = {item.id for item in found.to_train}
     each = {row.name: row.seconds for row in quote.rows}
     cells = []
-    for name in found.asked.lines:
-        own = [p for p in found.placed if found.asked.line_of(p.row) == name]
+    for name in found.snapshot.lines:
+        own = [p for p in found.placed if found.snapshot.line_of(p.row) == name]
         missing = sum(item.id in lacking for item in own)
         cells.append(
             (
@@ -174,9 +174,9 @@ def _print(
 
 
 def _adaptive(cap: int) -> str:
-    from orchestrator.analysis.sequential import looks
+    from orchestrator.analysis.sequential import interims
 
-    when = ", ".join(map(str, looks(cap)))
+    when = ", ".join(map(str, interims(cap)))
     return f"Adaptive replicates: at most {cap} seeds a row, looked at after {when}."
 
 

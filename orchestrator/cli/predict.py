@@ -15,7 +15,7 @@ from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
 
-class Form(StrEnum):
+class AnswerFormat(StrEnum):
     """How answers are printed."""
 
     TABLE = "table"
@@ -50,7 +50,9 @@ def predict(
     segments: Annotated[
         bool, typer.Option("--segments", help="Also the course, segment by segment.")
     ] = False,
-    form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.TABLE,
+    form: Annotated[
+        AnswerFormat, typer.Option("--format", help="How to print it.")
+    ] = AnswerFormat.TABLE,
     to: Annotated[
         Path | None, typer.Option("--export", help="Write the networks and a card to this folder.")
     ] = None,
@@ -68,14 +70,14 @@ def predict(
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.look(store, needed=True)
-    (asked,) = by_name(study, ledger)
+    (snapshot,) = by_name(study, ledger)
     if not files and to is None:
         raise RequestError(
             "`FILE` must name recordings or folders to listen to, but there is none: name some, "
             "or `--export FOLDER` to take the networks away."
         )
     paths = trained.recordings(files) if files else ()
-    ensemble = trained.assemble(ledger, asked, trained.choose_row(asked, row))
+    ensemble = trained.assemble(ledger, snapshot, trained.choose_row(snapshot, row))
     for note in ensemble.notes:
         say(note)
     if to is not None:
@@ -93,9 +95,9 @@ def predict(
                     found.append(answer)
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. Nothing was changed.") from None
-    if form is Form.JSON:
+    if form is AnswerFormat.JSON:
         print(json.dumps(view.record(ensemble, found, unusable, segments=segments), indent=2))
-    elif form is Form.CSV:
+    elif form is AnswerFormat.CSV:
         print(view.csv_text(ensemble, found, segments=segments), end="")
     elif found:
         view.show(console_for(), ensemble, found, segments=segments)

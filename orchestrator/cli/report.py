@@ -12,15 +12,15 @@ from orchestrator.errors import LackError, RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
-    from orchestrator.report.results import Measured
+    from orchestrator.report.results import StudyResults
     from orchestrator.store.ledger import Ledger
-    from orchestrator.store.snapshot import Asked
+    from orchestrator.store.snapshot import Snapshot
     from orchestrator.study.study import Study
 
 STUDIES = Path("studies")
 
 
-class Form(StrEnum):
+class TableFormat(StrEnum):
     """How a table is printed."""
 
     RICH = "rich"
@@ -31,7 +31,7 @@ class Form(StrEnum):
     JSON = "json"
 
 
-class Picture(StrEnum):
+class PictureName(StrEnum):
     """What is drawn."""
 
     FOREST = "forest"
@@ -64,7 +64,7 @@ def report(
         ),
     ] = False,
     form: Annotated[
-        Form | None, typer.Option("--format", help="How to print it; rich by default.")
+        TableFormat | None, typer.Option("--format", help="How to print it; rich by default.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -76,7 +76,7 @@ def report(
         ),
     ] = None,
     picture: Annotated[
-        Picture | None,
+        PictureName | None,
         typer.Option("--picture", help="What to draw; what fits the study by default."),
     ] = None,
     row: Annotated[
@@ -105,17 +105,17 @@ def report(
     found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
     if drawn and len(found) == 1:
         _refuse_no_picture(found[0], picture, row)
-    studies = [measure(ledger, asked) for asked in found]
+    studies = [measure(ledger, snapshot) for snapshot in found]
     if by_number:  # studies that never ran are shown when none did: a table of dashes
         studies = [s for s in studies if any(r.n for r in s.summary.rows)] or studies
     if drawn and output is not None:
         _draw(studies, output, picture, row)
     else:
-        _tell(studies, form or Form.RICH, output, details)
+        _tell(studies, form or TableFormat.RICH, output, details)
     _say_what_ran_instead(studies, ledger)
 
 
-def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
+def _say_what_ran_instead(studies: "list[StudyResults]", ledger: "Ledger") -> None:
     """Of a table of dashes, where the store has another form of the study: on other speech, say."""
     from orchestrator.planning.status import newest_snapshots
     from orchestrator.report.console import say
@@ -124,8 +124,8 @@ def _say_what_ran_instead(studies: "list[Measured]", ledger: "Ledger") -> None:
     for study in studies:
         if any(row.n for row in study.summary.rows):
             continue
-        last = newest_snapshots(ledger).get(study.asked.study)
-        if last is not None and last.trials != study.asked.trials:
+        last = newest_snapshots(ledger).get(study.snapshot.study)
+        if last is not None and last.trials != study.snapshot.trials:
             say(
                 f"`{last.study}` last ran here in another form ({protocol_line(last)}): "
                 f"`ablate report {last.study}` shows that."
@@ -148,8 +148,8 @@ def _is_picture(output: Path) -> bool:
 def _refuse_contradictions(
     output: Path | None,
     drawn: bool,
-    form: Form | None,
-    picture: Picture | None,
+    form: TableFormat | None,
+    picture: PictureName | None,
     row: str | None,
     details: bool,
 ) -> None:
@@ -164,46 +164,48 @@ def _refuse_contradictions(
         raise RequestError("`--details` is of tables: leave it out, or write a table.")
 
 
-def _refuse_no_picture(asked: "Asked", picture: Picture | None, row: str | None) -> str:
+def _refuse_no_picture(snapshot: "Snapshot", picture: PictureName | None, row: str | None) -> str:
     """The name of the picture that is to be drawn, if the study has it."""
     from orchestrator.report.figures import gallery
 
-    name = str(picture or gallery.fitting(asked))
-    gallery.refuse_no_picture_of(asked, name, row)
+    name = str(picture or gallery.fitting(snapshot))
+    gallery.refuse_no_picture_of(snapshot, name, row)
     return name
 
 
 def _draw(
-    studies: "list[Measured]", output: Path, picture: Picture | None, row: str | None
+    studies: "list[StudyResults]", output: Path, picture: PictureName | None, row: str | None
 ) -> None:
     from orchestrator.report.figures import canvas, gallery
 
     if len(studies) > 1:
-        names = ", ".join(f"`{study.asked.study}`" for study in studies)
+        names = ", ".join(f"`{study.snapshot.study}`" for study in studies)
         raise RequestError(f"A picture is of one study, but {names} declare this table: name one.")
     (study,) = studies
-    name = _refuse_no_picture(study.asked, picture, row)
+    name = _refuse_no_picture(study.snapshot, picture, row)
     canvas.write(gallery.PICTURES[name].draw(study, row), output)
-    whose = f"the row `{row}` of `{study.asked.study}`" if row else f"`{study.asked.study}`"
+    whose = f"the row `{row}` of `{study.snapshot.study}`" if row else f"`{study.snapshot.study}`"
     print(clean(f"Drew {whose} ({name}) in {output}."))
 
 
-def _tell(studies: "list[Measured]", form: Form, output: Path | None, details: bool) -> None:
+def _tell(
+    studies: "list[StudyResults]", form: TableFormat, output: Path | None, details: bool
+) -> None:
     from orchestrator.report import formats
     from orchestrator.report.console import console_for
     from orchestrator.store.files import replace_file
 
     if output is not None and (by_ending := formats.by_ending(output)) is not None:
         replace_file(output, by_ending.write(studies, details).encode())
-        names = ", ".join(f"`{one.asked.study}`" for one in studies)
+        names = ", ".join(f"`{one.snapshot.study}`" for one in studies)
         print(clean(f"Wrote {names} in {output}."))
-    elif form is Form.RICH:
+    elif form is TableFormat.RICH:
         formats.print_all(console_for(), studies, details)
     else:
         print(formats.FORMS[form].write(studies, details), end="")
 
 
-def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Asked]":
+def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Snapshot]":
     """Every study that declares it: from ./studies if there, else from the store."""
     from orchestrator.planning.status import newest_snapshots
     from orchestrator.study.study import read_study
@@ -212,9 +214,9 @@ def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list
     studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
     wanted = [s for s in studies if (s.table, s.figure) == (table, figure)]
     found = {s.name: _asked(s, ledger, newest) for s in wanted}
-    for name, asked in newest.items():
-        if (asked.table, asked.figure) == (table, figure):
-            found.setdefault(name, asked)
+    for name, snapshot in newest.items():
+        if (snapshot.table, snapshot.figure) == (table, figure):
+            found.setdefault(name, snapshot)
     if not found:
         kind, number = ("table", table) if table is not None else ("figure", figure)
         numbers = {getattr(s, kind) for s in (*studies, *newest.values())} - {None}
@@ -225,14 +227,14 @@ def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list
     return list(found.values())
 
 
-def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Asked":
+def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Snapshot]") -> "Snapshot":
     """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
     from features.errors import FeatureError
     from orchestrator.planning.plan import make
     from orchestrator.report.console import say
 
     try:
-        return make(study, ledger, allow_config=True).asked  # read for its digest, never run
+        return make(study, ledger, allow_config=True).snapshot  # read for its digest, never run
     except (FeatureError, LackError) as error:
         if study.name not in newest:
             raise
@@ -240,7 +242,7 @@ def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Asked]") -> "Ask
         return newest[study.name]
 
 
-def by_name(study: str, ledger: "Ledger") -> "list[Asked]":
+def by_name(study: str, ledger: "Ledger") -> "list[Snapshot]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
     from orchestrator.planning.status import newest_snapshots

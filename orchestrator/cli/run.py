@@ -69,14 +69,14 @@ def run(
     """
     from orchestrator.execution.cluster.events import Event, Note, print_line
     from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster
-    from orchestrator.execution.monitor.run_state import Board
+    from orchestrator.execution.monitor.run_state import RunState
     from orchestrator.execution.run import everything
     from orchestrator.execution.run import run as run_study
     from orchestrator.planning.cost import price as prices
-    from orchestrator.planning.cost.budget import Part
+    from orchestrator.planning.cost.budget import BudgetPart
     from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, cpu_count
     from orchestrator.planning.cost.price import Price
-    from orchestrator.planning.cost.resources import Room
+    from orchestrator.planning.cost.resources import Resources
     from orchestrator.planning.plan import Plan, make
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
@@ -92,8 +92,8 @@ def run(
         )
     refuse_config_elsewhere(allow_config, address)
     budget_s = _seconds(budget, address)
-    asked = read_study(study)
-    refuse_two_budgets(budget, asked)
+    parsed = read_study(study)
+    refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store)
     threads = cpus or cpu_count()
 
@@ -101,16 +101,16 @@ def run(
         lanes = 1 if inline else cpus
         return prices.here(plan, ledger, lanes, gpus, gpus_per_trial=gpus_per_trial)
 
-    def choose(plan: Plan) -> Part:
+    def choose(plan: Plan) -> BudgetPart:
         if address is None and (short := prices.shortage(plan, quote(plan))):
             hear(Note(short, loud=True))
         if budget_s is None:
             return everything(plan)
         return prices.within(plan, quote(plan), budget_s, str(study))
 
-    room = Room(cpus=1, memory=MEMORY_PER_TRIAL, gpus=gpus_per_trial or 0.0)
+    room = Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=gpus_per_trial or 0.0)
     if address is None and ledger.has_probes:
-        room = quote(make(asked, ledger, allow_config=allow_config)).room
+        room = quote(make(parsed, ledger, allow_config=allow_config)).room
     cluster: Cluster
     if inline:
         cluster = InlineCluster(gpus or 0)
@@ -123,8 +123,8 @@ def run(
             address=address,
             store=ledger.root,
         )
-    export = _export(ledger, log or [], asked.name)
-    view = View(console_for(), Board(ledger), cluster.usage)
+    export = _export(ledger, log or [], parsed.name)
+    view = View(console_for(), RunState(ledger), cluster.usage)
     _interrupt_on_notice()
     show = print_line if as_json else view.hear
 
@@ -138,7 +138,7 @@ def run(
         with contextlib.nullcontext() if as_json else view:
             try:
                 result = run_study(
-                    asked,
+                    parsed,
                     ledger,
                     cluster,
                     hear,
@@ -165,7 +165,7 @@ def run(
         hear(Note(f"{some} failed; running again tries once more."))
         raise typer.Exit(1)
     done = f"Done: {result.trained} trained." if result.trained else "Done."
-    hear(Note(f"{done} `ablate report {asked.name}` prints the table."))
+    hear(Note(f"{done} `ablate report {parsed.name}` prints the table."))
     for look in export.looks if export is not None else ():
         hear(Note(f"Logged: `{look}` shows it."))
     if unlogged:

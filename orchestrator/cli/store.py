@@ -66,8 +66,8 @@ def watch(
     """
     from orchestrator.errors import Interrupted
     from orchestrator.execution.cluster.events import Event, print_line
-    from orchestrator.execution.monitor.run_state import Board
-    from orchestrator.execution.monitor.watch import follow
+    from orchestrator.execution.monitor.run_state import RunState
+    from orchestrator.execution.monitor.watch import watch
     from orchestrator.planning.cost.machine import cpu_count, usage_here
     from orchestrator.planning.cost.resources import Usage
     from orchestrator.report.console import console_for
@@ -76,7 +76,7 @@ def watch(
 
     name = study_name(study)
     ledger = Ledger.look(store, needed=True)
-    board = Board(None if as_json else ledger)
+    board = RunState(None if as_json else ledger)
 
     def usage() -> Usage | None:
         """Of this machine, where it is the one that trains."""
@@ -90,7 +90,7 @@ def watch(
     view = View(console_for(), board, usage, watching=True)
     try:
         with contextlib.nullcontext() if as_json else view:
-            for event in follow(ledger, name, every):
+            for event in watch(ledger, name, every):
                 (say if as_json else view.hear)(event)
     except KeyboardInterrupt:
         raise Interrupted("No longer watched; the training goes on.") from None
@@ -117,7 +117,7 @@ def gc(
     from orchestrator.store.ledger import Ledger
 
     ledger, console = Ledger.look(store, needed=True), console_for()
-    found = collector.look(ledger, newest_only=keep_newest)
+    found = collector.scan(ledger, newest_only=keep_newest)
     if not as_json:
         view.show(console, found)
     if found.waste and not yes and not as_json and sys.stdin.isatty():

@@ -101,7 +101,7 @@ def _show(address: str, id: str, as_json: bool) -> int:
             other.append(line)
 
     with contextlib.nullcontext() if as_json else view:
-        ended: Ended = jobs.follow(address, id, hear)
+        ended: Ended = jobs.tail(address, id, hear)
     if ended.code not in (0, 1):
         sink = sys.stderr if as_json else sys.stdout
         print("\n".join(clean(line) for line in other), file=sink)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from features.corpora import catalogue
-from features.errors import DamageError
+from features.errors import ShardDamageError
 from features.shards import verification
-from features.shards.verification import Finding
+from features.shards.verification import ShardFinding
 from orchestrator.execution.cluster.events import Progress
-from orchestrator.execution.cluster.ray_cluster import Map, Tell
+from orchestrator.execution.cluster.ray_cluster import Map, OnEvent
 from orchestrator.execution.run import prepare
 from orchestrator.planning.plan import Plan, find_corpus, make
 from orchestrator.store import shard_cache
@@ -22,7 +22,7 @@ class Verified:
 
     shards: int
     """How many were read."""
-    findings: tuple[Finding, ...]
+    findings: tuple[ShardFinding, ...]
     audio: tuple[str, ...]
     """Recordings that are not what the corpus was registered with, one sentence each."""
 
@@ -40,7 +40,7 @@ class Verified:
 def build(
     study: Study,
     ledger: Ledger,
-    tell: Tell,
+    tell: OnEvent,
     *,
     threads: int,
     allow_config: bool = False,
@@ -56,7 +56,7 @@ def build(
     return plan
 
 
-def verify(ledger: Ledger, study: Study | None, tell: Tell, *, allow_config: bool) -> Verified:
+def verify(ledger: Ledger, study: Study | None, tell: OnEvent, *, allow_config: bool) -> Verified:
     """Prove every shard of the store; with a study, that its own are there and its audio as it was.
 
     Raises:
@@ -68,7 +68,7 @@ def verify(ledger: Ledger, study: Study | None, tell: Tell, *, allow_config: boo
         corpus = find_corpus(study, ledger)[0]
         try:
             catalogue.refresh(corpus, deep=True)
-        except DamageError as error:
+        except ShardDamageError as error:
             audio = (str(error),)
         plan = make(study, ledger, allow_config=allow_config)
     shard_cache.fetch_all_anew(ledger)
@@ -86,7 +86,7 @@ def verify(ledger: Ledger, study: Study | None, tell: Tell, *, allow_config: boo
     return Verified(shards=shards, findings=findings, audio=audio)
 
 
-def _needed(plan: Plan, ledger: Ledger) -> Iterator[Finding]:
+def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
     for config in dict.fromkeys(item.trial.features for item in plan.placed):
         version = plan.features[config.features].version()
         yield from verification.needed(ledger.shards, plan.selection, config, version)

@@ -29,18 +29,18 @@ from orchestrator.planning.cost.machine import Machine
 from orchestrator.planning.cost.timings import Probe
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.trials import Placed, Trial
+from orchestrator.study.trials import PlannedTrial, Trial
 
 EPOCHS = 3
 """Of the training that is measured; one to warm up goes before it."""
 LONG_S = 30.0
 """After so long nothing more is trained: beside it, warming up is nothing."""
 
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class ProbeMeasurement:
     """What one process saw of one trial."""
 
     epoch_s: float = 0.0
@@ -54,10 +54,10 @@ class Seen:
     lack_of_memory: bool = False
 
 
-def shapes(plan: Plan) -> list[Placed]:
+def shapes(plan: Plan) -> list[PlannedTrial]:
     """One trial of each shape that is to be trained; of every shape when nothing is."""
-    first: dict[str, Placed] = {}
-    rows = dict[str, Placed]()
+    first: dict[str, PlannedTrial] = {}
+    rows = dict[str, PlannedTrial]()
     for item in plan.to_train or plan.placed:
         rows.setdefault(item.row, item)
     for item in rows.values():
@@ -65,7 +65,7 @@ def shapes(plan: Plan) -> list[Placed]:
     return list(first.values())
 
 
-def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, tell: Tell) -> None:
+def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, tell: OnEvent) -> None:
     """Probe every shape of a plan and keep what was seen. The features must be there.
 
     Args:
@@ -121,7 +121,7 @@ def _on_gpu(trial: Trial, ledger: Ledger) -> Probe:
     return replace(probe, gpu_memory=alone.gpu_memory, throughput=found.throughput)
 
 
-def _probe(seen: Sequence[Seen]) -> Probe:
+def _probe(seen: Sequence[ProbeMeasurement]) -> Probe:
     return Probe(
         epoch_s=statistics.fmean(s.epoch_s for s in seen),
         fixed_s=statistics.fmean(s.fixed_s for s in seen),
@@ -144,14 +144,14 @@ def _tasks(trial: Trial, ledger: Ledger, device: str) -> tuple[Task, Task]:
     return short(1), short(EPOCHS)
 
 
-def _beside(tasks: tuple[Task, Task], count: int) -> list[Seen]:
+def _beside(tasks: tuple[Task, Task], count: int) -> list[ProbeMeasurement]:
     """What so many processes saw that trained the same at the same time."""
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(count, mp_context=context) as processes:
             seen = list(processes.map(_look, [tasks] * count))
     except BrokenProcessPool:  # the system ends what takes too much memory, without a word
-        return [Seen(lack_of_memory=True, failure="its process died")]
+        return [ProbeMeasurement(lack_of_memory=True, failure="its process died")]
     for s in seen:
         if s.failure and not s.lack_of_memory:
             raise LackError(f"A trial could not be trained here: {s.failure}")
@@ -162,7 +162,7 @@ class _Enough(BaseException):
     """Enough was seen. No Exception, which would be a failed attempt."""
 
 
-def _look(tasks: tuple[Task, Task]) -> Seen:
+def _look(tasks: tuple[Task, Task]) -> ProbeMeasurement:
     """Train and look at the clock, in a process of its own.
 
     A worker trains trial after trial, and only its first one waits for engines to warm up. So the
@@ -180,7 +180,7 @@ def _look(tasks: tuple[Task, Task]) -> Seen:
     return replace(seen, memory=_peak(), gpu_memory=gpu_memory, gpu_total=gpu_total)
 
 
-def _train(task: Task) -> Seen:
+def _train(task: Task) -> ProbeMeasurement:
     from orchestrator.execution import worker
 
     began, ends, failed = time.monotonic(), list[float](), list[Failed]()
@@ -199,10 +199,10 @@ def _train(task: Task) -> Seen:
         took = time.monotonic() - began
     if failed or not ends:
         sentence = failed[0].sentence if failed else "it had no epoch."
-        return Seen(failure=sentence, lack_of_memory=bool(failed and failed[0].memory))
+        return ProbeMeasurement(failure=sentence, lack_of_memory=bool(failed and failed[0].memory))
     epoch_s = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else ends[0] - began
     fixed_s = max(0.0, took - len(ends) * epoch_s)
-    return Seen(epoch_s=epoch_s, fixed_s=fixed_s, epochs=len(ends))
+    return ProbeMeasurement(epoch_s=epoch_s, fixed_s=fixed_s, epochs=len(ends))
 
 
 def _peak() -> int:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from orchestrator.errors import RequestError
 from orchestrator.execution import worker
-from orchestrator.execution.cluster.ray_cluster import Task, Tell
+from orchestrator.execution.cluster.ray_cluster import OnEvent, Task
 from orchestrator.store import leases
 from orchestrator.store.attempt_files import read_history, read_predictions
 from orchestrator.store.ledger import Ledger
@@ -24,7 +24,7 @@ TOLERANCE = 1e-3
 PARTS = ("predictions", "history", "weights")
 """What is compared bit by bit."""
 
-Verdict = Literal["equal", "close", "differs"]
+RerunVerdict = Literal["equal", "close", "differs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Rerun:
         return self.record.environment == self.again.environment
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RerunVerdict:
         """``close`` is enough where bits are not promised: on a GPU, and between classes."""
         if not self.differ:
             return "equal"
@@ -81,7 +81,7 @@ class Rerun:
         return "close" if close and not promised else "differs"
 
 
-def rerun(ledger: Ledger, id: str, tell: Tell, *, gpu: bool, keep: bool) -> Rerun:
+def rerun(ledger: Ledger, id: str, tell: OnEvent, *, gpu: bool, keep: bool) -> Rerun:
     """Train a finished trial again and compare.
 
     Args:

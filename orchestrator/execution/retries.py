@@ -15,7 +15,7 @@ import time
 from collections import Counter
 
 from orchestrator.errors import AblateError
-from orchestrator.execution.cluster.events import Again
+from orchestrator.execution.cluster.events import Retry
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Cause
 
@@ -35,7 +35,7 @@ class Retries:
         self._ends: Counter[str] = Counter()
         self._due: dict[str, float] = {}
 
-    def again(self, id: str, cause: Cause, sentence: str) -> Again | None:
+    def again(self, id: str, cause: Cause, sentence: str) -> Retry | None:
         """Count an end; None when it was the trial's last in this run."""
         self._ends[id] += 1
         count = self._ends[id]
@@ -45,11 +45,11 @@ class Retries:
             return None
         wait_s = WAITS_S[count - 1] if cause == "infrastructure" else 0.0
         self._due[id] = time.monotonic() + wait_s
-        return Again(id, cause, sentence, count + 1, ATTEMPTS, wait_s)
+        return Retry(id, cause, sentence, count + 1, ATTEMPTS, wait_s)
 
-    def freely(self, id: str, cause: Cause, sentence: str) -> Again:
+    def freely(self, id: str, cause: Cause, sentence: str) -> Retry:
         """Tried again at once and not counted: what was wrong is mended."""
-        return Again(id, cause, sentence, self._ends[id] + 1, ATTEMPTS, 0.0)
+        return Retry(id, cause, sentence, self._ends[id] + 1, ATTEMPTS, 0.0)
 
     def ends(self, id: str) -> int:
         """How often the trial has ended without a record."""

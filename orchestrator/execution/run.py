@@ -13,29 +13,29 @@ from features.config import FeatureConfig
 from features.corpora import catalogue
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster.events import Epoch, Event, Note, Planned, Progress
-from orchestrator.execution.cluster.ray_cluster import Cluster, Map, Task, Tell
+from orchestrator.execution.cluster.ray_cluster import Cluster, Map, OnEvent, Task
 from orchestrator.execution.scheduler import POLL_S, Loop
 from orchestrator.planning import stages
-from orchestrator.planning.cost.budget import Part
+from orchestrator.planning.cost.budget import BudgetPart
 from orchestrator.planning.plan import Plan, make
 from orchestrator.search.expansion import Memory
-from orchestrator.search.generations import Course
+from orchestrator.search.generations import SearchState
 from orchestrator.store import shard_cache
-from orchestrator.store.leases import Watch
+from orchestrator.store.leases import LeaseObserver
 from orchestrator.store.ledger import OUTCOME, Ledger
 from orchestrator.store.records import Opening
-from orchestrator.store.snapshot import AskedTrial
+from orchestrator.store.snapshot import SnapshotTrial
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.study import Study
-from orchestrator.study.trials import Placed
+from orchestrator.study.trials import PlannedTrial
 
-Choose = Callable[[Plan], Part]
+Choose = Callable[[Plan], BudgetPart]
 """Which of the trials that a plan would train are trained now."""
 
 
-def everything(plan: Plan) -> Part:
+def everything(plan: Plan) -> BudgetPart:
     """All that the ledger lacks."""
-    return Part(taken=plan.to_train, left=())
+    return BudgetPart(taken=plan.to_train, left=())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +51,7 @@ def run(
     study: Study,
     ledger: Ledger,
     cluster: Cluster,
-    tell: Tell,
+    tell: OnEvent,
     *,
     threads: int = 1,
     allow_config: bool = False,
@@ -105,7 +105,7 @@ def run(
 class _Sealed:
     """Tells all that it hears but how well trainings do that judge what a search chose."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: OnEvent) -> None:
         self._tell = tell
         self.ids = set[str]()
 
@@ -119,7 +119,7 @@ class _Sealed:
 class _Plans:
     """A study's plans against a store in which others work as well."""
 
-    def __init__(self, study: Study, ledger: Ledger, tell: Tell, allow_config: bool) -> None:
+    def __init__(self, study: Study, ledger: Ledger, tell: OnEvent, allow_config: bool) -> None:
         self._study, self._ledger, self._tell = study, ledger, tell
         self._allow_config = allow_config
         self._memory = Memory()
@@ -150,18 +150,18 @@ class _Plans:
 
     def _counted_on(self, plan: Plan, at_once: float | None = None) -> Plan:
         """The plan, once `gc` knows that it counts on what it found done."""
-        ledger, asked, search = self._ledger, plan.asked.search, self._study.search
-        if asked is not None and asked.closed and search is not None:
-            tried = max(one.number for one in asked.tried)
+        ledger, snapshot, search = self._ledger, plan.snapshot.search, self._study.search
+        if snapshot is not None and snapshot.closed and search is not None:
+            tried = max(one.number for one in snapshot.tried)
             opening = Opening(
-                key=asked.key,
-                speakers=asked.speakers,
+                key=snapshot.key,
+                speakers=snapshot.speakers,
                 unit=search.unit,
                 amount=search.amount,
                 configurations=tried,
             )
             ledger.write_opening(opening)
-        ledger.write_snapshot(self._study.name, plan.asked.to_json())
+        ledger.write_snapshot(self._study.name, plan.snapshot.to_json())
         waited, kept = _waited_for_gc(ledger, self._tell), ledger.files_of(plan.done)
         if waited or any(OUTCOME not in names for names in kept.values()):
             return self._made(at_once)
@@ -195,14 +195,14 @@ def _search(
             return plan
         if not lacking or course is None:
             done = frozenset(plan.done)
-            tell(Planned(plan.asked.every_trial, done, cluster.slots, plan.study.name))
+            tell(Planned(plan.snapshot.every_trial, done, cluster.slots, plan.study.name))
             return plan
         tell(Note(_next(course, search, {item.id for item in lacking})))
         if fresh := tuple(p for p in lacking if p.trial.features not in prepared):
             prepare(plan, fresh, ledger, tell, threads)
             prepared |= {p.trial.features for p in fresh}
         sealed.ids |= {item.id for item in course.final}
-        here = tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in lacking)
+        here = tuple(SnapshotTrial(p.row, p.fold, p.seed, p.id) for p in lacking)
         tell(Planned(here, frozenset(), cluster.slots, plan.study.name))
         loop.train([_task(item, ledger, cluster.device) for item in lacking])
 
@@ -224,7 +224,7 @@ def _sharing(search: Search, cluster: Cluster) -> float:
     return cluster.slots / max(1.0, usage.there.gpus if usage else 1.0)
 
 
-def _next(course: Course, search: Search, lacking: set[str]) -> str:
+def _next(course: SearchState, search: Search, lacking: set[str]) -> str:
     """What a search trains now."""
     many = "1 training" if len(lacking) == 1 else f"{len(lacking)} trainings"
     if course.winners:
@@ -238,17 +238,17 @@ def _next(course: Course, search: Search, lacking: set[str]) -> str:
     return f"Search: configuration{ends} (budget: {search.budget}); {where}{many}."
 
 
-def _planned(plan: Plan, part: Part, done: Iterable[str], slots: int) -> Planned:
+def _planned(plan: Plan, part: BudgetPart, done: Iterable[str], slots: int) -> Planned:
     """What is trained now, and what of it is done."""
     there = {item.id for item in plan.placed} - {item.id for item in part.left}
-    placed = tuple(trial for trial in plan.asked.every_trial if trial.id in there)
+    placed = tuple(trial for trial in plan.snapshot.every_trial if trial.id in there)
     finished = frozenset((*plan.done, *done)) & there
-    return Planned(placed, finished, slots, plan.asked.study)
+    return Planned(placed, finished, slots, plan.snapshot.study)
 
 
-def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:
+def _waited_for_gc(ledger: Ledger, tell: OnEvent) -> bool:
     """Wait while `gc` removes: it may not know yet that this study counts on what it found done."""
-    watch, waited = Watch(), False
+    watch, waited = LeaseObserver(), False
     while not watch.is_stale(ledger.sweep_file):
         if not waited:
             tell(Note("Waiting: `ablate gc` removes what no study needs from this store."))
@@ -259,9 +259,9 @@ def _waited_for_gc(ledger: Ledger, tell: Tell) -> bool:
 
 def prepare(
     plan: Plan,
-    to_train: tuple[Placed, ...],
+    to_train: tuple[PlannedTrial, ...],
     ledger: Ledger,
-    tell: Tell,
+    tell: OnEvent,
     threads: int,
     elsewhere: Map | None = None,
 ) -> None:
@@ -299,14 +299,14 @@ def prepare(
     ledger.write_selection(plan.selection.digest, record)
 
 
-def train_one(task: Task, tell: Tell) -> None:
+def train_one(task: Task, tell: OnEvent) -> None:
     """The worker, imported where it works: torch stays out of the process that only asks."""
     from orchestrator.execution.worker import work
 
     work(task, tell)
 
 
-def _task(item: Placed, ledger: Ledger, device: str) -> Task:
+def _task(item: PlannedTrial, ledger: Ledger, device: str) -> Task:
     return Task(id=item.id, identity=item.trial.identity, store=str(ledger.root), device=device)
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from orchestrator.errors import LackError
 from orchestrator.execution import retries
 from orchestrator.execution.cluster.events import (
-    Again,
     Differs,
     Done,
     Elsewhere,
@@ -20,11 +19,12 @@ from orchestrator.execution.cluster.events import (
     Note,
     Planned,
     Progress,
+    Retry,
     Waiting,
 )
-from orchestrator.execution.cluster.ray_cluster import LOW_MEMORY, Cluster, Task, Tell, Work
+from orchestrator.execution.cluster.ray_cluster import LOW_MEMORY, Cluster, OnEvent, Task, Work
 from orchestrator.execution.retries import ATTEMPTS, Retries
-from orchestrator.store.leases import Watch
+from orchestrator.store.leases import LeaseObserver
 from orchestrator.store.ledger import Ledger, new_attempt
 from orchestrator.store.records import Failure
 
@@ -35,12 +35,12 @@ POLL_S = 1.0
 class Loop:
     """Rounds of scheduling until every task is done or has used its attempts."""
 
-    def __init__(self, ledger: Ledger, cluster: Cluster, work: Work, tell: Tell) -> None:
+    def __init__(self, ledger: Ledger, cluster: Cluster, work: Work, tell: OnEvent) -> None:
         self._ledger, self._cluster = ledger, cluster
         self._work, self._tell = work, tell
         self._last: dict[str, Event] = {}
         self._retries = Retries(ledger)
-        self._watch = Watch()
+        self._watch = LeaseObserver()
         self._idle_rounds = 0
         self._given_room = False
         self.trained = 0
@@ -92,7 +92,7 @@ class Loop:
                 continue
             if isinstance(event, Elsewhere):
                 elsewhere.append(task)
-            elif isinstance(event, Again):  # it said why
+            elif isinstance(event, Retry):  # it said why
                 (again if self._retries.ends(task.id) <= 1 else alone).append(task)
             elif self._ledger.is_done(task.id):  # died between the record and its word
                 self._hear(Done(task.id, 0.0))
@@ -171,7 +171,7 @@ class Loop:
         """Remember the last word of each trial, and hand it on."""
         if isinstance(event, Failed):
             if event.memory and self._give_room():
-                again: Again | None = self._retries.freely(event.id, event.cause, event.sentence)
+                again: Retry | None = self._retries.freely(event.id, event.cause, event.sentence)
             else:
                 again = self._retries.again(event.id, event.cause, event.sentence)
             if again is None:

@@ -23,8 +23,8 @@ import orchestrator
 from features.corpora.corpus import Corpus
 from features.corpora.folds import Fold
 from features.dataset.dataset import FoldData, Segments, load
-from features.errors import DamageError as DataDamageError
 from features.errors import FeatureError
+from features.errors import ShardDamageError as DataDamageError
 from features.shards import shards
 from model.errors import DivergedError, ModelError
 from model.evaluation.metrics import confusion
@@ -43,15 +43,15 @@ from model.training.fit import (
 from model.training.seeding import pin, verify
 from orchestrator.errors import DamageError, LackError
 from orchestrator.execution.cluster.events import Differs, Done, Elsewhere, Epoch, Failed, Started
-from orchestrator.execution.cluster.ray_cluster import Task, Tell
+from orchestrator.execution.cluster.ray_cluster import OnEvent, Task
 from orchestrator.faultpoints import reach
 from orchestrator.planning.cost.libraries import libraries
 from orchestrator.store import checkpoints, leases, shard_cache
 from orchestrator.store.attempt_files import predictions_parquet
 from orchestrator.store.checkpoints import Checkpoint, tensors_blob, tensors_digest
-from orchestrator.store.files import Place, is_refusal
+from orchestrator.store.files import Location, is_refusal
 from orchestrator.store.ledger import Ledger, new_attempt
-from orchestrator.store.records import Cause, Choice, Failure, Outcome, Scores, Unit
+from orchestrator.store.records import Cause, EpochChoice, Failure, Outcome, Scores, Unit
 from orchestrator.study.trials import canonical, digest, from_identity
 
 
@@ -59,12 +59,12 @@ class _LostClaimError(Exception):
     """The lease is no longer ours: somebody else trains this trial."""
 
 
-def work(task: Task, tell: Tell) -> None:
+def work(task: Task, tell: OnEvent) -> None:
     """Train one trial and write its record, unless it is done or another has it."""
     _work(task, Ledger.at(task.store), tell)
 
 
-def rehearse(task: Task, scratch: Path, tell: Tell) -> None:
+def rehearse(task: Task, scratch: Path, tell: OnEvent) -> None:
     """All that ``work`` does, with what it writes in a folder that is thrown away."""
     _work(task, _Rehearsal(task.store, scratch), tell)
 
@@ -77,11 +77,11 @@ class _Rehearsal(Ledger):
         self._scratch = scratch
 
     @property
-    def trials(self) -> Place:
+    def trials(self) -> Location:
         return self._scratch / "trials"
 
 
-def _work(task: Task, ledger: Ledger, tell: Tell) -> None:
+def _work(task: Task, ledger: Ledger, tell: OnEvent) -> None:
     tell(Started(task.id))
     attempt = _Attempt(task, ledger, tell)
     try:
@@ -111,7 +111,7 @@ def _work(task: Task, ledger: Ledger, tell: Tell) -> None:
         release()
 
 
-def again(task: Task, tell: Tell) -> Outcome:
+def again(task: Task, tell: OnEvent) -> Outcome:
     """Train a trial from its first epoch and write what it gave beside what there is.
 
     Nothing is resumed and nothing committed, and no checkpoint is touched; what goes wrong rises.
@@ -138,7 +138,7 @@ class _Scored:
     direction: Direction
     segments: Segments
 
-    def choices(self, last: int) -> Iterator[tuple[Choice, int, Tensor]]:
+    def choices(self, last: int) -> Iterator[tuple[EpochChoice, int, Tensor]]:
         """Choice, epoch, log probabilities of the segments (S, C)."""
         d = self.direction
         yield "chosen", d.chosen, d.at_chosen_SC
@@ -149,13 +149,13 @@ class _Scored:
 class _Attempt:
     """One attempt at one trial."""
 
-    def __init__(self, task: Task, ledger: Ledger, tell: Tell) -> None:
+    def __init__(self, task: Task, ledger: Ledger, tell: OnEvent) -> None:
         self._task, self._ledger, self._tell = task, ledger, tell
         self._name = new_attempt()
         self._log: list[str] = []
         self._epoch = 0
 
-    def run(self, claim: leases.Claim) -> None:
+    def run(self, claim: leases.Lease) -> None:
         """Train, write, commit, as long as the claim is held."""
         began = time.monotonic()
         self._claim = claim
@@ -399,7 +399,7 @@ def _is_lack_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
-Key = tuple[str, int, str, str, Choice, int]
+Key = tuple[str, int, str, str, EpochChoice, int]
 
 
 def _prediction_rows(

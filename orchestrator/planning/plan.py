@@ -22,20 +22,20 @@ from orchestrator.errors import DamageError, LackError, nearest
 from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
 from orchestrator.store.snapshot import (
     CHOSEN,
-    Asked,
-    AskedClaim,
-    AskedFold,
-    AskedRow,
-    AskedSpeech,
-    AskedTrial,
+    Snapshot,
+    SnapshotClaim,
+    SnapshotFold,
+    SnapshotRow,
+    SnapshotSpeech,
+    SnapshotTrial,
 )
 from orchestrator.study.settings import emotions, resolve
 from orchestrator.study.study import Study
-from orchestrator.study.trials import Placed, Variant, expand, plain, variants
+from orchestrator.study.trials import PlannedTrial, Variant, expand, plain, variants
 
 if TYPE_CHECKING:
-    from orchestrator.search.expansion import Growth, Memory
-    from orchestrator.search.generations import Course
+    from orchestrator.search.expansion import Memory, SearchExpansion
+    from orchestrator.search.generations import SearchState
 
 MADE_HERE = "demo"
 """The corpus that needs no registering: it is synthesised at first use."""
@@ -46,13 +46,13 @@ class Plan:
     """A study against a store. Every trial is in exactly one of the four states."""
 
     study: Study
-    asked: Asked
+    snapshot: Snapshot
     selection: Selection
     emotions: Mapping[str, tuple[str, ...]]
     variants: tuple[Variant, ...]
     features: Mapping[str, FeatureSet]
     """The frame descriptors of the variants, by the name that stands in their ids."""
-    placed: tuple[Placed, ...]
+    placed: tuple[PlannedTrial, ...]
     """Its trials; of an adaptive study those that may yet be needed."""
     loud: tuple[str, ...]
     """What must be said before the numbers: a corpus or profile that nobody named."""
@@ -62,11 +62,11 @@ class Plan:
     stale: Mapping[str, str]
     """No outcome under this id, but one under the id of an earlier version, and what changed."""
     to_do: tuple[str, ...]
-    course: "Course | None" = None
+    course: "SearchState | None" = None
     """Of a search: what was tried, and what won."""
 
     @property
-    def to_train(self) -> tuple[Placed, ...]:
+    def to_train(self) -> tuple[PlannedTrial, ...]:
         """The trials a run trains, each id once, in the order of the table.
 
         A search goes on without those of which it knows that they cannot be trained.
@@ -74,7 +74,7 @@ class Plan:
         wanted = {*self.failed, *self.stale, *self.to_do}
         if self.course is not None:
             wanted -= self.course.given_up
-        first: dict[str, Placed] = {}
+        first: dict[str, PlannedTrial] = {}
         for item in self.placed:
             if item.id in wanted:
                 first.setdefault(item.id, item)
@@ -131,7 +131,7 @@ def make(
         extractors = {name: chosen.version() for name, chosen in sets.items()}
         placed = expand(study, rows, selection, folds, extractors)
         _check_distinct(study, placed)
-        asked = _asked(study, selection, folds, rows, placed, own)
+        snapshot = _asked(study, selection, folds, rows, placed, own)
     else:
         from orchestrator.search.expansion import Memory, grow
 
@@ -148,13 +148,13 @@ def make(
         )
         course, rows, sets = growth.course, growth.variants, growth.features
         placed = course.placed
-        asked = _searched(_asked(study, selection, folds, rows, placed, own), growth)
-    loud = (*loud, *_name_is_taken(asked, ledger))
-    placed = _needed(asked, placed, ledger)
+        snapshot = _searched(_asked(study, selection, folds, rows, placed, own), growth)
+    loud = (*loud, *_name_is_taken(snapshot, ledger))
+    placed = _needed(snapshot, placed, ledger)
     states = _states(study.name, placed, ledger, earlier={} if study.search else None)
     return Plan(
         study=study,
-        asked=asked,
+        snapshot=snapshot,
         selection=selection,
         emotions=wanted,
         variants=rows,
@@ -237,11 +237,11 @@ def _asked(
     selection: Selection,
     folds: tuple[Fold, ...],
     rows: tuple[Variant, ...],
-    placed: tuple[Placed, ...],
+    placed: tuple[PlannedTrial, ...],
     own: str,
-) -> Asked:
+) -> Snapshot:
     claim = study.claim
-    return Asked(
+    return Snapshot(
         study=study.name,
         question=study.question,
         table=study.table,
@@ -252,7 +252,7 @@ def _asked(
         classes=selection.classes,
         utterances=len(selection.items),
         rows=tuple(
-            AskedRow(
+            SnapshotRow(
                 name=row.name,
                 reading=variant.reading,
                 profile=variant.profile,
@@ -263,56 +263,58 @@ def _asked(
             )
             for row, variant in zip(study.rows, rows if study.rows else (), strict=True)
         ),
-        folds=tuple(AskedFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
+        folds=tuple(SnapshotFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in folds),
         seeds=study.seeds,
         replicates=study.replicates,
-        trials=tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in placed),
+        trials=tuple(SnapshotTrial(p.row, p.fold, p.seed, p.id) for p in placed),
         comparable=_comparable(study, selection.corpus, rows),
         reference=study.reference,
-        claim=AskedClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
+        claim=SnapshotClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, selection.corpus, own),
         speech=_speech(placed),
         axes=tuple(study.rows[0].settings) if "axes" in study.places else (),
         text=study.text,
         published=tuple(
-            AskedRow(name=row.name, reading="", paper=dict(row.paper), model="")
+            SnapshotRow(name=row.name, reading="", paper=dict(row.paper), model="")
             for row in study.published
         ),
     )
 
 
-def _searched(asked: Asked, growth: "Growth") -> Asked:
+def _searched(snapshot: Snapshot, growth: "SearchExpansion") -> Snapshot:
     """The snapshot of a search: one row, the winners, whose trials it names once they are open.
 
     What is sealed stands in ``search.trials`` alone, so no table, picture or log can print it.
     """
-    row = AskedRow(
+    row = SnapshotRow(
         name=CHOSEN,
-        reading=asked.reading,
+        reading=snapshot.reading,
         paper={},
         model=_common(v.model.model for v in growth.variants),
     )
-    rows = (row,) if growth.asked.selection == "nested" else ()
-    notes = (*asked.notes, *growth.notes)
-    found = replace(asked, rows=rows, trials=growth.open, search=growth.asked, notes=notes)
+    rows = (row,) if growth.snapshot.selection == "nested" else ()
+    notes = (*snapshot.notes, *growth.notes)
+    found = replace(snapshot, rows=rows, trials=growth.open, search=growth.snapshot, notes=notes)
     return replace(found, comparable=False)
 
 
-def _needed(asked: Asked, placed: tuple[Placed, ...], ledger: Ledger) -> tuple[Placed, ...]:
+def _needed(
+    snapshot: Snapshot, placed: tuple[PlannedTrial, ...], ledger: Ledger
+) -> tuple[PlannedTrial, ...]:
     """The trials that may yet be needed: all, but of an adaptive study's settled comparisons."""
-    if asked.replicates != "adaptive":
+    if snapshot.replicates != "adaptive":
         return placed
-    found = design(asked, ledger.outcomes(item.id for item in placed))
-    needed = {trial.id for trial in (found.at_most() if found else asked).trials}
+    found = design(snapshot, ledger.outcomes(item.id for item in placed))
+    needed = {trial.id for trial in (found.at_most() if found else snapshot).trials}
     return tuple(item for item in placed if item.id in needed)
 
 
-def _speech(placed: tuple[Placed, ...]) -> tuple[AskedSpeech, ...]:
+def _speech(placed: tuple[PlannedTrial, ...]) -> tuple[SnapshotSpeech, ...]:
     """What the trials read, each once."""
     trials = (item.trial for item in placed)
     found = (
-        AskedSpeech(
+        SnapshotSpeech(
             corpus=trial.corpus,
             features=trial.features.features,
             node_step=trial.features.node_step,
@@ -330,7 +332,7 @@ def _comparable(study: Study, corpus: Corpus, rows: tuple[Variant, ...]) -> bool
     return corpus.name == "iemocap" and study.folds == 5 and training and not own
 
 
-def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
+def _check_distinct(study: Study, placed: tuple[PlannedTrial, ...]) -> None:
     """Refuse two rows with equal trials: an axis that nothing reads."""
     first: dict[str, str] = {}
     for item in placed:
@@ -343,16 +345,17 @@ def _check_distinct(study: Study, placed: tuple[Placed, ...]) -> None:
             )
 
 
-def _name_is_taken(asked: Asked, ledger: Ledger) -> tuple[str, ...]:
+def _name_is_taken(snapshot: Snapshot, ledger: Ledger) -> tuple[str, ...]:
     """A sentence where another question of the same name was the last to run in this store."""
-    last = next(ledger.each_snapshot(asked.study), None)
-    if last is None or (last.search and asked.search and last.question == asked.question):
+    last = next(ledger.each_snapshot(snapshot.study), None)
+    if last is None or (last.search and snapshot.search and last.question == snapshot.question):
         return ()
-    if {row.name for row in last.rows} & {row.name for row in asked.rows}:
+    if {row.name for row in last.rows} & {row.name for row in snapshot.rows}:
         return ()
     return (
-        f"Study: `{asked.study}` had other rows when it last ran here ({last.question}). `ablate "
-        f"report {asked.study}` will show this one: if it is another question, name it otherwise.",
+        f"Study: `{snapshot.study}` had other rows when it last ran here ({last.question}). "
+        f"`ablate report {snapshot.study}` will show this one: if it is another question, name it "
+        "otherwise.",
     )
 
 
@@ -412,9 +415,9 @@ def _common(values: Iterable[str]) -> str:
 
 def _states(
     name: str,
-    placed: tuple[Placed, ...],
+    placed: tuple[PlannedTrial, ...],
     ledger: Ledger,
-    earlier: "dict[Place, list[str]] | None",
+    earlier: "dict[Slot, list[str]] | None",
 ) -> dict[str, Any]:
     """Sort the trials into the four states of ``Plan``.
 
@@ -429,7 +432,7 @@ def _states(
     failed: list[str] = []
     to_do: list[str] = []
     stale: dict[str, str] = {}
-    first: dict[str, Placed] = {}
+    first: dict[str, PlannedTrial] = {}
     for item in placed:
         first.setdefault(item.id, item)
     names = ledger.files_of(first)
@@ -452,19 +455,19 @@ def _states(
     }
 
 
-Place = tuple[str, int, int]
+Slot = tuple[str, int, int]
 
 
-def _earlier_ids(name: str, ledger: Ledger) -> dict[Place, list[str]]:
+def _earlier_ids(name: str, ledger: Ledger) -> dict[Slot, list[str]]:
     """Ids that earlier versions of this study had at each place of the table, newest first."""
-    found: dict[Place, list[str]] = {}
-    for asked in ledger.snapshots(name):
-        for trial in asked.trials:
+    found: dict[Slot, list[str]] = {}
+    for snapshot in ledger.snapshots(name):
+        for trial in snapshot.trials:
             found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
     return found
 
 
-def _why_stale(item: Placed, earlier: dict[Place, list[str]], ledger: Ledger) -> str:
+def _why_stale(item: PlannedTrial, earlier: dict[Slot, list[str]], ledger: Ledger) -> str:
     """What changed since this place of the table was last trained; empty when it never was."""
     for id in earlier.get((item.row, item.fold, item.seed), []):
         try:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.analysis.adaptive import Design, design
-from orchestrator.analysis.sequential import looks
-from orchestrator.planning.cost.budget import Part
+from orchestrator.analysis.sequential import interims
+from orchestrator.planning.cost.budget import BudgetPart
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
 
@@ -23,7 +23,7 @@ SETTLED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look(Part):
+class Stage(BudgetPart):
     """The trials up to a look; what is left waits for it, or is not needed."""
 
     sentence: str = ""
@@ -33,7 +33,7 @@ class Look(Part):
         return self.sentence
 
 
-def parts(plan: Plan, ledger: Ledger, chosen: Part) -> Iterator[Part]:
+def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart]:
     """What to train now, and then, when that is done, what to train next.
 
     Args:
@@ -41,20 +41,20 @@ def parts(plan: Plan, ledger: Ledger, chosen: Part) -> Iterator[Part]:
         ledger: what was trained between two parts is read from there.
         chosen: which of its trials may be trained at all.
     """
-    if plan.asked.replicates != "adaptive":
+    if plan.snapshot.replicates != "adaptive":
         yield chosen
         return
     refused = {item.id for item in chosen.left}
     about = chosen.told()
     made = -1
     while True:
-        found = design(plan.asked, ledger.outcomes(item.id for item in plan.placed))
+        found = design(plan.snapshot, ledger.outcomes(item.id for item in plan.placed))
         assert found is not None
-        if len(found.looks) == made:  # a trial of the look failed, or was left out
+        if len(found.interims) == made:  # a trial of the look failed, or was left out
             return
-        made = len(found.looks)
+        made = len(found.interims)
         now = {trial.id for trial in found.now().trials}
-        yield Look(
+        yield Stage(
             taken=tuple(i for i in chosen.taken if i.id in now and not ledger.is_done(i.id)),
             left=tuple(i for i in plan.placed if i.id not in now or i.id in refused),
             sentence=" ".join(filter(None, (_sentence(found), about))),
@@ -66,7 +66,7 @@ def parts(plan: Plan, ledger: Ledger, chosen: Part) -> Iterator[Part]:
 
 def _sentence(found: Design) -> str:
     """Where the design stands, and which look comes next."""
-    made, cap = found.looks, found.asked.seeds
+    made, cap = found.interims, found.snapshot.seeds
     settled = "; ".join(
         f"`{name}` {SETTLED[s.why]} ({s.seeds} seeds)"
         for name, s in found.standings.items()
@@ -75,8 +75,8 @@ def _sentence(found: Design) -> str:
     settled = f"Settled: {settled}. " if settled else ""
     if not found.open:
         return f"{settled}All comparisons are settled after {len(made)} looks."
-    seeds, number = looks(cap)[len(made)], len(made) + 1
-    of = len(looks(cap))
+    seeds, number = interims(cap)[len(made)], len(made) + 1
+    of = len(interims(cap))
     still = f"{len(found.open)} of {len(found.standings)}"
     look = f"Look {number} of at most {of}, after {seeds} seeds"
     return f"{settled}{look}; open comparisons: {still}."

@@ -10,11 +10,11 @@ from typing import Literal
 
 from orchestrator.analysis.adaptive import asked_now
 from orchestrator.errors import RequestError, nearest
-from orchestrator.store.leases import LEASE_S, is_gone, read_claim
+from orchestrator.store.leases import LEASE_S, is_gone, read_lease
 from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
-from orchestrator.store.snapshot import Asked, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
-State = Literal["done", "failed", "in flight", "to do"]
+TrialState = Literal["done", "failed", "in flight", "to do"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +39,8 @@ class Holder:
 class TrialStatus:
     """Where one trial stands."""
 
-    place: AskedTrial
-    state: State
+    place: SnapshotTrial
+    state: TrialState
     epoch: int = 0
     """Epochs that its checkpoint holds."""
     holder: Holder | None = None
@@ -52,11 +52,11 @@ class TrialStatus:
 class StudyStatus:
     """Where one study stands, as it was last asked for."""
 
-    asked: Asked
+    snapshot: Snapshot
     trials: tuple[TrialStatus, ...]
     """Each id once, at its first place in the table; of an adaptive study those asked for now."""
 
-    def count(self, state: State) -> int:
+    def count(self, state: TrialState) -> int:
         """How many trials are in that state."""
         return sum(trial.state == state for trial in self.trials)
 
@@ -70,7 +70,7 @@ def status(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
     """
     newest = newest_snapshots(ledger)
     if name is None:
-        return tuple(_study(ledger, asked) for asked in newest.values())
+        return tuple(_study(ledger, snapshot) for snapshot in newest.values())
     if name not in newest:
         raise unknown(name, newest)
     return (_study(ledger, newest[name]),)
@@ -82,15 +82,15 @@ def unknown(name: str, known: Iterable[str]) -> RequestError:
     return RequestError(f"No study `{name}` has run in this store. {hint}")
 
 
-def newest_snapshots(ledger: Ledger) -> dict[str, Asked]:
+def newest_snapshots(ledger: Ledger) -> dict[str, Snapshot]:
     """Every study as it was last asked for, newest first."""
-    newest: dict[str, Asked] = {}
-    for asked in ledger.snapshots():
-        newest.setdefault(asked.study, asked)
+    newest: dict[str, Snapshot] = {}
+    for snapshot in ledger.snapshots():
+        newest.setdefault(snapshot.study, snapshot)
     return newest
 
 
-def trial_status(ledger: Ledger, place: AskedTrial, names: Iterable[str]) -> TrialStatus:
+def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> TrialStatus:
     """One trial, by the names of the files in its folder."""
     files = set(names)
     if OUTCOME in files:
@@ -109,7 +109,7 @@ def trial_status(ledger: Ledger, place: AskedTrial, names: Iterable[str]) -> Tri
 def holder_of(ledger: Ledger, id: str) -> Holder | None:
     """Who holds a trial; None when nobody does."""
     path = ledger.claim_file(id)
-    claim = read_claim(path)
+    claim = read_lease(path)
     if claim is None:
         return None
     try:
@@ -125,11 +125,11 @@ def holder_of(ledger: Ledger, id: str) -> Holder | None:
     )
 
 
-def _study(ledger: Ledger, asked: Asked) -> StudyStatus:
-    asked = asked_now(asked, ledger)
-    first: dict[str, AskedTrial] = {}
-    for trial in asked.every_trial:
+def _study(ledger: Ledger, snapshot: Snapshot) -> StudyStatus:
+    snapshot = asked_now(snapshot, ledger)
+    first: dict[str, SnapshotTrial] = {}
+    for trial in snapshot.every_trial:
         first.setdefault(trial.id, trial)
     names = ledger.files_of(first)
     trials = ledger.each(lambda id: trial_status(ledger, first[id], names[id]), list(first))
-    return StudyStatus(asked=asked, trials=tuple(trials))
+    return StudyStatus(snapshot=snapshot, trials=tuple(trials))

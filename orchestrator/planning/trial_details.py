@@ -10,10 +10,10 @@ from typing import Any
 
 from orchestrator.analysis import blinding
 from orchestrator.errors import DamageError
-from orchestrator.planning.status import State, TrialStatus, trial_status
+from orchestrator.planning.status import TrialState, TrialStatus, trial_status
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Flight, Outcome
-from orchestrator.store.snapshot import AskedTrial
+from orchestrator.store.snapshot import SnapshotTrial
 
 SHOWN = 12
 """Hex digits of an ID that are printed: enough to name a trial."""
@@ -24,7 +24,7 @@ class Stands:
     """A place of the trial in a study's table."""
 
     study: str
-    trial: AskedTrial
+    trial: SnapshotTrial
     newest: bool
     """Whether the study was last asked for in this form."""
 
@@ -58,7 +58,7 @@ class TrialRecord:
     """The search that keeps its test scores sealed (`blinding.py`); empty where they are open."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> TrialState:
         """done, failed, in flight, to do."""
         return self.status.state
 
@@ -81,7 +81,7 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
         DamageError: its record, or a snapshot, is not what was written.
     """
     stands, flat = _stands(ledger, id)
-    nowhere = AskedTrial("", 0, 0, id)
+    nowhere = SnapshotTrial("", 0, 0, id)
     outcome = ledger.outcome(id)
     failures = tuple(ledger.read_failure(path) for path in ledger.failures(id))
     known = [outcome.identity] if outcome else [f.identity for f in reversed(failures)]
@@ -118,17 +118,17 @@ def _stands(ledger: Ledger, id: str) -> tuple[tuple[Stands, ...], str]:
 
     And the flat search of which alone it is, if there is one.
     """
-    found, seen = dict[tuple[str, AskedTrial], Stands](), set[str]()
+    found, seen = dict[tuple[str, SnapshotTrial], Stands](), set[str]()
     flat, others = list[str](), False
-    for asked in ledger.snapshots():
-        newest = asked.study not in seen
-        seen.add(asked.study)
-        for trial in asked.every_trial:
+    for snapshot in ledger.snapshots():
+        newest = snapshot.study not in seen
+        seen.add(snapshot.study)
+        for trial in snapshot.every_trial:
             if trial.id == id:
-                place = Stands(study=asked.study, trial=trial, newest=newest)
-                found.setdefault((asked.study, trial), place)
-                if asked.search is not None and asked.search.selection == "flat":
-                    flat.append(asked.study)
+                place = Stands(study=snapshot.study, trial=trial, newest=newest)
+                found.setdefault((snapshot.study, trial), place)
+                if snapshot.search is not None and snapshot.search.selection == "flat":
+                    flat.append(snapshot.study)
                 else:
                     others = True
     places = tuple(sorted(found.values(), key=lambda place: not place.newest))

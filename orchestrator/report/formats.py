@@ -13,29 +13,29 @@ from rich.console import Console
 
 from orchestrator.report.console import trimmed
 from orchestrator.report.html.page import page, shown
-from orchestrator.report.results import Measured
+from orchestrator.report.results import StudyResults
 from orchestrator.report.tables import search, text
 from orchestrator.report.tables.headline import Table
 from orchestrator.report.tables.latex import latex
 from orchestrator.report.tables.plain_values import as_json, flat
 
-Write = Callable[[Sequence[Measured], bool], str]
+Write = Callable[[Sequence[StudyResults], bool], str]
 """Studies of one table, and whether details are wanted -> the text of a file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Format:
     """One form of a table."""
 
     ending: str
     write: Write
 
 
-def _tables(studies: Sequence[Measured], details: bool) -> list[Table]:
+def _tables(studies: Sequence[StudyResults], details: bool) -> list[Table]:
     return [t for s in studies for t in search.all_tables(s.summary, s.search, details=details)]
 
 
-def _plain(studies: Sequence[Measured], details: bool) -> str:
+def _plain(studies: Sequence[StudyResults], details: bool) -> str:
     """As in a terminal of 80 columns without colours."""
     sink = io.StringIO()
     console = Console(file=trimmed(sink), width=80, highlight=False, markup=False, emoji=False)
@@ -43,24 +43,26 @@ def _plain(studies: Sequence[Measured], details: bool) -> str:
     return sink.getvalue()
 
 
-def _markdown(studies: Sequence[Measured], details: bool) -> str:
+def _markdown(studies: Sequence[StudyResults], details: bool) -> str:
     return "\n".join(text.markdown(one) for one in _tables(studies, details))
 
 
-def _latex(studies: Sequence[Measured], details: bool) -> str:
+def _latex(studies: Sequence[StudyResults], details: bool) -> str:
     return latex(_tables(studies, details))
 
 
-def _csv(studies: Sequence[Measured], details: bool) -> str:
+def _csv(studies: Sequence[StudyResults], details: bool) -> str:
     records: list[Mapping[str, Any]] = []
     for study in studies:
         found = study.search
         records += flat(study.summary)
-        records += search.flat_records(study.asked, found) if found and not study.asked.rows else []
+        records += (
+            search.flat_records(study.snapshot, found) if found and not study.snapshot.rows else []
+        )
     return text.csv_text(records)
 
 
-def _json(studies: Sequence[Measured], details: bool) -> str:
+def _json(studies: Sequence[StudyResults], details: bool) -> str:
     return text.json_text(
         [
             as_json(study.summary)
@@ -70,21 +72,21 @@ def _json(studies: Sequence[Measured], details: bool) -> str:
     )
 
 
-def _html(studies: Sequence[Measured], details: bool) -> str:
+def _html(studies: Sequence[StudyResults], details: bool) -> str:
     return page([shown(study) for study in studies])
 
 
-FORMS: Mapping[str, Form] = {
-    "text": Form(".txt", _plain),
-    "markdown": Form(".md", _markdown),
-    "latex": Form(".tex", _latex),
-    "csv": Form(".csv", _csv),
-    "json": Form(".json", _json),
-    "html": Form(".html", _html),
+FORMS: Mapping[str, Format] = {
+    "text": Format(".txt", _plain),
+    "markdown": Format(".md", _markdown),
+    "latex": Format(".tex", _latex),
+    "csv": Format(".csv", _csv),
+    "json": Format(".json", _json),
+    "html": Format(".html", _html),
 }
 
 
-def print_all(console: Console, studies: Sequence[Measured], details: bool) -> None:
+def print_all(console: Console, studies: Sequence[StudyResults], details: bool) -> None:
     """Print the tables one below the other, in colours where the console has some."""
     for index, one in enumerate(_tables(studies, details)):
         if index:
@@ -92,7 +94,7 @@ def print_all(console: Console, studies: Sequence[Measured], details: bool) -> N
         text.print_table(console, one)
 
 
-def by_ending(path: Path) -> Form | None:
+def by_ending(path: Path) -> Format | None:
     """The form that a file of this name has; None if it is none of a table's."""
     ending = path.suffix.lower()
     return next((form for form in FORMS.values() if form.ending == ending), None)

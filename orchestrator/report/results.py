@@ -8,39 +8,41 @@ from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
 from orchestrator.analysis.summary import Summary, summarise, uas
-from orchestrator.report.row_details import RowBehind, rows_behind
-from orchestrator.search.result import Finding, find
+from orchestrator.report.row_details import RowDetails, row_details
+from orchestrator.search.result import SearchResult, find
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class StudyResults:
     """A study and what its trials gave."""
 
     ledger: Ledger
     outcomes: Mapping[str, Outcome]
     """Finished trials by id."""
     summary: Summary
-    search: Finding | None = None
+    search: SearchResult | None = None
     """What its search found, where its configurations are proposed."""
 
     @property
-    def asked(self) -> Asked:
+    def snapshot(self) -> Snapshot:
         """The study."""
-        return self.summary.asked
+        return self.summary.snapshot
 
     def behind(
         self, names: Collection[str] | None = None, *, histories: bool = True
-    ) -> tuple[RowBehind, ...]:
+    ) -> tuple[RowDetails, ...]:
         """What stands behind its rows, or some of them; learning curves are read now."""
-        return rows_behind(self.ledger, self.asked, self.outcomes, names=names, histories=histories)
+        return row_details(
+            self.ledger, self.snapshot, self.outcomes, names=names, histories=histories
+        )
 
 
-def _sealed(asked: Asked, sealed: Mapping[str, str]) -> list[str]:
+def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
     """A note on rows that also judge what a search chose; nothing where there are none."""
-    searches = [sealed[trial.id] for trial in asked.trials if trial.id in sealed]
+    searches = [sealed[trial.id] for trial in snapshot.trials if trial.id in sealed]
     if not searches:
         return []
     some = "1 training judges" if len(searches) == 1 else f"{len(searches)} trainings judge"
@@ -51,16 +53,16 @@ def _sealed(asked: Asked, sealed: Mapping[str, str]) -> list[str]:
     ]
 
 
-def measure(ledger: Ledger, asked: Asked) -> Measured:
+def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     """Read what a study's trials gave.
 
     Raises:
         DamageError: a record is not what was written.
     """
     sealed = blinding.judging(ledger)
-    ids = [trial.id for trial in asked.trials if trial.id not in sealed]
+    ids = [trial.id for trial in snapshot.trials if trial.id not in sealed]
     outcomes = ledger.outcomes(ids)
-    asked = replace(asked, notes=(*asked.notes, *_sealed(asked, sealed)))
-    summary = summarise(asked, outcomes, ledger.alarms(ids))
-    search = find(asked, uas(asked, outcomes)) if asked.search else None
-    return Measured(ledger=ledger, outcomes=outcomes, summary=summary, search=search)
+    snapshot = replace(snapshot, notes=(*snapshot.notes, *_sealed(snapshot, sealed)))
+    summary = summarise(snapshot, outcomes, ledger.alarms(ids))
+    search = find(snapshot, uas(snapshot, outcomes)) if snapshot.search else None
+    return StudyResults(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

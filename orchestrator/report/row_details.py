@@ -16,7 +16,7 @@ from orchestrator.planning.trial_details import command
 from orchestrator.store.attempt_files import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, Scores, is_stale
-from orchestrator.store.snapshot import Asked, AskedFold, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotTrial
 
 Counts = tuple[tuple[int, ...], ...]
 """A confusion; rows are the truth, columns the prediction, both in the order of the classes."""
@@ -33,7 +33,7 @@ class DevScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
+class EpochDetails:
     """One epoch of a training (for a system without epochs: one step of its own)."""
 
     number: int
@@ -44,15 +44,15 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrialBehind:
+class TrainingDetails:
     """One finished training."""
 
     id: str
     seed: int
-    fold: AskedFold
+    fold: SnapshotFold
     """Its held-out group: two halves, and how many speakers trained."""
     outcome: Outcome
-    history: tuple[Epoch, ...]
+    history: tuple[EpochDetails, ...]
     """Empty where it was not asked for, or is damaged."""
     damage: str
     """Why the history is not what was written; empty when it is."""
@@ -92,12 +92,12 @@ class TrialBehind:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RowBehind:
+class RowDetails:
     """One row: its finished trainings, by fold and seed, and those that are missing."""
 
     name: str
-    trials: tuple[TrialBehind, ...]
-    missing: tuple[AskedTrial, ...]
+    trials: tuple[TrainingDetails, ...]
+    missing: tuple[SnapshotTrial, ...]
     """Not finished, or trained by code whose numbers meant something else."""
     fill: str
     """The command that trains what is missing."""
@@ -112,54 +112,54 @@ class RowBehind:
         return shared
 
 
-def rows_behind(
+def row_details(
     ledger: Ledger,
-    asked: Asked,
+    snapshot: Snapshot,
     outcomes: Mapping[str, Outcome],
     *,
     names: Collection[str] | None = None,
     histories: bool = True,
-) -> tuple[RowBehind, ...]:
+) -> tuple[RowDetails, ...]:
     """What stands behind the rows of a study, in their order.
 
     Args:
         ledger: the store; of it only histories are read.
-        asked: the study.
+        snapshot: the study.
         outcomes: finished trials by id, as ``Ledger.outcomes`` gives them.
         names: the rows; all of them if not given.
         histories: whether to read the epochs as well, a file a trial.
     """
-    folds = {fold.index: fold for fold in asked.folds}
-    wanted = [row.name for row in asked.rows if names is None or row.name in names]
+    folds = {fold.index: fold for fold in snapshot.folds}
+    wanted = [row.name for row in snapshot.rows if names is None or row.name in names]
     done = {id: o for id, o in outcomes.items() if not is_stale(o)}
-    places: dict[str, list[AskedTrial]] = {name: [] for name in wanted}
-    for trial in sorted(asked.trials, key=lambda trial: (trial.fold, trial.seed)):
+    places: dict[str, list[SnapshotTrial]] = {name: [] for name in wanted}
+    for trial in sorted(snapshot.trials, key=lambda trial: (trial.fold, trial.seed)):
         if trial.row in places:
             places[trial.row].append(trial)
     ids = [t.id for trials in places.values() for t in trials if t.id in done]
-    nothing: tuple[tuple[Epoch, ...], str] = ((), "")
+    nothing: tuple[tuple[EpochDetails, ...], str] = ((), "")
     epochs = dict.fromkeys(ids, nothing)
     if histories:
         read = ledger.each(lambda id: _history(ledger, done[id]), list(epochs))
         epochs = dict(zip(epochs, read, strict=True))
     return tuple(
-        RowBehind(
+        RowDetails(
             name=name,
             trials=tuple(
-                TrialBehind(
+                TrainingDetails(
                     id=trial.id,
                     seed=trial.seed,
                     fold=folds[trial.fold],
                     outcome=done[trial.id],
                     history=epochs[trial.id][0],
                     damage=epochs[trial.id][1],
-                    again=command(trial.id, done=True, study=asked.study),
+                    again=command(trial.id, done=True, study=snapshot.study),
                 )
                 for trial in places[name]
                 if trial.id in done
             ),
             missing=tuple(trial for trial in places[name] if trial.id not in done),
-            fill=command("", done=False, study=asked.study),
+            fill=command("", done=False, study=snapshot.study),
         )
         for name in wanted
     )
@@ -177,7 +177,7 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[Epoch, ...], str]:
+def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...], str]:
     """The epochs, or why they cannot be shown."""
     try:
         entries = read_history(ledger.read_file(outcome, "history.json"))
@@ -188,13 +188,13 @@ def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[Epoch, ...], str]:
         return (), "A `history.json` is not one that this program writes."
 
 
-def _epoch(entry: Mapping[str, Any]) -> Epoch:
+def _epoch(entry: Mapping[str, Any]) -> EpochDetails:
     """Raises ValueError for what no training gives: a stranger's store could say anything."""
     halves = [
         DevScore(float(half["ua"]), float(half["wa"]), float(half["loss"]))
         for half in (entry["a"], entry["b"])
     ]
-    epoch = Epoch(int(entry["number"]), float(entry["loss"]), *halves)
+    epoch = EpochDetails(int(entry["number"]), float(entry["loss"]), *halves)
     shares = [share for half in halves for share in (half.ua, half.wa)]
     losses = [epoch.loss, *(half.loss for half in halves)]
     if not all(0 <= share <= 1 for share in shares) or not all(map(isfinite, losses)):

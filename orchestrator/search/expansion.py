@@ -10,67 +10,67 @@ from features.corpora.corpus import Selection
 from features.corpora.folds import Fold, inner
 from features.descriptors.feature_set import FeatureSet
 from features.errors import CorpusError
-from orchestrator.search.generations import Course, Group, follow
-from orchestrator.search.objective import Scores
+from orchestrator.search.generations import Group, SearchState, replay
+from orchestrator.search.objective import ObjectiveScores
 from orchestrator.store.ledger import OUTCOME, Ledger
 from orchestrator.store.records import Opening
-from orchestrator.store.snapshot import AskedSearch, AskedTrial, AskedTried
+from orchestrator.store.snapshot import SnapshotConfiguration, SnapshotSearch, SnapshotTrial
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.settings import resolve
 from orchestrator.study.study import Study
-from orchestrator.study.trials import Placed, Variant, digest, plain, trial_of
+from orchestrator.study.trials import PlannedTrial, Variant, digest, plain, trial_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Growth:
+class SearchExpansion:
     """A search as far as it has come."""
 
-    course: Course
+    course: SearchState
     variants: tuple[Variant, ...]
     """Of every configuration so far, each under its first name."""
     features: dict[str, FeatureSet]
     """The frame descriptors of these, by the name that stands in ids."""
-    asked: AskedSearch
+    snapshot: SnapshotSearch
     """What the store keeps of it."""
-    open: tuple[AskedTrial, ...]
+    open: tuple[SnapshotTrial, ...]
     """Trials whose test scores are open: those of the winners, once all are trained."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What must stand under every table of it."""
-        asked, groups = self.asked, len({one.group.index for one in self.course.tried})
-        how = f"{asked.sampler}, seed {asked.seed}"
-        come = "tried" if asked.closed else "proposed so far"
+        snapshot, groups = self.snapshot, len({one.group.index for one in self.course.tried})
+        how = f"{snapshot.sampler}, seed {snapshot.seed}"
+        come = "tried" if snapshot.closed else "proposed so far"
         tried = f"{_most(self.course)} configurations {come}"
         if repeats := _repeats(self.course):
             tried += f" (up to {repeats} of them not for the first time)"
-        if asked.selection == "flat":
+        if snapshot.selection == "flat":
             return (
                 f"Selected on these speakers ({how}; {tried}): dev UA, at the epoch chosen on the "
                 "same half. The best of several is flattered by its luck: it says nothing of new "
                 "speakers.",
             )
         best = "the best was trained on all of these and is judged on the group"
-        if not asked.closed:
+        if not snapshot.closed:
             best = "the best will be trained on all of these and judged on the group"
         said: tuple[str, ...] = (
-            f"Search ({how}, budget {asked.budget}): {tried} for each of {groups} held-out "
-            f"groups, each on {asked.inner_folds} inner folds of the other speakers; {best}, which "
-            "no choice has seen.",
+            f"Search ({how}, budget {snapshot.budget}): {tried} for each of {groups} held-out "
+            f"groups, each on {snapshot.inner_folds} inner folds of the other speakers; {best}, "
+            "which no choice has seen.",
         )
-        if not asked.closed:
+        if not snapshot.closed:
             said += (
-                f"Sealed: the search goes on (budget: {asked.budget}); no test score is shown "
+                f"Sealed: the search goes on (budget: {snapshot.budget}); no test score is shown "
                 "before its last training has ended.",
             )
-        if asked.opened:
-            before = ", ".join(map(str, asked.opened))
+        if snapshot.opened:
+            before = ", ".join(map(str, snapshot.opened))
             said += (
                 f"WARNING: the test scores had been opened after {before} configurations, and the "
                 "budget was changed: whoever changed it may have looked.",
             )
-        if asked.others:
-            many = "another search" if asked.others == 1 else f"{asked.others} other searches"
+        if snapshot.others:
+            many = "another search" if snapshot.others == 1 else f"{snapshot.others} other searches"
             said += (
                 f"WARNING: the test scores of {many} (other axes, settings, sampler or seed) for "
                 "the same speakers had been opened before: whoever asked for this one may have "
@@ -83,7 +83,7 @@ class Memory:
     """What a run keeps between two plans of one search: nothing is read or made twice."""
 
     def __init__(self) -> None:
-        self.scores: Scores | None = None
+        self.scores: ObjectiveScores | None = None
         self.build: _Configurations | None = None
 
 
@@ -98,7 +98,7 @@ def grow(
     feature_set: Callable[[str], FeatureSet],
     memory: Memory,
     at_once: float | None,
-) -> Growth:
+) -> SearchExpansion:
     """A study's search where it stands now.
 
     Args:
@@ -123,7 +123,7 @@ def grow(
     groups = _groups(study, search, selection, folds)
     if memory.build is None or memory.scores is None:
         memory.build = _Configurations(study, search, selection, default_profile, feature_set)
-        memory.scores = Scores(ledger, search.selection)
+        memory.scores = ObjectiveScores(ledger, search.selection)
     build = memory.build
     before = _last(study, key, ledger)
     if search.unit == "trials":
@@ -132,7 +132,7 @@ def grow(
         sharing = at_once or (before.at_once if before is not None else 1.0)
     openings = ledger.openings()
     opened = [one for one in openings if one.key == key]
-    course = follow(
+    course = replay(
         _as_opened(search, opened),
         groups,
         build,
@@ -143,20 +143,20 @@ def grow(
     )
     names = ledger.files_of(item.id for item in course.final)
     closed = bool(course.winners) and all(OUTCOME in found for found in names.values())
-    final = tuple(AskedTrial(p.row, p.fold, p.seed, p.id) for p in course.final)
+    final = tuple(SnapshotTrial(p.row, p.fold, p.seed, p.id) for p in course.final)
     tried = tuple(
-        AskedTrial(p.row, p.fold, p.seed, p.id) for one in course.tried for p in one.placed
+        SnapshotTrial(p.row, p.fold, p.seed, p.id) for one in course.tried for p in one.placed
     )
     speakers = _speakers(selection, folds) if search.selection == "nested" else ""
     alike = [one for one in openings if one.speakers == speakers] if speakers else []
     own = [one.opened for one in opened if one.configurations == _most(course)]
     now = min(own, default=math.inf)
     first = min((one.opened for one in opened), default=math.inf)
-    return Growth(
+    return SearchExpansion(
         course=course,
         variants=tuple(build.variants.values()),
         features=build.features,
-        asked=AskedSearch(
+        snapshot=SnapshotSearch(
             key=key,
             selection=search.selection,
             sampler=search.sampler,
@@ -164,7 +164,7 @@ def grow(
             inner_folds=search.inner_folds if search.selection == "nested" else 0,
             budget=search.budget,
             tried=tuple(
-                AskedTried(
+                SnapshotConfiguration(
                     group=one.group.index,
                     number=one.number,
                     point=dict(one.point),
@@ -187,12 +187,12 @@ def grow(
     )
 
 
-def _most(course: Course) -> int:
+def _most(course: SearchState) -> int:
     """Configurations of the group that has most."""
     return max((one.number for one in course.tried), default=0)
 
 
-def _repeats(course: Course) -> int:
+def _repeats(course: SearchState) -> int:
     """Configurations that the group with most of them had tried before: small spaces come to it."""
     seen, repeats = set[tuple[int, str]](), Counter[int]()
     for one in course.tried:
@@ -223,12 +223,12 @@ def _groups(
 
 def _key(study: Study, search: Search, selection: Selection, folds: Sequence[Fold]) -> str:
     """Digest of all that proposals and scores rest on; a larger budget is the same search."""
-    asked = {
+    snapshot = {
         "search": plain(replace(search, unit="trials", amount=0)),
         "settings": plain(study.settings),
         **_held_out(selection, folds),
     }
-    return digest(asked)
+    return digest(snapshot)
 
 
 def _speakers(selection: Selection, folds: Sequence[Fold]) -> str:
@@ -244,13 +244,13 @@ def _held_out(selection: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
     }
 
 
-def _last(study: Study, key: str, ledger: Ledger) -> AskedSearch | None:
+def _last(study: Study, key: str, ledger: Ledger) -> SnapshotSearch | None:
     """The search as the store last kept it."""
-    kept = (asked.search for asked in ledger.each_snapshot(study.name))
+    kept = (snapshot.search for snapshot in ledger.each_snapshot(study.name))
     return next((search for search in kept if search and search.key == key), None)
 
 
-def _points(before: AskedSearch | None) -> dict[int, list[Point]]:
+def _points(before: SnapshotSearch | None) -> dict[int, list[Point]]:
     points: dict[int, list[Point]] = {}
     for one in before.tried if before else ():
         points.setdefault(one.group, []).append(one.point)
@@ -284,12 +284,12 @@ class _Configurations:
         """By the point that they are of."""
         self._by_setting: dict[str, FeatureSet] = {}
         self._extractors: dict[str, str] = {}
-        self._made: dict[tuple[str, tuple[int, ...], int], tuple[Placed, ...]] = {}
+        self._made: dict[tuple[str, tuple[int, ...], int], tuple[PlannedTrial, ...]] = {}
         """By row, folds and seeds: ids of thousands of trials take seconds."""
 
     def __call__(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
-    ) -> tuple[Placed, ...]:
+    ) -> tuple[PlannedTrial, ...]:
         key = row, tuple(fold.index for fold in folds), seeds
         if key not in self._made:
             self._made[key] = self._trials(row, point, folds, seeds)
@@ -297,14 +297,14 @@ class _Configurations:
 
     def _trials(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
-    ) -> tuple[Placed, ...]:
+    ) -> tuple[PlannedTrial, ...]:
         variant = self._variant(row, point)
         extractor = self._extractors[variant.features.features]
         placed = []
         for seed in range(seeds):
             for fold in folds:
                 trial = trial_of(variant, self._corpus, self._classes, extractor, fold, seed)
-                placed.append(Placed(row, fold.index, seed, trial, trial.id))
+                placed.append(PlannedTrial(row, fold.index, seed, trial, trial.id))
         return tuple(placed)
 
     def _variant(self, row: str, point: Point) -> Variant:

@@ -18,15 +18,15 @@ from typing import Literal, Protocol
 
 from features.corpora.folds import Fold
 from orchestrator.analysis.statistics import mean
-from orchestrator.search.objective import Scores
-from orchestrator.search.proposals import GENERATION, Told, propose
+from orchestrator.search.objective import ObjectiveScores
+from orchestrator.search.proposals import GENERATION, Evaluated, propose
 from orchestrator.search.pruning import expected, prunes
-from orchestrator.search.remaining import NOTHING, Ahead
+from orchestrator.search.remaining import NOTHING, RemainingBudget
 from orchestrator.store.snapshot import CHOSEN
 from orchestrator.study.search_key.space import Point, Search
-from orchestrator.study.trials import Placed
+from orchestrator.study.trials import PlannedTrial
 
-State = Literal["trained", "pruned", "failed", "training"]
+ConfigurationState = Literal["trained", "pruned", "failed", "training"]
 
 
 class Build(Protocol):
@@ -34,7 +34,7 @@ class Build(Protocol):
 
     def __call__(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
-    ) -> tuple[Placed, ...]:
+    ) -> tuple[PlannedTrial, ...]:
         """Trials of a row of that name, by seed, then fold."""
 
 
@@ -52,16 +52,16 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tried:
+class Configuration:
     """A configuration, and how far it has come."""
 
     group: Group
     number: int
     """In the group, from 1, in the order of proposals."""
     point: Point
-    placed: tuple[Placed, ...]
+    placed: tuple[PlannedTrial, ...]
     """Its trials, by fold; of one that is judged between folds those that it is due so far."""
-    state: State
+    state: ConfigurationState
     score: float | None
     """Mean UA over units, 0 to 1; of a pruned one what it was expected to reach; else None."""
 
@@ -72,16 +72,16 @@ class Tried:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Course:
+class SearchState:
     """Where a search stands."""
 
-    tried: tuple[Tried, ...]
+    tried: tuple[Configuration, ...]
     """By generation, then group, then number."""
-    winners: tuple[Tried, ...]
+    winners: tuple[Configuration, ...]
     """One a group, in their order; empty until the budget is used."""
-    ahead: Ahead
+    ahead: RemainingBudget
     """What is not proposed yet."""
-    final: tuple[Placed, ...]
+    final: tuple[PlannedTrial, ...]
     """Trainings that judge the winners; empty until they are known, and in a flat search."""
     hopeless: str
     """Why it stops: no configuration of a group could be trained; empty where one could."""
@@ -95,7 +95,7 @@ class Course:
         return frozenset(item.id for one in failed for item in one.placed)
 
     @property
-    def placed(self) -> tuple[Placed, ...]:
+    def placed(self) -> tuple[PlannedTrial, ...]:
         """All trials so far."""
         return tuple(item for one in self.tried for item in one.placed) + self.final
 
@@ -105,15 +105,15 @@ def name_of(group: Group, number: int) -> str:
     return f"{group.name} #{number}"
 
 
-def follow(
+def replay(
     search: Search,
     groups: Sequence[Group],
     build: Build,
-    scores: Scores,
+    scores: ObjectiveScores,
     known: Mapping[int, Sequence[Point]],
     seeds: int,
     at_once: float,
-) -> Course:
+) -> SearchState:
     """Go through a search from its beginning to where it stands.
 
     Args:
@@ -142,7 +142,7 @@ def follow(
     raise AssertionError("a budget ends")
 
 
-def _distinct(tried: Sequence[Tried]) -> list[Point]:
+def _distinct(tried: Sequence[Configuration]) -> list[Point]:
     """Points that were tried, each once."""
     points = list[Point]()
     for one in tried:
@@ -159,7 +159,7 @@ class _Walk:
         search: Search,
         groups: Sequence[Group],
         build: Build,
-        scores: Scores,
+        scores: ObjectiveScores,
         known: Mapping[int, Sequence[Point]],
         seeds: int,
         at_once: float,
@@ -168,8 +168,8 @@ class _Walk:
         self._scores, self._known, self._seeds = scores, known, seeds
         self._final = seeds * sum(group.outer is not None for group in groups)
         self._budget_s = search.amount * 3600 * at_once
-        self._tried: dict[int, list[Tried]] = {group.index: [] for group in groups}
-        self._order: list[Tried] = []
+        self._tried: dict[int, list[Configuration]] = {group.index: [] for group in groups}
+        self._order: list[Configuration] = []
         self._is_new = True
         """Whether the last generation had a configuration that its group had not tried."""
         self.hopeless = ""
@@ -231,8 +231,8 @@ class _Walk:
         known = tuple(self._known.get(group.index, ())[first : first + most])
         if len(known) == most:
             return known
-        told = [Told(point=one.point, score=one.score) for one in self._tried[group.index]]
-        told += [Told(point=point, score=None) for point in known]
+        told = [Evaluated(point=one.point, score=one.score) for one in self._tried[group.index]]
+        told += [Evaluated(point=point, score=None) for point in known]
         return known + propose(self._search, group.index, told, most - len(known))
 
     def _best(self, group: Group) -> list[tuple[float, ...]] | None:
@@ -247,16 +247,16 @@ class _Walk:
         group: Group,
         number: int,
         point: Point,
-        placed: tuple[Placed, ...],
+        placed: tuple[PlannedTrial, ...],
         best: list[tuple[float, ...]] | None,
-    ) -> Tried:
+    ) -> Configuration:
         """Fold by fold, as long as it has not to be trained first and is not pruned.
 
         What a fold of it is due depends on its own folds before that and on earlier generations:
         the others of its generation may be anywhere.
         """
         folds: list[tuple[float, ...]] = []
-        state: State = "trained"
+        state: ConfigurationState = "trained"
         for item in placed:
             if best is not None and folds and prunes(folds, best):
                 state = "pruned"
@@ -277,9 +277,11 @@ class _Walk:
         score = mean([s for fold in folds for s in fold]) if state == "trained" else None
         if state == "pruned" and best is not None:
             score = expected(folds, best)
-        return Tried(group=group, number=number, point=point, placed=due, state=state, score=score)
+        return Configuration(
+            group=group, number=number, point=point, placed=due, state=state, score=score
+        )
 
-    def course(self, *, over: bool = False) -> Course:
+    def course(self, *, over: bool = False) -> SearchState:
         """Where it stands; once its budget is used, with its winners."""
         winners = tuple(self._winners()) if over else ()
         final = [
@@ -288,7 +290,7 @@ class _Walk:
             if one.group.outer is not None
             for item in self._build(CHOSEN, one.point, [one.group.outer], self._seeds)
         ]
-        return Course(
+        return SearchState(
             tried=tuple(self._order),
             winners=winners,
             ahead=NOTHING if winners else self._ahead(),
@@ -296,13 +298,13 @@ class _Walk:
             hopeless=self.hopeless,
         )
 
-    def _ahead(self) -> Ahead:
+    def _ahead(self) -> RemainingBudget:
         search, by_hours = self._search, self._search.unit != "trials"
         tried = max(len(tried) for tried in self._tried.values())
         training = (one for one in self._order if one.state == "training")
         later = [len(one.group.folds) - len(one.placed) for one in training]
         left_s = self._budget_s - self._scores.seconds(self._ids()) if by_hours else 0.0
-        return Ahead(
+        return RemainingBudget(
             groups=len(self._groups),
             folds=max(len(group.folds) for group in self._groups),
             final=self._final,
@@ -314,12 +316,12 @@ class _Walk:
             possible=max(0, search.size - min(map(len, map(_distinct, self._tried.values())))),
         )
 
-    def _winners(self) -> Iterator[Tried]:
+    def _winners(self) -> Iterator[Configuration]:
         """The best of each group."""
         for group in self._groups:
             yield self._ranked(group)[0]
 
-    def _ranked(self, group: Group) -> list[Tried]:
+    def _ranked(self, group: Group) -> list[Configuration]:
         """Those that were trained on all folds, the best first; of equals the first."""
         trained = [one for one in self._tried[group.index] if one.state == "trained"]
         return sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from model.config import Aggregators
 from orchestrator.analysis.statistics import mean
-from orchestrator.search.proposals import Told, quiet
-from orchestrator.study.search_key.space import Axis, Choice, Point, Search, Simplex, Value
+from orchestrator.search.proposals import Evaluated, quiet
+from orchestrator.study.search_key.space import Choice, Point, Search, SearchAxis, Simplex, Value
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -50,7 +50,7 @@ class Slice:
     """A number, the label of a choice, or weights; and the score."""
 
 
-def importances(search: Search, told: Sequence[Sequence[Told]]) -> tuple[Importance, ...]:
+def importances(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Importance, ...]:
     """How much every axis mattered, in the order of ``search.axes``.
 
     Held-out groups are harder or easier, so of each score its group's mean is taken. Pruned
@@ -80,7 +80,7 @@ def importances(search: Search, told: Sequence[Sequence[Told]]) -> tuple[Importa
         )
 
 
-def slices(search: Search, told: Sequence[Sequence[Told]]) -> tuple[Slice, ...]:
+def slices(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Slice, ...]:
     """Values and scores along every axis, of the groups one after the other."""
     scored = [(one.point, one.score) for group in told for one in group if one.score is not None]
     return tuple(
@@ -97,14 +97,14 @@ def slices(search: Search, told: Sequence[Sequence[Told]]) -> tuple[Slice, ...]:
 Scored = tuple[Point, float]
 
 
-def _centred(group: Sequence[Told]) -> list[Scored]:
+def _centred(group: Sequence[Evaluated]) -> list[Scored]:
     """Points with what their score is above the group's mean; those without score left out."""
     scored = [(one.point, one.score) for one in group if one.score is not None]
     middle = mean([score for _, score in scored]) if scored else 0.0
     return [(point, score - middle) for point, score in scored]
 
 
-def _value(axis: Axis, point: Point) -> Value | Aggregators:
+def _value(axis: SearchAxis, point: Point) -> Value | Aggregators:
     if isinstance(axis.kind, Simplex):
         weights: Aggregators = axis.setting(point)
         return weights
@@ -156,7 +156,7 @@ def _bears(scored: Sequence[Scored]) -> bool:
     return len(scored) >= FEWEST and len({score for _, score in scored}) > 1
 
 
-def _study(axes: Sequence[Axis], scored: Sequence[Scored]) -> "Study":
+def _study(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> "Study":
     """A study of these axes alone, all of its trials complete."""
     import optuna
 
@@ -174,7 +174,7 @@ def _study(axes: Sequence[Axis], scored: Sequence[Scored]) -> "Study":
     return study
 
 
-def _distributions(axis: Axis) -> "dict[str, BaseDistribution]":
+def _distributions(axis: SearchAxis) -> "dict[str, BaseDistribution]":
     """The axis as Optuna's parameters.
 
     Of what is drawn by its logarithm the logarithm: Optuna's fANOVA takes volumes on the plain
@@ -198,7 +198,7 @@ def _distributions(axis: Axis) -> "dict[str, BaseDistribution]":
     return {axis.key: FloatDistribution(kind.low, kind.high)}
 
 
-def _params(axis: Axis, point: Point) -> dict[str, Value]:
+def _params(axis: SearchAxis, point: Point) -> dict[str, Value]:
     kind = axis.kind
     if isinstance(kind, Simplex):
         return {name: point[name] for name in kind.names}

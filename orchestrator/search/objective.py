@@ -14,7 +14,7 @@ from orchestrator.errors import DamageError
 from orchestrator.store.attempt_files import read_history
 from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
 from orchestrator.store.records import Cause, Outcome
-from orchestrator.study.search_key.space import Selection
+from orchestrator.study.search_key.space import SelectionMode
 from orchestrator.study.trials import from_identity
 
 TRIES: dict[Cause, int] = {"diverged": 1, "code": 2}
@@ -22,13 +22,13 @@ TRIES: dict[Cause, int] = {"diverged": 1, "code": 2}
 or a file did says nothing of a configuration: a search waits until such a trial is trained."""
 
 
-class Scores:
+class ObjectiveScores:
     """Trials of a search -> UA of their units, in an order that never changes.
 
     A record is written once, so each is read once, however often it is asked for.
     """
 
-    def __init__(self, ledger: Ledger, selection: Selection) -> None:
+    def __init__(self, ledger: Ledger, selection: SelectionMode) -> None:
         self._ledger, self._selection = ledger, selection
         self._units: dict[str, tuple[float, ...]] = {}
         self._seconds: dict[str, float] = {}

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import LackError
-from orchestrator.study.search_key.space import Axis, Choice, Point, Search, Simplex, Value
+from orchestrator.study.search_key.space import Choice, Point, Search, SearchAxis, Simplex, Value
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -31,7 +31,7 @@ FIRST = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class Evaluated:
     """A configuration and what it scored."""
 
     point: Point
@@ -44,7 +44,7 @@ class Told:
     """
 
 
-def propose(search: Search, group: int, told: Sequence[Told], most: int) -> tuple[Point, ...]:
+def propose(search: Search, group: int, told: Sequence[Evaluated], most: int) -> tuple[Point, ...]:
     """The next configurations of a group: the rest of the generation that ``told`` ends in.
 
     Args:
@@ -64,7 +64,7 @@ def propose(search: Search, group: int, told: Sequence[Told], most: int) -> tupl
     return tuple(asked[begun : begun + most])
 
 
-def _study(search: Search, group: int, known: Sequence[Told]) -> "Study":
+def _study(search: Search, group: int, known: Sequence[Evaluated]) -> "Study":
     """An Optuna study in memory that has heard of everything that is known."""
     import optuna
 
@@ -89,7 +89,7 @@ def _study(search: Search, group: int, known: Sequence[Told]) -> "Study":
     return study
 
 
-def _relive(study: "Study", search: Search, group: int, known: Sequence[Told]) -> None:
+def _relive(study: "Study", search: Search, group: int, known: Sequence[Evaluated]) -> None:
     """CMA-ES goes by its own state, so everything is asked for again; it takes little."""
     import optuna
 
@@ -131,7 +131,7 @@ def _point(trial: "Trial", search: Search) -> Point:
     return point
 
 
-def distributions(axis: Axis) -> "list[tuple[str, BaseDistribution]]":
+def distributions(axis: SearchAxis) -> "list[tuple[str, BaseDistribution]]":
     """The parameters of an axis, each with what Optuna may draw."""
     from optuna.distributions import (
         CategoricalDistribution,

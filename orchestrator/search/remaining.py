@@ -7,7 +7,7 @@ from orchestrator.search.proposals import GENERATION
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ahead:
+class RemainingBudget:
     """What a search may still train beside what it has proposed."""
 
     groups: int
@@ -58,5 +58,5 @@ class Ahead:
         return int(min(GENERATION * generations, self.possible))
 
 
-NOTHING = Ahead(groups=0, folds=0, final=0, configurations=0, left_s=0.0, pruning=False)
+NOTHING = RemainingBudget(groups=0, folds=0, final=0, configurations=0, left_s=0.0, pruning=False)
 """Of a search whose budget is used."""

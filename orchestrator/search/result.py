@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from orchestrator.analysis.statistics import mean
 from orchestrator.errors import StudyError
 from orchestrator.search.importance import FEWEST, Importance, importances
-from orchestrator.search.proposals import Told
-from orchestrator.store.snapshot import CHOSEN, Asked, AskedSearch, AskedTried
+from orchestrator.search.proposals import Evaluated
+from orchestrator.store.snapshot import CHOSEN, Snapshot, SnapshotConfiguration, SnapshotSearch
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.study import parse_study
 
@@ -19,16 +19,16 @@ class Winner:
     group: int
     speakers: tuple[str, ...]
     """On whom it is judged; in a flat search, on whom it was chosen."""
-    configuration: AskedTried
+    configuration: SnapshotConfiguration
     test: float | None
     """Mean UA over the speakers and seeds; None while it is sealed, and in a flat search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class SearchResult:
     """A search, as far as it has come."""
 
-    search: AskedSearch
+    search: SnapshotSearch
     winners: tuple[Winner, ...]
     """By group; empty until the budget is used."""
     space: Search | None
@@ -41,58 +41,60 @@ class Finding:
         ends = (one.state for one in self.search.tried if one.group == group)
         return sum(end == state if state else end != "training" for end in ends)
 
-    def best(self, count: int) -> tuple[AskedTried, ...]:
+    def best(self, count: int) -> tuple[SnapshotConfiguration, ...]:
         """Those that scored best on all of their folds, the best first."""
         trained = [one for one in self.search.tried if one.state == "trained"]
         return tuple(sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))[:count])
 
 
-def find(asked: Asked, uas: Mapping[str, Mapping[str, Mapping[int, float]]]) -> Finding | None:
+def find(
+    snapshot: Snapshot, uas: Mapping[str, Mapping[str, Mapping[int, float]]]
+) -> SearchResult | None:
     """What a study's search found; None where it has none.
 
     Args:
-        asked: the study.
+        snapshot: the study.
         uas: row -> speaker -> seed -> test UA, as ``summary.uas`` counts them.
     """
-    if asked.search is None:
+    if snapshot.search is None:
         return None
-    winners = enumerate(asked.search.winners)
+    winners = enumerate(snapshot.search.winners)
     own = uas.get(CHOSEN, {})
-    return Finding(
-        search=asked.search,
+    return SearchResult(
+        search=snapshot.search,
         winners=tuple(
-            _winner(asked, asked.search, group, number, own) for group, number in winners
+            _winner(snapshot, snapshot.search, group, number, own) for group, number in winners
         ),
-        space=(space := _space(asked)),
-        mattered=_mattered(space, asked.search),
+        space=(space := _space(snapshot)),
+        mattered=_mattered(space, snapshot.search),
     )
 
 
-def _space(asked: Asked) -> Search | None:
+def _space(snapshot: Snapshot) -> Search | None:
     try:
-        return parse_study(asked.text, f"{asked.study}.yaml").search
+        return parse_study(snapshot.text, f"{snapshot.study}.yaml").search
     except StudyError:
         return None
 
 
-def _mattered(space: Search | None, search: AskedSearch) -> tuple[Importance, ...]:
+def _mattered(space: Search | None, search: SnapshotSearch) -> tuple[Importance, ...]:
     scored = [one for one in search.tried if one.score is not None]
     if len(scored) < FEWEST or space is None:
         return ()
-    groups: dict[int, list[Told]] = {}
+    groups: dict[int, list[Evaluated]] = {}
     for one in scored:
-        groups.setdefault(one.group, []).append(Told(point=one.point, score=one.score))
+        groups.setdefault(one.group, []).append(Evaluated(point=one.point, score=one.score))
     return importances(space, list(groups.values()))
 
 
 def _winner(
-    asked: Asked,
-    search: AskedSearch,
+    snapshot: Snapshot,
+    search: SnapshotSearch,
     group: int,
     number: int,
     uas: Mapping[str, Mapping[int, float]],
 ) -> Winner:
-    folds = (asked.folds[group],) if search.selection == "nested" else asked.folds
+    folds = (snapshot.folds[group],) if search.selection == "nested" else snapshot.folds
     speakers = tuple(speaker for fold in folds for speaker in (*fold.a, *fold.b))
     known = [mean(list(uas[speaker].values())) for speaker in speakers if speaker in uas]
     return Winner(

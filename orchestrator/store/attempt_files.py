@@ -22,11 +22,11 @@ def read_history(blob: bytes) -> list[Any]:
     return history
 
 
-Key = tuple[str, int, str]
+PredictionKey = tuple[str, int, str]
 """Utterance, number of the segment, choice of epoch."""
 
 
-def read_predictions(blob: bytes) -> dict[Key, list[float]]:
+def read_predictions(blob: bytes) -> dict[PredictionKey, list[float]]:
     """Key -> probabilities of the classes, of a ``predictions.parquet`` that has been proven.
 
     Raises:

@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from orchestrator.errors import DamageError
-from orchestrator.store.files import Place, files_in, read_json, replace_file
+from orchestrator.store.files import Location, files_in, read_json, replace_file
 from orchestrator.store.files import read as read_bytes
 from orchestrator.store.ledger import MOST_TENSORS, Ledger
 from orchestrator.study.trials import canonical, digest
@@ -111,7 +111,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     return sha256.hexdigest()
 
 
-def _sweep(record: Place, *, keep: str) -> None:
+def _sweep(record: Location, *, keep: str) -> None:
     for path in files_in(record.parent, "checkpoint-*.safetensors"):
         if path.name != keep:
             path.unlink(missing_ok=True)

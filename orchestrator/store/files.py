@@ -25,7 +25,7 @@ from orchestrator.errors import LackError, RequestError
 if TYPE_CHECKING:
     from upath import UPath
 
-Place: TypeAlias = "Path | UPath"
+Location: TypeAlias = "Path | UPath"
 """A file or folder of a store."""
 
 TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard"}}
@@ -42,7 +42,7 @@ MOST_BYTES = 64 * 1024**2
 class Found:
     """A file of a store as it lies there."""
 
-    path: Place
+    path: Location
     name: str
     """Below the folder that was looked through, with forward slashes."""
     size: int
@@ -51,7 +51,7 @@ class Found:
     """When it was last written, by the clock of whoever keeps it."""
 
 
-def place(where: str) -> Place:
+def location(where: str) -> Location:
     """The folder or URI that a person named.
 
     Raises:
@@ -84,7 +84,7 @@ def _without_key(where: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in where else where
 
 
-def is_remote(path: Place) -> bool:
+def is_remote(path: Location) -> bool:
     """Whether it lies in an object store."""
     return not isinstance(path, Path)
 
@@ -96,7 +96,7 @@ def is_refusal(error: BaseException) -> bool:
     )
 
 
-def here(store: Place) -> Path:
+def here(store: Location) -> Path:
     """Where a machine keeps what must be a file of its own: in the store, or in a cache of it."""
     if isinstance(store, Path):
         return store
@@ -108,7 +108,7 @@ NOT_OURS = (errno.ELOOP, errno.EINVAL, errno.EFBIG)
 """What `read` raises of a link, of what is no file, of a giant: no store of ours holds them."""
 
 
-def read(path: Place, most: int = MOST_BYTES) -> bytes:
+def read(path: Location, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file of the store; whoever made the store, it can be nothing else.
 
     Raises:
@@ -129,7 +129,7 @@ def read(path: Place, most: int = MOST_BYTES) -> bytes:
         return file.read()
 
 
-def read_json(path: Place, most: int = MOST_BYTES) -> Any:
+def read_json(path: Location, most: int = MOST_BYTES) -> Any:
     """The value of a JSON text, read as ``read`` does.
 
     Raises:
@@ -161,7 +161,7 @@ def _refuse_large(size: int, most: int) -> None:
         raise OSError(errno.EFBIG, f"it has {size} bytes, more than the {most} that are read")
 
 
-def replace_file(path: Place, blob: bytes) -> None:
+def replace_file(path: Location, blob: bytes) -> None:
     """Write a file so that readers see the old one or the new one, never a part."""
     if not isinstance(path, Path):
         path.write_bytes(blob)
@@ -171,7 +171,7 @@ def replace_file(path: Place, blob: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def create_once(path: Place, blob: bytes) -> bool:
+def create_once(path: Location, blob: bytes) -> bool:
     """Create ``path`` with these bytes; False when it exists, which then stays as it is."""
     if path.exists():
         return False
@@ -188,7 +188,7 @@ def create_once(path: Place, blob: bytes) -> bool:
     return True
 
 
-def take(path: Place) -> bytes | None:
+def take(path: Location) -> bytes | None:
     """Remove a file and give what was in it; None when there is none.
 
     Of two who take it one gets it; in an object store both may.
@@ -208,7 +208,7 @@ def take(path: Place) -> bytes | None:
         aside.unlink()
 
 
-def renew(path: Place) -> None:
+def renew(path: Location) -> None:
     """Give a file the present time."""
     if isinstance(path, Path):
         os.utime(path)
@@ -216,13 +216,13 @@ def renew(path: Place) -> None:
         path.write_bytes(path.read_bytes())
 
 
-def files_in(folder: Place, pattern: str) -> list[Place]:
+def files_in(folder: Location, pattern: str) -> list[Location]:
     """What a folder holds under such names (`*` and `?`), by name; nothing if it is not there."""
-    found: Iterable[Place] = folder.glob(pattern)
+    found: Iterable[Location] = folder.glob(pattern)
     return sorted(found, key=lambda path: path.name)
 
 
-def names_in(folder: Place, below: Iterable[str]) -> dict[str, set[str]]:
+def names_in(folder: Location, below: Iterable[str]) -> dict[str, set[str]]:
     """Names of the files in each of some folders below ``folder``; an object store is asked once.
 
     Folders that are not there hold nothing.
@@ -244,7 +244,7 @@ def names_in(folder: Place, below: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-def folders_in(folder: Place) -> list[str]:
+def folders_in(folder: Location) -> list[str]:
     """Names of the folders in a folder, sorted; links are none."""
     if isinstance(folder, Path):
         try:
@@ -259,7 +259,7 @@ def folders_in(folder: Place) -> list[str]:
     return sorted(e["name"].rpartition("/")[2] for e in listed if e["type"] == "directory")
 
 
-def every_file(folder: Place) -> list[Found]:
+def every_file(folder: Location) -> list[Found]:
     """All files below a folder, by name. A link is a file here: it is never followed."""
     if not isinstance(folder, Path):
         prefix = folder.path.rstrip("/") + "/"
@@ -280,14 +280,14 @@ def every_file(folder: Place) -> list[Found]:
     return sorted(found, key=lambda file: file.name)
 
 
-def remove_empty(folder: Place) -> None:
+def remove_empty(folder: Location) -> None:
     """Remove a folder that holds nothing any more; an object store has no folders."""
     if isinstance(folder, Path):
         with suppress(OSError):
             folder.rmdir()
 
 
-def refuse_overwriting(marker: Place) -> None:
+def refuse_overwriting(marker: Location) -> None:
     """Refuse an object store that lets a conditional write replace what is there.
 
     Raises:

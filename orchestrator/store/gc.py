@@ -25,14 +25,14 @@ from orchestrator.errors import DamageError, RequestError
 from orchestrator.store import files, leases
 from orchestrator.store.files import Found
 from orchestrator.store.ledger import ATTEMPT, OUTCOME, RERUN, Ledger, read_snapshot
-from orchestrator.store.snapshot import Asked, AskedSpeech
+from orchestrator.store.snapshot import Snapshot, SnapshotSpeech
 
 GRACE_S = 3600.0
 """Younger files that belong to nothing yet may be on their way into a record: they stay."""
 RUN_S = 30 * 86400.0
 """A run on a cluster keeps a nonce in the store for as long as it lasts: hardly a month."""
 
-Kind = Literal[
+WasteKind = Literal[
     "trial", "attempt", "checkpoint", "claim", "shard", "selection", "snapshot", "temporary"
 ]
 
@@ -49,7 +49,7 @@ _NONCE = re.compile(r"\.nonce-[0-9a-f]{12}")
 class Waste:
     """Something that nobody needs."""
 
-    kind: Kind
+    kind: WasteKind
     name: str
     """Where it lies, below the store."""
     why: str
@@ -62,7 +62,7 @@ class Waste:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Swept:
+class Scan:
     """What a look through the store found."""
 
     waste: tuple[Waste, ...]
@@ -70,7 +70,7 @@ class Swept:
     """What is left alone though it may be unneeded, and why: one sentence each."""
 
 
-def look(ledger: Ledger, *, newest_only: bool = False) -> Swept:
+def scan(ledger: Ledger, *, newest_only: bool = False) -> Scan:
     """Look through a store; removes nothing.
 
     Raises:
@@ -79,7 +79,7 @@ def look(ledger: Ledger, *, newest_only: bool = False) -> Swept:
     return _Look(ledger, newest_only).result()
 
 
-def remove(ledger: Ledger, shown: Swept, *, newest_only: bool = False) -> Swept:
+def remove(ledger: Ledger, shown: Scan, *, newest_only: bool = False) -> Scan:
     """Remove what was shown and is still unneeded; what was removed.
 
     Raises:
@@ -91,11 +91,11 @@ def remove(ledger: Ledger, shown: Swept, *, newest_only: bool = False) -> Swept:
         raise RequestError(f"Another `ablate gc` is at work in `{ledger.root}`.")
     try:
         agreed = {(waste.kind, waste.name) for waste in shown.waste}
-        now = look(ledger, newest_only=newest_only)
+        now = scan(ledger, newest_only=newest_only)
         gone = tuple(waste for waste in now.waste if (waste.kind, waste.name) in agreed)
         for waste in gone:
             _remove(waste)
-        return Swept(waste=gone, left=now.left)
+        return Scan(waste=gone, left=now.left)
     finally:
         claim.release()
 
@@ -109,10 +109,10 @@ def _remove(waste: Waste) -> None:
         files.remove_empty(folder)
 
 
-def _folders(waste: Waste, file: Found) -> Iterator[files.Place]:
+def _folders(waste: Waste, file: Found) -> Iterator[files.Location]:
     """The folders of a trial or an attempt that its file lies in."""
     if waste.kind in ("trial", "attempt"):
-        folder: files.Place = file.path.parent
+        folder: files.Location = file.path.parent
         for _ in range(file.name.count("/") - waste.name.count("/")):
             yield folder
             folder = folder.parent
@@ -126,30 +126,30 @@ class _Look:
         self._old: dict[str, str] = {}
         """Name of a snapshot that does not count -> its study."""
         self._asked = self._read_snapshots(newest_only)
-        self._ids = {trial.id for asked in self._asked for trial in asked.every_trial}
+        self._ids = {trial.id for snapshot in self._asked for trial in snapshot.every_trial}
         self._files = [
             file for file in files.every_file(ledger.root) if not file.name.startswith("corpora/")
         ]
         self._now = time.time()
         self._left: list[str] = []
 
-    def result(self) -> Swept:
+    def result(self) -> Scan:
         waste = [*self._trials(), *self._speech(), *self._snapshots(), *self._temporary()]
         if isinstance(self._ledger.root, Path):
             for name in ("trials", "shards", "selections", "studies"):
                 if (self._ledger.root / name).is_symlink():
                     self._left.append(f"`{name}` is a link: it is not looked into.")
-        return Swept(waste=tuple(waste), left=tuple(self._left))
+        return Scan(waste=tuple(waste), left=tuple(self._left))
 
-    def _read_snapshots(self, newest_only: bool) -> list[Asked]:
-        found, seen = list[Asked](), set[str]()
+    def _read_snapshots(self, newest_only: bool) -> list[Snapshot]:
+        found, seen = list[Snapshot](), set[str]()
         for path in self._ledger.snapshot_files():
-            asked = read_snapshot(path)
-            if newest_only and asked.study in seen:
-                self._old[f"studies/{path.name}"] = asked.study
+            snapshot = read_snapshot(path)
+            if newest_only and snapshot.study in seen:
+                self._old[f"studies/{path.name}"] = snapshot.study
             else:
-                found.append(asked)
-            seen.add(asked.study)
+                found.append(snapshot)
+            seen.add(snapshot.study)
         return found
 
     def _below(self, folder: str) -> list[Found]:
@@ -172,7 +172,7 @@ class _Look:
         for id, own in by_id.items():
             claim = None
             if any(file.path.name == "claim.json" for file in own):
-                claim = leases.read_claim(self._ledger.claim_file(id))
+                claim = leases.read_lease(self._ledger.claim_file(id))
             held = claim is not None and not leases.is_gone(claim)
             if id not in self._ids:
                 if held:
@@ -248,31 +248,31 @@ class _Look:
             if match and match[1] not in selections and self._settled([file]):
                 yield _one("selection", file, "no study reads it")
 
-    def _needed_speech(self) -> set[AskedSpeech]:
-        speech: set[AskedSpeech] = set()
-        for asked in self._asked:
-            speech |= set(asked.speech) or set(self._by_records(asked))
+    def _needed_speech(self) -> set[SnapshotSpeech]:
+        speech: set[SnapshotSpeech] = set()
+        for snapshot in self._asked:
+            speech |= set(snapshot.speech) or set(self._by_records(snapshot))
         return speech
 
-    def _by_records(self, asked: Asked) -> Iterator[AskedSpeech]:
+    def _by_records(self, snapshot: Snapshot) -> Iterator[SnapshotSpeech]:
         """What a snapshot's trials read, where it does not say so itself: by their records."""
-        ids = {trial.id for trial in asked.every_trial}
+        ids = {trial.id for trial in snapshot.every_trial}
         outcomes = self._ledger.outcomes(sorted(ids))
         if len(outcomes) < len(ids):
             raise _UntoldError(
-                f"an earlier version wrote the snapshot of `{asked.study}`, which does not tell "
+                f"an earlier version wrote the snapshot of `{snapshot.study}`, which does not tell "
                 "what its unfinished trials read. `ablate run` or `--keep-newest` helps."
             )
         for outcome in outcomes.values():
             identity = outcome.identity
-            yield AskedSpeech(
+            yield SnapshotSpeech(
                 corpus=identity["corpus"],
                 features=identity["features"]["features"],
                 node_step=identity["features"]["node_step"],
                 extractor=identity["extractor"],
             )
 
-    def _keys(self, speech: AskedSpeech) -> Iterator[str]:
+    def _keys(self, speech: SnapshotSpeech) -> Iterator[str]:
         try:
             record = self._ledger.selection(speech.corpus)
             chosen = Corpus.from_json(record["corpus"]).select(record["emotions"])
@@ -305,5 +305,5 @@ class _UntoldError(Exception):
     """What is needed cannot be told: nothing of it is removed."""
 
 
-def _one(kind: Kind, file: Found, why: str) -> Waste:
+def _one(kind: WasteKind, file: Found, why: str) -> Waste:
     return Waste(kind=kind, name=file.name, why=why, files=(file,))

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from orchestrator.store.files import Place, create_once, is_refusal, read, replace_file, take
+from orchestrator.store.files import Location, create_once, is_refusal, read, replace_file, take
 
 LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
@@ -33,10 +33,10 @@ _own: set[str] = set()
 """Owners that are claims of this process, held now."""
 
 
-class Claim:
+class Lease:
     """A held lease. Renews itself in a thread until ``release``."""
 
-    def __init__(self, path: Place, record: dict[str, Any]) -> None:
+    def __init__(self, path: Location, record: dict[str, Any]) -> None:
         self._path, self._record = path, record
         self._renewed = time.monotonic()
         self._lost = False
@@ -52,7 +52,7 @@ class Claim:
 
     def still_mine(self) -> bool:
         """Reads the claim itself: asked right before a commit."""
-        if _owner(read_claim(self._path)) != self._record["owner"]:
+        if _owner(read_lease(self._path)) != self._record["owner"]:
             self._lost = True
         return self.held
 
@@ -66,7 +66,7 @@ class Claim:
         self._thread.join()
         _own.discard(self._record["owner"])
         try:
-            if _owner(read_claim(self._path)) == self._record["owner"]:
+            if _owner(read_lease(self._path)) == self._record["owner"]:
                 self._path.unlink(missing_ok=True)
         except Exception as error:
             if not is_refusal(error):
@@ -75,7 +75,7 @@ class Claim:
     def _renew_until_stopped(self) -> None:
         while not self._stop.wait(BEAT_S):
             try:
-                if _owner(read_claim(self._path)) != self._record["owner"]:
+                if _owner(read_lease(self._path)) != self._record["owner"]:
                     self._lost = True
                     return
                 self._record["beat"] += 1
@@ -87,11 +87,11 @@ class Claim:
                 continue  # a slow or full disk or network: ``held`` turns false when it lasts
 
 
-def acquire(path: Place) -> Claim | None:
+def acquire(path: Location) -> Lease | None:
     """Claim a trial; None when somebody else who may still be alive has it."""
-    found = read_claim(path)
+    found = read_lease(path)
     if found is not None and is_gone(found):
-        break_claim(path, found)
+        break_lease(path, found)
     record = {
         "owner": secrets.token_hex(8),
         "host": socket.gethostname(),
@@ -105,14 +105,14 @@ def acquire(path: Place) -> Claim | None:
     if not create_once(path, json.dumps(record).encode()):
         return None
     try:
-        return Claim(path, record)
+        return Lease(path, record)
     except RuntimeError:  # no memory for a thread: a claim that nobody renews must not stand
         _own.discard(str(record["owner"]))
         path.unlink(missing_ok=True)
         raise
 
 
-def read_claim(path: Place) -> Mapping[str, Any] | None:
+def read_lease(path: Location) -> Mapping[str, Any] | None:
     """The claim at ``path``; None when there is none. A damaged one has no owner but stands."""
     try:
         return _record(read(path))
@@ -139,23 +139,23 @@ def is_gone(claim: Mapping[str, Any]) -> bool:
     return pid == os.getpid() and _owner(claim) not in _own
 
 
-def break_claim(path: Place, seen: Mapping[str, Any]) -> None:
+def break_lease(path: Location, seen: Mapping[str, Any]) -> None:
     """Remove a claim that was seen to be dead, unless it has changed since."""
     taken = take(path)
     if taken is not None and _record(taken) != dict(seen):
         create_once(path, taken)  # somebody claimed it in between: put it back
 
 
-class Watch:
+class LeaseObserver:
     """Tells dead claims of other machines from live ones by watching their counters."""
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
         self._seen: dict[str, tuple[Any, float]] = {}
 
-    def is_stale(self, path: Place) -> bool:
+    def is_stale(self, path: Location) -> bool:
         """Whether the claim is gone or has stood still for a whole lease; then it is broken."""
-        claim = read_claim(path)
+        claim = read_lease(path)
         if claim is None:
             return True
         stamp = (claim.get("owner"), claim.get("beat"))
@@ -164,7 +164,7 @@ class Watch:
             self._seen[str(path)] = (stamp, time.monotonic())
             since = time.monotonic()
         if is_gone(claim) or time.monotonic() - since > self._lease_s:
-            break_claim(path, claim)
+            break_lease(path, claim)
             return True
         return False
 

@@ -37,9 +37,9 @@ from typing import Any, Literal, TypeVar
 
 from orchestrator.errors import DamageError, LackError, RequestError
 from orchestrator.store import files
-from orchestrator.store.files import Place, create_once, replace_file
+from orchestrator.store.files import Location, create_once, replace_file
 from orchestrator.store.records import Failure, Flight, Opening, Outcome, Scores
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.trials import canonical, digest
 
 FORMAT = 1
@@ -64,7 +64,7 @@ T = TypeVar("T")
 class Ledger:
     """A store. Every path of the project's own making is made here."""
 
-    def __init__(self, root: Place) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
 
     # --- opening ---------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Ledger:
     @classmethod
     def at(cls, where: str) -> "Ledger":
         """The store at ``where``, unasked whether it is there: for workers, who were told so."""
-        return cls(files.place(where))
+        return cls(files.location(where))
 
     @classmethod
     def open(cls, where: str) -> "Ledger":
@@ -139,16 +139,16 @@ class Ledger:
         return files.here(self.root) / "shards"
 
     @property
-    def kept_shards(self) -> Place:
+    def kept_shards(self) -> Location:
         """Where shards are kept for all machines."""
         return self.root / "shards"
 
-    def log_folder(self, system: str) -> Place:
+    def log_folder(self, system: str) -> Location:
         """Where finished trials are kept in the form of another system."""
         return self.root / "logs" / system
 
     @property
-    def trials(self) -> Place:
+    def trials(self) -> Location:
         """One folder a trial."""
         return self.root / "trials"
 
@@ -156,28 +156,28 @@ class Ledger:
         """Where a corpus that we make ourselves lies: its audio is made anew on each machine."""
         return files.here(self.root) / "corpora" / name
 
-    def trial_folder(self, id: str) -> Place:
+    def trial_folder(self, id: str) -> Location:
         """All of one trial."""
         if not re.fullmatch(r"[0-9a-f]{64}", id):
             raise RequestError(f"A trial's id must be 64 hex digits, but is `{id[:80]}` instead.")
         return _no_link(self.trials / id)
 
-    def attempt_folder(self, id: str, attempt: str) -> Place:
+    def attempt_folder(self, id: str, attempt: str) -> Location:
         """What one attempt wrote."""
         if not ATTEMPT.fullmatch(attempt):
             raise DamageError(f"An attempt must be named `attempt-...`, but is `{attempt[:80]}`.")
         return _no_link(self.trial_folder(id) / attempt)
 
-    def claim_file(self, id: str) -> Place:
+    def claim_file(self, id: str) -> Location:
         """Who trains the trial now."""
         return self.trial_folder(id) / "claim.json"
 
     @property
-    def sweep_file(self) -> Place:
+    def sweep_file(self) -> Location:
         """Who removes what nobody needs, now."""
         return self.root / "gc.json"
 
-    def checkpoint_file(self, id: str) -> Place:
+    def checkpoint_file(self, id: str) -> Location:
         """The record of the newest checkpoint; it names the file with the tensors."""
         return self.trial_folder(id) / "checkpoint.json"
 
@@ -220,19 +220,19 @@ class Ledger:
         """Whether anything was ever measured."""
         return bool(files.files_in(self.root / "probes", "*.json"))
 
-    def _probe_file(self, key: str) -> Place:
+    def _probe_file(self, key: str) -> Location:
         return self.root / "probes" / f"{key}.json"
 
     # --- studies ---------------------------------------------------------------------------
 
-    def write_snapshot(self, name: str, record: Mapping[str, Any]) -> Place:
+    def write_snapshot(self, name: str, record: Mapping[str, Any]) -> Location:
         """Keep what a run was asked for. The same study again renews its time stamp."""
         path = self.root / "studies" / f"{name}@{digest(record)[:12]}.json"
         if not create_once(path, canonical(record).encode()):
             files.renew(path)
         return path
 
-    def snapshots(self, name: str = "*") -> list[Asked]:
+    def snapshots(self, name: str = "*") -> list[Snapshot]:
         """All snapshots, or those of one study, newest first.
 
         Raises:
@@ -240,11 +240,11 @@ class Ledger:
         """
         return list(self.each_snapshot(name))
 
-    def each_snapshot(self, name: str) -> Iterator[Asked]:
+    def each_snapshot(self, name: str) -> Iterator[Snapshot]:
         """The same one by one, each read when it is asked for: of a search there are many."""
         return map(read_snapshot, self.snapshot_files(name))
 
-    def snapshot_files(self, name: str = "*") -> list[Place]:
+    def snapshot_files(self, name: str = "*") -> list[Location]:
         """Where they lie, newest first."""
         paths = files.files_in(self.root / "studies", f"{name}@*.json")
         return sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
@@ -333,8 +333,8 @@ class Ledger:
         known = {id for id in files.folders_in(self.trials) if re.fullmatch("[0-9a-f]{64}", id)}
         found = sorted(id for id in known if id.startswith(beginning))
         if not found:
-            asked = {trial.id for study in self.snapshots() for trial in study.every_trial}
-            found = sorted(id for id in asked if id.startswith(beginning))
+            snapshot = {trial.id for study in self.snapshots() for trial in study.every_trial}
+            found = sorted(id for id in snapshot if id.startswith(beginning))
         if len(found) == 1:
             return found[0]
         if not found:
@@ -396,7 +396,7 @@ class Ledger:
 
     # --- failures --------------------------------------------------------------------------
 
-    def fail(self, failure: Failure) -> Place:
+    def fail(self, failure: Failure) -> Location:
         """Keep why an attempt failed, as ``failure-<n>.json``."""
         folder = self.trial_folder(failure.id)
         blob = json.dumps(asdict(failure), indent=1, sort_keys=True).encode()
@@ -405,7 +405,7 @@ class Ledger:
             n += 1
         return path
 
-    def failures(self, id: str) -> list[Place]:
+    def failures(self, id: str) -> list[Location]:
         """The failed attempts of a trial, oldest first."""
         found = {}
         for path in files.files_in(self.trial_folder(id), "failure-*.json"):
@@ -413,7 +413,7 @@ class Ledger:
                 found[int(match[1])] = path
         return [found[n] for n in sorted(found)]
 
-    def read_failure(self, path: Place) -> Failure:
+    def read_failure(self, path: Location) -> Failure:
         """One failed attempt."""
         try:
             return Failure(**_read_json(path))
@@ -478,7 +478,7 @@ class Ledger:
         return {name: hashlib.sha256(blob).hexdigest() for name, blob in files.items()}
 
 
-def _refused(root: Place, error: Exception, what: str) -> Exception:
+def _refused(root: Location, error: Exception, what: str) -> Exception:
     """The error as a sentence, where it is the system's or the object store's."""
     if not files.is_refusal(error):
         return error
@@ -492,7 +492,7 @@ def _refused(root: Place, error: Exception, what: str) -> Exception:
     return LackError(f"The store `{root}` {what}: {reason.rstrip('.')}. {remedy}")
 
 
-def _no_link(folder: Place) -> Place:
+def _no_link(folder: Location) -> Location:
     """The folder, unless it is a link: in a store that was made elsewhere it could lead anywhere.
 
     The store itself and the folders right in it may be links: a person sets those.
@@ -509,7 +509,7 @@ def new_attempt() -> str:
     return "attempt-" + secrets.token_hex(6)
 
 
-def read_snapshot(path: Place) -> Asked:
+def read_snapshot(path: Location) -> Snapshot:
     """One snapshot.
 
     Raises:
@@ -518,7 +518,7 @@ def read_snapshot(path: Place) -> Asked:
     record = _read_json(path)
     try:
         if digest(record)[:12] == path.stem.rpartition("@")[2]:
-            return Asked.from_json(record)
+            return Snapshot.from_json(record)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass  # told below, like any other damage
     raise DamageError(f"The snapshot `{path}` is not what was written: move it away.")
@@ -555,7 +555,7 @@ def _is_sealed(blob: bytes, sha256: object) -> bool:
     return hashlib.sha256(blob[len(start) : -len(end)]).hexdigest() == sha256
 
 
-def _read_json(path: Place) -> Any:
+def _read_json(path: Location) -> Any:
     """Raises DamageError for what is missing or no JSON; a refusal of the system rises as it is."""
     try:
         return files.read_json(path)

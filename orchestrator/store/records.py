@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from orchestrator.study.trials import SEMANTICS
 
-Choice = Literal["chosen", "last_epoch", "best_on_test"]
-CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
+EpochChoice = Literal["chosen", "last_epoch", "best_on_test"]
+CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test")
 Unit = Literal["utterance", "segment"]
 Cause = Literal["infrastructure", "data", "code", "diverged"]
 
@@ -18,7 +18,7 @@ class Scores:
     """What one test speaker's speech was taken for, under one choice of epoch."""
 
     speaker: str
-    choice: Choice
+    choice: EpochChoice
     unit: Unit
     epoch: int
     confusion: tuple[tuple[int, ...], ...]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.store import files
-from orchestrator.store.files import Place, files_in, replace_file
+from orchestrator.store.files import Location, files_in, replace_file
 from orchestrator.store.ledger import Ledger
 
 
@@ -66,14 +66,14 @@ def remove(ledger: Ledger, names: Iterable[str]) -> None:
             (ledger.kept_shards / name).unlink(missing_ok=True)
 
 
-def _copy(paths: list[Place], folder: Place) -> None:
+def _copy(paths: list[Location], folder: Location) -> None:
     for path in sorted(paths, key=lambda p: (p.suffix == ".json", p.name)):
         replace_file(folder / path.name, path.read_bytes())
 
 
-def _by_key(folder: Place) -> dict[str, list[Place]]:
+def _by_key(folder: Location) -> dict[str, list[Location]]:
     """Key -> files; what is hidden is being written."""
-    found: dict[str, list[Place]] = {}
+    found: dict[str, list[Location]] = {}
     for path in files_in(folder, "*"):
         if not path.name.startswith("."):
             found.setdefault(path.name.partition(".")[0], []).append(path)

@@ -12,7 +12,7 @@ from model.config import WMA_GIN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedRow:
+class SnapshotRow:
     """One row: its name, its published figures, its reading, its system."""
 
     name: str
@@ -28,7 +28,7 @@ class AskedRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedFold:
+class SnapshotFold:
     """One held-out group of speakers, its two halves, and how many speakers train."""
 
     index: int
@@ -38,7 +38,7 @@ class AskedFold:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedTrial:
+class SnapshotTrial:
     """Where a trial stands in the table."""
 
     row: str
@@ -48,7 +48,7 @@ class AskedTrial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedClaim:
+class SnapshotClaim:
     """What the paper says of the rows."""
 
     better: str
@@ -57,7 +57,7 @@ class AskedClaim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedSpeech:
+class SnapshotSpeech:
     """What some of the trials read: it names the selection and the shards that they need."""
 
     corpus: str
@@ -72,7 +72,7 @@ CHOSEN = "chosen by the search"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedTried:
+class SnapshotConfiguration:
     """A configuration that a search has proposed."""
 
     group: int
@@ -92,7 +92,7 @@ class AskedTried:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedSearch:
+class SnapshotSearch:
     """A search, as far as it has come."""
 
     key: str
@@ -105,8 +105,8 @@ class AskedSearch:
     """0 in a flat search."""
     budget: str
     """In words: ``20 configurations a held-out group``."""
-    tried: tuple[AskedTried, ...]
-    trials: tuple[AskedTrial, ...]
+    tried: tuple[SnapshotConfiguration, ...]
+    trials: tuple[SnapshotTrial, ...]
     """All of it but what judges the winners once that is open: rows are configurations, folds
     inner folds."""
     winners: tuple[int, ...]
@@ -122,13 +122,13 @@ class AskedSearch:
     at_once: float = 1
     """How many trials shared an hour of its budget, where that is of hours."""
 
-    def seals(self, trial: AskedTrial) -> bool:
+    def seals(self, trial: SnapshotTrial) -> bool:
         """Whether the test scores of one of its trials may not be looked at, or not yet."""
         return self.selection == "flat" or (not self.closed and trial.row == CHOSEN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Snapshot:
     """A study as it was asked for."""
 
     study: str
@@ -141,21 +141,21 @@ class Asked:
     reading: str
     classes: tuple[str, ...]
     utterances: int
-    rows: tuple[AskedRow, ...]
-    folds: tuple[AskedFold, ...]
+    rows: tuple[SnapshotRow, ...]
+    folds: tuple[SnapshotFold, ...]
     seeds: int
-    trials: tuple[AskedTrial, ...]
+    trials: tuple[SnapshotTrial, ...]
     comparable: bool
     """Whether published figures may be set against these: the paper's corpus and protocol."""
     reference: str | None
-    claim: AskedClaim | None
+    claim: SnapshotClaim | None
     corpus_part: str = "all"
     """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
     notes: tuple[str, ...] = ()
     """What every form of the table must say of the speech: files left out, a published split."""
-    published: tuple[AskedRow, ...] = ()
+    published: tuple[SnapshotRow, ...] = ()
     """Systems that are not trained here, with what was printed of them."""
-    speech: tuple[AskedSpeech, ...] = ()
+    speech: tuple[SnapshotSpeech, ...] = ()
     """What its trials read; empty in snapshots from before it was kept."""
     axes: tuple[str, ...] = ()
     """What the rows are the grid of; empty where they were listed, or in older snapshots."""
@@ -163,7 +163,7 @@ class Asked:
     """The study file as it was written; empty in snapshots from before it was kept."""
     replicates: str = "fixed"
     """``adaptive``: ``seeds`` is the most of a row, and ``trials`` are all that may be needed."""
-    search: AskedSearch | None = None
+    search: SnapshotSearch | None = None
     """Where its configurations are proposed, not listed."""
 
     @property
@@ -172,12 +172,12 @@ class Asked:
         return self.search is not None and not self.search.closed
 
     @property
-    def every_trial(self) -> tuple[AskedTrial, ...]:
+    def every_trial(self) -> tuple[SnapshotTrial, ...]:
         """What the tables rest on, and what a search went by."""
         return self.trials + (self.search.trials if self.search else ())
 
     @property
-    def placed(self) -> frozenset[AskedTrial]:
+    def placed(self) -> frozenset[SnapshotTrial]:
         """The same without an order."""
         return frozenset(self.every_trial)
 
@@ -196,7 +196,7 @@ class Asked:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Asked":
+    def from_json(cls, record: Mapping[str, Any]) -> "Snapshot":
         """What ``to_json`` gave.
 
         Raises:
@@ -210,7 +210,7 @@ class Asked:
                 **record,
                 "classes": tuple(record["classes"]),
                 "rows": tuple(
-                    AskedRow(
+                    SnapshotRow(
                         **{
                             **row,
                             "blocks": tuple(row.get("blocks", ())),
@@ -219,30 +219,32 @@ class Asked:
                     )
                     for row in record["rows"]
                 ),
-                "published": tuple(AskedRow(**row) for row in record.get("published", ())),
+                "published": tuple(SnapshotRow(**row) for row in record.get("published", ())),
                 "folds": tuple(
-                    AskedFold(**{**f, "a": tuple(f["a"]), "b": tuple(f["b"])})
+                    SnapshotFold(**{**f, "a": tuple(f["a"]), "b": tuple(f["b"])})
                     for f in record["folds"]
                 ),
-                "trials": tuple(AskedTrial(**t) for t in record["trials"]),
+                "trials": tuple(SnapshotTrial(**t) for t in record["trials"]),
                 "notes": tuple(record.get("notes", ())),
                 "axes": tuple(map(str, record.get("axes", ()))),
                 "text": str(record.get("text", "")),
                 "replicates": str(record.get("replicates", "fixed")),
-                "speech": tuple(AskedSpeech(**s) for s in record.get("speech", ())),
-                "claim": AskedClaim(**{**claim, "than": tuple(claim["than"])}) if claim else None,
+                "speech": tuple(SnapshotSpeech(**s) for s in record.get("speech", ())),
+                "claim": SnapshotClaim(**{**claim, "than": tuple(claim["than"])})
+                if claim
+                else None,
                 "search": _search(search) if search else None,
             }
         )
 
 
-def _search(record: Mapping[str, Any]) -> AskedSearch:
-    tried = (AskedTried(**{**t, "trials": tuple(t["trials"])}) for t in record["tried"])
-    return AskedSearch(
+def _search(record: Mapping[str, Any]) -> SnapshotSearch:
+    tried = (SnapshotConfiguration(**{**t, "trials": tuple(t["trials"])}) for t in record["tried"])
+    return SnapshotSearch(
         **{
             **record,
             "tried": tuple(tried),
-            "trials": tuple(AskedTrial(**t) for t in record["trials"]),
+            "trials": tuple(SnapshotTrial(**t) for t in record["trials"]),
             "winners": tuple(record["winners"]),
             "opened": tuple(record["opened"]),
         }

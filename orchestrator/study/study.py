@@ -38,7 +38,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
+class PaperClaim:
     """What the paper says: ``better`` beats ``than`` on ``on``."""
 
     better: str
@@ -60,7 +60,7 @@ class Study:
     settings: Mapping[str, Any]
     rows: tuple[Row, ...]
     reference: str | None
-    claim: Claim | None
+    claim: PaperClaim | None
     file: str
     text: str
     places: Mapping[str, tuple[int, int]]
@@ -552,7 +552,7 @@ class _Reader:
                 )
             )
 
-    def _claim(self) -> Claim | None:
+    def _claim(self) -> PaperClaim | None:
         entries = self._mapping("claim")
         if "claim" not in self.top:
             return None
@@ -583,7 +583,7 @@ class _Reader:
             self.faults.append(
                 on.fault(f"`claim.on` must be `ua` or `wa`, but is {on.shown()} instead.")
             )
-        return Claim(better=str(better.value), than=losers, on=str(metric))
+        return PaperClaim(better=str(better.value), than=losers, on=str(metric))
 
 
 def _label(key: str, node: Node) -> str:

@@ -111,7 +111,7 @@ def trial_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlannedTrial:
     """A trial and where it stands in one study's table."""
 
     row: str
@@ -145,7 +145,7 @@ def expand(
     selection: Selection,
     folds: tuple[Fold, ...],
     extractors: Mapping[str, str],
-) -> tuple[Placed, ...]:
+) -> tuple[PlannedTrial, ...]:
     """Every trial of the study: by seed, then fold, then row, so that rows fill side by side."""
     corpus, classes = selection.digest, selection.classes
     placed = []
@@ -154,7 +154,7 @@ def expand(
             for row in rows:
                 extractor = extractors[row.features.features]
                 trial = trial_of(row, corpus, classes, extractor, fold, seed)
-                placed.append(Placed(row.name, fold.index, seed, trial, trial.id))
+                placed.append(PlannedTrial(row.name, fold.index, seed, trial, trial.id))
     return tuple(placed)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchmarks.null_tables import LEVEL, REFERENCE, asked, draw
+from benchmarks.null_tables import LEVEL, REFERENCE, draw, snapshot
 
 from orchestrator.analysis.adaptive import BySpeaker, by_seed
-from orchestrator.analysis.sequential import follow
+from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.statistics import holm, paired_t
 from orchestrator.analysis.summary import compare
 from orchestrator.study.study import read_study
@@ -68,7 +68,7 @@ def tally(
     shifts: Sequence[float], *, cap: int, tables: int, seed: int, these_speakers: bool = True
 ) -> Tally:
     """Judge so many tables, each by both designs, from the same drawn seeds."""
-    study, rng = asked(len(shifts), 2 * cap), np.random.default_rng(seed)
+    study, rng = snapshot(len(shifts), 2 * cap), np.random.default_rng(seed)
     names = [row.name for row in study.rows if row.name != REFERENCE]
     null = {name for name, shift in zip(names, shifts, strict=True) if shift == 0}
     trials = same = again = false = false_fixed = shown = shown_fixed = new_speakers = 0
@@ -78,7 +78,7 @@ def tally(
             name: [d for d in by_seed(study, scores[name], scores[REFERENCE]) if d is not None]
             for name in names
         }
-        standing = follow({name: values[:cap] for name, values in differences.items()}, cap)
+        standing = decide({name: values[:cap] for name, values in differences.items()}, cap)
         adaptive = {name for name, s in standing.items() if s.verdict == "yes"}
         fixed = shown_by({name: values[:cap] for name, values in differences.items()})
         other = shown_by({name: values[cap:] for name, values in differences.items()})

@@ -22,7 +22,7 @@ import optuna
 from benchmarks.null_tables import DIFFICULTY, PAIR, SEED, SPEAKER
 
 from orchestrator.analysis.statistics import mean
-from orchestrator.search.proposals import GENERATION, Told, propose
+from orchestrator.search.proposals import GENERATION, Evaluated, propose
 from orchestrator.search.pruning import ByFold, expected, prunes
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import parse_study
@@ -123,7 +123,7 @@ def by_generations(
 ) -> Walk:
     """The product's search: to so many configurations or folds, or of given configurations."""
     space = replace(SPACE, seed=group.seed)
-    told: list[Told] = []
+    told: list[Evaluated] = []
     steps: list[tuple[int, float]] = []
     best: tuple[Point, ByFold] | None = None
     trained = 0
@@ -141,12 +141,12 @@ def by_generations(
         leader = best
         for index, (point, own) in enumerate(zip(points, scores, strict=True)):
             if index in alive:
-                told.append(Told(point=point, score=_mean(own)))
+                told.append(Evaluated(point=point, score=_mean(own)))
                 if leader is None or _mean(own) > _mean(leader[1]):
                     leader = (point, own)
             else:
                 assert best is not None
-                told.append(Told(point=point, score=expected(own, best[1])))
+                told.append(Evaluated(point=point, score=expected(own, best[1])))
         best = leader
         assert best is not None
         steps.append((trained, _regret(best[0])))
@@ -199,9 +199,9 @@ def plain_optuna(
     if at_once is None:
         study.optimize(objective, callbacks=[after])
     while at_once is not None and trained < folds:
-        asked = [study.ask() for _ in range(at_once)]
-        values = [objective(trial) for trial in asked]
-        for trial, value in zip(asked, values, strict=True):
+        snapshot = [study.ask() for _ in range(at_once)]
+        values = [objective(trial) for trial in snapshot]
+        for trial, value in zip(snapshot, values, strict=True):
             study.tell(trial, value)
         steps.append((trained, _regret(tried[study.best_trial.number])))
     return Walk(tried[study.best_trial.number], tuple(tried), tuple(steps))

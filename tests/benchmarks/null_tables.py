@@ -15,7 +15,7 @@ from scipy import stats
 from orchestrator.analysis.adaptive import BySpeaker
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.analysis.summary import by_group, compare, ratio
-from orchestrator.store.snapshot import Asked, AskedFold, AskedRow
+from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow
 
 PAIRS, SEEDS = 5, 3
 SPEAKER, PAIR, OVERLAP, SEED = 0.03, 0.02, 0.015, 0.03
@@ -34,15 +34,15 @@ PARAMETERS = (
 SPEAKERS = [f"s{n}" for n in range(2 * PAIRS)]
 
 
-def asked(rows: int, seeds: int = SEEDS) -> Asked:
+def snapshot(rows: int, seeds: int = SEEDS) -> Snapshot:
     """A study of so many rows and the reference."""
     names = (*(f"row {n}" for n in range(rows)), REFERENCE)
-    return Asked(
+    return Snapshot(
         study="null", question="", table=1, figure=None, corpus="drawn", profile="paper",
         reading="as-written", classes=("a", "b"), utterances=0,
-        rows=tuple(AskedRow(name=name, reading="as-written", paper={}) for name in names),
+        rows=tuple(SnapshotRow(name=name, reading="as-written", paper={}) for name in names),
         folds=tuple(
-            AskedFold(index=n, a=(SPEAKERS[2 * n],), b=(SPEAKERS[2 * n + 1],), train=8)
+            SnapshotFold(index=n, a=(SPEAKERS[2 * n],), b=(SPEAKERS[2 * n + 1],), train=8)
             for n in range(PAIRS)
         ),
         seeds=seeds, trials=(), comparable=False, reference=REFERENCE, claim=None,
@@ -50,7 +50,7 @@ def asked(rows: int, seeds: int = SEEDS) -> Asked:
 
 
 def draw(
-    study: Asked,
+    study: Snapshot,
     rng: Generator,
     shift: float | Sequence[float] = 0.0,
     *,
@@ -92,7 +92,7 @@ class Counted:
 
 def count(*, tables: int, rows: int, shift: float, seed: int) -> Counted:
     """Judge so many tables; single tests are the first row's, without Holm."""
-    study, rng = asked(rows), np.random.default_rng(seed)
+    study, rng = snapshot(rows), np.random.default_rng(seed)
     verdicts, hits = 0, dict.fromkeys(("naive t", "flat", "pairs", "unpaired"), 0)
     for _ in range(tables):
         scores = draw(study, rng, shift)
@@ -105,7 +105,7 @@ def count(*, tables: int, rows: int, shift: float, seed: int) -> Counted:
     return Counted(tables, verdicts, {name: n / tables for name, n in hits.items()})
 
 
-def single(study: Asked, row: BySpeaker, other: BySpeaker) -> Iterator[tuple[str, float]]:
+def single(study: Snapshot, row: BySpeaker, other: BySpeaker) -> Iterator[tuple[str, float]]:
     """What other habits would have said: t over all trainings, flat units, no pairing."""
     flat = [row[s][k] - other[s][k] for s in SPEAKERS for k in range(SEEDS)]
     yield "naive t", float(stats.ttest_1samp(flat, 0.0).pvalue)

@@ -16,14 +16,14 @@ import pytest
 from benchmarks.null_tables import PAIR, SEED, SPEAKER
 
 from features.corpora.folds import Fold
-from orchestrator.search.generations import Group, follow
-from orchestrator.search.objective import Scores
-from orchestrator.study.search_key.space import Axis, Point, Range, Search
-from orchestrator.study.trials import Placed
+from orchestrator.search.generations import Group, replay
+from orchestrator.search.objective import ObjectiveScores
+from orchestrator.study.search_key.space import Point, Range, Search, SearchAxis
+from orchestrator.study.trials import PlannedTrial
 
 SPEAKERS = [f"speaker-{n}" for n in range(10)]
 SEARCH = Search(
-    axes=(Axis(key="lr", kind=Range(low=1e-4, high=1e-1, whole=False, log=True)),),
+    axes=(SearchAxis(key="lr", kind=Range(low=1e-4, high=1e-1, whole=False, log=True)),),
     unit="trials", amount=0, sampler="random", pruning=False,
 )  # fmt: skip
 TESTS = 2.0
@@ -73,10 +73,11 @@ def folds(speakers: Sequence[str], count: int) -> tuple[Fold, ...]:
     )
 
 
-def build(row: str, point: Point, folds: Sequence[Fold], seeds: int) -> tuple[Placed, ...]:
+def build(row: str, point: Point, folds: Sequence[Fold], seeds: int) -> tuple[PlannedTrial, ...]:
     key = repr(sorted(point.items()))
     return tuple(
-        Placed(row, f.index, 0, cast(Any, None), f"{key}|{' '.join((*f.a, *f.b))}") for f in folds
+        PlannedTrial(row, f.index, 0, cast(Any, None), f"{key}|{' '.join((*f.a, *f.b))}")
+        for f in folds
     )
 
 
@@ -90,7 +91,7 @@ def seeming_worth(selection: str, configurations: int, draw: int) -> float:
     ] if nested else [Group(index=0, name="all folds", folds=outer, outer=None)]  # fmt: skip
     drawn = Drawn(draw)
     search = replace(SEARCH, amount=configurations, seed=draw, selection=cast(Any, selection))
-    course = follow(search, groups, build, cast(Scores, drawn), {}, 1, 1)
+    course = replay(search, groups, build, cast(ObjectiveScores, drawn), {}, 1, 1)
     tests = []
     for winner in course.winners:
         point = repr(sorted(winner.point.items()))

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from orchestrator.execution.cluster.events import Done, Event, Started
-from orchestrator.execution.cluster.ray_cluster import RayCluster, Task, Tell
+from orchestrator.execution.cluster.ray_cluster import OnEvent, RayCluster, Task
 
 pytestmark = [pytest.mark.bench, pytest.mark.ray, pytest.mark.usefixtures("quiet_home")]
 
@@ -38,7 +38,7 @@ print("seconds", time.monotonic() - began)
 """
 
 
-def nap(task: Task, tell: Tell) -> None:
+def nap(task: Task, tell: OnEvent) -> None:
     """A trial that takes as long as it is told."""
     tell(Started(task.id))
     time.sleep(task.identity["seconds"])

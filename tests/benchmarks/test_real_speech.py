@@ -65,8 +65,8 @@ def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> 
     result = run(study, ledger, RayCluster(store=ledger.root), lambda event: None, threads=2)
     assert result.failed == ()
     plan = make(study, ledger)
-    outcomes = {t.id: o for t in plan.asked.trials if (o := ledger.outcome(t.id)) is not None}
-    row, _ = summarise(plan.asked, outcomes).rows
+    outcomes = {t.id: o for t in plan.snapshot.trials if (o := ledger.outcome(t.id)) is not None}
+    row, _ = summarise(plan.snapshot, outcomes).rows
     svm = ua_by_speaker(plan, outcomes, "SVM")
     mean, error = float(np.mean(svm)), float(np.std(svm, ddof=1) / math.sqrt(len(svm)))
     assert row.ua is not None and row.best_on_test is not None

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import CHOICES, Outcome, Scores
-from orchestrator.store.snapshot import Asked, AskedFold, AskedRow, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 from orchestrator.study.trials import SEMANTICS, digest
 
 pytestmark = pytest.mark.bench
@@ -28,22 +28,22 @@ def full_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ledger = Ledger.open(str(where))
     names = [f"row {n}" for n in range(ROWS)]
     trials = tuple(
-        AskedTrial(name, fold, seed, digest(_identity(name, fold, seed)))
+        SnapshotTrial(name, fold, seed, digest(_identity(name, fold, seed)))
         for name in names
         for fold in range(FOLDS)
         for seed in range(SEEDS)
     )
-    asked = Asked(
+    snapshot = Snapshot(
         study="full", question="?", table=98, figure=None, corpus="drawn", profile="quick",
         reading="as-written", classes=("angry", "happy", "neutral", "sad"), utterances=280,
-        rows=tuple(AskedRow(name=name, reading="as-written", paper={}) for name in names),
+        rows=tuple(SnapshotRow(name=name, reading="as-written", paper={}) for name in names),
         folds=tuple(
-            AskedFold(index=n, a=(f"s{2 * n}",), b=(f"s{2 * n + 1}",), train=8)
+            SnapshotFold(index=n, a=(f"s{2 * n}",), b=(f"s{2 * n + 1}",), train=8)
             for n in range(FOLDS)
         ),
         seeds=SEEDS, trials=trials, comparable=False, reference=names[0], claim=None,
     )  # fmt: skip
-    ledger.write_snapshot(asked.study, asked.to_json())
+    ledger.write_snapshot(snapshot.study, snapshot.to_json())
     for number, trial in enumerate(trials):
         ledger.commit(_outcome(trial, number))
     return where
@@ -53,7 +53,7 @@ def _identity(row: str, fold: int, seed: int) -> dict[str, str | int]:
     return {"semantics": SEMANTICS, "row": row, "fold": fold, "seed": seed}
 
 
-def _outcome(trial: AskedTrial, number: int) -> Outcome:
+def _outcome(trial: SnapshotTrial, number: int) -> Outcome:
     hits = [3 + (number * k) % 5 for k in (3, 5, 7, 11)]
     confusion = tuple(
         tuple(hits[i] if i == j else (7 - hits[i]) * (j == (i + 1) % 4) for j in range(4))

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from features.errors import DamageError
+from features.errors import ShardDamageError
 from orchestrator.errors import AblateError
 from orchestrator.execution.cluster.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster, Task
@@ -19,7 +19,7 @@ from orchestrator.execution.run import run, train_one
 from orchestrator.planning.cost.machine import OBJECT_STORE, cpu_count
 from orchestrator.planning.cost.resources import Usage
 from orchestrator.planning.plan import make
-from orchestrator.store.leases import acquire, read_claim
+from orchestrator.store.leases import acquire, read_lease
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import read_study
 
@@ -107,7 +107,7 @@ def test_a_task_that_raises_is_told_and_the_others_go_on(
 
 def twice(number: int) -> int:
     if number == 13:
-        raise DamageError("Thirteen is damaged.")
+        raise ShardDamageError("Thirteen is damaged.")
     return 2 * number
 
 
@@ -117,7 +117,7 @@ def test_a_cluster_maps_in_order_and_errors_rise_as_themselves(
 ) -> None:
     with build(kind, tmp_path) as cluster:
         assert list(cluster.map(twice, range(12))) == [2 * n for n in range(12)]
-        with pytest.raises(DamageError, match=r"^Thirteen is damaged\.$"):
+        with pytest.raises(ShardDamageError, match=r"^Thirteen is damaged\.$"):
             list(cluster.map(twice, [1, 13, 2]))
         first = cluster.map(twice, range(100))
         assert [next(first), next(first)] == [0, 2]
@@ -150,7 +150,7 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
     def hear(event: Event) -> None:
         events.append(event)
         if isinstance(event, Epoch) and not killed:
-            claim = read_claim(ledger.claim_file(event.id))
+            claim = read_lease(ledger.claim_file(event.id))
             assert claim is not None
             killed.append(int(claim["pid"]))
             psutil.Process(killed[0]).kill()

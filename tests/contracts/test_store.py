@@ -17,7 +17,7 @@ from orchestrator.errors import DamageError, LackError, RequestError
 from orchestrator.planning.plan import make
 from orchestrator.store import checkpoints, files, gc
 from orchestrator.store.checkpoints import Checkpoint
-from orchestrator.store.leases import Watch, acquire, break_claim, read_claim
+from orchestrator.store.leases import LeaseObserver, acquire, break_lease, read_lease
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Outcome
 from orchestrator.study.study import read_study
@@ -139,10 +139,10 @@ def test_failures_are_numbered(ledger: Ledger, outcome: Outcome) -> None:
 def test_a_snapshot_that_is_asked_for_again_is_the_newest(
     ledger: Ledger, trained_store: Path
 ) -> None:
-    asked = make(read_study(SMOKE), Ledger.open(str(trained_store))).asked
-    first = ledger.write_snapshot("smoke", asked.to_json())
-    assert ledger.write_snapshot("smoke", asked.to_json()) == first
-    assert ledger.snapshots() == ledger.snapshots("smoke") == [asked]
+    snapshot = make(read_study(SMOKE), Ledger.open(str(trained_store))).snapshot
+    first = ledger.write_snapshot("smoke", snapshot.to_json())
+    assert ledger.write_snapshot("smoke", snapshot.to_json()) == first
+    assert ledger.snapshots() == ledger.snapshots("smoke") == [snapshot]
 
 
 def test_a_checkpoint_comes_back_and_goes(ledger: Ledger, outcome: Outcome) -> None:
@@ -165,18 +165,18 @@ def test_a_claim_is_held_by_one_and_free_when_released(ledger: Ledger, outcome: 
     claim = acquire(path)
     assert claim is not None and claim.still_mine() and acquire(path) is None
     claim.release()
-    assert read_claim(path) is None
+    assert read_lease(path) is None
 
 
 def test_a_claim_that_stands_still_is_broken(ledger: Ledger, outcome: Outcome) -> None:
     path = ledger.claim_file(outcome.id)
     files.create_once(path, json.dumps({"owner": "x", "host": "elsewhere", "beat": 3}).encode())
     assert acquire(path) is None
-    watch = Watch(lease_s=0.5)
+    watch = LeaseObserver(lease_s=0.5)
     assert not watch.is_stale(path)
     time.sleep(0.6)
     assert watch.is_stale(path)
-    assert read_claim(path) is None
+    assert read_lease(path) is None
 
 
 def test_a_claim_that_changed_since_it_was_seen_dead_stands(
@@ -184,8 +184,8 @@ def test_a_claim_that_changed_since_it_was_seen_dead_stands(
 ) -> None:
     path = ledger.claim_file(outcome.id)
     files.create_once(path, json.dumps({"owner": "new"}).encode())
-    break_claim(path, {"owner": "old"})
-    assert read_claim(path) == {"owner": "new"}
+    break_lease(path, {"owner": "old"})
+    assert read_lease(path) == {"owner": "new"}
 
 
 # --- what is refused ------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_a_service_that_does_not_answer_is_named(s3: str, monkeypatch: pytest.Mo
 
 
 def test_a_service_that_overwrites_is_refused(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def overwrite(path: files.Place, blob: bytes) -> bool:
+    def overwrite(path: files.Location, blob: bytes) -> bool:
         path.write_bytes(blob)
         return True
 
@@ -340,10 +340,10 @@ def test_what_a_bucket_tells_of_its_trials_and_what_nobody_needs_of_it(
     (told,) = json.loads(ablate("status", "--store", trained_bucket, "--json"))
     assert (told["done"], told["in_flight"], told["to_do"]) == (3, 1, 0)
     monkeypatch.setattr(gc, "GRACE_S", -3600.0)
-    assert {waste.kind for waste in gc.look(ledger).waste} == set()
+    assert {waste.kind for waste in gc.scan(ledger).waste} == set()
     for path in ledger.snapshot_files():
         path.unlink()
-    shown = gc.look(ledger)
+    shown = gc.scan(ledger)
     assert Counter(w.kind for w in shown.waste) == {"trial": 3, "shard": 10, "selection": 1}
     assert len(shown.left) == 1 and held[:12] in shown.left[0]
     assert len(gc.remove(ledger, shown).waste) == 14

@@ -169,9 +169,9 @@ def printed(store: Path | str, study: str) -> str:
     from orchestrator.report.tables import headline, text
 
     ledger = Ledger(Path(store))
-    asked = ledger.snapshots(study)[0]
-    ids = [trial.id for trial in asked.trials]
-    summary = summarise(asked, ledger.outcomes(ids), ledger.alarms(ids))
+    snapshot = ledger.snapshots(study)[0]
+    ids = [trial.id for trial in snapshot.trials]
+    summary = summarise(snapshot, ledger.outcomes(ids), ledger.alarms(ids))
     page = io.StringIO()
     console = Console(file=page, width=80)
     text.print_table(console, headline.table(summary))

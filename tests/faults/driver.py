@@ -18,7 +18,7 @@ import torch
 from faults.probe import attach
 from orchestrator.cli import main as command
 from orchestrator.execution import retries
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
 from orchestrator.store import leases
 
 
@@ -65,7 +65,7 @@ def _apply(settings: Settings) -> None:
     if settings.lease_s is not None:
         leases.LEASE_S = settings.lease_s
         leases.BEAT_S = settings.lease_s / 20
-        leases.Watch.__init__.__defaults__ = (settings.lease_s,)  # type: ignore[misc]
+        leases.LeaseObserver.__init__.__defaults__ = (settings.lease_s,)  # type: ignore[misc]
     if settings.file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (settings.file_bytes, settings.file_bytes))
     if settings.more_memory is not None:
@@ -88,7 +88,7 @@ def _apply(settings: Settings) -> None:
 
 
 def _shuffled(seed: int):  # type: ignore[no-untyped-def]
-    def train(self: InlineCluster, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self: InlineCluster, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         for task in random.Random(seed).sample(tasks, len(tasks)):
             work(task, tell)
         return ""

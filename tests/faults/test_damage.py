@@ -10,7 +10,7 @@ import pytest
 
 from faults.matrix import Matrix
 from faults.rounds import Begin, Rounds, said, tell
-from features.errors import DamageError
+from features.errors import ShardDamageError
 from features.shards.shards import manifests, open_shard
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.trials import digest
@@ -161,7 +161,7 @@ def test_each_flipped_bit_of_a_shard_is_refused(
     folder = rounds.store / "shards"
     (key, manifest), *_ = manifests(folder)
     flip(folder / manifest["file"], n / 40)
-    with pytest.raises(DamageError, match="is not what was written"):
+    with pytest.raises(ShardDamageError, match="is not what was written"):
         open_shard(folder, key)
     matrix.tell("20 forty bits of a shard flipped", struck=1)
 

@@ -13,7 +13,7 @@ from faults.conftest import STUDY
 from faults.matrix import Matrix
 from faults.ray_rounds import RayRounds, flat
 from faults.rounds import tell
-from orchestrator.store.leases import LEASE_S, acquire, read_claim
+from orchestrator.store.leases import LEASE_S, acquire, read_lease
 from orchestrator.store.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
@@ -61,7 +61,7 @@ def test_a_claim_of_a_dead_run_is_taken_over(
     path.parent.mkdir(parents=True)
     claim = acquire(path)
     assert claim is not None
-    record = dict(read_claim(path) or {})
+    record = dict(read_lease(path) or {})
     claim.release()
     if where == "here":
         record |= {"host": socket.gethostname(), "pid": 2**22 + 1}

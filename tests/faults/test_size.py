@@ -10,7 +10,7 @@ import pytest
 
 from faults.matrix import Matrix
 from orchestrator.execution.cluster.events import Done, Planned
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
@@ -30,7 +30,7 @@ class Counting(InlineCluster):
         super().__init__()
         self.started: list[str] = []
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         for task in tasks:
             self.started.append(task.id)
             tell(Done(task.id, 1.0))

@@ -18,9 +18,9 @@ def main() -> None:
     options.add_argument("--memory", type=int, default=2048)
     options.add_argument("--gpus", type=int, default=0)
     options.add_argument("--cpus", type=int, default=1)
-    asked = options.parse_args()
+    snapshot = options.parse_args()
     common: dict[str, Any] = {
-        "num_cpus": asked.cpus, "num_gpus": asked.gpus, "memory": asked.memory * MIB,
+        "num_cpus": snapshot.cpus, "num_gpus": snapshot.gpus, "memory": snapshot.memory * MIB,
         "object_store_memory": 100 * MIB, "include_dashboard": False,
     }  # fmt: skip
     cluster = Cluster(initialize_head=True, head_node_args=common)

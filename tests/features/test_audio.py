@@ -7,12 +7,12 @@ import pytest
 import soundfile
 
 from features.audio import inspect, read_mono
-from features.errors import DamageError
+from features.errors import ShardDamageError
 
 
 def refused(path: Path, words: str) -> Any:
     expected = f"Audio file {path} {words}: restore it from the original."
-    return pytest.raises(DamageError, match=f"^{re.escape(expected)}$")
+    return pytest.raises(ShardDamageError, match=f"^{re.escape(expected)}$")
 
 
 def test_sixteen_kilohertz_mono_is_read_bit_for_bit(
@@ -80,7 +80,7 @@ def test_a_truncated_flac_is_refused(make: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     soundfile.write(path, make.tone(1.0, 16_000), 16_000)
     path.write_bytes(path.read_bytes()[:-4000])
-    with pytest.raises(DamageError, match=r"restore it from the original\.$"):
+    with pytest.raises(ShardDamageError, match=r"restore it from the original\.$"):
         read_mono(path)
 
 

@@ -24,9 +24,9 @@ GOLDEN = Path(__file__).with_name("golden.json")
 
 def measured(store: Path) -> dict[str, Any]:
     ledger = Ledger(store)
-    (asked,) = ledger.snapshots("smoke")
+    (snapshot,) = ledger.snapshots("smoke")
     trials: dict[str, Any] = {}
-    for trial in asked.trials:
+    for trial in snapshot.trials:
         outcome = ledger.outcome(trial.id)
         assert outcome is not None
         folder = ledger.attempt_folder(trial.id, outcome.attempt)

@@ -345,7 +345,7 @@ NASTY = {
 def nasty_store(store: Path, word: str) -> str:
     """The word stands wherever a name or a sentence of the store can stand; a trial's id."""
     ledger = Ledger.open(str(store))
-    (asked,) = ledger.snapshots()
+    (snapshot,) = ledger.snapshots()
     record = json.loads(next((store / "studies").iterdir()).read_bytes())
     shutil.rmtree(store / "studies")
     old = record["rows"][0]["name"]
@@ -358,7 +358,7 @@ def nasty_store(store: Path, word: str) -> str:
     path = store / "studies" / f"smoke@{digest(record)[:12]}.json"
     path.parent.mkdir()
     path.write_text(json.dumps(record))
-    trial = store / "trials" / asked.trials[0].id
+    trial = store / "trials" / snapshot.trials[0].id
     (attempt_of(trial) / "log.txt").write_text(word.encode("utf-8", "replace").decode())
     sha256 = hashlib.sha256((attempt_of(trial) / "log.txt").read_bytes()).hexdigest()
     scores = json.loads((trial / "outcome.json").read_bytes())["outcome"]["scores"]
@@ -366,11 +366,11 @@ def nasty_store(store: Path, word: str) -> str:
         trial, host=word, environment={"device": word, word: word}, libraries={word: word},
         files={"log.txt": sha256}, scores=[{**score, "speaker": word} for score in scores],
     )  # fmt: skip
-    other = store / "trials" / asked.trials[1].id
+    other = store / "trials" / snapshot.trials[1].id
     (other / "outcome.json").rename(other / "aside")
     ledger.fail(Failure(id=other.name, cause="code", sentence=word, traceback=word, epoch=1,
                         attempt=word, host=word, identity={"model": {word: word}}))  # fmt: skip
-    third = store / "trials" / asked.trials[2].id
+    third = store / "trials" / snapshot.trials[2].id
     (third / "outcome.json").rename(third / "aside")
     (third / "claim.json").write_text(json.dumps({"owner": word, "host": word, "since": 1.0}))
     return trial.name

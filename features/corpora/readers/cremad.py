@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
 LICENSE = "Open Database License 1.0"
@@ -33,7 +33,7 @@ SEXES = {"female": "female", "male": "male"}
 COMPLETE = 7442
 
 
-def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
     """Read the folder; every audio file is decoded and hashed.
 
     Raises:

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.errors import MissingError
 
 LICENSE = "synthesised by espeak-ng (GPL-3.0, not part of this package); the speech itself is free"
@@ -63,7 +63,7 @@ JITTER = (4, 6, 8, 5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
+class UtteranceRecipe:
     """What espeak-ng is asked to say; its digest stands for the audio."""
 
     voice: str
@@ -83,7 +83,7 @@ def _deviation(*words: str) -> float:
     return sum(uniform)
 
 
-def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> Recipe:
+def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> UtteranceRecipe:
     """Speaker's own prosody + the emotion's shift + this utterance's jitter."""
     voice, *own = SPEAKERS[speaker]
     pitch, spread, rate, volume = (
@@ -92,7 +92,7 @@ def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> Recipe:
             own, EMOTIONS[emotion], JITTER, ("pitch", "range", "rate", "volume"), strict=True
         )
     )
-    return Recipe(
+    return UtteranceRecipe(
         voice=voice,
         pitch=min(max(pitch, 0), 99),
         range=min(max(spread, 0), 99),
@@ -116,7 +116,7 @@ def _version() -> str:
         ) from None
 
 
-def _utterances() -> Iterator[tuple[Utterance, Recipe]]:
+def _utterances() -> Iterator[tuple[Utterance, UtteranceRecipe]]:
     version = _version()
     for speaker in SPEAKERS:
         for emotion in EMOTIONS:
@@ -141,7 +141,7 @@ def _utterances() -> Iterator[tuple[Utterance, Recipe]]:
                 )
 
 
-def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
     """Describe the corpus; its audio need not exist yet, so there is nothing bad to skip.
 
     Raises:
@@ -158,7 +158,7 @@ def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
     )
 
 
-def prepare(root: Path, tell: Tell = nothing, processes: int | None = None) -> None:
+def prepare(root: Path, tell: OnProgress = nothing, processes: int | None = None) -> None:
     """Speak the utterances whose WAV is missing (20 ms each), `processes` at a time.
 
     Safe to interrupt and to run twice at once: a file is whole or absent, and always the same.
@@ -188,7 +188,7 @@ def sample(root: Path) -> Path:
     return Path(target)
 
 
-def _speak(recipes: list[dict[str, object]], total: int, processes: int, tell: Tell) -> None:
+def _speak(recipes: list[dict[str, object]], total: int, processes: int, tell: OnProgress) -> None:
     """Run `espeak.py` on the recipes, in a clean interpreter (see there why)."""
     program = Path(__file__).resolve().with_name("espeak.py")
     # -P and the program's own folder as working directory: nothing of the caller's is importable.

@@ -9,7 +9,7 @@ The letters are German: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
 import re
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
 LICENSE = "free to use, cite Burkhardt et al. 2005"
@@ -41,7 +41,7 @@ SPEAKERS = {
 COMPLETE = 535
 
 
-def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
     """Read the folder; every audio file is decoded and hashed.
 
     Raises:

@@ -33,7 +33,7 @@ PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 SILENCE = 150
 """Samples below this magnitude at the ends (-47 dB of full scale) are cut away."""
 
-Recipe = dict[str, Any]
+SpokenRecipe = dict[str, Any]
 Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
@@ -56,7 +56,7 @@ def load() -> tuple[ctypes.CDLL, int]:
     return library, rate
 
 
-def speak(library: ctypes.CDLL, recipe: Recipe) -> "array.array[int]":
+def speak(library: ctypes.CDLL, recipe: SpokenRecipe) -> "array.array[int]":
     """Speak once: 16-bit samples as espeak-ng gives them."""
     samples = array.array("h")
 
@@ -99,7 +99,7 @@ def write(samples: "array.array[int]", rate: int, target: str) -> None:
     os.replace(temporary, target)
 
 
-def say(library: ctypes.CDLL, rate: int, recipe: Recipe) -> None:
+def say(library: ctypes.CDLL, rate: int, recipe: SpokenRecipe) -> None:
     """Speak one recipe into its file."""
     samples = trim(speak(library, recipe), recipe["most_ms"] * rate // 1000)
     if not samples:
@@ -107,7 +107,7 @@ def say(library: ctypes.CDLL, rate: int, recipe: Recipe) -> None:
     write(samples, rate, recipe["target"])
 
 
-def fork(library: ctypes.CDLL, rate: int, recipe: Recipe) -> None:
+def fork(library: ctypes.CDLL, rate: int, recipe: SpokenRecipe) -> None:
     """Speak one recipe in a process of its own, which ends here."""
     if os.fork():
         return
@@ -125,7 +125,7 @@ def fork(library: ctypes.CDLL, rate: int, recipe: Recipe) -> None:
 def main() -> int:
     """Speak the recipes on standard input, `PROCESSES` at a time."""
     most = int(sys.argv[1])
-    recipes: list[Recipe] = json.load(sys.stdin)
+    recipes: list[SpokenRecipe] = json.load(sys.stdin)
     library, rate = load()
     running = failed = 0
     while recipes or running:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
 LICENSE = "on request from USC SAIL, research only"
@@ -50,7 +50,7 @@ KINDS = {"impro": "improvised", "script": "scripted"}
 """Utterance.kind by the dialog's name: what `corpus_part` of a study chooses among."""
 
 
-def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
     """Read the release's folder, or the one above it; every audio file is decoded and hashed.
 
     Raises:

@@ -13,7 +13,7 @@ Copies that some mirrors carry in a second folder are left out.
 import re
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, Tell, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
 LICENSE = "CC BY-NC-SA 4.0"
@@ -36,7 +36,7 @@ VIDEO = (".mp4",)
 COMPLETE = 1440
 
 
-def read(root: Path, tell: Tell = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
     """Read the folder; every audio file is decoded and hashed.
 
     Raises:

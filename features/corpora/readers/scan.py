@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, LeftOut, Tell, Utterance
+from features.corpora.corpus import Corpus, LeftOut, OnProgress, Utterance
 from features.corpora.recordings import identify, measure
 from features.errors import CorpusError
 
@@ -16,7 +16,7 @@ MOST = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class MeasuredFile:
     """What a look at every recording gave."""
 
     utterances: tuple[Utterance, ...]
@@ -33,7 +33,7 @@ def by_names(
     *,
     example: str,
     all_: int,
-    tell: Tell,
+    tell: OnProgress,
     skip_bad: bool,
     endings: tuple[str, ...] = AUDIO,
 ) -> Corpus:
@@ -141,12 +141,12 @@ def measured(
     root: Path,
     corpus: str,
     found: Sequence[Utterance],
-    tell: Tell,
+    tell: OnProgress,
     *,
     skip_bad: bool,
     bad: Sequence[LeftOut] = (),
     place: Callable[[Utterance], str] = lambda utterance: utterance.path,
-) -> Measured:
+) -> MeasuredFile:
     """Decode and hash every recording. `bad` are problems known before; `place` names one.
 
     Raises:
@@ -168,7 +168,7 @@ def measured(
         tell(done, len(found))
     if unusable and (not skip_bad or not whole):
         raise CorpusError(_unusable(root, corpus, len(found) + len(bad), unusable))
-    return Measured(
+    return MeasuredFile(
         utterances=tuple(sorted(whole, key=lambda utterance: utterance.id)),
         bad=tuple(unusable),
         doubts=tuple(doubts),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from features.corpora.corpus import Corpus, LeftOut, Tell, Utterance, nothing
+from features.corpora.corpus import Corpus, LeftOut, OnProgress, Utterance, nothing
 from features.corpora.readers import database, scan
 from features.errors import CorpusError
 
@@ -51,7 +51,7 @@ class _Rows:
 
 
 def read(
-    root: Path, tell: Tell = nothing, *, skip_bad: bool = False, name: str = "table"
+    root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False, name: str = "table"
 ) -> Corpus:
     """Read a table or a database folder as the corpus `name`; all audio is decoded and hashed.
 

@@ -24,7 +24,7 @@ from orchestrator.planning.cost.libraries import installed
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count
 from orchestrator.printable import clean
 from orchestrator.store import files
-from orchestrator.store.files import Place, create_once, replace_file
+from orchestrator.store.files import Location, create_once, replace_file
 from orchestrator.store.ledger import Ledger
 
 TESTED = (3, 14)
@@ -36,7 +36,7 @@ FREE = 1024**3
 SMALL, LARGE = 20, 16 * 1024**2
 """Durable writes that are timed, and bytes of the one that measures speed."""
 
-State = Literal["good", "optional", "bad"]
+CheckState = Literal["good", "optional", "bad"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class Checkup:
     """One check and what it found."""
 
     name: str
-    state: State
+    state: CheckState
     found: str
     remedy: str = ""
 
@@ -52,7 +52,7 @@ class Checkup:
 class _AmissError(Exception):
     """What a check found to be wrong, and what to do about it."""
 
-    def __init__(self, found: str, remedy: str, state: State = "bad") -> None:
+    def __init__(self, found: str, remedy: str, state: CheckState = "bad") -> None:
         super().__init__(found)
         self.found, self.remedy, self.state = found, remedy, state
 
@@ -212,7 +212,7 @@ def _store(where: str) -> str:
     return f"{root}{made}: {_writes(there)}, {free / 1e9:.0f} GB free"
 
 
-def _writes(folder: Place) -> str:
+def _writes(folder: Location) -> str:
     """What every record rests on: a file is created once, replaced whole, and soon."""
     probe = folder / f".doctor-{secrets.token_hex(6)}"
     try:

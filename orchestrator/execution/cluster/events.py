@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.store.records import Cause
-from orchestrator.store.snapshot import AskedTrial
+from orchestrator.store.snapshot import SnapshotTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Progress:
 class Planned:
     """The trials of the study: ``placed`` all of them, ``done`` the ids already finished."""
 
-    placed: tuple[AskedTrial, ...]
+    placed: tuple[SnapshotTrial, ...]
     done: frozenset[str]
     slots: int
     """How many trials train at once; 0 where nobody has said so."""
@@ -82,7 +82,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """An attempt ended without a record; the trial is trained again, after a wait."""
 
     id: str
@@ -131,15 +131,19 @@ class Elsewhere:
 
 Event = (
     Note | Progress | Planned | Waiting
-    | Started | Epoch | Done | Again | Failed | Differs | Stopped | Elsewhere
+    | Started | Epoch | Done | Retry | Failed | Differs | Stopped | Elsewhere
 )  # fmt: skip
 
-_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
+_NAMES: dict[type[Event], str] = {
+    kind: "Again" if kind is Retry else kind.__name__ for kind in Event.__args__
+}
+"""What a line of JSON calls each kind: its type, but `Again` for `Retry`, as it was once called."""
+_KINDS = {name: kind for kind, name in _NAMES.items()}
 
 
 def pack(event: Event) -> dict[str, Any]:
     """An event as plain values."""
-    return {"kind": type(event).__name__, "values": asdict(event)}
+    return {"kind": _NAMES[type(event)], "values": asdict(event)}
 
 
 def unpack(packed: Mapping[str, Any]) -> Event:
@@ -150,7 +154,7 @@ def unpack(packed: Mapping[str, Any]) -> Event:
     """
     values = dict(packed["values"])
     if packed["kind"] == "Planned":
-        values["placed"] = tuple(AskedTrial(**item) for item in values["placed"])
+        values["placed"] = tuple(SnapshotTrial(**item) for item in values["placed"])
         values["done"] = frozenset(values["done"])
     return _KINDS[packed["kind"]](**values)
 

@@ -137,7 +137,7 @@ def submit(address: str, ask: Ask) -> Submitted:
             return Submitted(id=free, joined=False)
 
 
-def follow(address: str, id: str, hear: Callable[[str], None]) -> Ended:
+def tail(address: str, id: str, hear: Callable[[str], None]) -> Ended:
     """Hear every line of a job's log, from its first, until the job has ended.
 
     Raises:

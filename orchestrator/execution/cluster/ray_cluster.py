@@ -24,8 +24,8 @@ from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster import ray_environment, scratch
 from orchestrator.execution.cluster.events import Event, Waiting, pack, unpack
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count, usage_here
-from orchestrator.planning.cost.resources import Room, Usage, fits, lack, node_types, roomier
-from orchestrator.store.files import Place, is_refusal, place, replace_file
+from orchestrator.planning.cost.resources import Resources, Usage, fits, lack, node_types, roomier
+from orchestrator.store.files import Location, is_refusal, location, replace_file
 
 PATIENCE_S = 10.0
 """How long nothing may train before it is told why: a worker's start takes a few seconds."""
@@ -55,12 +55,12 @@ _ADDRESS = re.compile(
     r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
 )
 
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 """Applies a function to items and gives the results in their order."""
 
-Work = Callable[[Task, Tell], None]
-"""Trains one task, writes its record, tells. Everything it has to say goes through ``Tell``."""
+Work = Callable[[Task, OnEvent], None]
+"""Trains one task, writes its record, tells. Everything it has to say goes through ``OnEvent``."""
 
 
 class Cluster(Protocol):
@@ -87,7 +87,7 @@ class Cluster(Protocol):
     def usage(self) -> Usage | None:
         """What is used of the machines now; None where they are not held."""
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         """Train every task once. Deaths of workers are not raised: the ledger shows them.
 
         Returns:
@@ -129,7 +129,7 @@ class InlineCluster:
         gpus = 1.0 if self.device == "cuda" else 0.0
         return usage_here(cpus=1, cpus_there=cpu_count(), gpus=gpus, gpus_there=gpus)
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         """Train every task once, in order."""
         for task in tasks:
             work(task, tell)
@@ -168,7 +168,7 @@ class RayCluster:
         gpus_per_trial: float = 1.0,
         memory_per_trial: float = MEMORY_PER_TRIAL,
         address: str | None = None,
-        store: Place,
+        store: Location,
     ) -> None:
         if address is not None:
             _look_for(address)
@@ -176,8 +176,8 @@ class RayCluster:
         self._address, self._store = address, store
         self._stack = contextlib.ExitStack()
         self._scratch = Path()
-        self._room = Room(cpus=1, memory=memory_per_trial)
-        self._types: Sequence[Room] = ()
+        self._room = Resources(cpus=1, memory=memory_per_trial)
+        self._types: Sequence[Resources] = ()
         self._seen: Callable[[], bool] | None = None
         self.slots = 0
         self.device = "cpu"
@@ -244,7 +244,7 @@ class RayCluster:
             self.note = _GROWS
         self.slots = max(1, sum(fits(node, self._room) for node in nodes))
 
-    def _take_gpus(self, nodes: Sequence[Room]) -> None:
+    def _take_gpus(self, nodes: Sequence[Resources]) -> None:
         """Train on the GPUs, where the installed PyTorch can use them."""
         import ray
 
@@ -305,12 +305,12 @@ class RayCluster:
         if alone and self._address is None:
             return usage_here(cpus=cpus, cpus_there=cpus_there, gpus=gpus, gpus_there=gpus_there)
         return Usage(
-            used=Room(cpus=cpus, memory=held.get("memory", 0.0), gpus=gpus),
-            there=Room(cpus=cpus_there, memory=there.get("memory", 0.0), gpus=gpus_there),
+            used=Resources(cpus=cpus, memory=held.get("memory", 0.0), gpus=gpus),
+            there=Resources(cpus=cpus_there, memory=there.get("memory", 0.0), gpus=gpus_there),
             promised=True,
         )
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         """Train every task once under Ray Tune.
 
         A worker that dies ends its own trial. One killed for memory ends Tune's whole run
@@ -382,7 +382,7 @@ class RayCluster:
 class _Ear:
     """Hears the events of workers in the driver; keeps what went wrong there."""
 
-    def __init__(self, tell: Tell, store: Place) -> None:
+    def __init__(self, tell: OnEvent, store: Location) -> None:
         self._tell, self._store = tell, store
         self.raised: Exception | None = None
         """What ``tell`` itself raised: Tune would hide it in an error of its own."""
@@ -433,7 +433,7 @@ _GROWS = "No node takes a trial yet: waiting for the cluster to grow."
 class _Patience:
     """Says why nothing trains, once it has lasted: Ray itself would wait without a word."""
 
-    def __init__(self, room: Room, types: Sequence[Room], hear: _Ear) -> None:
+    def __init__(self, room: Resources, types: Sequence[Resources], hear: _Ear) -> None:
         self._room, self._types, self._hear = room, types, hear
         self._since = time.monotonic()
         self._told = ""
@@ -456,19 +456,19 @@ class _Patience:
 
         ours = ray.get_runtime_context().get_job_id()
         asked = ray.util.placement_group_table().items()
-        if any(id.endswith(ours) and place["state"] == "CREATED" for id, place in asked):
+        if any(id.endswith(ours) and location["state"] == "CREATED" for id, location in asked):
             return ""
         if missing := lack(_rooms(), self._room):
             return missing if lack(self._types, self._room) else _GROWS
         return f"Others use this cluster: waiting for a node with {self._room} to spare."
 
 
-def _rooms() -> list[Room]:
+def _rooms() -> list[Resources]:
     """What each living node has, used or not."""
     import ray
 
     return [
-        Room(
+        Resources(
             cpus=node["Resources"].get("CPU", 0.0),
             memory=node["Resources"].get("memory", 0.0),
             gpus=node["Resources"].get("GPU", 0.0),
@@ -591,20 +591,20 @@ def _reads(marker: str, nonce: str) -> bool:
 def _reads_now(marker: str, nonce: str, wait_s: float) -> bool:
     time.sleep(wait_s)
     try:
-        return place(marker).read_text() == nonce
+        return location(marker).read_text() == nonce
     except Exception as error:
         if is_refusal(error) or isinstance(error, LackError):
             return False
         raise
 
 
-def _remove(marker: Place) -> None:
+def _remove(marker: Location) -> None:
     """Also from a store that cannot be written any more: there `gc` finds it one day."""
     with contextlib.suppress(OSError):
         marker.unlink(missing_ok=True)
 
 
-def _blind(node: str, store: Place) -> LackError:
+def _blind(node: str, store: Location) -> LackError:
     return LackError(
         f"The node {node} does not see the store `{store}`: "
         "put it where every node mounts or reaches it."

@@ -44,4 +44,4 @@ def _is_left(claim: Path) -> bool:
         old = time.time() - claim.lstat().st_mtime > GRACE_S
     except OSError:  # it goes just now
         return False
-    return own and old and leases.is_gone(leases.read_claim(claim) or {})
+    return own and old and leases.is_gone(leases.read_lease(claim) or {})

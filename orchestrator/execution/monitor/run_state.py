@@ -12,7 +12,6 @@ from orchestrator.analysis import blinding
 from orchestrator.analysis.summary import Estimate, estimate
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.execution.cluster.events import (
-    Again,
     Differs,
     Done,
     Elsewhere,
@@ -20,15 +19,16 @@ from orchestrator.execution.cluster.events import (
     Event,
     Failed,
     Planned,
+    Retry,
     Started,
     Stopped,
     Waiting,
 )
-from orchestrator.planning.cost.eta import Pace
+from orchestrator.planning.cost.eta import TimeLeft
 from orchestrator.store.files import is_refusal
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.store.snapshot import Asked, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 WINDOW_S = 600.0
 """Throughput is that of the last ten minutes."""
@@ -39,7 +39,7 @@ EASE = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class LiveRow:
     """A row of the table while it fills."""
 
     name: str
@@ -55,7 +55,7 @@ class Row:
 class Flying:
     """A trial in training."""
 
-    place: AskedTrial
+    place: SnapshotTrial
     epoch: int
     epochs: int
     """Most that it may have; 0 where unknown."""
@@ -63,7 +63,7 @@ class Flying:
     """UA of every epoch, the mean of both directions, 0 to 1."""
 
 
-class Board:
+class RunState:
     """Hears events; ``rows``, ``flying``, ``seconds_left`` and ``throughput`` answer.
 
     Args:
@@ -75,12 +75,12 @@ class Board:
         self, ledger: Ledger | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._ledger, self._clock = ledger, clock
-        self.asked: Asked | None = None
+        self.snapshot: Snapshot | None = None
         self._reset(Planned((), frozenset(), 1))
 
     def _reset(self, planned: Planned) -> None:
         self.placed, self.slots = planned.placed, planned.slots
-        self.first: dict[str, AskedTrial] = {}
+        self.first: dict[str, SnapshotTrial] = {}
         """Each id once, at its first place in the table."""
         self._by_row: dict[str, list[str]] = {}
         for item in planned.placed:
@@ -99,7 +99,7 @@ class Board:
         self._outcomes: dict[str, Outcome] = {}
         self._counted: dict[str, tuple[Estimate, float, float]] = {}
         """Row -> its estimate, when it was counted, how long that took."""
-        self._pace = Pace()
+        self._pace = TimeLeft()
         self._since = self._clock()
         self._most_at_once = 0
         self._left: tuple[float, float | None] = (-1.0, None)
@@ -126,7 +126,7 @@ class Board:
                 self._finish(event.id, event.seconds)
             case Differs():
                 self._finish(event.id, 0.0)
-            case Again() | Stopped():
+            case Retry() | Stopped():
                 self._leave(event.id)
             case Failed():
                 self._leave(event.id)
@@ -137,7 +137,7 @@ class Board:
 
     def _look_up(self, planned: Planned) -> None:
         """What was asked, and the records that are there already."""
-        self.asked = None
+        self.snapshot = None
         if self._ledger is None or not planned.study:
             return
         try:
@@ -145,7 +145,7 @@ class Board:
             self._sealed = blinding.judging(self._ledger)
         except DamageError:  # of an older form: no estimates, and whoever needs it tells
             return
-        self.asked = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
+        self.snapshot = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
         found = self._ledger.outcomes(id for id in self.first if id in self.done)
         for outcome in sorted(found.values(), key=lambda outcome: outcome.finished):
             self._keep(outcome)
@@ -201,7 +201,7 @@ class Board:
 
     def _record(self, id: str) -> Outcome | None:
         """A record that has just been written. One that cannot be read is told by its reader."""
-        if self._ledger is None or self.asked is None:
+        if self._ledger is None or self.snapshot is None:
             return None
         try:
             outcome = self._ledger.outcome(id)
@@ -237,10 +237,10 @@ class Board:
         """How many of them are done."""
         return len(self.first.keys() & self.done)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[LiveRow]:
         """Every row, in the table's order."""
         return [
-            Row(
+            LiveRow(
                 name=name,
                 done=sum(id in self.done for id in ids),
                 running=sum(id in self.running or id in self.elsewhere for id in ids),
@@ -256,7 +256,7 @@ class Board:
 
         With thousands of trials it is counted less often than they come in.
         """
-        if self.asked is None:
+        if self.snapshot is None:
             return None
         n = sum(id in self._outcomes for id in self._by_row[row])
         known = self._counted.get(row)
@@ -265,7 +265,7 @@ class Board:
             if counted.n == n or self._clock() - when < EASE * took:
                 return counted
         began = time.perf_counter()
-        counted = estimate(self.asked, row, self._outcomes)
+        counted = estimate(self.snapshot, row, self._outcomes)
         self._counted[row] = counted, self._clock(), time.perf_counter() - began
         return counted
 

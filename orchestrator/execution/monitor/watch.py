@@ -23,7 +23,7 @@ from orchestrator.execution.retries import FINAL, WAITS_S
 from orchestrator.planning.status import holder_of, newest_snapshots, unknown
 from orchestrator.store import files
 from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger, read_snapshot
-from orchestrator.store.snapshot import CHOSEN, Asked
+from orchestrator.store.snapshot import CHOSEN, Snapshot
 
 PATIENCE = 2
 """Looks at which nobody trains until it is said: between two trials nobody does."""
@@ -32,7 +32,7 @@ RETRIED_S = WAITS_S[-1] + 10.0
 """A run that lives tries again what has just failed, after its wait and a worker's start."""
 
 
-def follow(
+def watch(
     ledger: Ledger,
     name: str | None,
     every: float,
@@ -78,14 +78,14 @@ def follow(
 class _Study:
     """One form of a study, and what was seen of it."""
 
-    def __init__(self, ledger: Ledger, asked: Asked, clock: Callable[[], float]) -> None:
-        self._ledger, self._whole, self._clock = ledger, asked, clock
-        self._asked = asked_now(asked, ledger)
+    def __init__(self, ledger: Ledger, snapshot: Snapshot, clock: Callable[[], float]) -> None:
+        self._ledger, self._whole, self._clock = ledger, snapshot, clock
+        self._asked = asked_now(snapshot, ledger)
         self._hoped_for = clock()
         """Until when what has just failed may be tried again."""
         self._open = dict.fromkeys(trial.id for trial in self._asked.every_trial)
         """Ids that are not known to be done."""
-        self._judging = {trial.id for trial in asked.every_trial if trial.row == CHOSEN}
+        self._judging = {trial.id for trial in snapshot.every_trial if trial.row == CHOSEN}
         """Those of which nothing is shown before they have ended."""
         self._epochs: dict[str, int] = {}
         """Of those that are in flight, the last epoch that was seen."""
@@ -104,10 +104,10 @@ class _Study:
 
     def _next_look(self) -> Iterator[Event]:
         """More trials of an adaptive study, when those it asked for are there."""
-        asked = asked_now(self._whole, self._ledger)
-        if len(asked.trials) > len(self._asked.trials):
-            self._asked = asked
-            self._open = dict.fromkeys(trial.id for trial in asked.trials)
+        snapshot = asked_now(self._whole, self._ledger)
+        if len(snapshot.trials) > len(self._asked.trials):
+            self._asked = snapshot
+            self._open = dict.fromkeys(trial.id for trial in snapshot.trials)
             yield from self.begin()
 
     def look(self) -> Iterator[Event]:

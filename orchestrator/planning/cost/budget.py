@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.errors import RequestError
 from orchestrator.planning.cost.eta import makespan
-from orchestrator.study.trials import Placed
+from orchestrator.study.trials import PlannedTrial
 
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = r"([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d)"
@@ -40,11 +40,11 @@ def _wrong(text: str, must: str) -> RequestError:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BudgetPart:
     """What a budget takes of the trials that are to be trained."""
 
-    taken: tuple[Placed, ...]
-    left: tuple[Placed, ...]
+    taken: tuple[PlannedTrial, ...]
+    left: tuple[PlannedTrial, ...]
 
     def told(self) -> str:
         """What is left out, as a sentence; empty where nothing is."""
@@ -83,12 +83,12 @@ def _several(noun: str, numbers: Sequence[int]) -> str:
 
 
 def pick(
-    items: Sequence[Placed],
+    items: Sequence[PlannedTrial],
     seconds: Mapping[str, float],
     lanes: int,
     budget_s: float,
     reference: str | None,
-) -> Part:
+) -> BudgetPart:
     """The trials that a budget takes.
 
     Args:
@@ -102,7 +102,7 @@ def pick(
         The trials in their order; none where the budget is below the first trial.
     """
     places = list(dict.fromkeys((item.seed, item.fold) for item in items))
-    taken: list[Placed] = []
+    taken: list[PlannedTrial] = []
     for place in places:
         here = [item for item in items if (item.seed, item.fold) == place]
         if _takes([*taken, *here], seconds, lanes) > budget_s:
@@ -114,23 +114,23 @@ def pick(
                 break
             taken.append(item)
     ids = {item.id for item in taken}
-    return Part(
+    return BudgetPart(
         tuple(item for item in items if item.id in ids),
         tuple(item for item in items if item.id not in ids),
     )
 
 
-def first(items: Sequence[Placed], reference: str | None) -> Placed:
+def first(items: Sequence[PlannedTrial], reference: str | None) -> PlannedTrial:
     """The trial that the smallest budget takes."""
     return _reference_first(items, reference)[0]
 
 
-def _reference_first(items: Sequence[Placed], reference: str | None) -> list[Placed]:
+def _reference_first(items: Sequence[PlannedTrial], reference: str | None) -> list[PlannedTrial]:
     """Of the first fold."""
     place = (items[0].seed, items[0].fold)
     here = [item for item in items if (item.seed, item.fold) == place]
     return sorted(here, key=lambda item: item.row != reference)
 
 
-def _takes(items: Sequence[Placed], seconds: Mapping[str, float], lanes: int) -> float:
+def _takes(items: Sequence[PlannedTrial], seconds: Mapping[str, float], lanes: int) -> float:
     return makespan([seconds[item.row] for item in items], lanes)

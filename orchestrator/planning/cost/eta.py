@@ -53,7 +53,7 @@ class _Flight:
     """Fewest epochs that it will have."""
 
 
-class Pace:
+class TimeLeft:
     """Told when trials begin, finish epochs and end; ``left`` says how long the rest takes."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.planning.cost.libraries import installed
-from orchestrator.planning.cost.resources import Room, Usage
+from orchestrator.planning.cost.resources import Resources, Usage
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
@@ -72,12 +72,12 @@ def _processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def room_here(cpus: int | None = None, gpus: int = 0) -> Room:
+def room_here(cpus: int | None = None, gpus: int = 0) -> Resources:
     """What this machine has for trials: memory as Ray would count it when it starts here."""
     import psutil
 
     free = psutil.virtual_memory().available - OBJECT_STORE
-    return Room(cpus=cpus or cpu_count(), memory=free, gpus=gpus, name="this machine")
+    return Resources(cpus=cpus or cpu_count(), memory=free, gpus=gpus, name="this machine")
 
 
 def usage_here(
@@ -88,8 +88,8 @@ def usage_here(
 
     memory = psutil.virtual_memory()
     return Usage(
-        used=Room(cpus=cpus, memory=memory.total - memory.available, gpus=gpus),
-        there=Room(cpus=cpus_there, memory=memory.total, gpus=gpus_there),
+        used=Resources(cpus=cpus, memory=memory.total - memory.available, gpus=gpus),
+        there=Resources(cpus=cpus_there, memory=memory.total, gpus=gpus_there),
     )
 
 

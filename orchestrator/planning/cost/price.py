@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import LackError, RequestError
 from orchestrator.planning.cost import timings
-from orchestrator.planning.cost.budget import Part, first, pick
+from orchestrator.planning.cost.budget import BudgetPart, first, pick
 from orchestrator.planning.cost.eta import makespan
 from orchestrator.planning.cost.machine import (
     MEMORY_PER_TRIAL,
@@ -17,14 +17,14 @@ from orchestrator.planning.cost.machine import (
     room_here,
     this_machine,
 )
-from orchestrator.planning.cost.resources import Room, fits
+from orchestrator.planning.cost.resources import Resources, fits
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.search_key.space import Search
-from orchestrator.study.trials import Placed
+from orchestrator.study.trials import PlannedTrial
 
 if TYPE_CHECKING:
-    from orchestrator.search.generations import Course
+    from orchestrator.search.generations import SearchState
 
 LATER = "proposed later"
 """How trainings are called that a search has not proposed yet."""
@@ -62,7 +62,7 @@ class Price:
     """What the first trial of each takes on top."""
     wall_s: float | None
     """Until the last has ended; features and the start of workers come on top."""
-    room: Room
+    room: Resources
     """What a trial takes of a node."""
     measured: bool
     """Its memory was measured, and is more than what is assumed of any trial."""
@@ -98,7 +98,7 @@ def here(
     ledger: Ledger,
     cpus: int | None,
     gpus: int | None,
-    items: Sequence[Placed] | None = None,
+    items: Sequence[PlannedTrial] | None = None,
     *,
     gpus_per_trial: float | None = None,
 ) -> Price:
@@ -122,7 +122,7 @@ def here(
     price = of(trials, known, machine, room_here(cpus, there), room)
     if plan.course is not None:
         price = _grown(price, plan.course)
-    return replace(price, may_settle=plan.asked.replicates == "adaptive")
+    return replace(price, may_settle=plan.snapshot.replicates == "adaptive")
 
 
 def sharing(price: Price, search: Search) -> float:
@@ -183,7 +183,7 @@ def _hours(hours: float) -> str:
     return f"{math.ceil(hours * 10**digits) / 10**digits:g} hours"
 
 
-def _grown(price: Price, course: "Course") -> Price:
+def _grown(price: Price, course: "SearchState") -> Price:
     """With trainings that a search has not proposed yet: each as those that it has, on average."""
     known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
     if not known or price.wall_s is None:
@@ -203,14 +203,18 @@ def _grown(price: Price, course: "Course") -> Price:
     )
 
 
-def room_of(known: timings.Evidence, machine: Machine, assumed: int) -> Room:
+def room_of(known: timings.Timings, machine: Machine, assumed: int) -> Resources:
     """What a trial takes of a node: a core, memory, a share of a GPU; no less than is assumed."""
     gpus = 1 / known.trials_per_gpu if machine.device == "cuda" else 0.0
-    return Room(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
+    return Resources(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
 
 
 def of(
-    items: Sequence[Placed], known: timings.Evidence, machine: Machine, node: Room, room: Room
+    items: Sequence[PlannedTrial],
+    known: timings.Timings,
+    machine: Machine,
+    node: Resources,
+    room: Resources,
 ) -> Price:
     """Price trials.
 
@@ -251,7 +255,7 @@ def of(
     )
 
 
-def within(plan: Plan, price: Price, budget_s: float, study: str) -> Part:
+def within(plan: Plan, price: Price, budget_s: float, study: str) -> BudgetPart:
     """The part of a plan that a budget takes, see ``budget.py``.
 
     Raises:
@@ -264,9 +268,9 @@ def within(plan: Plan, price: Price, budget_s: float, study: str) -> Part:
             f"{_named(price.unknown)}: `ablate plan {study} --probe` measures it."
         )
     seconds: Mapping[str, float] = {r.name: r.seconds for r in price.rows if r.seconds is not None}
-    part = pick(plan.to_train, seconds, price.lanes, budget_s, plan.asked.reference)
+    part = pick(plan.to_train, seconds, price.lanes, budget_s, plan.snapshot.reference)
     if plan.to_train and not part.taken:
-        least = seconds[first(plan.to_train, plan.asked.reference).row]
+        least = seconds[first(plan.to_train, plan.snapshot.reference).row]
         raise RequestError(
             f"`--budget` must be at least {math.ceil(least)}s, what one trial takes here, but "
             f"is {budget_s:g}s instead."

@@ -14,7 +14,7 @@ MIB = 1024**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
+class Resources:
     """What a node has, or what a trial takes of it."""
 
     cpus: float
@@ -32,8 +32,8 @@ class Room:
 class Usage:
     """What is used now, of what there is."""
 
-    used: Room
-    there: Room
+    used: Resources
+    there: Resources
     promised: bool = False
     """Memory is what trials have been promised on several machines, not what this one uses."""
 
@@ -41,11 +41,11 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class _Resource:
     name: str
-    of: Callable[[Room], float]
+    of: Callable[[Resources], float]
     unit: float
     remedy: str
 
-    def shown(self, room: Room) -> str:
+    def shown(self, room: Resources) -> str:
         return f"{self.of(room) / self.unit:.6g} {self.name}"
 
 
@@ -56,7 +56,7 @@ _RESOURCES = (
 )
 
 
-def fits(node: Room, trial: Room) -> int:
+def fits(node: Resources, trial: Resources) -> int:
     """How many trials a node takes at once. A share of a GPU is of one GPU, never of two halves."""
     counts = [node.cpus // trial.cpus, node.memory // trial.memory]
     if 0 < trial.gpus < 1:
@@ -66,7 +66,7 @@ def fits(node: Room, trial: Room) -> int:
     return int(min(counts))
 
 
-def roomier(nodes: Iterable[Room], trial: Room) -> Room | None:
+def roomier(nodes: Iterable[Resources], trial: Resources) -> Resources | None:
     """What a trial takes so that one fewer shares a GPU, or a node's memory.
 
     Returns:
@@ -82,7 +82,7 @@ def roomier(nodes: Iterable[Room], trial: Room) -> Room | None:
     return replace(trial, memory=largest.memory // (most - 1))
 
 
-def lack(nodes: Iterable[Room], trial: Room) -> str:
+def lack(nodes: Iterable[Resources], trial: Resources) -> str:
     """What keeps a trial from every node, told of the node that comes closest; empty if nothing."""
     nodes = list(nodes)
     takes = f"A trial takes {trial} of one node"
@@ -102,16 +102,16 @@ def lack(nodes: Iterable[Room], trial: Room) -> str:
     )
 
 
-def _missing(node: Room, trial: Room) -> list[_Resource]:
+def _missing(node: Resources, trial: Resources) -> list[_Resource]:
     return [r for r in _RESOURCES if r.of(node) < r.of(trial)]
 
 
-def _shortage(node: Room, trial: Room) -> float:
+def _shortage(node: Resources, trial: Resources) -> float:
     """By how much of what a trial takes the node falls short, summed over resources."""
     return sum(1 - r.of(node) / r.of(trial) for r in _missing(node, trial))
 
 
-def node_types(bootstrap: Path) -> Sequence[Room]:
+def node_types(bootstrap: Path) -> Sequence[Resources]:
     """The nodes that Ray's autoscaler may add, where its launcher has left word of them.
 
     Args:
@@ -133,10 +133,10 @@ def node_types(bootstrap: Path) -> Sequence[Room]:
         return ()
 
 
-def _declared(name: str, resources: dict[str, Any]) -> Room:
+def _declared(name: str, resources: dict[str, Any]) -> Resources:
     """A GPU that is not declared is not there; of CPUs and memory Ray finds out itself."""
     unknown = 2.0**53
-    return Room(
+    return Resources(
         cpus=float(resources.get("CPU", unknown)),
         memory=float(resources.get("memory", unknown)),
         gpus=float(resources.get("GPU", 0)),

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, fields
 
 from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import DamageError
-from orchestrator.planning.cost.eta import Pace
+from orchestrator.planning.cost.eta import TimeLeft
 from orchestrator.planning.cost.gpu_sharing import Packing
 from orchestrator.planning.cost.machine import Machine
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.study.trials import Placed, Trial, digest
+from orchestrator.study.trials import PlannedTrial, Trial, digest
 
 HELD_OUT = 1 / 3
 """An utterance that is only scored costs so much of one that is trained on: no backward pass."""
@@ -57,10 +57,10 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Timings:
     """What is known of a study's rows on one kind of machine."""
 
-    pace: Pace
+    pace: TimeLeft
     most: Mapping[str, int]
     """Row -> most epochs of a trial."""
     whole: frozenset[str]
@@ -92,13 +92,13 @@ class Evidence:
         return max((probe.memory for probe in self.probes), default=0)
 
 
-def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Evidence:
+def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
     """Read what the store knows of a plan's rows. Takes no longer for a larger store."""
     rows = _by_row(plan)
     finished = _finished(plan, ledger, machine)
     kept = {row: read(ledger, machine, items[0].trial) for row, items in rows.items()}
     loads = {row: _mean(load(item.trial, plan) for item in items) for row, items in rows.items()}
-    pace, source = Pace(), dict[str, str]()
+    pace, source = TimeLeft(), dict[str, str]()
     most = {row: _most(items[0].trial, finished[row], kept[row]) for row, items in rows.items()}
     every = [(outcome, row) for row, found in finished.items() for outcome in found]
     for outcome, row in sorted(every, key=lambda pair: pair[0].finished):
@@ -118,7 +118,7 @@ def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Evidence:
             source[row] = "probe"
     whole = frozenset(row for row, items in rows.items() if not _may_end_early(items[0].trial))
     probes = tuple(probe for probe in kept.values() if probe is not None)
-    return Evidence(pace, most, whole, source, probes)
+    return Timings(pace, most, whole, source, probes)
 
 
 def shape(trial: Trial) -> str:
@@ -166,8 +166,8 @@ def _key(machine: Machine, trial: Trial) -> str:
     return digest([asdict(machine), shape(trial)])[:32]
 
 
-def _by_row(plan: Plan) -> dict[str, list[Placed]]:
-    rows: dict[str, list[Placed]] = {}
+def _by_row(plan: Plan) -> dict[str, list[PlannedTrial]]:
+    rows: dict[str, list[PlannedTrial]] = {}
     for item in plan.placed:
         rows.setdefault(item.row, []).append(item)
     return rows

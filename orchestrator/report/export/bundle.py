@@ -20,8 +20,8 @@ from orchestrator.planning.cost.libraries import libraries
 from orchestrator.report.figures.canvas import FORMATS, rendered
 from orchestrator.report.figures.gallery import PICTURES, all_fitting
 from orchestrator.report.formats import FORMS
-from orchestrator.report.results import Measured
-from orchestrator.report.row_details import RowBehind, TrialBehind
+from orchestrator.report.results import StudyResults
+from orchestrator.report.row_details import RowDetails, TrainingDetails
 from orchestrator.report.tables.headings import banner, label, protocol_line
 from orchestrator.report.tables.text import marked
 from orchestrator.store.attempt_files import gathered_predictions
@@ -49,7 +49,7 @@ def refuse_no_folder(folder: Path) -> None:
         )
 
 
-def export(study: Measured, folder: Path) -> tuple[str, ...]:
+def export(study: StudyResults, folder: Path) -> tuple[str, ...]:
     """Write the bundle.
 
     Returns:
@@ -60,19 +60,20 @@ def export(study: Measured, folder: Path) -> tuple[str, ...]:
         DamageError: predictions of a trial are not what was written.
     """
     refuse_no_folder(folder)
-    if study.asked.search is not None and not study.asked.rows:
+    if study.snapshot.search is not None and not study.snapshot.rows:
         raise RequestError(
-            f"The flat search `{study.asked.study}` has no row that was judged, so there is "
-            f"nothing to export: `ablate report {study.asked.study} -o FILE.csv` has what it tried."
+            f"The flat search `{study.snapshot.study}` has no row that was judged, so there is "
+            f"nothing to export: `ablate report {study.snapshot.study} -o FILE.csv` has what it "
+            "tried."
         )
-    if study.asked.is_sealed:
+    if study.snapshot.is_sealed:
         raise RequestError(
-            f"The search `{study.asked.study}` has not ended: what judges its winners is sealed "
+            f"The search `{study.snapshot.study}` has not ended: what judges its winners is sealed "
             "until then, so there is nothing to export. `ablate run` with its study file goes on."
         )
     if not any(row.n for row in study.summary.rows):
         raise RequestError(
-            f"No trial of `{study.asked.study}` is finished, so there is nothing to export: "
+            f"No trial of `{study.snapshot.study}` is finished, so there is nothing to export: "
             "`ablate run` with its study file trains them."
         )
     with _whole(folder) as beside:
@@ -96,18 +97,18 @@ def _whole(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _contents(study: Measured) -> Iterator[tuple[str, bytes]]:
-    asked, rows = study.asked, study.behind(histories=False)
+def _contents(study: StudyResults) -> Iterator[tuple[str, bytes]]:
+    snapshot, rows = study.snapshot, study.behind(histories=False)
     for form in FORMS.values():
         yield f"table{form.ending}", form.write([study], True).encode()
-    for name in all_fitting(asked):
+    for name in all_fitting(snapshot):
         figure = PICTURES[name].draw(study, None)
         for ending in FORMATS:
             yield f"figures/{name}{ending}", rendered(figure, ending[1:])
     yield "predictions.parquet", _predictions(study, rows)
-    yield "study.json", _json({**asked.to_json(), "text": ""})
-    if asked.text:
-        yield "study.yaml", asked.text.encode()
+    yield "study.json", _json({**snapshot.to_json(), "text": ""})
+    if snapshot.text:
+        yield "study.yaml", snapshot.text.encode()
     yield "provenance.json", _json(_provenance(study, rows))
     yield SCRIPT, (packaged("orchestrator.report.export") / SCRIPT).read_bytes()
     yield "README.md", _readme(study).encode()
@@ -117,7 +118,7 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _predictions(study: Measured, rows: tuple[RowBehind, ...]) -> bytes:
+def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
     """Every segment of every finished trial of the tables; a trial of two rows stands twice."""
     parts = (
         (
@@ -127,20 +128,24 @@ def _predictions(study: Measured, rows: tuple[RowBehind, ...]) -> bytes:
         for row in rows
         for trial in row.trials
     )
-    return gathered_predictions(parts, study.asked.classes)
+    return gathered_predictions(parts, study.snapshot.classes)
 
 
-def _provenance(study: Measured, rows: tuple[RowBehind, ...]) -> dict[str, Any]:
+def _provenance(study: StudyResults, rows: tuple[RowDetails, ...]) -> dict[str, Any]:
     """Where every number comes from. No host: a bundle is for strangers."""
     trials = [(row.name, trial) for row in rows for trial in row.trials]
     classes: dict[str, int] = {}
     for _, trial in trials:
         name = ", ".join(f"{key} {value}" for key, value in sorted(trial.environment.items()))
         classes[name] = classes.get(name, 0) + 1
-    asked = study.asked
+    snapshot = study.snapshot
     return {
-        "study": asked.study,
-        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "study": snapshot.study,
+        "title": {
+            "corpus": snapshot.corpus,
+            "profile": snapshot.profile,
+            "reading": snapshot.reading,
+        },
         "exported_with": libraries(),
         "determinism_classes": classes,
         "trials": [_trial(name, trial) for name, trial in trials],
@@ -153,7 +158,7 @@ def _provenance(study: Measured, rows: tuple[RowBehind, ...]) -> dict[str, Any]:
     }
 
 
-def _trial(row: str, trial: TrialBehind) -> Mapping[str, Any]:
+def _trial(row: str, trial: TrainingDetails) -> Mapping[str, Any]:
     outcome = trial.outcome
     return {
         "row": row,
@@ -218,21 +223,21 @@ Folds count from 1, seeds from 0. Scores in JSON and CSV are fractions.
 """
 
 
-def _readme(study: Measured) -> str:
-    asked, summary = study.asked, study.summary
+def _readme(study: StudyResults) -> str:
+    snapshot, summary = study.snapshot, study.summary
     n, missing = (sum(getattr(row, key) for row in summary.rows) for key in ("n", "missing"))
-    warning = [f"**{banner(asked)}**"] if banner(asked) else []
-    warning += [f"- {marked(note)}" for note in asked.notes]
+    warning = [f"**{banner(snapshot)}**"] if banner(snapshot) else []
+    warning += [f"- {marked(note)}" for note in snapshot.notes]
     return README.format(
-        title=marked(f"{label(asked)}. {asked.question or asked.study}"),
-        study=marked(asked.study),
-        protocol=marked(protocol_line(asked)),
+        title=marked(f"{label(snapshot)}. {snapshot.question or snapshot.study}"),
+        study=marked(snapshot.study),
+        protocol=marked(protocol_line(snapshot)),
         warning="".join(f"{line}\n" for line in warning) + ("\n" if warning else ""),
         trainings=f"{n} trainings are in it"
         + (f"; **{missing} are missing**, and every form says so." if missing else ": all."),
         tables="\n".join(f"| `table{f.ending}` | {ABOUT[f.ending]} |" for f in FORMS.values()),
-        figures=", ".join(all_fitting(asked)),
-        study_file="| `study.yaml` | the study file |\n" if asked.text else "",
-        run="study.yaml" if asked.text else "STUDY",
-        lacks="" if asked.text else " (the version that ran it kept no study file)",
+        figures=", ".join(all_fitting(snapshot)),
+        study_file="| `study.yaml` | the study file |\n" if snapshot.text else "",
+        run="study.yaml" if snapshot.text else "STUDY",
+        lacks="" if snapshot.text else " (the version that ran it kept no study file)",
     )

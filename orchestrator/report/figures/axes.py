@@ -8,9 +8,9 @@ other axis, paired and with its interval: where all agree, nothing depends on an
 from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.effects import (
-    Axis,
     Dependence,
     Effects,
+    GridAxis,
     Interaction,
     Label,
     Level,
@@ -35,40 +35,40 @@ from orchestrator.report.figures.canvas import (
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
 from orchestrator.report.tables.headings import label
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
 SIDE = 2.15
 """Inches of a panel's height."""
 
 
-def refuse_no_axes(asked: Asked) -> None:
+def refuse_no_axes(snapshot: Snapshot) -> None:
     """Look whether the rows of a study are a grid that can be seen at once.
 
     Raises:
         RequestError: they are none, or there are too many axes.
     """
-    refuse_no_grid(asked)
-    if len(axes_of(asked)) > MOST_AXES:
+    refuse_no_grid(snapshot)
+    if len(axes_of(snapshot)) > MOST_AXES:
         raise RequestError(
-            f"`--picture axes` must have at most {MOST_AXES} axes, but `{asked.study}` spans "
-            f"{len(axes_of(asked))} instead: `--picture forest` draws its rows."
+            f"`--picture axes` must have at most {MOST_AXES} axes, but `{snapshot.study}` spans "
+            f"{len(axes_of(snapshot))} instead: `--picture forest` draws its rows."
         )
 
 
 @canvas.drawn
 def axes(effects: Effects, summary: Summary) -> Figure:
     """Draw the effects of all axes and of every pair of them."""
-    asked, found = effects.asked, effects.axes
+    snapshot, found = effects.snapshot, effects.axes
     done = any(row.n for row in summary.rows)
-    title = f"{label(asked)}. {asked.question or asked.study}"
+    title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = list(_caption(effects)) + remarks(summary)
     side = len(found)
     width = WIDTH if side < 4 else 2.2 * side
     height = (SIDE * side + 0.3) if side > 1 else 2.8
-    figure = framed(asked, title, caption, height if done else 1.2, width=width, between=0.04)
+    figure = framed(snapshot, title, caption, height if done else 1.2, width=width, between=0.04)
     if not done:
-        nothing_yet(figure, asked)
+        nothing_yet(figure, snapshot)
         return figure
     grid = figure.subplots(side, side, squeeze=False)
     for i, axis in enumerate(found):
@@ -84,11 +84,11 @@ def axes(effects: Effects, summary: Summary) -> Figure:
 
 
 def _caption(effects: Effects) -> Sequence[str]:
-    asked = effects.asked
+    snapshot = effects.snapshot
     said = [
-        f"n = {trainings(asked)} a row. Means over held-out speakers that all rows at a level have "
-        "finished, the other axes averaged; bars: 95 % for new speakers (corrected t over "
-        f"{len(asked.folds)} held-out groups)."
+        f"n = {trainings(snapshot)} a row. Means over held-out speakers that all rows at a level "
+        "have finished, the other axes averaged; bars: 95 % for new speakers (corrected t over "
+        f"{len(snapshot.folds)} held-out groups)."
     ]
     if effects.interactions:
         said.append(
@@ -100,7 +100,7 @@ def _caption(effects: Effects) -> Sequence[str]:
     return said
 
 
-def _main(panel: Panel, axis: Axis, levels: Sequence[Level]) -> None:
+def _main(panel: Panel, axis: GridAxis, levels: Sequence[Level]) -> None:
     _line(panel, 0, 1, {lv.at[0]: lv.ua for lv in levels}, axis.levels, "")
     _dress(panel, axis, "UA (%)")
     panel.set_title(_named(axis), size=8, weight="bold", color=INK)
@@ -121,7 +121,7 @@ def _effect(panel: Panel, one: Interaction) -> None:
     for index, lb in enumerate(one.b.levels):
         found = {la: one.effects_of_a[la, lb] for la in one.a.levels[1:]}
         _line(panel, index, len(one.b.levels), found, one.a.levels[1:], _short(lb))
-    _dress(panel, Axis(key=one.a.key, levels=one.a.levels[1:]), "ΔUA (points)")
+    _dress(panel, GridAxis(key=one.a.key, levels=one.a.levels[1:]), "ΔUA (points)")
     first = _short(one.a.levels[0])
     panel.set_xlabel(f"{_named(one.a)}, against {first}", color=FAINT)
     _legend(panel, one.b)
@@ -164,7 +164,7 @@ def _line(
             panel.plot([x, x], ends, color=colour, ls="", marker="_", ms=4, alpha=0.75)
 
 
-def _dress(panel: Panel, axis: Axis, what: str) -> None:
+def _dress(panel: Panel, axis: GridAxis, what: str) -> None:
     names = ["\n".join(wrap(one, 1.1, 7)[:3]) for one in axis.levels]
     panel.set_xticks(range(len(axis.levels)), names, size=7)
     panel.set_xlim(-0.4, len(axis.levels) - 0.6)
@@ -175,14 +175,14 @@ def _dress(panel: Panel, axis: Axis, what: str) -> None:
     panel.locator_params(axis="y", nbins=6)
 
 
-def _legend(panel: Panel, axis: Axis) -> None:
+def _legend(panel: Panel, axis: GridAxis) -> None:
     panel.legend(
         title=_named(axis), fontsize=6.5, title_fontsize=6.5, loc="best", handlelength=2.6,
         labelspacing=0.25, borderpad=0.2, alignment="left",
     )  # fmt: skip
 
 
-def _named(axis: Axis) -> str:
+def _named(axis: GridAxis) -> str:
     return clean(axis.key.replace("_", " "))
 
 

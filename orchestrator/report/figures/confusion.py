@@ -20,32 +20,34 @@ ALONE = 4.4
 @canvas.drawn
 def confusion(summary: Summary, row: str | None = None) -> Figure:
     """Draw the matrix of one row, or of all rows beside each other."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     rows = [r for r in summary.rows if row in (None, r.name) and r.pooled is not None]
     whose = f" of {row}" if row is not None else ""
-    title = f"{label(asked)}. Held-out utterances{whose}: spoken and taken for"
+    title = f"{label(snapshot)}. Held-out utterances{whose}: spoken and taken for"
     caption = [
-        f"All utterances of all seeds pooled; n: trainings, {trainings(asked)} when all are done. "
-        "In a cell: percent of what was spoken, and the count below."
+        f"All utterances of all seeds pooled; n: trainings, {trainings(snapshot)} when all are "
+        "done. In a cell: percent of what was spoken, and the count below."
     ]
     if not rows:
-        figure = framed(asked, title, [*caption, *remarks(summary)], 1.2)
-        nothing_yet(figure, asked)
+        figure = framed(snapshot, title, [*caption, *remarks(summary)], 1.2)
+        nothing_yet(figure, snapshot)
         return figure
     across = min(len(rows), 1 if row is not None else 3)
     down = ceil(len(rows) / across)
-    cell = min(CELL, (WIDTH - 0.9 * across) / across / len(asked.classes))
-    side = cell * len(asked.classes)
+    cell = min(CELL, (WIDTH - 0.9 * across) / across / len(snapshot.classes))
+    side = cell * len(snapshot.classes)
     height = (side + 0.75) * down
     width = WIDTH if across > 1 else max(ALONE, side + 1.2)
-    figure = framed(asked, title, [*caption, *remarks(summary)], height, width=width, between=0.05)
+    figure = framed(
+        snapshot, title, [*caption, *remarks(summary)], height, width=width, between=0.05
+    )
     panels = figure.subplots(down, across, squeeze=False)
     flat = [panel for line in panels for panel in line]
     for panel in flat[len(rows) :]:
         panel.set_axis_off()
     for index, (panel, one) in enumerate(zip(flat, rows, strict=False)):
         if one.pooled is not None:
-            _matrix(panel, one.pooled, asked.classes, cell)
+            _matrix(panel, one.pooled, snapshot.classes, cell)
         panel.set_title("\n".join(_head(one, max(2.0, side))), size=8, color=INK, pad=5)
         if index % across == 0:
             panel.set_ylabel("spoken", color=FAINT)

@@ -12,10 +12,10 @@ from statistics import fmean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
-from orchestrator.report.row_details import Epoch, RowBehind
+from orchestrator.report.row_details import EpochDetails, RowDetails
 from orchestrator.report.tables.footnotes import mixtures
 from orchestrator.report.tables.headings import label
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 TRAIN = "#c05236"
 LEAST_LOSS = 1e-4
@@ -25,27 +25,27 @@ Curve = tuple[float, ...]
 
 
 @canvas.drawn
-def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
+def curves(snapshot: Snapshot, rows: Sequence[RowDetails]) -> Figure:
     """Draw dev UA and loss by epoch, of one row or of several beside each other."""
     shown = [row for row in rows if any(trial.history for trial in row.trials)]
     whose = f" of {rows[0].name}" if len(rows) == 1 else ""
-    title = f"{label(asked)}. Learning curves{whose}"
+    title = f"{label(snapshot)}. Learning curves{whose}"
     caption = [
         "Faint: each held-out half of each training; bold: their mean, dotted once a training has "
         "stopped. Circles: the epoch that a half chose, at which the other half is scored. Loss: "
         "cross-entropy by utterance on the held-out halves; dashed: on what was trained on, as "
         "the system weighs it.",
         *_unread(rows),
-        *asked.notes,
-        *mixtures(asked),
+        *snapshot.notes,
+        *mixtures(snapshot),
     ]
     if not shown:
-        figure = framed(asked, title, caption, 1.2)
-        nothing_yet(figure, asked, damaged=any(row.trials for row in rows))
+        figure = framed(snapshot, title, caption, 1.2)
+        nothing_yet(figure, snapshot, damaged=any(row.trials for row in rows))
         return figure
     across = min(3, len(shown))
     down = ceil(len(shown) / across)
-    figure = framed(asked, title, caption, 2.9 * down if across > 1 else 4.2, between=0.03)
+    figure = framed(snapshot, title, caption, 2.9 * down if across > 1 else 4.2, between=0.03)
     grid = figure.subplots(2 * down, across, squeeze=False, height_ratios=[1.3, 1] * down)
     pairs = [
         (grid[2 * line][column], grid[2 * line + 1][column])
@@ -75,7 +75,7 @@ def curves(asked: Asked, rows: Sequence[RowBehind]) -> Figure:
     return figure
 
 
-def _unread(rows: Sequence[RowBehind]) -> Iterator[str]:
+def _unread(rows: Sequence[RowDetails]) -> Iterator[str]:
     missing = sum(len(row.missing) for row in rows)
     damaged = sum(bool(trial.damage) for row in rows for trial in row.trials)
     if missing:
@@ -84,7 +84,7 @@ def _unread(rows: Sequence[RowBehind]) -> Iterator[str]:
         yield f"WARNING: the histories of {damaged} trainings are damaged and not drawn."
 
 
-def _row(top: Panel, bottom: Panel, row: RowBehind) -> None:
+def _row(top: Panel, bottom: Panel, row: RowDetails) -> None:
     ua: list[Curve] = []
     dev: list[Curve] = []
     train: list[Curve] = []
@@ -118,7 +118,7 @@ def _row(top: Panel, bottom: Panel, row: RowBehind) -> None:
         panel.set_xlim(0.5, max(2, last) + 0.5)
 
 
-def _train(history: Sequence[Epoch]) -> Curve:
+def _train(history: Sequence[EpochDetails]) -> Curve:
     return tuple(max(epoch.loss, LEAST_LOSS) for epoch in history)
 
 

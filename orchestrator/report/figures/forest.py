@@ -32,31 +32,31 @@ class _Line:
 @canvas.drawn
 def forest(summary: Summary) -> Figure:
     """Draw every row of a table; rows of several blocks stand in each."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     lines, height = _lines(summary)
-    title = f"{label(asked)}. {asked.question or asked.study}"
-    caption = [f"n: {trainings(asked)} a row; means over held-out speakers, bars: 95 % for new "
+    title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
+    caption = [f"n: {trainings(snapshot)} a row; means over held-out speakers, bars: 95 % for new "
                "speakers (corrected t over held-out groups)."]  # fmt: skip
-    if asked.reference is not None:
+    if snapshot.reference is not None:
         caption.append(
-            f"Right: paired difference to `{asked.reference}`. Filled diamond: differs, p < 0.05 "
-            "after Holm over all rows (the p beside it); open circle: cannot tell, which is no "
-            "proof of equality."
+            f"Right: paired difference to `{snapshot.reference}`. Filled diamond: differs, p < "
+            "0.05 after Holm over all rows (the p beside it); open circle: cannot tell, which is "
+            "no proof of equality."
         )
     any_done = any(row.n for row in summary.rows)
     figure = framed(
-        asked,
+        snapshot,
         title,
         [*caption, *remarks(summary, differences=True)],
         height + 0.55 if any_done else 1.2,
         beside=0.02,
     )
     if not any_done:
-        nothing_yet(figure, asked)
+        nothing_yet(figure, snapshot)
         return figure
     panels = figure.subplots(
-        1, 1 if asked.reference is None else 2, sharey=True, squeeze=False,
-        width_ratios=[1] if asked.reference is None else [1, 1.25],
+        1, 1 if snapshot.reference is None else 2, sharey=True, squeeze=False,
+        width_ratios=[1] if snapshot.reference is None else [1, 1.25],
     )[0]  # fmt: skip
     left = panels[0]
     left.set_ylim(height, 0)
@@ -64,7 +64,7 @@ def forest(summary: Summary) -> Figure:
     for line, text in zip(lines, left.get_yticklabels(), strict=True):
         if line.row is None:
             text.set(weight="bold", color=INK)
-        elif line.row.name == asked.reference:
+        elif line.row.name == snapshot.reference:
             text.set(style="italic")
     for panel in panels:
         panel.spines["left"].set_visible(False)
@@ -72,7 +72,7 @@ def forest(summary: Summary) -> Figure:
         panel.grid(axis="x", color=HAIR, lw=0.5)
         panel.set_axisbelow(True)
     _means(left, lines)
-    if asked.reference is not None:
+    if snapshot.reference is not None:
         _differences(panels[1], lines, summary)
     return figure
 
@@ -113,7 +113,7 @@ def _means(panel: Panel, lines: Sequence[_Line]) -> None:
 
 
 def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None:
-    reference = summary.asked.reference
+    reference = summary.snapshot.reference
     panel.axvline(0, color=FAINT, lw=0.9)
     beside = panel.secondary_yaxis("right")
     beside.spines["right"].set_visible(False)

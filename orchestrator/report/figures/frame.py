@@ -9,7 +9,7 @@ from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
 from orchestrator.report.tables.footnotes import mixtures, shortcomings, warnings
 from orchestrator.report.tables.headings import banner, protocol_line
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 WIDTH = 7.2
 """Inches: two columns of a journal."""
@@ -27,7 +27,7 @@ Line = tuple[str, float, str, bool]
 
 
 def framed(
-    asked: Asked,
+    snapshot: Snapshot,
     title: str,
     caption: Sequence[str],
     height: float,
@@ -39,7 +39,7 @@ def framed(
     """An empty figure under its heading and above its caption.
 
     Args:
-        asked: the study.
+        snapshot: the study.
         title: what the picture shows.
         caption: sentences below it.
         height: of what is drawn, in inches.
@@ -47,7 +47,7 @@ def framed(
         between: as in `canvas.blank`.
         beside: as in `canvas.blank`.
     """
-    above = list(_above(asked, title, width))
+    above = list(_above(snapshot, title, width))
     below = [(line, NOTE, FAINT, False) for line in _caption(caption, width)]
     head, foot = _tall(above) + 2 * MARGIN, _tall(below) + 2 * MARGIN
     whole = head + height + foot
@@ -62,36 +62,36 @@ def framed(
 
 def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
     """What no picture of these numbers may leave out; what is missing first."""
-    plain = [*shortcomings(summary), *summary.asked.notes, *mixtures(summary.asked)]
+    plain = [*shortcomings(summary), *summary.snapshot.notes, *mixtures(summary.snapshot)]
     found = warnings(summary) if differences else plain
     return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
 
 
-def nothing_yet(figure: Figure, asked: Asked, *, damaged: bool = False) -> None:
+def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) -> None:
     """In place of a picture: that there is nothing to draw, and what would change that."""
     panel = figure.add_subplot()
     panel.set_axis_off()
-    fill = clean(f"`{command('', done=False, study=asked.study)}` trains them.")
+    fill = clean(f"`{command('', done=False, study=snapshot.study)}` trains them.")
     said = f"No trial is finished yet.\n{fill}"
     if damaged:
         said = "What would be drawn is damaged; the scores, which stand in the records, are whole."
     panel.text(0.5, 0.5, said, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
 
 
-def trainings(asked: Asked) -> str:
+def trainings(snapshot: Snapshot) -> str:
     """How many trainings a row has when all are done."""
-    seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
-    most = "at most " if asked.replicates == "adaptive" else ""
-    return f"{len(asked.folds)} folds x {most}{seeds}"
+    seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
+    most = "at most " if snapshot.replicates == "adaptive" else ""
+    return f"{len(snapshot.folds)} folds x {most}{seeds}"
 
 
-def _above(asked: Asked, title: str, width: float) -> Iterator[Line]:
+def _above(snapshot: Snapshot, title: str, width: float) -> Iterator[Line]:
     inner = width - 2 * MARGIN
     for line in wrap(title, inner, TITLE * 1.06)[:3]:
         yield line, TITLE, canvas.INK, True
-    for line in wrap(protocol_line(asked), inner, TEXT):
+    for line in wrap(protocol_line(snapshot), inner, TEXT):
         yield line, TEXT, FAINT, False
-    if loud := banner(asked):
+    if loud := banner(snapshot):
         for line in wrap(loud, inner, TEXT):
             yield line, TEXT, LOUD, True
 

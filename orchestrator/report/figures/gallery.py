@@ -12,17 +12,17 @@ from orchestrator.report.figures.curves import curves
 from orchestrator.report.figures.forest import forest
 from orchestrator.report.figures.slices import refuse_no_search, slices
 from orchestrator.report.figures.width import refuse_no_sweep, sweep
-from orchestrator.report.results import Measured
-from orchestrator.store.snapshot import Asked
+from orchestrator.report.results import StudyResults
+from orchestrator.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One kind of picture."""
 
-    draw: Callable[[Measured, str | None], Figure]
+    draw: Callable[[StudyResults, str | None], Figure]
     """A study, and the one row that is wanted or None for all."""
-    refuse: Callable[[Asked], None] = lambda asked: None
+    refuse: Callable[[Snapshot], None] = lambda snapshot: None
     """Raises RequestError for a study that has no such picture."""
     of_a_row: bool = False
     """Whether one row may be wanted."""
@@ -38,12 +38,12 @@ PICTURES: Mapping[str, Picture] = {
     "forest": Picture(lambda study, row: forest(study.summary)),
     "sweep": Picture(lambda study, row: sweep(study.summary), refuse_no_sweep),
     "axes": Picture(
-        lambda study, row: axes(effects(study.asked, study.outcomes), study.summary),
+        lambda study, row: axes(effects(study.snapshot, study.outcomes), study.summary),
         refuse_no_axes,
     ),
-    "slices": Picture(lambda study, row: slices(study.asked, study.search), refuse_no_search),
+    "slices": Picture(lambda study, row: slices(study.snapshot, study.search), refuse_no_search),
     "curves": Picture(
-        lambda study, row: curves(study.asked, study.behind(_names(row))),
+        lambda study, row: curves(study.snapshot, study.behind(_names(row))),
         of_a_row=True,
         most_rows=30,
     ),
@@ -53,29 +53,29 @@ PICTURES: Mapping[str, Picture] = {
 }
 
 
-def fitting(asked: Asked) -> str:
+def fitting(snapshot: Snapshot) -> str:
     """The picture that shows what a study asks: Figure 2, a grid's axes, a search's, its rows."""
-    if asked.search is not None:
+    if snapshot.search is not None:
         return "slices"
-    if asked.figure is not None or asked.axes:
-        wanted = ("sweep", "axes") if asked.figure is not None else ("axes",)
-        return next((name for name in wanted if name in all_fitting(asked)), "forest")
+    if snapshot.figure is not None or snapshot.axes:
+        wanted = ("sweep", "axes") if snapshot.figure is not None else ("axes",)
+        return next((name for name in wanted if name in all_fitting(snapshot)), "forest")
     return "forest"
 
 
-def all_fitting(asked: Asked) -> list[str]:
+def all_fitting(snapshot: Snapshot) -> list[str]:
     """Every picture that the study has."""
     found = []
     for name in PICTURES:
         try:
-            refuse_no_picture_of(asked, name, None)
+            refuse_no_picture_of(snapshot, name, None)
         except RequestError:
             continue
         found.append(name)
     return found
 
 
-def refuse_no_picture_of(asked: Asked, name: str, row: str | None) -> None:
+def refuse_no_picture_of(snapshot: Snapshot, name: str, row: str | None) -> None:
     """Look whether a study has the picture, before anything is computed.
 
     Raises:
@@ -87,21 +87,21 @@ def refuse_no_picture_of(asked: Asked, name: str, row: str | None) -> None:
         raise RequestError(
             f"`--row` must stand with a picture of one row, {which}, but stands with `{name}`."
         )
-    names = [r.name for r in asked.rows]
-    if not names and asked.search is not None and name != "slices":
+    names = [r.name for r in snapshot.rows]
+    if not names and snapshot.search is not None and name != "slices":
         raise RequestError(
-            f"`--picture {name}` needs rows, and the flat search `{asked.study}` has none: "
+            f"`--picture {name}` needs rows, and the flat search `{snapshot.study}` has none: "
             "`--picture slices` draws what it tried."
         )
     if row is not None and row not in names:
         raise RequestError(
-            f"`--row` must be a row of `{asked.study}`, but is `{row}` instead. "
+            f"`--row` must be a row of `{snapshot.study}`, but is `{row}` instead. "
             f"{nearest(row, names)}"
         )
     if row is None and len(names) > picture.most_rows:
         remedy = "`--row` names one" if picture.of_a_row else "`-o FILE.html` shows them all"
         raise RequestError(
-            f"`--picture {name}` must have at most {picture.most_rows} rows, but `{asked.study}` "
-            f"has {len(names)} instead: {remedy}."
+            f"`--picture {name}` must have at most {picture.most_rows} rows, but "
+            f"`{snapshot.study}` has {len(names)} instead: {remedy}."
         )
-    picture.refuse(asked)
+    picture.refuse(snapshot)

@@ -10,9 +10,9 @@ from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LOUD, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
 from orchestrator.report.tables.headings import label
-from orchestrator.search.result import Finding
-from orchestrator.store.snapshot import Asked, AskedTried
-from orchestrator.study.search_key.space import Axis, Choice, Range, Search, Simplex
+from orchestrator.search.result import SearchResult
+from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
+from orchestrator.study.search_key.space import Choice, Range, Search, SearchAxis, Simplex
 
 ACROSS, HEIGHT = 3, 1.55
 SMALL = 6.5
@@ -20,43 +20,43 @@ SMALL = 6.5
 SPREAD = 0.5
 """How much of the way to the next choice points are spread, so that groups stand side by side."""
 
-Seen = tuple[AskedTried, float]
+ScoredConfiguration = tuple[SnapshotConfiguration, float]
 """A configuration and where it stands."""
 
 
-def refuse_no_search(asked: Asked) -> None:
+def refuse_no_search(snapshot: Snapshot) -> None:
     """Look whether a study has a search.
 
     Raises:
         RequestError: it has not.
     """
-    if asked.search is None:
+    if snapshot.search is None:
         raise RequestError(
-            f"`--picture slices` needs a study with a `search`, but `{asked.study}` lists its "
+            f"`--picture slices` needs a study with a `search`, but `{snapshot.study}` lists its "
             "rows: `--picture forest` draws any rows."
         )
 
 
 @canvas.drawn
-def slices(asked: Asked, found: Finding | None) -> Figure:
+def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
     """Draw what the search went by against every axis."""
     if found is None or found.space is None:
-        refuse_no_search(asked)
+        refuse_no_search(snapshot)
     space = found.space if found else None
     scored = [one for one in found.search.tried if one.score is not None] if found else []
-    title = f"{label(asked)}. {asked.question or asked.study}"
+    title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = [
         "UA by which the search went, one point a configuration; o: trained on all folds; x: "
         "pruned, what it was expected to reach; ringed: chosen.",
-        *asked.notes,
+        *snapshot.notes,
     ]
     if space is None or not scored:
-        figure = framed(asked, title, caption, 1.2)
-        nothing_yet(figure, asked)
+        figure = framed(snapshot, title, caption, 1.2)
+        nothing_yet(figure, snapshot)
         return figure
     panels = list(_panels(space, scored))
     down = -(-len(panels) // ACROSS)
-    figure = framed(asked, title, caption, HEIGHT * down, between=0.08)
+    figure = framed(snapshot, title, caption, HEIGHT * down, between=0.08)
     grid = figure.subplots(down, min(ACROSS, len(panels)), squeeze=False, sharey=True)
     flat = [panel for line in grid for panel in line]
     chosen = set(enumerate(found.search.winners)) if found else set()
@@ -73,7 +73,9 @@ def slices(asked: Asked, found: Finding | None) -> Figure:
     return figure
 
 
-def _panels(space: Search, scored: Sequence[AskedTried]) -> Iterator[tuple[str, list[Seen], Axis]]:
+def _panels(
+    space: Search, scored: Sequence[SnapshotConfiguration]
+) -> Iterator[tuple[str, list[ScoredConfiguration], SearchAxis]]:
     """Name, points and axis of every panel; weights have one each."""
     for axis in space.axes:
         own = [one for one in scored if axis.is_active(one.point)]
@@ -88,7 +90,7 @@ def _panels(space: Search, scored: Sequence[AskedTried]) -> Iterator[tuple[str, 
             yield name, [(one, _place(axis, one)) for one in own], axis
 
 
-def _place(axis: Axis, one: AskedTried) -> float:
+def _place(axis: SearchAxis, one: SnapshotConfiguration) -> float:
     """A number itself; a choice by its place in the list."""
     value = one.point[axis.key]
     if isinstance(axis.kind, Choice):
@@ -98,7 +100,7 @@ def _place(axis: Axis, one: AskedTried) -> float:
     return float(value)
 
 
-def _draw(panel: Panel, seen: Sequence[Seen], chosen: set[tuple[int, int]]) -> None:
+def _draw(panel: Panel, seen: Sequence[ScoredConfiguration], chosen: set[tuple[int, int]]) -> None:
     panel.grid(axis="y", color=HAIR, lw=0.5)
     panel.set_axisbelow(True)
     for state, marker in (("pruned", "x"), ("trained", "o")):
@@ -113,7 +115,7 @@ def _draw(panel: Panel, seen: Sequence[Seen], chosen: set[tuple[int, int]]) -> N
     panel.margins(y=0.1)
 
 
-def _scale(panel: Panel, axis: Axis) -> None:
+def _scale(panel: Panel, axis: SearchAxis) -> None:
     kind = axis.kind
     if isinstance(kind, Choice):
         room = 2.0 / len(kind.values)

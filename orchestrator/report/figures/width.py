@@ -9,7 +9,7 @@ from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
 from orchestrator.report.tables.headings import label
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 AXES = {"layers", "hidden"}
 HEIGHT = 2.9
@@ -20,22 +20,22 @@ Lines = Mapping[int | None, Mapping[int, str]]
 """Number of layers (None where rows do not set it) -> width -> row."""
 
 
-def refuse_no_sweep(asked: Asked) -> None:
+def refuse_no_sweep(snapshot: Snapshot) -> None:
     """Look whether the rows of a study span widths.
 
     Raises:
         RequestError: they do not.
     """
-    if not is_sweep(asked):
+    if not is_sweep(snapshot):
         raise RequestError(
             "`--picture sweep` needs rows that set `hidden`, and nothing but `layers` beside it, "
-            f"but those of `{asked.study}` are others: `--picture forest` draws any rows."
+            f"but those of `{snapshot.study}` are others: `--picture forest` draws any rows."
         )
 
 
-def is_sweep(asked: Asked) -> bool:
+def is_sweep(snapshot: Snapshot) -> bool:
     """Whether the rows differ in widths, and in nothing but layers beside them."""
-    settings = [row.settings for row in asked.rows]
+    settings = [row.settings for row in snapshot.rows]
     known = all("hidden" in one and one.keys() <= AXES for one in settings)
     whole = all(type(n) is int and 0 < n <= MOST for one in settings for n in one.values())
     if not known or not whole:
@@ -55,24 +55,24 @@ def sweep(summary: Summary) -> Figure:
     Raises:
         RequestError: as `refuse_no_sweep`.
     """
-    asked = summary.asked
-    refuse_no_sweep(asked)
+    snapshot = summary.snapshot
+    refuse_no_sweep(snapshot)
     rows = {row.name: row for row in summary.rows}
     lines: dict[int | None, dict[int, str]] = {}
-    for row in sorted(asked.rows, key=lambda row: _point(row.settings)[1] or 0):
+    for row in sorted(snapshot.rows, key=lambda row: _point(row.settings)[1] or 0):
         layers, width = _point(row.settings)
         lines.setdefault(layers, {})[int(width or 0)] = row.name
     lines = {layers: lines[layers] for layers in sorted(lines, key=lambda n: n or 0)}
     done = any(row.n for row in summary.rows)
-    title = f"{label(asked)}. {asked.question or asked.study}"
+    title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = [
-        f"n = {trainings(asked)} a point" + (_fewer(summary.rows) if done else "") + ";",
+        f"n = {trainings(snapshot)} a point" + (_fewer(summary.rows) if done else "") + ";",
         "means over held-out speakers; bands: 95 % for new speakers (corrected t over "
-        f"{len(asked.folds)} held-out groups).",
+        f"{len(snapshot.folds)} held-out groups).",
     ]
-    figure = framed(asked, title, [*caption, *remarks(summary)], HEIGHT if done else 1.2)
+    figure = framed(snapshot, title, [*caption, *remarks(summary)], HEIGHT if done else 1.2)
     if not done:
-        nothing_yet(figure, asked)
+        nothing_yet(figure, snapshot)
         return figure
     left, right = figure.subplots(1, 2)
     for panel, metric in ((left, "wa"), (right, "ua")):

@@ -18,13 +18,13 @@ from orchestrator.report.figures.gallery import PICTURES, fitting
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import Forest
 from orchestrator.report.html.row_panel import note, panel, scrolling
-from orchestrator.report.results import Measured
-from orchestrator.report.row_details import RowBehind, rows_behind
+from orchestrator.report.results import StudyResults
+from orchestrator.report.row_details import RowDetails, row_details
 from orchestrator.report.tables.headings import label
 from orchestrator.report.tables.headline import Table
 from orchestrator.report.tables.search import all_tables
-from orchestrator.search.result import Finding
-from orchestrator.store.snapshot import Asked
+from orchestrator.search.result import SearchResult
+from orchestrator.store.snapshot import Snapshot
 
 MOST_EPOCHS = 200_000
 """Epochs whose learning curves a study has drawn; of more, they are left out, and it is said."""
@@ -36,12 +36,12 @@ class Shown:
     """A study as a page shows it."""
 
     summary: Summary
-    behind: tuple[RowBehind, ...]
+    behind: tuple[RowDetails, ...]
     epochs: int
     """In all of its finished trainings."""
     picture: Markup | None = None
     """Of a study that spans widths or axes, as the figures of the paper are drawn."""
-    search: Finding | None = None
+    search: SearchResult | None = None
 
     @property
     def curves(self) -> bool:
@@ -49,10 +49,12 @@ class Shown:
         return self.epochs <= MOST_EPOCHS
 
 
-def shown(study: Measured) -> Shown:
+def shown(study: StudyResults) -> Shown:
     """Read what stands behind a study's rows."""
     epochs = sum(outcome.epochs for outcome in study.outcomes.values())
-    behind = rows_behind(study.ledger, study.asked, study.outcomes, histories=epochs <= MOST_EPOCHS)
+    behind = row_details(
+        study.ledger, study.snapshot, study.outcomes, histories=epochs <= MOST_EPOCHS
+    )
     return Shown(
         summary=study.summary,
         behind=behind,
@@ -62,9 +64,9 @@ def shown(study: Measured) -> Shown:
     )
 
 
-def _picture(study: Measured) -> Markup | None:
+def _picture(study: StudyResults) -> Markup | None:
     """Figure 2, or the axes of a grid; the rows of any other study stand in the table itself."""
-    name = fitting(study.asked)
+    name = fitting(study.snapshot)
     if name == "forest" or not study.outcomes:
         return None
     try:
@@ -75,7 +77,7 @@ def _picture(study: Measured) -> Markup | None:
 
 def page(studies: Sequence[Shown]) -> str:
     """The whole file. Several studies of one table stand below each other."""
-    asked = studies[0].summary.asked
+    snapshot = studies[0].summary.snapshot
     style, script = _part("page.css"), _part("page.js")
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
@@ -88,7 +90,7 @@ def page(studies: Sequence[Shown]) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{label(asked)}. {asked.question or asked.study}"),
+        tag("title", f"{label(snapshot)}. {snapshot.question or snapshot.study}"),
         tag("style", style),
         tag("script", script),
     )
@@ -110,23 +112,23 @@ def _digest(part: str) -> str:
 def _contents(studies: Sequence[Shown]) -> Markup | None:
     if len(studies) == 1:
         return None
-    asked = [s.summary.asked for s in studies]
+    snapshot = [s.summary.snapshot for s in studies]
     links = (
         tag("li", tag("a", a.question or a.study, href=f"#s{i}"), f" ({a.corpus}, {a.profile})")
-        for i, a in enumerate(asked, start=1)
+        for i, a in enumerate(snapshot, start=1)
     )
-    return tag("nav", tag("p", f"{len(asked)} studies of one table"), tag("ul", links))
+    return tag("nav", tag("p", f"{len(snapshot)} studies of one table"), tag("ul", links))
 
 
 def _study(index: int, found: Shown) -> Markup:
-    asked = found.summary.asked
+    snapshot = found.summary.snapshot
     headline, *more = all_tables(found.summary, found.search, details=True)
     place = f"s{index + 1}"
     return tag(
         "section",
-        _heading(asked, headline, place),
+        _heading(snapshot, headline, place),
         scrolling(found.picture, headline.title, kind="picture") if found.picture else None,
-        _table(headline, found, place) if asked.rows else _more(headline, headline.title),
+        _table(headline, found, place) if snapshot.rows else _more(headline, headline.title),
         tag("ul", map(note, headline.footnotes), _curves_note(found), class_="notes"),
         tag("div", (_more(t, _title(t, headline)) for t in more), class_="more"),
         id=place,
@@ -134,10 +136,14 @@ def _study(index: int, found: Shown) -> Markup:
     )
 
 
-def _heading(asked: Asked, table: Table, place: str) -> Markup:
-    part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
-    facts = {"corpus": asked.corpus + part, "profile": asked.profile, "reading": asked.reading}
-    facts |= {"replicates": asked.replicates} if asked.replicates != "fixed" else {}
+def _heading(snapshot: Snapshot, table: Table, place: str) -> Markup:
+    part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
+    facts = {
+        "corpus": snapshot.corpus + part,
+        "profile": snapshot.profile,
+        "reading": snapshot.reading,
+    }
+    facts |= {"replicates": snapshot.replicates} if snapshot.replicates != "fixed" else {}
     return tag(
         "header",
         tag("p", table.label, class_="number-of") if table.label != table.title else None,
@@ -162,7 +168,7 @@ def _curves_note(found: Shown) -> Markup | None:
         return None
     return note(
         f"Learning curves are left out: these trainings have {found.epochs:,} epochs, and a page "
-        f"draws {MOST_EPOCHS:,} at most. `ablate report {found.summary.asked.study} -o FILE.svg "
+        f"draws {MOST_EPOCHS:,} at most. `ablate report {found.summary.snapshot.study} -o FILE.svg "
         "--picture curves --row ROW` draws those of a row."
     )
 
@@ -172,19 +178,19 @@ def _table(table: Table, found: Shown, place: str) -> Markup:
     summary = found.summary
     rows = {row.name: row for row in summary.rows}
     behind = {row.name: row for row in found.behind}
-    reference = behind.get(summary.asked.reference or "")
+    reference = behind.get(summary.snapshot.reference or "")
     forest = _forest(summary)
     at = next((i for i, c in enumerate(table.columns) if c.head.startswith("ΔUA")), None)
     bodies = list[Markup]()
     for index, cells in enumerate(table.cells):
         if index in table.headings:
             bodies.append(_block(table.headings[index], len(cells) + 1))
-        if index < len(summary.asked.published):
+        if index < len(summary.snapshot.published):
             bodies.append(_row(table, cells, at, forest.nothing(), None, ""))
             continue
         row = rows[cells[0]]
-        opened = panel(row, behind[row.name], reference, summary.asked.classes)
-        plot = _plot(row, summary.asked, forest)
+        opened = panel(row, behind[row.name], reference, summary.snapshot.classes)
+        plot = _plot(row, summary.snapshot, forest)
         bodies.append(_row(table, cells, at, plot, opened, f"{place}-r{index + 1}"))
     whole = tag(
         "table",
@@ -213,8 +219,8 @@ def _forest(summary: Summary) -> Forest:
     return Forest.of([100 * end for end in ends])
 
 
-def _plot(row: RowSummary, asked: Asked, forest: Forest) -> Markup:
-    if row.name == asked.reference:
+def _plot(row: RowSummary, snapshot: Snapshot, forest: Forest) -> Markup:
+    if row.name == snapshot.reference:
         return forest.reference()
     d = row.difference
     if d is None:

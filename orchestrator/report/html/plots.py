@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.analysis.statistics import mean
 from orchestrator.report.html.markup import Child, Markup, joined, tag
-from orchestrator.report.row_details import Epoch, TrialBehind
+from orchestrator.report.row_details import EpochDetails, TrainingDetails
 
 WIDE, HIGH = 200.0, 40.0
 """Of one row of the forest, in pixels."""
@@ -81,7 +81,7 @@ class Forest:
         return tag("line", x1=zero, x2=zero, y1=-200, y2=240, class_="zero")
 
 
-def curves(trials: Sequence[TrialBehind]) -> Markup | None:
+def curves(trials: Sequence[TrainingDetails]) -> Markup | None:
     """UA on the speakers that choose, and losses, by epoch; None where no history is there."""
     known = [trial for trial in trials if trial.history]
     if not known:
@@ -98,7 +98,7 @@ def curves(trials: Sequence[TrialBehind]) -> Markup | None:
     one = len(known) == 1
     bold = "" if one else " Bold: their mean, as far as all of them go."
 
-    def each(panel: _Panel, value: Callable[[Epoch], float]) -> Sequence[Markup | None]:
+    def each(panel: _Panel, value: Callable[[EpochDetails], float]) -> Sequence[Markup | None]:
         """A line a training and, of several, their mean."""
         lines = [panel.line(t.history, value, "whole" if one else "each") for t in known]
         return [*lines, None if one else panel.mean(known, value, "whole")]
@@ -127,11 +127,11 @@ def curves(trials: Sequence[TrialBehind]) -> Markup | None:
     )
 
 
-def _dev_ua(epoch: Epoch) -> float:
+def _dev_ua(epoch: EpochDetails) -> float:
     return 50 * (epoch.a.ua + epoch.b.ua)
 
 
-def _dev_loss(epoch: Epoch) -> float:
+def _dev_loss(epoch: EpochDetails) -> float:
     return (epoch.a.loss + epoch.b.loss) / 2
 
 
@@ -148,12 +148,14 @@ class _Panel:
     def _y(self, value: float) -> float:
         return round(TOP + PANEL_HIGH * (1 - value / self.top), 1)
 
-    def line(self, history: Sequence[Epoch], of: Callable[[Epoch], float], kind: str) -> Markup:
+    def line(
+        self, history: Sequence[EpochDetails], of: Callable[[EpochDetails], float], kind: str
+    ) -> Markup:
         """One training."""
         return self._line([(e.number, of(e)) for e in history], kind)
 
     def mean(
-        self, trials: Sequence[TrialBehind], of: Callable[[Epoch], float], kind: str
+        self, trials: Sequence[TrainingDetails], of: Callable[[EpochDetails], float], kind: str
     ) -> Markup:
         """The mean over trainings, as far as all of them go: stopping early must not move it."""
         shortest = min(len(trial.history) for trial in trials)

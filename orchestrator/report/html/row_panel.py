@@ -9,7 +9,7 @@ from orchestrator.analysis.statistics import mean
 from orchestrator.analysis.summary import RowSummary
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import curves
-from orchestrator.report.row_details import RowBehind, TrialBehind
+from orchestrator.report.row_details import RowDetails, TrainingDetails
 from orchestrator.report.tables.headings import DASH
 from orchestrator.report.tables.headline import percent
 from orchestrator.report.terminal.trial import words
@@ -20,7 +20,7 @@ SHADES = 5
 
 
 def panel(
-    row: RowSummary, behind: RowBehind, reference: RowBehind | None, classes: Sequence[str]
+    row: RowSummary, behind: RowDetails, reference: RowDetails | None, classes: Sequence[str]
 ) -> Markup:
     """All of one row."""
     if not behind.trials:
@@ -33,7 +33,7 @@ def panel(
     )
 
 
-def _settings(behind: RowBehind, reference: RowBehind | None) -> Markup:
+def _settings(behind: RowDetails, reference: RowDetails | None) -> Markup:
     """What moves the row's numbers; what the reference has otherwise stands out."""
     own = dict(_leaves(behind.configuration))
     other = dict(_leaves(reference.configuration)) if reference and reference.trials else own
@@ -71,7 +71,7 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield key if key in prefix else f"{prefix}{key}", words(item)
 
 
-def _curves(behind: RowBehind) -> Child:
+def _curves(behind: RowDetails) -> Child:
     found = curves(behind.trials)
     damaged = [trial for trial in behind.trials if trial.damage]
     notes = [tag("p", trial.damage, class_="loud") for trial in damaged]
@@ -100,7 +100,7 @@ def _share(count: int, spoken: int) -> Markup:
     return tag("td", f"{100 * count / spoken:.0f}", tag("small", str(count)), class_=f"q{shade}")
 
 
-def _trainings(behind: RowBehind) -> Markup:
+def _trainings(behind: RowDetails) -> Markup:
     heads = ("held out", "seed", "UA", "WA", "by speaker", "at epoch", "train it again")
     numeric = (False, True, True, True, False, True, False)
     head = tag(
@@ -129,7 +129,7 @@ def _trainings(behind: RowBehind) -> Markup:
     )
 
 
-def _training(trial: TrialBehind) -> Markup:
+def _training(trial: TrainingDetails) -> Markup:
     first_a = sorted(trial.scores, key=lambda scores: scores.speaker in trial.fold.b)
     found = {scores.speaker: _of(scores) for scores in first_a}
     scored = [pair for pair in found.values() if pair is not None]

@@ -16,10 +16,14 @@ from orchestrator.report.tables.text import print_table
 
 def record(found: Comparison, limit: int) -> dict[str, Any]:
     """A comparison as plain JSON values; scores are fractions."""
-    asked = found.asked
+    snapshot = found.snapshot
     return {
-        "study": asked.study,
-        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "study": snapshot.study,
+        "title": {
+            "corpus": snapshot.corpus,
+            "profile": snapshot.profile,
+            "reading": snapshot.reading,
+        },
         "a": found.a,
         "b": found.b,
         "shared": found.shared,
@@ -59,17 +63,17 @@ def scores(found: Comparison) -> Table:
             f"p = {DASH if d.p_alone is None else f'{d.p_alone:.3f}'}, of this one comparison."
         )
     if found.shared < found.wanted:
-        fill = command("", done=False, study=found.asked.study)
+        fill = command("", done=False, study=found.snapshot.study)
         notes.append(f"Missing: the other trainings; `{fill}` trains them.")
-    notes += mixtures(found.asked)
+    notes += mixtures(found.snapshot)
     headings = {0: "UA"} if found.folds else {}
     if found.emotions:
         headings[len(found.folds)] = "recall"
     return Table(
-        label=label(found.asked),
+        label=label(found.snapshot),
         title=f"{found.b} beside {found.a}",
-        subtitle=protocol_line(found.asked),
-        banner=banner(found.asked),
+        subtitle=protocol_line(found.snapshot),
+        banner=banner(found.snapshot),
         columns=(Column(head="", numeric=False), *map(_head, ("speakers", "A", "B", "B - A"))),
         cells=tuple(cells),
         footnotes=tuple(notes),

@@ -3,36 +3,36 @@
 from collections.abc import Sequence
 
 from model.systems.catalogue import SYSTEMS, System
-from orchestrator.analysis.sequential import looks
+from orchestrator.analysis.sequential import interims
 from orchestrator.analysis.summary import Summary
 from orchestrator.planning.trial_details import command
 from orchestrator.report.tables.headings import DASH
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 
 def footnotes(summary: Summary, details: bool) -> list[str]:
     """All that stands below the table: what its numbers are, then what must be known of them."""
-    asked = summary.asked
-    groups, speakers = len(asked.folds), sum(len(f.a) + len(f.b) for f in asked.folds)
-    seeds = "1 seed" if asked.seeds == 1 else f"{asked.seeds} seeds"
-    if asked.replicates == "adaptive":
-        seeds = f"as many seeds as a comparison needed, at most {asked.seeds}"
+    snapshot = summary.snapshot
+    groups, speakers = len(snapshot.folds), sum(len(f.a) + len(f.b) for f in snapshot.folds)
+    seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
+    if snapshot.replicates == "adaptive":
+        seeds = f"as many seeds as a comparison needed, at most {snapshot.seeds}"
     notes = [
         f"n: finished trainings of {groups} folds x {seeds}. Means over {speakers} held-out "
-        f"speakers, in percent; {asked.utterances} utterances, "
-        f"{len(asked.classes)} classes ({', '.join(asked.classes)}).",
+        f"speakers, in percent; {snapshot.utterances} utterances, "
+        f"{len(snapshot.classes)} classes ({', '.join(snapshot.classes)}).",
         f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
         "(Nadeau and Bengio 2003).",
     ]
-    if asked.replicates == "adaptive":
+    if snapshot.replicates == "adaptive":
         notes.append(
             f"{looked(summary)} Seeds were added to settle whether a row differs for these "
             "speakers, trained again. ± and differs answer the other question, new speakers, from "
             "the seeds that both have."
         )
-    if asked.reference is not None and not details:
+    if snapshot.reference is not None and not details:
         notes.append(
-            f"ΔUA: paired with `{asked.reference}`; differs: p < 0.05 after Holm over all rows. "
+            f"ΔUA: paired with `{snapshot.reference}`; differs: p < 0.05 after Holm over all rows. "
             "`cannot tell` is no proof of equality."
         )
     if details:
@@ -40,21 +40,22 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             "last epoch and best on test: WA / UA without the choice on dev speakers. "
             "`best on test` looks at the test speakers and is optimistic: never quote it."
         )
-    elif summary.claim and asked.claim is not None:
+    elif summary.claim and snapshot.claim is not None:
         notes.append(
-            f"The claim that `{asked.claim.better}` is better: {summary.claim} ({summary.reason})."
+            f"The claim that `{snapshot.claim.better}` is better: {summary.claim} "
+            f"({summary.reason})."
         )
-    if asked.published:
+    if snapshot.published:
         notes.append(
             "Published figures were measured by their authors, each under a protocol of their own; "
             "nothing is inferred from them."
         )
-    return notes + _system_notes(asked) + warnings(summary)
+    return notes + _system_notes(snapshot) + warnings(summary)
 
 
-def _system_notes(asked: Asked) -> list[str]:
+def _system_notes(snapshot: Snapshot) -> list[str]:
     """Whose sizes, and who measured the published figures: what a reader must know of rivals."""
-    used = dict.fromkeys(row.model for row in asked.rows)
+    used = dict.fromkeys(row.model for row in snapshot.rows)
     systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
     notes = size_notes(systems)
     measured: dict[str, list[str]] = {}
@@ -80,25 +81,27 @@ def size_notes(systems: Sequence[System]) -> list[str]:
 
 def warnings(summary: Summary) -> list[str]:
     """What every form of the table must say: of the speech, the spreads and the trainings."""
-    asked = summary.asked
-    return [*asked.notes, *mixtures(asked), *_spreads(summary), *shortcomings(summary)]
+    snapshot = summary.snapshot
+    return [*snapshot.notes, *mixtures(snapshot), *_spreads(summary), *shortcomings(summary)]
 
 
-def mixtures(asked: Asked) -> list[str]:
+def mixtures(snapshot: Snapshot) -> list[str]:
     """Which row has which profile and reading, where the title can only say ``mixed``."""
     notes = []
-    if asked.profile == "mixed":
-        own = (r.profile or r.settings.get("profile", DASH) for r in asked.rows)
-        told = (f"{r.name}: {p}" for r, p in zip(asked.rows, own, strict=True))
+    if snapshot.profile == "mixed":
+        own = (r.profile or r.settings.get("profile", DASH) for r in snapshot.rows)
+        told = (f"{r.name}: {p}" for r, p in zip(snapshot.rows, own, strict=True))
         notes.append(f"Profiles: {'; '.join(told)}.")
-    if asked.reading == "mixed":
-        notes.append("Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in asked.rows) + ".")
+    if snapshot.reading == "mixed":
+        notes.append(
+            "Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in snapshot.rows) + "."
+        )
     return notes
 
 
 def shortcomings(summary: Summary) -> list[str]:
     """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
-    notes, study = [], summary.asked.study
+    notes, study = [], summary.snapshot.study
     missing = sum(row.missing for row in summary.rows)
     if missing:
         notes.append(
@@ -140,8 +143,8 @@ def shortcomings(summary: Summary) -> list[str]:
 
 def _spreads(summary: Summary) -> list[str]:
     """A word on spreads that look like more or less than they are, and on unequal rows."""
-    asked, notes = summary.asked, []
-    if len(asked.folds) == 2:
+    snapshot, notes = summary.snapshot, []
+    if len(snapshot.folds) == 2:
         notes.append(
             "Two held-out groups leave one degree of freedom: an interval is 12.7 standard errors "
             "to each side, and next to nothing can be shown. More folds make it narrower."
@@ -163,11 +166,11 @@ def _spreads(summary: Summary) -> list[str]:
     fewer = [
         f"{row.name} on {row.difference.groups}"
         for row in summary.rows
-        if row.difference is not None and row.difference.groups < len(asked.folds)
+        if row.difference is not None and row.difference.groups < len(snapshot.folds)
     ]
     if fewer:
         notes.append(
-            f"Compared on the held-out groups that both have, of {len(asked.folds)}: "
+            f"Compared on the held-out groups that both have, of {len(snapshot.folds)}: "
             + ", ".join(fewer)
             + ". Its ΔUA is not the difference of the means printed."
         )
@@ -176,17 +179,17 @@ def _spreads(summary: Summary) -> list[str]:
 
 def design(summary: Summary) -> list[str]:
     """The label of a sequential design, which every form carries; nothing for any other."""
-    return [looked(summary)] if summary.asked.replicates == "adaptive" else []
+    return [looked(summary)] if summary.snapshot.replicates == "adaptive" else []
 
 
 def looked(summary: Summary) -> str:
     """How often an adaptive study was looked at, and with how many seeds it is for that."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     standings = [row.standing for row in summary.rows if row.standing is not None]
-    made = max((s.looks for s in standings), default=0)
+    made = max((s.interims for s in standings), default=0)
     few, most = (f((s.seeds for s in standings), default=0) for f in (min, max))
     a_row = f"{most} seeds a row" if few == most else f"{few} to {most} seeds a row"
-    when = ", ".join(map(str, looks(asked.seeds)))
+    when = ", ".join(map(str, interims(snapshot.seeds)))
     return (
         f"Sequential design: {made} look{'s' * (made != 1)} (of those after {when} seeds), "
         f"{a_row}; intervals of new seeds are corrected for looking."

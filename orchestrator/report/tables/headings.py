@@ -1,26 +1,27 @@
 """What stands over every form of a study's table."""
 
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 DASH = "–"
 
 
-def label(asked: Asked) -> str:
+def label(snapshot: Snapshot) -> str:
     """``Table 1``, ``Figure 2``, or the study's own name where it is neither of a paper."""
-    if asked.table is not None:
-        return f"Table {asked.table}"
-    return f"Figure {asked.figure}" if asked.figure is not None else asked.study
+    if snapshot.table is not None:
+        return f"Table {snapshot.table}"
+    return f"Figure {snapshot.figure}" if snapshot.figure is not None else snapshot.study
 
 
-def protocol_line(asked: Asked) -> str:
+def protocol_line(snapshot: Snapshot) -> str:
     """Corpus, profile and reading: they stand in the title of every form."""
-    part = "" if asked.corpus_part == "all" else f" ({asked.corpus_part} only)"
-    design = "" if asked.replicates == "fixed" else f", replicates {asked.replicates}"
-    return f"corpus {asked.corpus}{part}, profile {asked.profile}, reading {asked.reading}{design}"
+    part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
+    design = "" if snapshot.replicates == "fixed" else f", replicates {snapshot.replicates}"
+    corpus = f"corpus {snapshot.corpus}{part}"
+    return f"{corpus}, profile {snapshot.profile}, reading {snapshot.reading}{design}"
 
 
-def banner(asked: Asked) -> str:
+def banner(snapshot: Snapshot) -> str:
     """What no form of a table may leave out; empty where there is nothing."""
-    if asked.corpus == "demo":
+    if snapshot.corpus == "demo":
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""

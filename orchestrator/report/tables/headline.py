@@ -11,7 +11,7 @@ from model.systems.catalogue import SYSTEMS
 from orchestrator.analysis.summary import Interval, Pair, RowSummary, SeedDifference, Summary
 from orchestrator.report.tables.footnotes import footnotes, looked
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
-from orchestrator.store.snapshot import Asked, AskedRow
+from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 PUBLISHED = "as published, not run here"
 
@@ -48,19 +48,19 @@ class Table:
 
 def table(summary: Summary, *, details: bool = False) -> Table:
     """A study's table; with ``details`` also what the headline leaves out."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     heads, plain = _details(summary) if details else _headline(summary)
     cells, headings = _in_blocks(summary.rows, plain)
-    if asked.published:
-        printed = _published(asked, heads)
+    if snapshot.published:
+        printed = _published(snapshot, heads)
         below = {index + len(printed): name for index, name in headings.items()}
         headings = {0: PUBLISHED, **(below or {len(printed): "trained here"})}
         cells = [*printed, *cells]
     return Table(
-        label=label(asked),
-        title=asked.question or asked.study,
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        label=label(snapshot),
+        title=snapshot.question or snapshot.study,
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=tuple(
             Column(head=head, numeric=head not in ("row", "differs", "claim")) for head in heads
         ),
@@ -73,7 +73,7 @@ def table(summary: Summary, *, details: bool = False) -> Table:
 def tables(summary: Summary, *, details: bool) -> list[Table]:
     """A study's table and what its seeds settled; with ``details`` all that stands behind it."""
     headline = [table(summary)]
-    headline += [sequential(summary)] if summary.asked.replicates == "adaptive" else []
+    headline += [sequential(summary)] if summary.snapshot.replicates == "adaptive" else []
     if not details:
         return headline
     behind = (evidence(summary), pooled(summary), sizes(summary))
@@ -82,26 +82,26 @@ def tables(summary: Summary, *, details: bool) -> list[Table]:
 
 def sequential(summary: Summary) -> Table:
     """What the seeds of an adaptive study have settled: another question than the headline's."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     heads = ["row", "seeds", "looks", "new seeds ΔUA ± 95 %", "new seeds p Holm"]
     heads += ["new seeds differs", "settled"]
     cells: list[tuple[str, ...]] = []
     for row in summary.rows:
         s, again = row.standing, row.difference.again if row.difference else None
         if s is not None:
-            numbers = (str(s.seeds), str(s.looks), _again(again), _p(s.p_holm))
+            numbers = (str(s.seeds), str(s.interims), _again(again), _p(s.p_holm))
             cells.append((row.name, *numbers, s.verdict if s.seeds else "", s.why or "open"))
-        elif row.name == asked.reference:
+        elif row.name == snapshot.reference:
             seeds = max((r.standing.seeds for r in summary.rows if r.standing), default=0)
             cells.append((row.name, str(seeds), "", "reference", "", "", ""))
         else:
             cells.append((row.name, *[DASH] * 4, "", DASH))
-    cap = asked.seeds
+    cap = snapshot.seeds
     return Table(
-        label=label(asked),
-        title=f"These speakers, new seeds: what is settled of UA beside `{asked.reference}`",
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        label=label(snapshot),
+        title=f"These speakers, new seeds: what is settled of UA beside `{snapshot.reference}`",
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=tuple(
             Column(head=head, numeric=head not in ("row", "new seeds differs", "settled"))
             for head in heads
@@ -119,11 +119,11 @@ def sequential(summary: Summary) -> Table:
     )
 
 
-def _published(asked: Asked, heads: Sequence[str]) -> list[tuple[str, ...]]:
+def _published(snapshot: Snapshot, heads: Sequence[str]) -> list[tuple[str, ...]]:
     """Rows of systems that were not trained: a dash wherever a measured number would stand."""
-    paper = _paper_head(asked)
+    paper = _paper_head(snapshot)
     shown: list[tuple[str, ...]] = []
-    for row in asked.published:
+    for row in snapshot.published:
         wa, ua = percent_of(row.paper.get("wa")), percent_of(row.paper.get("ua"))
         figures = {"row": row.name, f"{paper} UA": ua, f"{paper} WA/UA": f"{wa}/{ua}"}
         shown.append(tuple(figures.get(head, "" if head == "differs" else DASH) for head in heads))
@@ -132,13 +132,13 @@ def _published(asked: Asked, heads: Sequence[str]) -> list[tuple[str, ...]]:
 
 def evidence(summary: Summary) -> Table | None:
     """What each difference rests on, the two questions apart; None without a reference."""
-    asked = summary.asked
-    if asked.reference is None or len(summary.rows) < 2:
+    snapshot = summary.snapshot
+    if snapshot.reference is None or len(summary.rows) < 2:
         return None
     heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show", "new seeds ΔUA ± 95 %"]
     cells = []
     for row in summary.rows:
-        if row.name == asked.reference:
+        if row.name == snapshot.reference:
             continue
         d = row.difference
         if d is None:
@@ -149,28 +149,28 @@ def evidence(summary: Summary) -> Table | None:
         cells.append((row.name, *numbers, _again(d.again)))
     comparisons = len(summary.rows) - 1
     return Table(
-        label=label(asked),
-        title=f"What the differences in UA to `{asked.reference}` rest on",
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        label=label(snapshot),
+        title=f"What the differences in UA to `{snapshot.reference}` rest on",
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
         cells=tuple(cells),
         footnotes=(
             f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
-            f"of the exact sign-flip test, which {len(asked.folds)} groups cannot bring below "
-            f"{2.0 ** (1 - len(asked.folds)):.2g} and which gives no verdict; g_z: Cohen's d_z "
+            f"of the exact sign-flip test, which {len(snapshot.folds)} groups cannot bring below "
+            f"{2.0 ** (1 - len(snapshot.folds)):.2g} and which gives no verdict; g_z: Cohen's d_z "
             "over groups, Hedges-corrected; would show: the smallest true difference, in points, "
             f"shown with 80 % power at 0.05 / {comparisons}.",
             "new seeds: another question, these speakers trained again; paired t over seeds, a "
             "dash below three"
-            + (", corrected for looking." if asked.replicates == "adaptive" else "."),
+            + (", corrected for looking." if snapshot.replicates == "adaptive" else "."),
         ),
     )
 
 
 def pooled(summary: Summary) -> Table | None:
     """WA and UA over all utterances at once, and who is taken for whom; None while all miss."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     known = [(row.name, row.pooled) for row in summary.rows if row.pooled is not None]
     if not known:
         return None
@@ -180,13 +180,13 @@ def pooled(summary: Summary) -> Table | None:
             first = (name, _range(found.wa), _range(found.ua)) if index == 0 else ("", "", "")
             spoken = sum(counts)
             shares = (DASH if not spoken else f"{100 * n / spoken:.0f}" for n in counts)
-            cells.append((*first, asked.classes[index], *shares))
-    heads = ["row", "WA", "UA", "spoken", *(first_letters(asked.classes))]
+            cells.append((*first, snapshot.classes[index], *shares))
+    heads = ["row", "WA", "UA", "spoken", *(first_letters(snapshot.classes))]
     return Table(
-        label=label(asked),
+        label=label(snapshot),
         title="All held-out utterances pooled",
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=tuple(Column(head=head, numeric=head not in ("row", "spoken")) for head in heads),
         cells=tuple(cells),
         footnotes=(
@@ -234,20 +234,20 @@ def sizes(summary: Summary) -> Table | None:
     rows = [row for row in summary.rows if row.parameters or "params" in row.paper]
     if not rows:
         return None
-    asked = {row.name: row for row in summary.asked.rows}
+    snapshot = {row.name: row for row in summary.snapshot.rows}
     cells = [
         (
             row.name,
             f"{row.parameters:,}" if row.parameters else DASH,
             short_count(row.paper["params"]) if "params" in row.paper else DASH,
-            _whose_sizes(asked[row.name]),
+            _whose_sizes(snapshot[row.name]),
         )
         for row in rows
     ]
     return Table(
-        label=label(summary.asked),
+        label=label(summary.snapshot),
         title="Parameters",
-        subtitle=protocol_line(summary.asked),
+        subtitle=protocol_line(summary.snapshot),
         banner="",
         columns=(
             Column(head="row", numeric=False),
@@ -260,7 +260,7 @@ def sizes(summary: Summary) -> Table | None:
     )
 
 
-def _whose_sizes(row: AskedRow) -> str:
+def _whose_sizes(row: SnapshotRow) -> str:
     """Who fixed a system's sizes; of WMA-GIN the paper's text does, as the reading reads it."""
     system = SYSTEMS.get(row.model)
     if system is None or row.model == WMA_GIN:
@@ -296,35 +296,35 @@ def _in_blocks(
     return laid, headings
 
 
-def _paper_head(asked: Asked) -> str:
-    return "paper" if asked.comparable else "paper (IEMOCAP)"
+def _paper_head(snapshot: Snapshot) -> str:
+    return "paper" if snapshot.comparable else "paper (IEMOCAP)"
 
 
 def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
-    asked = summary.asked
+    snapshot = summary.snapshot
     with_paper = any("ua" in row.paper for row in summary.rows) or any(
-        "ua" in row.paper for row in asked.published
+        "ua" in row.paper for row in snapshot.published
     )
-    with_reference = asked.reference is not None
+    with_reference = snapshot.reference is not None
     heads = ["row", "n", "UA ± 95 %", "WA"]
-    heads += [f"{_paper_head(asked)} UA"] if with_paper else []
+    heads += [f"{_paper_head(snapshot)} UA"] if with_paper else []
     heads += ["ΔUA ± 95 %", "differs"] if with_reference else []
     cells = []
     for row in summary.rows:
         cell = [row.name, _n(row), plus_minus(row.ua), percent(row.wa.mean if row.wa else None)]
         cell += [percent_of(row.paper.get("ua"))] if with_paper else []
-        cell += [*_difference(row, asked)] if with_reference else []
+        cell += [*_difference(row, snapshot)] if with_reference else []
         cells.append(tuple(cell))
     return heads, cells
 
 
 def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     """Both metrics by choice of epoch and by unit, and the paper's."""
-    asked = summary.asked
-    published = (*(row.paper for row in summary.rows), *(row.paper for row in asked.published))
+    snapshot = summary.snapshot
+    published = (*(row.paper for row in summary.rows), *(row.paper for row in snapshot.published))
     with_paper = any({"wa", "ua"} & paper.keys() for paper in published)
     heads = ["row", "WA ± 95 %", "segment WA/UA", "last epoch", "best on test"]
-    heads += [f"{_paper_head(asked)} WA/UA"] if with_paper else []
+    heads += [f"{_paper_head(snapshot)} WA/UA"] if with_paper else []
     cells = []
     for row in summary.rows:
         paper = f"{percent_of(row.paper.get('wa'))}/{percent_of(row.paper.get('ua'))}"
@@ -339,8 +339,8 @@ def _n(row: RowSummary) -> str:
     return f"{row.n}/{row.n + row.missing}" if row.missing else str(row.n)
 
 
-def _difference(row: RowSummary, asked: Asked) -> tuple[str, str]:
-    if row.name == asked.reference:
+def _difference(row: RowSummary, snapshot: Snapshot) -> tuple[str, str]:
+    if row.name == snapshot.reference:
         return "reference", ""
     difference = row.difference
     if difference is None:

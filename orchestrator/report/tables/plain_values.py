@@ -12,19 +12,23 @@ from orchestrator.report.tables.headline import PUBLISHED
 
 def as_json(summary: Summary) -> dict[str, Any]:
     """A study's table as plain JSON values; scores are fractions, those of the paper too."""
-    asked = summary.asked
+    snapshot = summary.snapshot
     return {
-        "study": asked.study,
-        "question": asked.question,
-        "table": asked.table,
-        "figure": asked.figure,
-        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
-        "corpus_part": asked.corpus_part,
-        "classes": list(asked.classes),
-        "folds": len(asked.folds),
-        "seeds": asked.seeds,
-        "replicates": asked.replicates,
-        "reference": asked.reference,
+        "study": snapshot.study,
+        "question": snapshot.question,
+        "table": snapshot.table,
+        "figure": snapshot.figure,
+        "title": {
+            "corpus": snapshot.corpus,
+            "profile": snapshot.profile,
+            "reading": snapshot.reading,
+        },
+        "corpus_part": snapshot.corpus_part,
+        "classes": list(snapshot.classes),
+        "folds": len(snapshot.folds),
+        "seeds": snapshot.seeds,
+        "replicates": snapshot.replicates,
+        "reference": snapshot.reference,
         "claim": summary.claim or None,
         "reason": summary.reason or None,
         "rows": [
@@ -32,7 +36,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for row in summary.rows
         ],
         "published": [
-            {"name": row.name, "paper": _paper_json(row.paper)} for row in asked.published
+            {"name": row.name, "paper": _paper_json(row.paper)} for row in snapshot.published
         ],
         "notes": _loud(summary),
     }
@@ -40,7 +44,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 def _loud(summary: Summary) -> list[str]:
     """What also a form without footnotes says."""
-    said = (banner(summary.asked), *design(summary), *warnings(summary))
+    said = (banner(summary.snapshot), *design(summary), *warnings(summary))
     return [note for note in said if note]
 
 
@@ -114,7 +118,7 @@ def _sequential_json(standing: Standing | None) -> dict[str, Any]:
         return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
     return {
         "seeds": standing.seeds,
-        "looks": standing.looks,
+        "looks": standing.interims,
         "p_holm": standing.p_holm,
         "verdict": standing.verdict if standing.seeds else None,
         "settled": standing.why or "open",
@@ -126,18 +130,18 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
 
     Published systems come last, under their heading, with nothing that is measured.
     """
-    asked = summary.asked
+    snapshot = summary.snapshot
     title: dict[str, Any] = {
-        "study": asked.study,
-        "table": asked.table if asked.table is not None else "",
-        "corpus": asked.corpus,
-        "corpus_part": asked.corpus_part,
-        "profile": asked.profile,
-        "reading": asked.reading,
+        "study": snapshot.study,
+        "table": snapshot.table if snapshot.table is not None else "",
+        "corpus": snapshot.corpus,
+        "corpus_part": snapshot.corpus_part,
+        "profile": snapshot.profile,
+        "reading": snapshot.reading,
     }
     records: list[Mapping[str, Any]] = []
     for row in summary.rows:
-        record = {**title, "replicates": asked.replicates}
+        record = {**title, "replicates": snapshot.replicates}
         for key, value in _row_json(row).items():
             if isinstance(value, list):
                 record[key] = "; ".join(value)
@@ -146,7 +150,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
             else:
                 record[key] = value
         records.append({**record, "notes": " ".join(_loud(summary))})
-    for system in asked.published:
+    for system in snapshot.published:
         figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
         records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})
     return records

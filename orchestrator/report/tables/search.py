@@ -8,33 +8,33 @@ from orchestrator.analysis.summary import Summary
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
 from orchestrator.report.tables.headline import Column, Table, percent, tables
 from orchestrator.search.pruning import CHANCE
-from orchestrator.search.result import Finding
-from orchestrator.store.snapshot import Asked, AskedTried
+from orchestrator.search.result import SearchResult
+from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 
 BEST = 10
 """Configurations of a flat search that are shown."""
 
 
-def all_tables(summary: Summary, found: Finding | None, *, details: bool) -> list[Table]:
+def all_tables(summary: Summary, found: SearchResult | None, *, details: bool) -> list[Table]:
     """All tables of a study, the headline first; of a flat search nothing is judged, so its best
     are the headline.
     """
     if found is None:
         return tables(summary, details=details)
-    asked = summary.asked
-    mattered = [_mattered(asked, found)] if details and found.mattered else []
+    snapshot = summary.snapshot
+    mattered = [_mattered(snapshot, found)] if details and found.mattered else []
     if found.search.selection == "flat":
-        return [_flat(asked, found), *mattered]
+        return [_flat(snapshot, found), *mattered]
     headline, *more = tables(summary, details=details)
-    return [headline, _nested(asked, found), *mattered, *more]
+    return [headline, _nested(snapshot, found), *mattered, *more]
 
 
-def _nested(asked: Asked, found: Finding) -> Table:
+def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
     """One line a held-out group: what was chosen for it, of how many, by what, and its test."""
     spared = _spared(found)
     winners = {winner.group: winner for winner in found.winners}
     cells = []
-    for group in range(len(asked.folds)):
+    for group in range(len(snapshot.folds)):
         winner = winners.get(group)
         told = winner.configuration.told if winner else "not chosen yet"
         counts = [str(found.count(group, state)) for state in (None, *spared)]
@@ -43,10 +43,10 @@ def _nested(asked: Asked, found: Finding) -> Table:
         cells.append((f"{group + 1}: {told}", *counts, inner, test))
     heads = ("tried", *spared, "inner UA", "UA")
     return Table(
-        label=label(asked),
+        label=label(snapshot),
         title="What was chosen for each held-out group",
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=(Column(head="group: configuration", numeric=False), *map(_number, heads)),
         cells=tuple(cells),
         footnotes=(
@@ -58,30 +58,30 @@ def _nested(asked: Asked, found: Finding) -> Table:
     )
 
 
-def _flat(asked: Asked, found: Finding) -> Table:
+def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
     """The best by dev, under a head that says so."""
     spared = _spared(found)
     cells = [(one.told, percent(one.score)) for one in found.best(BEST)]
     counts = [f"{found.count(0, state)} {state}" for state in spared]
     tried = ", ".join([f"{found.count(0)} tried", *counts])
     return Table(
-        label=label(asked),
+        label=label(snapshot),
         title="Selected on these speakers",
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=(Column(head="configuration", numeric=False), _number("dev UA")),
         cells=tuple(cells) or (("none yet", DASH),),
-        footnotes=(f"The best {len(cells)}: {tried}.", *_pruned(spared), *asked.notes),
+        footnotes=(f"The best {len(cells)}: {tried}.", *_pruned(spared), *snapshot.notes),
     )
 
 
-def _mattered(asked: Asked, found: Finding) -> Table:
+def _mattered(snapshot: Snapshot, found: SearchResult) -> Table:
     """How much each axis mattered to what the search went by."""
     return Table(
-        label=label(asked),
+        label=label(snapshot),
         title="Which axes mattered in the search",
-        subtitle=protocol_line(asked),
-        banner=banner(asked),
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
         columns=(
             Column(head="axis", numeric=False),
             *map(_number, ("tried", "fANOVA", "PED-ANOVA")),
@@ -103,7 +103,7 @@ def _number(head: str) -> Column:
     return Column(head=head)
 
 
-def _spared(found: Finding) -> list[str]:
+def _spared(found: SearchResult) -> list[str]:
     """Ends other than a score that some configurations came to."""
     ends = {one.state for one in found.search.tried}
     return [state for state in ("pruned", "failed") if state in ends]
@@ -116,7 +116,7 @@ def _pruned(spared: Sequence[str]) -> list[str]:
     ] * ("pruned" in spared)
 
 
-def as_json(found: Finding) -> dict[str, Any]:
+def as_json(found: SearchResult) -> dict[str, Any]:
     """A search as JSON values; scores are fractions."""
     search = found.search
     return {
@@ -145,7 +145,7 @@ def as_json(found: Finding) -> dict[str, Any]:
     }
 
 
-def _json(one: AskedTried) -> dict[str, Any]:
+def _json(one: SnapshotConfiguration) -> dict[str, Any]:
     return {
         "number": one.number,
         "configuration": one.told,
@@ -155,12 +155,12 @@ def _json(one: AskedTried) -> dict[str, Any]:
     }
 
 
-def flat_records(asked: Asked, found: Finding) -> list[dict[str, Any]]:
+def flat_records(snapshot: Snapshot, found: SearchResult) -> list[dict[str, Any]]:
     """One flat mapping a configuration, for CSV."""
-    title = {"study": asked.study, "corpus": asked.corpus, "profile": asked.profile}
+    title = {"study": snapshot.study, "corpus": snapshot.corpus, "profile": snapshot.profile}
     return [
-        {**title, "reading": asked.reading, "selection": found.search.selection,
+        {**title, "reading": snapshot.reading, "selection": found.search.selection,
          "group": one.group + 1, **{k: v for k, v in _json(one).items() if k != "point"},
-         "notes": " ".join(asked.notes)}
+         "notes": " ".join(snapshot.notes)}
         for one in found.search.tried
     ]  # fmt: skip

@@ -8,13 +8,13 @@ from rich.text import Text
 
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
-from orchestrator.store.gc import Swept, Waste
+from orchestrator.store.gc import Scan, Waste
 
 MOST = 20
 """Most things that are named one by one."""
 
 
-def record(found: Swept, *, removed: bool) -> dict[str, Any]:
+def record(found: Scan, *, removed: bool) -> dict[str, Any]:
     """As JSON values."""
     return {
         "removed": removed,
@@ -27,7 +27,7 @@ def record(found: Swept, *, removed: bool) -> dict[str, Any]:
     }
 
 
-def show(console: Console, found: Swept) -> None:
+def show(console: Console, found: Scan) -> None:
     """Each thing with its size and why nobody needs it; the sum; what is left alone."""
     if found.waste:
         cells = [(clean(_short(w)), amount(w.size), w.why) for w in found.waste[:MOST]]

@@ -18,7 +18,6 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from orchestrator.execution.cluster.events import (
-    Again,
     Differs,
     Done,
     Elsewhere,
@@ -27,10 +26,11 @@ from orchestrator.execution.cluster.events import (
     Note,
     Planned,
     Progress,
+    Retry,
     Waiting,
 )
-from orchestrator.execution.monitor.run_state import Board, Flying, Row
-from orchestrator.planning.cost.resources import Room, Usage
+from orchestrator.execution.monitor.run_state import Flying, LiveRow, RunState
+from orchestrator.planning.cost.resources import Resources, Usage
 from orchestrator.planning.trial_details import SHOWN
 from orchestrator.printable import clean
 from orchestrator.report.console import duration
@@ -67,13 +67,13 @@ class View:
     def __init__(
         self,
         console: Console,
-        board: Board | None = None,
+        board: RunState | None = None,
         usage: Callable[[], Usage | None] = lambda: None,
         *,
         watching: bool = False,
     ) -> None:
         self._console, self._usage, self._watching = console, usage, watching
-        self._board = board or Board()
+        self._board = board or RunState()
         self._lock = threading.Lock()
         """Held while the board changes, and while a picture is made of it."""
         self._live: Live | None = None
@@ -116,11 +116,11 @@ class View:
 
     def _paint(self) -> None:
         """Draw anew four times a second, and over a clean screen where it has shrunk."""
-        live, size, asked = self._live, self._console.size, -USAGE_S
+        live, size, snapshot = self._live, self._console.size, -USAGE_S
         assert live is not None
         while not self._over.wait(REDRAW_S):
-            if time.monotonic() - asked >= USAGE_S:
-                self._used, asked = self._usage(), time.monotonic()
+            if time.monotonic() - snapshot >= USAGE_S:
+                self._used, snapshot = self._usage(), time.monotonic()
             now = self._console.size
             if now.width < size.width or now.height < size.height:
                 # A terminal may have wrapped the old picture or not: nobody knows how far up it is.
@@ -154,7 +154,7 @@ class View:
             self._say(self._plan_line())
         elif isinstance(event, Waiting):
             self._say(event.sentence, "bold yellow")
-        elif isinstance(event, Again):
+        elif isinstance(event, Retry):
             when = f" in {event.wait_s:.0f} s" if event.wait_s else ""
             self._say(
                 f"Again {self._where(event.id)} ({event.cause}): {event.sentence} "
@@ -240,7 +240,7 @@ class View:
         return where(place) if place is not None else id[:SHOWN]
 
 
-def picture(board: Board, used: Usage | None, width: int, height: int) -> Group:
+def picture(board: RunState, used: Usage | None, width: int, height: int) -> Group:
     """The whole view, within the terminal as it is now: rows, curves, counts.
 
     Where not all of it fits, rows and curves give way, and say how many they are.
@@ -270,14 +270,14 @@ def _wrapped(lines: list[str], width: int) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, max(width, 10))]
 
 
-def _title(board: Board, width: int) -> list[str]:
-    if board.asked is None:
+def _title(board: RunState, width: int) -> list[str]:
+    if board.snapshot is None:
         return []
-    title = clean(f"{board.asked.study}: {protocol_line(board.asked)}")
-    return _wrapped([title, banner(board.asked)], width)
+    title = clean(f"{board.snapshot.study}: {protocol_line(board.snapshot)}")
+    return _wrapped([title, banner(board.snapshot)], width)
 
 
-def _grid(rows: list[Row], board: Board, width: int) -> RichTable:
+def _grid(rows: list[LiveRow], board: RunState, width: int) -> RichTable:
     """All columns where they fit; on a narrow terminal names, counts and UA."""
     wide = width >= NARROW
     grid = RichTable(
@@ -286,8 +286,8 @@ def _grid(rows: list[Row], board: Board, width: int) -> RichTable:
     grid.add_column("row", overflow="ellipsis", no_wrap=True)
     heads = ["done"]
     heads += ["running", "failed"] if wide else []
-    heads += ["UA ± 95 %"] if board.asked is not None else []
-    heads += ["WA ± 95 %"] if wide and board.asked is not None else []
+    heads += ["UA ± 95 %"] if board.snapshot is not None else []
+    heads += ["WA ± 95 %"] if wide and board.snapshot is not None else []
     for head in heads:
         grid.add_column(head, justify="right", no_wrap=True)
     for row in rows:
@@ -327,7 +327,7 @@ def spark(values: tuple[float, ...]) -> str:
     return "".join(BARS[int((v - low) / span * 7) if span else 0] for v in values)
 
 
-def _status(board: Board, used: Usage | None) -> list[str]:
+def _status(board: RunState, used: Usage | None) -> list[str]:
     """Counts and time left; what is used, and how fast it goes."""
     left = duration(board.seconds_left())
     counts = [f"{board.finished} of {board.total} trials done"]
@@ -344,7 +344,7 @@ def _status(board: Board, used: Usage | None) -> list[str]:
 def _usage(usage: Usage) -> str:
     """``2 of 4 CPUs, memory 3.1 of 23.5 GiB``."""
 
-    def of(part: Callable[[Room], float], name: str) -> str:
+    def of(part: Callable[[Resources], float], name: str) -> str:
         return f"{part(usage.used):.3g} of {part(usage.there):.3g} {name}"
 
     parts = [of(lambda room: room.cpus, "CPUs")]

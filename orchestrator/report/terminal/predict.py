@@ -12,16 +12,16 @@ from orchestrator.printable import clean
 from orchestrator.report.console import print_columns
 from orchestrator.report.tables.headings import protocol_line
 from orchestrator.report.tables.text import safe_cell
-from orchestrator.report.trained.predict import Ensemble, Part, Prediction, Unusable
+from orchestrator.report.trained.predict import Ensemble, Prediction, SegmentPrediction, Unusable
 
 
 def show(
     console: Console, ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool
 ) -> None:
     """A line a recording, or a segment; probabilities in percent."""
-    asked = ensemble.asked
-    console.print(Text(clean(f"{asked.study}: {ensemble.row}"), style="bold"))
-    console.print(Text(clean(protocol_line(asked)), style="dim"))
+    snapshot = ensemble.snapshot
+    console.print(Text(clean(f"{snapshot.study}: {ensemble.row}"), style="bold"))
+    console.print(Text(clean(protocol_line(snapshot)), style="dim"))
     console.print()
     cells = []
     for p in found:
@@ -30,28 +30,33 @@ def show(
         if segments:
             for part in p.parts:
                 span = f"  {part.start:.2f}-{part.end:.2f} s"
-                best = _best(asked.classes, part.probabilities)
+                best = _best(snapshot.classes, part.probabilities)
                 cells.append((span, best, *_percents(part.probabilities)))
-    numeric = [False, False, *[True] * len(asked.classes)]
-    print_columns(console, ["file", "emotion", *asked.classes], cells, numeric=numeric)
+    numeric = [False, False, *[True] * len(snapshot.classes)]
+    print_columns(console, ["file", "emotion", *snapshot.classes], cells, numeric=numeric)
 
 
 def csv_text(ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool) -> str:
     """A line a recording, or a segment, with the title's words in each."""
-    asked = ensemble.asked
+    snapshot = ensemble.snapshot
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     title = ["study", "row", "corpus", "profile", "reading"]
-    classes = [f"p_{name}" for name in asked.classes]
+    classes = [f"p_{name}" for name in snapshot.classes]
     writer.writerow([*title, "file", "start", "end", "emotion", *classes, "voice", "networks"])
-    head = [asked.study, ensemble.row, asked.corpus, asked.profile, asked.reading]
+    head = [snapshot.study, ensemble.row, snapshot.corpus, snapshot.profile, snapshot.reading]
     for p in found:
         lines: list[tuple[Any, Any, str, tuple[float, ...]]] = [
             ("", "", p.emotion, p.probabilities)
         ]
         if segments:
             lines = [
-                (part.start, part.end, _best(asked.classes, part.probabilities), part.probabilities)
+                (
+                    part.start,
+                    part.end,
+                    _best(snapshot.classes, part.probabilities),
+                    part.probabilities,
+                )
                 for part in p.parts
             ]
         for start, end, emotion, probabilities in lines:
@@ -68,29 +73,37 @@ def record(
     segments: bool,
 ) -> dict[str, Any]:
     """As JSON values."""
-    asked = ensemble.asked
+    snapshot = ensemble.snapshot
     return {
-        "study": asked.study,
+        "study": snapshot.study,
         "row": ensemble.row,
-        "title": {"corpus": asked.corpus, "profile": asked.profile, "reading": asked.reading},
+        "title": {
+            "corpus": snapshot.corpus,
+            "profile": snapshot.profile,
+            "reading": snapshot.reading,
+        },
         "notes": list(ensemble.notes),
         "networks": len(ensemble.voters),
         "files": [
             {
                 "file": str(p.path),
                 "emotion": p.emotion,
-                "probabilities": dict(zip(asked.classes, p.probabilities, strict=True)),
+                "probabilities": dict(zip(snapshot.classes, p.probabilities, strict=True)),
                 "voice": p.voice,
                 "networks": p.voters,
             }
-            | ({"segments": [_part(asked.classes, part) for part in p.parts]} if segments else {})
+            | (
+                {"segments": [_part(snapshot.classes, part) for part in p.parts]}
+                if segments
+                else {}
+            )
             for p in found
         ],
         "unusable": [{"file": str(u.path), "reason": u.reason} for u in unusable],
     }
 
 
-def _part(classes: Sequence[str], part: Part) -> dict[str, Any]:
+def _part(classes: Sequence[str], part: SegmentPrediction) -> dict[str, Any]:
     probabilities = dict(zip(classes, part.probabilities, strict=True))
     return {"start": part.start, "end": part.end, "probabilities": probabilities}
 

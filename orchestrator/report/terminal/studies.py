@@ -7,19 +7,19 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.planning.status import Holder, State, StudyStatus, TrialStatus
+from orchestrator.planning.status import Holder, StudyStatus, TrialState, TrialStatus
 from orchestrator.planning.trial_details import SHOWN
 from orchestrator.printable import clean
 from orchestrator.report.console import duration, print_columns
 from orchestrator.report.tables.headings import label, protocol_line
-from orchestrator.store.snapshot import AskedTrial
+from orchestrator.store.snapshot import SnapshotTrial
 
-STATES: tuple[State, ...] = ("done", "failed", "in flight", "to do")
+STATES: tuple[TrialState, ...] = ("done", "failed", "in flight", "to do")
 MOST = 20
 """Most trials that are named one by one."""
 
 
-def where(trial: AskedTrial) -> str:
+def where(trial: SnapshotTrial) -> str:
     """A trial's place in the table, in words; folds count from 1."""
     return f"{trial.row}, fold {trial.fold + 1}, seed {trial.seed}"
 
@@ -45,12 +45,12 @@ def records(studies: Iterable[StudyStatus]) -> list[dict[str, Any]]:
     """Every study as JSON values, with every trial."""
     return [
         {
-            "study": s.asked.study,
-            "question": s.asked.question,
+            "study": s.snapshot.study,
+            "question": s.snapshot.question,
             "title": {
-                "corpus": s.asked.corpus,
-                "profile": s.asked.profile,
-                "reading": s.asked.reading,
+                "corpus": s.snapshot.corpus,
+                "profile": s.snapshot.profile,
+                "reading": s.snapshot.reading,
             },
             "trials": len(s.trials),
             **{state.replace(" ", "_"): s.count(state) for state in STATES},
@@ -97,14 +97,14 @@ def show(console: Console, studies: Sequence[StudyStatus]) -> None:
 
 
 def _show_study(console: Console, study: StudyStatus) -> None:
-    asked = study.asked
-    numbered = "" if label(asked) == asked.study else f"{label(asked)}. "
-    console.print(Text(clean(f"{asked.study}: {numbered}{asked.question}"), style="bold"))
-    console.print(Text(clean(protocol_line(asked)), style="dim"))
+    snapshot = study.snapshot
+    numbered = "" if label(snapshot) == snapshot.study else f"{label(snapshot)}. "
+    console.print(Text(clean(f"{snapshot.study}: {numbered}{snapshot.question}"), style="bold"))
+    console.print(Text(clean(protocol_line(snapshot)), style="dim"))
     console.print()
-    rows: Mapping[str, list[TrialStatus]] = {name: [] for name in asked.lines}
+    rows: Mapping[str, list[TrialStatus]] = {name: [] for name in snapshot.lines}
     for trial in study.trials:
-        rows.get(asked.line_of(trial.place.row), []).append(trial)
+        rows.get(snapshot.line_of(trial.place.row), []).append(trial)
     cells = [
         (name, *(str(sum(t.state == state for t in own)) for state in STATES))
         for name, own in rows.items()

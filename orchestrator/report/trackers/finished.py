@@ -13,18 +13,18 @@ from orchestrator.analysis.statistics import mean
 from orchestrator.store.attempt_files import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.store.snapshot import Asked, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 from orchestrator.study.search_key.space import Search
 
-Scalar = str | bool | int | float
+SettingValue = str | bool | int | float
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """One finished trial, at its first place in a study's table."""
 
-    asked: Asked
-    place: AskedTrial
+    snapshot: Snapshot
+    place: SnapshotTrial
     outcome: Outcome
     history: tuple[Mapping[str, Any], ...]
     """One entry an epoch."""
@@ -38,19 +38,19 @@ class Finished:
     def tags(self) -> dict[str, str]:
         """What it belongs to."""
         return {
-            "study": self.asked.study,
+            "study": self.snapshot.study,
             "row": self.place.row,
             "fold": str(self.place.fold + 1),
             "seed": str(self.place.seed),
             "id": self.place.id,
-            "corpus": self.asked.corpus,
-            "profile": self.asked.profile,
-            "reading": self.asked.reading,
+            "corpus": self.snapshot.corpus,
+            "profile": self.snapshot.profile,
+            "reading": self.snapshot.reading,
             "host": self.outcome.host,
         }
 
     @property
-    def settings(self) -> dict[str, Scalar]:
+    def settings(self) -> dict[str, SettingValue]:
         """The row's settings, resolved: ``training.lr``, ``model.layers``, ``features.padding``."""
         return settings(self.outcome)
 
@@ -61,7 +61,7 @@ class Finished:
         A flat search has no test: of its trials only the curves are given.
         """
         found: dict[str, float] = {}
-        flat = self.asked.search is not None and self.asked.search.selection == "flat"
+        flat = self.snapshot.search is not None and self.snapshot.search.selection == "flat"
         scores = () if flat else self.outcome.scores
         chosen = [s for s in scores if (s.choice, s.unit) == ("chosen", "utterance")]
         for key, metric in (("ua", ua), ("wa", wa)):
@@ -105,11 +105,11 @@ class Log(Protocol):
     def flush(self) -> None:
         """No more come for now."""
 
-    def searched(self, asked: Asked, space: Search) -> None:
+    def searched(self, snapshot: Snapshot, space: Search) -> None:
         """Give it the configurations of a search, as far as it has come."""
 
 
-def read(ledger: Ledger, asked: Asked, place: AskedTrial) -> Finished | None:
+def read(ledger: Ledger, snapshot: Snapshot, place: SnapshotTrial) -> Finished | None:
     """A trial as the ledger has it; None where it is not finished.
 
     Raises:
@@ -119,18 +119,18 @@ def read(ledger: Ledger, asked: Asked, place: AskedTrial) -> Finished | None:
     if outcome is None:
         return None
     history = read_history(ledger.read_file(outcome, "history.json"))
-    return Finished(asked, place, outcome, tuple(history))
+    return Finished(snapshot, place, outcome, tuple(history))
 
 
-def settings(outcome: Outcome) -> dict[str, Scalar]:
+def settings(outcome: Outcome) -> dict[str, SettingValue]:
     """An outcome's settings by dotted names; lists as JSON texts."""
-    found: dict[str, Scalar] = {}
+    found: dict[str, SettingValue] = {}
     for part in ("features", "model", "training"):
         found |= dict(_flat(part, outcome.identity.get(part, {})))
     return found
 
 
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Scalar]]:
+def _flat(name: str, value: Any) -> Iterator[tuple[str, SettingValue]]:
     if isinstance(value, Mapping):
         for key, inner in sorted(value.items()):
             yield from _flat(f"{name}.{key}", inner)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from orchestrator.analysis.adaptive import design
 from orchestrator.analysis.summary import estimate
 from orchestrator.errors import LackError
-from orchestrator.report.trackers.finished import Finished, Scalar, settings
+from orchestrator.report.trackers.finished import Finished, SettingValue, settings
 from orchestrator.search.proposals import distributions as drawn_from
 from orchestrator.store.records import Outcome, is_stale
-from orchestrator.store.snapshot import Asked, AskedTried
+from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.trials import digest
 
@@ -71,7 +71,7 @@ class OptunaLog:
         except Exception as error:  # of a database, of the system
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise LackError(f"`--log optuna` cannot use `{where}`: {reason[:200]}") from error
-        self._asked: Asked | None = None
+        self._asked: Snapshot | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._study: Study | None = None
         self._form = ""
@@ -83,10 +83,10 @@ class OptunaLog:
 
     def write(self, trial: Finished) -> None:
         """Take in a training; its row is written by ``flush``."""
-        if trial.asked.search is not None:
+        if trial.snapshot.search is not None:
             return  # its configurations come by ``searched``
-        if trial.asked != self._asked:
-            self._asked, self._outcomes, self._study, self._form = trial.asked, {}, None, ""
+        if trial.snapshot != self._asked:
+            self._asked, self._outcomes, self._study, self._form = trial.snapshot, {}, None, ""
         if trial.place.id not in self._outcomes and not is_stale(trial.outcome):
             self._outcomes[trial.place.id] = replace(trial.outcome, files={}, libraries={})
             self._new.add(trial.place.id)
@@ -112,21 +112,21 @@ class OptunaLog:
                 self._write(self._study, self._asked, row, known[row], differ)
         self._new.clear()
 
-    def searched(self, asked: Asked, space: Search) -> None:
+    def searched(self, snapshot: Snapshot, space: Search) -> None:
         """Write the configurations that have ended and are not there yet."""
-        if asked.search is None:
+        if snapshot.search is None:
             return
-        for group in sorted({one.group for one in asked.search.tried}):
-            flat = asked.search.selection == "flat"
-            name = asked.study if flat else f"{asked.study}, group {group + 1}"
-            study = self._search_study(asked, name, asked.search.key)
+        for group in sorted({one.group for one in snapshot.search.tried}):
+            flat = snapshot.search.selection == "flat"
+            name = snapshot.study if flat else f"{snapshot.study}, group {group + 1}"
+            study = self._search_study(snapshot, name, snapshot.search.key)
             there = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
-            for one in asked.search.tried:
+            for one in snapshot.search.tried:
                 new = one.group == group and one.number not in there
                 if new and one.state != "training":
                     study.add_trial(_configuration(one, space))
 
-    def _search_study(self, asked: Asked, name: str, key: str) -> "Study":
+    def _search_study(self, snapshot: Snapshot, name: str, key: str) -> "Study":
         """The study of a group; begun anew where another search had its name."""
         import optuna
 
@@ -137,28 +137,28 @@ class OptunaLog:
             optuna.delete_study(study_name=name, storage=self._storage)
         study = optuna.create_study(study_name=name, storage=self._storage, direction="maximize")
         for field in ("question", "corpus", "profile", "reading"):
-            study.set_user_attr(field, getattr(asked, field))
+            study.set_user_attr(field, getattr(snapshot, field))
         study.set_user_attr(FORM, key)
         return study
 
-    def _settings(self, asked: Asked) -> dict[str, dict[str, Scalar]]:
+    def _settings(self, snapshot: Snapshot) -> dict[str, dict[str, SettingValue]]:
         """Row -> its settings, as the records of its trainings have them."""
-        known: dict[str, dict[str, Scalar]] = {}
-        for trial in asked.trials:
+        known: dict[str, dict[str, SettingValue]] = {}
+        for trial in snapshot.trials:
             if trial.row not in known and trial.id in self._outcomes:
                 known[trial.row] = settings(self._outcomes[trial.id])
         return known
 
-    def _is_whole(self, asked: Asked, form: str) -> bool:
+    def _is_whole(self, snapshot: Snapshot, form: str) -> bool:
         """Whether the storage has the study in this form, every row finished."""
         import optuna
 
         names = optuna.get_all_study_names(self._storage)
-        if asked.study not in names:
+        if snapshot.study not in names:
             return False
-        found = optuna.load_study(study_name=asked.study, storage=self._storage)
+        found = optuna.load_study(study_name=snapshot.study, storage=self._storage)
         ended = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
-        return found.user_attrs.get(FORM) == form and len(ended) == len(asked.rows)
+        return found.user_attrs.get(FORM) == form and len(ended) == len(snapshot.rows)
 
     def _refuse_another(self, study: "Study") -> None:
         """Raises LackError when another run has begun the study anew."""
@@ -169,30 +169,30 @@ class OptunaLog:
         if writer != self._writer:
             raise LackError(f"another run logs `{study.study_name}` there now")
 
-    def _begin(self, asked: Asked, form: str) -> None:
+    def _begin(self, snapshot: Snapshot, form: str) -> None:
         """An empty study, in place of what was there under its name."""
         import optuna
 
-        if asked.study in optuna.get_all_study_names(self._storage):
-            optuna.delete_study(study_name=asked.study, storage=self._storage)
+        if snapshot.study in optuna.get_all_study_names(self._storage):
+            optuna.delete_study(study_name=snapshot.study, storage=self._storage)
         self._running, self._told = {}, set()
         self._study = optuna.create_study(
-            study_name=asked.study,
+            study_name=snapshot.study,
             storage=self._storage,
             direction="maximize",
             sampler=optuna.samplers.RandomSampler(seed=0),
         )
         self._study.set_user_attr(WRITER, self._writer)
         for key in ("question", "corpus", "profile", "reading"):
-            self._study.set_user_attr(key, getattr(asked, key))
+            self._study.set_user_attr(key, getattr(snapshot, key))
         self._study.set_user_attr(FORM, form)
 
     def _write(
         self,
         study: "Study",
-        asked: Asked,
+        snapshot: Snapshot,
         row: str,
-        its: Mapping[str, Scalar],
+        its: Mapping[str, SettingValue],
         differ: Mapping[str, "BaseDistribution"],
     ) -> None:
         """Report what is finished of a row, and the row itself when all of it is."""
@@ -201,17 +201,17 @@ class OptunaLog:
             study.enqueue_trial(params, user_attrs={"row": row, **its})
             self._running[row] = study.ask(fixed_distributions=dict(differ))
         trial = self._running[row]
-        for place in asked.trials:
+        for place in snapshot.trials:
             if place.row != row or place.id not in self._outcomes or (row, place.id) in self._told:
                 continue
             self._told.add((row, place.id))
-            scores = Finished(asked, place, self._outcomes[place.id], ()).scores
+            scores = Finished(snapshot, place, self._outcomes[place.id], ()).scores
             if "ua" in scores:
                 name = f"fold {place.fold + 1}, seed {place.seed}"
-                trial.report(scores["ua"], place.seed * len(asked.folds) + place.fold)
+                trial.report(scores["ua"], place.seed * len(snapshot.folds) + place.fold)
                 trial.set_user_attr(name, {**scores, "id": place.id})
-        sequential = design(asked, self._outcomes)
-        now = asked if sequential is None else sequential.now()
+        sequential = design(snapshot, self._outcomes)
+        now = snapshot if sequential is None else sequential.now()
         found = estimate(now, row, self._outcomes)
         trial.set_user_attr("trainings finished", found.n)
         if found.ua is not None:
@@ -220,7 +220,7 @@ class OptunaLog:
                 study.tell(trial, found.ua.mean)
 
 
-def _configuration(one: AskedTried, space: Search) -> "FrozenTrial":
+def _configuration(one: SnapshotConfiguration, space: Search) -> "FrozenTrial":
     """A configuration as Optuna keeps it."""
     from optuna.trial import TrialState, create_trial
 
@@ -237,7 +237,7 @@ def _configuration(one: AskedTried, space: Search) -> "FrozenTrial":
     )
 
 
-def distributions(rows: Sequence[Mapping[str, Scalar]]) -> dict[str, "BaseDistribution"]:
+def distributions(rows: Sequence[Mapping[str, SettingValue]]) -> dict[str, "BaseDistribution"]:
     """The settings in which rows differ, each with what it may be.
 
     Whole numbers and fractions are intervals, all else, and what some rows lack, choices by name.
@@ -263,12 +263,12 @@ def distributions(rows: Sequence[Mapping[str, Scalar]]) -> dict[str, "BaseDistri
     return found
 
 
-def as_choice(value: Scalar | None, kind: "BaseDistribution") -> Scalar | None:
+def as_choice(value: SettingValue | None, kind: "BaseDistribution") -> SettingValue | None:
     """A setting as a value of its distribution."""
     from optuna.distributions import CategoricalDistribution
 
     return _text(value) if isinstance(kind, CategoricalDistribution) else value
 
 
-def _text(value: Scalar | None) -> str:
+def _text(value: SettingValue | None) -> str:
     return "none" if value is None else str(value)

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.errors import LackError
 from orchestrator.report.trackers.finished import Finished
 from orchestrator.store.files import create_once
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.search_key.space import Search
 
 
@@ -38,13 +38,13 @@ class TensorBoardLog:
     def write(self, trial: Finished) -> None:
         """Write a trial's events, unless they are there."""
         place = trial.place
-        home = self._folder / as_file_name(trial.asked.study) / as_file_name(place.row)
+        home = self._folder / as_file_name(trial.snapshot.study) / as_file_name(place.row)
         name = f"fold-{place.fold + 1}-seed-{place.seed}-{place.id[:12]}"
         path = home / name / f"events.out.tfevents.{trial.began:.0f}.ablate"
         if not path.exists():
             create_once(path, _events(trial))
 
-    def searched(self, asked: Asked, space: Search) -> None:
+    def searched(self, snapshot: Snapshot, space: Search) -> None:
         """Its trials say it all."""
 
     def flush(self) -> None:

@@ -18,7 +18,7 @@ from orchestrator.report.trackers.mlflow import MlflowLog
 from orchestrator.report.trackers.optuna import OptunaLog
 from orchestrator.report.trackers.tensorboard import TensorBoardLog
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import Asked, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 from orchestrator.study.study import parse_study
 
 SYSTEMS = ("mlflow", "optuna", "tensorboard")
@@ -63,8 +63,8 @@ class Export:
     def __init__(self, ledger: Ledger, logs: Sequence[Log]) -> None:
         self._ledger, self._logs = ledger, logs
         self._queue: queue.Queue[Planned | str | None] = queue.Queue()
-        self._asked: Asked | None = None
-        self._places: dict[str, AskedTrial] = {}
+        self._asked: Snapshot | None = None
+        self._places: dict[str, SnapshotTrial] = {}
         """Each id at its first place in the table."""
         self._taken: set[str] = set()
         """Trials that were given to the logs: a study may be planned anew, look by look."""
@@ -127,11 +127,11 @@ class Export:
             self._places = {id: t for id, t in self._places.items() if ended or not search.seals(t)}
             self._search(self._asked)
 
-    def _search(self, asked: Asked) -> None:
+    def _search(self, snapshot: Snapshot) -> None:
         """The configurations of a search, of which a generation has ended since the last time."""
-        space = parse_study(asked.text, f"{asked.study}.yaml").search
+        space = parse_study(snapshot.text, f"{snapshot.study}.yaml").search
         for log in self._logs if space is not None else ():
-            self._try(log, log.searched, asked, space)
+            self._try(log, log.searched, snapshot, space)
 
     def _write(self, id: str) -> None:
         if self._asked is None or id not in self._places:

@@ -58,22 +58,22 @@ def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:
 
 
 def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
-    asked = ensemble.asked
-    outcomes = blinding.open_outcomes(ledger, [trial.id for trial in asked.trials])
-    row = next(r for r in summarise(asked, outcomes).rows if r.name == ensemble.row)
-    yield f"# {_plain(ensemble.row)}, of the study {_plain(asked.study)}"
+    snapshot = ensemble.snapshot
+    outcomes = blinding.open_outcomes(ledger, [trial.id for trial in snapshot.trials])
+    row = next(r for r in summarise(snapshot, outcomes).rows if r.name == ensemble.row)
+    yield f"# {_plain(ensemble.row)}, of the study {_plain(snapshot.study)}"
     yield ""
     for note in ensemble.notes:
         yield f"**{_plain(note)}**\n"
-    yield f"Speech emotion recognition in {len(asked.classes)} classes: "
-    yield f"{', '.join(map(_plain, asked.classes))}."
+    yield f"Speech emotion recognition in {len(snapshot.classes)} classes: "
+    yield f"{', '.join(map(_plain, snapshot.classes))}."
     yield "\n## Trained on\n"
-    yield f"- corpus {_plain(asked.corpus)} ({asked.utterances} utterances), profile"
-    yield f"  {_plain(asked.profile)}, reading {_plain(asked.reading)}"
+    yield f"- corpus {_plain(snapshot.corpus)} ({snapshot.utterances} utterances), profile"
+    yield f"  {_plain(snapshot.profile)}, reading {_plain(snapshot.reading)}"
     yield f"- {len(ensemble.voters)} networks: of each fold and seed two, each of which was chosen"
     yield "  on one half of the held-out speakers and tested on the other"
     yield f"- features `{_plain(ensemble.features.name)}`, by {_plain(ensemble.features.version())}"
-    for note in asked.notes:
+    for note in snapshot.notes:
         yield f"- {_plain(note)}"
     yield "\n## Scores\n"
     yield f"Of single networks, on speakers that they never met ({row.speakers} speakers, "

@@ -34,13 +34,13 @@ from orchestrator.errors import LackError, RequestError, nearest
 from orchestrator.store.checkpoints import tensors_from
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.trials import from_identity
 
 __all__ = [
     "Ensemble",
-    "Part",
     "Prediction",
+    "SegmentPrediction",
     "Unusable",
     "Voter",
     "assemble",
@@ -67,7 +67,7 @@ class Voter:
 class Ensemble:
     """The networks of one row."""
 
-    asked: Asked
+    snapshot: Snapshot
     row: str
     voters: tuple[Voter, ...]
     features: FeatureSet
@@ -78,7 +78,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class SegmentPrediction:
     """One segment of a recording."""
 
     start: float
@@ -95,7 +95,7 @@ class Prediction:
     emotion: str
     probabilities: tuple[float, ...]
     """In the order of the study's classes."""
-    parts: tuple[Part, ...]
+    parts: tuple[SegmentPrediction, ...]
     voice: Voice
     voters: int
 
@@ -108,24 +108,24 @@ class Unusable:
     reason: str
 
 
-def choose_row(asked: Asked, row: str | None) -> str:
+def choose_row(snapshot: Snapshot, row: str | None) -> str:
     """The row of that name; a single row need not be named.
 
     Raises:
         RequestError: there is none, or several and none was named.
     """
-    names = [known.name for known in asked.rows]
+    names = [known.name for known in snapshot.rows]
     if row is None and len(names) == 1:
         return names[0]
     if row is None:
         known = ", ".join(f"`{name}`" for name in names)
-        raise RequestError(f"`--row` must name one row of `{asked.study}`: {known}.")
+        raise RequestError(f"`--row` must name one row of `{snapshot.study}`: {known}.")
     if row not in names:
-        raise RequestError(f"`{asked.study}` has no row `{row}`. {nearest(row, names)}")
+        raise RequestError(f"`{snapshot.study}` has no row `{row}`. {nearest(row, names)}")
     return row
 
 
-def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
+def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
     """The networks of a row, from its finished trials, each file proven first.
 
     Raises:
@@ -133,34 +133,35 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
         RequestError: its features are a configuration of one's own, or differ between networks.
         DamageError: a record or a file is not what was written.
     """
-    asked = asked_now(asked, ledger)
-    places = [trial for trial in asked.trials if trial.row == row]
+    snapshot = asked_now(snapshot, ledger)
+    places = [trial for trial in snapshot.trials if trial.row == row]
     outcomes = ledger.outcomes(trial.id for trial in places)
-    if asked.is_sealed:
+    if snapshot.is_sealed:
         raise LackError(
-            f"The search `{asked.study}` has not ended, and nothing is chosen before that: "
+            f"The search `{snapshot.study}` has not ended, and nothing is chosen before that: "
             "`ablate run` with the study file goes on."
         )
     if not outcomes:
         raise LackError(
-            f"Row `{row}` of `{asked.study}` has no finished trial yet: "
+            f"Row `{row}` of `{snapshot.study}` has no finished trial yet: "
             f"`ablate run` with the study file trains it."
         )
     trial, *others = (from_identity(outcome.identity) for outcome in outcomes.values())
     if any(other.features != trial.features for other in others):
         raise RequestError(
-            f"The networks of `{row}` of `{asked.study}` read different features, since a search "
-            "chose them for each held-out group: no recording is heard in two ways at once. Leave "
-            "what changes features out of `search.axes`, or list one configuration as a row."
+            f"The networks of `{row}` of `{snapshot.study}` read different features, since a "
+            "search chose them for each held-out group: no recording is heard in two ways at "
+            "once. Leave what changes features out of `search.axes`, or list one configuration as "
+            "a row."
         )
     features = _features(trial.features.features, trial.extractor)
     pin()
     voters = tuple(voter for o in outcomes.values() for voter in _voters(ledger, o))
     corpus = Corpus.from_json(ledger.selection(trial.corpus)["corpus"])
     notes = []
-    if asked.corpus in SYNTHESISED:
+    if snapshot.corpus in SYNTHESISED:
         notes.append(
-            f"`{row}` was trained on synthesised speech (`{asked.corpus}`): "
+            f"`{row}` was trained on synthesised speech (`{snapshot.corpus}`): "
             "what it says of people means nothing."
         )
     if len(outcomes) < len(places):
@@ -168,7 +169,7 @@ def assemble(ledger: Ledger, asked: Asked, row: str) -> Ensemble:
     if trial.features.scaling == "speaker":
         notes.append("`scaling: speaker`: each file is scaled as a speaker of its own.")
     return Ensemble(
-        asked=asked, row=row, voters=voters, features=features, config=trial.features,
+        snapshot=snapshot, row=row, voters=voters, features=features, config=trial.features,
         known=Known(corpus), notes=tuple(notes),
     )  # fmt: skip
 
@@ -207,10 +208,10 @@ def _answers(ensemble: Ensemble, heard: Sequence[Heard]) -> list[Prediction]:
         found.append(
             Prediction(
                 path=h.path,
-                emotion=ensemble.asked.classes[int(mean_C.argmax())],
+                emotion=ensemble.snapshot.classes[int(mean_C.argmax())],
                 probabilities=tuple(mean_C.tolist()),
                 parts=tuple(
-                    Part(start=start, end=end, probabilities=tuple(p_C.tolist()))
+                    SegmentPrediction(start=start, end=end, probabilities=tuple(p_C.tolist()))
                     for (start, end), p_C in zip(times, parts_SC, strict=True)
                 ),
                 voice=voice,

@@ -16,14 +16,14 @@ from orchestrator.study.search_key.space import (
     SAMPLERS,
     TRAINING,
     UNITS,
-    Axis,
+    BudgetUnit,
     Choice,
     Condition,
     Point,
     Range,
     Search,
+    SearchAxis,
     Simplex,
-    Unit,
     Value,
 )
 from orchestrator.study.settings import SETTINGS, ImpossibleError, resolve
@@ -127,7 +127,7 @@ def read_search(node: Node, settings: Mapping[str, Any], faults: Faults) -> Sear
 class _Placed:
     """An axis and where it stands."""
 
-    axis: Axis
+    axis: SearchAxis
     node: Node
 
 
@@ -147,7 +147,7 @@ class _Reader:
         found = None if node is None else kind[0](f"search.{key}", node, self._faults)
         return default if found is None else found
 
-    def budget(self, search: Node) -> tuple[Unit, float]:
+    def budget(self, search: Node) -> tuple[BudgetUnit, float]:
         node = self._mapping.get("budget")
         given = [key for key in node.mapping if key in UNITS] if node is not None else []
         if node is not None and node.mapping:
@@ -180,7 +180,7 @@ class _Reader:
                     hint = f"Name {', '.join(f'`{k}`' for k in TRAINING)} without it."
                 self._faults.append(item.key_fault(f"`search.axes.{key}` is not an axis. {hint}"))
             elif (kind := self._kind(key, item)) is not None:
-                found.append(_Placed(Axis(key=key, kind=kind), item))
+                found.append(_Placed(SearchAxis(key=key, kind=kind), item))
         broken = set(node.mapping) - {placed.axis.key for placed in found}
         return [self._conditional(placed, found, broken) for placed in found]
 
@@ -359,7 +359,7 @@ def _value(kind: Range | Choice | Simplex, text: str, sign: str) -> Value | None
 # --- what can be seen before anything trains --------------------------------------------------
 
 
-def _several(axis: Axis) -> list[Point]:
+def _several(axis: SearchAxis) -> list[Point]:
     """Some values of an axis: every choice, every short range's number, both ends of a long one."""
     kind = axis.kind
     if isinstance(kind, Simplex):
@@ -373,13 +373,13 @@ def _several(axis: Axis) -> list[Point]:
     return [{axis.key: kind.nearest(end)} for end in (kind.low, kind.high)]
 
 
-def _points(axes: tuple[Axis, ...], of: Mapping[str, list[Point]]) -> Iterator[Point]:
+def _points(axes: tuple[SearchAxis, ...], of: Mapping[str, list[Point]]) -> Iterator[Point]:
     """Every combination of some values, inactive axes left out."""
     for parts in itertools.product(*(of[axis.key] for axis in axes)):
         yield _active(axes, parts)
 
 
-def _active(axes: tuple[Axis, ...], parts: tuple[Point, ...]) -> Point:
+def _active(axes: tuple[SearchAxis, ...], parts: tuple[Point, ...]) -> Point:
     point: dict[str, Value] = {}
     for axis, part in zip(axes, parts, strict=True):
         if axis.is_active(point):

@@ -18,9 +18,9 @@ Value = str | int | float
 Point = Mapping[str, Value]
 Sampler = Literal["tpe", "gp", "cmaes", "random"]
 SAMPLERS: tuple[Sampler, ...] = ("tpe", "gp", "cmaes", "random")
-Unit = Literal["trials", "hours", "gpu_hours"]
-UNITS: tuple[Unit, ...] = ("trials", "hours", "gpu_hours")
-Selection = Literal["nested", "flat"]
+BudgetUnit = Literal["trials", "hours", "gpu_hours"]
+UNITS: tuple[BudgetUnit, ...] = ("trials", "hours", "gpu_hours")
+SelectionMode = Literal["nested", "flat"]
 TRAINING = ("lr", "weight_decay", "batch", "epochs", "patience")
 """Axes that stand under ``training`` in a study; in a search they have no prefix."""
 DIGITS = 3
@@ -119,7 +119,7 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Axis:
+class SearchAxis:
     """A setting that a search varies."""
 
     key: str
@@ -143,14 +143,14 @@ class Axis:
 class Search:
     """A study's key `search`: a space, how it is walked, and by what its best is told."""
 
-    axes: tuple[Axis, ...]
+    axes: tuple[SearchAxis, ...]
     """Axes with a condition stand after the others."""
-    unit: Unit
+    unit: BudgetUnit
     amount: float
     """The budget: configurations a held-out group, or hours of training in all."""
     sampler: Sampler = "tpe"
     seed: int = 0
-    selection: Selection = "nested"
+    selection: SelectionMode = "nested"
     inner_folds: int = 3
     pruning: bool = True
     """Whether a configuration that falls behind is spared its other folds (``search.pruning``)."""
@@ -204,7 +204,7 @@ class Search:
         )
 
 
-def _shown(axis: Axis, point: Point) -> str:
+def _shown(axis: SearchAxis, point: Point) -> str:
     value = axis.setting(point)
     if isinstance(value, Aggregators):
         weights = ((f.name, getattr(value, f.name)) for f in fields(value))

@@ -9,7 +9,7 @@ import pytest
 
 from features.corpora.corpus import Corpus
 from features.corpora.recordings import refresh
-from features.errors import CorpusError, DamageError, MissingError
+from features.errors import CorpusError, MissingError, ShardDamageError
 
 EMOTIONS = {"angry": ("angry",), "happy": ("happy", "excited")}
 
@@ -49,7 +49,9 @@ def test_json_gives_the_same_corpus_back(small: Corpus) -> None:
 
 @pytest.mark.parametrize("data", [{}, {"format": 99}, {"format": 1, "name": "x", "root": "/"}])
 def test_a_record_of_another_shape_is_damage(data: dict[str, Any]) -> None:
-    with pytest.raises(DamageError, match=r"register the corpus again with `ablate corpus add`\.$"):
+    with pytest.raises(
+        ShardDamageError, match=r"register the corpus again with `ablate corpus add`\.$"
+    ):
         Corpus.from_json(data)
 
 
@@ -192,7 +194,7 @@ def test_deep_refresh_finds_bytes_that_changed_in_secret(
         "them from the original, or register the corpus again with "
         f"`ablate corpus add made-up {tmp_path}`."
     )
-    with pytest.raises(DamageError, match=sentence(expected)):
+    with pytest.raises(ShardDamageError, match=sentence(expected)):
         refresh(corpus, deep=True)
 
 

@@ -16,7 +16,7 @@ from features.config import DEFAULT_EMOTIONS, FEATURE_SETS, FeatureConfig
 from features.corpora import catalogue, recordings
 from features.corpora.corpus import Corpus, Selection
 from features.descriptors.sets.lld78 import NAMES, SET
-from features.errors import DamageError, MissingError
+from features.errors import MissingError, ShardDamageError
 from features.shards import shards
 from features.shards.shard_file import open_shard
 from features.shards.shards import build, keys, missing
@@ -235,7 +235,7 @@ def test_a_flipped_bit_is_refused(
         f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
         "it, and `ablate run` builds it anew."
     )
-    with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
+    with pytest.raises(ShardDamageError, match=f"^{re.escape(expected)}$"):
         open_shard(folder, key)
 
 
@@ -256,7 +256,7 @@ def test_a_truncated_shard_is_missing_and_is_not_opened(selection: Selection, fo
     path = arrow(folder, key)
     path.write_bytes(path.read_bytes()[:-100])
     assert missing(folder, selection, CONFIG) == ("ann",)
-    with pytest.raises(DamageError, match=r"is not what was written"):
+    with pytest.raises(ShardDamageError, match=r"is not what was written"):
         open_shard(folder, key)
 
 
@@ -278,7 +278,7 @@ def test_a_changed_manifest_is_refused(
     key = keys(selection, CONFIG)["ann"]
     path = folder / f"{key}.json"
     path.write_bytes(path.read_bytes().replace(*change, 1))
-    with pytest.raises(DamageError, match=r"^Features file .* is not what was written: "):
+    with pytest.raises(ShardDamageError, match=r"^Features file .* is not what was written: "):
         open_shard(folder, key)
 
 
@@ -322,7 +322,7 @@ def test_a_broken_file_stops_the_build_and_keeps_what_is_done(
     expected = (
         f"Audio file {broken} cannot be read (Format not recognised): restore it from the original."
     )
-    with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
+    with pytest.raises(ShardDamageError, match=f"^{re.escape(expected)}$"):
         build(folder, selection, CONFIG, threads=threads)
     assert missing(folder, selection, CONFIG) == ("bob",)
 
@@ -351,7 +351,7 @@ def test_values_that_are_no_numbers_are_refused_and_named(
         f"The features of {path} hold values that are no numbers: check the recording, or remove "
         "it from the corpus."
     )
-    with pytest.raises(DamageError, match=f"^{re.escape(expected)}$"):
+    with pytest.raises(ShardDamageError, match=f"^{re.escape(expected)}$"):
         build(folder, selection, CONFIG, features=broken)
 
 
@@ -409,6 +409,6 @@ def test_a_recording_that_was_replaced_unseen_is_refused(
     path.write_bytes(blob)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     sentence = f"^{re.escape(utterances[0].path)} of .* is not the recording that was registered: "
-    with pytest.raises(DamageError, match=sentence):
+    with pytest.raises(ShardDamageError, match=sentence):
         build(folder, chosen, FeatureConfig())
     assert not list(folder.glob("*.json"))

@@ -13,7 +13,7 @@ from features.descriptors.catalogue import extractor_version
 from features.shards import verification
 from features.shards.shard_file import FORMAT
 from features.shards.shards import build, keys, missing
-from features.shards.verification import Finding, needed, repair, verify
+from features.shards.verification import ShardFinding, needed, repair, verify
 
 CONFIG = FeatureConfig(features="lld35")
 VERSION = extractor_version("lld35")
@@ -51,9 +51,9 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-def only(findings: Any) -> Finding:
+def only(findings: Any) -> ShardFinding:
     (finding,) = findings
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, ShardFinding)
     return finding
 
 

@@ -67,9 +67,9 @@ def test_every_c_is_an_epoch_and_the_better_one_on_dev_is_chosen() -> None:
 
 
 def test_its_probabilities_are_those_of_the_library_s_own_machine() -> None:
-    learnt, asked = rows(40), rows(24, seed=1)
+    learnt, snapshot = rows(40), rows(24, seed=1)
     result, _ = fitted(learnt)
-    x, y = ((r.x_SF - learnt.x_SF.mean(0)) / learnt.x_SF.std(0) for r in (learnt, asked))
+    x, y = ((r.x_SF - learnt.x_SF.mean(0)) / learnt.x_SF.std(0) for r in (learnt, snapshot))
     own = SVC(C=GRID[-1]).fit(x.double().numpy(), learnt.labels_S.numpy())
     wanted = torch.from_numpy(own.decision_function(y.double().numpy())).log_softmax(1)
     assert torch.equal(result.tests_a.at_last_SC, wanted)
@@ -80,10 +80,10 @@ def test_its_probabilities_are_those_of_the_library_s_own_machine() -> None:
 def test_its_tensors_alone_decide_as_the_library_does(spoken: int, noise: float) -> None:
     """Noise makes margins small and votes equal; of two classes the library has another sign."""
     result, states = fitted(rows(40, classes=spoken, noise=noise))
-    asked = rows(24, seed=1)
+    snapshot = rows(24, seed=1)
     weights = result.tests_a.weights
     machine = trained(ModelConfig(model="svm"), weights, classes=4, nodes=1)
-    own_SC = log_probabilities(machine, asked)
+    own_SC = log_probabilities(machine, snapshot)
     assert torch.allclose(own_SC, result.tests_a.at_chosen_SC, rtol=0, atol=1e-9)
     assert not torch.allclose(own_SC, states[0].last_a_SC, rtol=0, atol=1e-3)
     kept = machine.state_dict()

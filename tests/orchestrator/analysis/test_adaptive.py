@@ -17,25 +17,25 @@ import pytest
 
 from orchestrator.analysis.adaptive import asked_now, design
 from orchestrator.analysis.comparison import compare_rows
-from orchestrator.analysis.sequential import follow as decide
+from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.summary import summarise
 from orchestrator.execution.cluster.events import Done, Event, Failed, Note, Planned
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, Task, Tell, Work
-from orchestrator.execution.monitor.watch import follow
+from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
+from orchestrator.execution.monitor.watch import watch
 from orchestrator.execution.run import RunResult, run
-from orchestrator.planning.cost.budget import Part
+from orchestrator.planning.cost.budget import BudgetPart
 from orchestrator.planning.cost.price import here
 from orchestrator.planning.plan import Plan, make
 from orchestrator.planning.status import status
 from orchestrator.report.export.bundle import export
 from orchestrator.report.formats import FORMS
-from orchestrator.report.results import Measured, measure
+from orchestrator.report.results import StudyResults, measure
 from orchestrator.report.tables.headline import tables
 from orchestrator.report.tables.plain_values import as_json
 from orchestrator.report.terminal import price as shown
 from orchestrator.report.trackers.tracker import Export, open_log
 from orchestrator.store.ledger import Ledger, new_attempt
-from orchestrator.store.records import Choice, Outcome, Scores, Unit
+from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit
 from orchestrator.study.study import Study, parse_study
 
 STUDY = """\
@@ -65,7 +65,7 @@ def value(row: str, fold: int, seed: int) -> float:
     return round(0.5 + SHIFT[row] + noise, 3)
 
 
-def drawn(task: Task, tell: Tell) -> None:
+def drawn(task: Task, tell: OnEvent) -> None:
     """In place of a training: its record, with every speaker at the drawn UA."""
     ledger = Ledger.open(task.store)
     identity = task.identity
@@ -77,7 +77,7 @@ def drawn(task: Task, tell: Tell) -> None:
         tuple(hits if i == j else (SPOKEN - hits if j == (i + 1) % classes else 0)
               for j in range(classes)) for i in range(classes)
     )  # fmt: skip
-    choices: Sequence[Choice] = ("chosen", "last_epoch", "best_on_test")
+    choices: Sequence[EpochChoice] = ("chosen", "last_epoch", "best_on_test")
     units: Sequence[Unit] = ("utterance", "segment")
     scores = tuple(
         Scores(speaker=speaker, choice=choice, unit=unit, epoch=1, confusion=square)
@@ -106,7 +106,7 @@ def empty(store: Path) -> Path:
 class Backwards(InlineCluster):
     """Trains in the other order, and every trial twice over: what comes late is the same."""
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         return super().train(list(reversed(tasks)), work, tell)
 
 
@@ -121,12 +121,12 @@ def go(
     return result, events
 
 
-def measured(store: Path) -> Measured:
+def measured(store: Path) -> StudyResults:
     ledger = Ledger.open(str(store))
     return measure(ledger, ledger.snapshots("adaptive")[0])
 
 
-def seeds(study: Measured) -> dict[str, int]:
+def seeds(study: StudyResults) -> dict[str, int]:
     """How many seeds of each row have all their folds."""
     return {row.name: row.n // FOLDS for row in study.summary.rows}
 
@@ -200,7 +200,7 @@ def test_seeds_that_another_study_trained_change_no_table(empty: Path, tmp_path:
 def test_a_trial_that_fails_is_waited_for_by_every_row(
     empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(task: Task, tell: Tell) -> None:
+    def fails(task: Task, tell: OnEvent) -> None:
         row = LAYERS[tuple(task.identity["model"]["fa_layers"])]
         if (row, task.identity["seed"]) == ("equal", 1):
             tell(Failed(task.id, "diverged", "the loss is no number", "record"))
@@ -220,8 +220,8 @@ def test_a_trial_that_fails_is_waited_for_by_every_row(
 
 @pytest.mark.usefixtures("draws")
 def test_a_budget_within_a_look_ends_there_and_says_what_it_left(empty: Path) -> None:
-    def choose(plan: Plan) -> Part:
-        return Part(taken=plan.to_train[:30], left=plan.to_train[30:])
+    def choose(plan: Plan) -> BudgetPart:
+        return BudgetPart(taken=plan.to_train[:30], left=plan.to_train[30:])
 
     events: list[Event] = []
     ledger = Ledger.open(str(empty))
@@ -256,7 +256,7 @@ def test_whoever_looks_on_sees_what_is_asked_for_now(empty: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(STUDIED, ledger, InlineCluster(), hear)
     events: list[Event] = []
-    for event in follow(ledger, "adaptive", 0.0, lambda seconds: go(empty) and None):
+    for event in watch(ledger, "adaptive", 0.0, lambda seconds: go(empty) and None):
         events.append(event)
     planned = [len(e.placed) for e in events if isinstance(e, Planned)]
     assert planned == sorted(set(planned)) and planned[-1] == FOLDS * sum(expected().values())
@@ -298,9 +298,9 @@ def test_a_fixed_study_has_no_design_and_no_label(empty: Path) -> None:
     text = STUDY.replace("seeds: 10, replicates: adaptive", "seeds: 3")
     go(empty, parse_study(text, "adaptive.yaml"))
     study = measured(empty)
-    assert design(study.asked, study.outcomes) is None and asked_now(study.asked, study.ledger) is (
-        study.asked
-    )
+    assert design(study.snapshot, study.outcomes) is None and asked_now(
+        study.snapshot, study.ledger
+    ) is (study.snapshot)
     assert len(tables(study.summary, details=False)) == 1
     assert "equential" not in FORMS["text"].write([study], True)
     assert all(row.standing is None for row in study.summary.rows)
@@ -368,4 +368,4 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     assert again.returncode == 0, again.stdout[-2000:] + again.stderr
     assert "clear: sequential p_holm" in again.stdout and "DIFFERS" not in again.stdout
     printed = json.loads((tmp_path / "bundle" / "table.json").read_text())
-    assert printed["rows"][1]["sequential"]["looks"] == standing.looks
+    assert printed["rows"][1]["sequential"]["looks"] == standing.interims

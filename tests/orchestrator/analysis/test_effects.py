@@ -13,10 +13,10 @@ from orchestrator.analysis.effects import axes_of, effects, level
 from orchestrator.analysis.summary import Interval
 from orchestrator.errors import RequestError
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 WIDTHS, LAYERS = (64, 128, 256), ("none", "last")
-Made = tuple[Ledger, Asked]
+Made = tuple[Ledger, Snapshot]
 
 
 def grid(root: Path, *, missing: Any = (), seeds: int = 1) -> Made:
@@ -29,10 +29,10 @@ def grid(root: Path, *, missing: Any = (), seeds: int = 1) -> Made:
 
 def uas(made: Made) -> dict[tuple[Any, ...], float]:
     """(width, FA, fold, speaker, seed) -> UA, by NumPy."""
-    ledger, asked = made
-    settings = {row.name: row.settings for row in asked.rows}
+    ledger, snapshot = made
+    settings = {row.name: row.settings for row in snapshot.rows}
     found = {}
-    for trial in asked.trials:
+    for trial in snapshot.trials:
         outcome = ledger.outcome(trial.id)
         for s in outcome.scores if outcome else ():
             if (s.choice, s.unit) == ("chosen", "utterance"):
@@ -108,23 +108,23 @@ def test_levels_are_compared_on_what_all_their_rows_have(tmp_path: Path) -> None
 
 
 def test_nothing_run_is_levels_without_numbers(tmp_path: Path) -> None:
-    _, asked = grid(tmp_path / "store")
-    seen = effects(asked, {})
+    _, snapshot = grid(tmp_path / "store")
+    seen = effects(snapshot, {})
     assert all(shown.ua is None for levels in seen.main.values() for shown in levels)
     assert seen.interactions[0].strongest is None
 
 
 def test_listed_rows_that_are_a_whole_grid_are_one_and_others_are_refused(tmp_path: Path) -> None:
     rows = {"a": {"pooling": "mean"}, "b": {"pooling": "sum"}}
-    _, asked = stores.made(tmp_path / "one", rows, folds=2)
-    assert [axis.key for axis in axes_of(asked)] == ["pooling"]
+    _, snapshot = stores.made(tmp_path / "one", rows, folds=2)
+    assert [axis.key for axis in axes_of(snapshot)] == ["pooling"]
     ragged = {"a": {"pooling": "mean"}, "b": {"hidden": 8}}
-    _, asked = stores.made(tmp_path / "two", ragged, folds=2)
+    _, snapshot = stores.made(tmp_path / "two", ragged, folds=2)
     with pytest.raises(RequestError, match="are no grid: `--picture forest` draws any rows"):
-        effects(asked, {})
-    _, asked = stores.made(tmp_path / "three", {"a": {}, "b": {}}, folds=2)
+        effects(snapshot, {})
+    _, snapshot = stores.made(tmp_path / "three", {"a": {}, "b": {}}, folds=2)
     with pytest.raises(RequestError, match="was not kept when it last ran: name its file"):
-        effects(asked, {})
+        effects(snapshot, {})
 
 
 def test_a_setting_is_a_short_label() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.analysis import sequential
-from orchestrator.analysis.sequential import LEVEL, Standing, follow, looks, shares
+from orchestrator.analysis.sequential import LEVEL, Standing, decide, interims, shares
 from orchestrator.analysis.statistics import paired_t, predicted
 
 CLEAR = [0.10, 0.11, 0.09, 0.10]
@@ -25,24 +25,24 @@ def test_the_examples_hold() -> None:
 @pytest.mark.parametrize("cap", [1, 2, 3, 4, 5, 9, 10, 50, 1000])
 def test_the_level_is_spent_once_and_most_of_it_at_the_end(cap: int) -> None:
     assert math.fsum(shares(cap)) == pytest.approx(1.0, abs=1e-12)
-    assert looks(cap)[-1] == cap and list(looks(cap)) == sorted(set(looks(cap)))
-    assert len(looks(cap)) < 3 or shares(cap)[-1] == max(shares(cap))
+    assert interims(cap)[-1] == cap and list(interims(cap)) == sorted(set(interims(cap)))
+    assert len(interims(cap)) < 3 or shares(cap)[-1] == max(shares(cap))
 
 
 def test_a_cap_of_three_is_the_fixed_design() -> None:
     three = {"a": CLEAR[:3], "b": NOISE[:3], "c": [0.05, 0.06, 0.045]}
-    found = follow(three, cap=3)
+    found = decide(three, cap=3)
     assert {name for name, s in found.items() if s.verdict == "yes"} == shown_by(three)
     low, high, p = paired_t(three["a"])
     assert (found["a"].low, found["a"].high, found["a"].p) == (low, high, p)
-    assert {s.looks for s in found.values()} == {1} and found["b"].why == "cap"
+    assert {s.interims for s in found.values()} == {1} and found["b"].why == "cap"
 
 
 def test_an_interval_holds_zero_where_the_look_could_not_tell() -> None:
     """Of one row, whose p is not adjusted for others."""
     rng = np.random.default_rng(1)
     for shift in np.linspace(0.0, 0.08, 200):
-        standing = follow({"a": list(rng.normal(shift, 0.02, 10))}, cap=10)["a"]
+        standing = decide({"a": list(rng.normal(shift, 0.02, 10))}, cap=10)["a"]
         assert standing.low is not None and standing.high is not None
         excludes = not standing.low <= 0 <= standing.high
         assert excludes == (standing.verdict == "yes") == (standing.why == "differs")
@@ -50,28 +50,28 @@ def test_an_interval_holds_zero_where_the_look_could_not_tell() -> None:
 
 def test_looking_often_widens_the_interval_and_raises_p() -> None:
     plain_low, _, plain_p = paired_t(CLEAR)
-    standing = follow({"a": CLEAR}, cap=20)["a"]
+    standing = decide({"a": CLEAR}, cap=20)["a"]
     assert standing.seeds == 4 and standing.low is not None and standing.p is not None
     assert plain_low is not None and plain_p is not None
     assert standing.low < plain_low and standing.p > plain_p
 
 
 def test_what_a_missing_seed_would_tell_is_waited_for_by_all_rows() -> None:
-    found = follow({"a": CLEAR, "b": [0.01, None, 0.02, -0.01]}, cap=10)
-    assert {(s.wanted, s.looks, s.seeds, s.ua) for s in found.values()} == {(3, 0, 0, None)}
-    found = follow({"a": CLEAR[:3], "b": NOISE}, cap=10)
+    found = decide({"a": CLEAR, "b": [0.01, None, 0.02, -0.01]}, cap=10)
+    assert {(s.wanted, s.interims, s.seeds, s.ua) for s in found.values()} == {(3, 0, 0, None)}
+    found = decide({"a": CLEAR[:3], "b": NOISE}, cap=10)
     assert (found["a"].wanted, found["a"].seeds, found["b"].seeds) == (4, 3, 3)
 
 
 def test_seeds_beyond_what_a_settled_row_was_asked_for_are_not_looked_at() -> None:
-    short = follow({"a": CLEAR, "b": [0.03, -0.02, 0.02, 0.04]}, cap=10)
-    long = follow({"a": [*CLEAR, -1.0, -1.0], "b": [0.03, -0.02, 0.02, 0.04]}, cap=10)
+    short = decide({"a": CLEAR, "b": [0.03, -0.02, 0.02, 0.04]}, cap=10)
+    long = decide({"a": [*CLEAR, -1.0, -1.0], "b": [0.03, -0.02, 0.02, 0.04]}, cap=10)
     assert short["a"].why == "differs" and short == long
     assert short["b"].why == "" and short["b"].wanted == 6
 
 
 def test_seeds_that_change_nothing_bear_no_verdict_and_end_at_the_cap() -> None:
-    standing = follow({"a": [0.1] * 10}, cap=10)["a"]
+    standing = decide({"a": [0.1] * 10}, cap=10)["a"]
     assert (standing.why, standing.seeds, standing.p, standing.low) == ("cap", 10, None, None)
     assert standing.verdict == "cannot tell" and standing.ua == pytest.approx(0.1)
 
@@ -90,14 +90,14 @@ def test_training_only_what_is_asked_for_ends_where_training_everything_would(
     everything = {str(n): row for n, row in enumerate(rows)}
     done = {name: 0 for name in everything}
     while True:
-        found = follow({name: everything[name][: done[name]] for name in everything}, cap)
+        found = decide({name: everything[name][: done[name]] for name in everything}, cap)
         wanted = {name: standing.wanted for name, standing in found.items()}
         if wanted == done:
             break
         assert all(wanted[name] >= done[name] for name in done)
         assert all(wanted[name] == done[name] for name, s in found.items() if s.why)
         done = wanted
-    assert found == follow(everything, cap)
+    assert found == decide(everything, cap)
     assert all(standing.why for standing in found.values())
     assert all((s.verdict == "yes") == (s.why == "differs") for s in found.values())
 
@@ -129,6 +129,6 @@ def test_two_hundred_tables_in_short() -> None:
 
 def test_a_standing_that_shows_less_than_the_level_is_a_verdict() -> None:
     shown = Standing(
-        why="", wanted=3, looks=1, seeds=3, ua=0.1, low=0.0, high=0.2, p=0.01, p_holm=LEVEL
+        why="", wanted=3, interims=1, seeds=3, ua=0.1, low=0.0, high=0.2, p=0.01, p_holm=LEVEL
     )
     assert shown.verdict == "cannot tell"

@@ -7,25 +7,31 @@ from scipy import stats
 
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.analysis.summary import summarise
-from orchestrator.store.records import Choice, Outcome, Scores
-from orchestrator.store.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
+from orchestrator.store.records import EpochChoice, Outcome, Scores
+from orchestrator.store.snapshot import (
+    Snapshot,
+    SnapshotClaim,
+    SnapshotFold,
+    SnapshotRow,
+    SnapshotTrial,
+)
 
 SPEAKERS = [f"s{n}" for n in range(10)]
-CHOICES: tuple[Choice, ...] = ("chosen", "last_epoch", "best_on_test")
+CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test")
 
 
-def asked(rows: tuple[str, ...], seeds: int = 1, **changes: object) -> Asked:
+def snapshot(rows: tuple[str, ...], seeds: int = 1, **changes: object) -> Snapshot:
     folds = tuple(
-        AskedFold(index=f, a=(SPEAKERS[2 * f],), b=(SPEAKERS[2 * f + 1],), train=8)
+        SnapshotFold(index=f, a=(SPEAKERS[2 * f],), b=(SPEAKERS[2 * f + 1],), train=8)
         for f in range(5)
     )
     trials = tuple(
-        AskedTrial(row, f, seed, f"{row}-{f}-{seed}")
+        SnapshotTrial(row, f, seed, f"{row}-{f}-{seed}")
         for seed in range(seeds)
         for f in range(5)
         for row in rows
     )
-    plain = Asked(
+    plain = Snapshot(
         study="s",
         question="?",
         table=1,
@@ -35,7 +41,7 @@ def asked(rows: tuple[str, ...], seeds: int = 1, **changes: object) -> Asked:
         reading="as-written",
         classes=("angry", "sad"),
         utterances=100,
-        rows=tuple(AskedRow(name=r, reading="as-written", paper={"ua": 50.0}) for r in rows),
+        rows=tuple(SnapshotRow(name=r, reading="as-written", paper={"ua": 50.0}) for r in rows),
         folds=folds,
         seeds=seeds,
         trials=trials,
@@ -98,14 +104,14 @@ def outcomes(ua: dict[str, list[tuple[float, float]]] = UA) -> dict[str, Outcome
 
 
 def test_a_row_is_the_mean_over_held_out_speakers() -> None:
-    row = summarise(asked(("x", "ref")), outcomes()).rows[0]
+    row = summarise(snapshot(("x", "ref")), outcomes()).rows[0]
     assert row.ua is not None
     assert row.ua.mean == pytest.approx(np.mean(UA["x"]), abs=1e-12)
     assert (row.n, row.missing, row.speakers) == (5, 0, 10)
 
 
 def test_the_interval_is_the_corrected_t_over_groups_computed_independently() -> None:
-    row = summarise(asked(("x", "ref")), outcomes()).rows[0]
+    row = summarise(snapshot(("x", "ref")), outcomes()).rows[0]
     groups = np.mean(UA["x"], axis=1)
     error = math.sqrt((1 / 5 + 2 / 8) * np.var(groups, ddof=1))
     low, high = stats.t.interval(0.95, 4, loc=np.mean(groups), scale=error)
@@ -114,7 +120,7 @@ def test_the_interval_is_the_corrected_t_over_groups_computed_independently() ->
 
 
 def test_the_difference_is_paired_by_group() -> None:
-    difference = summarise(asked(("x", "ref")), outcomes()).rows[0].difference
+    difference = summarise(snapshot(("x", "ref")), outcomes()).rows[0].difference
     groups = np.mean(UA["x"], axis=1) - np.mean(UA["ref"], axis=1)
     error = math.sqrt((1 / 5 + 2 / 8) * np.var(groups, ddof=1))
     assert difference is not None and difference.p is not None
@@ -127,8 +133,8 @@ def test_seeds_are_averaged_within_a_speaker_and_add_no_units() -> None:
     doubled = outcomes()
     for id, one in outcomes().items():
         doubled[id[:-1] + "1"] = replace(one, digests={"predictions": id + "other"})
-    once = summarise(asked(("x", "ref")), outcomes()).rows[0]
-    twice = summarise(asked(("x", "ref"), seeds=2), doubled).rows[0]
+    once = summarise(snapshot(("x", "ref")), outcomes()).rows[0]
+    twice = summarise(snapshot(("x", "ref"), seeds=2), doubled).rows[0]
     assert once.difference is not None and twice.difference is not None
     assert once.ua == twice.ua
     assert replace(once.difference, again=None) == replace(twice.difference, again=None)
@@ -138,33 +144,33 @@ def test_seeds_are_averaged_within_a_speaker_and_add_no_units() -> None:
 def test_a_missing_trial_is_missing_and_never_zero() -> None:
     found = outcomes()
     del found["x-3-0"]
-    row = summarise(asked(("x", "ref")), found).rows[0]
+    row = summarise(snapshot(("x", "ref")), found).rows[0]
     assert (row.n, row.missing, row.speakers) == (4, 1, 8)
     assert row.difference is not None and row.difference.groups == 4
 
 
 def test_a_row_without_trials_is_empty() -> None:
-    row = summarise(asked(("x", "ref")), {}).rows[0]
+    row = summarise(snapshot(("x", "ref")), {}).rows[0]
     assert (row.n, row.missing, row.ua, row.difference) == (0, 5, None, None)
 
 
 def test_the_spread_of_one_group_is_none() -> None:
     found = {id: o for id, o in outcomes().items() if "-0-" in id}
-    row = summarise(asked(("x", "ref")), found).rows[0]
+    row = summarise(snapshot(("x", "ref")), found).rows[0]
     assert row.ua is not None and row.ua.low is None and row.verdict == "cannot tell"
     assert corrected_t([0.5], 0.25, 0.5) == (None, None, None)
 
 
 def test_a_clear_difference_is_told_and_a_small_one_is_not() -> None:
     better = [(a + 0.2, b + 0.2 + 0.05 * (n == 0)) for n, (a, b) in enumerate(UA["ref"])]
-    rows = summarise(asked(("x", "ref")), outcomes({"x": better, "ref": UA["ref"]})).rows
+    rows = summarise(snapshot(("x", "ref")), outcomes({"x": better, "ref": UA["ref"]})).rows
     assert rows[0].verdict == "yes" and rows[1].difference is None and rows[1].verdict == ""
     mixed = [(a + d, b + d) for (a, b), d in zip(UA["ref"], (0.1, -0.1, 0.1, 0, 0), strict=True)]
-    rows = summarise(asked(("x", "ref")), outcomes({"x": mixed, "ref": UA["ref"]})).rows
+    rows = summarise(snapshot(("x", "ref")), outcomes({"x": mixed, "ref": UA["ref"]})).rows
     assert rows[0].verdict == "cannot tell"
 
 
-CLAIM = AskedClaim(better="x", than=("ref",), on="ua")
+CLAIM = SnapshotClaim(better="x", than=("ref",), on="ua")
 
 
 @pytest.mark.parametrize(
@@ -173,9 +179,9 @@ CLAIM = AskedClaim(better="x", than=("ref",), on="ua")
 def test_a_claim_is_judged_where_the_paper_may_be_compared(shift: float, verdict: str) -> None:
     moved = [(a + shift, b + shift + 0.05 * (n == 0)) for n, (a, b) in enumerate(UA["ref"])]
     found = outcomes({"x": moved, "ref": UA["ref"]})
-    assert summarise(asked(("x", "ref"), claim=CLAIM), found).claim == verdict
-    elsewhere = asked(("x", "ref"), claim=CLAIM, comparable=False)
-    judged = summarise(asked(("x", "ref"), claim=CLAIM), found)
+    assert summarise(snapshot(("x", "ref"), claim=CLAIM), found).claim == verdict
+    elsewhere = snapshot(("x", "ref"), claim=CLAIM, comparable=False)
+    judged = summarise(snapshot(("x", "ref"), claim=CLAIM), found)
     assert judged.reason and judged.reason.count("\n") == 0
     assert (summarise(elsewhere, found).claim, summarise(elsewhere, found).reason) == ("", "")
 
@@ -184,7 +190,7 @@ def test_identical_seeds_and_mixed_machines_are_told() -> None:
     found = outcomes()
     for id, one in outcomes().items():
         found[id[:-1] + "1"] = replace(one, environment={"device": "cuda"})
-    summary = summarise(asked(("x", "ref"), seeds=2), found)
+    summary = summarise(snapshot(("x", "ref"), seeds=2), found)
     assert summary.identical_seeds == ("ref", "x")
     assert summary.classes_of_determinism == 2
 
@@ -194,7 +200,7 @@ def test_absent_classes_are_named() -> None:
     one = found["x-0-0"]
     scores = tuple(replace(s, confusion=((5, 5), (0, 0))) for s in one.scores)
     found["x-0-0"] = replace(one, scores=scores)
-    assert summarise(asked(("x", "ref")), found).absent == ("s0: sad", "s1: sad")
+    assert summarise(snapshot(("x", "ref")), found).absent == ("s0: sad", "s1: sad")
 
 
 def test_the_mean_does_not_depend_on_the_order() -> None:
@@ -214,7 +220,9 @@ def with_seeds(shifts: tuple[float, ...]) -> dict[str, Outcome]:
 
 
 def test_new_seeds_are_a_question_of_their_own() -> None:
-    difference = summarise(asked(("x", "ref"), 3), with_seeds((0.0, 0.1, 0.05))).rows[0].difference
+    difference = (
+        summarise(snapshot(("x", "ref"), 3), with_seeds((0.0, 0.1, 0.05))).rows[0].difference
+    )
     assert difference is not None and difference.again is not None
     base = np.mean(UA["x"]) - np.mean(UA["ref"])
     theirs = stats.ttest_1samp([base, base + 0.1, base + 0.05], 0.0)
@@ -225,11 +233,11 @@ def test_new_seeds_are_a_question_of_their_own() -> None:
 
 
 def test_two_seeds_bear_no_spread_and_equal_seeds_no_answer() -> None:
-    two = summarise(asked(("x", "ref"), 2), with_seeds((0.0, 0.1))).rows[0].difference
+    two = summarise(snapshot(("x", "ref"), 2), with_seeds((0.0, 0.1))).rows[0].difference
     assert two is not None and two.again is not None and two.again.low is None
     same = with_seeds((0.0, 0.0, 0.0))
     copies = {id: replace(o, digests={"predictions": id[:-1]}) for id, o in same.items()}
-    equal = summarise(asked(("x", "ref"), 3), copies)
+    equal = summarise(snapshot(("x", "ref"), 3), copies)
     assert equal.identical_seeds == ("ref", "x")
     assert equal.rows[0].difference is not None and equal.rows[0].difference.again is None
 
@@ -237,7 +245,7 @@ def test_two_seeds_bear_no_spread_and_equal_seeds_no_answer() -> None:
 def test_a_seed_that_lacks_a_fold_is_no_unit() -> None:
     found = with_seeds((0.0, 0.1, 0.05, 0.02))
     del found["x-2-1"]
-    difference = summarise(asked(("x", "ref"), 4), found).rows[0].difference
+    difference = summarise(snapshot(("x", "ref"), 4), found).rows[0].difference
     assert difference is not None and difference.again is not None
     assert difference.again.seeds == 3 and difference.groups == 5
 
@@ -245,18 +253,20 @@ def test_a_seed_that_lacks_a_fold_is_no_unit() -> None:
 def test_outcomes_of_older_semantics_are_stale_and_not_in_the_row() -> None:
     found = outcomes()
     found["x-3-0"] = replace(found["x-3-0"], identity={"semantics": 0})
-    row = summarise(asked(("x", "ref")), found).rows[0]
+    row = summarise(snapshot(("x", "ref")), found).rows[0]
     assert (row.n, row.missing, row.stale) == (4, 1, 1)
     assert (
         row.ua
-        == summarise(asked(("x", "ref")), {id: one for id, one in found.items() if id != "x-3-0"})
+        == summarise(
+            snapshot(("x", "ref")), {id: one for id, one in found.items() if id != "x-3-0"}
+        )
         .rows[0]
         .ua
     )
 
 
 def test_the_pooled_matrix_holds_every_utterance_once_a_seed() -> None:
-    pooled = summarise(asked(("x", "ref"), 2), with_seeds((0.0, 0.1))).rows[0].pooled
+    pooled = summarise(snapshot(("x", "ref"), 2), with_seeds((0.0, 0.1))).rows[0].pooled
     assert pooled is not None
     assert sum(map(sum, pooled.confusion)) == 2 * 10 * 20
     assert pooled.ua.low is not None and pooled.ua.low < pooled.ua.mean

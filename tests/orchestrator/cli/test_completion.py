@@ -14,12 +14,12 @@ ABLATE = Path(sys.executable).with_name("ablate")
 
 def completed(line: str, store: Path, shell: str = "bash") -> str:
     words = line.split(" ")
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    snapshot = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     if shell != "bash":
-        asked = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        snapshot = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     done = subprocess.run(
         [str(ABLATE)],
-        env={**os.environ, **asked, "_ABLATE_COMPLETE": f"complete_{shell}",
+        env={**os.environ, **snapshot, "_ABLATE_COMPLETE": f"complete_{shell}",
              "ABLATE_STORE": str(store)},
         capture_output=True, text=True, timeout=60, check=False, cwd=store.parent,
     )  # fmt: skip

@@ -102,14 +102,14 @@ def test_on_a_terminal_it_asks(ledger: Ledger, answer: str, removed: bool) -> No
 def test_earlier_forms_of_a_study_count_unless_the_newest_is_enough(
     ledger: Ledger, root: Path, tmp_path: Path
 ) -> None:
-    (asked,) = ledger.snapshots("smoke")
+    (snapshot,) = ledger.snapshots("smoke")
     fewer = tmp_path / "smoke.yaml"
     text = (root / "studies" / "smoke.yaml").read_text()
     fewer.write_text(text.replace("  - {name: FA in layer 2, set: {fa_layer: 2}}\n", ""))
     result = run(read_study(fewer), ledger, InlineCluster(), lambda event: None)
     assert result.trained == 0
     assert unneeded(ledger) == {}
-    gone = {f"trials/{t.id}" for t in asked.trials if t.row != "No FA"}
+    gone = {f"trials/{t.id}" for t in snapshot.trials if t.row != "No FA"}
     found = unneeded(ledger, "--keep-newest")
     assert {n for n, kind in found.items() if kind == "trial"} == gone
     assert [kind for kind in found.values() if kind != "trial"] == ["snapshot"]
@@ -245,7 +245,7 @@ def test_a_run_that_starts_meanwhile_waits_and_counts_only_what_is_left(
 def test_what_became_needed_between_the_look_and_the_yes_stays(ledger: Ledger, root: Path) -> None:
     study = read_study(root / "studies" / "smoke.yaml")
     forget_study(ledger)
-    shown = gc.look(ledger)
+    shown = gc.scan(ledger)
     assert len(shown.waste) == 15
     run(study, ledger, InlineCluster(), lambda event: None)
     assert gc.remove(ledger, shown).waste == ()
@@ -255,7 +255,7 @@ def test_what_became_needed_between_the_look_and_the_yes_stays(ledger: Ledger, r
     claim.release()
 
 
-def _refused(ledger: Ledger, shown: gc.Swept) -> str:
+def _refused(ledger: Ledger, shown: gc.Scan) -> str:
     from orchestrator.errors import RequestError
 
     with pytest.raises(RequestError) as raised:

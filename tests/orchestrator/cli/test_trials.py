@@ -216,8 +216,8 @@ def test_a_trial_that_never_began_is_named_by_its_study(
     root: Path, store: Path, tmp_path: Path
 ) -> None:
     ledger = Ledger.open(str(store))
-    (asked,) = ledger.snapshots("smoke")
-    id = asked.trials[0].id
+    (snapshot,) = ledger.snapshots("smoke")
+    id = snapshot.trials[0].id
     ledger.trial_folder(id).rename(tmp_path / "away")
     said = ablate("logs", id[:8], "--store", store)
     assert said == "It has not been trained yet: `ablate run studies/smoke.yaml` does.\n"

@@ -19,9 +19,9 @@ import pytest
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster import jobs
 from orchestrator.execution.cluster.events import Done, Note, Planned, from_line, to_line
-from orchestrator.execution.cluster.jobs import Ask, follow, pack_code, refuse_open, submit
+from orchestrator.execution.cluster.jobs import Ask, pack_code, refuse_open, submit, tail
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import AskedTrial
+from orchestrator.store.snapshot import SnapshotTrial
 
 ABLATE = Path(sys.executable).with_name("ablate")
 
@@ -106,7 +106,7 @@ def test_a_job_trains_to_the_same_records_is_joined_and_never_shows_the_token(
     seen = [line for p in psutil.process_iter() for line in _command(p) if token in line]
     assert seen == []
     lines: list[str] = []
-    ended = follow(address, first.id, lines.append)
+    ended = tail(address, first.id, lines.append)
     assert ended.code == 0, lines[-20:]
     events = [event for line in lines if (event := from_line(line)) is not None]
     assert [e.slots for e in events if isinstance(e, Planned)] == [2]
@@ -181,7 +181,7 @@ def test_a_cluster_that_answers_anybody_is_refused(ask: Ask) -> None:
     with answering(200) as address, pytest.raises(LackError, match="answers without a token"):
         submit(address, ask)
     with answering(200) as address, pytest.raises(LackError, match="answers without a token"):
-        follow(address, "ablate-smoke-1", print)
+        tail(address, "ablate-smoke-1", print)
     with answering(401) as address:
         refuse_open(address)
     with answering(404) as address, pytest.raises(LackError, match=r"no job server .*HTTP 404"):
@@ -242,7 +242,7 @@ def test_a_store_of_this_machine_only_is_refused(root: Path, tmp_path: Path) -> 
 
 
 def test_events_survive_a_log_and_other_lines_are_none() -> None:
-    trial = AskedTrial(row="Last FA", fold=0, seed=1, id="0a")
+    trial = SnapshotTrial(row="Last FA", fold=0, seed=1, id="0a")
     for event in (Planned((trial,), frozenset({"0a"}), 2), Done("0a", 1.5), Note("ü", True)):
         assert from_line(to_line(event)) == event
     for line in ("", "INFO up", "{}", "[1]", '{"kind": "Boom", "values": {}}', "3"):

@@ -15,8 +15,14 @@ from model.config import Aggregators
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import DamageError, LackError
 from orchestrator.execution import retries, worker
-from orchestrator.execution.cluster.events import Again, Done, Epoch, Event, Failed, Note, Planned
-from orchestrator.execution.cluster.ray_cluster import LOW_MEMORY, InlineCluster, Task, Tell, Work
+from orchestrator.execution.cluster.events import Done, Epoch, Event, Failed, Note, Planned, Retry
+from orchestrator.execution.cluster.ray_cluster import (
+    LOW_MEMORY,
+    InlineCluster,
+    OnEvent,
+    Task,
+    Work,
+)
 from orchestrator.execution.retries import ATTEMPTS
 from orchestrator.execution.run import RunResult, run
 from orchestrator.report.tables.headline import table
@@ -168,14 +174,14 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
         ("code", "ZeroDivisionError: a fault of the code (the same error twice)")
     }
     assert result.trained == 0 and set(result.failed) == {e.id for e in failed}
-    assert len([e for e in events if isinstance(e, Again)]) == len(failed) == 2
+    assert len([e for e in events if isinstance(e, Retry)]) == len(failed) == 2
     assert len(ledger.failures(failed[0].id)) == 2
     assert "in train" in ledger.read_failure(Path(failed[0].record)).traceback
     with monkeypatch.context() as fault:  # what is known to fail costs the next run one attempt
         broken_training(fault, ZeroDivisionError("a fault of the code"))
         again, events = go(smoke, store)
     assert again.trained == 1 and len(again.failed) == 1
-    assert not [e for e in events if isinstance(e, Again)]
+    assert not [e for e in events if isinstance(e, Retry)]
     assert go(smoke, store)[0].trained == 1
 
 
@@ -188,7 +194,7 @@ def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
     forget(ledger, lost)
     broken_training(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
     result, events = go(smoke, store)
-    assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Again)] == [
+    assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Retry)] == [
         (2, ATTEMPTS, 0.0), (3, ATTEMPTS, 0.0)
     ]  # fmt: skip
     assert result.failed == () and scored(ledger, lost) == before
@@ -203,7 +209,7 @@ def test_a_refusal_of_the_system_is_waited_out(
     with monkeypatch.context() as fault:
         broken_training(fault, refusal, refusal)
         result, events = go(smoke, store)
-    waits = [(e.cause, e.attempt, e.wait_s) for e in events if isinstance(e, Again)]
+    waits = [(e.cause, e.attempt, e.wait_s) for e in events if isinstance(e, Retry)]
     assert waits == [("infrastructure", 2, 0.01), ("infrastructure", 3, 0.02)]
     assert result.failed == () and result.trained == 1
     spoil(ledger, 1)
@@ -224,7 +230,7 @@ def test_memory_that_torch_does_not_get_is_infrastructure(
     error = RuntimeError(torch_says if sentence != "x" else sentence)
     broken_training(monkeypatch, error)
     events = go(smoke, store)[1]
-    (again,) = [e for e in events if isinstance(e, Again)]
+    (again,) = [e for e in events if isinstance(e, Retry)]
     assert again.cause == ("code" if sentence == "x" else "infrastructure")
 
 
@@ -280,7 +286,7 @@ class DyingCluster:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         self.batches.append(len(tasks))
         self.victim = self.victim or tasks[1].id
         together = self.victim in [task.id for task in tasks]
@@ -309,7 +315,7 @@ def test_a_trial_whose_worker_dies_goes_last_and_alone(
     events: list[Event] = []
     result = run(smoke, ledger, cluster, events.append)
     assert cluster.batches == [4] + [1] * min(deaths, ATTEMPTS - 1)
-    again = [(e.sentence, e.attempt, e.wait_s) for e in events if isinstance(e, Again)]
+    again = [(e.sentence, e.attempt, e.wait_s) for e in events if isinstance(e, Retry)]
     assert again == [("Its worker died.", 2, 0.01), ("Its worker died.", 3, 0.02)][:deaths]
     if deaths == ATTEMPTS:
         assert result.failed == (cluster.victim,)
@@ -348,7 +354,7 @@ class CrowdedCluster(DyingCluster):
         self.sharing -= 1
         return f"Out of memory: {self.sharing} trials at once from now on."
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         sharing = self.sharing  # a round goes on as it began
         self.batches.append(sharing)
         for task in tasks:
@@ -378,7 +384,7 @@ def test_out_of_memory_gives_trials_more_room_and_never_fails_the_study(
     assert cluster.batches == list(range(sharing, 0, -1))
     told = [e.sentence for e in events if isinstance(e, Note) and e.loud]
     assert len([t for t in told if t.startswith("Out of memory")]) == sharing - 1
-    again = [e for e in events if isinstance(e, Again)]
+    again = [e for e in events if isinstance(e, Retry)]
     assert all((e.attempt, e.wait_s) == (1, 0.0) for e in again)
     assert len(again) == (0 if reason else 4 * (sharing - 1))
 
@@ -396,7 +402,7 @@ def test_a_trial_that_no_room_helps_fails_alone_after_its_attempts(
 class DeafCluster(DyingCluster):
     """A cluster in which no worker ever begins."""
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: Tell) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         self.batches.append(len(tasks))
         return "ImportError: no torch"
 
@@ -485,14 +491,14 @@ def test_a_rival_and_a_machine_on_functionals_go_the_same_way(store: Path) -> No
     result, _ = go(study, store)
     assert (result.trained, result.failed) == (4, ())
     ledger = Ledger.open(str(store))
-    (asked,) = ledger.snapshots("rivals")
-    outcomes = {t.id: o for t in asked.trials if (o := ledger.outcome(t.id)) is not None}
-    gcn, svm = summarise(asked, outcomes).rows
+    (snapshot,) = ledger.snapshots("rivals")
+    outcomes = {t.id: o for t in snapshot.trials if (o := ledger.outcome(t.id)) is not None}
+    gcn, svm = summarise(snapshot, outcomes).rows
     assert (gcn.parameters, svm.parameters) == (76_916, 0)
     assert gcn.ua is not None and svm.ua is not None and svm.ua.mean > 0.4
-    epochs = {t.row: outcomes[t.id].epochs for t in asked.trials}
+    epochs = {t.row: outcomes[t.id].epochs for t in snapshot.trials}
     assert epochs == {"GCN": 1, "SVM": 6}
-    text = markdown(table(summarise(asked, outcomes)))
+    text = markdown(table(summarise(snapshot, outcomes)))
     assert text.index("| **one** |") < text.index("| SVM |") < text.index("| **two** |")
     assert text.count("| GCN |") == 2
     assert go(study, store)[0].trained == 0

@@ -31,22 +31,22 @@ from orchestrator.execution.cluster.events import (
     Stopped,
     Waiting,
 )
-from orchestrator.execution.monitor.run_state import Board
-from orchestrator.execution.monitor.watch import follow
+from orchestrator.execution.monitor.run_state import RunState
+from orchestrator.execution.monitor.watch import watch
 from orchestrator.planning.status import newest_snapshots
 from orchestrator.report.terminal.live import picture, spark
-from orchestrator.store.leases import Claim, acquire
+from orchestrator.store.leases import Lease, acquire
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
-from orchestrator.store.snapshot import AskedTrial
+from orchestrator.store.snapshot import SnapshotTrial
 from orchestrator.study.trials import canonical, digest
 
 ABLATE = Path(sys.executable).with_name("ablate")
 
 
 def ids_of(ledger: Ledger) -> list[str]:
-    asked = newest_snapshots(ledger)["smoke"]
-    return list(dict.fromkeys(trial.id for trial in asked.trials))
+    snapshot = newest_snapshots(ledger)["smoke"]
+    return list(dict.fromkeys(trial.id for trial in snapshot.trials))
 
 
 def unfinished(store: Path) -> tuple[Ledger, list[str]]:
@@ -73,7 +73,7 @@ def first_look(ledger: Ledger, name: str | None = None) -> list[Event]:
 
     heard = []
     try:
-        for event in follow(ledger, name, 0.0, stop):
+        for event in watch(ledger, name, 0.0, stop):
             heard.append(event)
     except Enough:
         pass
@@ -81,7 +81,7 @@ def first_look(ledger: Ledger, name: str | None = None) -> list[Event]:
 
 
 def shown(ledger: Ledger, width: int, height: int = 24) -> str:
-    board = Board(ledger)
+    board = RunState(ledger)
     for event in first_look(ledger):
         board.hear(event)
     console = Console(file=io.StringIO(), width=width, highlight=False)
@@ -104,9 +104,9 @@ def test_rows_fill_with_the_estimates_of_the_report(store: Path, width: int) -> 
     words = " ".join(text.split())
     assert "1/2" in words and "± –" in words  # one group bears no interval
     assert "2 of 4 trials done; 1 in training; 1 failed" in words
-    board, asked = Board(ledger), newest_snapshots(ledger)["smoke"]
-    board.hear(Planned(asked.trials, frozenset(ids[:2]), 0, "smoke"))
-    whole = summarise(asked, ledger.outcomes(ids))
+    board, snapshot = RunState(ledger), newest_snapshots(ledger)["smoke"]
+    board.hear(Planned(snapshot.trials, frozenset(ids[:2]), 0, "smoke"))
+    whole = summarise(snapshot, ledger.outcomes(ids))
     for row, full in zip(board.rows(), whole.rows, strict=True):
         assert row.estimate is not None
         for part in ("n", "missing", "ua", "wa"):
@@ -119,15 +119,15 @@ def test_what_an_older_version_trained_is_in_no_estimate(store: Path) -> None:
     record = json.loads((ledger.trial_folder(first) / "outcome.json").read_text())["outcome"]
     record["identity"]["semantics"] = 0
     stale = digest(record["identity"])
-    asked = newest_snapshots(ledger)["smoke"]
-    trials = tuple(replace(t, id=stale) if t.id == first else t for t in asked.trials)
-    ledger.write_snapshot("smoke", replace(asked, trials=trials).to_json())
+    snapshot = newest_snapshots(ledger)["smoke"]
+    trials = tuple(replace(t, id=stale) if t.id == first else t for t in snapshot.trials)
+    ledger.write_snapshot("smoke", replace(snapshot, trials=trials).to_json())
     body = {**record, "id": stale}
     (ledger.trials / stale).mkdir()
     (ledger.trials / stale / "outcome.json").write_text(
         canonical({"outcome": body, "sha256": digest(body)})
     )
-    board = Board(ledger)
+    board = RunState(ledger)
     for event in first_look(ledger, "smoke"):
         board.hear(event)
     assert board.finished == 4 and [row.estimate.n for row in board.rows() if row.estimate] == [
@@ -150,7 +150,7 @@ def test_what_happens_is_told_once_and_in_its_order(store: Path) -> None:
     blob = record.read_bytes()
     record.unlink()
     (ledger.trial_folder(ids_of(ledger)[2]) / "outcome.json").unlink()  # nobody ever takes it
-    held: list[Claim] = []
+    held: list[Lease] = []
 
     def take() -> None:
         claim = acquire(ledger.claim_file(id))
@@ -179,7 +179,7 @@ def test_what_happens_is_told_once_and_in_its_order(store: Path) -> None:
         step()
 
     with pytest.raises(Enough):
-        for event in follow(ledger, "smoke", 0.0, sleep):
+        for event in watch(ledger, "smoke", 0.0, sleep):
             heard.append(event)
     give()
     kinds = [type(event).__name__ for event in heard if not isinstance(event, Waiting)]
@@ -194,7 +194,7 @@ def test_what_failed_before_is_told_and_a_study_of_failures_is_over(store: Path)
     ledger, ids = unfinished(store)
     for id in ids[2:]:
         fail(ledger, id)
-    heard = list(follow(ledger, "smoke", 0.0, lambda seconds: pytest.fail("it waited")))
+    heard = list(watch(ledger, "smoke", 0.0, lambda seconds: pytest.fail("it waited")))
     assert [type(event) for event in heard] == [Planned, Failed, Failed]
 
 
@@ -208,7 +208,7 @@ def test_a_watch_that_begins_within_a_retrys_wait_waits_with_it(store: Path) -> 
         nonlocal now
         now += seconds
 
-    heard = list(follow(ledger, "smoke", 1.0, sleep, lambda: now))
+    heard = list(watch(ledger, "smoke", 1.0, sleep, lambda: now))
     assert [type(event) for event in heard] == [Planned, Failed, Failed]
     assert now in (15.0, 16.0)  # 20 s after the failure; reading took some of the last second
 
@@ -235,14 +235,14 @@ def test_the_last_trial_that_fails_is_waited_for_as_a_run_tries_it_again(
         if now == 14.0 and again:  # the wait before a third attempt is 10 s
             record.write_bytes(blob)
 
-    kinds = [type(e).__name__ for e in follow(ledger, "smoke", 2.0, sleep, lambda: now)]
+    kinds = [type(e).__name__ for e in watch(ledger, "smoke", 2.0, sleep, lambda: now)]
     assert kinds == ["Planned", "Started", "Failed", *(["Done"] if again else [])]
     assert now == (14.0 if again else 22.0)
 
 
 def test_a_claim_that_goes_is_no_failure(store: Path) -> None:
     ledger, ids = unfinished(store)
-    board = Board(ledger)
+    board = RunState(ledger)
     for event in (Planned((), frozenset(), 0), Started(ids[2]), Stopped(ids[2])):
         board.hear(event)
     assert not board.running and not board.failed
@@ -253,14 +253,14 @@ def test_what_is_done_is_read_once_and_what_nobody_began_never(
 ) -> None:
     """Ten thousand trials: a look that finds nothing new lists one folder and reads no record."""
     ledger, ids = unfinished(store)
-    asked = newest_snapshots(ledger)["smoke"]
-    more = tuple(AskedTrial(asked.rows[0].name, 0, n, f"{n:064x}") for n in range(10_000))
-    ledger.write_snapshot("smoke", replace(asked, trials=asked.trials + more).to_json())
+    snapshot = newest_snapshots(ledger)["smoke"]
+    more = tuple(SnapshotTrial(snapshot.rows[0].name, 0, n, f"{n:064x}") for n in range(10_000))
+    ledger.write_snapshot("smoke", replace(snapshot, trials=snapshot.trials + more).to_json())
     read: list[str] = []
     whole = Ledger.outcome
     monkeypatch.setattr(Ledger, "outcome", lambda self, id: read.append(id) or whole(self, id))
     looks: list[float] = []
-    board = Board(ledger)
+    board = RunState(ledger)
 
     def sleep(seconds: float) -> None:
         looks.append(time.process_time())
@@ -268,7 +268,7 @@ def test_what_is_done_is_read_once_and_what_nobody_began_never(
             raise Enough
 
     with pytest.raises(Enough):
-        for event in follow(ledger, "smoke", 0.0, sleep):
+        for event in watch(ledger, "smoke", 0.0, sleep):
             board.hear(event)
     assert sorted(read) == sorted(ids[:2]) and board.total == 10_004
     a_look = (looks[-1] - looks[1]) / 10
@@ -292,7 +292,7 @@ def test_an_object_store_is_followed_as_a_folder_is(store: Path, s3: str) -> Non
         return [(type(e).__name__, getattr(e, "sentence", "")) for e in first_look(ledger, "smoke")]
 
     assert told(there) == told(here) and len(told(here)) == 3
-    board = Board(there)
+    board = RunState(there)
     for event in first_look(there):
         board.hear(event)
     assert [row.estimate.n for row in board.rows() if row.estimate] == [1, 1]

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import RequestError
-from orchestrator.planning.cost.budget import Part, first, pick, seconds_of
+from orchestrator.planning.cost.budget import BudgetPart, first, pick, seconds_of
 from orchestrator.planning.cost.eta import makespan
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import parse_study
-from orchestrator.study.trials import Placed
+from orchestrator.study.trials import PlannedTrial
 
 STUDY = """\
 study: budget
@@ -29,7 +29,7 @@ reference: B
 
 
 @pytest.fixture(scope="module")
-def items(tmp_path_factory: pytest.TempPathFactory) -> tuple[Placed, ...]:
+def items(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlannedTrial, ...]:
     ledger = Ledger.look(str(tmp_path_factory.mktemp("s") / "none"))
     return make(parse_study(STUDY, "budget.yaml"), ledger).to_train
 
@@ -60,7 +60,9 @@ def test_what_is_no_budget_is_refused_in_one_sentence(text: str) -> None:
         seconds_of("0h")
 
 
-def test_all_rows_of_fewer_seeds_come_before_some_rows_of_all(items: tuple[Placed, ...]) -> None:
+def test_all_rows_of_fewer_seeds_come_before_some_rows_of_all(
+    items: tuple[PlannedTrial, ...],
+) -> None:
     part = pick(items, SECONDS, 1, 200.0, "B")
     assert [(t.seed, t.fold, t.row) for t in part.taken] == [
         (0, fold, row) for fold in range(3) for row in "ABC"
@@ -69,7 +71,7 @@ def test_all_rows_of_fewer_seeds_come_before_some_rows_of_all(items: tuple[Place
 
 
 def test_a_budget_below_a_fold_of_all_rows_takes_the_reference_first(
-    items: tuple[Placed, ...],
+    items: tuple[PlannedTrial, ...],
 ) -> None:
     assert first(items, "B").row == "B"
     assert [t.row for t in pick(items, SECONDS, 1, 25.0, "B").taken] == ["B"]
@@ -79,9 +81,9 @@ def test_a_budget_below_a_fold_of_all_rows_takes_the_reference_first(
     assert pick(items, SECONDS, 1, 19.0, "B").taken == ()
 
 
-def test_nothing_is_said_where_nothing_is_left_out(items: tuple[Placed, ...]) -> None:
+def test_nothing_is_said_where_nothing_is_left_out(items: tuple[PlannedTrial, ...]) -> None:
     assert pick(items, SECONDS, 2, math.inf, "B").told() == ""
-    assert pick((), SECONDS, 2, 5.0, "B") == Part((), ())
+    assert pick((), SECONDS, 2, 5.0, "B") == BudgetPart((), ())
 
 
 seconds = st.fixed_dictionaries({row: st.floats(0.1, 100.0) for row in "ABC"})
@@ -96,7 +98,7 @@ seconds = st.fixed_dictionaries({row: st.floats(0.1, 100.0) for row in "ABC"})
     done=st.sets(st.integers(0, 26)),
 )
 def test_more_budget_only_adds_and_what_is_taken_fits(
-    items: tuple[Placed, ...],
+    items: tuple[PlannedTrial, ...],
     each: dict[str, float],
     lanes: int,
     less: float,
@@ -116,7 +118,7 @@ def test_more_budget_only_adds_and_what_is_taken_fits(
 @settings(max_examples=50)
 @given(each=seconds, budgets=st.lists(st.floats(0.0, 400.0), min_size=1, max_size=6))
 def test_running_again_goes_on_and_never_takes_what_is_done(
-    items: tuple[Placed, ...], each: dict[str, float], budgets: list[float]
+    items: tuple[PlannedTrial, ...], each: dict[str, float], budgets: list[float]
 ) -> None:
     done: set[str] = set()
     for budget in budgets:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.planning.cost.eta import Pace, beyond
+from orchestrator.planning.cost.eta import TimeLeft, beyond
 
 ROWS = {"plain": 1.0, "wide": 3.0, "small": 0.4}
 """Seconds an epoch; what a trial takes beside them is half a second."""
@@ -44,7 +44,7 @@ def drawn(
     rows: Mapping[str, float] = ROWS,
 ) -> list[Guess]:  # fmt: skip
     """One study, row beside row; epochs scatter by 5 %, trainings end early."""
-    rng, pace = random.Random(seed), Pace()
+    rng, pace = random.Random(seed), TimeLeft()
     waiting = [(f"{row} {n}", row) for n in range(trials_a_row) for row in rows]
     coming: list[tuple[float, str]] = []
     plan: dict[str, tuple[str, int, list[int], float]] = {}
@@ -105,7 +105,7 @@ def test_nine_in_ten_promises_are_right_within_a_quarter_after_the_first_trials(
 
 def test_rows_of_unequal_cost_and_equal_length_are_told_apart_at_once() -> None:
     """A plain mean of what has finished is off by half here: the cheap rows finish first."""
-    pace, now = Pace(), 0.0
+    pace, now = TimeLeft(), 0.0
     for id, row in enumerate(ROWS):
         pace.begin(str(id), row, 0.0)
     for second in range(1, 61):
@@ -132,14 +132,14 @@ def test_a_slow_down_is_seen_within_a_few_trials() -> None:
 
 
 def test_the_last_wave_is_not_divided_among_lanes() -> None:
-    pace = Pace()
+    pace = TimeLeft()
     pace.past("row", 10, 10, 100.0)
     assert pace.left(["row"] * 5, 4, 0.0) == pytest.approx(200)
     assert pace.left(["row"], 4, 0.0) == pytest.approx(100)
 
 
 def test_a_trial_that_stands_still_promises_no_end() -> None:
-    pace = Pace()
+    pace = TimeLeft()
     pace.past("row", 10, 10, 100.0)
     pace.begin("a", "row", 0.0)
     pace.epoch("a", 1, 10, 10, 10.0)
@@ -147,7 +147,7 @@ def test_a_trial_that_stands_still_promises_no_end() -> None:
 
 
 def test_epochs_of_an_earlier_attempt_are_no_speed() -> None:
-    pace = Pace()
+    pace = TimeLeft()
     pace.past("row", 10, 10, 100.0)
     pace.begin("a", "row", 0.0)
     pace.epoch("a", 6, 10, 10, 1.0)  # it goes on after the fifth
@@ -155,7 +155,7 @@ def test_epochs_of_an_earlier_attempt_are_no_speed() -> None:
 
 
 def test_before_anything_was_measured_nothing_is_promised() -> None:
-    pace = Pace()
+    pace = TimeLeft()
     pace.begin("a", "row", 0.0)
     assert pace.left(["row"], 1, 5.0) is None
 

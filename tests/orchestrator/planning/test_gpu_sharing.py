@@ -12,7 +12,7 @@ from orchestrator.planning.cost.gpu_sharing import (
     climb,
     room_for,
 )
-from orchestrator.planning.cost.resources import Room, fits, roomier
+from orchestrator.planning.cost.resources import Resources, fits, roomier
 
 GIB = 2.0**30
 
@@ -53,8 +53,8 @@ def test_a_gain_of_exactly_the_least_is_worth_it() -> None:
 
 @pytest.mark.parametrize("sharing", range(2, MOST + 1))
 def test_out_of_memory_takes_one_from_a_gpu_until_each_has_its_own(sharing: int) -> None:
-    node = Room(cpus=64, memory=256 * GIB, gpus=2, name="n")
-    trial: Room | None = Room(cpus=1, memory=GIB, gpus=1 / sharing)
+    node = Resources(cpus=64, memory=256 * GIB, gpus=2, name="n")
+    trial: Resources | None = Resources(cpus=1, memory=GIB, gpus=1 / sharing)
     counts = []
     while trial is not None:
         counts.append(fits(node, trial))
@@ -63,8 +63,11 @@ def test_out_of_memory_takes_one_from_a_gpu_until_each_has_its_own(sharing: int)
 
 
 def test_out_of_memory_takes_one_from_the_fullest_machine_until_it_trains_one() -> None:
-    nodes = [Room(cpus=4, memory=8 * GIB, name="a"), Room(cpus=8, memory=6 * GIB, name="b")]
-    trial: Room | None = Room(cpus=1, memory=0.75 * GIB)
+    nodes = [
+        Resources(cpus=4, memory=8 * GIB, name="a"),
+        Resources(cpus=8, memory=6 * GIB, name="b"),
+    ]
+    trial: Resources | None = Resources(cpus=1, memory=0.75 * GIB)
     most = []
     while trial is not None:
         most.append(max(fits(node, trial) for node in nodes))
@@ -74,7 +77,7 @@ def test_out_of_memory_takes_one_from_the_fullest_machine_until_it_trains_one() 
 
 
 def test_a_trial_that_has_a_whole_gpu_or_several_gets_no_more() -> None:
-    node = Room(cpus=8, memory=64 * GIB, gpus=4)
-    assert roomier([node], Room(cpus=1, memory=GIB, gpus=1)) is None
-    assert roomier([node], Room(cpus=1, memory=GIB, gpus=2)) is None
-    assert roomier([], Room(cpus=1, memory=GIB)) is None
+    node = Resources(cpus=8, memory=64 * GIB, gpus=4)
+    assert roomier([node], Resources(cpus=1, memory=GIB, gpus=1)) is None
+    assert roomier([node], Resources(cpus=1, memory=GIB, gpus=2)) is None
+    assert roomier([], Resources(cpus=1, memory=GIB)) is None

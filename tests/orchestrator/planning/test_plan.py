@@ -72,7 +72,7 @@ def test_a_failed_trial_is_counted_and_trained_again(store: Path) -> None:
 
 def test_auto_takes_the_demo_and_says_so_loudly(tmp_path: Path) -> None:
     plan = make(study(corpus="auto"), Ledger.open(str(tmp_path / "s")))
-    assert plan.asked.corpus == "demo"
+    assert plan.snapshot.corpus == "demo"
     assert plan.loud[0].startswith("Corpus: `demo`, synthesised speech, since `iemocap` is not")
 
 
@@ -113,7 +113,7 @@ def test_rows_that_are_equal_under_the_profile_of_the_corpus_are_refused(tmp_pat
 def test_the_snapshot_is_what_was_asked(store: Path, root: Path) -> None:
     (path,) = (store / "studies").glob("smoke@*.json")
     assert json.loads(path.read_bytes()) == json.loads(
-        json.dumps(make(study(), Ledger.open(str(store))).asked.to_json())
+        json.dumps(make(study(), Ledger.open(str(store))).snapshot.to_json())
     ) | {
         "question": "Does anything break, with and without a fully adjacent layer?",
         "text": (root / "studies" / "smoke.yaml").read_text(),
@@ -145,25 +145,27 @@ def test_a_part_of_iemocap_is_named_and_never_set_against_the_paper(tmp_path: Pa
     text = text.replace("training: {epochs: 2}\n", "")
     whole = make(parse_study(text, "s.yaml"), ledger)
     part = make(parse_study(f"{text}corpus_part: improvised\n", "s.yaml"), ledger)
-    assert (whole.asked.utterances, part.asked.utterances) == (80, 40)
+    assert (whole.snapshot.utterances, part.snapshot.utterances) == (80, 40)
     changed = make(study("iemocap", folds=5, more="profile: paper"), ledger)
-    assert not changed.asked.comparable  # two epochs are not the paper's training
-    assert (whole.asked.comparable, part.asked.comparable) == (True, False)
-    assert protocol_line(part.asked).startswith("corpus iemocap (improvised only), profile paper")
+    assert not changed.snapshot.comparable  # two epochs are not the paper's training
+    assert (whole.snapshot.comparable, part.snapshot.comparable) == (True, False)
+    assert protocol_line(part.snapshot).startswith(
+        "corpus iemocap (improvised only), profile paper"
+    )
     assert not {p.id for p in whole.placed} & {p.id for p in part.placed}
 
 
 def test_what_the_study_itself_sets_stands_in_every_report(tmp_path: Path) -> None:
     more = "scaling: speaker\nemotions: {angry: angry, calm: [neutral, sad]}"
-    asked = make(study(more=more), Ledger.open(str(tmp_path / "s"))).asked
-    assert asked.notes[0] == (
+    snapshot = make(study(more=more), Ledger.open(str(tmp_path / "s"))).snapshot
+    assert snapshot.notes[0] == (
         "Set by the study: scaling speaker; layers 2; hidden 64; epochs 2; calm = neutral + sad."
     )
 
 
 def test_a_study_that_sets_nothing_has_no_such_note(tmp_path: Path, root: Path) -> None:
-    asked = make(read_study(root / "studies" / "fa_position.yaml"), Ledger.open(str(tmp_path)))
-    assert not [note for note in asked.asked.notes if note.startswith("Set by")]
+    snapshot = make(read_study(root / "studies" / "fa_position.yaml"), Ledger.open(str(tmp_path)))
+    assert not [note for note in snapshot.snapshot.notes if note.startswith("Set by")]
 
 
 def test_a_name_that_another_question_has_is_said(store: Path) -> None:
@@ -184,4 +186,4 @@ baseline: {model: svm}
 rows: [{name: SVM}]
 """
     plan = make(parse_study(text, "machine.yaml"), Ledger.look(str(tmp_path)))
-    assert "Set by the study: features egemaps." in plan.asked.notes
+    assert "Set by the study: features egemaps." in plan.snapshot.notes

@@ -15,7 +15,7 @@ from orchestrator.execution.cluster.events import Event, Note
 from orchestrator.execution.run import prepare, run
 from orchestrator.planning.cost import price, timings
 from orchestrator.planning.cost.machine import Machine, this_machine
-from orchestrator.planning.cost.resources import Room
+from orchestrator.planning.cost.resources import Resources
 from orchestrator.planning.cost.timings import Probe
 from orchestrator.planning.plan import Plan, make
 from orchestrator.report.console import duration
@@ -24,7 +24,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import parse_study
 
 HERE = this_machine(0)
-NODE = Room(cpus=2, memory=16 * 2.0**30, name="n")
+NODE = Resources(cpus=2, memory=16 * 2.0**30, name="n")
 
 STUDY = """\
 study: smoke
@@ -44,7 +44,9 @@ def planned(ledger: Ledger, *, seeds: int = 1, epochs: int = 2, hidden: int = 64
     return make(parse_study(text, "smoke.yaml"), ledger)
 
 
-def priced(plan: Plan, ledger: Ledger, machine: Machine = HERE, node: Room = NODE) -> price.Price:
+def priced(
+    plan: Plan, ledger: Ledger, machine: Machine = HERE, node: Resources = NODE
+) -> price.Price:
     known = timings.gather(plan, ledger, machine)
     room = price.room_of(known, machine, 2**20)
     return price.of(plan.to_train, known, machine, node, room)

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.planning.cost.resources import MIB, Room, fits, lack, node_types
+from orchestrator.planning.cost.resources import MIB, Resources, fits, lack, node_types
 
-TRIAL = Room(cpus=1, memory=768 * MIB)
-SMALL = Room(cpus=2, memory=512 * MIB, name="small")
-LARGE = Room(cpus=4, memory=8192 * MIB, gpus=2, name="large")
+TRIAL = Resources(cpus=1, memory=768 * MIB)
+SMALL = Resources(cpus=2, memory=512 * MIB, name="small")
+LARGE = Resources(cpus=4, memory=8192 * MIB, gpus=2, name="large")
 
 
 @pytest.mark.parametrize(
     ("share", "count"), [(0, 4), (0.25, 4), (0.4, 4), (0.75, 2), (1, 2), (2, 1), (3, 0)]
 )
 def test_a_share_of_a_gpu_is_of_one_gpu(share: float, count: int) -> None:
-    assert fits(LARGE, Room(cpus=1, memory=768 * MIB, gpus=share)) == count
+    assert fits(LARGE, Resources(cpus=1, memory=768 * MIB, gpus=share)) == count
 
 
 def test_two_nodes_with_half_of_what_it_takes_are_no_place() -> None:
@@ -30,8 +30,8 @@ def test_two_nodes_with_half_of_what_it_takes_are_no_place() -> None:
 
 
 def test_the_smallest_lack_is_told() -> None:
-    bare = Room(cpus=0, memory=768 * MIB, name="bare")
-    trial = Room(cpus=1, memory=768 * MIB, gpus=3)
+    bare = Resources(cpus=0, memory=768 * MIB, name="bare")
+    trial = Resources(cpus=1, memory=768 * MIB, gpus=3)
     told = lack([SMALL, bare, LARGE], trial)
     assert "`large` comes closest and lacks 1 GPU (it has 2 GPU): a smaller" in told
     assert "`bare` comes closest and lacks 1 CPU (it has 0 CPU)" in lack([bare], TRIAL)
@@ -49,6 +49,6 @@ def test_the_launcher_says_which_nodes_may_come(tmp_path: Path) -> None:
     worker, open_ = node_types(bootstrap)
     assert (worker.name, worker.cpus, worker.gpus) == ("worker", 8, 1)
     assert lack([open_], TRIAL) == ""
-    assert "lacks 1 GPU" in lack([worker, open_], Room(cpus=1, memory=MIB, gpus=2))
+    assert "lacks 1 GPU" in lack([worker, open_], Resources(cpus=1, memory=MIB, gpus=2))
     bootstrap.write_text("{")
     assert node_types(bootstrap) == ()

@@ -21,7 +21,7 @@ from orchestrator.report.export.bundle import export
 from orchestrator.report.figures import gallery
 from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import AskedClaim, AskedRow
+from orchestrator.store.snapshot import SnapshotClaim, SnapshotRow
 
 ROWS = {
     "full": {"fa_layer": "2"},
@@ -47,7 +47,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gone = [("weak 日本", 1, 0), ("weak 日本", 1, 2)]
     gone += [("never run", fold, seed) for fold in range(5) for seed in range(3)]
     rows = tuple(
-        AskedRow(name=name, reading="as-written", paper={"ua": 50.0}, settings=own, blocks=blocks)
+        SnapshotRow(
+            name=name, reading="as-written", paper={"ua": 50.0}, settings=own, blocks=blocks
+        )
         for (name, own), blocks in zip(
             ROWS.items(), (("one", "two"), ("one",), ("two",), ("two",)), strict=True
         )
@@ -55,8 +57,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stores.made(
         root, ROWS, seeds=3, missing=gone, rows=rows, comparable=True, corpus="iemocap",
         skill={"full": 1.6, "w/o FA | [all] <b>": 1.2, "weak 日本": 0.2},
-        claim=AskedClaim(better="full", than=("w/o FA | [all] <b>",), on="ua"),
-        published=(AskedRow(name="Theirs", reading="", paper={"ua": 60.0}, model=""),),
+        claim=SnapshotClaim(better="full", than=("w/o FA | [all] <b>",), on="ua"),
+        published=(SnapshotRow(name="Theirs", reading="", paper={"ua": 60.0}, model=""),),
         text="study: made\n",
     )  # fmt: skip
     return root
@@ -186,12 +188,12 @@ def test_a_bundle_holds_every_form_and_says_what_it_lacks(bundle: Path, store: P
 
 def test_predictions_and_provenance_name_every_trial(bundle: Path, store: Path) -> None:
     ledger = Ledger.open(str(store))
-    (asked,) = ledger.snapshots("made")
+    (snapshot,) = ledger.snapshots("made")
     frame = pd.read_parquet(bundle / "predictions.parquet")
     record = json.loads((bundle / "provenance.json").read_text())
-    done = {trial.id for trial in asked.trials if ledger.is_done(trial.id)}
+    done = {trial.id for trial in snapshot.trials if ledger.is_done(trial.id)}
     assert set(frame.trial) == {t["trial"] for t in record["trials"]} == done
-    assert {t["trial"] for t in record["missing"]} == {t.id for t in asked.trials} - done
+    assert {t["trial"] for t in record["missing"]} == {t.id for t in snapshot.trials} - done
     assert sum(record["determinism_classes"].values()) == len(done)
     some = record["trials"][0]
     outcome = ledger.outcome(some["trial"])
@@ -224,13 +226,13 @@ def test_a_folder_that_holds_something_is_refused_and_an_empty_one_is_not(
 
 def test_a_bundle_is_whole_or_not_there(tmp_path: Path) -> None:
     """Also where a file of the store is damaged, or a picture cannot be drawn."""
-    ledger, asked = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
-    study = measure(ledger, asked)
+    ledger, snapshot = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
+    study = measure(ledger, snapshot)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(gallery.PICTURES, "curves", gallery.Picture(lambda study, row: 1 / 0))
         with pytest.raises(ZeroDivisionError):
             export(study, tmp_path / "out")
-    stores.spoilt(ledger, asked.trials[0].id, "predictions.parquet")
+    stores.spoilt(ledger, snapshot.trials[0].id, "predictions.parquet")
     with pytest.raises(DamageError):
         export(study, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]

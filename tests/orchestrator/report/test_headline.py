@@ -22,7 +22,7 @@ from orchestrator.report.tables.headings import DASH
 from orchestrator.report.tables.headline import PUBLISHED, evidence, pooled, sizes, table, tables
 from orchestrator.report.tables.plain_values import as_json, flat
 from orchestrator.report.tables.text import csv_text, json_text, markdown, print_table
-from orchestrator.store.snapshot import Asked, AskedFold, AskedRow, AskedTrial
+from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 
 ROWS = (
     ("GCN", "gcn", ("own features", "all on lld78"), {"wa": 61.16, "ua": 62.21, "params": 78_000}),
@@ -38,16 +38,17 @@ PARAMETERS = dict(zip((row[0] for row in ROWS), (76_916, 38_660, 44_420, 67_586,
 
 
 def summary(*, blocks: bool = True) -> Summary:
-    asked = Asked(
+    snapshot = Snapshot(
         study="s", question="?", table=3, figure=None, corpus="ravdess", profile="quick",
         reading="as-written", classes=("angry", "sad"), utterances=100,
         rows=tuple(
-            AskedRow(name=name, reading="as-written", paper=paper, model=model,
+            SnapshotRow(name=name, reading="as-written", paper=paper, model=model,
                      blocks=own if blocks else ())
             for name, model, own, paper in ROWS
         ),
-        folds=(AskedFold(index=0, a=("s1",), b=("s2",), train=8),), seeds=1,
-        trials=(AskedTrial("GCN", 0, 0, "x"),), comparable=False, reference="WMA-GIN", claim=None,
+        folds=(SnapshotFold(index=0, a=("s1",), b=("s2",), train=8),), seeds=1,
+        trials=(SnapshotTrial("GCN", 0, 0, "x"),), comparable=False, reference="WMA-GIN",
+        claim=None,
     )  # fmt: skip
     score = Interval(mean=0.5, low=0.25, high=0.75)
     rows = tuple(
@@ -56,10 +57,10 @@ def summary(*, blocks: bool = True) -> Summary:
             last_epoch=None, best_on_test=None, paper=row.paper, difference=None, verdict="",
             parameters=PARAMETERS[row.name], blocks=row.blocks,
         )
-        for row in asked.rows
+        for row in snapshot.rows
     )  # fmt: skip
     return Summary(
-        asked=asked, rows=rows, absent=(), classes_of_determinism=1, identical_seeds=(),
+        snapshot=snapshot, rows=rows, absent=(), classes_of_determinism=1, identical_seeds=(),
         alarms=(), claim="",
     )  # fmt: skip
 
@@ -83,7 +84,7 @@ def test_headings_stand_in_every_form_within_80_columns() -> None:
     found = summary()
     lines = printed(found).splitlines()
     assert max(map(len, lines)) <= 80
-    assert [line.strip() for line in lines if line.strip() in found.asked.rows[0].blocks] == [
+    assert [line.strip() for line in lines if line.strip() in found.snapshot.rows[0].blocks] == [
         "own features",
         "all on lld78",
     ]
@@ -169,9 +170,9 @@ def test_pooled_confusions_are_percent_of_the_spoken_class() -> None:
 
 
 def test_rows_on_fewer_groups_and_spreads_of_nothing_are_told() -> None:
-    five = tuple(AskedFold(index=n, a=(f"a{n}",), b=(f"b{n}",), train=8) for n in range(5))
+    five = tuple(SnapshotFold(index=n, a=(f"a{n}",), b=(f"b{n}",), train=8) for n in range(5))
     found = with_evidence()
-    fewer = replace(found, asked=replace(found.asked, folds=five))
+    fewer = replace(found, snapshot=replace(found.snapshot, folds=five))
     assert any("GCN on 4" in note for note in table(fewer).footnotes)
     still = replace(fewer.rows[1], ua=Interval(mean=0.5, low=None, high=None), groups=2)
     flat = replace(fewer, rows=(still,))
@@ -179,7 +180,7 @@ def test_rows_on_fewer_groups_and_spreads_of_nothing_are_told() -> None:
     assert "50.0 ± –" in printed(flat) and "± 0.0" not in printed(flat)
     one = replace(flat, rows=(replace(still, groups=1),))
     assert not any("exactly 0" in note for note in table(one).footnotes)
-    two = replace(found, asked=replace(found.asked, folds=five[:2]))
+    two = replace(found, snapshot=replace(found.snapshot, folds=five[:2]))
     assert any("12.7 standard errors" in note for note in table(two).footnotes)
     stale = replace(found, rows=(replace(found.rows[0], stale=2),))
     assert any(note.startswith("Stale: 2 trainings") for note in table(stale).footnotes)
@@ -187,8 +188,8 @@ def test_rows_on_fewer_groups_and_spreads_of_nothing_are_told() -> None:
 
 def published() -> Summary:
     found = summary(blocks=False)
-    row = AskedRow(name="HNSD", reading="", paper={"wa": 70.5, "ua": 72.5}, model="")
-    return replace(found, asked=replace(found.asked, published=(row,)))
+    row = SnapshotRow(name="HNSD", reading="", paper={"wa": 70.5, "ua": 72.5}, model="")
+    return replace(found, snapshot=replace(found.snapshot, published=(row,)))
 
 
 def test_a_published_system_stands_apart_without_a_measured_number() -> None:
@@ -210,8 +211,8 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
 
 def test_published_systems_stand_above_the_blocks() -> None:
     found = summary()
-    row = published().asked.published
-    whole = table(replace(found, asked=replace(found.asked, published=row)))
+    row = published().snapshot.published
+    whole = table(replace(found, snapshot=replace(found.snapshot, published=row)))
     assert dict(whole.headings) == {0: PUBLISHED, 1: "own features", 7: "all on lld78"}
 
 
@@ -253,10 +254,10 @@ def test_no_name_means_anything_to_markdown() -> None:
 def test_names_in_any_script_keep_the_columns_aligned(name: str) -> None:
     found = with_evidence()
     renamed = replace(
-        found.asked, rows=(replace(found.asked.rows[0], name=name), *found.asked.rows[1:])
+        found.snapshot, rows=(replace(found.snapshot.rows[0], name=name), *found.snapshot.rows[1:])
     )
     rows = (replace(found.rows[0], name=name), *found.rows[1:])
-    named = replace(found, asked=renamed, rows=rows)
+    named = replace(found, snapshot=renamed, rows=rows)
     for one in tables(named, details=True):
         console = Console(width=80, record=True, file=io.StringIO(), highlight=False)
         print_table(console, one)
@@ -271,21 +272,23 @@ def test_names_in_any_script_keep_the_columns_aligned(name: str) -> None:
 
 def test_a_question_of_one_s_own_goes_by_its_name_and_not_twice() -> None:
     found = summary()
-    own = replace(found.asked, table=None, figure=None)
-    assert table(replace(found, asked=own)).head == "s. ?"
-    assert table(replace(found, asked=replace(own, question=""))).head == "s"
+    own = replace(found.snapshot, table=None, figure=None)
+    assert table(replace(found, snapshot=own)).head == "s. ?"
+    assert table(replace(found, snapshot=replace(own, question=""))).head == "s"
     assert table(found).head == "Table 3. ?"
 
 
 def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form() -> None:
     found = summary(blocks=False)
-    first, second, *others = found.asked.rows
+    first, second, *others = found.snapshot.rows
     rows = (
         replace(first, profile="paper"),
         replace(second, profile="quick", reading="size-matched"),
         *others,
     )
-    mixed = replace(found, asked=replace(found.asked, rows=rows, profile="mixed", reading="mixed"))
+    mixed = replace(
+        found, snapshot=replace(found.snapshot, rows=rows, profile="mixed", reading="mixed")
+    )
     profiles = "Profiles: GCN: paper; Amir et al.: quick; "
     readings = "Readings: GCN: as-written; Amir et al.: size-matched; "
     (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(mixed))))}
@@ -304,7 +307,7 @@ def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form(
 def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
     found = summary(blocks=False)
     loud = replace(
-        found, asked=replace(found.asked, corpus="demo"), identical_seeds=("GCN",),
+        found, snapshot=replace(found.snapshot, corpus="demo"), identical_seeds=("GCN",),
         rows=(replace(found.rows[0], missing=2), *found.rows[1:]),
     )  # fmt: skip
     (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(loud))))}

@@ -65,10 +65,10 @@ def flat(text: str) -> str:
 def test_real_tables_compile_by_themselves_and_in_a_document(
     tmp_path: Path, pdflatex: Compile
 ) -> None:
-    ledger, asked = stores.made(
+    ledger, snapshot = stores.made(
         tmp_path / "store", {"GIN": {}, "w/o FA": {}, "w/o multi-stage loss": {}}, folds=3, seeds=3
     )
-    summary = summarise(asked, ledger.outcomes(t.id for t in asked.trials))
+    summary = summarise(snapshot, ledger.outcomes(t.id for t in snapshot.trials))
     whole = tables(summary, details=True)
     text = latex(whole)
     alone = pdflatex("table", text)

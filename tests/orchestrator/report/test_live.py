@@ -17,15 +17,15 @@ from orchestrator.execution.cluster.events import (
     Started,
     Waiting,
 )
-from orchestrator.report.terminal.live import Board, View
-from orchestrator.study.trials import Placed, Trial
+from orchestrator.report.terminal.live import RunState, View
+from orchestrator.study.trials import PlannedTrial, Trial
 
 TRIAL = Trial(
     corpus="c" * 64, classes=("a", "b"), extractor="x", features=FeatureConfig(),
     model=ModelConfig(), training=TrainConfig(), train=("s1",), a=("s2",), b=("s3",), seed=0,
 )  # fmt: skip
 PLACED = tuple(
-    Placed(row, fold, 0, TRIAL, f"{row}{fold}") for fold in range(2) for row in ("one", "two")
+    PlannedTrial(row, fold, 0, TRIAL, f"{row}{fold}") for fold in range(2) for row in ("one", "two")
 )
 
 
@@ -37,7 +37,7 @@ class Clock:
 
 
 def test_rows_count_what_was_heard() -> None:
-    board = Board()
+    board = RunState()
     board.hear(Planned(PLACED, frozenset({"one0"}), 2))
     for event in (
         Started("two0"),
@@ -57,13 +57,13 @@ def test_rows_count_what_was_heard() -> None:
     assert not board.failed
 
 
-def counts(board: Board) -> list[tuple[str, int, int, int, int]]:
+def counts(board: RunState) -> list[tuple[str, int, int, int, int]]:
     return [(row.name, row.done, row.running, row.failed, row.total) for row in board.rows()]
 
 
 def test_time_left_follows_epochs_first_and_finished_trials_then() -> None:
     clock = Clock()
-    board = Board(clock=clock)
+    board = RunState(clock=clock)
     board.hear(Planned(PLACED, frozenset(), 2))
     assert board.seconds_left() is None
     for id in ("one0", "two0"):
@@ -81,7 +81,7 @@ def test_time_left_follows_epochs_first_and_finished_trials_then() -> None:
 
 def test_throughput_is_that_of_the_last_ten_minutes() -> None:
     clock = Clock()
-    board = Board(clock=clock)
+    board = RunState(clock=clock)
     board.hear(Planned(PLACED, frozenset(), 2))
     board.hear(Started("one0"))
     clock.now = 5.0
@@ -102,7 +102,7 @@ def shown(
         file=sink, force_terminal=terminal, width=width, height=24, highlight=False,
         _environ={"TERM": "xterm"},
     )  # fmt: skip
-    return View(console, Board(clock=clock or time.monotonic)), sink
+    return View(console, RunState(clock=clock or time.monotonic)), sink
 
 
 def test_nothing_to_train_is_said_where_nothing_was() -> None:

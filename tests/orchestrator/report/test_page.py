@@ -17,7 +17,7 @@ from orchestrator.report.html.page import page, shown
 from orchestrator.report.results import measure
 from orchestrator.report.tables.headline import table
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import Asked, AskedRow
+from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 HOSTILE = (
     '<script>alert(1)</script>" onmouseover="alert(2)',
@@ -29,7 +29,7 @@ HOSTILE = (
 ROWS = {"WMA-GIN": {"fa_layer": "2"}, "better": {"fa_layer": "3"}, "w/o FA": {"fa_layer": "none"}}
 
 
-def study(root: Path, names: tuple[str, ...] = (), **changes: object) -> tuple[Ledger, Asked]:
+def study(root: Path, names: tuple[str, ...] = (), **changes: object) -> tuple[Ledger, Snapshot]:
     return stores.made(
         root, {**ROWS, **{name: {"fa_layer": f"<b>{name}"} for name in names}}, folds=4, seeds=2,
         skill={"better": 2.9, "WMA-GIN": 0.7, "w/o FA": 0.1},
@@ -37,8 +37,8 @@ def study(root: Path, names: tuple[str, ...] = (), **changes: object) -> tuple[L
     )  # fmt: skip
 
 
-def text_of(*studies: tuple[Ledger, Asked]) -> str:
-    return page([shown(measure(ledger, asked)) for ledger, asked in studies])
+def text_of(*studies: tuple[Ledger, Snapshot]) -> str:
+    return page([shown(measure(ledger, snapshot)) for ledger, snapshot in studies])
 
 
 class Parsed(HTMLParser):
@@ -62,10 +62,10 @@ class Parsed(HTMLParser):
 
 
 def test_the_page_says_what_the_table_says(tmp_path: Path) -> None:
-    ledger, asked = study(tmp_path)
-    said = " ".join(" ".join(Parsed(text_of((ledger, asked))).words).replace("−", "-").split())
+    ledger, snapshot = study(tmp_path)
+    said = " ".join(" ".join(Parsed(text_of((ledger, snapshot))).words).replace("−", "-").split())
     said = re.sub(r"\s+(?=±)", " ", said)
-    found = table(measure(ledger, asked).summary)
+    found = table(measure(ledger, snapshot).summary)
     for cell in (found.label, found.title, found.banner, *(c for row in found.cells for c in row)):
         assert cell in said
     for fact in ("corpus demo", "profile quick", "reading as-written"):
@@ -91,8 +91,8 @@ def test_the_page_asks_for_nothing_and_runs_its_own_script_alone(tmp_path: Path)
 def test_nothing_run_yet_is_dashes_and_the_command_that_fills_them(tmp_path: Path) -> None:
     rows = {name: dict(own) for name, own in ROWS.items()}
     every = [(name, fold, 0) for name in rows for fold in range(2)]
-    ledger, asked = stores.made(tmp_path, rows, folds=2, missing=every)
-    said = " ".join(" ".join(Parsed(text_of((ledger, asked))).words).split())
+    ledger, snapshot = stores.made(tmp_path, rows, folds=2, missing=every)
+    said = " ".join(" ".join(Parsed(text_of((ledger, snapshot))).words).split())
     assert said.count("No training is finished.") == 3
     under = said.count("Missing: ")
     assert said.count("ablate run studies/made.yaml") == 3 + under and under and "–" in said
@@ -109,25 +109,25 @@ def test_studies_of_one_table_stand_below_each_other(tmp_path: Path) -> None:
 def test_a_page_of_too_many_epochs_leaves_the_curves_out_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger, asked = study(tmp_path)
+    ledger, snapshot = study(tmp_path)
     monkeypatch.setattr(module, "MOST_EPOCHS", 23 * stores.EPOCHS)
-    assert "<polyline" in text_of((ledger, asked))
+    assert "<polyline" in text_of((ledger, snapshot))
     monkeypatch.setattr(module, "MOST_EPOCHS", 23 * stores.EPOCHS - 1)
-    without = text_of((ledger, asked))
+    without = text_of((ledger, snapshot))
     assert "<polyline" not in without and "these trainings have 276 epochs" in without
 
 
 def test_a_damaged_curve_is_told_where_it_would_stand(tmp_path: Path) -> None:
-    ledger, asked = study(tmp_path)
-    stores.spoilt(ledger, asked.trials[0].id, "history.json")
-    assert text_of((ledger, asked)).count("is not what was written") == 1
+    ledger, snapshot = study(tmp_path)
+    stores.spoilt(ledger, snapshot.trials[0].id, "history.json")
+    assert text_of((ledger, snapshot)).count("is not what was written") == 1
 
 
 def test_published_rows_and_blocks_stand_apart(tmp_path: Path) -> None:
-    ledger, asked = study(
-        tmp_path, published=(AskedRow(name="HNSD", reading="", paper={"ua": 72.5}, model=""),)
+    ledger, snapshot = study(
+        tmp_path, published=(SnapshotRow(name="HNSD", reading="", paper={"ua": 72.5}, model=""),)
     )
-    said = Parsed(text_of((ledger, asked))).words
+    said = Parsed(text_of((ledger, snapshot))).words
     assert said.index("as published, not run here") < said.index("HNSD") < said.index("WMA-GIN")
 
 

@@ -17,9 +17,9 @@ from orchestrator.cli.main import app
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.gallery import PICTURES, all_fitting, fitting
-from orchestrator.report.results import Measured, measure
+from orchestrator.report.results import StudyResults, measure
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import Asked
+from orchestrator.store.snapshot import Snapshot
 
 HOSTILE = (
     "$x_1$ & <script>alert(1)</script>",
@@ -33,7 +33,7 @@ Draw = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def grid(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     """Figure 2 in small, which is no whole grid."""
     rows = {f"{n} x {h}": {"layers": n, "hidden": h} for n, h in POINTS}
     return measure(
@@ -44,7 +44,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 
 @pytest.fixture(scope="module")
-def axes(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def axes(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     rows = {f"{p} {h}": {"pooling": p, "hidden": h} for p in ("mean", "sum") for h in (8, 16)}
     return measure(
         *stores.made(tmp_path_factory.mktemp("axes") / "store", rows, axes=("pooling", "hidden"))
@@ -52,7 +52,7 @@ def axes(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     rows = {name: {} for name in HOSTILE}
     return measure(
         *stores.made(tmp_path_factory.mktemp("odd") / "store", rows, folds=2,
@@ -60,9 +60,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     )  # fmt: skip
 
 
-def kinds(study: Measured) -> list[tuple[str, Any]]:
+def kinds(study: StudyResults) -> list[tuple[str, Any]]:
     """Every picture that the study has."""
-    return [(name, PICTURES[name].draw(study, None)) for name in all_fitting(study.asked)]
+    return [(name, PICTURES[name].draw(study, None)) for name in all_fitting(study.snapshot)]
 
 
 def said(figure: Any) -> str:
@@ -74,15 +74,15 @@ def said(figure: Any) -> str:
 
 
 def test_each_study_has_the_pictures_that_fit(
-    grid: Measured, axes: Measured, hostile: Measured
+    grid: StudyResults, axes: StudyResults, hostile: StudyResults
 ) -> None:
-    assert [fitting(s.asked) for s in (grid, axes, hostile)] == ["sweep", "axes", "forest"]
-    assert all_fitting(grid.asked) == ["forest", "sweep", "curves", "confusion"]
-    assert all_fitting(axes.asked) == ["forest", "axes", "curves", "confusion"]
-    assert all_fitting(hostile.asked) == ["forest", "curves", "confusion"]
+    assert [fitting(s.snapshot) for s in (grid, axes, hostile)] == ["sweep", "axes", "forest"]
+    assert all_fitting(grid.snapshot) == ["forest", "sweep", "curves", "confusion"]
+    assert all_fitting(axes.snapshot) == ["forest", "axes", "curves", "confusion"]
+    assert all_fitting(hostile.snapshot) == ["forest", "curves", "confusion"]
 
 
-def test_corpus_profile_reading_and_banner_stand_on_every_picture(grid: Measured) -> None:
+def test_corpus_profile_reading_and_banner_stand_on_every_picture(grid: StudyResults) -> None:
     for name, figure in kinds(grid):
         words = said(figure)
         assert "corpus demo, profile quick, reading as-written" in words, name
@@ -91,7 +91,7 @@ def test_corpus_profile_reading_and_banner_stand_on_every_picture(grid: Measured
         assert "Missing: 1 trainings" in words.replace("\n", " "), name
 
 
-def test_names_in_any_script_are_text_and_nothing_else(hostile: Measured) -> None:
+def test_names_in_any_script_are_text_and_nothing_else(hostile: StudyResults) -> None:
     """No formula, no element, no escape sequence; without a warning."""
     for name, figure in kinds(hostile):
         words = said(figure).replace("\n", "")
@@ -107,7 +107,7 @@ def test_names_in_any_script_are_text_and_nothing_else(hostile: Measured) -> Non
     [("svg", ("sweep", "axes", "curves", "forest")), ("png", ("forest",)), ("pdf", ("confusion",))],
 )
 def test_the_same_question_gives_the_same_bytes(
-    grid: Measured, axes: Measured, form: str, names: tuple[str, ...]
+    grid: StudyResults, axes: StudyResults, form: str, names: tuple[str, ...]
 ) -> None:
     for name in names:
         study = axes if name == "axes" else grid
@@ -120,26 +120,28 @@ def test_the_same_question_gives_the_same_bytes(
             assert b"CreationDate" not in first
 
 
-def test_nothing_run_is_said_and_names_the_command(grid: Measured, axes: Measured) -> None:
+def test_nothing_run_is_said_and_names_the_command(grid: StudyResults, axes: StudyResults) -> None:
     for study in (grid, axes):
-        bare = Measured(ledger=study.ledger, outcomes={}, summary=_bare(study))
+        bare = StudyResults(ledger=study.ledger, outcomes={}, summary=_bare(study))
         for name, figure in kinds(bare):
             words = said(figure).replace("\n", " ")
             assert "No trial is finished yet" in words, name
             assert "ablate run studies/made.yaml" in words, name
 
 
-def _bare(study: Measured) -> Any:
+def _bare(study: StudyResults) -> Any:
     from orchestrator.analysis.summary import summarise
 
-    return summarise(study.asked, {})
+    return summarise(study.snapshot, {})
 
 
 def lines(panel: Any) -> dict[str, Any]:
     return {line.get_label(): line for line in panel.get_lines()}
 
 
-def test_figure_2_draws_the_means_of_the_table_one_line_a_number_of_layers(grid: Measured) -> None:
+def test_figure_2_draws_the_means_of_the_table_one_line_a_number_of_layers(
+    grid: StudyResults,
+) -> None:
     figure = PICTURES["sweep"].draw(grid, None)
     rows = {row.name: row for row in grid.summary.rows}
     for panel, metric in zip(figure.axes, ("wa", "ua"), strict=True):
@@ -154,7 +156,7 @@ def test_figure_2_draws_the_means_of_the_table_one_line_a_number_of_layers(grid:
         assert any(b.y0 <= low + 1e-9 for b in bands)
 
 
-def test_series_are_told_apart_without_colour(grid: Measured) -> None:
+def test_series_are_told_apart_without_colour(grid: StudyResults) -> None:
     first, second = (
         lines(PICTURES["sweep"].draw(grid, None).axes[0])[f"{n} layers"] for n in (4, 5)
     )
@@ -164,7 +166,7 @@ def test_series_are_told_apart_without_colour(grid: Measured) -> None:
     assert len(pairs) == 8
 
 
-def test_a_verdict_is_the_shape_of_its_marker(grid: Measured) -> None:
+def test_a_verdict_is_the_shape_of_its_marker(grid: StudyResults) -> None:
     verdicts = {row.name: row.verdict for row in grid.summary.rows}
     assert set(verdicts.values()) == {"", "yes", "cannot tell"}, "the study shows both"
     marks = [
@@ -180,7 +182,7 @@ def test_a_verdict_is_the_shape_of_its_marker(grid: Measured) -> None:
         assert x == pytest.approx(100 * row.difference.ua)
 
 
-def test_curves_end_where_trainings_end_and_mark_what_was_chosen(grid: Measured) -> None:
+def test_curves_end_where_trainings_end_and_mark_what_was_chosen(grid: StudyResults) -> None:
     figure = PICTURES["curves"].draw(grid, "4 x 64")
     (row,) = grid.behind(["4 x 64"])
     top, bottom = figure.axes
@@ -196,7 +198,7 @@ def test_curves_end_where_trainings_end_and_mark_what_was_chosen(grid: Measured)
     assert train[-1] == pytest.approx(sum(t.history[-1].loss for t in row.trials) / 5)
 
 
-def test_a_confusion_shows_shares_of_what_was_spoken_and_counts(grid: Measured) -> None:
+def test_a_confusion_shows_shares_of_what_was_spoken_and_counts(grid: StudyResults) -> None:
     figure = PICTURES["confusion"].draw(grid, "4 x 64")
     pooled = grid.summary.rows[0].pooled
     assert pooled is not None
@@ -211,7 +213,7 @@ def test_a_confusion_shows_shares_of_what_was_spoken_and_counts(grid: Measured) 
     assert "4 x 64" in said(figure) and "4 x 128" not in said(figure)
 
 
-def test_a_picture_stands_in_a_strict_page(hostile: Measured, grid: Measured) -> None:
+def test_a_picture_stands_in_a_strict_page(hostile: StudyResults, grid: StudyResults) -> None:
     """No style, no script, no identifier twice, and nothing that is fetched."""
     for figure in (PICTURES["sweep"].draw(grid, None), PICTURES["forest"].draw(hostile, None)):
         text = canvas.svg_text(figure)
@@ -236,7 +238,7 @@ def ablate(*words: object, code: int = 0) -> str:
     return done.stdout
 
 
-def test_report_draws_what_fits_and_what_is_asked_for(grid: Measured, tmp_path: Path) -> None:
+def test_report_draws_what_fits_and_what_is_asked_for(grid: StudyResults, tmp_path: Path) -> None:
     store = grid.ledger.root
     assert "(sweep)" in ablate("report", "made", "--store", store, "-o", tmp_path / "a.svg")
     assert "hidden size" in (tmp_path / "a.svg").read_text()
@@ -246,7 +248,7 @@ def test_report_draws_what_fits_and_what_is_asked_for(grid: Measured, tmp_path: 
 
 
 def test_report_writes_a_table_in_the_form_that_its_name_ends_in(
-    grid: Measured, tmp_path: Path
+    grid: StudyResults, tmp_path: Path
 ) -> None:
     store = grid.ledger.root
     for form, ending in (("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex"),
@@ -274,7 +276,7 @@ def test_report_writes_a_table_in_the_form_that_its_name_ends_in(
     ],
 )
 def test_what_cannot_be_drawn_is_one_sentence(
-    grid: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, sentence: str
+    grid: StudyResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, sentence: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     told = ablate("report", "made", "--store", grid.ledger.root, *words, code=2)
@@ -283,7 +285,7 @@ def test_what_cannot_be_drawn_is_one_sentence(
 
 def test_two_studies_of_one_table_are_no_one_picture(tmp_path: Path) -> None:
     for study in ("one", "two"):
-        _: tuple[Ledger, Asked] = stores.made(
+        _: tuple[Ledger, Snapshot] = stores.made(
             tmp_path / "store", {"a": {}, "b": {}}, folds=2, study=study
         )
     monkey = ("report", "--table", "7", "--store", tmp_path / "store", "-o", tmp_path / "a.png")
@@ -294,8 +296,8 @@ def test_two_studies_of_one_table_are_no_one_picture(tmp_path: Path) -> None:
 def test_more_rows_than_can_be_seen_are_refused_before_they_are_read(tmp_path: Path) -> None:
     rows = {f"row {n}": {"hidden": n + 1} for n in range(31)}
     missing = [(name, fold, 0) for name in rows for fold in range(2)]
-    ledger, asked = stores.made(tmp_path / "store", rows, folds=2, missing=missing)
-    assert all_fitting(asked) == ["forest", "sweep", "axes"]
+    ledger, snapshot = stores.made(tmp_path / "store", rows, folds=2, missing=missing)
+    assert all_fitting(snapshot) == ["forest", "sweep", "axes"]
     words = ("report", "made", "--store", ledger.root, "-o", tmp_path / "a.svg", "--picture")
     told = ablate(*words, "curves", code=2)
     assert "at most 30 rows, but `made` has 31 instead: `--row` names one." in told
@@ -310,27 +312,29 @@ def test_a_grid_of_more_axes_than_can_be_seen_is_a_forest(tmp_path: Path) -> Non
         for bits in range(64)
     }
     missing = [(name, fold, 0) for name in rows for fold in range(2)]
-    _, asked = stores.made(tmp_path / "store", rows, folds=2, missing=missing, axes=keys)
-    assert fitting(asked) == "forest" and "axes" not in all_fitting(asked)
+    _, snapshot = stores.made(tmp_path / "store", rows, folds=2, missing=missing, axes=keys)
+    assert fitting(snapshot) == "forest" and "axes" not in all_fitting(snapshot)
     with pytest.raises(RequestError, match="at most 5 axes, but `made` spans 6 instead"):
-        PICTURES["axes"].refuse(asked)
+        PICTURES["axes"].refuse(snapshot)
 
 
 @pytest.mark.parametrize("width", ["8", -1, 10**400, None, True, [8]])
 def test_a_strangers_widths_are_no_sweep(tmp_path: Path, width: Any) -> None:
     rows = {"a": {"hidden": 8}, "b": {"hidden": 16}}
-    _, asked = stores.made(tmp_path / "store", rows, folds=2, figure=2, table=None)
-    odd = replace(asked, rows=(asked.rows[0], replace(asked.rows[1], settings={"hidden": width})))
+    _, snapshot = stores.made(tmp_path / "store", rows, folds=2, figure=2, table=None)
+    odd = replace(
+        snapshot, rows=(snapshot.rows[0], replace(snapshot.rows[1], settings={"hidden": width}))
+    )
     assert "sweep" not in all_fitting(odd)
     assert fitting(odd) in PICTURES
 
 
 def test_damaged_curves_are_said_to_be_damaged(tmp_path: Path) -> None:
-    ledger, asked = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
-    for trial in asked.trials:
+    ledger, snapshot = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
+    for trial in snapshot.trials:
         if (trial.row, trial.fold) != ("b", 0):
             stores.spoilt(ledger, trial.id, "history.json")
-    study = measure(ledger, asked)
+    study = measure(ledger, snapshot)
     some = said(PICTURES["curves"].draw(study, None)).replace("\n", " ")
     assert "the histories of 3 trainings are damaged" in some and "b (n 2)" in some
     none = said(PICTURES["curves"].draw(study, "a")).replace("\n", " ")

@@ -48,8 +48,8 @@ def logged(root: Path, trained_store: Path, tmp_path_factory: pytest.TempPathFac
 
 
 def outcomes(ledger: Ledger) -> dict[str, Outcome]:
-    asked = newest_snapshots(ledger)["smoke"]
-    return ledger.outcomes(trial.id for trial in asked.trials)
+    snapshot = newest_snapshots(ledger)["smoke"]
+    return ledger.outcomes(trial.id for trial in snapshot.trials)
 
 
 def by_speaker(outcome: Outcome) -> dict[str, float]:
@@ -196,15 +196,15 @@ def test_optuna_has_a_trial_for_each_row_and_its_value_is_the_tables(logged: Pat
 
 def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path) -> None:
     ledger = Ledger.open(str(store))
-    asked = newest_snapshots(ledger)["smoke"]
-    last = [trial.id for trial in asked.trials if trial.row == "No FA"][-1]
+    snapshot = newest_snapshots(ledger)["smoke"]
+    last = [trial.id for trial in snapshot.trials if trial.row == "No FA"][-1]
     kept = store / "outcome.json"
     shutil.move(ledger.trial_folder(last) / "outcome.json", kept)
     export = Export(ledger, [open_log("optuna", ledger, "smoke")])
     from orchestrator.execution.cluster.events import Done, Planned
 
     rest = frozenset(outcomes(ledger))
-    export.hear(Planned(asked.trials, rest, 1, "smoke"))
+    export.hear(Planned(snapshot.trials, rest, 1, "smoke"))
     wanted, end = {"No FA": "RUNNING", "FA in layer 2": "COMPLETE"}, time.monotonic() + 60
     while (states := states_or_none(store)) != wanted:  # the writer has a thread of its own
         assert time.monotonic() < end, states
@@ -221,13 +221,13 @@ def test_of_two_runs_that_log_to_one_database_the_later_writes_and_no_score_goes
     import optuna
 
     ledger = Ledger.open(str(store))
-    asked = newest_snapshots(ledger)["smoke"]
+    snapshot = newest_snapshots(ledger)["smoke"]
     trials = {}
-    for place in asked.trials:
-        trial = read(ledger, asked, place)
+    for place in snapshot.trials:
+        trial = read(ledger, snapshot, place)
         assert trial is not None
         trials[place.row, place.fold] = trial
-    first, second = (row.name for row in asked.rows)
+    first, second = (row.name for row in snapshot.rows)
     url = f"sqlite:///{store}/both.db"
     ours, theirs = (open_log(f"optuna:{url}", ledger, "smoke") for _ in range(2))
     ours.write(trials[second, 0])
@@ -244,7 +244,7 @@ def test_of_two_runs_that_log_to_one_database_the_later_writes_and_no_score_goes
     found = {
         t.user_attrs["row"]: t for t in optuna.load_study(study_name="smoke", storage=url).trials
     }
-    for row in summarise(asked, outcomes(ledger)).rows:
+    for row in summarise(snapshot, outcomes(ledger)).rows:
         assert row.ua is not None and found[row.name].value == row.ua.mean
         uas = {mean(list(by_speaker(trials[row.name, n].outcome).values())) for n in range(2)}
         assert set(found[row.name].intermediate_values.values()) == uas
@@ -327,12 +327,12 @@ def test_what_is_logged_live_is_what_is_logged_afterwards(root: Path, store: Pat
     whole = files_below(store / "logs" / "tensorboard")
     shutil.rmtree(store / "logs")
     ledger = Ledger.open(str(store))
-    asked = newest_snapshots(ledger)["smoke"]
+    snapshot = newest_snapshots(ledger)["smoke"]
     from orchestrator.execution.cluster.events import Done, Planned
 
     export = Export(ledger, [open_log("tensorboard", ledger, "smoke")])
-    export.hear(Planned(asked.trials, frozenset(), 1, "smoke"))
-    for trial in asked.trials:
+    export.hear(Planned(snapshot.trials, frozenset(), 1, "smoke"))
+    for trial in snapshot.trials:
         export.hear(Done(trial.id, 1.0))
     assert export.close() == ()
     live = files_below(store / "logs" / "tensorboard")

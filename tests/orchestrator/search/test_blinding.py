@@ -8,7 +8,7 @@ import pytest
 from orchestrator.execution import run as run_module
 from orchestrator.execution.cluster.events import Epoch, Event, Planned
 from orchestrator.execution.cluster.ray_cluster import InlineCluster
-from orchestrator.execution.monitor.run_state import Board
+from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import make
 from orchestrator.planning.trial_details import read
@@ -44,8 +44,8 @@ def test_what_has_not_trained_was_proposed_and_not_tried(store: Path, tmp_path: 
 def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(1, TRAININGS - 1))
-    asked, search = kept(store)
-    assert not search.closed and asked.trials == () and len(search.winners) == 2
+    snapshot, search = kept(store)
+    assert not search.closed and snapshot.trials == () and len(search.winners) == 2
     ledger = Ledger.look(str(store))
     final = [t for t in search.trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.is_done(t.id))
@@ -59,7 +59,7 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     ] is None  # fmt: skip
     said = cli("report", "tiny_search", "--store", store).output
     assert "Sealed: the search goes on" in said and "inner UA" in said
-    assert measure(ledger, asked).summary.rows[0].ua is None
+    assert measure(ledger, snapshot).summary.rows[0].ua is None
     inner_trial = next(t.id for t in search.trials if t.row != CHOSEN)
     assert read(ledger, inner_trial).sealed == ""
     assert not (store / "searches").exists()
@@ -124,7 +124,7 @@ def test_nothing_tells_how_trainings_do_that_judge(
     monkeypatch.setattr(run_module, "train_one", TRAINED)
     store, events = tmp_path / "store", list[Event]()
     small = parse_study(TEXT.replace("{trials: 12}", "{trials: 1}"), "tiny.yaml")
-    board = Board(Ledger.open(str(store)))
+    board = RunState(Ledger.open(str(store)))
     shown = list[tuple[str, tuple[float, ...]]]()
 
     def hear(event: Event) -> None:
@@ -166,7 +166,7 @@ rows:
     said = " ".join(cli("report", "by_hand", "--store", store).output.split())
     assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
     before = measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n
-    board = Board(ledger)
+    board = RunState(ledger)
     by_hand = ledger.snapshots("by_hand")[0]
     board.hear(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
     live = board.estimate("as chosen")
@@ -191,7 +191,7 @@ def test_a_search_is_a_study_of_optunas_and_other_logs_see_nothing_sealed(
     where = ["--log", f"optuna:{logs / 'o'}", "--log", f"tensorboard:{logs / 't'}"]
     done = cli("run", file, "--inline", "--store", store, *where)
     assert done.exit_code == 0, done.output
-    asked, search = kept(store, asked_name(text))
+    snapshot, search = kept(store, asked_name(text))
     storage = JournalStorage(JournalFileBackend(str(logs / "o" / "journal.log")))
     names = sorted(optuna.get_all_study_names(storage))
     assert len(names) == (2 if search.selection == "nested" else 1)
@@ -201,6 +201,6 @@ def test_a_search_is_a_study_of_optunas_and_other_logs_see_nothing_sealed(
         assert [t.params for t in found.trials] == [dict(one.point) for one in own]
         assert found.best_trial.user_attrs["number"] == search.winners[group]
     folders = sorted(path.parent for path in (logs / "t").rglob("*tfevents*"))
-    assert len(folders) == len(asked.every_trial)
+    assert len(folders) == len(snapshot.every_trial)
     tags = set(EventAccumulator(str(folders[0])).Reload().Tags()["tensors"])
     assert "dev/ua" in tags and ("ua" in tags) == (search.selection == "nested")

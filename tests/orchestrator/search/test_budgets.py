@@ -31,14 +31,16 @@ def test_a_budget_of_hours_is_used_and_kept_to(store: Path) -> None:
 
 def test_hours_end_with_the_configurations_that_there_are(store: Path) -> None:
     text = TEXT.replace("    lr: {low: 1e-4, high: 1e-2, log: true}\n", "")
-    asked = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
-    assert go(asked, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
-    asked, search = kept(store)
+    snapshot = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
+    assert go(snapshot, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
+    snapshot, search = kept(store)
     assert search.closed
     several = [len({str(o.point) for o in search.tried if o.group == g}) for g in (0, 1)]
     assert several == [2, 2]
     most = max(one.number for one in search.tried)
-    assert f"{most} configurations tried (up to {most - 2} of them not for" in " ".join(asked.notes)
+    assert f"{most} configurations tried (up to {most - 2} of them not for" in " ".join(
+        snapshot.notes
+    )
 
 
 def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None:
@@ -56,12 +58,12 @@ def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None
 def test_hours_of_more_lanes_are_remembered_before_there_are_workers(store: Path) -> None:
     """With one lane it would be over after a generation: its plan would lose what came after."""
     text = TEXT.replace("{trials: 12}", "{hours: 0.01}")  # 36 s
-    asked = parse_study(text, "tiny.yaml")
+    snapshot = parse_study(text, "tiny.yaml")
     with pytest.raises(KeyboardInterrupt):
-        go(asked, store, Shuffled(1, 25))  # two lanes
-    again = make(asked, Ledger.look(str(store)))
+        go(snapshot, store, Shuffled(1, 25))  # two lanes
+    again = make(snapshot, Ledger.look(str(store)))
     assert len(again.to_train) == 15 and not any(p.row == CHOSEN for p in again.placed)
-    assert go(asked, store, Shuffled(1)).trained == 60 + 4 - 25
+    assert go(snapshot, store, Shuffled(1)).trained == 60 + 4 - 25
 
 
 def test_gpu_hours_need_a_gpu(store: Path) -> None:
@@ -99,17 +101,19 @@ def test_a_plan_says_what_is_to_come(
 
 
 def test_a_plan_within_a_generation_counts_the_folds_that_it_may_be_spared(store: Path) -> None:
-    asked, whole = pruned(), 3 * 12 * 3 + 3
+    snapshot, whole = pruned(), 3 * 12 * 3 + 3
     with pytest.raises(KeyboardInterrupt):
-        go(asked, store, Shuffled(3, 45 + 5))  # of the second generation five trainings, on fold 1
-    plan = make(asked, Ledger.look(str(store)))
+        go(
+            snapshot, store, Shuffled(3, 45 + 5)
+        )  # of the second generation five trainings, on fold 1
+    plan = make(snapshot, Ledger.look(str(store)))
     course, due = plan.course, len(plan.to_train)
     assert course is not None
     spared = 2 * sum(one.state == "pruned" for one in course.tried)
     most = due + course.ahead.certain
     assert most == whole - 50 - spared and course.ahead.begun == 45 - 5 - due - spared
     assert course.ahead.rounds(None, due) == 2 + 3 + 1  # two folds; a generation; what judges
-    assert due < go(asked, store, Shuffled(3)).trained <= most
+    assert due < go(snapshot, store, Shuffled(3)).trained <= most
 
 
 @pytest.mark.parametrize(("cpus", "later"), [(1, 20 + 4), (2, 3 * 20 + 4)])

@@ -11,7 +11,7 @@ import pytest
 
 from model.config import Aggregators
 from orchestrator.search.importance import FEWEST, Importance, importances, slices
-from orchestrator.search.proposals import GENERATION, Told, propose
+from orchestrator.search.proposals import GENERATION, Evaluated, propose
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import parse_study
 
@@ -46,14 +46,14 @@ def score(point: Point) -> float:
     return 0.6 - lost + random.Random(repr(sorted(point.items()))).gauss(0, 0.005)
 
 
-def drawn(groups: int = 5, count: int = 40, harder: float = 0.0) -> list[list[Told]]:
+def drawn(groups: int = 5, count: int = 40, harder: float = 0.0) -> list[list[Evaluated]]:
     """Configurations at random; each group harder than the one before."""
     found = []
     for group in range(groups):
-        told: list[Told] = []
+        told: list[Evaluated] = []
         while len(told) < count:
             told += [
-                Told(point=p, score=score(p) - harder * group)
+                Evaluated(point=p, score=score(p) - harder * group)
                 for p in propose(search(), group, told, GENERATION)
             ]
         found.append(told[:count])
@@ -61,12 +61,12 @@ def drawn(groups: int = 5, count: int = 40, harder: float = 0.0) -> list[list[To
 
 
 @pytest.fixture(scope="module")
-def told() -> list[list[Told]]:
+def told() -> list[list[Evaluated]]:
     return drawn()
 
 
 @pytest.fixture(scope="module")
-def found(told: list[list[Told]]) -> dict[str, Importance]:
+def found(told: list[list[Evaluated]]) -> dict[str, Importance]:
     return {one.key: one for one in importances(search(), told)}
 
 
@@ -83,7 +83,7 @@ def test_the_axes_are_ranked_as_they_matter(found: dict[str, Importance]) -> Non
 
 
 def test_an_axis_with_a_condition_is_judged_where_it_is_there(
-    told: list[list[Told]], found: dict[str, Importance]
+    told: list[list[Evaluated]], found: dict[str, Importance]
 ) -> None:
     active = sum("fa_layer" in one.point for group in told for one in group)
     assert found["fa_layer"].n == active < found["lr"].n == 200
@@ -127,7 +127,7 @@ def test_failed_ones_are_left_out() -> None:
     assert len(slices(search(), failed)[0].seen) == 30
 
 
-def test_a_slice_has_every_value_beside_its_score(told: list[list[Told]]) -> None:
+def test_a_slice_has_every_value_beside_its_score(told: list[list[Evaluated]]) -> None:
     of = {one.key: one.seen for one in slices(search(), told)}
     every = [one for group in told for one in group]
     assert of["lr"] == tuple((one.point["lr"], one.score) for one in every)

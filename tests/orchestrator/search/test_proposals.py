@@ -10,7 +10,7 @@ from math import log10
 
 import pytest
 
-from orchestrator.search.proposals import GENERATION, Told, propose
+from orchestrator.search.proposals import GENERATION, Evaluated, propose
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import parse_study
 
@@ -65,7 +65,7 @@ def walk(space: Search, count: int, arrive: Arrive, group: int = 0) -> list[Poin
     proposed: list[Point] = []
     while len(proposed) < count:
         kept = json.loads(json.dumps(proposed))  # interrupted: read again from what was written
-        told = [Told(point=p, score=ledger[json.dumps(p, sort_keys=True)]) for p in kept]
+        told = [Evaluated(point=p, score=ledger[json.dumps(p, sort_keys=True)]) for p in kept]
         new = list(propose(space, group, told, count - len(told)))
         for point in arrive(new):
             ledger[json.dumps(point, sort_keys=True)] = score(point)
@@ -105,14 +105,14 @@ def test_plain_parallel_tpe_is_another_search_on_every_run() -> None:
             "lr": optuna.distributions.FloatDistribution(1e-4, 1e-2, log=True),
             "layers": optuna.distributions.IntDistribution(2, 6),
         }
-        flying, asked = [], []
-        while len(asked) < 40:
-            while len(flying) < 4 and len(asked) < 40:
+        flying, snapshot = [], []
+        while len(snapshot) < 40:
+            while len(flying) < 4 and len(snapshot) < 40:
                 flying.append(study.ask(kinds))
-                asked.append(flying[-1].params)
+                snapshot.append(flying[-1].params)
             done = flying.pop(draw.randrange(len(flying)))
             study.tell(done, score(done.params))
-        return asked
+        return snapshot
 
     first = plain(0)
     same = [sum(a == b for a, b in zip(first, plain(k), strict=True)) for k in range(1, 4)]
@@ -128,7 +128,7 @@ def test_another_seed_or_another_group_is_another_search() -> None:
 def test_a_budget_that_grows_goes_on_as_if_it_had_been_so_from_the_start() -> None:
     space = search()
     whole = walk(space, 20, in_order)
-    told = [Told(point=p, score=score(p)) for p in whole[:12]]  # ended inside a generation
+    told = [Evaluated(point=p, score=score(p)) for p in whole[:12]]  # ended inside a generation
     assert list(propose(space, 0, told, 99)) == whole[12:15]
     assert len(propose(space, 0, told, 1)) == 1
 
@@ -144,10 +144,10 @@ def test_a_sampler_learns_from_what_it_is_told() -> None:
 
 def test_a_failed_configuration_is_told_as_that_and_stops_nothing() -> None:
     space = search()
-    told: list[Told] = []
+    told: list[Evaluated] = []
     while len(told) < 20:
         told += [
-            Told(point=p, score=None if i % 2 else score(p))
+            Evaluated(point=p, score=None if i % 2 else score(p))
             for i, p in enumerate(propose(space, 0, told, GENERATION))
         ]
     assert len(propose(space, 0, told, GENERATION)) == GENERATION
@@ -164,10 +164,10 @@ def test_a_sampler_learns_from_what_a_pruned_one_is_expected_to_score(sampler: s
     for seed in range(2 if sampler == "gp" else 6):
         space = replace(search(sampler), seed=seed)
         for knows in late:
-            told: list[Told] = []
+            told: list[Evaluated] = []
             while len(told) < 30:
                 told += [
-                    Told(point=p, score=score(p) if knows or not is_pruned(p) else None)
+                    Evaluated(point=p, score=score(p) if knows or not is_pruned(p) else None)
                     for p in propose(space, 0, told, GENERATION)
                 ]
             late[knows] += sum(is_pruned(one.point) for one in told[10:])
@@ -185,9 +185,11 @@ def test_every_point_is_in_its_space_and_has_no_inactive_axis() -> None:
 @pytest.mark.bench
 def test_a_proposal_takes_less_than_50_ms_at_1000_configurations() -> None:
     known = search("random")
-    told: list[Told] = []
+    told: list[Evaluated] = []
     while len(told) < 1000:
-        told += [Told(point=p, score=score(p)) for p in propose(known, len(told), [], GENERATION)]
+        told += [
+            Evaluated(point=p, score=score(p)) for p in propose(known, len(told), [], GENERATION)
+        ]
     propose(search(), 0, told, GENERATION)
     began = time.process_time()
     propose(search(), 0, told, GENERATION)

@@ -48,11 +48,11 @@ pytestmark = pytest.mark.usefixtures("drawn_trainings")
 
 def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> None:
     assert go(study(), store).trained == TRAININGS
-    asked, search = kept(store)
+    snapshot, search = kept(store)
     ledger = Ledger.look(str(store))
-    outcomes = ledger.outcomes(t.id for t in asked.every_trial)
+    outcomes = ledger.outcomes(t.id for t in snapshot.every_trial)
     assert len(outcomes) == TRAININGS and search.closed
-    held = {fold.index: {*fold.a, *fold.b} for fold in asked.folds}
+    held = {fold.index: {*fold.a, *fold.b} for fold in snapshot.folds}
     for one in search.tried:
         for id in one.trials:
             fold = outcomes[id].identity["fold"]
@@ -64,7 +64,7 @@ def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> No
             if one.group == group
         }
         assert scores[number] == max(scores.values())
-        final = [t for t in asked.trials if t.fold == group]
+        final = [t for t in snapshot.trials if t.fold == group]
         assert [t.seed for t in final] == [0, 1]
         winner = next(o for o in search.tried if (o.group, o.number) == (group, number))
         for trial in final:
@@ -90,11 +90,11 @@ def test_a_report_says_how_many_were_tried_and_what_was_chosen(store: Path) -> N
 
 def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: Path) -> None:
     assert go(few(6, FLAT), store).trained == 6 * 2
-    asked, search = kept(store, "flat_search")
-    assert search.closed and asked.trials == () and asked.rows == ()
+    snapshot, search = kept(store, "flat_search")
+    assert search.closed and snapshot.trials == () and snapshot.rows == ()
     said = cli("report", "flat_search", "--store", store).output
     assert "Selected on these speakers" in said and "dev UA" in said
-    found = measure(Ledger.look(str(store)), asked).search
+    found = measure(Ledger.look(str(store)), snapshot).search
     assert found is not None
     (winner,) = found.winners
     assert winner.test is None and winner.configuration == found.best(1)[0]
@@ -111,19 +111,19 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
 
 @pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])
 def test_a_search_is_drawn_along_its_axes(text: str, store: Path, tmp_path: Path) -> None:
-    asked = few(6, text)
-    go(asked, store)
+    snapshot = few(6, text)
+    go(snapshot, store)
     picture = tmp_path / "search.svg"
-    assert cli("report", asked.name, "--store", store, "-o", picture).exit_code == 0
+    assert cli("report", snapshot.name, "--store", store, "-o", picture).exit_code == 0
     drawn_text = picture.read_text()
     assert ">lr<" in drawn_text and ">layers<" in drawn_text and "ringed: chosen" in drawn_text
     refused = cli("report", "smoke", "--picture", "slices", "--store", store, "-o", picture)
     assert "`--picture slices` needs a study with a `search`" in str(refused.exception)
     page = tmp_path / "search.html"
-    assert cli("report", asked.name, "--store", store, "-o", page).exit_code == 0
-    assert ">lr<" in page.read_text() or asked.name == "flat_search"
-    bundle = cli("export", asked.name, "--store", store, "-o", tmp_path / "bundle")
-    if asked.name == "flat_search":
+    assert cli("report", snapshot.name, "--store", store, "-o", page).exit_code == 0
+    assert ">lr<" in page.read_text() or snapshot.name == "flat_search"
+    bundle = cli("export", snapshot.name, "--store", store, "-o", tmp_path / "bundle")
+    if snapshot.name == "flat_search":
         assert "has no row that was judged" in str(bundle.exception)
         return
     done = subprocess.run([sys.executable, "recompute.py"], cwd=tmp_path / "bundle", check=False,
@@ -141,16 +141,16 @@ def test_networks_that_read_different_features_are_no_ensemble(
         known = {*identity["fold"]["train"], *identity["fold"]["a"], *identity["fold"]["b"]}
         return 3.0 if (identity["features"]["node_step"] == 10) == (liked in known) else 0.0
 
-    first = make(parse_study(text, "tiny.yaml"), Ledger.look(str(store))).asked.folds[0]
+    first = make(parse_study(text, "tiny.yaml"), Ledger.look(str(store))).snapshot.folds[0]
     liked = first.a[0]
     monkeypatch.setattr("tests.searches.skill", taste)
     go(parse_study(text, "tiny.yaml"), store)
-    asked, search = kept(store)
+    snapshot, search = kept(store)
     steps = {one.point["node_step"] for one in search.tried
              if one.number == search.winners[one.group]}  # fmt: skip
     assert steps == {"10", "50"}
     with pytest.raises(RequestError, match="read different features, since a search chose them"):
-        assemble(Ledger.look(str(store)), asked, CHOSEN)
+        assemble(Ledger.look(str(store)), snapshot, CHOSEN)
 
 
 def is_over(store: Path) -> bool:
@@ -158,11 +158,11 @@ def is_over(store: Path) -> bool:
     return bool(forms) and forms[0].search is not None and forms[0].search.closed
 
 
-@pytest.mark.parametrize("asked", [study(), pruned()], ids=["whole", "pruned"])
+@pytest.mark.parametrize("snapshot", [study(), pruned()], ids=["whole", "pruned"])
 def test_any_order_any_interruption_and_any_workers_propose_the_same(
-    asked: Study, store: Path, trained_store: Path
+    snapshot: Study, store: Path, trained_store: Path
 ) -> None:
-    go(asked, store)
+    go(snapshot, store)
     told = kept(store)[1]
     for seed in range(4):
         again = store.parent / f"again-{seed}"
@@ -171,7 +171,7 @@ def test_any_order_any_interruption_and_any_workers_propose_the_same(
         while not is_over(again):
             draws = random.Random(seed * 1000 + rounds)
             try:
-                go(asked, again, Shuffled(draws.randrange(99), draws.randrange(1, 40)))
+                go(snapshot, again, Shuffled(draws.randrange(99), draws.randrange(1, 40)))
             except KeyboardInterrupt:
                 if draws.random() < 0.3:  # even what was proposed is forgotten: the trials are not
                     for path in (again / "studies").glob("tiny_search@*"):
@@ -184,7 +184,7 @@ def test_any_order_any_interruption_and_any_workers_propose_the_same(
 
 def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) -> None:
     go(pruned(), store)
-    asked, search = kept(store)
+    snapshot, search = kept(store)
     spared = [one for one in search.tried if one.state == "pruned"]
     assert spared and all(1 <= len(one.trials) < 3 for one in spared)
     assert len(spared) + sum(one.state == "trained" for one in search.tried) == 3 * 12
@@ -193,23 +193,23 @@ def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) 
     assert "pruned: spared its other folds" in said
     ledger = Ledger.look(str(store))
     assert sum(map(ledger.is_done, {t.id for t in search.trials})) < 3 * 12 * 3
-    found = measure(ledger, asked).search
+    found = measure(ledger, snapshot).search
     assert found is not None and [found.count(g, "pruned") for g in range(3)] != [0, 0, 0]
 
 
 def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path) -> None:
     go(study(), store)
-    asked, search = kept(store)
+    snapshot, search = kept(store)
     ledger = Ledger.look(str(store))
     for one in search.tried:
         outcomes = [ledger.outcome(id) for id in one.trials]
         units = [score for o in outcomes if o is not None for _, score in inner(o)]
         assert one.score == pytest.approx(sum(units) / len(units), abs=1e-12)
-    (row,) = measure(ledger, asked).behind()
+    (row,) = measure(ledger, snapshot).behind()
     assert row.configuration["model"]["hidden"] == 16
     rates = {trial.outcome.identity["training"]["lr"] for trial in row.trials}
     assert len(rates) == 2 and "lr" not in row.configuration["training"]
-    found = measure(ledger, asked).search
+    found = measure(ledger, snapshot).search
     assert found is not None and [one.key for one in found.mattered] == ["lr", "layers"]
     rate, layers = (one.fanova or 0.0 for one in found.mattered)
     assert rate > layers  # as the objective has it
@@ -233,7 +233,7 @@ def test_what_was_proposed_is_not_asked_for_again(
 def test_a_change_of_the_space_is_another_search(store: Path) -> None:
     go(few(5), store)
     other = study(**{"high: 1e-2": "high: 2e-2", "{trials: 12}": "{trials: 5}"})
-    assert make(other, Ledger.look(str(store))).asked.search != kept(store)[1]
+    assert make(other, Ledger.look(str(store))).snapshot.search != kept(store)[1]
     assert make(other, Ledger.look(str(store))).to_train
 
 
@@ -248,7 +248,7 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
         os.utime(path, (old, old), follow_symlinks=False)
     for path in (store / "studies").glob("smoke@*"):
         path.unlink()
-    found = gc.remove(ledger, gc.look(ledger, newest_only=True), newest_only=True)
+    found = gc.remove(ledger, gc.scan(ledger, newest_only=True), newest_only=True)
     assert len([waste for waste in found.waste if waste.kind == "trial"]) == 4  # of the other study
     assert all(map(ledger.is_done, tried))
 
@@ -259,9 +259,9 @@ def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(
     work = failing("diverged", "The loss is no number.", lambda i: i["training"]["lr"] > 5e-3)
     monkeypatch.setattr(run_module, "train_one", work)
     result = go(study(), store)
-    asked, search = kept(store)
+    snapshot, search = kept(store)
     assert result.failed == () and search.closed
-    found = measure(Ledger.look(str(store)), asked).search
+    found = measure(Ledger.look(str(store)), snapshot).search
     assert found is not None
     without = [one for one in search.tried if one.score is None]
     assert without and all(float(one.point["lr"]) > 5e-3 for one in without)
@@ -298,9 +298,9 @@ def test_a_search_waits_for_what_a_machine_failed_at(
 
 
 def test_too_few_speakers_for_the_inner_folds_is_a_fault_of_the_study(store: Path) -> None:
-    asked = study(**{"inner_folds: 2": "inner_folds: 3"})
+    snapshot = study(**{"inner_folds: 2": "inner_folds: 3"})
     with pytest.raises(StudyError, match="`search.inner_folds` must be at most 2 and at least 2"):
-        make(asked, Ledger.look(str(store)))
+        make(snapshot, Ledger.look(str(store)))
 
 
 def test_a_search_trains_and_is_watched_for_real(
@@ -336,7 +336,7 @@ def test_a_proposal_costs_the_driver_less_than_50_ms_at_1000_configurations(
     text = TEXT.replace("{folds: 2, seeds: 2}", "{folds: 5, seeds: 1}").replace(
         "trials: 12", "trials: 200"
     )
-    asked = parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
+    snapshot = parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
     spent: list[float] = []
     planned = run_module._Plans.next
 
@@ -347,7 +347,7 @@ def test_a_proposal_costs_the_driver_less_than_50_ms_at_1000_configurations(
         return plan
 
     monkeypatch.setattr(run_module._Plans, "next", timed)
-    go(asked, store)
+    go(snapshot, store)
     assert len(kept(store)[1].tried) == 1000
     last = [took / 25 for took in spent[-6:-2]]  # of 25 configurations each
     print(f"\n{1000 * max(last):.0f} ms of the driver a proposal, at 900 to 1,000 configurations")

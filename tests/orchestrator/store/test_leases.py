@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.store import leases
-from orchestrator.store.leases import Watch, acquire, break_claim, is_gone, read_claim
+from orchestrator.store.leases import LeaseObserver, acquire, break_lease, is_gone, read_lease
 
 
 def test_one_of_two_gets_the_claim(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def foreign(path: Path, beat: int) -> None:
 
 def test_a_foreign_claim_is_stale_only_after_standing_still_for_a_lease(tmp_path: Path) -> None:
     path = tmp_path / "claim.json"
-    watch = Watch(lease_s=0.2)
+    watch = LeaseObserver(lease_s=0.2)
     for beat in range(4):
         foreign(path, beat)
         assert not watch.is_stale(path)
@@ -88,18 +88,18 @@ def test_a_foreign_claim_is_stale_only_after_standing_still_for_a_lease(tmp_path
 def test_a_claim_that_changed_is_put_back(tmp_path: Path) -> None:
     path = tmp_path / "claim.json"
     foreign(path, 1)
-    seen = read_claim(path)
+    seen = read_lease(path)
     assert seen is not None
     foreign(path, 2)
-    break_claim(path, seen)
-    assert read_claim(path) == {"owner": "o", "host": "another-machine", "beat": 2}
+    break_lease(path, seen)
+    assert read_lease(path) == {"owner": "o", "host": "another-machine", "beat": 2}
 
 
 def test_a_damaged_claim_stands_until_its_lease_is_over(tmp_path: Path) -> None:
     path = tmp_path / "claim.json"
     path.write_bytes(b"{")
     assert acquire(path) is None and not is_gone({})
-    watch = Watch(lease_s=0.0)
+    watch = LeaseObserver(lease_s=0.0)
     watch.is_stale(path)
     leases.threading.Event().wait(0.01)
     assert watch.is_stale(path)
@@ -155,7 +155,7 @@ def test_a_clock_that_is_set_does_not_make_a_living_owner_seem_gone(
     import psutil._pslinux as system
 
     claim = acquire(tmp_path / "claim.json")
-    found = read_claim(tmp_path / "claim.json")
+    found = read_lease(tmp_path / "claim.json")
     assert claim is not None and found is not None
     boot = system.boot_time()
     for step in (-3600.0, 3600.0, 1.0):

@@ -14,7 +14,13 @@ from orchestrator.store.attempt_files import predictions_parquet
 from orchestrator.store.files import create_once, replace_file
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Outcome, Scores
-from orchestrator.store.snapshot import Asked, AskedClaim, AskedFold, AskedRow, AskedTrial
+from orchestrator.store.snapshot import (
+    Snapshot,
+    SnapshotClaim,
+    SnapshotFold,
+    SnapshotRow,
+    SnapshotTrial,
+)
 from orchestrator.study.trials import Trial, canonical, digest
 
 TRIAL = Trial(
@@ -158,20 +164,20 @@ def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"old")]
 
 
-ASKED = Asked(
+ASKED = Snapshot(
     study="s", question="", table=1, figure=None, corpus="demo", profile="quick",
     reading="as-written", classes=("angry", "sad"), utterances=4,
-    rows=(AskedRow(name="r", reading="as-written", paper={"ua": 50.0}),),
-    folds=(AskedFold(index=0, a=("s3",), b=("s4",), train=2),), seeds=1,
-    trials=(AskedTrial("r", 0, 0, TRIAL.id),), comparable=False, reference=None,
-    claim=AskedClaim(better="r", than=("q",), on="ua"),
+    rows=(SnapshotRow(name="r", reading="as-written", paper={"ua": 50.0}),),
+    folds=(SnapshotFold(index=0, a=("s3",), b=("s4",), train=2),), seeds=1,
+    trials=(SnapshotTrial("r", 0, 0, TRIAL.id),), comparable=False, reference=None,
+    claim=SnapshotClaim(better="r", than=("q",), on="ua"),
 )  # fmt: skip
 
 
 def test_snapshots_come_newest_first_and_are_kept(ledger: Ledger) -> None:
     two = replace(ASKED, seeds=2)
-    for n, asked in enumerate((ASKED, two, ASKED)):
-        path = ledger.write_snapshot("s", asked.to_json())
+    for n, snapshot in enumerate((ASKED, two, ASKED)):
+        path = ledger.write_snapshot("s", snapshot.to_json())
         os.utime(path, ns=(n, n + 10))
     ledger.write_snapshot("other", replace(ASKED, study="other").to_json())
     assert ledger.snapshots("s") == [ASKED, two]
