@@ -76,7 +76,7 @@ def skill(identity: Any) -> float:
 
 def drawn(task: Task, tell: OnEvent) -> None:
     tell(Started(task.id))
-    ledger, fold = Ledger.at(task.store), task.identity["fold"]
+    ledger, fold = Ledger.open_unchecked(task.store), task.identity["fold"]
     held = SnapshotFold(index=0, a=tuple(fold["a"]), b=tuple(fold["b"]), train=len(fold["train"]))
     stores.train(ledger, task.identity, held, skill(task.identity))
     tell(Done(task.id, 1.0))
@@ -90,7 +90,7 @@ def failing(cause: Any, sentence: str, which: Callable[[Any], bool]) -> Work:
             drawn(task, tell)
             return
         tell(Started(task.id))
-        ledger = Ledger.at(task.store)
+        ledger = Ledger.open_unchecked(task.store)
         failure = Failure(
             id=task.id, cause=cause, sentence=sentence, traceback="", epoch=1,
             attempt="attempt-x", host="here", identity=task.identity,
@@ -124,7 +124,7 @@ def go(snapshot: Study, store: Path, cluster: InlineCluster | None = None) -> Ru
 
 
 def kept(store: Path, name: str = "tiny_search") -> tuple[Snapshot, SnapshotSearch]:
-    snapshot = Ledger.look(str(store)).snapshots(name)[0]
+    snapshot = Ledger.open_readonly(str(store)).snapshots(name)[0]
     assert snapshot.search is not None
     return snapshot, snapshot.search
 

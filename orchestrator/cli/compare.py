@@ -34,7 +34,7 @@ def compare(
     from orchestrator.report.tables import comparison as report
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     (snapshot,) = by_name(study, ledger)
     found = compare_rows(snapshot, ledger, a, b)
     if as_json:

@@ -31,7 +31,7 @@ def trials(ctx: typer.Context, incomplete: str) -> list[str]:
     from orchestrator.store.ledger import Ledger
 
     try:
-        ids = files.folders_in(Ledger.look(_store(ctx)).trials)
+        ids = files.folders_in(Ledger.open_readonly(_store(ctx)).trials)
     except (AblateError, OSError):
         return []
     return _matching((id[:12] for id in sorted(ids)), incomplete)
@@ -48,7 +48,7 @@ def _studies(ctx: typer.Context) -> dict[str, list[str]]:
     from orchestrator.store.ledger import Ledger
 
     try:
-        newest = newest_snapshots(Ledger.look(_store(ctx)))
+        newest = newest_snapshots(Ledger.open_readonly(_store(ctx)))
     except (AblateError, OSError):
         return {}
     return {name: [row.name for row in snapshot.rows] for name, snapshot in newest.items()}

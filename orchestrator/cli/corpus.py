@@ -63,7 +63,7 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     from orchestrator.report.console import console_for, print_pairs
     from orchestrator.store.ledger import Ledger
 
-    registered = Ledger.look(store).corpora()
+    registered = Ledger.open_readonly(store).corpora()
     records = []
     for name in sorted({*catalogue.names(), *registered}):
         own = name not in catalogue.names()
@@ -108,7 +108,7 @@ def check(
     from orchestrator.report.terminal import corpora
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store)
+    ledger = Ledger.open_readonly(store)
     corpus = registered(name, ledger)
     if not Path(corpus.root).is_dir():
         corpus = catalogue.refresh(corpus)  # says what to do about a folder that is gone
@@ -154,7 +154,7 @@ def folds(
         raise RequestError(
             f"`--folds` must be a whole number or `published`, but is `{count}` instead."
         )
-    chosen = corpora.selection(registered(name, Ledger.look(store)))
+    chosen = corpora.selection(registered(name, Ledger.open_readonly(store)))
     record = corpora.folds_record(chosen, deal(chosen, wanted))
     if as_json:
         print(json.dumps(record, indent=2))

@@ -32,7 +32,7 @@ def export(
     from orchestrator.store.ledger import Ledger
 
     bundle.refuse_no_folder(output)
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     (snapshot,) = by_name(study, ledger)
     found = measure(ledger, snapshot)
     try:

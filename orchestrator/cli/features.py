@@ -92,7 +92,7 @@ def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
     from orchestrator.cli.corpus import registered
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store)
+    ledger = Ledger.open_readonly(store)
     known = []
     for each in [name] if name else sorted({*ledger.corpora(), "demo"}):
         try:
@@ -172,7 +172,7 @@ def verify(
         raise RequestError(
             "`--repair` must know what to build anew: `ablate features verify STUDY --repair`."
         )
-    ledger, view = Ledger.look(store, needed=True), View(console_for(stderr=as_json))
+    ledger, view = Ledger.open_existing(store), View(console_for(stderr=as_json))
     parsed = read_study(study) if study else None
     deleted: Sequence[str] = ()
     with view:

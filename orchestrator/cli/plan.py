@@ -61,7 +61,7 @@ def plan(
     budget_s = budgets.seconds_of(budget) if budget is not None else None
     parsed = read_study(study)
     refuse_two_budgets(budget, parsed)
-    ledger = Ledger.open(store) if probe else Ledger.look(store)
+    ledger = Ledger.open(store) if probe else Ledger.open_readonly(store)
     found = make(parsed, ledger, allow_config=allow_config)
     if probe:
         _probe(found, ledger, cpus, gpus, quiet=as_json)

@@ -69,7 +69,7 @@ def predict(
     from orchestrator.report.trained import predict as trained
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     (snapshot,) = by_name(study, ledger)
     if not files and to is None:
         raise RequestError(

@@ -101,7 +101,7 @@ def report(
     _refuse_contradictions(output, drawn, form, picture, row, details)
     by_number = study is None
     here = STUDIES.is_dir() if by_number else is_file(str(study))
-    ledger = Ledger.look(store, needed=not here)
+    ledger = Ledger.open_readonly(store) if here else Ledger.open_existing(store)
     found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
     if drawn and len(found) == 1:
         _refuse_no_picture(found[0], picture, row)

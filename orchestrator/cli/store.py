@@ -38,7 +38,7 @@ def status(
     from orchestrator.store.ledger import Ledger
 
     name = study_name(study)
-    found = where_studies_stand(Ledger.look(store, needed=True), name)
+    found = where_studies_stand(Ledger.open_existing(store), name)
     if as_json:
         print(json.dumps(view.records(found), indent=2))
     else:
@@ -75,7 +75,7 @@ def watch(
     from orchestrator.store.ledger import Ledger
 
     name = study_name(study)
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     board = RunState(None if as_json else ledger)
 
     def usage() -> Usage | None:
@@ -116,7 +116,7 @@ def gc(
     from orchestrator.store import gc as collector
     from orchestrator.store.ledger import Ledger
 
-    ledger, console = Ledger.look(store, needed=True), console_for()
+    ledger, console = Ledger.open_existing(store), console_for()
     found = collector.scan(ledger, newest_only=keep_newest)
     if not as_json:
         view.show(console, found)

@@ -32,7 +32,7 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.report.terminal import trial as view
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     trial = trial_details.read(ledger, ledger.find(id))
     files = trial_details.files_of(ledger, trial.outcome)
     if as_json:
@@ -50,7 +50,7 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.report.terminal import trial as view
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     trial = trial_details.read(ledger, ledger.find(id))
     log = "\n".join(trial.flight.log)
     if trial.outcome is not None:
@@ -84,7 +84,7 @@ def rerun(
     from orchestrator.report.terminal import rerun as view
     from orchestrator.store.ledger import Ledger
 
-    ledger = Ledger.look(store, needed=True)
+    ledger = Ledger.open_existing(store)
     whole = ledger.find(id)
     record = ledger.outcome(whole)
     gpu = bool(gpus) if gpus is not None else record is not None and once_more.was_on_gpu(record)

@@ -49,7 +49,7 @@ from orchestrator.planning.cost.libraries import libraries
 from orchestrator.store import checkpoints, leases, shard_cache
 from orchestrator.store.attempt_files import predictions_parquet
 from orchestrator.store.checkpoints import Checkpoint, tensors_blob, tensors_digest
-from orchestrator.store.files import Location, is_refusal
+from orchestrator.store.files import is_refusal
 from orchestrator.store.ledger import Ledger, new_attempt
 from orchestrator.store.records import Cause, EpochChoice, Failure, Outcome, Scores, Unit
 from orchestrator.study.trials import canonical, digest, from_identity
@@ -61,24 +61,12 @@ class _LostClaimError(Exception):
 
 def work(task: Task, tell: OnEvent) -> None:
     """Train one trial and write its record, unless it is done or another has it."""
-    _work(task, Ledger.at(task.store), tell)
+    _work(task, Ledger.open_unchecked(task.store), tell)
 
 
 def rehearse(task: Task, scratch: Path, tell: OnEvent) -> None:
     """All that ``work`` does, with what it writes in a folder that is thrown away."""
-    _work(task, _Rehearsal(task.store, scratch), tell)
-
-
-class _Rehearsal(Ledger):
-    """A store whose trials lie elsewhere."""
-
-    def __init__(self, store: str, scratch: Path) -> None:
-        super().__init__(Ledger.at(store).root)
-        self._scratch = scratch
-
-    @property
-    def trials(self) -> Location:
-        return self._scratch / "trials"
+    _work(task, Ledger.open_unchecked(task.store).with_trials_in(scratch), tell)
 
 
 def _work(task: Task, ledger: Ledger, tell: OnEvent) -> None:
@@ -117,7 +105,7 @@ def again(task: Task, tell: OnEvent) -> Outcome:
     Nothing is resumed and nothing committed, and no checkpoint is touched; what goes wrong rises.
     """
     _refuse_strangers()
-    return _Attempt(task, Ledger.at(task.store), tell).again()
+    return _Attempt(task, Ledger.open_unchecked(task.store), tell).again()
 
 
 def _refuse_strangers() -> None:

@@ -64,14 +64,20 @@ T = TypeVar("T")
 class Ledger:
     """A store. Every path of the project's own making is made here."""
 
-    def __init__(self, root: Location) -> None:
+    def __init__(self, root: Location, trials: Location | None = None) -> None:
         self.root = root
+        self.trials = root / "trials" if trials is None else trials
+        """One folder a trial."""
+
+    def with_trials_in(self, folder: Path) -> "Ledger":
+        """This store with its trials in another folder: what a rehearsal writes is thrown away."""
+        return Ledger(self.root, folder / "trials")
 
     # --- opening ---------------------------------------------------------------------------
 
     @classmethod
-    def at(cls, where: str) -> "Ledger":
-        """The store at ``where``, unasked whether it is there: for workers, who were told so."""
+    def open_unchecked(cls, where: str) -> "Ledger":
+        """The store at ``where``, without a look at it: for workers, whose driver opened it."""
         return cls(files.location(where))
 
     @classmethod
@@ -83,7 +89,7 @@ class Ledger:
             LackError: when it cannot be reached or written, or does not keep what is written.
             DamageError: when it is a store of another format.
         """
-        ledger = cls.at(where)
+        ledger = cls.open_unchecked(where)
         marker = ledger.root / "store.json"
         try:
             if isinstance(ledger.root, Path):
@@ -98,27 +104,43 @@ class Ledger:
         return ledger
 
     @classmethod
-    def look(cls, where: str, *, needed: bool = False) -> "Ledger":
-        """Open the store at ``where`` for reading; one that is not there is empty.
+    def open_existing(cls, where: str) -> "Ledger":
+        """Open the store at ``where``; never makes one.
 
         Raises:
             RequestError, DamageError: as ``open``.
-            LackError: when it cannot be reached, or is ``needed`` and is not there.
+            LackError: when it cannot be reached or is not there.
         """
-        ledger = cls.at(where)
-        try:
-            there = (ledger.root / "store.json").exists()
-        except Exception as error:
-            raise _refused(ledger.root, error, "cannot be read") from None
-        if there:
-            ledger._check_format()
-        elif needed:
+        ledger = cls.open_unchecked(where)
+        if not ledger._exists():
             made = " where its bucket exists" if files.is_remote(ledger.root) else ""
             raise LackError(
                 f"There is no store at `{ledger.root}`. `ablate run STUDY` makes one{made}; "
                 "`--store` or ABLATE_STORE names another."
             )
         return ledger
+
+    @classmethod
+    def open_readonly(cls, where: str) -> "Ledger":
+        """Open the store at ``where`` for reading; one that is not there reads as empty.
+
+        Raises:
+            RequestError, DamageError: as ``open``.
+            LackError: when it cannot be reached.
+        """
+        ledger = cls.open_unchecked(where)
+        ledger._exists()
+        return ledger
+
+    def _exists(self) -> bool:
+        """Whether the store is there; its format is checked if it is."""
+        try:
+            exists = bool((self.root / "store.json").exists())
+        except Exception as error:
+            raise _refused(self.root, error, "cannot be read") from None
+        if exists:
+            self._check_format()
+        return exists
 
     def _check_format(self) -> None:
         marker = self.root / "store.json"
@@ -146,11 +168,6 @@ class Ledger:
     def log_folder(self, system: str) -> Location:
         """Where finished trials are kept in the form of another system."""
         return self.root / "logs" / system
-
-    @property
-    def trials(self) -> Location:
-        """One folder a trial."""
-        return self.root / "trials"
 
     def corpus_folder(self, name: str) -> Path:
         """Where a corpus that we make ourselves lies: its audio is made anew on each machine."""

@@ -194,7 +194,7 @@ def _espeak() -> str:
 
 
 def _store(where: str) -> str:
-    root = Ledger.look(where).root
+    root = Ledger.open_readonly(where).root
     if not isinstance(root, Path):
         return f"{root}: {_writes(root)}"
     there = next(folder for folder in (root, *root.parents) if folder.exists())

@@ -100,7 +100,7 @@ rows: [{name: Alone}]
 def running(store: Path, study: Path) -> Iterator[subprocess.Popen[str]]:
     """A run of a long trial that has finished an epoch."""
     study.write_text(LONG)
-    ledger = Ledger.at(str(store))
+    ledger = Ledger.open_unchecked(str(store))
     line = [str(ABLATE), "run", str(study), "--inline", "--store", str(store)]
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True) as process:
         for _ in range(600):

@@ -30,7 +30,7 @@ reference: B
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlannedTrial, ...]:
-    ledger = Ledger.look(str(tmp_path_factory.mktemp("s") / "none"))
+    ledger = Ledger.open_readonly(str(tmp_path_factory.mktemp("s") / "none"))
     return make(parse_study(STUDY, "budget.yaml"), ledger).to_train
 
 
@@ -137,7 +137,7 @@ def test_a_budget_in_a_store_that_knows_nothing_names_the_command_that_finds_out
     from orchestrator.errors import LackError
     from orchestrator.planning.cost import price
 
-    ledger = Ledger.look(str(tmp_path / "none"))
+    ledger = Ledger.open_readonly(str(tmp_path / "none"))
     plan = make(parse_study(STUDY, "budget.yaml"), ledger)
     with pytest.raises(LackError, match="`ablate plan budget.yaml --probe` measures it"):
         price.within(plan, price.here(plan, ledger, 1, 0), 60.0, "budget.yaml")

@@ -185,5 +185,5 @@ features: egemaps
 baseline: {model: svm}
 rows: [{name: SVM}]
 """
-    plan = make(parse_study(text, "machine.yaml"), Ledger.look(str(tmp_path)))
+    plan = make(parse_study(text, "machine.yaml"), Ledger.open_readonly(str(tmp_path)))
     assert "Set by the study: features egemaps." in plan.snapshot.notes

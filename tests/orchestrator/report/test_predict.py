@@ -43,7 +43,7 @@ rows: [{name: SVM, set: {model: svm, features: egemaps}}]
 
 @pytest.fixture
 def ledger(trained_store: Path) -> Ledger:
-    return Ledger.look(str(trained_store))
+    return Ledger.open_readonly(str(trained_store))
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_row_must_be_named_where_there_are_several(ledger: Ledger) -> None:
 
 def test_a_row_without_a_finished_trial_names_the_command(store: Path) -> None:
     shutil.rmtree(store / "trials")
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     with pytest.raises(LackError, match="no finished trial yet: `ablate run`"):
         assemble(ledger, status(ledger, "smoke")[0].snapshot, ROW)
 

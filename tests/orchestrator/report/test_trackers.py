@@ -75,7 +75,7 @@ def test_tensorboard_reads_every_number_to_its_last_bit(logged: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util import tensor_util
 
-    store, ledger = logged, Ledger.look(str(logged))
+    store, ledger = logged, Ledger.open_readonly(str(logged))
     folder = store / "logs" / "tensorboard" / "smoke"
     found = {}
     for path in folder.glob("*/*"):
@@ -120,7 +120,7 @@ def test_tensorboards_own_page_finds_the_scalars(logged: Path) -> None:
 
 
 def test_mlflow_has_a_run_for_each_trial_with_all_that_it_is(logged: Path) -> None:
-    store, ledger = logged, Ledger.look(str(logged))
+    store, ledger = logged, Ledger.open_readonly(str(logged))
     from mlflow import MlflowClient
     from mlflow.telemetry import get_telemetry_client
 
@@ -151,7 +151,7 @@ def test_mlflow_writes_again_what_a_killed_writer_left_half(
 ) -> None:
     store = tmp_path / "store"
     shutil.copytree(logged, store)
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{store / 'logs' / 'mlflow' / 'mlflow.db'}")
@@ -178,7 +178,7 @@ def load(store: Path) -> Any:
 
 
 def test_optuna_has_a_trial_for_each_row_and_its_value_is_the_tables(logged: Path) -> None:
-    store, ledger = logged, Ledger.look(str(logged))
+    store, ledger = logged, Ledger.open_readonly(str(logged))
     study, table = load(store), summarise(newest_snapshots(ledger)["smoke"], outcomes(ledger))
     assert study.direction.name == "MAXIMIZE"
     assert study.user_attrs["corpus"] == "demo"

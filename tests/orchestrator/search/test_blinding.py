@@ -46,7 +46,7 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
         go(study(), store, Shuffled(1, TRAININGS - 1))
     snapshot, search = kept(store)
     assert not search.closed and snapshot.trials == () and len(search.winners) == 2
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     final = [t for t in search.trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.is_done(t.id))
     (record,) = [read(ledger, done)]
@@ -106,7 +106,7 @@ def test_another_search_for_the_same_speakers_is_said(store: Path) -> None:
 def test_an_edited_study_and_its_log_break_no_seal(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(1, TRAININGS - 1))
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     final = [t for t in kept(store)[1].trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.is_done(t.id))
     with pytest.raises(KeyboardInterrupt):
@@ -143,7 +143,7 @@ def test_nothing_tells_how_trainings_do_that_judge(
 def test_an_ablation_opens_no_seal(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(1, TRAININGS - 1))
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     search = kept(store)[1]
     done = next(t for t in search.trials if t.row == CHOSEN and ledger.is_done(t.id))
     outcome = ledger.outcome(done.id)

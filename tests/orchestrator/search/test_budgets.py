@@ -61,7 +61,7 @@ def test_hours_of_more_lanes_are_remembered_before_there_are_workers(store: Path
     snapshot = parse_study(text, "tiny.yaml")
     with pytest.raises(KeyboardInterrupt):
         go(snapshot, store, Shuffled(1, 25))  # two lanes
-    again = make(snapshot, Ledger.look(str(store)))
+    again = make(snapshot, Ledger.open_readonly(str(store)))
     assert len(again.to_train) == 15 and not any(p.row == CHOSEN for p in again.placed)
     assert go(snapshot, store, Shuffled(1)).trained == 60 + 4 - 25
 
@@ -89,7 +89,7 @@ def test_a_plan_says_what_is_to_come(
     )  # that of the drawn
     file = tmp_path / "tiny.yaml"
     file.write_text(TEXT)
-    plan = make(study(), Ledger.look(str(store)))
+    plan = make(study(), Ledger.open_readonly(str(store)))
     assert plan.course is not None
     assert len(plan.to_train) == 2 * 5 * 2 and plan.course.ahead.certain == TRAININGS - 20
     with pytest.raises(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def test_a_plan_within_a_generation_counts_the_folds_that_it_may_be_spared(store
         go(
             snapshot, store, Shuffled(3, 45 + 5)
         )  # of the second generation five trainings, on fold 1
-    plan = make(snapshot, Ledger.look(str(store)))
+    plan = make(snapshot, Ledger.open_readonly(str(store)))
     course, due = plan.course, len(plan.to_train)
     assert course is not None
     spared = 2 * sum(one.state == "pruned" for one in course.tried)

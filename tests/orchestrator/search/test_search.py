@@ -49,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("drawn_trainings")
 def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> None:
     assert go(study(), store).trained == TRAININGS
     snapshot, search = kept(store)
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     outcomes = ledger.outcomes(t.id for t in snapshot.every_trial)
     assert len(outcomes) == TRAININGS and search.closed
     held = {fold.index: {*fold.a, *fold.b} for fold in snapshot.folds}
@@ -94,12 +94,12 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
     assert search.closed and snapshot.trials == () and snapshot.rows == ()
     said = cli("report", "flat_search", "--store", store).output
     assert "Selected on these speakers" in said and "dev UA" in said
-    found = measure(Ledger.look(str(store)), snapshot).search
+    found = measure(Ledger.open_readonly(str(store)), snapshot).search
     assert found is not None
     (winner,) = found.winners
     assert winner.test is None and winner.configuration == found.best(1)[0]
     (id, *_) = winner.configuration.trials
-    outcome = Ledger.look(str(store)).outcome(id)
+    outcome = Ledger.open_readonly(str(store)).outcome(id)
     assert outcome is not None
     assert winner.configuration.score != pytest.approx(
         sum(s for _, s in inner(outcome)) / len(inner(outcome))
@@ -141,7 +141,7 @@ def test_networks_that_read_different_features_are_no_ensemble(
         known = {*identity["fold"]["train"], *identity["fold"]["a"], *identity["fold"]["b"]}
         return 3.0 if (identity["features"]["node_step"] == 10) == (liked in known) else 0.0
 
-    first = make(parse_study(text, "tiny.yaml"), Ledger.look(str(store))).snapshot.folds[0]
+    first = make(parse_study(text, "tiny.yaml"), Ledger.open_readonly(str(store))).snapshot.folds[0]
     liked = first.a[0]
     monkeypatch.setattr("tests.searches.skill", taste)
     go(parse_study(text, "tiny.yaml"), store)
@@ -150,11 +150,11 @@ def test_networks_that_read_different_features_are_no_ensemble(
              if one.number == search.winners[one.group]}  # fmt: skip
     assert steps == {"10", "50"}
     with pytest.raises(RequestError, match="read different features, since a search chose them"):
-        assemble(Ledger.look(str(store)), snapshot, CHOSEN)
+        assemble(Ledger.open_readonly(str(store)), snapshot, CHOSEN)
 
 
 def is_over(store: Path) -> bool:
-    forms = Ledger.look(str(store)).snapshots("tiny_search")
+    forms = Ledger.open_readonly(str(store)).snapshots("tiny_search")
     return bool(forms) and forms[0].search is not None and forms[0].search.closed
 
 
@@ -191,7 +191,7 @@ def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) 
     assert all(one.number > 5 for one in spared)  # nobody leads the first generation
     said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
     assert "pruned: spared its other folds" in said
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     assert sum(map(ledger.is_done, {t.id for t in search.trials})) < 3 * 12 * 3
     found = measure(ledger, snapshot).search
     assert found is not None and [found.count(g, "pruned") for g in range(3)] != [0, 0, 0]
@@ -200,7 +200,7 @@ def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) 
 def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path) -> None:
     go(study(), store)
     snapshot, search = kept(store)
-    ledger = Ledger.look(str(store))
+    ledger = Ledger.open_readonly(str(store))
     for one in search.tried:
         outcomes = [ledger.outcome(id) for id in one.trials]
         units = [score for o in outcomes if o is not None for _, score in inner(o)]
@@ -226,15 +226,15 @@ def test_what_was_proposed_is_not_asked_for_again(
         raise AssertionError("everything was proposed before")
 
     monkeypatch.setattr("orchestrator.search.generations.propose", nobody)
-    plan = make(study(), Ledger.look(str(store)))
+    plan = make(study(), Ledger.open_readonly(str(store)))
     assert plan.to_train == () and len(plan.done) == TRAININGS
 
 
 def test_a_change_of_the_space_is_another_search(store: Path) -> None:
     go(few(5), store)
     other = study(**{"high: 1e-2": "high: 2e-2", "{trials: 12}": "{trials: 5}"})
-    assert make(other, Ledger.look(str(store))).snapshot.search != kept(store)[1]
-    assert make(other, Ledger.look(str(store))).to_train
+    assert make(other, Ledger.open_readonly(str(store))).snapshot.search != kept(store)[1]
+    assert make(other, Ledger.open_readonly(str(store))).to_train
 
 
 def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
@@ -261,13 +261,13 @@ def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(
     result = go(study(), store)
     snapshot, search = kept(store)
     assert result.failed == () and search.closed
-    found = measure(Ledger.look(str(store)), snapshot).search
+    found = measure(Ledger.open_readonly(str(store)), snapshot).search
     assert found is not None
     without = [one for one in search.tried if one.score is None]
     assert without and all(float(one.point["lr"]) > 5e-3 for one in without)
     said = cli("report", "tiny_search", "--store", store).output
     assert "failed" in said.split() and all(one.state == "failed" for one in without)
-    assert make(study(), Ledger.look(str(store))).to_train == ()
+    assert make(study(), Ledger.open_readonly(str(store))).to_train == ()
 
 
 def test_a_search_of_which_nothing_can_be_trained_stops_and_says_why(
@@ -300,7 +300,7 @@ def test_a_search_waits_for_what_a_machine_failed_at(
 def test_too_few_speakers_for_the_inner_folds_is_a_fault_of_the_study(store: Path) -> None:
     snapshot = study(**{"inner_folds: 2": "inner_folds: 3"})
     with pytest.raises(StudyError, match="`search.inner_folds` must be at most 2 and at least 2"):
-        make(snapshot, Ledger.look(str(store)))
+        make(snapshot, Ledger.open_readonly(str(store)))
 
 
 def test_a_search_trains_and_is_watched_for_real(

@@ -202,9 +202,9 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_makes_no_store(tmp_path: Path) -> None:
-    assert Ledger.look(str(tmp_path / "none")).snapshots() == []
+    assert Ledger.open_readonly(str(tmp_path / "none")).snapshots() == []
     with pytest.raises(LackError, match="^There is no store at `"):
-        Ledger.look(str(tmp_path / "none"), needed=True)
+        Ledger.open_existing(str(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
 
