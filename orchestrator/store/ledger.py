@@ -64,7 +64,7 @@ T = TypeVar("T")
 class Ledger:
     """A store. Every path of the project's own making is made here."""
 
-    def __init__(self, root: Location, trials: Location | None = None) -> None:
+    def __init__(self, root: Location, trials: "Location | None" = None) -> None:
         self.root = root
         self.trials = root / "trials" if trials is None else trials
         """One folder a trial."""
