@@ -119,8 +119,8 @@ def build(
 ) -> None:
     """Make the features that STUDY needs. What is there already is not made again."""
     from orchestrator.execution import prepare as features
-    from orchestrator.execution.cluster.events import Note, print_line
     from orchestrator.execution.cluster.ray_cluster import RayCluster
+    from orchestrator.execution.events import Note, print_line
     from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View

@@ -102,7 +102,7 @@ def _probe(
 ) -> None:
     """Make the features and measure; what was measured is in the store afterwards."""
     from orchestrator.execution import probe as probes
-    from orchestrator.execution.cluster.events import Event
+    from orchestrator.execution.events import Event
     from orchestrator.execution.run import prepare
     from orchestrator.planning.cost import price as prices
     from orchestrator.planning.cost.machine import cpu_count

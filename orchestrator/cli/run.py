@@ -67,8 +67,8 @@ def run(
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
-    from orchestrator.execution.cluster.events import Event, Note, print_line
     from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster
+    from orchestrator.execution.events import Event, Note, print_line
     from orchestrator.execution.monitor.run_state import RunState
     from orchestrator.execution.run import everything
     from orchestrator.execution.run import run as run_study

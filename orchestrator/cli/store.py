@@ -65,7 +65,7 @@ def watch(
     Exit code 1: it ended with failed trials.
     """
     from orchestrator.errors import Interrupted
-    from orchestrator.execution.cluster.events import Event, print_line
+    from orchestrator.execution.events import Event, print_line
     from orchestrator.execution.monitor.run_state import RunState
     from orchestrator.execution.monitor.watch import watch
     from orchestrator.planning.cost.machine import cpu_count, usage_here

@@ -86,7 +86,7 @@ def submit(
 def _show(address: str, id: str, as_json: bool) -> int:
     """The view of a run, or its events, from a job's log; the exit code of the run."""
     from orchestrator.execution.cluster import jobs
-    from orchestrator.execution.cluster.events import from_line, print_line
+    from orchestrator.execution.events import from_line, print_line
     from orchestrator.printable import clean
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View

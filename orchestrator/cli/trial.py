@@ -79,7 +79,7 @@ def rerun(
     """
     from orchestrator.errors import Interrupted, RequestError
     from orchestrator.execution import rerun as once_more
-    from orchestrator.execution.cluster.events import Epoch, Event
+    from orchestrator.execution.events import Epoch, Event
     from orchestrator.report.console import console_for, progress
     from orchestrator.report.terminal import rerun as view
     from orchestrator.store.ledger import Ledger

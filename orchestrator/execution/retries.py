@@ -15,7 +15,7 @@ import time
 from collections import Counter
 
 from orchestrator.errors import AblateError
-from orchestrator.execution.cluster.events import Retry
+from orchestrator.execution.events import Retry
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Cause
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from features.config import FeatureConfig
 from features.corpora import catalogue
 from orchestrator.errors import LackError, RequestError
-from orchestrator.execution.cluster.events import Epoch, Event, Note, Planned, Progress
 from orchestrator.execution.cluster.ray_cluster import Cluster, Map, OnEvent, Task
+from orchestrator.execution.events import Epoch, Event, Note, Planned, Progress
 from orchestrator.execution.scheduler import POLL_S, Loop
 from orchestrator.planning import stages
 from orchestrator.planning.cost.budget import BudgetPart

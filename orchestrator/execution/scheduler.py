@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from orchestrator.errors import LackError
 from orchestrator.execution import retries
-from orchestrator.execution.cluster.events import (
+from orchestrator.execution.cluster.ray_cluster import LOW_MEMORY, Cluster, OnEvent, Task, Work
+from orchestrator.execution.events import (
     Differs,
     Done,
     Elsewhere,
@@ -22,7 +23,6 @@ from orchestrator.execution.cluster.events import (
     Retry,
     Waiting,
 )
-from orchestrator.execution.cluster.ray_cluster import LOW_MEMORY, Cluster, OnEvent, Task, Work
 from orchestrator.execution.retries import ATTEMPTS, Retries
 from orchestrator.store.leases import LeaseObserver
 from orchestrator.store.ledger import Ledger, new_attempt

@@ -13,8 +13,8 @@ import pytest
 
 from features.errors import ShardDamageError
 from orchestrator.errors import AblateError
-from orchestrator.execution.cluster.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster, Task
+from orchestrator.execution.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.execution.run import run, train_one
 from orchestrator.planning.cost.machine import OBJECT_STORE, cpu_count
 from orchestrator.planning.cost.resources import Usage

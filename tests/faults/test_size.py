@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from faults.matrix import Matrix
-from orchestrator.execution.cluster.events import Done, Planned
 from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
+from orchestrator.execution.events import Done, Planned
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster import ray_environment, scratch
-from orchestrator.execution.cluster.events import Event, Waiting, pack, unpack
+from orchestrator.execution.events import Event, Waiting, pack, unpack
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count, usage_here
 from orchestrator.planning.cost.resources import Resources, Usage, fits, lack, node_types, roomier
 from orchestrator.store.files import Location, is_refusal, location, replace_file

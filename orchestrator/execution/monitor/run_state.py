@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from orchestrator.analysis import blinding
 from orchestrator.analysis.summary import Estimate, estimate
 from orchestrator.errors import AblateError, DamageError
-from orchestrator.execution.cluster.events import (
+from orchestrator.execution.events import (
     Differs,
     Done,
     Elsewhere,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from orchestrator.analysis.adaptive import asked_now
 from orchestrator.errors import LackError
-from orchestrator.execution.cluster.events import (
+from orchestrator.execution.events import (
     Done,
     Epoch,
     Event,

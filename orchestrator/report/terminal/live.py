@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from orchestrator.execution.cluster.events import (
+from orchestrator.execution.events import (
     Differs,
     Done,
     Elsewhere,

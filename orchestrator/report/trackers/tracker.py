@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.analysis import blinding
 from orchestrator.errors import AblateError, DamageError, LackError, RequestError, nearest
-from orchestrator.execution.cluster.events import Differs, Done, Event, Planned
+from orchestrator.execution.events import Differs, Done, Event, Planned
 from orchestrator.report.trackers.finished import Log, read
 from orchestrator.report.trackers.mlflow import MlflowLog
 from orchestrator.report.trackers.optuna import OptunaLog

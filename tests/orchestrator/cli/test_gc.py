@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.cluster.events import Event, Note
 from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.events import Event, Note
 from orchestrator.execution.run import run
 from orchestrator.store import gc
 from orchestrator.store.files import create_once

@@ -18,8 +18,8 @@ import pytest
 
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster import jobs
-from orchestrator.execution.cluster.events import Done, Note, Planned, from_line, to_line
 from orchestrator.execution.cluster.jobs import Ask, pack_code, refuse_open, submit, tail
+from orchestrator.execution.events import Done, Note, Planned, from_line, to_line
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import SnapshotTrial
 

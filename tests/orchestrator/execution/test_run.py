@@ -15,7 +15,6 @@ from model.config import Aggregators
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import DamageError, LackError
 from orchestrator.execution import retries, worker
-from orchestrator.execution.cluster.events import Done, Epoch, Event, Failed, Note, Planned, Retry
 from orchestrator.execution.cluster.ray_cluster import (
     LOW_MEMORY,
     InlineCluster,
@@ -23,6 +22,7 @@ from orchestrator.execution.cluster.ray_cluster import (
     Task,
     Work,
 )
+from orchestrator.execution.events import Done, Epoch, Event, Failed, Note, Planned, Retry
 from orchestrator.execution.retries import ATTEMPTS
 from orchestrator.execution.run import RunResult, run
 from orchestrator.report.tables.headline import table

@@ -22,7 +22,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.analysis.summary import summarise
-from orchestrator.execution.cluster.events import (
+from orchestrator.execution.events import (
     Done,
     Event,
     Failed,

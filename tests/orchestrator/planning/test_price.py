@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.main import app
 from orchestrator.errors import RequestError, StudyError
 from orchestrator.execution import probe
-from orchestrator.execution.cluster.events import Event, Note
+from orchestrator.execution.events import Event, Note
 from orchestrator.execution.run import prepare, run
 from orchestrator.planning.cost import price, timings
 from orchestrator.planning.cost.machine import Machine, this_machine

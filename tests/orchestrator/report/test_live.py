@@ -5,7 +5,7 @@ from rich.console import Console
 
 from features.config import FeatureConfig
 from model.config import ModelConfig, TrainConfig
-from orchestrator.execution.cluster.events import (
+from orchestrator.execution.events import (
     Differs,
     Done,
     Elsewhere,

@@ -201,7 +201,7 @@ def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path
     kept = store / "outcome.json"
     shutil.move(ledger.trial_folder(last) / "outcome.json", kept)
     export = Export(ledger, [open_log("optuna", ledger, "smoke")])
-    from orchestrator.execution.cluster.events import Done, Planned
+    from orchestrator.execution.events import Done, Planned
 
     rest = frozenset(outcomes(ledger))
     export.hear(Planned(snapshot.trials, rest, 1, "smoke"))
@@ -328,7 +328,7 @@ def test_what_is_logged_live_is_what_is_logged_afterwards(root: Path, store: Pat
     shutil.rmtree(store / "logs")
     ledger = Ledger.open(str(store))
     snapshot = newest_snapshots(ledger)["smoke"]
-    from orchestrator.execution.cluster.events import Done, Planned
+    from orchestrator.execution.events import Done, Planned
 
     export = Export(ledger, [open_log("tensorboard", ledger, "smoke")])
     export.hear(Planned(snapshot.trials, frozenset(), 1, "smoke"))

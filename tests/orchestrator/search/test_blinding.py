@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execution import run as run_module
-from orchestrator.execution.cluster.events import Epoch, Event, Planned
 from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.events import Epoch, Event, Planned
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import make
