@@ -15,9 +15,9 @@ from orchestrator.report.console import trimmed
 from orchestrator.report.html.page import page, shown
 from orchestrator.report.results import StudyResults
 from orchestrator.report.tables import search, text
-from orchestrator.report.tables.headline import Table
 from orchestrator.report.tables.latex import latex
 from orchestrator.report.tables.plain_values import as_json, flat
+from orchestrator.report.tables.table import Table
 
 Write = Callable[[Sequence[StudyResults], bool], str]
 """Studies of one table, and whether details are wanted -> the text of a file."""

@@ -8,8 +8,8 @@ from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, INK, Figure, Panel, wrap
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
+from orchestrator.report.tables.cells import first_letters
 from orchestrator.report.tables.headings import label
-from orchestrator.report.tables.headline import first_letters
 
 CELL = 0.52
 """Inches of a cell where there is room."""

@@ -21,8 +21,8 @@ from orchestrator.report.html.row_panel import note, panel, scrolling
 from orchestrator.report.results import StudyResults
 from orchestrator.report.row_details import RowDetails, row_details
 from orchestrator.report.tables.headings import label
-from orchestrator.report.tables.headline import Table
 from orchestrator.report.tables.search import all_tables
+from orchestrator.report.tables.table import Table
 from orchestrator.search.result import SearchResult
 from orchestrator.store.snapshot import Snapshot
 

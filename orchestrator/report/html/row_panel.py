@@ -10,9 +10,8 @@ from orchestrator.analysis.summary import RowSummary
 from orchestrator.report.html.markup import Child, Markup, joined, prose, tag
 from orchestrator.report.html.plots import curves
 from orchestrator.report.row_details import RowDetails, TrainingDetails
+from orchestrator.report.tables.cells import percent, setting_text
 from orchestrator.report.tables.headings import DASH
-from orchestrator.report.tables.headline import percent
-from orchestrator.report.terminal.trial import words
 from orchestrator.store.records import Scores
 
 SHADES = 5
@@ -68,7 +67,7 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
         if isinstance(item, Mapping):
             yield from _leaves(item, f"{key} ")
         else:
-            yield key if key in prefix else f"{prefix}{key}", words(item)
+            yield key if key in prefix else f"{prefix}{key}", setting_text(item)
 
 
 def _curves(behind: RowDetails) -> Child:
@@ -113,7 +112,7 @@ def _trainings(behind: RowDetails) -> Markup:
     table = tag(
         "table", tag("thead", head), tag("tbody", map(_training, behind.trials)), class_="trainings"
     )
-    made = Counter(words(trial.environment) for trial in behind.trials)
+    made = Counter(setting_text(trial.environment) for trial in behind.trials)
     on = "; ".join(f"{count} on {name}" for name, count in made.items())
     missing = None
     if behind.missing:

@@ -8,9 +8,10 @@ from rich.console import Console
 from orchestrator.analysis.comparison import Both, Comparison
 from orchestrator.analysis.summary import Interval
 from orchestrator.planning.trial_details import command
+from orchestrator.report.tables.cells import percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
-from orchestrator.report.tables.headline import Column, Table, percent, plus_minus
+from orchestrator.report.tables.table import Column, Table
 from orchestrator.report.tables.text import print_table
 
 

@@ -16,7 +16,7 @@ from itertools import groupby, pairwise
 from rich.cells import cell_len
 
 from orchestrator.printable import clean
-from orchestrator.report.tables.headline import Column, Table
+from orchestrator.report.tables.table import Column, Table
 
 WIDEST = 26
 """Names that are wider break into lines of a column this wide, in ens."""

@@ -5,8 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.analysis.summary import Summary
+from orchestrator.report.tables.cells import percent
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
-from orchestrator.report.tables.headline import Column, Table, percent, tables
+from orchestrator.report.tables.headline import tables
+from orchestrator.report.tables.table import Column, Table
 from orchestrator.search.pruning import CHANCE
 from orchestrator.search.result import SearchResult
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns
-from orchestrator.report.tables.headline import Table
+from orchestrator.report.tables.table import Table
 
 _MARKUP = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}

@@ -34,8 +34,8 @@ from orchestrator.planning.cost.resources import Resources, Usage
 from orchestrator.planning.trial_details import SHOWN
 from orchestrator.printable import clean
 from orchestrator.report.console import duration
+from orchestrator.report.tables.cells import plus_minus
 from orchestrator.report.tables.headings import DASH, banner, protocol_line
-from orchestrator.report.tables.headline import plus_minus
 from orchestrator.report.terminal.studies import where
 from orchestrator.store.leases import LEASE_S
 

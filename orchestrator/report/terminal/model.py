@@ -11,9 +11,9 @@ from model.config import WMA_GIN
 from model.systems.catalogue import SYSTEMS
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
+from orchestrator.report.tables.cells import short_count
 from orchestrator.report.tables.footnotes import size_notes
 from orchestrator.report.tables.headings import DASH
-from orchestrator.report.tables.headline import short_count
 from orchestrator.report.trained.describe import SIZE_NOTES, Architecture
 
 

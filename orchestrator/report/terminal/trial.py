@@ -12,8 +12,8 @@ from model.evaluation.metrics import ua, wa
 from orchestrator.planning.trial_details import SHOWN, KeptFile, TrialRecord
 from orchestrator.printable import clean, clean_lines
 from orchestrator.report.console import duration, print_columns, print_pairs
+from orchestrator.report.tables.cells import percent, setting_text
 from orchestrator.report.tables.headings import DASH
-from orchestrator.report.tables.headline import percent
 from orchestrator.report.terminal.studies import held, holder_json, moment, where
 from orchestrator.store.records import Failure, Outcome, Scores
 
@@ -126,24 +126,13 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         part = identity.get(key)
         if isinstance(part, Mapping) and key in part:  # what it is, then how it is set
             rest = {name: item for name, item in part.items() if name != key}
-            yield key, ", ".join(filter(None, (words(part[key]), words(rest))))
+            yield key, ", ".join(filter(None, (setting_text(part[key]), setting_text(rest))))
         elif part is not None:
-            yield key, words(part)
+            yield key, setting_text(part)
     for side in ("train", "a", "b"):
         if side in fold:
-            yield f"fold {side}", words(fold[side])
+            yield f"fold {side}", setting_text(fold[side])
     yield "seed", str(identity.get("seed", DASH))
-
-
-def words(value: Any) -> str:
-    """A value of a configuration, without the braces of JSON."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {words(item)}" for key, item in sorted(value.items()))
-    if isinstance(value, list):
-        return " ".join(map(words, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
 
 
 def log_record(trial: TrialRecord, log: str) -> dict[str, Any]:

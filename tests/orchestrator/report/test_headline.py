@@ -19,8 +19,9 @@ from orchestrator.analysis.summary import (
     Summary,
 )
 from orchestrator.report.tables.headings import DASH
-from orchestrator.report.tables.headline import PUBLISHED, evidence, pooled, sizes, table, tables
+from orchestrator.report.tables.headline import PUBLISHED, table, tables
 from orchestrator.report.tables.plain_values import as_json, flat
+from orchestrator.report.tables.supporting import differences, parameters, pooled
 from orchestrator.report.tables.text import csv_text, json_text, markdown, print_table
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 
@@ -109,7 +110,7 @@ def test_a_table_without_blocks_has_no_headings() -> None:
 
 
 def test_counts_stand_beside_the_published_ones() -> None:
-    found = sizes(summary())
+    found = parameters(summary())
     assert found is not None
     assert found.cells == (
         ("GCN", "76,916", "78K", "ours, near the count"),
@@ -141,7 +142,7 @@ DIFFERENCE = Difference(
 )  # fmt: skip
 
 
-def with_evidence() -> Summary:
+def with_differences() -> Summary:
     found = summary(blocks=False)
     score = Interval(mean=0.5, low=0.25, high=0.75)
     whole = Pooled(confusion=((30, 10), (20, 20)), wa=score, ua=score)
@@ -150,7 +151,7 @@ def with_evidence() -> Summary:
 
 
 def test_what_a_difference_rests_on_keeps_the_two_questions_apart() -> None:
-    found = evidence(with_evidence())
+    found = differences(with_differences())
     assert found is not None
     assert found.cells[0] == (
         "GCN", "0.008", "0.050", "0.062", "-1.23", "5.7", "-4.0 ± 1.0",
@@ -160,7 +161,7 @@ def test_what_a_difference_rests_on_keeps_the_two_questions_apart() -> None:
 
 
 def test_pooled_confusions_are_percent_of_the_spoken_class() -> None:
-    found = pooled(with_evidence())
+    found = pooled(with_differences())
     assert found is not None
     assert [column.head for column in found.columns] == ["row", "WA", "UA", "spoken", "ang", "sad"]
     assert found.cells == (
@@ -171,7 +172,7 @@ def test_pooled_confusions_are_percent_of_the_spoken_class() -> None:
 
 def test_rows_on_fewer_groups_and_spreads_of_nothing_are_told() -> None:
     five = tuple(SnapshotFold(index=n, a=(f"a{n}",), b=(f"b{n}",), train=8) for n in range(5))
-    found = with_evidence()
+    found = with_differences()
     fewer = replace(found, snapshot=replace(found.snapshot, folds=five))
     assert any("GCN on 4" in note for note in table(fewer).footnotes)
     still = replace(fewer.rows[1], ua=Interval(mean=0.5, low=None, high=None), groups=2)
@@ -221,7 +222,7 @@ def test_no_name_means_anything_to_markdown() -> None:
         r"a|b \| c\\|d", "*a* **b** _c_ __d__ e_f", "`x` ``y``", "[a](http://x) ![b](c) <b>&amp;",
         "~~a~~ $x_1$ # 1. \\", "最後の層 | שכבה", "<!-- x --> <script>alert(1)</script>",
     ]  # fmt: skip
-    base = table(with_evidence())
+    base = table(with_differences())
     marked = markdown(
         replace(
             base,
@@ -252,7 +253,7 @@ def test_no_name_means_anything_to_markdown() -> None:
     ],
 )
 def test_names_in_any_script_keep_the_columns_aligned(name: str) -> None:
-    found = with_evidence()
+    found = with_differences()
     renamed = replace(
         found.snapshot, rows=(replace(found.snapshot.rows[0], name=name), *found.snapshot.rows[1:])
     )
@@ -318,7 +319,7 @@ def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
 @pytest.mark.parametrize("width", [100, 80, 60, 40, 36])
 def test_no_number_is_cut_however_narrow_the_terminal(width: int) -> None:
     console = Console(width=width, file=io.StringIO(), highlight=False, no_color=True)
-    shown = table(with_evidence())
+    shown = table(with_differences())
     print_table(console, shown)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()

@@ -11,8 +11,9 @@ import pytest
 
 import stores
 from orchestrator.analysis.summary import summarise
-from orchestrator.report.tables.headline import Column, Table, tables
+from orchestrator.report.tables.headline import tables
 from orchestrator.report.tables.latex import _LETTERS, _SPECIAL, MOST_ROWS, latex
+from orchestrator.report.tables.table import Column, Table
 
 Compile = Callable[[str, str], str]
 """The name of a document and its text -> the text that it prints."""

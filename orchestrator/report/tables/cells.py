@@ -1,0 +1,94 @@
+"""What a cell reads: numbers, names and settings as every form prints them.
+
+Scores are fractions inside and percent here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.analysis.summary import Difference, Interval, Pair, SeedDifference
+from orchestrator.report.tables.headings import DASH
+
+
+def percent(value: float | None) -> str:
+    """A fraction as percent with one digit, or a dash."""
+    return DASH if value is None else f"{100 * value:.1f}"
+
+
+def published_percent(value: float | None) -> str:
+    """A published percentage as it was printed, with two digits, or a dash."""
+    return DASH if value is None else f"{value:.2f}"
+
+
+def plus_minus(interval: Interval | None) -> str:
+    """``54.2 ± 9.1``; a dash for a half width that is not known."""
+    if interval is None:
+        return DASH
+    half = DASH if interval.low is None else f"{100 * (interval.mean - interval.low):.1f}"
+    return f"{100 * interval.mean:.1f} ± {half}"
+
+
+def difference_plus_minus(difference: Difference | SeedDifference | None) -> str:
+    """``+3.1 ± 2.4``, in points; a dash for a half width that is not known."""
+    if difference is None:
+        return DASH
+    low = difference.low
+    half = DASH if low is None else f"{100 * (difference.ua - low):.1f}"
+    return f"{100 * difference.ua:+.1f} ± {half}"
+
+
+def mean_and_range(interval: Interval) -> str:
+    """``54.2 [45.1, 63.3]``; the mean alone where its interval is not known."""
+    if interval.low is None or interval.high is None:
+        return f"{100 * interval.mean:.1f}"
+    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def wa_and_ua(pair: Pair | None) -> str:
+    """``56.0/54.2``: WA, then UA."""
+    return DASH if pair is None else f"{100 * pair.wa:.1f}/{100 * pair.ua:.1f}"
+
+
+def p_value(p: float | None) -> str:
+    """A p in three digits: so few groups cannot tell smaller ones apart.
+
+    >>> p_value(0.0204), p_value(0.0001), p_value(None)
+    ('0.020', '<0.001', '–')
+    """
+    if p is None:
+        return DASH
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def short_count(parameters: float) -> str:
+    """A published count as papers print it.
+
+    >>> short_count(980_000), short_count(78_000), short_count(412)
+    ('0.98M', '78K', '412')
+    """
+    if parameters >= 100_000:
+        return f"{parameters / 1e6:.2f}M"
+    return f"{parameters / 1e3:.0f}K" if parameters >= 1000 else f"{parameters:.0f}"
+
+
+def first_letters(classes: Sequence[str]) -> list[str]:
+    """The shortest beginnings, of three letters or more, that tell all classes apart."""
+    for length in range(3, max(map(len, classes), default=3) + 1):
+        if len({name[:length] for name in classes}) == len(classes):
+            return [name[:length] for name in classes]
+    return list(classes)
+
+
+def setting_text(value: Any) -> str:
+    """A setting, or several by their names, without the braces of JSON.
+
+    >>> setting_text({"layers": 4, "bigru": True, "edges": []})
+    'bigru yes, edges none, layers 4'
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting_text(item)}" for key, item in sorted(value.items()))
+    if isinstance(value, list):
+        return " ".join(map(setting_text, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

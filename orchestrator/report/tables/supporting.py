@@ -1,0 +1,171 @@
+"""The tables that support a headline: what its differences rest on, pooled scores, parameters."""
+
+from model.config import WMA_GIN
+from model.systems.catalogue import SYSTEMS
+from orchestrator.analysis.summary import Summary
+from orchestrator.report.tables.cells import (
+    difference_plus_minus,
+    first_letters,
+    mean_and_range,
+    p_value,
+    percent,
+    short_count,
+)
+from orchestrator.report.tables.footnotes import looked
+from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
+from orchestrator.report.tables.table import Column, Table
+from orchestrator.store.snapshot import SnapshotRow
+
+
+def sequential(summary: Summary) -> Table:
+    """What the seeds of an adaptive study settled: for these speakers, not for new ones."""
+    snapshot = summary.snapshot
+    heads = ["row", "seeds", "looks", "new seeds ΔUA ± 95 %", "new seeds p Holm"]
+    heads += ["new seeds differs", "settled"]
+    cells: list[tuple[str, ...]] = []
+    for row in summary.rows:
+        standing, over_seeds = row.standing, row.difference.again if row.difference else None
+        if standing is not None:
+            cells.append((
+                row.name, str(standing.seeds), str(standing.interims),
+                difference_plus_minus(over_seeds), p_value(standing.p_holm),
+                standing.verdict if standing.seeds else "", standing.why or "open",
+            ))  # fmt: skip
+        elif row.name == snapshot.reference:
+            seeds = max((r.standing.seeds for r in summary.rows if r.standing), default=0)
+            cells.append((row.name, str(seeds), "", "reference", "", "", ""))
+        else:
+            cells.append((row.name, *[DASH] * 4, "", DASH))
+    cap = snapshot.seeds
+    return Table(
+        label=label(snapshot),
+        title=f"These speakers, new seeds: what is settled of UA beside `{snapshot.reference}`",
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
+        columns=tuple(
+            Column(head=head, numeric=head not in ("row", "new seeds differs", "settled"))
+            for head in heads
+        ),
+        cells=tuple(cells),
+        footnotes=(
+            f"{looked(summary)} Seeds are those of the row's last look.",
+            "It settles whether a row would differ for these speakers, trained again, and says "
+            "nothing of new speakers. ± and p: paired t over seeds, corrected for looking (of "
+            "0.05, (n / cap)^3 is spent by n seeds); p after Holm over all rows; differs: p < "
+            "0.05.",
+            f"settled: it differs; unlikely, less than a chance in ten that {cap} seeds would show "
+            "it, which is no proof of equality; or at the cap. Open: `ablate run` goes on.",
+        ),
+    )
+
+
+def differences(summary: Summary) -> Table | None:
+    """The tests behind each difference, for new speakers and for new seeds.
+
+    None for a study without a reference, or of a single row.
+    """
+    snapshot = summary.snapshot
+    if snapshot.reference is None or len(summary.rows) < 2:
+        return None
+    heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show", "new seeds ΔUA ± 95 %"]
+    cells = []
+    for row in summary.rows:
+        if row.name == snapshot.reference:
+            continue
+        d = row.difference
+        if d is None:
+            cells.append((row.name, *[DASH] * 6))
+            continue
+        numbers = [p_value(d.p_alone), p_value(d.p), p_value(d.p_sign_flip)]
+        numbers += [DASH if d.effect is None else f"{d.effect:+.2f}", percent(d.detectable)]
+        cells.append((row.name, *numbers, difference_plus_minus(d.again)))
+    comparisons = len(summary.rows) - 1
+    return Table(
+        label=label(snapshot),
+        title=f"What the differences in UA to `{snapshot.reference}` rest on",
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
+        columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
+        cells=tuple(cells),
+        footnotes=(
+            f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
+            f"of the exact sign-flip test, which {len(snapshot.folds)} groups cannot bring below "
+            f"{2.0 ** (1 - len(snapshot.folds)):.2g} and which gives no verdict; g_z: Cohen's d_z "
+            "over groups, Hedges-corrected; would show: the smallest true difference, in points, "
+            f"shown with 80 % power at 0.05 / {comparisons}.",
+            "new seeds: another question, these speakers trained again; paired t over seeds, a "
+            "dash below three"
+            + (", corrected for looking." if snapshot.replicates == "adaptive" else "."),
+        ),
+    )
+
+
+def pooled(summary: Summary) -> Table | None:
+    """WA, UA and the confusion over all utterances at once; None while no row has a training."""
+    snapshot = summary.snapshot
+    known = [(row.name, row.pooled) for row in summary.rows if row.pooled is not None]
+    if not known:
+        return None
+    cells = []
+    for name, found in known:
+        scores = (name, mean_and_range(found.wa), mean_and_range(found.ua))
+        for index, counts in enumerate(found.confusion):
+            first = scores if index == 0 else ("", "", "")
+            spoken = sum(counts)
+            shares = (DASH if not spoken else f"{100 * n / spoken:.0f}" for n in counts)
+            cells.append((*first, snapshot.classes[index], *shares))
+    heads = ["row", "WA", "UA", "spoken", *(first_letters(snapshot.classes))]
+    return Table(
+        label=label(snapshot),
+        title="All held-out utterances pooled",
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
+        columns=tuple(Column(head=head, numeric=head not in ("row", "spoken")) for head in heads),
+        cells=tuple(cells),
+        footnotes=(
+            "Another figure than the means over speakers: all utterances of all seeds in one "
+            "matrix. [ ]: 95 %, speakers drawn whole (2,000 times), which with few speakers is "
+            "somewhat too narrow. Right: percent of a spoken class taken for each.",
+        ),
+    )
+
+
+def parameters(summary: Summary) -> Table | None:
+    """How many parameters each row trains, and the published count; None where none is known."""
+    rows = [row for row in summary.rows if row.parameters or "params" in row.paper]
+    if not rows:
+        return None
+    asked = {row.name: row for row in summary.snapshot.rows}
+    cells = [
+        (
+            row.name,
+            f"{row.parameters:,}" if row.parameters else DASH,
+            short_count(row.paper["params"]) if "params" in row.paper else DASH,
+            _size_source(asked[row.name]),
+        )
+        for row in rows
+    ]
+    return Table(
+        label=label(summary.snapshot),
+        title="Parameters",
+        subtitle=protocol_line(summary.snapshot),
+        banner="",
+        columns=(
+            Column(head="row", numeric=False),
+            Column(head="parameters"),
+            Column(head="paper"),
+            Column(head="sizes", numeric=False),
+        ),
+        cells=tuple(cells),
+        footnotes=(),
+    )
+
+
+def _size_source(row: SnapshotRow) -> str:
+    """Who fixed the sizes of a row's system. For WMA-GIN the paper's text does, by its reading."""
+    system = SYSTEMS.get(row.model)
+    if system is None or row.model == WMA_GIN:
+        return f"reading {row.reading}"
+    if not system.sizes_open:
+        return "published"
+    return "ours, free" if system.parameters is None else "ours, near the count"
