@@ -9,14 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
+from orchestrator.analysis.differences import by_seed
 from orchestrator.analysis.sequential import Standing, decide, interims
-from orchestrator.analysis.statistics import mean
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
-
-BySpeaker = Mapping[str, Mapping[int, float]]
-"""A row's UA: speaker -> seed -> score."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,17 +87,6 @@ def asked_now(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
         return snapshot  # without a look at its records
     found = design(snapshot, ledger.outcomes(trial.id for trial in snapshot.trials))
     return snapshot if found is None else found.now()
-
-
-def by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
-    """One value a seed, the mean difference over all speakers; None where one is lacking."""
-    speakers = [s for fold in snapshot.folds for s in (*fold.a, *fold.b)]
-    return [
-        mean([row[s][seed] - other[s][seed] for s in speakers])
-        if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)
-        else None
-        for seed in range(snapshot.seeds)
-    ]
 
 
 def _first(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:

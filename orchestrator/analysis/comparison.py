@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
 from orchestrator.analysis.adaptive import asked_now
+from orchestrator.analysis.differences import Difference, compare
+from orchestrator.analysis.row_scores import Interval, by_group, ratio
 from orchestrator.analysis.statistics import corrected_t, mean
-from orchestrator.analysis.summary import Difference, Interval, by_group, compare, ratio
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempt_files import read_decisions
 from orchestrator.store.ledger import Ledger

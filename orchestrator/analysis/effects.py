@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from orchestrator.analysis.row_scores import Interval, by_group, ratio, uas
 from orchestrator.analysis.statistics import corrected_t, holm, mean
-from orchestrator.analysis.summary import Interval, by_group, ratio, uas
 from orchestrator.errors import RequestError
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow

@@ -131,12 +131,12 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
 
     Example:
         >>> clear, noise = [0.10, 0.11, 0.09, 0.10], [0.01, -0.02, 0.02, -0.01, 0.0, 0.01]
-        >>> found = follow({"a": clear, "b": noise}, cap=10)
+        >>> found = decide({"a": clear, "b": noise}, cap=10)
         >>> found["a"].why, found["a"].seeds, found["a"].verdict
         ('differs', 4, 'yes')
         >>> found["b"].why, found["b"].seeds, found["b"].verdict
         ('unlikely', 6, 'cannot tell')
-        >>> one = follow({"a": [0.10]}, cap=10)["a"]
+        >>> one = decide({"a": [0.10]}, cap=10)["a"]
         >>> one.why, one.wanted, one.seeds, one.p
         ('', 3, 0, None)
     """

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.summary import Summary, summarise, uas
+from orchestrator.analysis.row_scores import uas
+from orchestrator.analysis.summary import Summary, summarise
 from orchestrator.report.row_details import RowDetails, row_details
 from orchestrator.search.result import SearchResult, find
 from orchestrator.store.ledger import Ledger

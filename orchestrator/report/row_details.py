@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from orchestrator.analysis.summary import added
+from orchestrator.analysis.row_scores import added
 from orchestrator.errors import DamageError
 from orchestrator.planning.trial_details import command
 from orchestrator.store.attempt_files import read_history

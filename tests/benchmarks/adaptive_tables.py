@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from benchmarks.null_tables import LEVEL, REFERENCE, draw, snapshot
 
-from orchestrator.analysis.adaptive import BySpeaker, by_seed
+from orchestrator.analysis.differences import by_seed, compare
+from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.statistics import holm, paired_t
-from orchestrator.analysis.summary import compare
 from orchestrator.study.study import read_study
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"

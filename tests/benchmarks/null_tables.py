@@ -12,9 +12,9 @@ import numpy as np
 from numpy.random import Generator
 from scipy import stats
 
-from orchestrator.analysis.adaptive import BySpeaker
+from orchestrator.analysis.differences import compare
+from orchestrator.analysis.row_scores import BySpeaker, by_group, ratio
 from orchestrator.analysis.statistics import corrected_t, mean
-from orchestrator.analysis.summary import by_group, compare, ratio
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow
 
 PAIRS, SEEDS = 5, 3

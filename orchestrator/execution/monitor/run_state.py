@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.summary import Estimate, estimate
+from orchestrator.analysis.row_scores import Estimate, estimate
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.execution.events import (
     Differs,

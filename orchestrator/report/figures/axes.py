@@ -17,8 +17,9 @@ from orchestrator.analysis.effects import (
     axes_of,
     refuse_no_grid,
 )
+from orchestrator.analysis.row_scores import Interval
 from orchestrator.analysis.statistics import CONFIDENCE
-from orchestrator.analysis.summary import Interval, Summary
+from orchestrator.analysis.summary import Summary
 from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from math import ceil
 
-from orchestrator.analysis.summary import Pooled, RowSummary, Summary
+from orchestrator.analysis.row_scores import Pooled
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, INK, Figure, Panel, wrap

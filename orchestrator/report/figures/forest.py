@@ -7,7 +7,9 @@ where nobody can tell.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.analysis.summary import Difference, Interval, RowSummary, Summary
+from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.analysis.summary import Interval, RowSummary, Summary
+from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel

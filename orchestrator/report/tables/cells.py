@@ -6,7 +6,8 @@ Scores are fractions inside and percent here.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.analysis.summary import Difference, Interval, Pair, SeedDifference
+from orchestrator.analysis.differences import Difference, SeedDifference
+from orchestrator.analysis.row_scores import Interval, Pair
 from orchestrator.report.tables.headings import DASH
 
 

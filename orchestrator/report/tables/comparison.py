@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.analysis.comparison import Both, Comparison
-from orchestrator.analysis.summary import Interval
+from orchestrator.analysis.row_scores import Interval
 from orchestrator.planning.trial_details import command
 from orchestrator.report.tables.cells import percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures

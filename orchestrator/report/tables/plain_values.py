@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.row_scores import Interval, Pair
 from orchestrator.analysis.sequential import Standing
-from orchestrator.analysis.summary import Difference, Interval, Pair, RowSummary, Summary
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.tables.footnotes import design, warnings
 from orchestrator.report.tables.headings import banner
 from orchestrator.report.tables.headline import PUBLISHED

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.adaptive import design
-from orchestrator.analysis.summary import estimate
+from orchestrator.analysis.row_scores import estimate
 from orchestrator.errors import LackError
 from orchestrator.report.trackers.finished import Finished, SettingValue, settings
 from orchestrator.search.proposals import distributions as drawn_from

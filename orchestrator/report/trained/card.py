@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.summary import Interval, summarise
+from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.summary import summarise
 from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 from orchestrator.report.trained.predict import Ensemble

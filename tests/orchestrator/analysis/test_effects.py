@@ -10,7 +10,7 @@ from scipy import stats
 
 import stores
 from orchestrator.analysis.effects import axes_of, effects, level
-from orchestrator.analysis.summary import Interval
+from orchestrator.analysis.row_scores import Interval
 from orchestrator.errors import RequestError
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot

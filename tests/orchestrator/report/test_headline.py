@@ -10,14 +10,9 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from orchestrator.analysis.summary import (
-    Difference,
-    Interval,
-    Pooled,
-    RowSummary,
-    SeedDifference,
-    Summary,
-)
+from orchestrator.analysis.differences import Difference, SeedDifference
+from orchestrator.analysis.row_scores import Interval, Pooled
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.tables.headings import DASH
 from orchestrator.report.tables.headline import PUBLISHED, table, tables
 from orchestrator.report.tables.plain_values import as_json, flat
