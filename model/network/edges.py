@@ -7,6 +7,8 @@ WMA-GIN's one door to PyTorch Geometric. Import this module only where edges are
 PyG takes seconds to load, and the closed forms of `conv.py` and `full_adjacent.py` do not need it.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import MeanAggregation, SoftmaxAggregation, SumAggregation
@@ -80,3 +82,21 @@ def along_edges(edges_2E: Tensor, weights: Weights) -> Aggregate:
         return result_VH.view_as(x_BNH)
 
     return aggregate
+
+
+def convolved(layer: Callable[[Tensor, Tensor], Tensor], x_BNH: Tensor, edges_2E: Tensor) -> Tensor:
+    """Apply a graph layer of PyG's to a padded batch.
+
+    Padded nodes have no edge, so nothing of them reaches a real node; the caller clears or pools
+    away what stands at them afterwards.
+
+    Args:
+        layer: from node values ``(B * N, H)`` and edges to node values ``(B * N, K)``.
+        x_BNH: node values.
+        edges_2E: sources and targets, nodes numbered as `edge_list` does.
+
+    Returns:
+        Node values, ``(B, N, K)``.
+    """
+    batch, nodes, width = x_BNH.shape
+    return layer(x_BNH.reshape(-1, width), edges_2E).view(batch, nodes, -1)

@@ -4,11 +4,13 @@ WMA-GIN and the systems it is compared with differ in what lies between: `_logit
 Letters: B segments, N nodes, F features, C classes, S stages.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from model.config import ModelConfig
 from model.network.nodes import Nodes
 from model.network.stage_loss import stage_loss
 
@@ -50,6 +52,50 @@ class GraphNetwork(nn.Module):
         super().__init__()
         self.register_buffer("mean_F", torch.zeros(features) if mean_F is None else mean_F.clone())
         self.register_buffer("std_F", torch.ones(features) if std_F is None else std_F.clone())
+
+    @classmethod
+    def from_config(
+        cls,
+        config: ModelConfig,
+        features: int,
+        classes: int,
+        nodes: int = 120,
+        mean_F: Tensor | None = None,
+        std_F: Tensor | None = None,
+    ) -> Self:
+        """Build the untrained network that a configuration asks for.
+
+        Args:
+            config: the system's name and, of WMA-GIN, its sizes.
+            features: channels F of a node.
+            classes: number of emotions C.
+            nodes: most nodes N of a segment; only L-GrIN's size depends on it.
+            mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
+            std_F: their standard deviation, ``(F,)``; 1 if None.
+
+        Raises:
+            ModelConfigError: such a network cannot be built.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_weights(
+        cls, config: ModelConfig, weights: Mapping[str, Tensor], classes: int, nodes: int
+    ) -> Self:
+        """Build the network and give it the weights and the scaler of a finished training.
+
+        Args:
+            config: as `from_config` takes it.
+            weights: its ``state_dict``.
+            classes: number of emotions C.
+            nodes: most nodes N of a segment.
+
+        Raises:
+            KeyError, RuntimeError: the weights are another network's.
+        """
+        network = cls.from_config(config, len(weights["mean_F"]), classes, nodes)
+        network.load_state_dict(dict(weights))
+        return network
 
     def forward(self, x_BNF: Tensor, frames_B: Tensor, nodes_B: Tensor) -> Logits:
         """Score the classes of each segment.

@@ -1,10 +1,13 @@
-"""The systems of Table 3 by name. A new one is one file in `baselines/` and an entry here.
+"""The systems of Table 3 by name: what tables print of each, and where its code stands.
 
-Light to import: facts alone. Networks, PyG and scikit-learn are loaded when such a system trains,
-so a worker that trains WMA-GIN never waits for them.
+A new system is one file in this folder and one entry in ``SYSTEMS``.
+
+Light to import: no torch. `load` imports a system's file when it trains, so a worker that trains
+WMA-GIN never waits for PyG or scikit-learn.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from model.config import WMA_GIN, ModelConfig
@@ -14,13 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.network.graph_network import GraphNetwork
-    from model.systems.rival import Rival
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class System:
-    """What is known of a system without building it."""
+    """What is known of a system without importing it."""
 
+    implementation: str
+    """``FILE:CLASS``: a file of this folder, and the subclass of `GraphNetwork` in it."""
     title: str
     """What a table calls it."""
     source: str
@@ -39,11 +43,13 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     WMA_GIN: System(
+        implementation="wma_gin:WmaGin",
         title="WMA-GIN",
         source="Hu, Tang, Huang, He, Interspeech 2022, arXiv 2207.00940",
         parameters=980_000,
     ),
     "gcn": System(
+        implementation="gcn:Gcn",
         title="GCN",
         source="Kipf and Welling, ICLR 2017, arXiv 1609.02907",
         parameters=78_000,
@@ -51,12 +57,14 @@ SYSTEMS: dict[str, System] = {
         figures="reported by LSTM-GIN's paper",
     ),
     "gat": System(
+        implementation="gat:Gat",
         title="GAT",
         source="Velickovic et al., ICLR 2018, arXiv 1710.10903",
         sizes_open=True,
         figures="reported by LSTM-GIN's paper",
     ),
     "patchy-diff": System(
+        implementation="patchy_diff:PatchyDiff",
         title="PATCHY-Diff",
         source="Ying et al., NeurIPS 2018, arXiv 1806.08804",
         parameters=68_000,
@@ -64,17 +72,20 @@ SYSTEMS: dict[str, System] = {
         figures="reproduced by WMA-GIN's paper",
     ),
     "ga-gru": System(
+        implementation="ga_gru:GaGru",
         title="GA-GRU",
         source="Su, Chang, Lin, Lee, Interspeech 2020, doi 10.21437/Interspeech.2020-1733",
         sizes_open=True,
     ),
     "compact": System(
+        implementation="compact:CompactGraph",
         title="Amir et al.",
         source="Shirian and Guha, ICASSP 2021, arXiv 2008.02063",
         parameters=30_000,
         descriptors="lld35",
     ),
     "l-grin": System(
+        implementation="l_grin:LGrin",
         title="L-GrIN",
         source="Shirian, Tripathi, Guha, IEEE TMM 2021, doi 10.1109/TMM.2021.3059169",
         parameters=92_000,
@@ -82,17 +93,33 @@ SYSTEMS: dict[str, System] = {
         descriptors="lld35",
     ),
     "lstm-gin": System(
+        implementation="lstm_gin:LstmGin",
         title="LSTM-GIN",
         source="Liu and Wang, Interspeech 2021",
         parameters=890_000,
         sizes_open=True,
     ),
     "svm": System(
+        implementation="svm:SupportVectorMachine",
         title="eGeMAPS + SVM",
         source="functionals: Eyben et al., IEEE TAC 2016, doi 10.1109/TAFFC.2015.2457417",
         network=False,
     ),
 }
+
+
+def load(name: str) -> "type[GraphNetwork]":
+    """Import the file of one system, and of no other.
+
+    Args:
+        name: a key of ``SYSTEMS``.
+
+    Returns:
+        The class that its entry names.
+    """
+    module, _, class_name = SYSTEMS[name].implementation.partition(":")
+    loaded: type[GraphNetwork] = getattr(import_module(f"{__package__}.{module}"), class_name)
+    return loaded
 
 
 def build(
@@ -103,57 +130,22 @@ def build(
     mean_F: "Tensor | None" = None,
     std_F: "Tensor | None" = None,
 ) -> "GraphNetwork":
-    """Build a network of any system that is one.
+    """Build the untrained network of any system that is one.
 
     Args:
         config: which system; of WMA-GIN also its sizes.
-        features: channels of a node.
-        classes: emotions.
-        nodes: most nodes of a segment; only L-GrIN's size depends on it.
-        mean_F: mean of each feature over the training frames; 0 if None.
-        std_F: their standard deviation; 1 if None.
+        features: channels F of a node.
+        classes: number of emotions C.
+        nodes: most nodes N of a segment; only L-GrIN's size depends on it.
+        mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
+        std_F: their standard deviation, ``(F,)``; 1 if None.
 
     Raises:
-        ModelConfigError: such a network cannot be built.
+        ModelConfigError: the system is no network, or such a network cannot be built.
     """
-    if config.model == WMA_GIN:
-        from model.systems import wma_gin
-
-        return wma_gin.build(config, features, classes, mean_F, std_F)
-    return _rival(config.model)(features, classes, nodes, mean_F, std_F)
-
-
-def _rival(name: str) -> "type[Rival]":
-    """The class of a network that WMA-GIN is compared with; it alone is imported."""
-    match name:
-        case "gcn":
-            from model.systems.gcn import Gcn
-
-            return Gcn
-        case "gat":
-            from model.systems.gat import Gat
-
-            return Gat
-        case "patchy-diff":
-            from model.systems.patchy_diff import PatchyDiff
-
-            return PatchyDiff
-        case "ga-gru":
-            from model.systems.ga_gru import GaGru
-
-            return GaGru
-        case "compact":
-            from model.systems.compact import CompactGraph
-
-            return CompactGraph
-        case "l-grin":
-            from model.systems.l_grin import LGrin
-
-            return LGrin
-        case "lstm-gin":
-            from model.systems.lstm_gin import LstmGin
-
-            return LstmGin
-    raise ModelConfigError(
-        f"`model` must be a network to be built, but is `{name}` instead: {', '.join(SYSTEMS)}."
-    )
+    if config.model not in SYSTEMS or not SYSTEMS[config.model].network:
+        raise ModelConfigError(
+            f"`model` must be a network to be built, but is `{config.model}` instead: "
+            f"{', '.join(SYSTEMS)}."
+        )
+    return load(config.model).from_config(config, features, classes, nodes, mean_F, std_F)

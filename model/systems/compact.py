@@ -16,9 +16,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from model.network.batch_norm import RealBatchNorm
+from model.network.compared_system import ComparedSystem
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
-from model.systems.rival import RealBatchNorm, Rival
 
 INNER = 128
 HIDDEN = 64
@@ -42,7 +43,7 @@ class SpectralConv(nn.Module):
         return torch.bmm(u_BNN, self.second(inner_BNI))
 
 
-class CompactGraph(Rival):
+class CompactGraph(ComparedSystem):
     """Two spectral convolutions, sum over nodes, two dense layers."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

@@ -14,17 +14,18 @@ from torch.nn.functional import elu, normalize
 from torch_geometric.nn import GATConv
 
 from model.config import BIGRU_HIDDEN
+from model.network.compared_system import ComparedSystem
+from model.network.edges import convolved
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 from model.network.recurrent import BothWays
-from model.systems.rival import Rival, convolved
 
 NEIGHBOURS = 8
 HEADS = 4
 HIDDEN = 256
 
 
-class GaGru(Rival):
+class GaGru(ComparedSystem):
     """Bi-GRU, a graph of similar frames, graph attention, mean over nodes, one linear layer."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

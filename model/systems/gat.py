@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from torch.nn.functional import elu
 from torch_geometric.nn import GATConv
 
-from model.network.edges import edge_list
+from model.network.compared_system import ComparedSystem
+from model.network.edges import convolved, edge_list
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
-from model.systems.rival import Rival, convolved
 
 HEADS = 4
 HIDDEN = 128
 LAYERS = 2
 
 
-class Gat(Rival):
+class Gat(ComparedSystem):
     """Two layers of graph attention, mean over nodes, two dense layers."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

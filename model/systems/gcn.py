@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from model.network.edges import edge_list
+from model.network.compared_system import ComparedSystem
+from model.network.edges import convolved, edge_list
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
-from model.systems.rival import Rival, convolved
 
 HIDDEN = 176
 LAYERS = 2
 
 
-class Gcn(Rival):
+class Gcn(ComparedSystem):
     """Two graph convolutions, mean over nodes, two dense layers."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from model.network.batch_norm import RealBatchNorm
+from model.network.compared_system import ComparedSystem
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
-from model.systems.rival import RealBatchNorm, Rival
 
 BRANCHES = (128, 64)
 LAYERS = 2
@@ -58,7 +59,7 @@ class Inception(nn.Module):
         return torch.cat([nodes.cleared(greatest_near(x_BNF, nodes)), *branches], dim=2)
 
 
-class LGrin(Rival):
+class LGrin(ComparedSystem):
     """Learnt adjacency, two inception layers, three read-outs, a narrow classifier."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

@@ -16,18 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GINConv
 
-from model.network.edges import edge_list
+from model.network.compared_system import ComparedSystem
+from model.network.edges import convolved, edge_list
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 from model.network.recurrent import BothWays
-from model.systems.rival import Rival, convolved
 
 LSTM_HIDDEN = 256
 HIDDEN = 256
 LAYERS = 2
 
 
-class LstmGin(Rival):
+class LstmGin(ComparedSystem):
     """Bi-LSTM, two GIN layers, a head for each."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

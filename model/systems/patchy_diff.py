@@ -15,9 +15,9 @@ Losses are averaged over real nodes and pairs, so padding changes none of them.
 from torch import Tensor, nn
 from torch_geometric.nn import DenseGraphConv, dense_diff_pool
 
+from model.network.compared_system import ComparedSystem
 from model.network.graph_network import Logits
 from model.network.nodes import Nodes
-from model.systems.rival import Rival
 
 FIELD = 9
 """Nodes of a receptive field."""
@@ -26,7 +26,7 @@ CLUSTERS = 30
 HEAD = 32
 
 
-class PatchyDiff(Rival):
+class PatchyDiff(ComparedSystem):
     """Patch convolution, embedding and assignment, pooling to clusters, one more convolution."""
 
     def _build(self, features: int, classes: int, nodes: int) -> None:

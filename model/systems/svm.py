@@ -12,6 +12,7 @@ What is kept are plain tensors; `SupportVectorMachine` decides by them alone.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 from torch import Tensor
 
+from model.config import ModelConfig
 from model.errors import ModelError
 from model.evaluation.epoch_selection import Fit, advance, fit_of
 from model.evaluation.scoring import LabelledSegments
@@ -170,6 +172,17 @@ class SupportVectorMachine(GraphNetwork):
         )
         if not fits:
             raise ValueError("the tensors do not fit each other")
+
+    @classmethod
+    def from_weights(
+        cls, config: ModelConfig, weights: Mapping[str, Tensor], classes: int, nodes: int
+    ) -> Self:
+        """Build the machine from its tensors; ``config`` and ``nodes`` do not matter.
+
+        Raises:
+            KeyError, ValueError: the tensors are those of another system.
+        """
+        return cls(weights, classes)
 
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
         _refuse_frames(x_BNF.shape[1])

@@ -20,11 +20,12 @@ the widths, the heads and the stages of the loss remain.
 
 from collections.abc import Sequence
 from string import ascii_lowercase
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from model.config import BIGRU_HIDDEN, ModelConfig
+from model.config import BIGRU_HIDDEN, Aggregators, ModelConfig
 from model.errors import ModelConfigError
 from model.network import conv, full_adjacent
 from model.network.aggregators import Aggregate, Weights
@@ -145,6 +146,61 @@ class WmaGin(GraphNetwork):
             _head(width, hidden, classes, deep=deep_heads) for width in [*widths[:-1], hidden]
         )
 
+    @classmethod
+    def from_config(
+        cls,
+        config: ModelConfig,
+        features: int,
+        classes: int,
+        nodes: int = 120,
+        mean_F: Tensor | None = None,
+        std_F: Tensor | None = None,
+        *,
+        edges: bool = False,
+    ) -> Self:
+        """Build the untrained network that a configuration asks for.
+
+        Args:
+            config: every field counts.
+            features: channels F of a node.
+            classes: number of emotions C.
+            nodes: does not matter here.
+            mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
+            std_F: their standard deviation, ``(F,)``; 1 if None.
+            edges: pass messages along edge lists everywhere (the slow reference).
+
+        Raises:
+            ModelConfigError: such a network cannot be built.
+        """
+        _check_range("layers", config.layers, 1, MOST_LAYERS)
+        _check_range("hidden", config.hidden, 1, MOST_HIDDEN)
+        if not 0 <= config.dropout < 1:
+            raise ModelConfigError(
+                f"`dropout` must be from 0 to below 1, but is {config.dropout:g} instead."
+            )
+        return cls(
+            features,
+            classes,
+            layers=config.layers,
+            hidden=config.hidden,
+            weights=_weights(config.aggregators),
+            fa_layers=config.fa_layers,
+            fa_self=config.fa_self,
+            graph=config.graph,
+            pooling=config.pooling,
+            multi_stage=config.stage_loss,
+            attention=config.attention,
+            bigru=config.bigru,
+            residual=config.residual,
+            dropout=config.dropout,
+            layer_norm=config.layer_norm,
+            deep_heads=config.deep_heads,
+            attention_output=config.attention_output,
+            mean_F=mean_F,
+            std_F=std_F,
+            edges=edges,
+        )
+
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
         """Sum the heads of all phases; stages b, c, ..., e, G: ``(L + 1, B, C)``."""
         phases = self._phases(x_BNF, nodes)
@@ -206,63 +262,16 @@ class WmaGin(GraphNetwork):
         )
 
 
-def build(
-    config: ModelConfig,
-    features: int,
-    classes: int,
-    mean_F: Tensor | None = None,
-    std_F: Tensor | None = None,
-    edges: bool = False,
-) -> WmaGin:
-    """Turn a configuration into a network.
-
-    Args:
-        config: the network's configuration.
-        features: channels of a node.
-        classes: emotions.
-        mean_F: mean of each feature over the training frames; 0 if None.
-        std_F: their standard deviation; 1 if None.
-        edges: pass messages along edge lists everywhere (the slow reference).
-
-    Raises:
-        ModelConfigError: such a network cannot be built.
-    """
-    shares = config.aggregators
-    _check_range("layers", config.layers, 1, MOST_LAYERS)
-    _check_range("hidden", config.hidden, 1, MOST_HIDDEN)
-    if not 0 <= config.dropout < 1:
-        raise ModelConfigError(
-            f"`dropout` must be from 0 to below 1, but is {config.dropout:g} instead."
-        )
-    parts = (shares.softmax, shares.sum, shares.mean)
+def _weights(aggregators: Aggregators) -> Weights:
+    """The aggregator weights as the layers take them, checked while they are exact fractions."""
+    parts = (aggregators.softmax, aggregators.sum, aggregators.mean)
     if min(parts) < 0 or sum(parts) != 1:
         raise ModelConfigError(
-            "`aggregators` must not be negative and sum to 1, but is "
-            f"softmax {shares.softmax}, sum {shares.sum}, mean {shares.mean} instead."
+            "`aggregators` must not be negative and sum to 1, but is softmax "
+            f"{aggregators.softmax}, sum {aggregators.sum}, mean {aggregators.mean} instead."
         )
-    weights = Weights(softmax=float(shares.softmax), sum=float(shares.sum), mean=float(shares.mean))
-    return WmaGin(
-        features,
-        classes,
-        layers=config.layers,
-        hidden=config.hidden,
-        weights=weights,
-        fa_layers=config.fa_layers,
-        fa_self=config.fa_self,
-        graph=config.graph,
-        pooling=config.pooling,
-        multi_stage=config.stage_loss,
-        attention=config.attention,
-        bigru=config.bigru,
-        residual=config.residual,
-        dropout=config.dropout,
-        layer_norm=config.layer_norm,
-        deep_heads=config.deep_heads,
-        attention_output=config.attention_output,
-        mean_F=mean_F,
-        std_F=std_F,
-        edges=edges,
-    )
+    softmax, sum_, mean = map(float, parts)
+    return Weights(softmax=softmax, sum=sum_, mean=mean)
 
 
 def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:

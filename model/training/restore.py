@@ -7,7 +7,7 @@ from torch import Tensor
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.network.graph_network import GraphNetwork
-from model.systems.catalogue import SYSTEMS, build
+from model.systems.catalogue import load
 
 
 def trained(
@@ -25,12 +25,7 @@ def trained(
         ModelError: the weights are another system's.
     """
     try:
-        if not SYSTEMS[config.model].network:
-            from model.systems.svm import SupportVectorMachine
-
-            return SupportVectorMachine(weights, classes).eval()
-        network = build(config, len(weights["mean_F"]), classes, nodes)
-        network.load_state_dict(dict(weights))
+        network = load(config.model).from_weights(config, weights, classes, nodes)
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"The weights are not those of `{config.model}`: {error}") from None
     return network.eval()

@@ -274,10 +274,10 @@ def _features(merged: Mapping[str, Any]) -> FeatureConfig:
 
 
 def _model(merged: Mapping[str, Any], row: Mapping[str, Any]) -> ModelConfig:
-    """The system. WMA-GIN's keys act in WMA-GIN alone: the sizes of its rivals are fixed.
+    """The system. WMA-GIN's keys act in WMA-GIN alone: the sizes of the compared systems are fixed.
 
     Raises:
-        ImpossibleError: when a row sets such a key for a rival, or an FA layer is not there.
+        ImpossibleError: a row sets such a key for a compared system, or an FA layer is not there.
     """
     system = merged.get("model", WMA_GIN)
     if system != WMA_GIN:

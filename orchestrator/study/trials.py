@@ -189,7 +189,7 @@ def from_identity(identity: Mapping[str, Any]) -> Trial:
 
 
 def _model_values(config: ModelConfig) -> Any:
-    """A system as plain values. A rival is its name: no axis of WMA-GIN moves its numbers."""
+    """A system as plain values; a compared system is its name alone, since its sizes are fixed."""
     if config.model != WMA_GIN:
         return {"model": config.model}
     return _without_added("model", asdict(config))

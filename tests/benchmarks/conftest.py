@@ -21,7 +21,7 @@ from model.network.conv import WmaGinConv
 from model.network.edges import along_edges, edge_list
 from model.network.full_adjacent import neighbourhood
 from model.network.nodes import Nodes
-from model.systems.wma_gin import build
+from model.systems.wma_gin import WmaGin
 from model.training.allocator import hold
 from model.training.seeding import pin
 
@@ -64,7 +64,7 @@ class Bench:
     ) -> Work:
         """One training step on full segments; its gradients may be gathered in several parts."""
         torch.manual_seed(0)
-        network = build(config, FEATURES, CLASSES, edges=edges).to(self.device)
+        network = WmaGin.from_config(config, FEATURES, CLASSES, edges=edges).to(self.device)
         optimiser = Adam(network.parameters(), lr=1e-4, weight_decay=1e-8)
         x_BNF = torch.randn(batch, nodes, FEATURES, device=self.device)
         nodes_B = torch.full((batch,), nodes, device=self.device)

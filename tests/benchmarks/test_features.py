@@ -115,9 +115,9 @@ import json, resource, sys, time
 from pathlib import Path
 import numpy as np
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
-from features.corpus import Corpus
-from features.descriptors import SETS
-from features.shards import build
+from features.corpora.corpus import Corpus
+from features.descriptors.catalogue import SETS
+from features.shards.shards import build
 corpus = Corpus.from_json(json.load(open(sys.argv[1])))
 SETS["lld78"].extract(np.zeros(16_000, np.float32))  # the engine has started
 began = time.perf_counter()

@@ -1,6 +1,6 @@
 """`is10`: the 38 low-level descriptors of the INTERSPEECH 2010 challenge and their deltas.
 
-The rival reading of the paper's "78-dimensional LLDs": jitter, which LSTM-GIN names, is in this
+The other reading of the paper's "78-dimensional LLDs": jitter, which LSTM-GIN names, is in this
 set and not in emobase, and its file of descriptors has 78 columns when name and time are counted.
 76 of them are numbers. openSMILE computes all from its packaged `IS10_paraling_compat.conf`, the
 one that repeats the figures of 2010 (but for jitter and shimmer, which it corrects); deltas are

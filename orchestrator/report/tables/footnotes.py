@@ -54,7 +54,7 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
 
 
 def _system_notes(snapshot: Snapshot) -> list[str]:
-    """Whose sizes, and who measured the published figures: what a reader must know of rivals."""
+    """Whose sizes a compared system has, and who measured its published figures."""
     used = dict.fromkeys(row.model for row in snapshot.rows)
     systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
     notes = size_notes(systems)

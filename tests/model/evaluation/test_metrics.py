@@ -48,7 +48,7 @@ def test_confusion_refuses_lists_of_different_length() -> None:
         confusion([0, 1], [0], classes=2)
 
 
-@pytest.mark.parametrize("module", ["metrics", "config", "errors"])
+@pytest.mark.parametrize("module", ["evaluation.metrics", "config", "errors"])
 def test_light_modules_do_not_import_torch(module: str) -> None:
     code = f"import sys, model.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

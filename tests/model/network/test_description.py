@@ -8,7 +8,7 @@ from model.config import ModelConfig
 from model.network import description
 from model.network.description import describe
 from model.network.graph_network import parameters_of
-from model.systems.wma_gin import build
+from model.systems.wma_gin import WmaGin
 
 R_STAR = ModelConfig(layer_norm=True, deep_heads=True, attention_output=True)
 
@@ -27,14 +27,17 @@ def test_the_examples_in_the_documentation_hold() -> None:
     ],
 )
 def test_the_parts_sum_to_the_network(config: ModelConfig) -> None:
-    network = build(config, 78, 4)
+    network = WmaGin.from_config(config, 78, 4)
     parts = describe(network, 78, 12)
     assert sum(part.parameters for part in parts) == parameters_of(network)
     assert len({part.title for part in parts}) == len(parts)
 
 
 def test_r0_is_told_in_the_order_of_the_forward_pass_with_the_papers_names() -> None:
-    told = [(p.title, p.kind, p.shape) for p in describe(build(ModelConfig(), 78, 4), 78, 120)]
+    told = [
+        (p.title, p.kind, p.shape)
+        for p in describe(WmaGin.from_config(ModelConfig(), 78, 4), 78, 120)
+    ]
     near, full = "WMA-GIN {}, cycle", "WMA-GIN 2, fully adjacent"
     layers = [near.format(1), full, near.format(3), near.format(4)]
     assert told == [

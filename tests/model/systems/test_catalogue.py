@@ -1,15 +1,31 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from model.config import ModelConfig
 from model.errors import ModelConfigError
-from model.network.graph_network import parameters_of
-from model.systems.catalogue import SYSTEMS, build
+from model.network.graph_network import GraphNetwork, parameters_of
+from model.systems import catalogue
+from model.systems.catalogue import SYSTEMS, build, load
 
+FOLDER = Path(catalogue.__file__).parent
 PUBLISHED_ON = {"compact": 35, "l-grin": 35}
 """Features that a published size is for; 78 for the others."""
+
+
+@pytest.mark.parametrize("file", sorted(p.stem for p in FOLDER.glob("[!_]*.py")))
+def test_each_file_is_one_system_of_the_catalogue(file: str) -> None:
+    if file == "catalogue":
+        return
+    named = [name for name, s in SYSTEMS.items() if s.implementation.startswith(f"{file}:")]
+    assert len(named) == 1, f"model/systems/{file}.py must have one entry in catalogue.SYSTEMS"
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_each_entry_names_a_network_class(name: str) -> None:
+    assert issubclass(load(name), GraphNetwork)
 
 
 @pytest.mark.parametrize(

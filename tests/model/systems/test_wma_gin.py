@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model.config import Aggregators, ModelConfig
 from model.errors import ModelConfigError
 from model.network.nodes import Nodes
-from model.systems.wma_gin import BiGru, WmaGin, build
+from model.systems.wma_gin import BiGru, WmaGin
 
 R_STAR: dict[str, Any] = {"layer_norm": True, "deep_heads": True, "attention_output": True}
 SMALL = ModelConfig(hidden=16)
@@ -23,7 +23,7 @@ def parameters(network: WmaGin) -> int:
 
 def network_of(config: ModelConfig = SMALL, seed: int = 0, **more: Any) -> WmaGin:
     torch.manual_seed(seed)
-    return build(config, 6, 4, **more)
+    return WmaGin.from_config(config, 6, 4, **more)
 
 
 def batch_of(*lengths: int, padded: int | None = None) -> tuple[Tensor, Tensor]:
@@ -33,12 +33,12 @@ def batch_of(*lengths: int, padded: int | None = None) -> tuple[Tensor, Tensor]:
 
 
 def test_reading_r0_has_579864_parameters_and_r_star_976664() -> None:
-    assert parameters(build(ModelConfig(), 78, 4)) == 579_864
-    assert parameters(build(ModelConfig(**R_STAR), 78, 4)) == 976_664
+    assert parameters(WmaGin.from_config(ModelConfig(), 78, 4)) == 579_864
+    assert parameters(WmaGin.from_config(ModelConfig(**R_STAR), 78, 4)) == 976_664
 
 
 def test_log_mel_input_adds_51200_parameters() -> None:
-    assert parameters(build(ModelConfig(), 128, 4)) == 631_064
+    assert parameters(WmaGin.from_config(ModelConfig(), 128, 4)) == 631_064
 
 
 @pytest.mark.parametrize("layers", range(1, 9))
@@ -247,7 +247,7 @@ def test_the_axes_above_are_all_there_are() -> None:
 )
 def test_an_impossible_configuration_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ModelConfigError) as caught:
-        build(replace(ModelConfig(), **wrong), 6, 4)
+        WmaGin.from_config(replace(ModelConfig(), **wrong), 6, 4)
     assert str(caught.value) == sentence
 
 
@@ -281,9 +281,10 @@ def test_a_batch_of_the_wrong_shape_is_refused(
 
 def test_the_closed_forms_do_not_import_pyg() -> None:
     code = (
-        "import sys; from model.systems.wma_gin import build; from model.config import ModelConfig;"
+        "import sys; from model.systems.wma_gin import WmaGin;"
+        "from model.config import ModelConfig;"
         "import torch; n = torch.tensor([3]);"
-        "build(ModelConfig(), 6, 4)(torch.zeros(1, 3, 6), n, n);"
+        "WmaGin.from_config(ModelConfig(), 6, 4)(torch.zeros(1, 3, 6), n, n);"
         "sys.exit('torch_geometric' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

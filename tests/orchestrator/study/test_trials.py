@@ -77,7 +77,7 @@ def test_a_field_that_came_later_is_silent_at_the_value_it_always_had() -> None:
     assert dropped.identity["features"]["tail"] == "drop"
 
 
-def test_a_rival_is_its_name_and_nothing_of_wma_gin() -> None:
+def test_a_compared_system_is_its_name_and_nothing_of_wma_gin() -> None:
     rival = replace(TRIAL, model=ModelConfig(model="gcn"))
     assert rival.identity["model"] == {"model": "gcn"}
     assert rival.id == "e56f990b4b5e241856b6927d025ed0a7c5d6658e33d707684dda3393bc3f7594"

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from model.config import ModelConfig, TrainConfig
+from model.network.batch_norm import RealBatchNorm
 from model.network.graph_network import GraphNetwork
 from model.network.nodes import Nodes
 from model.systems.catalogue import SYSTEMS
 from model.systems.compact import cosines
 from model.systems.ga_gru import similar
-from model.systems.rival import RealBatchNorm
 from model.training.fit import Fit, State, fit, initialise, state_from, state_numbers, state_tensors
 
-RIVALS = [name for name, system in SYSTEMS.items() if system.network and name != "wma-gin"]
-each = pytest.mark.parametrize("name", RIVALS)
+COMPARED = [name for name, system in SYSTEMS.items() if system.network and name != "wma-gin"]
+each = pytest.mark.parametrize("name", COMPARED)
 
 LR = {"gcn": 1e-2, "gat": 1e-2, "lstm-gin": 1e-3}
 """Learning rates at which 32 segments are learnt in few epochs; 3e-3 for the others."""

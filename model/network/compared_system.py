@@ -1,0 +1,52 @@
+"""The base of the networks that WMA-GIN is compared with in the paper's Table 3.
+
+Such a system is fixed: its sizes are constants of its file, and no study varies them. It trains
+under the study's own training settings, as WMA-GIN does; what its authors used stands in its file.
+"""
+
+from typing import Self
+
+from torch import Tensor
+
+from model.config import ModelConfig
+from model.network.graph_network import GraphNetwork
+
+
+class ComparedSystem(GraphNetwork):
+    """A network of fixed sizes that WMA-GIN is compared with.
+
+    Args:
+        features: channels F of a node.
+        classes: number of emotions C.
+        nodes: most nodes N of a segment.
+        mean_F: what the scaler subtracts, ``(F,)``; 0 if None.
+        std_F: what the scaler divides by, ``(F,)``; 1 if None.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        nodes: int,
+        mean_F: Tensor | None = None,
+        std_F: Tensor | None = None,
+    ) -> None:
+        super().__init__(features, mean_F, std_F)
+        self._build(features, classes, nodes)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: ModelConfig,
+        features: int,
+        classes: int,
+        nodes: int = 120,
+        mean_F: Tensor | None = None,
+        std_F: Tensor | None = None,
+    ) -> Self:
+        """Build the network; of ``config`` only the system's name counts."""
+        return cls(features, classes, nodes, mean_F, std_F)
+
+    def _build(self, features: int, classes: int, nodes: int) -> None:
+        """Create the layers."""
+        raise NotImplementedError
