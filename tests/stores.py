@@ -17,7 +17,8 @@ from orchestrator.store.attempt_files import predictions_parquet
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import CHOICES, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
-from orchestrator.study.trials import SEMANTICS, canonical, digest
+from orchestrator.study.canonical import canonical, digest
+from orchestrator.study.trials import SEMANTICS
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 EPOCHS = 12

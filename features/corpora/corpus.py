@@ -5,14 +5,13 @@ A corpus is read once (`catalogue.read`), kept as JSON by the caller, and refres
 Identity (`Selection.digest`) is content: audio and labels. Paths, roots and times never enter.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from features.canonical import digest as digest_of
 from features.errors import CorpusError, ShardDamageError
 
 Sex = Literal["female", "male", ""]
@@ -86,7 +85,7 @@ class Selection:
     def digest(self) -> str:
         """sha256 over id, speaker, class and audio digest of every utterance: part of trial ids."""
         rows = [[u.id, u.speaker, self.classes[label], u.digest] for u, label in self.items]
-        return canonical_digest(rows)
+        return digest_of(rows)
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -238,12 +237,6 @@ class Corpus:
             f"Class `{name}` of `emotions` must have utterances in corpus `{self.name}`, but none "
             f"is labelled {_listed(labels)}; its labels are {_listed(tuple(known))}: {hint}"
         )
-
-
-def canonical_digest(value: Any) -> str:
-    """sha256 of a value's canonical JSON: sorted keys, no spaces, ASCII."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def some(paths: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from features.corpora.corpus import Corpus, OnProgress, Utterance, canonical_digest, nothing, some
+from features.canonical import digest as digest_of
+from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing, some
 from features.errors import CorpusError, MissingError, ShardDamageError
 
 
@@ -73,7 +74,7 @@ def measure(root: str, utterance: Utterance, files: dict[str, dict[str, Any]]) -
     found = files[path] = files.get(path) or identify(root, path)
     if utterance.start is None and utterance.end is None:
         return replace(utterance, **found)
-    digest = canonical_digest([found["digest"], utterance.start, utterance.end])
+    digest = digest_of([found["digest"], utterance.start, utterance.end])
     return replace(utterance, **{**found, "digest": digest})
 
 

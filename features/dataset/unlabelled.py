@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from features.canonical import digest as digest_of
 from features.config import FeatureConfig
-from features.corpora.corpus import Corpus, canonical_digest
+from features.corpora.corpus import Corpus
 from features.dataset import scaling
 from features.dataset.dataset import Segments
 from features.dataset.segments import cut
@@ -157,6 +158,6 @@ class Known:
         """Who of the corpus speaks in the recording; empty where it is none of the corpus's."""
         found = set(self._speaker.get(heard.digest, ()))
         for digest, start, end, speaker in self._parts.get(heard.path.stat().st_size, ()):
-            if canonical_digest([heard.digest, start, end]) == digest:
+            if digest_of([heard.digest, start, end]) == digest:
                 found.add(speaker)
         return frozenset(found)

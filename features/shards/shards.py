@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.canonical import digest as digest_of
 from features.config import FeatureConfig
 from features.corpora import recordings
 from features.corpora.corpus import (
@@ -21,7 +22,6 @@ from features.corpora.corpus import (
     OnProgress,
     Selection,
     Utterance,
-    canonical_digest,
     nothing,
 )
 from features.descriptors import extraction
@@ -56,7 +56,7 @@ def keys(
     """
     what = [FORMAT, *source_of(config, extractor)]
     return {
-        speaker: canonical_digest([*what, [[u.id, u.digest] for u in utterances]])[:32]
+        speaker: digest_of([*what, [[u.id, u.digest] for u in utterances]])[:32]
         for speaker, utterances in by_speaker(selection).items()
     }
 

@@ -52,7 +52,8 @@ from orchestrator.store.checkpoints import Checkpoint, tensors_blob, tensors_dig
 from orchestrator.store.files import is_refusal
 from orchestrator.store.ledger import Ledger, new_attempt
 from orchestrator.store.records import Cause, EpochChoice, Failure, Outcome, Scores, Unit
-from orchestrator.study.trials import canonical, digest, from_identity
+from orchestrator.study.canonical import canonical, digest
+from orchestrator.study.trials import from_identity
 
 
 class _LostClaimError(Exception):

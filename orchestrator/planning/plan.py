@@ -29,9 +29,10 @@ from orchestrator.store.snapshot import (
     SnapshotSpeech,
     SnapshotTrial,
 )
+from orchestrator.study.canonical import plain
 from orchestrator.study.settings import emotions, resolve
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial, Variant, expand, plain, variants
+from orchestrator.study.trials import PlannedTrial, Variant, expand, variants
 
 if TYPE_CHECKING:
     from orchestrator.search.expansion import Memory, SearchExpansion

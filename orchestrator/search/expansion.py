@@ -15,10 +15,11 @@ from orchestrator.search.objective import ObjectiveScores
 from orchestrator.store.ledger import OUTCOME, Ledger
 from orchestrator.store.records import Opening
 from orchestrator.store.snapshot import SnapshotConfiguration, SnapshotSearch, SnapshotTrial
+from orchestrator.study.canonical import digest, plain
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.settings import resolve
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial, Variant, digest, plain, trial_of
+from orchestrator.study.trials import PlannedTrial, Variant, trial_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

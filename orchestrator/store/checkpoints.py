@@ -20,7 +20,7 @@ from orchestrator.errors import DamageError
 from orchestrator.store.files import Location, files_in, read_json, replace_file
 from orchestrator.store.files import read as read_bytes
 from orchestrator.store.ledger import MOST_TENSORS, Ledger
-from orchestrator.study.trials import canonical, digest
+from orchestrator.study.canonical import canonical, digest
 
 
 @dataclass(frozen=True, slots=True)

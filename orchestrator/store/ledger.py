@@ -40,7 +40,7 @@ from orchestrator.store import files
 from orchestrator.store.files import Location, create_once, replace_file
 from orchestrator.store.records import Failure, Flight, Opening, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot
-from orchestrator.study.trials import canonical, digest
+from orchestrator.study.canonical import canonical, digest
 
 FORMAT = 1
 

@@ -5,10 +5,8 @@ moves the numbers, and nothing else. Device, workers, paths, hosts and the names
 profiles and readings stay out, so one training serves every study that asks for it.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +14,7 @@ from features.config import FeatureConfig
 from features.corpora.corpus import Selection
 from features.corpora.folds import Fold
 from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
+from orchestrator.study.canonical import digest, plain
 from orchestrator.study.settings import resolve
 from orchestrator.study.study import Study
 
@@ -158,16 +157,6 @@ def expand(
     return tuple(placed)
 
 
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """sha256 of the canonical JSON of ``value``, in hex."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
 def from_identity(identity: Mapping[str, Any]) -> Trial:
     """The trial whose ``identity`` this is."""
     features, training = (
@@ -209,14 +198,3 @@ def _without_added(part: str, values: Mapping[str, Any]) -> Any:
     """A configuration as plain values, without the fields of ``ADDED`` at their first value."""
     first = ADDED.get(part, {})
     return plain({k: v for k, v in values.items() if k not in first or v != first[k]})
-
-
-def plain(value: Any) -> Any:
-    """As JSON values: fractions as text, tuples as lists, configurations as mappings."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, Fraction) else value

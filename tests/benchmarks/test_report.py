@@ -14,7 +14,8 @@ import pytest
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import CHOICES, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
-from orchestrator.study.trials import SEMANTICS, digest
+from orchestrator.study.canonical import digest
+from orchestrator.study.trials import SEMANTICS
 
 pytestmark = pytest.mark.bench
 

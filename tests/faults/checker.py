@@ -15,7 +15,7 @@ from typing import Any
 
 from faults import probe
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.trials import canonical
+from orchestrator.study.canonical import canonical
 
 
 @dataclass(frozen=True, kw_only=True)

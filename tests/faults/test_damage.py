@@ -13,7 +13,7 @@ from faults.rounds import Begin, Rounds, said, tell
 from features.errors import ShardDamageError
 from features.shards.shards import manifests, open_shard
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.trials import digest
+from orchestrator.study.canonical import digest
 
 
 def flip(path: Path, where: float) -> None:

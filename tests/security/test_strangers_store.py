@@ -25,7 +25,7 @@ from orchestrator.cli import main
 from orchestrator.store.files import MOST_BYTES
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
-from orchestrator.study.trials import canonical, digest
+from orchestrator.study.canonical import canonical, digest
 
 SECRET = "the secret of somebody else"
 

@@ -17,7 +17,8 @@ from orchestrator.planning.cost.machine import Machine
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.study.trials import PlannedTrial, Trial, digest
+from orchestrator.study.canonical import digest
+from orchestrator.study.trials import PlannedTrial, Trial
 
 HELD_OUT = 1 / 3
 """An utterance that is only scored costs so much of one that is trained on: no backward pass."""

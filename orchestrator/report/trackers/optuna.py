@@ -19,8 +19,8 @@ from orchestrator.report.trackers.finished import Finished, SettingValue, settin
 from orchestrator.search.proposals import distributions as drawn_from
 from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
+from orchestrator.study.canonical import digest
 from orchestrator.study.search_key.space import Search
-from orchestrator.study.trials import digest
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

@@ -12,7 +12,7 @@ from orchestrator.report.trained.predict import Ensemble
 from orchestrator.store.checkpoints import tensors_blob
 from orchestrator.store.files import replace_file
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.trials import canonical
+from orchestrator.study.canonical import canonical
 
 
 def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from orchestrator.store.files import create_once
 from orchestrator.store.leases import LEASE_S
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
-from orchestrator.study.trials import canonical, digest
+from orchestrator.study.canonical import canonical, digest
 
 ABLATE = Path(sys.executable).with_name("ablate")
 

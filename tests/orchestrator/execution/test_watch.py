@@ -39,7 +39,7 @@ from orchestrator.store.leases import Lease, acquire
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
 from orchestrator.store.snapshot import SnapshotTrial
-from orchestrator.study.trials import canonical, digest
+from orchestrator.study.canonical import canonical, digest
 
 ABLATE = Path(sys.executable).with_name("ablate")
 

@@ -21,7 +21,8 @@ from orchestrator.store.snapshot import (
     SnapshotRow,
     SnapshotTrial,
 )
-from orchestrator.study.trials import Trial, canonical, digest
+from orchestrator.study.canonical import canonical, digest
+from orchestrator.study.trials import Trial
 
 TRIAL = Trial(
     corpus="c" * 64,
