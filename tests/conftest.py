@@ -49,7 +49,7 @@ def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from orchestrator.execution.cluster.ray_cluster import InlineCluster
     from orchestrator.execution.run import run
     from orchestrator.store.ledger import Ledger
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     store = tmp_path_factory.mktemp("trained") / "store"
     study = read_study(ROOT / "studies" / "smoke.yaml")

@@ -20,7 +20,8 @@ from orchestrator.execution.run import RunResult, run
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotSearch
-from orchestrator.study.study import Study, parse_study
+from orchestrator.study.reader import parse_study
+from orchestrator.study.study import Study
 from tests import stores
 
 TEXT = """

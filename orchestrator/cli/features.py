@@ -125,7 +125,7 @@ def build(
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     refuse_config_elsewhere(allow_config, address)
     parsed, ledger, view = read_study(study), Ledger.open(store), View(console_for())
@@ -166,7 +166,7 @@ def verify(
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     if repair and study is None:
         raise RequestError(

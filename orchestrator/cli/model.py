@@ -27,7 +27,7 @@ def show(
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import model as report
     from orchestrator.report.trained.describe import architectures
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     parsed = read_study(study)
     found = architectures(parsed, row, allow_config=allow_config)

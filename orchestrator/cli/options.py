@@ -88,6 +88,6 @@ def study_name(study: str | None) -> str | None:
     Raises:
         RequestError: the file is no study.
     """
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     return read_study(Path(study)).name if study is not None and is_file(study) else study

@@ -54,7 +54,7 @@ def plan(
     from orchestrator.planning.plan import make
     from orchestrator.report.terminal import price as shown
     from orchestrator.store.ledger import Ledger
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     if rate is not None and not 0 <= rate < float("inf"):
         raise RequestError(f"`--rate` must be a price an hour, but is `{rate:g}` instead.")

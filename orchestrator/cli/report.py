@@ -208,7 +208,7 @@ def _tell(
 def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Snapshot]":
     """Every study that declares it: from ./studies if there, else from the store."""
     from orchestrator.planning.status import newest_snapshots
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     newest = newest_snapshots(ledger)
     studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
@@ -246,7 +246,7 @@ def by_name(study: str, ledger: "Ledger") -> "list[Snapshot]":
     """A study by its file, or by its name from the store."""
     from orchestrator.errors import nearest
     from orchestrator.planning.status import newest_snapshots
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     newest = newest_snapshots(ledger)
     if is_file(study):

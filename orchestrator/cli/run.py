@@ -81,7 +81,7 @@ def run(
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     if gpus_per_trial is not None and not (
         0 < gpus_per_trial <= 1 or gpus_per_trial == int(gpus_per_trial) > 0

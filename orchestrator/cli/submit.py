@@ -43,7 +43,7 @@ def submit(
     A job that is live already is joined. The store must be one that the whole cluster reaches.
     """
     from orchestrator.execution.cluster import jobs
-    from orchestrator.study.study import read_study
+    from orchestrator.study.reader import read_study
 
     _refuse_a_store_here(store)
     words = [f"--gpus={gpus}"] if gpus is not None else []

@@ -8,8 +8,8 @@ from orchestrator.errors import StudyError
 from orchestrator.search.importance import FEWEST, Importance, importances
 from orchestrator.search.proposals import Evaluated
 from orchestrator.store.snapshot import CHOSEN, Snapshot, SnapshotConfiguration, SnapshotSearch
+from orchestrator.study.reader import parse_study
 from orchestrator.study.search_key.space import Search
-from orchestrator.study.study import parse_study
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from orchestrator.analysis.differences import by_seed, compare
 from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.statistics import holm, paired_t
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 

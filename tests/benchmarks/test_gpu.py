@@ -20,7 +20,7 @@ from orchestrator.planning.cost import timings
 from orchestrator.planning.cost.machine import this_machine
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.gpu]
 

@@ -23,7 +23,7 @@ from orchestrator.execution.run import run
 from orchestrator.planning.plan import Plan, make
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.study.study import parse_study, read_study
+from orchestrator.study.reader import parse_study, read_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.ravdess, pytest.mark.ray]
 

@@ -20,7 +20,7 @@ from model.training.fit import train
 from model.training.seeding import pin
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 
 pytestmark = [pytest.mark.bench, pytest.mark.ravdess]
 

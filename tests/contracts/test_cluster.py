@@ -21,7 +21,7 @@ from orchestrator.planning.cost.resources import Usage
 from orchestrator.planning.plan import make
 from orchestrator.store.leases import acquire, read_lease
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 
 def empty_of_trials(store: Path) -> Ledger:

@@ -20,7 +20,7 @@ from orchestrator.store.checkpoints import Checkpoint
 from orchestrator.store.leases import LeaseObserver, acquire, break_lease, read_lease
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Outcome
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 ABLATE = Path(sys.executable).with_name("ablate")
 SMOKE = Path(__file__).parents[2] / "studies" / "smoke.yaml"

@@ -16,7 +16,7 @@ from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.canonical import canonical, digest
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 ROWS = "".join(
     f"  - {{name: H {h}, set: {{hidden: {h}, fa_layer: none}}}}\n" for h in (16, 32, 64, 128, 256)

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.execution.cluster.ray_cluster import InlineCluster
 from orchestrator.execution.run import run
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RAY_AUTH_TOKEN", "HF_TOKEN")
 WORD = "a-secret-of-a-person"

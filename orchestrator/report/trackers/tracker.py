@@ -19,7 +19,7 @@ from orchestrator.report.trackers.optuna import OptunaLog
 from orchestrator.report.trackers.tensorboard import TensorBoardLog
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 
 SYSTEMS = ("mlflow", "optuna", "tensorboard")
 

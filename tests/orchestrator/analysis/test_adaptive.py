@@ -36,7 +36,8 @@ from orchestrator.report.terminal import price as shown
 from orchestrator.report.trackers.tracker import Export, open_log
 from orchestrator.store.ledger import Ledger, new_attempt
 from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit
-from orchestrator.study.study import Study, parse_study
+from orchestrator.study.reader import parse_study
+from orchestrator.study.study import Study
 
 STUDY = """\
 study: adaptive

@@ -19,7 +19,7 @@ from orchestrator.store import gc
 from orchestrator.store.files import create_once
 from orchestrator.store.leases import acquire
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 ABLATE = Path(sys.executable).with_name("ablate")
 

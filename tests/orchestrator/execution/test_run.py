@@ -29,7 +29,8 @@ from orchestrator.report.tables.headline import table
 from orchestrator.report.tables.text import markdown
 from orchestrator.store.leases import acquire
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import Study, parse_study, read_study
+from orchestrator.study.reader import parse_study, read_study
+from orchestrator.study.study import Study
 
 
 @pytest.fixture(autouse=True)

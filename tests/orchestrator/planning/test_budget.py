@@ -12,7 +12,7 @@ from orchestrator.planning.cost.budget import BudgetPart, first, pick, seconds_o
 from orchestrator.planning.cost.eta import makespan
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 from orchestrator.study.trials import PlannedTrial
 
 STUDY = """\

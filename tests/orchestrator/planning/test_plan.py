@@ -10,7 +10,7 @@ from orchestrator.planning.plan import make
 from orchestrator.report.tables.headings import protocol_line
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
-from orchestrator.study.study import parse_study, read_study
+from orchestrator.study.reader import parse_study, read_study
 
 STUDY = """\
 study: smoke

@@ -21,7 +21,7 @@ from orchestrator.planning.plan import Plan, make
 from orchestrator.report.console import duration
 from orchestrator.report.terminal import price as shown
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 
 HERE = this_machine(0)
 NODE = Resources(cpus=2, memory=16 * 2.0**30, name="n")

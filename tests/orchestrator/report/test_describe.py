@@ -9,7 +9,8 @@ import pytest
 
 from orchestrator.errors import RequestError
 from orchestrator.report.trained.describe import SIZE_NOTES, architectures
-from orchestrator.study.study import Study, parse_study, read_study
+from orchestrator.study.reader import parse_study, read_study
+from orchestrator.study.study import Study
 
 
 def study(**keys: Any) -> Study:

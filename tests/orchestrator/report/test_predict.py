@@ -29,7 +29,7 @@ from orchestrator.report.trained.predict import (
 )
 from orchestrator.store.attempt_files import read_predictions
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 
 ABLATE = Path(sys.executable).with_name("ablate")
 ROW = "FA in layer 2"

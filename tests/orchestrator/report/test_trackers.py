@@ -25,7 +25,7 @@ from orchestrator.report.trackers.tracker import Export, open_log
 from orchestrator.store.attempt_files import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 
 ABLATE = Path(sys.executable).with_name("ablate")
 

@@ -15,7 +15,7 @@ from orchestrator.planning.trial_details import read
 from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import CHOSEN
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 from tests.searches import (
     FLAT,
     TEXT,

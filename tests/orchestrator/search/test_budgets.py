@@ -13,7 +13,7 @@ from orchestrator.planning.cost.timings import Probe
 from orchestrator.planning.plan import make
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import CHOSEN
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 from tests.searches import TEXT, TRAININGS, Shuffled, cli, go, kept, pruned, study
 
 pytestmark = pytest.mark.usefixtures("drawn_trainings")

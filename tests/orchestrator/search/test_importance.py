@@ -12,8 +12,8 @@ import pytest
 from model.config import Aggregators
 from orchestrator.search.importance import FEWEST, Importance, importances, slices
 from orchestrator.search.proposals import GENERATION, Evaluated, propose
+from orchestrator.study.reader import parse_study
 from orchestrator.study.search_key.space import Point, Search
-from orchestrator.study.study import parse_study
 
 pytest.importorskip("optuna")
 

@@ -11,8 +11,8 @@ from math import log10
 import pytest
 
 from orchestrator.search.proposals import GENERATION, Evaluated, propose
+from orchestrator.study.reader import parse_study
 from orchestrator.study.search_key.space import Point, Search
-from orchestrator.study.study import parse_study
 
 optuna = pytest.importorskip("optuna")
 

@@ -27,7 +27,8 @@ from orchestrator.search.objective import inner
 from orchestrator.store import gc
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import CHOSEN
-from orchestrator.study.study import Study, parse_study
+from orchestrator.study.reader import parse_study
+from orchestrator.study.study import Study
 from tests.searches import (
     FLAT,
     TEXT,

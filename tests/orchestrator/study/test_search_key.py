@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 
 from model.config import Aggregators
 from orchestrator.errors import StudyError
+from orchestrator.study.reader import parse_study
 from orchestrator.study.schema import schema
 from orchestrator.study.search_key.space import Choice, Range, Search, Simplex
-from orchestrator.study.study import parse_study
 from orchestrator.study.yaml_lines import read
 
 GOOD = """\

@@ -15,7 +15,7 @@ import pytest
 
 from features.corpora.folds import Fold
 from features.descriptors.catalogue import SETS
-from orchestrator.study.study import read_study
+from orchestrator.study.reader import read_study
 from orchestrator.study.trials import expand, variants
 
 ROOT = Path(__file__).parents[3]

@@ -8,8 +8,8 @@ import pytest
 
 from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import RequestError, StudyError
+from orchestrator.study.reader import parse_study, read_study
 from orchestrator.study.schema import schema
-from orchestrator.study.study import parse_study, read_study
 from orchestrator.study.yaml_lines import read
 
 GOOD = """\

@@ -9,8 +9,8 @@ import pytest
 from features.config import FeatureConfig
 from model.config import Aggregators, ModelConfig, TrainConfig
 from orchestrator.study.canonical import canonical
+from orchestrator.study.reader import parse_study, read_study
 from orchestrator.study.settings import resolve
-from orchestrator.study.study import parse_study, read_study
 from orchestrator.study.trials import ADDED, Trial, from_identity, variants
 
 TRIAL = Trial(
