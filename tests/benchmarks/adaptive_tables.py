@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchmarks.null_tables import LEVEL, REFERENCE, draw, snapshot
 
 from orchestrator.analysis.differences import by_seed, compare
 from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.statistics import holm, paired_t
 from orchestrator.study.reader import read_study
+from tests.benchmarks.null_tables import LEVEL, REFERENCE, draw, snapshot
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 

@@ -19,13 +19,13 @@ from math import log10
 
 import numpy as np
 import optuna
-from benchmarks.null_tables import DIFFICULTY, PAIR, SEED, SPEAKER
 
 from orchestrator.analysis.statistics import mean
 from orchestrator.search.proposals import GENERATION, Evaluated, propose
 from orchestrator.search.pruning import ByFold, expected, prunes
 from orchestrator.study.reader import parse_study
 from orchestrator.study.search_key.space import Point, Search
+from tests.benchmarks.null_tables import DIFFICULTY, PAIR, SEED, SPEAKER
 
 BEST = 0.67
 SEARCHES, SPEAKERS = 10, 8

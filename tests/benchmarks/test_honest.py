@@ -13,13 +13,13 @@ from statistics import mean, stdev
 from typing import Any, cast
 
 import pytest
-from benchmarks.null_tables import PAIR, SEED, SPEAKER
 
 from features.corpora.folds import Fold
 from orchestrator.search.generations import Group, replay
 from orchestrator.search.objective import ObjectiveScores
 from orchestrator.study.search_key.space import Point, Range, Search, SearchAxis
 from orchestrator.study.trials import PlannedTrial
+from tests.benchmarks.null_tables import PAIR, SEED, SPEAKER
 
 SPEAKERS = [f"speaker-{n}" for n in range(10)]
 SEARCH = Search(

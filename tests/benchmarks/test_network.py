@@ -52,9 +52,8 @@ def test_the_fa_layer_beside_edge_lists(bench: Any) -> None:
 MEMORY = """
 import json, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from conftest import Bench
-from model.seeding import pin
+from model.training.seeding import pin
+from tests.benchmarks.network_work import Bench
 pin()
 edges = json.loads(sys.argv[1])
 Bench("cpu").fa_layer(edges=edges, batch=1, nodes=2)()
@@ -76,7 +75,7 @@ def test_the_memory_of_the_fa_layer_beside_edge_lists() -> None:
     """
     extra = {}
     for form, edges in (("closed form", False), ("edge lists", True)):
-        line = [sys.executable, "-c", MEMORY, json.dumps(edges), str(Path(__file__).parent)]
+        line = [sys.executable, "-c", MEMORY, json.dumps(edges)]
         extra[form] = float(subprocess.check_output(line, cwd=ROOT))
     closed, listed = extra.values()
     print(

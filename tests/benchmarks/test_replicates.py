@@ -1,8 +1,9 @@
 """Adaptive replicates: the verdicts of a fixed design for seven tenths of its trials."""
 
 import pytest
-from benchmarks.adaptive_tables import TABLES, Tally, tally
-from benchmarks.null_tables import PARAMETERS
+
+from tests.benchmarks.adaptive_tables import TABLES, Tally, tally
+from tests.benchmarks.null_tables import PARAMETERS
 
 MOST_FALSE = 67
 """Of 1,000 tables at a level of 5 %, more false ones would be seen in 1 of 100 only."""

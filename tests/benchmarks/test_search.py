@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from statistics import mean, median
 
 import pytest
-from benchmarks.drawn_search import (
+
+from tests.benchmarks.drawn_search import (
     CONFIGURATIONS,
     PARAMETERS,
     Group,

@@ -1,7 +1,8 @@
 """What the verdicts promise, on tables whose truth is known: at most one in twenty is false."""
 
 import pytest
-from benchmarks.null_tables import PARAMETERS, count
+
+from tests.benchmarks.null_tables import PARAMETERS, count
 
 TABLES = 1000
 MOST_FALSE = 67

@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from faults import probe
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import canonical
+from tests.faults import probe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,33 +1,17 @@
-"""A corpus of tones and a study of seconds: the real chain, small enough to be killed a thousand
-times; and the matrix, which is printed at the end."""
+"""Stores for the tiny study, with and without its features, and the matrix, printed at the end."""
 
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
-from faults.matrix import Matrix
-from faults.ray_rounds import RayRounds
-from faults.rounds import Begin, Rounds
+from tests.faults.matrix import Matrix
+from tests.faults.ray_rounds import RayRounds
+from tests.faults.rounds import Begin, Rounds
+from tests.faults.tiny_study import STUDY, write_tones
 
-STUDY = """\
-study: tiny
-question: Is every number the one that an undisturbed machine gives?
-table: 98
-corpus: tones
-protocol: {folds: 2, seeds: 1}
-training: {epochs: 3, batch: 8}
-baseline: {layers: 2, hidden: 16}
-rows:
-  - {name: No FA, set: {fa_layer: none}}
-  - {name: FA in layer 2, set: {fa_layer: 2}}
-reference: No FA
-"""
-EMOTIONS = ("angry", "happy", "neutral", "sad")
 _MATRIX = pytest.StashKey[Matrix]()
 
 
@@ -53,22 +37,6 @@ def matrix(pytestconfig: pytest.Config) -> Matrix:
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table corpus of four speakers."""
     return write_tones(tmp_path_factory.mktemp("tones"), 4)
-
-
-def write_tones(root: Path, speakers: int) -> Path:
-    """So many speakers, eight utterances each, of noise and a tone."""
-    random = np.random.default_rng(7)
-    rows = ["file,speaker,emotion"]
-    for speaker in range(speakers):
-        for number, emotion in enumerate(EMOTIONS * 2):
-            name = f"{speaker}-{number}.wav"
-            t = np.arange(6400) / 16000
-            tone = np.sin(2 * np.pi * (100 + 30 * speaker + 40 * (number % 4)) * t)
-            noise = random.standard_normal(len(t))
-            soundfile.write(root / name, 0.3 * tone + 0.05 * noise, 16000)
-            rows.append(f"{name},{speaker},{emotion}")
-    (root / "labels.csv").write_text("\n".join(rows) + "\n")
-    return root / "labels.csv"
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil._pslinux as system
 import torch
 
-from faults.probe import attach
 from orchestrator.cli import main as command
 from orchestrator.execution import retries
 from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
 from orchestrator.store import leases
+from tests.faults.probe import attach
 
 
 @dataclass(frozen=True, kw_only=True)

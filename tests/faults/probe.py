@@ -53,7 +53,7 @@ def attach(log: Path | str, fault: str = "", store: Path | str = "") -> None:
 def environment(log: Path, fault: str = "", store: Path | str = "") -> dict[str, str]:
     """The variables with which a program, and all that it starts, attaches itself."""
     path = os.pathsep.join(
-        p for p in (str(HERE / "site"), str(HERE.parent), os.environ.get("PYTHONPATH", "")) if p
+        p for p in (str(HERE / "site"), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")) if p
     )
     return {
         "PYTHONPATH": path,

@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from faults import checker, probe
-from faults.driver import Settings
-from faults.rounds import PLAIN, Ended, Rounds
+from tests.faults import checker, probe
+from tests.faults.driver import Settings
+from tests.faults.rounds import PLAIN, Ended, Rounds
 
 LIMIT_S = 400.0
 """A round that takes longer hangs: the machine may be a busy one."""

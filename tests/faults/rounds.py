@@ -14,10 +14,10 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
-from faults import checker, probe
-from faults.checker import Judgement
-from faults.driver import Settings, drive
-from faults.matrix import Matrix
+from tests.faults import checker, probe
+from tests.faults.checker import Judgement
+from tests.faults.driver import Settings, drive
+from tests.faults.matrix import Matrix
 
 _FORKS = multiprocessing.get_context("forkserver")
 # What a round imports, early or late: torch's optimiser asks for _dynamo at its first step.

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.matrix import Matrix
-from faults.rounds import Begin, Rounds, said, tell
 from features.errors import ShardDamageError
 from features.shards.shards import manifests, open_shard
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import digest
+from tests.faults.matrix import Matrix
+from tests.faults.rounds import Begin, Rounds, said, tell
 
 
 def flip(path: Path, where: float) -> None:

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from faults import checker, probe
-from faults.matrix import Matrix
-from faults.rounds import Begin, Ended, tell
+from tests.faults import checker, probe
+from tests.faults.matrix import Matrix
+from tests.faults.rounds import Begin, Ended, tell
 
 POINTS = {
     "claimed": "14 killed right after the claim",

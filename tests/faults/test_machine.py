@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from faults.driver import Settings
-from faults.matrix import Matrix
-from faults.rounds import Begin, Rounds, said, tell
+from tests.faults.driver import Settings
+from tests.faults.matrix import Matrix
+from tests.faults.rounds import Begin, Rounds, said, tell
 
 
 def _first_in_short(cases: list[tuple[Any, ...]]) -> list[Any]:

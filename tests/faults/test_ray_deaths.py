@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from faults import probe
-from faults.conftest import STUDY
-from faults.matrix import Matrix
-from faults.ray_rounds import RayRounds, flat, outlived, strike, two_nodes
-from faults.rounds import Rounds, tell
+from tests.faults import probe
+from tests.faults.matrix import Matrix
+from tests.faults.ray_rounds import RayRounds, flat, outlived, strike, two_nodes
+from tests.faults.rounds import Rounds, tell
+from tests.faults.tiny_study import STUDY
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("quiet_home")]
 SEED = int(os.environ.get("ABLATE_FAULT_SEED", "2026"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.ray_rounds import RayRounds, flat, two_nodes
 from orchestrator.errors import LackError
 from orchestrator.execution.cluster.ray_cluster import RayCluster
+from tests.faults.ray_rounds import RayRounds, flat, two_nodes
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("quiet_home")]
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from faults.ray_rounds import RayRounds
+from tests.faults.ray_rounds import RayRounds
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
 

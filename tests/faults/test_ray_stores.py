@@ -8,13 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from faults import probe
-from faults.conftest import STUDY
-from faults.matrix import Matrix
-from faults.ray_rounds import RayRounds, flat
-from faults.rounds import tell
 from orchestrator.store.leases import LEASE_S, acquire, read_lease
 from orchestrator.store.ledger import Ledger
+from tests.faults import probe
+from tests.faults.matrix import Matrix
+from tests.faults.ray_rounds import RayRounds, flat
+from tests.faults.rounds import tell
+from tests.faults.tiny_study import STUDY
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from faults import checker
-from faults.driver import Settings
-from faults.matrix import Matrix
-from faults.rounds import Begin, tell
+from tests.faults import checker
+from tests.faults.driver import Settings
+from tests.faults.matrix import Matrix
+from tests.faults.rounds import Begin, tell
 
 ORDERS = [Settings(shuffle=n) for n in range(1, 7)]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from faults import probe
-from faults.conftest import write_tones
-from faults.matrix import Matrix
-from faults.rounds import Ended, Rounds, tell
 from orchestrator.store.ledger import Ledger
+from tests.faults import probe
+from tests.faults.matrix import Matrix
+from tests.faults.rounds import Ended, Rounds, tell
+from tests.faults.tiny_study import write_tones
 
 STUDY = """\
 study: tiny

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from faults.matrix import Matrix
 from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
 from orchestrator.execution.events import Done, Planned
 from orchestrator.execution.run import run
@@ -17,6 +16,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.canonical import canonical, digest
 from orchestrator.study.reader import read_study
+from tests.faults.matrix import Matrix
 
 ROWS = "".join(
     f"  - {{name: H {h}, set: {{hidden: {h}, fa_layer: none}}}}\n" for h in (16, 32, 64, 128, 256)

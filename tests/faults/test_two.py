@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from faults import probe
-from faults.driver import Settings
-from faults.matrix import Matrix
-from faults.rounds import Begin, Rounds, said, tell
+from tests.faults import probe
+from tests.faults.driver import Settings
+from tests.faults.matrix import Matrix
+from tests.faults.rounds import Begin, Rounds, said, tell
 
 MORE = "  - {name: FA in layer 1, set: {fa_layer: 1}}\n"
 
@@ -122,7 +122,7 @@ def test_a_damaged_claim_stands_for_one_lease(begin: Begin, matrix: Matrix) -> N
 
 def test_the_checker_sees_what_it_must(tmp_path: Path) -> None:
     """Each promise, broken on purpose in a log: the judge says so."""
-    from faults.checker import judge
+    from tests.faults.checker import judge
 
     def log(*events: tuple[int, str, int]) -> Path:
         path = tmp_path / "log"

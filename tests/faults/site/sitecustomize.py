@@ -3,7 +3,7 @@
 import os
 
 if os.environ.get("ABLATE_TEST_LOG"):
-    from faults.probe import attach
+    from tests.faults.probe import attach
 
     attach(
         os.environ["ABLATE_TEST_LOG"],

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-import stores
 from orchestrator.analysis.effects import axes_of, effects, level
 from orchestrator.analysis.row_scores import Interval
 from orchestrator.errors import RequestError
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
+from tests import stores
 
 WIDTHS, LAYERS = (64, 128, 256), ("none", "last")
 Made = tuple[Ledger, Snapshot]

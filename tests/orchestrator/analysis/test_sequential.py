@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
-from benchmarks.adaptive_tables import TABLES, shown_by, tally
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.analysis import sequential
 from orchestrator.analysis.sequential import LEVEL, Standing, decide, interims, shares
 from orchestrator.analysis.statistics import paired_t, predicted
+from tests.benchmarks.adaptive_tables import TABLES, shown_by, tally
 
 CLEAR = [0.10, 0.11, 0.09, 0.10]
 NOISE = [0.01, -0.02, 0.02, -0.01]

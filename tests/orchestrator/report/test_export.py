@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import stores
 from orchestrator.cli.main import app
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.report.export.bundle import export
@@ -22,6 +21,7 @@ from orchestrator.report.figures import gallery
 from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import SnapshotClaim, SnapshotRow
+from tests import stores
 
 ROWS = {
     "full": {"fa_layer": "2"},

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import stores
 from orchestrator.analysis.summary import summarise
 from orchestrator.report.tables.headline import tables
 from orchestrator.report.tables.latex import _LETTERS, _SPECIAL, MOST_ROWS, latex
 from orchestrator.report.tables.table import Column, Table
+from tests import stores
 
 Compile = Callable[[str, str], str]
 """The name of a document and its text -> the text that it prints."""

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import stores
-from browser import CHROMIUM, Browser
 from orchestrator.report.html import page as module
 from orchestrator.report.html.page import page, shown
 from orchestrator.report.results import measure
 from orchestrator.report.tables.headline import table
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
+from tests import stores
+from tests.browser import CHROMIUM, Browser
 
 HOSTILE = (
     '<script>alert(1)</script>" onmouseover="alert(2)',

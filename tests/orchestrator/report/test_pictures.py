@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import stores
 from orchestrator.cli.main import app
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
@@ -20,6 +19,7 @@ from orchestrator.report.figures.gallery import PICTURES, all_fitting, fitting
 from orchestrator.report.results import StudyResults, measure
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
+from tests import stores
 
 HOSTILE = (
     "$x_1$ & <script>alert(1)</script>",

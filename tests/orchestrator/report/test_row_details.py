@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import stores
 from orchestrator.report.row_details import row_details
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
+from tests import stores
 
 ROWS = {"without": {"fa_layer": "none"}, "with": {"fa_layer": "2"}}
 

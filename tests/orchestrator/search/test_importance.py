@@ -98,14 +98,14 @@ def test_harder_groups_change_no_share(found: dict[str, Importance]) -> None:
 
 def test_the_same_points_give_the_same_bits_in_another_process() -> None:
     program = (
-        "from test_importance import drawn, search\n"
+        "from tests.orchestrator.search.test_importance import drawn, search\n"
         "from orchestrator.search.importance import importances\n"
         "print(importances(search(), drawn(groups=1)))"
     )
     said = {
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)},
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip
