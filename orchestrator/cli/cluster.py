@@ -8,7 +8,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Cluster files.", no_args_is_help=True)
+    group = typer.Typer(help="Check cluster files.", no_args_is_help=True)
     group.command("check")(check)
     app.add_typer(group, name="cluster")
 
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def check(
     file: Annotated[Path, typer.Argument(help="A cluster file, see cluster.yaml.", metavar="FILE")],
 ) -> None:
-    """Judge FILE offline: Ray's own schema, and who could reach the cluster."""
+    """Check FILE offline: Ray's schema, and who can reach the cluster."""
     from orchestrator.execution.cluster.cluster_file import check as judge
 
     judge(file)

@@ -28,7 +28,7 @@ def compare(
     ] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Set row B beside row A: by fold, by emotion, and which utterances flip."""
+    """Compare row B with row A: by fold, emotion and utterance."""
     from orchestrator.analysis.comparison import compare_rows
     from orchestrator.report.console import console_for
     from orchestrator.report.tables import comparison as report

@@ -34,7 +34,9 @@ def add(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Register the corpus NAME that lies in FOLDER: read its labels, listen to and hash its audio.
+    """Register the corpus NAME in FOLDER: read its labels, hash its audio.
+
+    Every file is decoded.
 
     `ablate corpus add table FILE --name mine` makes `corpus: mine` of a CSV or Parquet file with
     the columns file, speaker, emotion, or of an audformat database folder.
@@ -99,9 +101,10 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Hash every file again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Listen to every file: counts by emotion and speaker, durations, rates, what is wrong.
+    """Decode every file of a corpus and say what is wrong with it.
 
-    Says too what is left out and why, and which folds the corpus can give.
+    Prints utterances by emotion and speaker, durations and sample rates, what is left out and why,
+    and which folds the corpus can give.
     """
     from features.corpora import catalogue, inspection
     from orchestrator.report.console import console_for, progress
@@ -136,9 +139,10 @@ def folds(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say who is held out with whom: the two halves of every fold, and its training speakers.
+    """Show which speakers every fold trains on and holds out.
 
-    Dealt as for a study with the default classes (a class a label where the corpus lacks one).
+    The folds are those of a study with the default classes; a corpus that lacks one of these is
+    shown with a class for each label.
     """
     from features.corpora.folds import deal
     from orchestrator.report.console import console_for

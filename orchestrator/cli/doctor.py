@@ -1,4 +1,4 @@
-"""``ablate doctor``: can this machine train?"""
+"""``ablate doctor``: whether this machine can train."""
 
 import json
 from dataclasses import asdict
@@ -19,11 +19,14 @@ def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Also start Ray, and end it.")] = False,
     address: Annotated[
         str | None,
-        typer.Option("--address", help="A job server: does it turn away who has no token?"),
+        typer.Option("--address", help="A job server: check that it refuses who has no token."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check Python, libraries, machine and store: a tick or a remedy each. Changes nothing."""
+    """Check whether this machine can train; change nothing.
+
+    Python, libraries, machine and store get a tick or a remedy each.
+    """
     from orchestrator.execution.cluster.doctor import Checkup, checkups
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import doctor as view

@@ -22,9 +22,10 @@ def export(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Write STUDY's tables, pictures, predictions and provenance, with a script that proves them.
+    """Write STUDY's results, with a script that recomputes them.
 
-    What is missing is said; nothing but finished trials is in it.
+    The folder holds tables, pictures, predictions and provenance of finished trials alone; what is
+    missing is said.
     """
     from orchestrator.errors import Interrupted
     from orchestrator.report.export import bundle

@@ -62,9 +62,9 @@ def show(
     corpus: Annotated[str, typer.Option("--corpus", help="Whose id it is.")] = "",
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Draw UTTERANCE over time: waveform, log-Mel, pitch, descriptors, and where graphs are cut.
+    """Draw UTTERANCE: waveform, log-Mel, pitch, descriptors, graphs.
 
-    Computed from the audio: nothing need be built before.
+    Everything is computed from the audio: no feature need be built before.
     """
     from features.dataset.utterance_view import close_up
     from features.descriptors.catalogue import feature_set
@@ -117,7 +117,7 @@ def build(
     allow_config: AllowConfigOption = False,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Make the features that STUDY needs. What is there already is not made again."""
+    """Build the features that STUDY needs and the store lacks."""
     from orchestrator.execution import prepare as features
     from orchestrator.execution.cluster.ray_cluster import RayCluster
     from orchestrator.execution.events import Note, print_line
@@ -160,7 +160,10 @@ def verify(
     allow_config: AllowConfigOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove every shard against its digest; with STUDY, its audio and what it needs as well."""
+    """Compare every shard with its digest; with STUDY, its audio too.
+
+    With STUDY, the features that it needs must be there as well.
+    """
     from orchestrator.execution import prepare as features
     from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for

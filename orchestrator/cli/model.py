@@ -10,7 +10,7 @@ from orchestrator.cli.options import AllowConfigOption, JsonOption, StudyArgumen
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(help="Look into the networks.", no_args_is_help=True)
+    group = typer.Typer(help="Show the networks.", no_args_is_help=True)
     group.command("show")(show)
     app.add_typer(group, name="model")
 

@@ -58,7 +58,7 @@ def predict(
     ] = None,
     cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")] = None,
 ) -> None:
-    """Say which emotion a trained row hears in recordings. Folders are searched to the bottom.
+    """Predict the emotion of recordings with a trained row. Folders are searched to the bottom.
 
     Exit code 1: some files could not be used; they are named at the end.
     """

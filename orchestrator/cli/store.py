@@ -31,7 +31,10 @@ def status(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how far every study is, from the store alone: done, failed, in flight, to do."""
+    """Count the trials of each study: done, failed, in flight, to do.
+
+    Reads the store alone.
+    """
     from orchestrator.planning.status import status as where_studies_stand
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import studies as view
@@ -109,7 +112,7 @@ def gc(
 ) -> None:
     """Show what no study refers to, and remove it after a yes.
 
-    Kept are all trials, features and selections that a snapshot names, and what somebody holds.
+    Trials, features and selections that a snapshot names stay, and what a running process uses.
     """
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import gc as view

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Say what a trial is and what it gave: settings, scores, files, environment."""
+    """Show a trial's settings, scores, files and environment."""
     from orchestrator.planning import trial_details
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import trial as view
@@ -44,7 +44,7 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
 
 
 def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Print what a trial said: its epochs, why its attempts failed, where it is if in flight."""
+    """Print a trial's epochs, why its attempts failed, where it runs."""
     from orchestrator.planning import trial_details
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import trial as view
@@ -73,7 +73,9 @@ def rerun(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a finished trial again, beside its record, and compare them bit by bit.
+    """Train a finished trial once more and compare the results.
+
+    The record stays as it is; the two are compared bit by bit.
 
     Exit code 0: equal, or within the tolerance where bits are not promised; 4: they differ.
     """
