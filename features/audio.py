@@ -134,7 +134,7 @@ def read_mono(
     Shape: (samples,), float32; full scale is [-1, 1), resampling may overshoot it slightly.
 
     Raises:
-        DamageError: the file is missing, unreadable, empty, or holds NaN or infinity.
+        ShardDamageError: the file is missing, unreadable, empty, or holds NaN or infinity.
     """
     import numpy as np
     import soundfile

@@ -18,19 +18,13 @@ DEFAULT_EMOTIONS: dict[str, tuple[str, ...]] = {
 """Class -> the corpus labels it gathers (paper, section 3.1: happy merged with excited).
 The order of the keys is the order of the class indices: alphabetical."""
 
-FUNCTIONALS = ("egemaps",)
-"""Sets that give one row an utterance, and no frames: there are no nodes to step, cut or pad."""
-
-FEATURE_SETS = ("lld78", "is10", "lld35", "logmel128", *FUNCTIONALS)
-"""Descriptors by name; `catalogue.py` says what they are."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureConfig:
     """What a node is. Every field enters the trial's id."""
 
     features: str = "lld78"
-    """Frame descriptors, one of ``FEATURE_SETS``."""
+    """Name of a descriptor set (`descriptors/catalogue.py`), or ``opensmile:DIGEST``."""
 
     node_step: int = 10
     """Milliseconds from node to node: 10 (paper) or 50, the mean of five frames."""

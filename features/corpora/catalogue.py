@@ -1,4 +1,4 @@
-"""The corpora by name. A new corpus is one file in `corpora/` and one line here.
+"""The corpora by name. A new corpus is one file in `readers/` and its name in ``READERS``.
 
 Light: readers open audio only when they read.
 """
@@ -6,41 +6,58 @@ Light: readers open audio only when they read.
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from features.corpora import recordings
 from features.corpora.corpus import Corpus, OnProgress, nothing
-from features.corpora.readers import cremad, demo, emodb, iemocap, ravdess, table
+from features.corpora.readers import demo, table
 from features.errors import CorpusError
 
 
 class Reader(Protocol):
-    """What a module in `corpora/` offers."""
+    """What the module of a corpus offers.
 
+    A module of synthesised speech has a function ``prepare(root, tell)`` as well, which makes the
+    audio on first use.
+
+    Attributes:
+        ABOUT: how much speech of how many speakers in which emotions, in one line.
+        LICENSE: its licence, in one line.
+        SOURCE: where it can be had: an address.
+        LAYOUT: which files the reader looks for, in one line.
+    """
+
+    ABOUT: str
     LICENSE: str
     SOURCE: str
     LAYOUT: str
 
     def read(self, root: Path, tell: OnProgress = ..., *, skip_bad: bool = ...) -> Corpus:
-        """Read the corpus below `root`; `skip_bad` leaves out what cannot be used."""
+        """Read the corpus below ``root``.
+
+        Args:
+            root: the folder of the corpus.
+            tell: progress, called with (files done, files in all).
+            skip_bad: leave out what cannot be used, instead of refusing the corpus.
+        """
         ...
 
 
 READERS: dict[str, Reader] = {
-    "cremad": cremad,
-    "demo": demo,
-    "emodb": emodb,
-    "iemocap": iemocap,
-    "ravdess": ravdess,
-    "table": table,
+    name: cast(Reader, import_module(f"features.corpora.readers.{name}"))
+    for name in ("cremad", "demo", "emodb", "iemocap", "ravdess", "table")
 }
+"""Name in a study -> the module that reads the corpus."""
+
+SYNTHESISED: dict[str, Callable[[Path, OnProgress], None]] = {
+    name: module.prepare for name, module in READERS.items() if hasattr(module, "prepare")
+}
+"""Corpora whose audio is made here on first use -> what makes it."""
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 """What a corpus of one's own may be called."""
-
-SYNTHESISED: dict[str, Callable[[Path, OnProgress], None]] = {"demo": demo.prepare}
-"""Corpora whose audio is made here, on first use."""
 
 
 def names() -> tuple[str, ...]:
@@ -90,7 +107,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -
     """The corpus as it is now: a synthesised one is described anew, files are looked at again.
 
     Raises:
-        MissingError, CorpusError, DamageError: as `recordings.refresh`.
+        MissingError, CorpusError, ShardDamageError: as `recordings.refresh`.
     """
     if corpus.name in SYNTHESISED:
         return read(corpus.name, Path(corpus.root), tell)

@@ -119,7 +119,7 @@ class Corpus:
         """The inverse of `to_json`.
 
         Raises:
-            DamageError: the data is not what `to_json` wrote.
+            ShardDamageError: the data is not what `to_json` wrote.
         """
         try:
             if data["format"] != FORMAT:

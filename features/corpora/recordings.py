@@ -22,7 +22,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -
     Raises:
         MissingError: the corpus's folder is gone.
         CorpusError: files are gone.
-        DamageError: `deep` found other bytes under an unchanged size and time.
+        ShardDamageError: `deep` found other bytes under an unchanged size and time.
     """
     recorded = [u for u in corpus.utterances if u.mtime_ns]
     if recorded and not os.path.isdir(corpus.root):

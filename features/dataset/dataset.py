@@ -111,7 +111,7 @@ def load(
 
     Raises:
         MissingError: a shard has not been built.
-        DamageError: a shard is not what was written.
+        ShardDamageError: a shard is not what was written.
     """
     keys = shards.keys(selection, config, extractor)
     opened = {

@@ -1,25 +1,32 @@
-"""The feature sets by name. A new set is one file in `sets/`, one line here, one in `config.py`.
+"""The descriptor sets by name. A new set is one file in `sets/` and its name in ``SETS``.
 
 Light: an engine starts when something is extracted.
 """
 
 from functools import cache
+from importlib import import_module
 
-from features.config import FEATURE_SETS
 from features.descriptors.feature_set import FeatureSet
-from features.descriptors.sets import egemaps, is10, lld35, lld78, logmel128
 from features.errors import CorpusError
 
 SETS: dict[str, FeatureSet] = {
-    known.name: known for known in (lld78.SET, is10.SET, lld35.SET, logmel128.SET, egemaps.SET)
+    name: import_module(f"features.descriptors.sets.{name}").SET
+    for name in ("lld78", "is10", "lld35", "logmel128", "egemaps")
 }
+"""Name in a study -> descriptor set, in the order in which help and errors list them."""
+
+FEATURE_SETS = tuple(SETS)
+"""What a study may write after ``features:``, beside ``opensmile:PATH.conf``."""
+
+FUNCTIONALS = tuple(name for name, known in SETS.items() if known.frame_step_ms is None)
+"""Sets that give one row an utterance, and no frames: there are no nodes to step, cut or pad."""
 
 
 def feature_set(name: str) -> FeatureSet:
-    """The set of that name.
+    """Look up a descriptor set by its name.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: no set has that name.
     """
     if name not in SETS:
         known = ", ".join(f"`{known}`" for known in FEATURE_SETS)
@@ -29,7 +36,7 @@ def feature_set(name: str) -> FeatureSet:
 
 @cache
 def extractor_version(name: str) -> str:
-    """Everything but the audio that the numbers of a set depend on; starts no engine.
+    """Name everything but the audio that the numbers of a set depend on; starts no engine.
 
     Raises:
         CorpusError: no set has that name.

@@ -44,7 +44,7 @@ def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
     """Audio file, or a part of it -> nodes. Shape: (N, F).
 
     Raises:
-        DamageError: the file cannot be read, or gives values that are no numbers.
+        ShardDamageError: the file cannot be read, or gives values that are no numbers.
     """
     import numpy as np
 
@@ -68,7 +68,7 @@ def extracted(
     Leaving the context early, interrupts included, ends each thread after its file.
 
     Raises:
-        DamageError: as `extract_file`.
+        ShardDamageError: as `extract_file`.
     """
     if elsewhere is not None:
         yield elsewhere(extract_file, tasks)

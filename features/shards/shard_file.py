@@ -64,7 +64,7 @@ def open_shard(folder: Path, key: str) -> Shard:
 
     Raises:
         MissingError: it has not been built.
-        DamageError: bytes or manifest changed since.
+        ShardDamageError: bytes or manifest changed since.
         MemoryError, OSError: the machine refused what opening takes.
     """
     import pyarrow as pa
@@ -139,7 +139,7 @@ def is_present(folder: Path, key: str) -> bool:
     """Whether manifest and file are there. Looks at the size, not at the bytes.
 
     Raises:
-        DamageError: the manifest cannot be read.
+        ShardDamageError: the manifest cannot be read.
     """
     manifest = read_manifest(folder, key)
     if manifest is None:
@@ -154,7 +154,7 @@ def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
     """The manifest, None if there is none.
 
     Raises:
-        DamageError: it is not what was written.
+        ShardDamageError: it is not what was written.
     """
     path = folder / f"{key}.json"
     try:

@@ -67,7 +67,7 @@ def missing(
     """Speakers whose shard is not there, sorted. Looks at manifests and sizes, not at bytes.
 
     Raises:
-        DamageError: a manifest cannot be read.
+        ShardDamageError: a manifest cannot be read.
     """
     return tuple(
         speaker
@@ -100,7 +100,7 @@ def build(
         elsewhere: maps the work to other machines, in place of threads.
 
     Raises:
-        DamageError: an audio file cannot be read or gives values that are no numbers.
+        ShardDamageError: an audio file cannot be read or gives values that are no numbers.
     """
     chosen = features or feature_set(config.features)
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _refuse_other_audio(
     """Hash what is about to be read: features stand for the audio that the trials' ids name.
 
     Raises:
-        DamageError: a recording is not the one that was registered.
+        ShardDamageError: a recording is not the one that was registered.
     """
     files: dict[str, dict[str, Any]] = {}
     for u in (u for us in todo.values() for u in us):
@@ -160,7 +160,7 @@ def prove(folder: Path, keys: Iterable[str]) -> None:
     deleted meanwhile stays as it was for those who have mapped it.
 
     Raises:
-        DamageError: what was read from it since is not to be trusted.
+        ShardDamageError: what was read from it since is not to be trusted.
     """
     for key in keys:
         manifest = read_manifest(folder, key)

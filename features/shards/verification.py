@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from features.config import FEATURE_SETS, FeatureConfig
+from features.config import FeatureConfig
 from features.corpora.corpus import OnProgress, Selection, Utterance, nothing
-from features.descriptors.catalogue import extractor_version
+from features.descriptors.catalogue import FEATURE_SETS, extractor_version
 from features.errors import ShardDamageError
 from features.shards import shards
 from features.shards.digests import sha256_of

@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def add(
-    name: Annotated[str, typer.Argument(help="cremad, emodb, iemocap, ravdess, table, ...")],
+    name: Annotated[
+        str, typer.Argument(help="One of `ablate corpus list`, such as iemocap or table.")
+    ],
     folder: Annotated[Path, typer.Argument(help="Where the corpus lies; for `table`, its file.")],
     own_name: Annotated[str, typer.Option("--name", help="What a `table` is called.")] = "",
     skip_bad: Annotated[
@@ -87,7 +89,8 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     console = console_for()
     states = []
     for r in records:
-        absent = "synthesised at first use" if r["name"] == "demo" else "not registered"
+        made_here = r["name"] in catalogue.SYNTHESISED
+        absent = "synthesised at first use" if made_here else "not registered"
         there = f"{r['utterances']} utterances in {r['root']}"
         states.append((str(r["name"]), there if r["registered"] else absent))
     print_pairs(console, states)

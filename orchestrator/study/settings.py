@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from features.config import DEFAULT_EMOTIONS, FEATURE_SETS, FUNCTIONALS, FeatureConfig
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
+from features.descriptors.catalogue import FEATURE_SETS, FUNCTIONALS
 from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
 from orchestrator.study.value_readers import (

@@ -9,7 +9,7 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
-from features.config import FEATURE_SETS
+from features.descriptors.catalogue import FEATURE_SETS
 from model.config import Aggregators
 from orchestrator.errors import Fault, nearest
 from orchestrator.study.yaml_lines import Node

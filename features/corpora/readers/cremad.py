@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
+ABOUT = "91 actors, six emotions, 7,442 clips"
 LICENSE = "Open Database License 1.0"
 SOURCE = "https://github.com/CheyneyComputerScience/CREMA-D"
 LAYOUT = "AudioWAV/ACTOR_SENTENCE_EMOTION_LEVEL.wav and VideoDemographics.csv"

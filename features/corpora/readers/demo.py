@@ -26,6 +26,7 @@ from pathlib import Path
 from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.errors import MissingError
 
+ABOUT = "160 utterances, ten espeak-ng voices, four emotions by prosody"
 LICENSE = "synthesised by espeak-ng (GPL-3.0, not part of this package); the speech itself is free"
 SOURCE = 'https://pypi.org/project/espeakng-loader/ (pip install "ablate-ser[demo]")'
 LAYOUT = "<speaker>/<speaker>-<emotion>-<sentence>-<digest>.wav, written on first use"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
+ABOUT = "ten German actors, seven emotions, 535 utterances"
 LICENSE = "free to use, cite Burkhardt et al. 2005"
 SOURCE = "https://doi.org/10.21437/Interspeech.2005-446"
 LAYOUT = "wav/SPEAKER TEXT EMOTION VERSION.wav, e.g. wav/03a01Fa.wav, in any folder"

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
+ABOUT = "ten speakers in five sessions; the paper's corpus"
 LICENSE = "on request from USC SAIL, research only"
 SOURCE = "https://sail.usc.edu/iemocap/"
 LAYOUT = "Session*/sentences/wav/*/*.wav and Session*/dialog/EmoEvaluation/*.txt"

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
 from features.corpora.readers import scan
 
+ABOUT = "24 actors, eight emotions, 1,440 utterances"
 LICENSE = "CC BY-NC-SA 4.0"
 SOURCE = "https://zenodo.org/records/1188976"
 LAYOUT = "03-01-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR.wav (or .flac), in any folder"

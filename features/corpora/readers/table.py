@@ -19,6 +19,7 @@ from features.corpora.corpus import Corpus, LeftOut, OnProgress, Utterance, noth
 from features.corpora.readers import database, scan
 from features.errors import CorpusError
 
+ABOUT = "any recordings that a table lists with speaker and emotion"
 LICENSE = "that of the speech it names"
 SOURCE = "https://github.com/audeering/audb (or a table of your own)"
 LAYOUT = "a CSV or Parquet file with file, speaker, emotion; or an audformat database folder"

@@ -1,3 +1,4 @@
+import inspect
 import re
 import subprocess
 import sys
@@ -15,16 +16,32 @@ from features.errors import CorpusError
 ROOT = Path(catalogue.__file__).resolve().parents[2]
 
 
-def test_every_corpus_has_a_file_and_every_file_a_corpus() -> None:
-    beside = {"scan", "espeak", "database", "__init__"}
-    files = {p.stem for p in (ROOT / "features" / "corpora" / "readers").glob("*.py")} - beside
-    assert set(catalogue.names()) == files
+SHARED = {"scan", "espeak", "database"}
+"""Files of `readers/` that serve readers, and are none."""
+FILES = {p.stem for p in (ROOT / "features/corpora/readers").glob("[!_]*.py")}
+
+
+@pytest.mark.parametrize("file", sorted(FILES - SHARED))
+def test_each_file_is_a_corpus_of_the_catalogue(file: str) -> None:
+    assert file in catalogue.READERS, f"readers/{file}.py must have its name in catalogue.READERS"
 
 
 @pytest.mark.parametrize("name", catalogue.names())
-def test_every_corpus_names_licence_source_and_layout(name: str) -> None:
+def test_each_corpus_is_read_with_progress_and_may_skip_bad_files(name: str) -> None:
+    wanted = inspect.signature(catalogue.Reader.read).parameters.values()
+    given = inspect.signature(catalogue.reader(name).read).parameters
+    for parameter in list(wanted)[1:]:
+        assert given[parameter.name].kind == parameter.kind, parameter.name
+
+
+def test_only_the_demo_is_synthesised() -> None:
+    assert list(catalogue.SYNTHESISED) == ["demo"]
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_each_corpus_says_what_it_is_with_licence_source_and_layout(name: str) -> None:
     reader = catalogue.reader(name)
-    for line in (reader.LICENSE, reader.SOURCE, reader.LAYOUT):
+    for line in (reader.ABOUT, reader.LICENSE, reader.SOURCE, reader.LAYOUT):
         assert line and "\n" not in line
     assert reader.SOURCE.startswith("https://")
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from features.audio import read_mono
-from features.config import DEFAULT_EMOTIONS, FEATURE_SETS, FeatureConfig
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from features.corpora import catalogue, recordings
 from features.corpora.corpus import Corpus, Selection
+from features.descriptors.catalogue import FEATURE_SETS
 from features.descriptors.sets.lld78 import NAMES, SET
 from features.errors import MissingError, ShardDamageError
 from features.shards import shards
