@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.report.console import trimmed
-from orchestrator.report.html.page import page, shown
+from orchestrator.report.html.page import page
 from orchestrator.report.results import StudyResults
 from orchestrator.report.tables import search, text
 from orchestrator.report.tables.latex import latex
@@ -73,7 +73,7 @@ def _json(studies: Sequence[StudyResults], details: bool) -> str:
 
 
 def _html(studies: Sequence[StudyResults], details: bool) -> str:
-    return page([shown(study) for study in studies])
+    return page(studies)
 
 
 FORMS: Mapping[str, Format] = {

@@ -32,10 +32,10 @@ class StudyResults:
         """The study."""
         return self.summary.snapshot
 
-    def behind(
+    def details(
         self, names: Collection[str] | None = None, *, histories: bool = True
     ) -> tuple[RowDetails, ...]:
-        """What stands behind its rows, or some of them; learning curves are read now."""
+        """The trainings of all rows, or of those named; reads learning curves from the store."""
         return row_details(
             self.ledger, self.snapshot, self.outcomes, names=names, histories=histories
         )

@@ -56,7 +56,7 @@ class TrainingDetails:
     """Empty where it was not asked for, or is damaged."""
     damage: str
     """Why the history is not what was written; empty when it is."""
-    again: str
+    rerun_command: str
     """The command that trains it once more and compares."""
 
     @property
@@ -153,7 +153,7 @@ def row_details(
                     outcome=done[trial.id],
                     history=epochs[trial.id][0],
                     damage=epochs[trial.id][1],
-                    again=command(trial.id, done=True, study=snapshot.study),
+                    rerun_command=command(trial.id, done=True, study=snapshot.study),
                 )
                 for trial in places[name]
                 if trial.id in done

@@ -98,7 +98,7 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 def _contents(study: StudyResults) -> Iterator[tuple[str, bytes]]:
-    snapshot, rows = study.snapshot, study.behind(histories=False)
+    snapshot, rows = study.snapshot, study.details(histories=False)
     for form in FORMS.values():
         yield f"table{form.ending}", form.write([study], True).encode()
     for name in all_fitting(snapshot):
@@ -165,7 +165,7 @@ def _trial(row: str, trial: TrainingDetails) -> Mapping[str, Any]:
         "fold": trial.fold.index + 1,
         "seed": trial.seed,
         "trial": trial.id,
-        "again": trial.again,
+        "again": trial.rerun_command,
         "identity": outcome.identity,
         "attempt": outcome.attempt,
         "epochs": outcome.epochs,

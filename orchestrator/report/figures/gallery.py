@@ -43,7 +43,7 @@ PICTURES: Mapping[str, Picture] = {
     ),
     "slices": Picture(lambda study, row: slices(study.snapshot, study.search), refuse_no_search),
     "curves": Picture(
-        lambda study, row: curves(study.snapshot, study.behind(_names(row))),
+        lambda study, row: curves(study.snapshot, study.details(_names(row))),
         of_a_row=True,
         most_rows=30,
     ),

@@ -1,128 +1,153 @@
-"""Small pictures of a page, as SVG that takes its colours and letters from the page.
+"""Where the marks of a page's small pictures stand, in pixels; the templates draw them as SVG.
 
-They are drawn here and not by matplotlib: a page may hold hundreds, in a light and a dark dress.
-Nothing is told by colour alone.
+The page draws them and not matplotlib: a page may hold hundreds, in light and in dark colours.
+No colour is the only sign of anything.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from orchestrator.analysis.statistics import mean
-from orchestrator.report.html.markup import Child, Markup, joined, tag
 from orchestrator.report.row_details import EpochDetails, TrainingDetails
 
-WIDE, HIGH = 200.0, 40.0
-"""Of one row of the forest, in pixels."""
-LEFT, TOP, PANEL_WIDE, PANEL_HIGH = 34.0, 10.0, 300.0, 150.0
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForestMark:
+    """The difference of one row to the reference, beside those of the other rows."""
+
+    kind: Literal["empty", "reference", "difference"]
+    title: str
+    """What a screen reader says."""
+    x: float = 0.0
+    """Of the difference."""
+    low: float | None = None
+    """Left end of its interval; None where the interval is not known."""
+    high: float | None = None
+    is_low_beyond: bool = False
+    """Whether the interval goes on to the left of the scale; then an arrow ends the line."""
+    is_high_beyond: bool = False
+    is_shown: bool = False
+    """Whether the verdict is yes: a diamond, else a ring."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A common scale for the intervals of a table, in points around 0."""
+    """A scale of percentage points around 0 that all rows of a table share."""
 
     limit: float
+    """Points at its right end."""
+    width: ClassVar[float] = 200.0
+    height: ClassVar[float] = 40.0
 
     @classmethod
     def of(cls, ends: Sequence[float]) -> "Forest":
-        """A scale that holds them all, ending in a round number."""
-        most = max((abs(end) for end in ends), default=0.0)
+        """The shortest scale with a round limit that holds all of these; 100 points at most."""
+        furthest = max((abs(end) for end in ends), default=0.0)
         rounds = (1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100)
-        return cls(float(next((r for r in rounds if r >= most), 100)))
+        return cls(float(next((limit for limit in rounds if limit >= furthest), 100)))
 
-    def _x(self, value: float) -> float:
-        value = max(-self.limit, min(self.limit, value))
-        return round(WIDE / 2 * (1 + 0.92 * value / self.limit), 1)
+    def x(self, points: float) -> float:
+        """Where a difference stands; one beyond the scale stands at its end."""
+        points = max(-self.limit, min(self.limit, points))
+        return round(self.width / 2 * (1 + 0.92 * points / self.limit), 1)
 
-    def axis(self) -> Markup:
-        """Where -limit, 0 and limit lie."""
-        places = ((-self.limit, "middle"), (0, "middle"), (self.limit, "middle"))
-        return _svg(
-            WIDE,
-            16,
-            f"scale from {-self.limit:g} to {self.limit:g} points",
-            (
-                tag("text", _signed(value), x=self._x(value), y=12, text_anchor=anchor)
-                for value, anchor in places
-            ),
-            class_="axis",
+    @property
+    def ticks(self) -> tuple[tuple[float, str], ...]:
+        """Position and label of both ends and of 0."""
+        ends = (-self.limit, 0.0, self.limit)
+        return tuple((self.x(end), f"{end:+g}".replace("-", "−") if end else "0") for end in ends)
+
+    def empty(self) -> ForestMark:
+        """The mark of a row that has no difference yet."""
+        return ForestMark(kind="empty", title="no difference yet")
+
+    def reference(self) -> ForestMark:
+        """The mark of the row that the others are compared with: a square on the zero line."""
+        return ForestMark(kind="reference", title="reference", x=self.x(0))
+
+    def difference(
+        self, points: float, low: float | None, high: float | None, *, is_shown: bool
+    ) -> ForestMark:
+        """The mark of a difference and its interval, in points."""
+        title = f"{points:+.1f}"
+        if low is None or high is None:
+            return ForestMark(kind="difference", title=title, x=self.x(points), is_shown=is_shown)
+        return ForestMark(
+            kind="difference",
+            title=f"{title}, {low:+.1f} to {high:+.1f}",
+            x=self.x(points),
+            low=self.x(low),
+            high=self.x(high),
+            is_low_beyond=low < -self.limit,
+            is_high_beyond=high > self.limit,
+            is_shown=is_shown,
         )
 
-    def reference(self) -> Markup:
-        """The row that the others are compared with: a square on the zero line."""
-        middle = HIGH / 2
-        shape = tag("rect", x=self._x(0) - 4, y=middle - 4, width=8, height=8, class_="mark")
-        return _svg(WIDE, HIGH, "reference", self._zero(), shape, class_="forest")
 
-    def nothing(self) -> Markup:
-        """A row that has no difference yet."""
-        return _svg(WIDE, HIGH, "no difference yet", self._zero(), class_="forest")
+@dataclass(frozen=True, slots=True)
+class ChartLine:
+    """A line of a chart."""
 
-    def row(self, centre: float, low: float | None, high: float | None, shown: bool) -> Markup:
-        """A difference and its interval; a diamond where it is shown, else a ring."""
-        middle, x = HIGH / 2, self._x(centre)
-        parts = [self._zero()]
-        if low is not None and high is not None:
-            ends = (self._x(low), self._x(high))
-            parts.append(tag("line", x1=ends[0], x2=ends[1], y1=middle, y2=middle, class_="bar"))
-            for end, place, to in ((low, ends[0], -5), (high, ends[1], 5)):
-                if abs(end) > self.limit:  # it goes on beyond the scale
-                    arrow = f"M{place} {middle - 4}l{to} 4{-to} 4"
-                    parts.append(tag("path", d=arrow, class_="bar arrow"))
-        if shown:
-            path = f"M{x} {middle - 6}l6 6-6 6-6-6z"
-            parts.append(tag("path", d=path, class_="mark"))
-        else:
-            parts.append(tag("circle", cx=x, cy=middle, r=4, class_="ring"))
-        said = "" if low is None or high is None else f", {low:+.1f} to {high:+.1f}"
-        return _svg(WIDE, HIGH, f"{centre:+.1f}{said}", parts, class_="forest")
-
-    def _zero(self) -> Markup:
-        zero = self._x(0)  # longer than the row: names may have several lines
-        return tag("line", x1=zero, x2=zero, y1=-200, y2=240, class_="zero")
+    points: str
+    """``x,y`` of every point, as SVG has them."""
+    kind: str
+    """Its classes: ``each`` is one training of several, ``whole`` their mean or the only one."""
 
 
-def curves(trials: Sequence[TrainingDetails]) -> Markup | None:
-    """UA on the speakers that choose, and losses, by epoch; None where no history is there."""
-    known = [trial for trial in trials if trial.history]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """A learning curve: a value by epoch, for every training of a row."""
+
+    title: str
+    caption: str
+    rules: tuple[tuple[float, str], ...]
+    """Height and label of every horizontal line."""
+    ticks: tuple[tuple[float, str], ...]
+    """Position and label of every marked epoch."""
+    lines: tuple[ChartLine, ...]
+    rings: tuple[tuple[float, float], ...] = ()
+    """The epochs that were chosen."""
+    width: ClassVar[float] = 346.0
+    height: ClassVar[float] = 182.0
+    left: ClassVar[float] = 34.0
+    right: ClassVar[float] = 334.0
+    top: ClassVar[float] = 10.0
+    bottom: ClassVar[float] = 160.0
+
+
+def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
+    """UA on the dev speakers and losses, by epoch; nothing where no history was read."""
+    known = [training for training in trainings if training.history]
     if not known:
-        return None
-    last = max(trial.history[-1].number for trial in known)
-    top = max(max(e.loss, e.a.loss, e.b.loss) for trial in known for e in trial.history)
-    score, loss = _Panel(last, 100.0), _Panel(last, _round_up(top))
-    chosen = [
-        score.ring(epoch.number, _dev_ua(epoch))
-        for trial in known
-        for epoch in trial.history
-        if epoch.number in (trial.chosen_on_a, trial.chosen_on_b)
-    ]
-    one = len(known) == 1
-    bold = "" if one else " Bold: their mean, as far as all of them go."
-
-    def each(panel: _Panel, value: Callable[[EpochDetails], float]) -> Sequence[Markup | None]:
-        """A line a training and, of several, their mean."""
-        lines = [panel.line(t.history, value, "whole" if one else "each") for t in known]
-        return [*lines, None if one else panel.mean(known, value, "whole")]
-
-    return joined(
-        tag(
-            "figure",
-            score.svg(
-                "UA on dev speakers by epoch",
-                "%",
-                each(score, _dev_ua),
-                chosen,
+        return ()
+    last = max(training.history[-1].number for training in known)
+    largest = max(max(e.loss, e.a.loss, e.b.loss) for training in known for e in training.history)
+    ua, loss = _Axes(last, 100.0), _Axes(last, _round_up(largest))
+    bold = "" if len(known) == 1 else " Bold: their mean, as far as all of them go."
+    return (
+        Chart(
+            title="UA on dev speakers by epoch",
+            caption=f"UA on dev speakers by epoch. Rings: the epochs chosen.{bold}",
+            rules=ua.rules("%"),
+            ticks=ua.ticks(),
+            lines=_lines(ua, known, _dev_ua),
+            rings=tuple(
+                (ua.x(epoch.number), ua.y(_dev_ua(epoch)))
+                for training in known
+                for epoch in training.history
+                if epoch.number in (training.chosen_on_a, training.chosen_on_b)
             ),
-            tag("figcaption", f"UA on dev speakers by epoch. Rings: the epochs chosen.{bold}"),
         ),
-        tag(
-            "figure",
-            loss.svg(
-                "losses by epoch",
-                "",
-                each(loss, _dev_loss),
-                loss.mean(known, lambda e: e.loss, "whole dashed"),
+        Chart(
+            title="losses by epoch",
+            caption="Loss by epoch: dev speakers solid, training dashed.",
+            rules=loss.rules(""),
+            ticks=loss.ticks(),
+            lines=(
+                *_lines(loss, known, _dev_loss),
+                ChartLine(_mean(loss, known, lambda epoch: epoch.loss), "whole dashed"),
             ),
-            tag("figcaption", "Loss by epoch: dev speakers solid, training dashed."),
         ),
     )
 
@@ -136,54 +161,56 @@ def _dev_loss(epoch: EpochDetails) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Panel:
-    """Axes from epoch 1 to the last, and from 0 to a top."""
+class _Axes:
+    """Epochs 1 to ``last`` from left to right, values 0 to ``top`` upwards."""
 
     last: int
     top: float
 
-    def _x(self, epoch: int) -> float:
-        return round(LEFT + PANEL_WIDE * (epoch - 1) / max(1, self.last - 1), 1)
+    def x(self, epoch: int) -> float:
+        wide = Chart.right - Chart.left
+        return round(Chart.left + wide * (epoch - 1) / max(1, self.last - 1), 1)
 
-    def _y(self, value: float) -> float:
-        return round(TOP + PANEL_HIGH * (1 - value / self.top), 1)
+    def y(self, value: float) -> float:
+        high = Chart.bottom - Chart.top
+        return round(Chart.top + high * (1 - value / self.top), 1)
 
-    def line(
-        self, history: Sequence[EpochDetails], of: Callable[[EpochDetails], float], kind: str
-    ) -> Markup:
-        """One training."""
-        return self._line([(e.number, of(e)) for e in history], kind)
+    def points(self, values: Sequence[tuple[int, float]]) -> str:
+        """A line through values by epoch."""
+        return " ".join(f"{self.x(epoch):g},{self.y(value):g}" for epoch, value in values)
 
-    def mean(
-        self, trials: Sequence[TrainingDetails], of: Callable[[EpochDetails], float], kind: str
-    ) -> Markup:
-        """The mean over trainings, as far as all of them go: stopping early must not move it."""
-        shortest = min(len(trial.history) for trial in trials)
-        steps = zip(*(trial.history[:shortest] for trial in trials), strict=True)
-        return self._line([(s[0].number, mean([of(e) for e in s])) for s in steps], kind)
+    def rules(self, unit: str) -> tuple[tuple[float, str], ...]:
+        """A horizontal line at each quarter; the topmost label has the unit."""
+        shares = (0, 0.25, 0.5, 0.75, 1)
+        return tuple(
+            (self.y(share * self.top), f"{share * self.top:g}{unit if share == 1 else ''}")
+            for share in shares
+        )
 
-    def _line(self, places: Sequence[tuple[int, float]], kind: str) -> Markup:
-        points = " ".join(f"{self._x(n):g},{self._y(value):g}" for n, value in places)
-        return tag("polyline", points=points, class_=kind)
+    def ticks(self) -> tuple[tuple[float, str], ...]:
+        """The first epoch, the middle one and the last."""
+        epochs = dict.fromkeys((1, (self.last + 1) // 2, self.last))
+        return tuple((self.x(epoch), str(epoch)) for epoch in epochs)
 
-    def ring(self, epoch: int, value: float) -> Markup:
-        """A chosen epoch."""
-        return tag("circle", cx=self._x(epoch), cy=self._y(value), r=2.5, class_="ring")
 
-    def svg(self, said: str, unit: str, *drawn: Child) -> Markup:
-        """The panel, its axes first."""
-        right, bottom = LEFT + PANEL_WIDE, TOP + PANEL_HIGH
-        grid = list[Markup]()
-        for share in (0, 0.25, 0.5, 0.75, 1):
-            value = share * self.top
-            y = self._y(value)
-            grid.append(tag("line", x1=LEFT, x2=right, y1=y, y2=y, class_="grid"))
-            label = f"{value:g}{unit if share == 1 else ''}"
-            grid.append(tag("text", label, x=LEFT - 6, y=y + 3.5, text_anchor="end"))
-        for epoch in dict.fromkeys((1, (self.last + 1) // 2, self.last)):
-            x = self._x(epoch)
-            grid.append(tag("text", str(epoch), x=x, y=bottom + 16, text_anchor="middle"))
-        return _svg(right + 12, bottom + 22, said, grid, drawn, class_="curves")
+def _lines(
+    axes: _Axes, trainings: Sequence[TrainingDetails], value: Callable[[EpochDetails], float]
+) -> tuple[ChartLine, ...]:
+    """A line for each training and, of several, one for their mean."""
+    each = [axes.points([(e.number, value(e)) for e in one.history]) for one in trainings]
+    if len(each) == 1:
+        return (ChartLine(each[0], "whole"),)
+    lines = [ChartLine(points, "each") for points in each]
+    return (*lines, ChartLine(_mean(axes, trainings, value), "whole"))
+
+
+def _mean(
+    axes: _Axes, trainings: Sequence[TrainingDetails], value: Callable[[EpochDetails], float]
+) -> str:
+    """The mean over trainings, up to the end of the shortest: early stopping must not move it."""
+    shortest = min(len(training.history) for training in trainings)
+    epochs = zip(*(training.history[:shortest] for training in trainings), strict=True)
+    return axes.points([(at[0].number, mean([value(epoch) for epoch in at])) for at in epochs])
 
 
 def _round_up(value: float) -> float:
@@ -197,20 +224,3 @@ def _round_up(value: float) -> float:
             if value <= step * 10.0**power:
                 return step * 10.0**power
     return value
-
-
-def _signed(value: float) -> str:
-    return f"{value:+g}".replace("-", "−") if value else "0"
-
-
-def _svg(width: float, height: float, said: str, *drawn: Child, class_: str) -> Markup:
-    return tag(
-        "svg",
-        *drawn,
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=width,
-        height=height,
-        role="img",
-        aria_label=said,
-        class_=class_,
-    )

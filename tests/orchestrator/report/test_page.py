@@ -5,13 +5,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from orchestrator.report.html import page as module
-from orchestrator.report.html.page import page, shown
+from orchestrator.report.html import study_view
+from orchestrator.report.html.page import page
+from orchestrator.report.html.plots import Forest
 from orchestrator.report.results import measure
 from orchestrator.report.tables.headline import table
 from orchestrator.store.ledger import Ledger
@@ -38,7 +40,7 @@ def study(root: Path, names: tuple[str, ...] = (), **changes: object) -> tuple[L
 
 
 def text_of(*studies: tuple[Ledger, Snapshot]) -> str:
-    return page([shown(measure(ledger, snapshot)) for ledger, snapshot in studies])
+    return page([measure(ledger, snapshot) for ledger, snapshot in studies])
 
 
 class Parsed(HTMLParser):
@@ -110,9 +112,9 @@ def test_a_page_of_too_many_epochs_leaves_the_curves_out_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger, snapshot = study(tmp_path)
-    monkeypatch.setattr(module, "MOST_EPOCHS", 23 * stores.EPOCHS)
+    monkeypatch.setattr(study_view, "MOST_EPOCHS", 23 * stores.EPOCHS)
     assert "<polyline" in text_of((ledger, snapshot))
-    monkeypatch.setattr(module, "MOST_EPOCHS", 23 * stores.EPOCHS - 1)
+    monkeypatch.setattr(study_view, "MOST_EPOCHS", 23 * stores.EPOCHS - 1)
     without = text_of((ledger, snapshot))
     assert "<polyline" not in without and "these trainings have 276 epochs" in without
 
@@ -129,6 +131,36 @@ def test_published_rows_and_blocks_stand_apart(tmp_path: Path) -> None:
     )
     said = Parsed(text_of((ledger, snapshot))).words
     assert said.index("as published, not run here") < said.index("HNSD") < said.index("WMA-GIN")
+
+
+def test_an_interval_beyond_the_scale_ends_in_an_arrow_to_either_side(tmp_path: Path) -> None:
+    ledger, snapshot = study(tmp_path)
+    results = measure(ledger, snapshot)
+    rows = [
+        replace(row, difference=replace(row.difference, low=-9.0, high=9.0))
+        if row.difference is not None
+        else row
+        for row in results.summary.rows
+    ]
+    wide = replace(results, summary=replace(results.summary, rows=tuple(rows)))
+    elements = Parsed(page([wide])).elements
+    arrows = [a["d"] for name, a in elements if name == "path" and a["class"] == "bar arrow"]
+    forest = Forest(100.0)
+    left, right = forest.x(-900), forest.x(900)
+    assert (left, right) == (forest.x(-100), forest.x(100))
+    assert arrows == [f"M{left:g} 16l-5 4 5 4", f"M{right:g} 16l5 4 -5 4"] * 2
+
+
+def test_every_value_in_a_template_is_escaped_and_every_attribute_quoted() -> None:
+    """The templates, read as text: an attribute without quotes would be a way out of it."""
+    templates = Path(study_view.__file__).parent / "templates"
+    raw = []
+    for path in sorted(templates.glob("*.jinja")):
+        text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        raw += re.findall(r"\{\{ ([\w.]+) \| safe \}\}", text)
+        assert "autoescape" not in text
+        assert not re.search(r"=\s*\{[{%]", re.sub(r"\{%.*?%\}", "", text)), path.name
+    assert sorted(raw) == ["script", "study.picture", "style"]
 
 
 # --- in a real browser ---------------------------------------------------------------------
@@ -211,11 +243,11 @@ def test_rows_are_sorted_by_mouse_and_by_key(chromium: Browser, file: Path) -> N
 @pytest.mark.browser
 def test_a_row_opens_what_stands_behind_it(chromium: Browser, file: Path) -> None:
     chromium.open(file)
-    seen = "[...document.querySelectorAll('.behind')].map(r => r.offsetHeight > 0)"
+    seen = "[...document.querySelectorAll('.row-details')].map(r => r.offsetHeight > 0)"
     assert not any(chromium.js(seen))
     chromium.click("#s1-r2 summary")
     assert chromium.js(seen)[:3] == [False, True, False]
-    text = chromium.js("document.querySelector('#s1-r2 .behind').innerText")
+    text = chromium.js("document.querySelector('#s1-r2 .row-details').innerText")
     for part in ("Differs from WMA-GIN", "8 trainings", "group 4", "speaker-07", "ablate rerun",
                  "Loss by epoch", "angry"):  # fmt: skip
         assert part in text, part
@@ -236,7 +268,7 @@ def test_without_a_script_rows_open_and_nothing_promises_more(
     try:
         chromium.open(file)
         chromium.click("#s1-r2 summary")
-        assert chromium.js("document.querySelector('#s1-r2 .behind').offsetHeight") > 300
+        assert chromium.js("document.querySelector('#s1-r2 .row-details').offsetHeight") > 300
         assert chromium.js("document.documentElement.className") == ""
         shown = "[...document.querySelectorAll('.copy, .tools')].filter(b => b.offsetHeight).length"
         assert chromium.js(shown) == 0

@@ -184,7 +184,7 @@ def test_a_verdict_is_the_shape_of_its_marker(grid: StudyResults) -> None:
 
 def test_curves_end_where_trainings_end_and_mark_what_was_chosen(grid: StudyResults) -> None:
     figure = PICTURES["curves"].draw(grid, "4 x 64")
-    (row,) = grid.behind(["4 x 64"])
+    (row,) = grid.details(["4 x 64"])
     top, bottom = figure.axes
     chosen = sorted(
         float(line.get_xdata()[0]) for line in top.get_lines() if line.get_marker() == "o"

@@ -43,7 +43,7 @@ def test_each_half_is_scored_at_the_epoch_that_the_other_chose(
     for row in row_details(ledger, snapshot, outcomes):
         for trial in row.trials:
             assert [e.number for e in trial.history] == list(range(1, stores.EPOCHS + 1))
-            assert not trial.damage and trial.again == f"ablate rerun {trial.id[:12]}"
+            assert not trial.damage and trial.rerun_command == f"ablate rerun {trial.id[:12]}"
             best_a = max(trial.history, key=lambda e: (e.a.ua, -e.a.loss)).number
             best_b = max(trial.history, key=lambda e: (e.b.ua, -e.b.loss)).number
             assert (trial.chosen_on_a, trial.chosen_on_b) == (best_a, best_b)

@@ -206,7 +206,7 @@ def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path
         outcomes = [ledger.outcome(id) for id in one.trials]
         units = [score for o in outcomes if o is not None for _, score in inner(o)]
         assert one.score == pytest.approx(sum(units) / len(units), abs=1e-12)
-    (row,) = measure(ledger, snapshot).behind()
+    (row,) = measure(ledger, snapshot).details()
     assert row.configuration["model"]["hidden"] == 16
     rates = {trial.outcome.identity["training"]["lr"] for trial in row.trials}
     assert len(rates) == 2 and "lr" not in row.configuration["training"]

@@ -24,7 +24,7 @@ function comparison(column, direction) {
 function sort(table, column, direction) {
   let after = table.tHead;
   const blocks = [[]];
-  for (const body of [...table.tBodies].sort((a, b) => a.dataset.place - b.dataset.place)) {
+  for (const body of [...table.tBodies].sort((a, b) => a.dataset.order - b.dataset.order)) {
     if (body.classList.contains("block")) blocks.push([]);
     blocks.at(-1).push(body);
   }
@@ -40,7 +40,7 @@ function sort(table, column, direction) {
 }
 
 function sortable(table) {
-  [...table.tBodies].forEach((body, place) => (body.dataset.place = place));
+  [...table.tBodies].forEach((body, order) => (body.dataset.order = order));
   const columns = [...table.tHead.rows[0].cells];
   for (const column of columns) {
     const button = column.querySelector("button");
