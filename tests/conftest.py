@@ -46,7 +46,7 @@ def denormals() -> None:
 @pytest.fixture(scope="session")
 def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which ``studies/smoke.yaml`` has run, inline. Copy it before you change it."""
-    from orchestrator.execution.cluster.ray_cluster import InlineCluster
+    from orchestrator.execution.cluster.inline import InlineCluster
     from orchestrator.execution.run import run
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.main import app
 from orchestrator.execution import run as run_module
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.execution.events import Done, Failed, Started
 from orchestrator.execution.run import RunResult, run
 from orchestrator.store.ledger import Ledger

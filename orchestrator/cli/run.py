@@ -67,7 +67,9 @@ def run(
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
-    from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster
+    from orchestrator.execution.cluster.inline import InlineCluster
+    from orchestrator.execution.cluster.protocol import Cluster
+    from orchestrator.execution.cluster.ray_cluster import RayCluster
     from orchestrator.execution.events import Event, Note, print_line
     from orchestrator.execution.monitor.run_state import RunState
     from orchestrator.execution.run import everything

@@ -7,7 +7,7 @@ from features.corpora import catalogue
 from features.errors import ShardDamageError
 from features.shards import verification
 from features.shards.verification import ShardFinding
-from orchestrator.execution.cluster.ray_cluster import Map, OnEvent
+from orchestrator.execution.cluster.protocol import Map, OnEvent
 from orchestrator.execution.events import Progress
 from orchestrator.execution.run import prepare
 from orchestrator.planning.plan import Plan, find_corpus, make

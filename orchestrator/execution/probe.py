@@ -21,7 +21,7 @@ from pathlib import Path
 
 from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import LackError
-from orchestrator.execution.cluster.ray_cluster import Task
+from orchestrator.execution.cluster.protocol import Task
 from orchestrator.execution.events import Epoch, Event, Failed, Progress
 from orchestrator.planning.cost import timings
 from orchestrator.planning.cost.gpu_sharing import Packing, climb

@@ -12,7 +12,7 @@ from typing import Literal
 
 from orchestrator.errors import RequestError
 from orchestrator.execution import worker
-from orchestrator.execution.cluster.ray_cluster import OnEvent, Task
+from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.store import leases
 from orchestrator.store.attempt_files import read_history, read_predictions
 from orchestrator.store.ledger import Ledger

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from features.config import FeatureConfig
 from features.corpora import catalogue
 from orchestrator.errors import LackError, RequestError
-from orchestrator.execution.cluster.ray_cluster import Cluster, Map, OnEvent, Task
+from orchestrator.execution.cluster.protocol import Cluster, Map, OnEvent, Task
 from orchestrator.execution.events import Epoch, Event, Note, Planned, Progress
 from orchestrator.execution.scheduler import POLL_S, Loop
 from orchestrator.planning import stages

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from orchestrator.errors import LackError
 from orchestrator.execution import retries
-from orchestrator.execution.cluster.ray_cluster import LOW_MEMORY, Cluster, OnEvent, Task, Work
+from orchestrator.execution.cluster.protocol import LOW_MEMORY, Cluster, OnEvent, Task, Work
 from orchestrator.execution.events import (
     Differs,
     Done,

@@ -42,7 +42,7 @@ from model.training.fit import (
 )
 from model.training.seeding import pin, verify
 from orchestrator.errors import DamageError, LackError
-from orchestrator.execution.cluster.ray_cluster import OnEvent, Task
+from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.events import Differs, Done, Elsewhere, Epoch, Failed, Started
 from orchestrator.faultpoints import reach
 from orchestrator.planning.cost.libraries import libraries

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.execution.cluster.ray_cluster import OnEvent, RayCluster, Task
+from orchestrator.execution.cluster.protocol import OnEvent, Task
+from orchestrator.execution.cluster.ray_cluster import RayCluster
 from orchestrator.execution.events import Done, Event, Started
 
 pytestmark = [pytest.mark.bench, pytest.mark.ray, pytest.mark.usefixtures("quiet_home")]

@@ -13,7 +13,9 @@ import pytest
 
 from features.errors import ShardDamageError
 from orchestrator.errors import AblateError
-from orchestrator.execution.cluster.ray_cluster import Cluster, InlineCluster, RayCluster, Task
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import Cluster, Task
+from orchestrator.execution.cluster.ray_cluster import RayCluster
 from orchestrator.execution.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.execution.run import run, train_one
 from orchestrator.planning.cost.machine import OBJECT_STORE, cpu_count

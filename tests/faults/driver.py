@@ -17,7 +17,8 @@ import torch
 
 from orchestrator.cli import main as command
 from orchestrator.execution import retries
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.store import leases
 from tests.faults.probe import attach
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.execution.events import Done, Planned
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import make

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.run import run
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import read_study

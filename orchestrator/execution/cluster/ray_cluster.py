@@ -1,4 +1,4 @@
-"""Trials -> machines: RayCluster (Ray Tune schedules) and InlineCluster. A door to Ray.
+"""Ray as a cluster, of this machine or one that runs already: Ray Tune schedules the trials.
 
 Tune is used statelessly: it holds no truth, is never restored, and its folder is scratch. It
 gives resources, placement and worker reuse; the ledger gives resume, and ``run`` gives retries.
@@ -12,136 +12,39 @@ import os
 import re
 import secrets
 import socket
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster import ray_environment, scratch
-from orchestrator.execution.events import Event, Waiting, pack, unpack
-from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count, usage_here
+from orchestrator.execution.cluster.inline import cuda_works
+from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
+from orchestrator.execution.cluster.ray_driver import (
+    GROWS,
+    Ear,
+    Patience,
+    callback,
+    reason,
+    rooms,
+)
+from orchestrator.execution.cluster.ray_worker import trainable
+from orchestrator.execution.cluster.store_check import blind, reads, remove
+from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, usage_here
 from orchestrator.planning.cost.resources import Resources, Usage, fits, lack, node_types, roomier
-from orchestrator.store.files import Location, is_refusal, location, replace_file
+from orchestrator.store.files import Location, replace_file
 
-PATIENCE_S = 10.0
-"""How long nothing may train before it is told why: a worker's start takes a few seconds."""
 ANSWER_S = 10.0
 """How long an address is waited for."""
-LOOKS_S = (0.0, 1.0, 5.0)
-"""Waits before each look of a node at the store; what no look finds is not there."""
-LOW_MEMORY = "a machine ran low on memory and Ray ended a worker"
-"""Why a scheduler ended early."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where Ray's launcher keeps, on the head node, which nodes it may add."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
-    """All that a worker is told: what to train and where the store lies. Plain values."""
-
-    id: str
-    identity: Mapping[str, Any]
-    store: str
-    device: str = "cpu"
-    gpu_share: float = 1.0
-    """Of a GPU's memory: no more is taken, so that those beside it keep theirs."""
 
 
 _ADDRESS = re.compile(
     r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
 )
-
-OnEvent = Callable[[Event], None]
-Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
-"""Applies a function to items and gives the results in their order."""
-
-Work = Callable[[Task, OnEvent], None]
-"""Trains one task, writes its record, tells. Everything it has to say goes through ``OnEvent``."""
-
-
-class Cluster(Protocol):
-    """Where tasks are trained. Used as a context: machines are held between enter and exit."""
-
-    @property
-    def slots(self) -> int:
-        """How many trials train at once."""
-
-    @property
-    def device(self) -> str:
-        """The device of every trial, ``cpu`` or ``cuda``."""
-
-    @property
-    def note(self) -> str:
-        """What a person should know of these machines; empty where there is nothing."""
-
-    def __enter__(self) -> "Cluster":
-        """Take the machines."""
-
-    def __exit__(self, *error: object) -> None:
-        """Give them back."""
-
-    def usage(self) -> Usage | None:
-        """What is used of the machines now; None where they are not held."""
-
-    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
-        """Train every task once. Deaths of workers are not raised: the ledger shows them.
-
-        Returns:
-            Why the scheduler ended before every task had its turn; empty when it did not.
-        """
-
-    def spread(self) -> str:
-        """Give each trial more room from the next ``train`` on, since memory ran out.
-
-        Returns:
-            What changes, as a sentence; empty where there is no more room to give.
-        """
-
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Apply a function to every item; results in order, as they come. What it raises rises."""
-
-
-class InlineCluster:
-    """One trial after another in this process, by the same worker."""
-
-    def __init__(self, gpus: float = 0) -> None:
-        self.slots = 1
-        self.device = "cuda" if gpus else "cpu"
-        self.note = ""
-
-    def __enter__(self) -> "InlineCluster":
-        if self.device == "cuda" and not _cuda_works():
-            raise LackError(
-                "`--gpus` needs a GPU that the installed PyTorch can use, and there is none: "
-                "leave it out to train on the CPU."
-            )
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-    def usage(self) -> Usage | None:
-        """What is used of this machine."""
-        gpus = 1.0 if self.device == "cuda" else 0.0
-        return usage_here(cpus=1, cpus_there=cpu_count(), gpus=gpus, gpus_there=gpus)
-
-    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
-        """Train every task once, in order."""
-        for task in tasks:
-            work(task, tell)
-        return ""
-
-    def spread(self) -> str:
-        """One trial trains at a time: there is no more room to give."""
-        return ""
-
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Apply a function to every item, here."""
-        return map(function, items)
 
 
 class RayCluster:
@@ -233,7 +136,7 @@ class RayCluster:
 
     def _place_trials(self) -> None:
         """Decide what a trial takes of a node; what no node will ever have is refused at once."""
-        nodes = _rooms()
+        nodes = rooms()
         if self._address is not None:
             self._types = node_types(BOOTSTRAP.expanduser())
         if self._gpus != 0 and (self._share > 1 or any(n.gpus for n in (*nodes, *self._types))):
@@ -241,7 +144,7 @@ class RayCluster:
         if missing := lack(nodes, self._room):
             if lack(self._types, self._room):
                 raise LackError(missing)
-            self.note = _GROWS
+            self.note = GROWS
         self.slots = max(1, sum(fits(node, self._room) for node in nodes))
 
     def _take_gpus(self, nodes: Sequence[Resources]) -> None:
@@ -250,7 +153,7 @@ class RayCluster:
 
         room = replace(self._room, gpus=self._share)
         there = any(fits(node, room) for node in nodes)
-        if not there or ray.get(ray.remote(num_gpus=self._share)(_cuda_works).remote()):
+        if not there or ray.get(ray.remote(num_gpus=self._share)(cuda_works).remote()):
             self._room, self.device = room, "cuda"
             return
         sentence = "There is a GPU, but the installed PyTorch cannot use it (a CPU build?)"
@@ -273,16 +176,16 @@ class RayCluster:
             return
         marker = self._store / f".nonce-{secrets.token_hex(6)}"
         nonce = secrets.token_hex(16)
-        self._stack.callback(_remove, marker)
+        self._stack.callback(remove, marker)
         replace_file(marker, nonce.encode())
-        self._seen = functools.partial(_reads, str(marker), nonce)
-        look = ray.remote(num_cpus=0)(_reads)
+        self._seen = functools.partial(reads, str(marker), nonce)
+        look = ray.remote(num_cpus=0)(reads)
         for node in nodes:
             strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             sees = look.options(scheduling_strategy=strategy).remote(str(marker), nonce)
             try:
                 if not ray.get(sees):
-                    raise _blind(node["NodeManagerAddress"], self._store)
+                    raise blind(node["NodeManagerAddress"], self._store)
             except (ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
                 continue  # it has just gone; what trains there, should it come back, asks first
 
@@ -322,17 +225,17 @@ class RayCluster:
         by_id = {task.id: replace(task, gpu_share=min(1.0, room.gpus or 1.0)) for task in tasks}
         share = {"gpu": room.gpus} if room.gpus else {}
         resources = {"cpu": room.cpus, "memory": room.memory, **share}
-        hear = _Ear(tell, self._store)
-        patience = _Patience(room, self._types, hear)
+        hear = Ear(tell, self._store)
+        patience = Patience(room, self._types, hear)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(by_id, work, self._seen), resources),
+            tune.with_resources(trainable(by_id, work, self._seen), resources),
             param_space={"trial": tune.grid_search(list(by_id))},
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
                 name=secrets.token_hex(4),
                 storage_path=str(self._scratch / "tune"),
                 verbose=0,
-                callbacks=[_callback(hear, patience)],
+                callbacks=[callback(hear, patience)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
@@ -341,12 +244,12 @@ class RayCluster:
         except (RuntimeError, tune.TuneError) as error:
             if hear.raised is not None:
                 raise hear.raised from None
-            return _reason(error)
+            return reason(error)
         return "" if hear.heard else hear.last_error  # where others began, it is one trial's
 
     def spread(self) -> str:
         """One trial fewer on a GPU or, of CPU trials, on the node that takes most."""
-        nodes = _rooms()
+        nodes = rooms()
         room = roomier(nodes, self._room)
         if room is None:
             return ""
@@ -379,106 +282,6 @@ class RayCluster:
                     ray.cancel(reference)
 
 
-class _Ear:
-    """Hears the events of workers in the driver; keeps what went wrong there."""
-
-    def __init__(self, tell: OnEvent, store: Location) -> None:
-        self._tell, self._store = tell, store
-        self.raised: Exception | None = None
-        """What ``tell`` itself raised: Tune would hide it in an error of its own."""
-        self.heard = False
-        """Whether any worker has said a word."""
-        self.last_error = ""
-        """The last line of a trial that ended without a word of its own."""
-
-    def hear(self, packed: Mapping[str, Any]) -> None:
-        self.heard = True
-        self.tell(unpack(packed))
-
-    def blind(self, node: str) -> None:
-        """What is trained there would be lost: the run ends, and its trials go on from here."""
-        self.raised = _blind(node, self._store)
-        raise self.raised
-
-    def tell(self, event: Event) -> None:
-        try:
-            self._tell(event)
-        except Exception as error:
-            self.raised = error
-            raise
-
-    def lost(self, words: str) -> None:
-        self.last_error = _reason(words) if words else "a worker ended without a word"
-
-
-def _last_words(trial: Any) -> str:
-    """What Tune noted of a trial's end. Its own `get_error` looks where the note comes later."""
-    try:
-        return Path(trial.error_file).read_text(errors="replace")
-    except (OSError, TypeError):
-        return ""
-
-
-def _reason(error: object) -> str:
-    """One line of an error of Ray's, which may be a page long and end in the address of another."""
-    text = str(error).strip()
-    if "OutOfMemory" in text or "low on memory" in text:
-        return LOW_MEMORY
-    return text.splitlines()[-1][:160] if text else type(error).__name__
-
-
-_GROWS = "No node takes a trial yet: waiting for the cluster to grow."
-
-
-class _Patience:
-    """Says why nothing trains, once it has lasted: Ray itself would wait without a word."""
-
-    def __init__(self, room: Resources, types: Sequence[Resources], hear: _Ear) -> None:
-        self._room, self._types, self._hear = room, types, hear
-        self._since = time.monotonic()
-        self._told = ""
-
-    def look(self, *, training: bool) -> None:
-        """Called again and again, by Tune's loop."""
-        if training:
-            self._told = ""
-        elif time.monotonic() - self._since < PATIENCE_S:
-            return
-        elif (why := self._why()) != self._told:
-            self._told = why
-            if why:
-                self._hear.tell(Waiting(why))
-        self._since = time.monotonic()
-
-    def _why(self) -> str:
-        """Empty where a place is taken and its worker is on the way."""
-        import ray
-
-        ours = ray.get_runtime_context().get_job_id()
-        asked = ray.util.placement_group_table().items()
-        if any(id.endswith(ours) and location["state"] == "CREATED" for id, location in asked):
-            return ""
-        if missing := lack(_rooms(), self._room):
-            return missing if lack(self._types, self._room) else _GROWS
-        return f"Others use this cluster: waiting for a node with {self._room} to spare."
-
-
-def _rooms() -> list[Resources]:
-    """What each living node has, used or not."""
-    import ray
-
-    return [
-        Resources(
-            cpus=node["Resources"].get("CPU", 0.0),
-            memory=node["Resources"].get("memory", 0.0),
-            gpus=node["Resources"].get("GPU", 0.0),
-            name=node["NodeManagerAddress"],
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
-
-
 def _taken(reference: Any) -> Any:
     """A result of Ray; what its function raised is raised as itself, and a death in a sentence."""
     import ray
@@ -492,74 +295,6 @@ def _taken(reference: Any) -> Any:
             f"A worker died ({str(error).strip().splitlines()[0][:120]}): what is done is kept, "
             "so run the same command again."
         ) from error
-
-
-def _trainable(
-    tasks: Mapping[str, Task], work: Work, sees_store: Callable[[], bool] | None
-) -> Callable[[Mapping[str, Any]], None]:
-    """The function that Tune calls in a worker: plain values and functions by their names."""
-
-    def train_one(config: Mapping[str, Any]) -> None:
-        import ray
-        from ray import tune
-
-        task = tasks[config["trial"]]
-        _end_with_raylet()
-        if sees_store is not None and not sees_store():
-            tune.report({"blind": ray.util.get_node_ip_address()})
-            return
-        work(task, lambda event: tune.report({"event": pack(event)}))
-
-    return train_one
-
-
-@functools.cache
-def _end_with_raylet() -> None:
-    """In a worker, once: end when the raylet that started it has ended.
-
-    Ray leaves such an orphan alive while its function runs. It was seen to wait for ever to report
-    an epoch to nobody, renewing its lease, so that no other worker could have the trial.
-    """
-    raylet = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == raylet:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _callback(ear: _Ear, patience: _Patience) -> Any:
-    """A Tune callback that hands the events of workers on."""
-    from ray import tune
-
-    class _Callback(tune.Callback):  # type: ignore[misc]
-        def on_trial_result(
-            self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **info: Any
-        ) -> None:
-            if packed := result.get("event"):
-                ear.hear(packed)
-            elif node := result.get("blind"):
-                ear.blind(node)
-
-        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-            patience.look(training=any(trial.status == "RUNNING" for trial in trials))
-
-        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ear.lost(_last_words(trial))
-
-        def __reduce__(self) -> tuple[type[object], tuple[()]]:
-            """Tune pickles its callbacks into its own state, which nothing ever reads."""
-            return object, ()
-
-    return _Callback()
-
-
-def _cuda_works() -> bool:
-    import torch
-
-    return bool(torch.cuda.is_available())
 
 
 def _look_for(address: str) -> None:
@@ -581,31 +316,3 @@ def _look_for(address: str) -> None:
             f"No Ray cluster answers at `{address}` ({why}): `ray status` on its head node "
             "tells whether it runs, `--address auto` finds one on this machine."
         ) from None
-
-
-def _reads(marker: str, nonce: str) -> bool:
-    """Whether the store here is the driver's; a mount that stalls for seconds is no other store."""
-    return any(_reads_now(marker, nonce, wait_s) for wait_s in LOOKS_S)
-
-
-def _reads_now(marker: str, nonce: str, wait_s: float) -> bool:
-    time.sleep(wait_s)
-    try:
-        return location(marker).read_text() == nonce
-    except Exception as error:
-        if is_refusal(error) or isinstance(error, LackError):
-            return False
-        raise
-
-
-def _remove(marker: Location) -> None:
-    """Also from a store that cannot be written any more: there `gc` finds it one day."""
-    with contextlib.suppress(OSError):
-        marker.unlink(missing_ok=True)
-
-
-def _blind(node: str, store: Location) -> LackError:
-    return LackError(
-        f"The node {node} does not see the store `{store}`: "
-        "put it where every node mounts or reaches it."
-    )

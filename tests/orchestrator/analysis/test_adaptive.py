@@ -19,7 +19,8 @@ from orchestrator.analysis.adaptive import asked_now, design
 from orchestrator.analysis.comparison import compare_rows
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.summary import summarise
-from orchestrator.execution.cluster.ray_cluster import InlineCluster, OnEvent, Task, Work
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.execution.events import Done, Event, Failed, Note, Planned
 from orchestrator.execution.monitor.watch import watch
 from orchestrator.execution.run import RunResult, run

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.events import Event, Note
 from orchestrator.execution.run import run
 from orchestrator.store import gc

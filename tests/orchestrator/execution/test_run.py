@@ -15,13 +15,8 @@ from model.config import Aggregators
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import DamageError, LackError
 from orchestrator.execution import retries, worker
-from orchestrator.execution.cluster.ray_cluster import (
-    LOW_MEMORY,
-    InlineCluster,
-    OnEvent,
-    Task,
-    Work,
-)
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import LOW_MEMORY, OnEvent, Task, Work
 from orchestrator.execution.events import Done, Epoch, Event, Failed, Note, Planned, Retry
 from orchestrator.execution.retries import ATTEMPTS
 from orchestrator.execution.run import RunResult, run

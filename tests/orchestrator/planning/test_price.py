@@ -238,7 +238,7 @@ def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
 def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_rest(
     store: Path,
 ) -> None:
-    from orchestrator.execution.cluster.ray_cluster import InlineCluster
+    from orchestrator.execution.cluster.inline import InlineCluster
 
     shutil.rmtree(store / "trials")
     ledger = Ledger.open(str(store))

@@ -16,7 +16,7 @@ import soundfile
 
 from features.dataset.unlabelled import AUDIO, recordings
 from orchestrator.errors import LackError, RequestError
-from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.run import run
 from orchestrator.planning.status import status
 from orchestrator.report.trained.predict import (

@@ -17,7 +17,7 @@ from model.evaluation.metrics import ua
 from orchestrator.analysis.statistics import mean
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import LackError, RequestError
-from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.run import run
 from orchestrator.planning.status import newest_snapshots
 from orchestrator.report.trackers.finished import read

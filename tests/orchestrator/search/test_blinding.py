@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execution import run as run_module
-from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.events import Epoch, Event, Planned
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.execution.run import run

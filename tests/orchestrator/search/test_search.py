@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.errors import RequestError, StudyError
 from orchestrator.execution import run as run_module
-from orchestrator.execution.cluster.ray_cluster import InlineCluster
+from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.events import Event, Note
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import make
