@@ -181,7 +181,7 @@ def _look(tasks: tuple[Task, Task]) -> ProbeMeasurement:
 
 
 def _train(task: Task) -> ProbeMeasurement:
-    from orchestrator.execution import worker
+    from orchestrator.execution.worker import worker
 
     began, ends, failed = time.monotonic(), list[float](), list[Failed]()
 

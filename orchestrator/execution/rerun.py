@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.errors import RequestError
-from orchestrator.execution import worker
 from orchestrator.execution.cluster.protocol import OnEvent, Task
+from orchestrator.execution.worker import worker
 from orchestrator.store import leases
 from orchestrator.store.attempt_files import read_history, read_predictions
 from orchestrator.store.ledger import Ledger
@@ -109,7 +109,7 @@ def rerun(ledger: Ledger, id: str, tell: OnEvent, *, gpu: bool, keep: bool) -> R
         )
     try:
         device = "cuda" if gpu else "cpu"
-        again = worker.again(
+        again = worker.retrain(
             Task(id=id, identity=record.identity, store=str(ledger.root), device=device), tell
         )
     finally:

@@ -301,7 +301,7 @@ def prepare(
 
 def train_one(task: Task, tell: OnEvent) -> None:
     """The worker, imported where it works: torch stays out of the process that only asks."""
-    from orchestrator.execution.worker import work
+    from orchestrator.execution.worker.worker import work
 
     work(task, tell)
 

@@ -22,7 +22,7 @@ def test_no_secret_of_the_environment_is_in_a_record_a_log_or_a_failure(
     for trial in (trained, failed):
         (trial / "outcome.json").unlink()
     monkeypatch.setattr(
-        "orchestrator.execution.worker._Attempt._tell_epoch", _raise_in(failed.name)
+        "orchestrator.execution.worker.attempt.Attempt._report_epoch", _raise_in(failed.name)
     )
     study = read_study(root / "studies" / "smoke.yaml")
     result = run(study, Ledger.open(str(store)), InlineCluster(), lambda event: None)

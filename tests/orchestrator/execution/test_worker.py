@@ -1,7 +1,7 @@
 import torch
 
 from features.dataset.dataset import Segments
-from orchestrator.execution.worker import _taken_for
+from orchestrator.execution.worker.results import decisions
 
 
 def segments() -> Segments:
@@ -16,6 +16,6 @@ def segments() -> Segments:
 def test_a_very_sure_network_is_counted_by_what_it_says() -> None:
     """Probabilities below 1e-308 are 0, and their logarithm no number: logarithms are kept."""
     log_SC = torch.tensor([[0.0, -800.0], [0.0, -900.0]], dtype=torch.float64)
-    assert list(_taken_for(segments(), log_SC, "utterance")) == [("s", [0], [0])]
-    assert list(_taken_for(segments(), log_SC.flip(1), "utterance")) == [("s", [0], [1])]
-    assert list(_taken_for(segments(), log_SC, "segment")) == [("s", [0, 0], [0, 0])]
+    assert list(decisions(segments(), log_SC, "utterance")) == [("s", [0], [0])]
+    assert list(decisions(segments(), log_SC.flip(1), "utterance")) == [("s", [0], [1])]
+    assert list(decisions(segments(), log_SC, "segment")) == [("s", [0, 0], [0, 0])]
