@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import app
+from orchestrator.cli.app import app
 from orchestrator.execution import run as run_module
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work

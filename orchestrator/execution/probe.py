@@ -23,6 +23,7 @@ from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import LackError
 from orchestrator.execution.cluster.protocol import Task
 from orchestrator.execution.events import Epoch, Event, Failed, Progress
+from orchestrator.execution.import_roots import bind
 from orchestrator.planning.cost import timings
 from orchestrator.planning.cost.gpu_sharing import Packing, climb
 from orchestrator.planning.cost.machine import Machine
@@ -148,7 +149,7 @@ def _beside(tasks: tuple[Task, Task], count: int) -> list[ProbeMeasurement]:
     """What so many processes saw that trained the same at the same time."""
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(count, mp_context=context) as processes:
+        with ProcessPoolExecutor(count, context, initializer=bind) as processes:
             seen = list(processes.map(_look, [tasks] * count))
     except BrokenProcessPool:  # the system ends what takes too much memory, without a word
         return [ProbeMeasurement(lack_of_memory=True, failure="its process died")]

@@ -215,20 +215,29 @@ def test_ctrl_c_ends_ray_and_keeps_what_is_done(store: Path, root: Path, quiet_h
 
 
 @pytest.mark.ray
+@pytest.mark.parametrize(
+    ("names", "on_path"),
+    [
+        (["model.py", "features/__init__.py", "orchestrator.py", "torch.py"], False),
+        (["model.py", "features/__init__.py"], True),
+    ],
+    ids=["working folder", "PYTHONPATH"],
+)
 def test_a_hostile_folder_does_not_shadow_ours(
-    store: Path, root: Path, tmp_path: Path, quiet_home: Path
+    names: list[str], on_path: bool, store: Path, root: Path, tmp_path: Path, quiet_home: Path
 ) -> None:
-    """A user's own ``model.py`` and ``features/`` in the working folder are never imported."""
+    """A user's own ``model.py`` and ``features/`` are never imported, here and in Ray's workers."""
     empty_of_trials(store)
     hostile = tmp_path / "work"
     (hostile / "features").mkdir(parents=True)
     trap = f"open({str(tmp_path / 'sprung')!r}, 'a').write('x')\nraise SystemExit(9)\n"
-    for name in ("model.py", "orchestrator.py", "torch.py", "features/__init__.py"):
+    for name in names:
         (hostile / name).write_text(trap)
     ablate = Path(sys.executable).with_name("ablate")
     done = subprocess.run(
         [ablate, "run", root / "studies" / "smoke.yaml", "--store", store, "--cpus", "2"],
         cwd=hostile,
+        env={**os.environ, **({"PYTHONPATH": str(hostile)} if on_path else {})},
         capture_output=True,
         text=True,
         timeout=300,

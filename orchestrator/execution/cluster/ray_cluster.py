@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import LackError, RequestError
+from orchestrator.execution import import_roots
 from orchestrator.execution.cluster import ray_environment, scratch
 from orchestrator.execution.cluster.inline import cuda_works
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
@@ -110,6 +111,7 @@ class RayCluster:
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         ray._private.worker._worker_logs_enabled = False
         ray_environment.read_again()
+        environment = {"worker_process_setup_hook": import_roots.BIND}
         try:
             if self._address is None:
                 ray.init(
@@ -122,9 +124,15 @@ class RayCluster:
                     logging_level=logging.CRITICAL,
                     _node_ip_address="127.0.0.1",
                     _temp_dir=str(self._scratch / "ray"),
+                    runtime_env=environment,
                 )
             else:
-                ray.init(address=self._address, log_to_driver=False, logging_level=logging.CRITICAL)
+                ray.init(
+                    address=self._address,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                    runtime_env=environment,
+                )
         except Exception as error:
             raise LackError(
                 f"Ray did not start: {str(error).strip().splitlines()[0].rstrip('.')}. "

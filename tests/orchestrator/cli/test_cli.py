@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import typer
 
-from orchestrator.cli.main import app
+from orchestrator.cli.app import app
 
 HEAVY = {"torch", "ray", "opensmile", "pyarrow", "scipy", "numpy"}
 ABLATE = Path(sys.executable).with_name("ablate")

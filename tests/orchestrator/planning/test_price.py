@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import app
+from orchestrator.cli.app import app
 from orchestrator.errors import RequestError, StudyError
 from orchestrator.execution import probe
 from orchestrator.execution.events import Event, Note

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import app
+from orchestrator.cli.app import app
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.report.export.bundle import export
 from orchestrator.report.figures import gallery

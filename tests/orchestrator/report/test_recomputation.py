@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import app
+from orchestrator.cli.app import app
 from orchestrator.report.export.recompute import corrected_t, decided, scored
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
