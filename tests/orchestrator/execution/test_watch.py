@@ -34,7 +34,7 @@ from orchestrator.execution.events import (
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.execution.monitor.watch import watch
 from orchestrator.planning.status import newest_snapshots
-from orchestrator.report.terminal.live import picture, spark
+from orchestrator.report.terminal.live_picture import picture, spark
 from orchestrator.store.leases import Lease, acquire
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure

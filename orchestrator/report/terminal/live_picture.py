@@ -1,0 +1,142 @@
+"""The picture of a study while it trains: its rows, the trials in training, counts and speed."""
+
+import textwrap
+from collections.abc import Callable
+
+from rich.console import Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from orchestrator.execution.monitor.run_state import Flying, LiveRow, RunState
+from orchestrator.planning.cost.resources import Resources, Usage
+from orchestrator.printable import clean
+from orchestrator.report.console import duration
+from orchestrator.report.tables.cells import plus_minus
+from orchestrator.report.tables.headings import DASH, banner, protocol_line
+from orchestrator.report.terminal.studies import where
+
+NARROW = 60
+"""Columns of a terminal below which the picture has less in it."""
+TRAININGS = 8
+"""Most trials in training that are shown one by one."""
+CURVE = 20
+"""Epochs that a curve shows: the last ones."""
+BARS = "▁▂▃▄▅▆▇█"
+GIB = 1024**3
+
+
+def picture(state: RunState, used: Usage | None, width: int, height: int) -> Group:
+    """The whole view in a terminal of this size: title, rows, trials in training, counts.
+
+    Where not all of it fits, it leaves out rows and trials, and says how many.
+    """
+    head = [Text(line, style="bold") for line in _title(state, width)]
+    tail = [Text(line, style="dim") for line in _wrapped(_status(state, used), width)]
+    lines = max(1, height - 2 - len(head) - len(tail))  # below the heads of the columns
+    rows, trainings = state.rows(), state.flying()
+    for_trainings = min(len(trainings), TRAININGS, max(lines - len(rows), lines // 3))
+    for_rows = _fitting(len(rows), lines - for_trainings)
+    parts: list[Text | RichTable] = [*head, _grid(rows[:for_rows], state, width)]
+    if for_rows < len(rows):
+        parts.append(Text(f"and {len(rows) - for_rows} more rows", style="dim"))
+    shown = _fitting(len(trainings), for_trainings)
+    parts += [_curve(training, width) for training in trainings[:shown]]
+    if shown < len(trainings) and for_trainings:
+        parts.append(Text(f"and {len(trainings) - shown} more in training", style="dim"))
+    return Group(*parts, *tail)
+
+
+def _fitting(count: int, lines: int) -> int:
+    """How many of these get a line; where not all fit, the last line says how many are left."""
+    return count if count <= lines else max(0, lines - 1)
+
+
+def _wrapped(lines: list[str], width: int) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, max(width, 10))]
+
+
+def _title(state: RunState, width: int) -> list[str]:
+    if state.snapshot is None:
+        return []
+    title = clean(f"{state.snapshot.study}: {protocol_line(state.snapshot)}")
+    return _wrapped([title, banner(state.snapshot)], width)
+
+
+def _grid(rows: list[LiveRow], state: RunState, width: int) -> RichTable:
+    """The rows with all columns; on a narrow terminal with done and UA alone."""
+    wide = width >= NARROW
+    grid = RichTable(
+        box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold", pad_edge=False
+    )
+    grid.add_column("row", overflow="ellipsis", no_wrap=True)
+    heads = ["done"]
+    heads += ["running", "failed"] if wide else []
+    heads += ["UA ± 95 %"] if state.snapshot is not None else []
+    heads += ["WA ± 95 %"] if wide and state.snapshot is not None else []
+    for head in heads:
+        grid.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
+        known = row.estimate
+        cells = {
+            "done": f"{row.done}/{row.total}",
+            "running": str(row.running or ""),
+            "failed": str(row.failed or ""),
+            "UA ± 95 %": plus_minus(known.ua if known else None),
+            "WA ± 95 %": plus_minus(known.wa if known else None),
+        }
+        style = "bold red" if row.failed else ""
+        grid.add_row(Text(clean(row.name)), *(Text(cells[head], style=style if head == "failed"
+                     else "") for head in heads))  # fmt: skip
+    return grid
+
+
+def _curve(training: Flying, width: int) -> Text:
+    """A line of a trial in training: its dev UA by epoch as bars, the last one in percent."""
+    shown = spark(training.dev_ua[-CURVE if width >= NARROW else -CURVE // 2 :])
+    last = f" {100 * training.dev_ua[-1]:.1f}" if training.dev_ua else ""
+    of = f"/{training.epochs}" if training.epochs else ""
+    head = "dev UA" if width >= NARROW else "dev"
+    line = clean(
+        f"{head} {shown or DASH}{last}  epoch {training.epoch}{of}  {where(training.place)}"
+    )
+    return Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def spark(values: tuple[float, ...]) -> str:
+    """Values as bars, the least as the lowest bar and the greatest as the highest.
+
+    >>> spark((0.2, 0.4, 0.3))
+    '▁█▄'
+    """
+    if not values:
+        return ""
+    low, span = min(values), max(values) - min(values)
+    return "".join(BARS[int((v - low) / span * 7) if span else 0] for v in values)
+
+
+def _status(state: RunState, used: Usage | None) -> list[str]:
+    """Two lines: counts and the time left; what the machines use and the throughput."""
+    left = duration(state.seconds_left())
+    counts = [f"{state.finished} of {state.total} trials done"]
+    counts += [f"{len(state.running)} in training"] if state.running else []
+    counts += [f"{len(state.failed)} failed"] if state.failed else []
+    counts += [f"about {left} left"] if left and state.running else []
+    counts += [state.waiting] if state.waiting else []
+    speed = [_usage(used)] if used is not None else []
+    if throughput := state.throughput():
+        trials, epochs = throughput
+        speed += [f"{trials:.3g} trials an hour", f"{epochs:.3g} epochs a minute"]
+    return ["; ".join(part) for part in (counts, speed) if part]
+
+
+def _usage(usage: Usage) -> str:
+    """``2 of 4 CPUs, memory 3.1 of 23.5 GiB``."""
+
+    def of(amount: Callable[[Resources], float], name: str) -> str:
+        return f"{amount(usage.used):.3g} of {amount(usage.there):.3g} {name}"
+
+    parts = [of(lambda resources: resources.cpus, "CPUs")]
+    parts += [of(lambda resources: resources.gpus, "GPUs")] if usage.there.gpus else []
+    kind = "memory promised" if usage.promised else "memory"
+    parts.append(f"{kind} {of(lambda resources: resources.memory / GIB, 'GiB')}")
+    return ", ".join(parts)
