@@ -177,7 +177,7 @@ def registered(name: str, ledger: "Ledger") -> "Corpus":
     """
     from features.corpora import catalogue
     from features.corpora.corpus import Corpus
-    from orchestrator.planning.plan import unregistered
+    from orchestrator.planning.corpus import unregistered
 
     known: dict[str, Any] = ledger.corpora()
     if name == "demo" and name not in known:

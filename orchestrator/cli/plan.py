@@ -51,7 +51,7 @@ def plan(
     """Say what `ablate run STUDY` would train, why, and what it costs. Trains nothing."""
     from orchestrator.planning.cost import budget as budgets
     from orchestrator.planning.cost import price as prices
-    from orchestrator.planning.plan import make
+    from orchestrator.planning.plan import plan_study
     from orchestrator.report.terminal import price as shown
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
@@ -62,26 +62,26 @@ def plan(
     parsed = read_study(study)
     refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store) if probe else Ledger.open_readonly(store)
-    found = make(parsed, ledger, allow_config=allow_config)
+    found = plan_study(parsed, ledger, allow_config=allow_config)
     if probe:
         _probe(found, ledger, cpus, gpus, quiet=as_json)
     quote = prices.here(found, ledger, cpus, gpus)
     if parsed.search is not None and parsed.search.unit != "trials":  # an hour is of all lanes
         sharing = prices.sharing(quote, parsed.search)
-        found = make(parsed, ledger, allow_config=allow_config, at_once=sharing)
+        found = plan_study(parsed, ledger, allow_config=allow_config, trials_at_once=sharing)
         quote = prices.here(found, ledger, cpus, gpus)
     short, left = prices.shortage(found, quote), ""
     if budget_s is not None:
         part = prices.within(found, quote, budget_s, str(study))
         quote, left = prices.here(found, ledger, cpus, gpus, part.taken), part.told()
     counts = {
-        "trials": len({item.id for item in found.placed}),
+        "trials": len({item.id for item in found.trials}),
         "done": len(found.done),
         "failed": len(found.failed),
         "stale": len(found.stale),
         "to_do": len(found.to_do),
     }
-    if found.course is not None and (later := quote.later or found.course.ahead.certain):
+    if found.search is not None and (later := quote.later or found.search.remaining.certain):
         counts["proposed_later"] = later
     if as_json:
         kept = found.snapshot
@@ -139,7 +139,7 @@ def _print(
     from orchestrator.report.terminal import price as shown
 
     console = console_for()
-    for sentence in found.loud:
+    for sentence in found.notices:
         console.print(clean(sentence), style="bold yellow")
     if found.snapshot.replicates == "adaptive":
         console.print(clean(_adaptive(found.snapshot.seeds)), style="bold yellow")
@@ -159,7 +159,7 @@ def _print(
     each = {row.name: row.seconds for row in quote.rows}
     cells = []
     for name in found.snapshot.lines:
-        own = [p for p in found.placed if found.snapshot.line_of(p.row) == name]
+        own = [p for p in found.trials if found.snapshot.line_of(p.row) == name]
         missing = sum(item.id in lacking for item in own)
         cells.append(
             (

@@ -230,11 +230,12 @@ def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list
 def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Snapshot]") -> "Snapshot":
     """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
     from features.errors import FeatureError
-    from orchestrator.planning.plan import make
+    from orchestrator.planning.plan import plan_study
     from orchestrator.report.console import say
 
     try:
-        return make(study, ledger, allow_config=True).snapshot  # read for its digest, never run
+        # The configuration is read for its digest, never run.
+        return plan_study(study, ledger, allow_config=True).snapshot
     except (FeatureError, LackError) as error:
         if study.name not in newest:
             raise

@@ -79,7 +79,7 @@ def run(
     from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, cpu_count
     from orchestrator.planning.cost.price import Price
     from orchestrator.planning.cost.resources import Resources
-    from orchestrator.planning.plan import Plan, make
+    from orchestrator.planning.plan import Plan, plan_study
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
@@ -112,7 +112,7 @@ def run(
 
     room = Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=gpus_per_trial or 0.0)
     if address is None and ledger.has_probes:
-        room = quote(make(parsed, ledger, allow_config=allow_config)).room
+        room = quote(plan_study(parsed, ledger, allow_config=allow_config)).room
     cluster: Cluster
     if inline:
         cluster = InlineCluster(gpus or 0)

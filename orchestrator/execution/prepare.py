@@ -10,7 +10,8 @@ from features.shards.verification import ShardFinding
 from orchestrator.execution.cluster.protocol import Map, OnEvent
 from orchestrator.execution.events import Progress
 from orchestrator.execution.run import prepare
-from orchestrator.planning.plan import Plan, find_corpus, make
+from orchestrator.planning.corpus import find_corpus
+from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.store import shard_cache
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import Study
@@ -51,8 +52,8 @@ def build(
     Raises:
         AblateError, FeatureError: as ``run`` before it trains.
     """
-    plan = make(study, ledger, allow_config=allow_config)
-    prepare(plan, plan.placed, ledger, tell, threads, elsewhere)
+    plan = plan_study(study, ledger, allow_config=allow_config)
+    prepare(plan, plan.trials, ledger, tell, threads, elsewhere)
     return plan
 
 
@@ -70,7 +71,7 @@ def verify(ledger: Ledger, study: Study | None, tell: OnEvent, *, allow_config: 
             catalogue.refresh(corpus, deep=True)
         except ShardDamageError as error:
             audio = (str(error),)
-        plan = make(study, ledger, allow_config=allow_config)
+        plan = plan_study(study, ledger, allow_config=allow_config)
     shard_cache.fetch_all_anew(ledger)
     shards = 0
 
@@ -87,7 +88,7 @@ def verify(ledger: Ledger, study: Study | None, tell: OnEvent, *, allow_config: 
 
 
 def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
-    for config in dict.fromkeys(item.trial.features for item in plan.placed):
+    for config in dict.fromkeys(item.trial.features for item in plan.trials):
         version = plan.features[config.features].version()
         yield from verification.needed(ledger.shards, plan.selection, config, version)
 

@@ -59,7 +59,7 @@ def shapes(plan: Plan) -> list[PlannedTrial]:
     """One trial of each shape that is to be trained; of every shape when nothing is."""
     first: dict[str, PlannedTrial] = {}
     rows = dict[str, PlannedTrial]()
-    for item in plan.to_train or plan.placed:
+    for item in plan.to_train or plan.trials:
         rows.setdefault(item.row, item)
     for item in rows.values():
         first.setdefault(timings.shape(item.trial), item)

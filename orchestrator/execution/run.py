@@ -17,9 +17,9 @@ from orchestrator.execution.events import Epoch, Event, Note, Planned, Progress
 from orchestrator.execution.scheduler import POLL_S, Loop
 from orchestrator.planning import stages
 from orchestrator.planning.cost.budget import BudgetPart
-from orchestrator.planning.plan import Plan, make
-from orchestrator.search.expansion import Memory
-from orchestrator.search.generations import SearchState
+from orchestrator.planning.plan import Plan, plan_study
+from orchestrator.search.configurations import SearchMemory
+from orchestrator.search.state import SearchState
 from orchestrator.store import shard_cache
 from orchestrator.store.leases import LeaseObserver
 from orchestrator.store.ledger import OUTCOME, Ledger
@@ -122,12 +122,12 @@ class _Plans:
     def __init__(self, study: Study, ledger: Ledger, tell: OnEvent, allow_config: bool) -> None:
         self._study, self._ledger, self._tell = study, ledger, tell
         self._allow_config = allow_config
-        self._memory = Memory()
+        self._memory = SearchMemory()
 
     def first(self) -> Plan:
         """The plan with which a run begins, and what must be said of it."""
         plan = self._made()
-        for sentence in plan.loud:
+        for sentence in plan.notices:
             self._tell(Note(sentence, loud=True))
         self._ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
         plan = self._counted_on(plan)
@@ -135,20 +135,20 @@ class _Plans:
             self._tell(Note(f"Tried again, since they failed before: {len(again)} trials."))
         return plan
 
-    def next(self, at_once: float) -> Plan:
+    def next(self, trials_at_once: float) -> Plan:
         """The plan of a search, now that so much is done."""
-        return self._counted_on(self._made(at_once), at_once)
+        return self._counted_on(self._made(trials_at_once), trials_at_once)
 
-    def _made(self, at_once: float | None = None) -> Plan:
-        return make(
+    def _made(self, trials_at_once: float | None = None) -> Plan:
+        return plan_study(
             self._study,
             self._ledger,
             allow_config=self._allow_config,
             memory=self._memory,
-            at_once=at_once,
+            trials_at_once=trials_at_once,
         )
 
-    def _counted_on(self, plan: Plan, at_once: float | None = None) -> Plan:
+    def _counted_on(self, plan: Plan, trials_at_once: float | None = None) -> Plan:
         """The plan, once `gc` knows that it counts on what it found done."""
         ledger, snapshot, search = self._ledger, plan.snapshot.search, self._study.search
         if snapshot is not None and snapshot.closed and search is not None:
@@ -164,7 +164,7 @@ class _Plans:
         ledger.write_snapshot(self._study.name, plan.snapshot.to_json())
         waited, kept = _waited_for_gc(ledger, self._tell), ledger.files_of(plan.done)
         if waited or any(OUTCOME not in names for names in kept.values()):
-            return self._made(at_once)
+            return self._made(trials_at_once)
         return plan
 
 
@@ -188,20 +188,20 @@ def _search(
     prepared, tell = set[FeatureConfig](), sealed.hear
     while True:
         plan = plans.next(_sharing(search, cluster))
-        lacking, course = plan.to_train, plan.course
+        lacking, state = plan.to_train, plan.search
         if {item.id for item in lacking} & {*loop.failed}:
-            if course is not None and course.hopeless:
-                raise RequestError(f"The search stops: {course.hopeless}")
+            if state is not None and state.hopeless:
+                raise RequestError(f"The search stops: {state.hopeless}")
             return plan
-        if not lacking or course is None:
+        if not lacking or state is None:
             done = frozenset(plan.done)
             tell(Planned(plan.snapshot.every_trial, done, cluster.slots, plan.study.name))
             return plan
-        tell(Note(_next(course, search, {item.id for item in lacking})))
+        tell(Note(_next(state, search, {item.id for item in lacking})))
         if fresh := tuple(p for p in lacking if p.trial.features not in prepared):
             prepare(plan, fresh, ledger, tell, threads)
             prepared |= {p.trial.features for p in fresh}
-        sealed.ids |= {item.id for item in course.final}
+        sealed.ids |= {item.id for item in state.final}
         here = tuple(SnapshotTrial(p.row, p.fold, p.seed, p.id) for p in lacking)
         tell(Planned(here, frozenset(), cluster.slots, plan.study.name))
         loop.train([_task(item, ledger, cluster.device) for item in lacking])
@@ -224,13 +224,13 @@ def _sharing(search: Search, cluster: Cluster) -> float:
     return cluster.slots / max(1.0, usage.there.gpus if usage else 1.0)
 
 
-def _next(course: SearchState, search: Search, lacking: set[str]) -> str:
+def _next(state: SearchState, search: Search, lacking: set[str]) -> str:
     """What a search trains now."""
     many = "1 training" if len(lacking) == 1 else f"{len(lacking)} trainings"
-    if course.winners:
+    if state.winners:
         judge = "judges" if len(lacking) == 1 else "judge"
         return f"Search: its budget ({search.budget}) is used; {many} {judge} what it chose."
-    due = [(one.number, p.fold) for one in course.tried for p in one.placed if p.id in lacking]
+    due = [(one.number, p.fold) for one in state.tried for p in one.trials if p.id in lacking]
     numbers, folds = {number for number, _ in due}, {fold for _, fold in due}
     ends = f"s {min(numbers)} to {max(numbers)}" if len(numbers) > 1 else f" {min(numbers)}"
     fold = "inner fold" if search.selection == "nested" else "fold"
@@ -240,7 +240,7 @@ def _next(course: SearchState, search: Search, lacking: set[str]) -> str:
 
 def _planned(plan: Plan, part: BudgetPart, done: Iterable[str], slots: int) -> Planned:
     """What is trained now, and what of it is done."""
-    there = {item.id for item in plan.placed} - {item.id for item in part.left}
+    there = {item.id for item in plan.trials} - {item.id for item in part.left}
     placed = tuple(trial for trial in plan.snapshot.every_trial if trial.id in there)
     finished = frozenset((*plan.done, *done)) & there
     return Planned(placed, finished, slots, plan.snapshot.study)
@@ -311,4 +311,4 @@ def _task(item: PlannedTrial, ledger: Ledger, device: str) -> Task:
 
 
 def _alarms(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
-    return tuple(ledger.alarms(item.id for item in plan.placed))
+    return tuple(ledger.alarms(item.id for item in plan.trials))

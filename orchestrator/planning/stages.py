@@ -48,7 +48,7 @@ def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart
     about = chosen.told()
     made = -1
     while True:
-        found = design(plan.snapshot, ledger.outcomes(item.id for item in plan.placed))
+        found = design(plan.snapshot, ledger.outcomes(item.id for item in plan.trials))
         assert found is not None
         if len(found.interims) == made:  # a trial of the look failed, or was left out
             return
@@ -56,7 +56,7 @@ def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart
         now = {trial.id for trial in found.now().trials}
         yield Stage(
             taken=tuple(i for i in chosen.taken if i.id in now and not ledger.is_done(i.id)),
-            left=tuple(i for i in plan.placed if i.id not in now or i.id in refused),
+            left=tuple(i for i in plan.trials if i.id not in now or i.id in refused),
             sentence=" ".join(filter(None, (_sentence(found), about))),
         )
         if not found.open:

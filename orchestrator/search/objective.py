@@ -35,8 +35,8 @@ class ObjectiveScores:
         self._causes: dict[str, str] = {}
         """Of trials that cannot be trained: why, as their last attempt said."""
 
-    def look(self, ids: Iterable[str]) -> None:
-        """Read what has come in since the last look.
+    def read_new(self, ids: Iterable[str]) -> None:
+        """Read the records of those trials that have ended since the last call.
 
         Raises:
             DamageError: a record is not what was written.

@@ -18,7 +18,7 @@ from model.config import ModelConfig
 from orchestrator.execution import probe
 from orchestrator.planning.cost import timings
 from orchestrator.planning.cost.machine import this_machine
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study
 
@@ -112,7 +112,7 @@ def test_how_many_trials_share_the_card_is_what_the_probe_measures(
     shutil.copytree(trained_store, tmp_path / "store")
     ledger = Ledger.open(str(tmp_path / "store"))
     text = (root / "studies" / "smoke.yaml").read_text().replace("epochs: 2", "epochs: 4")
-    plan = make(parse_study(text, "smoke.yaml"), ledger)
+    plan = plan_study(parse_study(text, "smoke.yaml"), ledger)
     machine = this_machine()
     began = time.monotonic()
     probe.measure(plan, ledger, machine, 1, lambda event: None)

@@ -15,8 +15,9 @@ from typing import Any, cast
 import pytest
 
 from features.corpora.folds import Fold
-from orchestrator.search.generations import Group, replay
+from orchestrator.search.generations import replay
 from orchestrator.search.objective import ObjectiveScores
+from orchestrator.search.state import Group
 from orchestrator.study.search_key.space import Point, Range, Search, SearchAxis
 from orchestrator.study.trials import PlannedTrial
 from tests.benchmarks.null_tables import PAIR, SEED, SPEAKER

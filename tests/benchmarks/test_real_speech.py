@@ -20,7 +20,7 @@ from model.evaluation.metrics import ua
 from orchestrator.analysis.summary import summarise
 from orchestrator.execution.cluster.ray_cluster import RayCluster
 from orchestrator.execution.run import run
-from orchestrator.planning.plan import Plan, make
+from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.reader import parse_study, read_study
@@ -54,7 +54,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 def ua_by_speaker(plan: Plan, outcomes: dict[str, Outcome], row: str) -> list[float]:
     return [
         ua(scores.confusion)
-        for placed in plan.placed if placed.row == row
+        for placed in plan.trials if placed.row == row
         for scores in outcomes[placed.id].scores
         if (scores.choice, scores.unit) == ("chosen", "utterance")
     ]  # fmt: skip
@@ -64,7 +64,7 @@ def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> 
     study = parse_study(STUDY, "quick_on_ravdess.yaml")
     result = run(study, ledger, RayCluster(store=ledger.root), lambda event: None, threads=2)
     assert result.failed == ()
-    plan = make(study, ledger)
+    plan = plan_study(study, ledger)
     outcomes = {t.id: o for t in plan.snapshot.trials if (o := ledger.outcome(t.id)) is not None}
     row, _ = summarise(plan.snapshot, outcomes).rows
     svm = ua_by_speaker(plan, outcomes, "SVM")
@@ -83,9 +83,9 @@ def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> 
 def test_quick_is_the_row_of_its_grid_with_the_highest_dev_ua(ledger: Ledger, root: Path) -> None:
     study = read_study(root / "studies" / "quick_profile.yaml")
     run(study, ledger, RayCluster(store=ledger.root), lambda event: None, threads=2)
-    plan = make(study, ledger)
+    plan = plan_study(study, ledger)
     dev: dict[str, list[float]] = {}
-    for item in plan.placed:
+    for item in plan.trials:
         outcome = ledger.outcome(item.id)
         assert outcome is not None
         folder = ledger.attempt_folder(item.id, outcome.attempt)

@@ -18,7 +18,7 @@ from features.shards import shards
 from model.evaluation.state import State
 from model.training.fit import train
 from model.training.seeding import pin
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study
 
@@ -34,10 +34,12 @@ def test_every_system_learns_from_real_speech(root: Path, tmp_path: Path) -> Non
     ledger = Ledger.open(str(tmp_path))
     ledger.write_corpus("ravdess", catalogue.read("ravdess", Path(folder)).to_json())
     text = (root / "studies" / "graph_systems.yaml").read_text()
-    plan = make(parse_study(text.replace("corpus: auto", "corpus: ravdess"), "s.yaml"), ledger)
+    plan = plan_study(
+        parse_study(text.replace("corpus: auto", "corpus: ravdess"), "s.yaml"), ledger
+    )
     pin()
     print(f"\n{'row':<20} {'parameters':>10} {'s/epoch':>8} {'dev UA, a and b':>16}")
-    for placed in (item for item in plan.placed if item.fold == 0):
+    for placed in (item for item in plan.trials if item.fold == 0):
         trial = placed.trial
         shards.build(ledger.shards, plan.selection, trial.features)
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)

@@ -20,7 +20,7 @@ from orchestrator.execution.events import Done, Elsewhere, Epoch, Event, Failed,
 from orchestrator.execution.run import run, train_one
 from orchestrator.planning.cost.machine import OBJECT_STORE, cpu_count
 from orchestrator.planning.cost.resources import Usage
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store.leases import acquire, read_lease
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import read_study
@@ -33,10 +33,10 @@ def empty_of_trials(store: Path) -> Ledger:
 
 
 def tasks(ledger: Ledger, root: Path) -> list[Task]:
-    plan = make(read_study(root / "studies" / "smoke.yaml"), ledger)
+    plan = plan_study(read_study(root / "studies" / "smoke.yaml"), ledger)
     return [
         Task(id=item.id, identity=item.trial.identity, store=str(ledger.root))
-        for item in plan.placed
+        for item in plan.trials
     ]
 
 

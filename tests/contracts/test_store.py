@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from orchestrator.errors import DamageError, LackError, RequestError
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store import checkpoints, files, gc
 from orchestrator.store.checkpoints import Checkpoint
 from orchestrator.store.leases import LeaseObserver, acquire, break_lease, read_lease
@@ -139,7 +139,7 @@ def test_failures_are_numbered(ledger: Ledger, outcome: Outcome) -> None:
 def test_a_snapshot_that_is_asked_for_again_is_the_newest(
     ledger: Ledger, trained_store: Path
 ) -> None:
-    snapshot = make(read_study(SMOKE), Ledger.open(str(trained_store))).snapshot
+    snapshot = plan_study(read_study(SMOKE), Ledger.open(str(trained_store))).snapshot
     first = ledger.write_snapshot("smoke", snapshot.to_json())
     assert ledger.write_snapshot("smoke", snapshot.to_json()) == first
     assert ledger.snapshots() == ledger.snapshots("smoke") == [snapshot]

@@ -12,7 +12,7 @@ from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.execution.events import Done, Planned
 from orchestrator.execution.run import run
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.canonical import canonical, digest
@@ -48,7 +48,7 @@ def test_of_ten_thousand_trials_one_is_started(
     path = tmp_path / "large.yaml"
     path.write_text(f"{head}rows:\n{ROWS}")
     study, ledger = read_study(path), Ledger.open(str(store))
-    placed = make(study, ledger).placed
+    placed = plan_study(study, ledger).trials
     assert len({item.id for item in placed}) == 10_000
     for item in placed[1:]:
         outcome = Outcome(

@@ -24,7 +24,7 @@ from orchestrator.study.search_key.space import Search
 from orchestrator.study.trials import PlannedTrial
 
 if TYPE_CHECKING:
-    from orchestrator.search.generations import SearchState
+    from orchestrator.search.state import SearchState
 
 LATER = "proposed later"
 """How trainings are called that a search has not proposed yet."""
@@ -120,8 +120,8 @@ def here(
         room = replace(room, gpus=gpus_per_trial)
     trials = plan.to_train if items is None else items
     price = of(trials, known, machine, room_here(cpus, there), room)
-    if plan.course is not None:
-        price = _grown(price, plan.course)
+    if plan.search is not None:
+        price = _with_later(price, plan.search)
     return replace(price, may_settle=plan.snapshot.replicates == "adaptive")
 
 
@@ -140,8 +140,8 @@ def shortage(plan: Plan, price: Price) -> str:
     Raises:
         StudyError: they are fewer than one training takes.
     """
-    search, course = plan.study.search, plan.course
-    if search is None or course is None or search.unit == "trials":
+    search, state = plan.study.search, plan.search
+    if search is None or state is None or search.unit == "trials":
         return ""
     if search.unit == "gpu_hours" and price.machine.device == "cpu":
         return (
@@ -152,7 +152,7 @@ def shortage(plan: Plan, price: Price) -> str:
         return ""
     from orchestrator.search.proposals import GENERATION
 
-    if any(one.number > GENERATION for one in course.tried):
+    if any(one.number > GENERATION for one in state.tried):
         return ""
     share = price.room.gpus if search.unit == "gpu_hours" and price.room.gpus else 1
     least = min(row.seconds or 0.0 for row in price.rows) * share / 3600
@@ -183,13 +183,13 @@ def _hours(hours: float) -> str:
     return f"{math.ceil(hours * 10**digits) / 10**digits:g} hours"
 
 
-def _grown(price: Price, course: "SearchState") -> Price:
+def _with_later(price: Price, state: "SearchState") -> Price:
     """With trainings that a search has not proposed yet: each as those that it has, on average."""
     known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
     if not known or price.wall_s is None:
         return price
     seconds, due = sum(known) / len(known), len(known)
-    trials, rounds = course.ahead.trainings(seconds, due), course.ahead.rounds(seconds, due)
+    trials, rounds = state.remaining.trainings(seconds, due), state.remaining.rounds(seconds, due)
     if not trials:
         return price
     later = RowPrice(name=LATER, trials=trials, seconds=seconds, source=price.rows[0].source)
@@ -199,7 +199,7 @@ def _grown(price: Price, course: "SearchState") -> Price:
         rows=(*price.rows, later),
         workers=price.workers + rounds * price.lanes,
         wall_s=price.wall_s + more_s,
-        may_prune=course.ahead.pruning and trials > course.ahead.final,
+        may_prune=state.remaining.pruning and trials > state.remaining.final,
     )
 
 

@@ -169,7 +169,7 @@ def _key(machine: Machine, trial: Trial) -> str:
 
 def _by_row(plan: Plan) -> dict[str, list[PlannedTrial]]:
     rows: dict[str, list[PlannedTrial]] = {}
-    for item in plan.placed:
+    for item in plan.trials:
         rows.setdefault(item.row, []).append(item)
     return rows
 

@@ -9,7 +9,7 @@ from model.config import WMA_GIN, ModelConfig
 from model.network.description import Part, describe
 from model.systems.catalogue import SYSTEMS, build
 from orchestrator.errors import RequestError, nearest
-from orchestrator.planning.plan import with_features
+from orchestrator.planning.feature_sets import with_features
 from orchestrator.study.settings import emotions
 from orchestrator.study.study import Study
 from orchestrator.study.trials import Variant, variants

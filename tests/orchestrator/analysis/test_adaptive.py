@@ -26,7 +26,7 @@ from orchestrator.execution.monitor.watch import watch
 from orchestrator.execution.run import RunResult, run
 from orchestrator.planning.cost.budget import BudgetPart
 from orchestrator.planning.cost.price import here
-from orchestrator.planning.plan import Plan, make
+from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.planning.status import status
 from orchestrator.report.export.bundle import export
 from orchestrator.report.formats import FORMS
@@ -237,10 +237,10 @@ def test_a_budget_within_a_look_ends_there_and_says_what_it_left(empty: Path) ->
 @pytest.mark.usefixtures("draws")
 def test_a_plan_says_at_most_and_forgets_what_is_settled(empty: Path) -> None:
     ledger = Ledger.open(str(empty))
-    before = make(STUDIED, ledger)
-    assert len(before.to_train) == len(before.placed) == 4 * FOLDS * 10
+    before = plan_study(STUDIED, ledger)
+    assert len(before.to_train) == len(before.trials) == 4 * FOLDS * 10
     go(empty)
-    after = make(STUDIED, ledger)
+    after = plan_study(STUDIED, ledger)
     assert after.to_train == () and len(after.done) == FOLDS * sum(expected().values())
 
 
@@ -354,7 +354,7 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     assert result.trained == 2 * FOLDS * standing.wanted - 4
     assert seeds(study) == {"none": standing.seeds, "clear": standing.seeds}
     assert logged(store) == {row.name: row.ua and row.ua.mean for row in study.summary.rows}
-    more = make(parse_study(STUDY, "adaptive.yaml"), ledger)
+    more = plan_study(parse_study(STUDY, "adaptive.yaml"), ledger)
     price = here(more, ledger, 1, 0, [item for item in more.to_train if item.row == "clear"])
     lines = dict(shown.pairs(price, None, ""))
     assert lines["wall time"].startswith("at most ")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import RequestError
 from orchestrator.planning.cost.budget import BudgetPart, first, pick, seconds_of
 from orchestrator.planning.cost.eta import makespan
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study
 from orchestrator.study.trials import PlannedTrial
@@ -31,7 +31,7 @@ reference: B
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlannedTrial, ...]:
     ledger = Ledger.open_readonly(str(tmp_path_factory.mktemp("s") / "none"))
-    return make(parse_study(STUDY, "budget.yaml"), ledger).to_train
+    return plan_study(parse_study(STUDY, "budget.yaml"), ledger).to_train
 
 
 SECONDS = {"A": 10.0, "B": 20.0, "C": 30.0}
@@ -138,6 +138,6 @@ def test_a_budget_in_a_store_that_knows_nothing_names_the_command_that_finds_out
     from orchestrator.planning.cost import price
 
     ledger = Ledger.open_readonly(str(tmp_path / "none"))
-    plan = make(parse_study(STUDY, "budget.yaml"), ledger)
+    plan = plan_study(parse_study(STUDY, "budget.yaml"), ledger)
     with pytest.raises(LackError, match="`ablate plan budget.yaml --probe` measures it"):
         price.within(plan, price.here(plan, ledger, 1, 0), 60.0, "budget.yaml")

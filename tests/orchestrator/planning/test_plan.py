@@ -6,7 +6,7 @@ import pytest
 
 from features.corpora.corpus import Corpus, Utterance
 from orchestrator.errors import LackError, StudyError
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.report.tables.headings import protocol_line
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
@@ -34,15 +34,15 @@ def study(corpus: str = "demo", folds: int = 2, epochs: int = 2, more: str = "",
 
 
 def test_a_fresh_store_has_everything_to_do(tmp_path: Path) -> None:
-    plan = make(study(), Ledger.open(str(tmp_path / "s")))
-    assert (len(plan.placed), len(plan.done), len(plan.to_do)) == (4, 0, 4)
-    assert plan.loud == ("Profile: quick, the default for `demo`.",)
+    plan = plan_study(study(), Ledger.open(str(tmp_path / "s")))
+    assert (len(plan.trials), len(plan.done), len(plan.to_do)) == (4, 0, 4)
+    assert plan.notices == ("Profile: quick, the default for `demo`.",)
 
 
 def test_what_has_run_is_done_and_a_new_row_is_only_itself(store: Path) -> None:
     ledger = Ledger.open(str(store))
-    assert len(make(study(), ledger).done) == 4
-    plan = make(study(rows="  - {name: FA in layer 1, set: {fa_layer: 1}}"), ledger)
+    assert len(plan_study(study(), ledger).done) == 4
+    plan = plan_study(study(rows="  - {name: FA in layer 1, set: {fa_layer: 1}}"), ledger)
     assert (len(plan.done), len(plan.to_do)) == (4, 2)
     assert {item.row for item in plan.to_train} == {"FA in layer 1"}
 
@@ -50,36 +50,36 @@ def test_what_has_run_is_done_and_a_new_row_is_only_itself(store: Path) -> None:
 def test_a_trial_shared_by_two_studies_is_one_trial(store: Path) -> None:
     text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
     other = parse_study(text.replace("smoke", "other").replace("No FA", "None at all"), "o.yaml")
-    assert len(make(other, Ledger.open(str(store))).done) == 4
+    assert len(plan_study(other, Ledger.open(str(store))).done) == 4
 
 
 def test_a_changed_setting_makes_trials_stale_and_says_which(store: Path) -> None:
-    plan = make(study(epochs=3), Ledger.open(str(store)))
+    plan = plan_study(study(epochs=3), Ledger.open(str(store)))
     assert set(plan.stale.values()) == {"changed: training.epochs"}
     assert (len(plan.done), len(plan.stale), len(plan.to_do)) == (0, 4, 0)
 
 
 def test_a_failed_trial_is_counted_and_trained_again(store: Path) -> None:
     ledger = Ledger.open(str(store))
-    id = make(study(), ledger).done[0]
+    id = plan_study(study(), ledger).done[0]
     shutil.rmtree(ledger.trial_folder(id))
     ledger.fail(Failure(id=id, cause="code", sentence="x", traceback="", epoch=0, attempt="a",
                         host="h"))  # fmt: skip
-    plan = make(study(), ledger)
+    plan = plan_study(study(), ledger)
     assert (plan.failed, len(plan.done)) == ((id,), 3)
     assert [item.id for item in plan.to_train] == [id]
 
 
 def test_auto_takes_the_demo_and_says_so_loudly(tmp_path: Path) -> None:
-    plan = make(study(corpus="auto"), Ledger.open(str(tmp_path / "s")))
+    plan = plan_study(study(corpus="auto"), Ledger.open(str(tmp_path / "s")))
     assert plan.snapshot.corpus == "demo"
-    assert plan.loud[0].startswith("Corpus: `demo`, synthesised speech, since `iemocap` is not")
+    assert plan.notices[0].startswith("Corpus: `demo`, synthesised speech, since `iemocap` is not")
 
 
 def test_an_unregistered_corpus_is_lacking_with_the_remedy(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
     with pytest.raises(LackError) as caught:
-        make(study(corpus="ravdess"), ledger)
+        plan_study(study(corpus="ravdess"), ledger)
     assert str(caught.value) == (
         f"The corpus `ravdess` is not registered in `{ledger.root}`. "
         "`ablate corpus add ravdess FOLDER` registers it."
@@ -88,7 +88,7 @@ def test_an_unregistered_corpus_is_lacking_with_the_remedy(tmp_path: Path) -> No
 
 def test_folds_that_the_corpus_cannot_give_are_refused_at_their_place(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
-        make(study(folds=6), Ledger.open(str(tmp_path / "s")))
+        plan_study(study(folds=6), Ledger.open(str(tmp_path / "s")))
     first = str(caught.value).splitlines()[0]
     assert first.startswith("smoke.yaml:4:19: `protocol.folds` must be at most 5 for the 10 speake")
 
@@ -96,7 +96,7 @@ def test_folds_that_the_corpus_cannot_give_are_refused_at_their_place(tmp_path: 
 def test_an_emotion_the_corpus_lacks_is_refused_at_its_place(tmp_path: Path) -> None:
     more = "emotions: {calm: calm, sad: sad}"
     with pytest.raises(StudyError) as caught:
-        make(study(more=more), Ledger.open(str(tmp_path / "s")))
+        plan_study(study(more=more), Ledger.open(str(tmp_path / "s")))
     assert str(caught.value).splitlines()[0].startswith("smoke.yaml:6:11: ")
     assert "`calm`" in str(caught.value)
 
@@ -106,14 +106,14 @@ def test_rows_that_are_equal_under_the_profile_of_the_corpus_are_refused(tmp_pat
     text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows=rows)
     text = text.replace("training: {epochs: 2}\n", "")
     with pytest.raises(StudyError) as caught:
-        make(parse_study(text, "s.yaml"), Ledger.open(str(tmp_path / "s")))
+        plan_study(parse_study(text, "s.yaml"), Ledger.open(str(tmp_path / "s")))
     assert "The rows `No FA` and `Same` are the same trials" in str(caught.value)
 
 
 def test_the_snapshot_is_what_was_asked(store: Path, root: Path) -> None:
     (path,) = (store / "studies").glob("smoke@*.json")
     assert json.loads(path.read_bytes()) == json.loads(
-        json.dumps(make(study(), Ledger.open(str(store))).snapshot.to_json())
+        json.dumps(plan_study(study(), Ledger.open(str(store))).snapshot.to_json())
     ) | {
         "question": "Does anything break, with and without a fully adjacent layer?",
         "text": (root / "studies" / "smoke.yaml").read_text(),
@@ -122,7 +122,7 @@ def test_the_snapshot_is_what_was_asked(store: Path, root: Path) -> None:
 
 def test_a_part_is_refused_at_its_place_where_the_corpus_has_none(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
-        make(study(more="corpus_part: scripted"), Ledger.open(str(tmp_path / "s")))
+        plan_study(study(more="corpus_part: scripted"), Ledger.open(str(tmp_path / "s")))
     assert str(caught.value).splitlines()[0] == (
         "smoke.yaml:6:14: `corpus_part` must be `all` for corpus `demo`, but is `scripted` instead."
     )
@@ -143,35 +143,37 @@ def test_a_part_of_iemocap_is_named_and_never_set_against_the_paper(tmp_path: Pa
     ledger.write_corpus("iemocap", corpus.to_json())
     text = STUDY.format(corpus="iemocap", folds=5, epochs=2, more="", rows="")
     text = text.replace("training: {epochs: 2}\n", "")
-    whole = make(parse_study(text, "s.yaml"), ledger)
-    part = make(parse_study(f"{text}corpus_part: improvised\n", "s.yaml"), ledger)
+    whole = plan_study(parse_study(text, "s.yaml"), ledger)
+    part = plan_study(parse_study(f"{text}corpus_part: improvised\n", "s.yaml"), ledger)
     assert (whole.snapshot.utterances, part.snapshot.utterances) == (80, 40)
-    changed = make(study("iemocap", folds=5, more="profile: paper"), ledger)
+    changed = plan_study(study("iemocap", folds=5, more="profile: paper"), ledger)
     assert not changed.snapshot.comparable  # two epochs are not the paper's training
     assert (whole.snapshot.comparable, part.snapshot.comparable) == (True, False)
     assert protocol_line(part.snapshot).startswith(
         "corpus iemocap (improvised only), profile paper"
     )
-    assert not {p.id for p in whole.placed} & {p.id for p in part.placed}
+    assert not {p.id for p in whole.trials} & {p.id for p in part.trials}
 
 
 def test_what_the_study_itself_sets_stands_in_every_report(tmp_path: Path) -> None:
     more = "scaling: speaker\nemotions: {angry: angry, calm: [neutral, sad]}"
-    snapshot = make(study(more=more), Ledger.open(str(tmp_path / "s"))).snapshot
+    snapshot = plan_study(study(more=more), Ledger.open(str(tmp_path / "s"))).snapshot
     assert snapshot.notes[0] == (
         "Set by the study: scaling speaker; layers 2; hidden 64; epochs 2; calm = neutral + sad."
     )
 
 
 def test_a_study_that_sets_nothing_has_no_such_note(tmp_path: Path, root: Path) -> None:
-    snapshot = make(read_study(root / "studies" / "fa_position.yaml"), Ledger.open(str(tmp_path)))
+    snapshot = plan_study(
+        read_study(root / "studies" / "fa_position.yaml"), Ledger.open(str(tmp_path))
+    )
     assert not [note for note in snapshot.snapshot.notes if note.startswith("Set by")]
 
 
 def test_a_name_that_another_question_has_is_said(store: Path) -> None:
     text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
     other = text.replace("No FA", "None").replace("FA in layer 2", "Second")
-    loud = make(parse_study(other, "other.yaml"), Ledger.open(str(store))).loud
+    loud = plan_study(parse_study(other, "other.yaml"), Ledger.open(str(store))).notices
     assert "`smoke` had other rows when it last ran here" in loud[-1]
 
 
@@ -185,5 +187,5 @@ features: egemaps
 baseline: {model: svm}
 rows: [{name: SVM}]
 """
-    plan = make(parse_study(text, "machine.yaml"), Ledger.open_readonly(str(tmp_path)))
+    plan = plan_study(parse_study(text, "machine.yaml"), Ledger.open_readonly(str(tmp_path)))
     assert "Set by the study: features egemaps." in plan.snapshot.notes

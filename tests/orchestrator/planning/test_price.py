@@ -17,7 +17,7 @@ from orchestrator.planning.cost import price, timings
 from orchestrator.planning.cost.machine import Machine, this_machine
 from orchestrator.planning.cost.resources import Resources
 from orchestrator.planning.cost.timings import Probe
-from orchestrator.planning.plan import Plan, make
+from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.report.console import duration
 from orchestrator.report.terminal import price as shown
 from orchestrator.store.ledger import Ledger
@@ -41,7 +41,7 @@ reference: No FA
 
 def planned(ledger: Ledger, *, seeds: int = 1, epochs: int = 2, hidden: int = 64) -> Plan:
     text = STUDY.format(seeds=seeds, epochs=epochs, hidden=hidden)
-    return make(parse_study(text, "smoke.yaml"), ledger)
+    return plan_study(parse_study(text, "smoke.yaml"), ledger)
 
 
 def priced(
@@ -111,7 +111,7 @@ def test_every_worker_warms_up_once(tmp_path: Path) -> None:
         .replace(rows, space + "\n")
         .replace(reference, "")
     )
-    search = make(parse_study(text, "smoke.yaml"), ledger)
+    search = plan_study(parse_study(text, "smoke.yaml"), ledger)
     keep(search, ledger, HERE, seen())
     cold = price.here(search, ledger, 2, None)
     keep(search, ledger, HERE, seen(warm_s=3.0))
@@ -140,7 +140,7 @@ def test_hours_below_a_training_are_refused_and_below_a_generation_told(store: P
     ledger = Ledger.open(str(store))
     file = store / "hours.yaml"
     file.write_text(HOURS)
-    plan = make(parse_study(HOURS, "hours.yaml"), ledger)
+    plan = plan_study(parse_study(HOURS, "hours.yaml"), ledger)
     keep(plan, ledger, HERE, seen())
     short = price.shortage(plan, price.here(plan, ledger, 1, None))
     assert short == (
@@ -215,8 +215,8 @@ def test_on_a_gpu_lanes_are_what_every_shape_bears(tmp_path: Path) -> None:
 def test_weights_and_places_cost_nothing_and_widths_do(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
     narrow, wide = planned(ledger, hidden=64), planned(ledger, hidden=128)
-    assert len({timings.shape(p.trial) for p in (*narrow.placed, *wide.placed)}) == 4
-    assert len({timings.shape(p.trial) for p in planned(ledger, seeds=5).placed}) == 2
+    assert len({timings.shape(p.trial) for p in (*narrow.trials, *wide.trials)}) == 4
+    assert len({timings.shape(p.trial) for p in planned(ledger, seeds=5).trials}) == 2
 
 
 def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
@@ -224,15 +224,15 @@ def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
     shutil.rmtree(store / "trials")
     ledger = Ledger.open(str(store))
     plan = planned(ledger)
-    one = replace(plan, placed=plan.placed[:1])
+    one = replace(plan, trials=plan.trials[:1])
     events: list[Event] = []
-    prepare(plan, plan.placed, ledger, events.append, 1)
+    prepare(plan, plan.trials, ledger, events.append, 1)
     probe.measure(one, ledger, HERE, 1, events.append)
-    found = timings.read(ledger, HERE, plan.placed[0].trial)
+    found = timings.read(ledger, HERE, plan.trials[0].trial)
     assert found is not None and not (store / "trials").exists()
     assert 0 < found.epoch_s < 60 and 2**27 < found.memory < 2**31
     assert 0 < found.warm_s < 60
-    assert found.at_once == 1 and found.load == timings.load(plan.placed[0].trial, plan)
+    assert found.at_once == 1 and found.load == timings.load(plan.trials[0].trial, plan)
 
 
 def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_rest(
@@ -244,11 +244,11 @@ def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_res
     ledger = Ledger.open(str(store))
     text = STUDY.format(seeds=1, epochs=2, hidden=64)
     study = parse_study(text, "smoke.yaml")
-    keep(make(study, ledger), ledger, HERE, seen())
+    keep(plan_study(study, ledger), ledger, HERE, seen())
 
     def go(budget_s: float) -> tuple[int, list[str]]:
         events: list[Event] = []
-        known = priced(make(study, ledger), ledger, node=replace(NODE, cpus=1))
+        known = priced(plan_study(study, ledger), ledger, node=replace(NODE, cpus=1))
         result = run(
             study, ledger, InlineCluster(), events.append,
             choose=lambda plan: price.within(plan, known, budget_s, "smoke.yaml"),

@@ -10,7 +10,7 @@ from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.events import Epoch, Event, Planned
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.execution.run import run
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.planning.trial_details import read
 from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
@@ -159,7 +159,7 @@ baseline: {{hidden: 16, fa_layer: 2, layers: {layers}}}
 rows:
   - {{name: as chosen}}
 """
-    plan = make(parse_study(rows, "by_hand.yaml"), ledger)
+    plan = plan_study(parse_study(rows, "by_hand.yaml"), ledger)
     assert done.id in plan.done  # one training serves both
     go(parse_study(rows, "by_hand.yaml"), store)
     assert read(ledger, done.id).sealed == "tiny_search"

@@ -10,7 +10,7 @@ from orchestrator.errors import LackError, StudyError
 from orchestrator.planning.cost import timings
 from orchestrator.planning.cost.machine import this_machine
 from orchestrator.planning.cost.timings import Probe
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import CHOSEN
 from orchestrator.study.reader import parse_study
@@ -46,7 +46,7 @@ def test_hours_end_with_the_configurations_that_there_are(store: Path) -> None:
 def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None:
     file = tmp_path / "tiny.yaml"
     file.write_text(TEXT.replace("{trials: 12}", "{hours: 1000000}"))
-    plan = make(parse_study(file.read_text(), "tiny.yaml"), Ledger.open(str(store)))
+    plan = plan_study(parse_study(file.read_text(), "tiny.yaml"), Ledger.open(str(store)))
     for item in plan.to_train:
         probe = Probe(epoch_s=1.0, fixed_s=0.0, epochs=0, load=1.0, at_once=1, memory=0)
         timings.write(Ledger.open(str(store)), this_machine(0), item.trial, probe)
@@ -61,8 +61,8 @@ def test_hours_of_more_lanes_are_remembered_before_there_are_workers(store: Path
     snapshot = parse_study(text, "tiny.yaml")
     with pytest.raises(KeyboardInterrupt):
         go(snapshot, store, Shuffled(1, 25))  # two lanes
-    again = make(snapshot, Ledger.open_readonly(str(store)))
-    assert len(again.to_train) == 15 and not any(p.row == CHOSEN for p in again.placed)
+    again = plan_study(snapshot, Ledger.open_readonly(str(store)))
+    assert len(again.to_train) == 15 and not any(p.row == CHOSEN for p in again.trials)
     assert go(snapshot, store, Shuffled(1)).trained == 60 + 4 - 25
 
 
@@ -89,9 +89,9 @@ def test_a_plan_says_what_is_to_come(
     )  # that of the drawn
     file = tmp_path / "tiny.yaml"
     file.write_text(TEXT)
-    plan = make(study(), Ledger.open_readonly(str(store)))
-    assert plan.course is not None
-    assert len(plan.to_train) == 2 * 5 * 2 and plan.course.ahead.certain == TRAININGS - 20
+    plan = plan_study(study(), Ledger.open_readonly(str(store)))
+    assert plan.search is not None
+    assert len(plan.to_train) == 2 * 5 * 2 and plan.search.remaining.certain == TRAININGS - 20
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(3, 20))
     priced = json.loads(cli("plan", file, "--json", "--store", store).output)
@@ -106,13 +106,13 @@ def test_a_plan_within_a_generation_counts_the_folds_that_it_may_be_spared(store
         go(
             snapshot, store, Shuffled(3, 45 + 5)
         )  # of the second generation five trainings, on fold 1
-    plan = make(snapshot, Ledger.open_readonly(str(store)))
-    course, due = plan.course, len(plan.to_train)
+    plan = plan_study(snapshot, Ledger.open_readonly(str(store)))
+    course, due = plan.search, len(plan.to_train)
     assert course is not None
     spared = 2 * sum(one.state == "pruned" for one in course.tried)
-    most = due + course.ahead.certain
-    assert most == whole - 50 - spared and course.ahead.begun == 45 - 5 - due - spared
-    assert course.ahead.rounds(None, due) == 2 + 3 + 1  # two folds; a generation; what judges
+    most = due + course.remaining.certain
+    assert most == whole - 50 - spared and course.remaining.later_folds == 45 - 5 - due - spared
+    assert course.remaining.rounds(None, due) == 2 + 3 + 1  # two folds; a generation; what judges
     assert due < go(snapshot, store, Shuffled(3)).trained <= most
 
 

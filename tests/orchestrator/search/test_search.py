@@ -20,7 +20,7 @@ from orchestrator.execution import run as run_module
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.events import Event, Note
 from orchestrator.execution.run import run
-from orchestrator.planning.plan import make
+from orchestrator.planning.plan import plan_study
 from orchestrator.report.results import measure
 from orchestrator.report.trained.predict import assemble
 from orchestrator.search.objective import inner
@@ -142,7 +142,9 @@ def test_networks_that_read_different_features_are_no_ensemble(
         known = {*identity["fold"]["train"], *identity["fold"]["a"], *identity["fold"]["b"]}
         return 3.0 if (identity["features"]["node_step"] == 10) == (liked in known) else 0.0
 
-    first = make(parse_study(text, "tiny.yaml"), Ledger.open_readonly(str(store))).snapshot.folds[0]
+    first = plan_study(
+        parse_study(text, "tiny.yaml"), Ledger.open_readonly(str(store))
+    ).snapshot.folds[0]
     liked = first.a[0]
     monkeypatch.setattr("tests.searches.skill", taste)
     go(parse_study(text, "tiny.yaml"), store)
@@ -227,15 +229,15 @@ def test_what_was_proposed_is_not_asked_for_again(
         raise AssertionError("everything was proposed before")
 
     monkeypatch.setattr("orchestrator.search.generations.propose", nobody)
-    plan = make(study(), Ledger.open_readonly(str(store)))
+    plan = plan_study(study(), Ledger.open_readonly(str(store)))
     assert plan.to_train == () and len(plan.done) == TRAININGS
 
 
 def test_a_change_of_the_space_is_another_search(store: Path) -> None:
     go(few(5), store)
     other = study(**{"high: 1e-2": "high: 2e-2", "{trials: 12}": "{trials: 5}"})
-    assert make(other, Ledger.open_readonly(str(store))).snapshot.search != kept(store)[1]
-    assert make(other, Ledger.open_readonly(str(store))).to_train
+    assert plan_study(other, Ledger.open_readonly(str(store))).snapshot.search != kept(store)[1]
+    assert plan_study(other, Ledger.open_readonly(str(store))).to_train
 
 
 def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
@@ -268,7 +270,7 @@ def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(
     assert without and all(float(one.point["lr"]) > 5e-3 for one in without)
     said = cli("report", "tiny_search", "--store", store).output
     assert "failed" in said.split() and all(one.state == "failed" for one in without)
-    assert make(study(), Ledger.open_readonly(str(store))).to_train == ()
+    assert plan_study(study(), Ledger.open_readonly(str(store))).to_train == ()
 
 
 def test_a_search_of_which_nothing_can_be_trained_stops_and_says_why(
@@ -301,7 +303,7 @@ def test_a_search_waits_for_what_a_machine_failed_at(
 def test_too_few_speakers_for_the_inner_folds_is_a_fault_of_the_study(store: Path) -> None:
     snapshot = study(**{"inner_folds: 2": "inner_folds: 3"})
     with pytest.raises(StudyError, match="`search.inner_folds` must be at most 2 and at least 2"):
-        make(snapshot, Ledger.open_readonly(str(store)))
+        plan_study(snapshot, Ledger.open_readonly(str(store)))
 
 
 def test_a_search_trains_and_is_watched_for_real(

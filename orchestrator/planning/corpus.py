@@ -1,0 +1,101 @@
+"""The speech of a study: its corpus as it lies on the disk now, its utterances, its folds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from features.corpora import catalogue
+from features.corpora.corpus import Corpus, Selection
+from features.corpora.folds import Fold, deal
+from features.errors import CorpusError
+from orchestrator.errors import LackError, nearest
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.settings import emotions
+from orchestrator.study.study import Study
+
+SYNTHESISED = "demo"
+"""The corpus that needs no registering: it is synthesised when it is first used."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Speech:
+    """The speech that a study trains and tests on."""
+
+    selection: Selection
+    emotions: Mapping[str, tuple[str, ...]]
+    """Class -> the corpus's own labels for it."""
+    folds: tuple[Fold, ...]
+    default_profile: str
+    """The profile of rows that name none."""
+    notices: tuple[str, ...]
+    """What the study left open and was chosen here, as sentences for the user."""
+
+
+def find_speech(study: Study, ledger: Ledger) -> Speech:
+    """Find a study's corpus, choose its utterances, and deal its speakers into folds.
+
+    Raises:
+        LackError: the corpus is not registered.
+        StudyError: the corpus has not the part, the emotions or the folds that the study asks for.
+    """
+    corpus, notices = find_corpus(study, ledger)
+    default_profile = "paper" if corpus.name == "iemocap" else "quick"
+    if study.settings.get("profile") is None:
+        notices = (*notices, f"Profile: {default_profile}, the default for `{corpus.name}`.")
+    wanted = emotions(study.settings)
+    part = study.settings.get("corpus_part", "all")
+    try:
+        corpus = corpus if part == "all" else corpus.part(part)
+    except CorpusError as error:
+        raise study.fault("corpus_part", str(error)) from None
+    try:
+        selection = corpus.select(wanted)
+    except CorpusError as error:
+        key = "emotions" if "emotions" in study.places else "corpus"
+        raise study.fault(key, str(error)) from None
+    try:
+        folds = deal(selection, study.folds)
+    except CorpusError as error:
+        raise study.fault("protocol.folds", str(error)) from None
+    return Speech(
+        selection=selection,
+        emotions=wanted,
+        folds=folds,
+        default_profile=default_profile,
+        notices=notices,
+    )
+
+
+def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
+    """The study's corpus as it lies on the disk now, and a sentence where the study named none.
+
+    Raises:
+        LackError: the corpus is not registered.
+    """
+    registered = ledger.corpora()
+    name, notices = study.corpus, tuple[str, ...]()
+    if name == "auto":
+        name = "iemocap" if "iemocap" in registered else SYNTHESISED
+        if name == SYNTHESISED:
+            notices = (
+                "Corpus: `demo`, synthesised speech, since `iemocap` is not registered: "
+                "its numbers say nothing about people.",
+            )
+        else:
+            notices = ("Corpus: `iemocap`.",)
+    if name == SYNTHESISED:
+        return catalogue.read(SYNTHESISED, ledger.corpus_folder(SYNTHESISED)), notices
+    if name not in registered:
+        raise unregistered(name, ledger)
+    return catalogue.refresh(Corpus.from_json(registered[name])), notices
+
+
+def unregistered(name: str, ledger: Ledger) -> LackError:
+    """The error for a corpus that is not in the store, with the command that registers it."""
+    how = f"{name} FOLDER" if name in catalogue.names() else f"table FILE_OR_FOLDER --name {name}"
+    how = "table FILE_OR_FOLDER" if name == "table" else how
+    known = {*catalogue.names(), *ledger.corpora()}
+    hint = "" if name in known else f" {nearest(name, known)}"
+    return LackError(
+        f"The corpus `{name}` is not registered in `{ledger.root}`. "
+        f"`ablate corpus add {how}` registers it.{hint}"
+    )

@@ -1,0 +1,58 @@
+"""The frame descriptors of a study's rows: sets of the catalogue, or an openSMILE configuration."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from features.descriptors import catalogue, opensmile_config
+from features.descriptors.feature_set import FeatureSet
+from features.errors import CorpusError
+from orchestrator.study.study import Study
+from orchestrator.study.trials import Variant
+
+
+def with_features(
+    study: Study, rows: tuple[Variant, ...], allow_config: bool
+) -> tuple[tuple[Variant, ...], dict[str, FeatureSet]]:
+    """The frame descriptors of every row.
+
+    Returns:
+        The rows, an openSMILE configuration of the user's own named by the digest of its content;
+        and the feature sets by that name.
+
+    Raises:
+        StudyError: see `feature_set`.
+    """
+    sets: dict[str, FeatureSet] = {}
+    named = []
+    for row in rows:
+        chosen = feature_set(study, row.features.features, allow_config)
+        sets[chosen.name] = chosen
+        named.append(replace(row, features=replace(row.features, features=chosen.name)))
+    return tuple(named), sets
+
+
+def feature_set(study: Study, name: str, allow_config: bool) -> FeatureSet:
+    """The feature set that a study file names.
+
+    Args:
+        study: where the name stands.
+        name: of a set of the catalogue, or ``opensmile:PATH.conf``.
+        allow_config: whether such a configuration may run on this machine.
+
+    Raises:
+        StudyError: the configuration is not allowed, or openSMILE cannot use it.
+    """
+    if not name.startswith(opensmile_config.PREFIX):
+        return catalogue.feature_set(name)
+    if not allow_config:
+        raise study.fault(
+            "features",
+            f"`features` may be `{name}` only with `--allow-config`, on this machine: an "
+            "openSMILE configuration is a program. Read it first.",
+        )
+    try:
+        return opensmile_config.read(
+            (Path(study.file).parent / name.removeprefix(opensmile_config.PREFIX)).resolve()
+        )
+    except CorpusError as error:
+        raise study.fault("features", str(error)) from None

@@ -1,0 +1,185 @@
+"""The snapshot of a planned study: all that a report needs beside the records of its trials."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from features.corpora.corpus import Corpus
+from model.config import WMA_GIN, TrainConfig
+from orchestrator.planning.corpus import Speech
+from orchestrator.search.notes import search_notes
+from orchestrator.store.snapshot import (
+    CHOSEN,
+    Snapshot,
+    SnapshotClaim,
+    SnapshotFold,
+    SnapshotRow,
+    SnapshotSpeech,
+    SnapshotTrial,
+)
+from orchestrator.study.canonical import plain
+from orchestrator.study.settings import emotions, resolve
+from orchestrator.study.study import Study
+from orchestrator.study.trials import PlannedTrial, Variant
+
+if TYPE_CHECKING:
+    from orchestrator.search.expansion import SearchExpansion
+
+
+def build_snapshot(
+    study: Study, speech: Speech, variants: tuple[Variant, ...], trials: tuple[PlannedTrial, ...]
+) -> Snapshot:
+    """The snapshot of a study that lists its rows; of a search see `with_search`.
+
+    Args:
+        study: the study file.
+        speech: its corpus, utterances and folds.
+        variants: what its rows, or the configurations of its search, resolve to.
+        trials: all trials of these.
+    """
+    selection = speech.selection
+    claim = study.claim
+    return Snapshot(
+        study=study.name,
+        question=study.question,
+        table=study.table,
+        figure=study.figure,
+        corpus=selection.corpus.name,
+        profile=_common(variant.profile for variant in variants),
+        reading=_common(variant.reading for variant in variants),
+        classes=selection.classes,
+        utterances=len(selection.items),
+        rows=tuple(
+            SnapshotRow(
+                name=row.name,
+                reading=variant.reading,
+                profile=variant.profile,
+                paper=dict(row.paper),
+                model=variant.model.model,
+                blocks=row.blocks,
+                settings=plain(row.settings),
+            )
+            for row, variant in zip(study.rows, variants if study.rows else (), strict=True)
+        ),
+        folds=tuple(
+            SnapshotFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in speech.folds
+        ),
+        seeds=study.seeds,
+        replicates=study.replicates,
+        trials=tuple(SnapshotTrial(item.row, item.fold, item.seed, item.id) for item in trials),
+        comparable=_is_comparable(study, selection.corpus, variants),
+        reference=study.reference,
+        claim=SnapshotClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
+        corpus_part=study.settings.get("corpus_part", "all"),
+        notes=_notes(study, speech),
+        speech=_speech_read(trials),
+        axes=tuple(study.rows[0].settings) if "axes" in study.places else (),
+        text=study.text,
+        published=tuple(
+            SnapshotRow(name=row.name, reading="", paper=dict(row.paper), model="")
+            for row in study.published
+        ),
+    )
+
+
+def with_search(snapshot: Snapshot, search: "SearchExpansion") -> Snapshot:
+    """The snapshot of a search, whose one row holds the winners' trials once these may be seen.
+
+    Sealed trials stand in ``snapshot.search.trials`` alone, where no table, picture or tracker
+    looks for scores.
+    """
+    row = SnapshotRow(
+        name=CHOSEN,
+        reading=snapshot.reading,
+        paper={},
+        model=_common(variant.model.model for variant in search.variants),
+    )
+    return replace(
+        snapshot,
+        rows=(row,) if search.snapshot.selection == "nested" else (),
+        trials=search.open,
+        search=search.snapshot,
+        notes=(*snapshot.notes, *search_notes(search.snapshot, search.state)),
+        comparable=False,
+    )
+
+
+def _speech_read(trials: tuple[PlannedTrial, ...]) -> tuple[SnapshotSpeech, ...]:
+    """The speech and features that the trials read, each combination once."""
+    found = (
+        SnapshotSpeech(
+            corpus=item.trial.corpus,
+            features=item.trial.features.features,
+            node_step=item.trial.features.node_step,
+            extractor=item.trial.extractor,
+        )
+        for item in trials
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _is_comparable(study: Study, corpus: Corpus, variants: tuple[Variant, ...]) -> bool:
+    """Whether published figures may be set against these: the paper's corpus and protocol."""
+    training = all(v.profile == "paper" and v.training == TrainConfig() for v in variants)
+    changed = {"emotions", "corpus_part"} & set(study.settings)
+    return corpus.name == "iemocap" and study.folds == 5 and training and not changed
+
+
+def _settings_note(study: Study, default_profile: str) -> str:
+    """A sentence with what the study sets for all rows, other than profile, reading and system."""
+    varied = {axis.key for axis in study.search.axes} if study.search else set[str]()
+    settings = {k: v for k, v in study.settings.items() if k not in varied}
+    if "training" in settings:
+        settings["training"] = {k: v for k, v in settings["training"].items() if k not in varied}
+    baseline = {k: v for k, v in settings.items() if k in ("profile", "reading", "model")}
+    changed = []
+    if "features" in settings and baseline.get("model", WMA_GIN) != WMA_GIN:
+        # Not every system reads the default features: those that are set are always named.
+        baseline["features"] = settings["features"]
+        changed.append(f"features {baseline['features']}")
+    try:
+        default, own = (resolve(default_profile, s, {}) for s in (baseline, settings))
+    except ValueError:  # an FA layer that only the rows' own layers or positions make possible
+        rows = {"fa_layer": "none"}
+        default, own = (resolve(default_profile, s, rows) for s in (baseline, settings))
+    changed += [
+        f"{key} {_shown(mine)}"
+        for part in ("features", "model", "training")
+        for key, mine in asdict(getattr(own, part)).items()
+        if mine != asdict(getattr(default, part))[key]
+    ]
+    if "emotions" in study.settings:
+        changed += [
+            f"{name} = {' + '.join(labels)}"
+            for name, labels in emotions(study.settings).items()
+            if labels != (name,)
+        ]
+    return f"Set by the study: {'; '.join(changed)}." if changed else ""
+
+
+def _shown(value: Any) -> str:
+    """A setting's value as it stands in a sentence."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
+    """Sentences that stand under every form of the table."""
+    published = (
+        "Published split: dev and test speakers, each scored at the epoch that the other chose."
+    )
+    notes = (
+        _settings_note(study, speech.default_profile),
+        speech.selection.corpus.omission,
+        published if study.folds == "published" else "",
+    )
+    return tuple(note for note in notes if note)
+
+
+def _common(values: Iterable[str]) -> str:
+    """The one value that all have, or ``mixed``."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else "mixed"

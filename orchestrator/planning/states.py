@@ -1,0 +1,94 @@
+"""The state of each trial of a study in a store: done, failed, stale (and why), or to do."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import DamageError
+from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.study.trials import PlannedTrial
+
+Slot = tuple[str, int, int]
+"""(row, fold, seed): where a trial stands in the table of its study."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialStates:
+    """The ids of a study's trials, each in exactly one state, in the order of the table."""
+
+    done: tuple[str, ...]
+    """Trials that have an outcome."""
+    failed: tuple[str, ...]
+    """Trials that have failed attempts and no outcome."""
+    stale: Mapping[str, str]
+    """Id -> what changed since its slot was trained under an earlier id."""
+    to_do: tuple[str, ...]
+    """Trials that were never trained."""
+
+
+def sort_trials(
+    study: str, trials: Iterable[PlannedTrial], ledger: Ledger, *, by_slot: bool
+) -> TrialStates:
+    """Sort trials by their state in a store.
+
+    Args:
+        study: the name of the study.
+        trials: its trials.
+        ledger: the store.
+        by_slot: whether an earlier trial in the same slot makes a trial stale. False in a search,
+            whose slots hold one proposal after another.
+    """
+    done: list[str] = []
+    failed: list[str] = []
+    to_do: list[str] = []
+    stale: dict[str, str] = {}
+    first: dict[str, PlannedTrial] = {}
+    for item in trials:
+        first.setdefault(item.id, item)
+    names = ledger.files_of(first)
+    earlier: Mapping[Slot, list[str]] | None = None if by_slot else {}
+    for item in first.values():
+        if OUTCOME in names[item.id]:
+            done.append(item.id)
+        elif any(map(FAILURE.fullmatch, names[item.id])):
+            failed.append(item.id)
+        else:
+            earlier = _earlier_ids(study, ledger) if earlier is None else earlier
+            if why := _why_stale(item, earlier, ledger):
+                stale[item.id] = why
+            else:
+                to_do.append(item.id)
+    return TrialStates(done=tuple(done), failed=tuple(failed), stale=stale, to_do=tuple(to_do))
+
+
+def _earlier_ids(study: str, ledger: Ledger) -> dict[Slot, list[str]]:
+    """Slot -> the ids that earlier forms of the study had there, the newest first."""
+    found: dict[Slot, list[str]] = {}
+    for snapshot in ledger.snapshots(study):
+        for trial in snapshot.trials:
+            found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
+    return found
+
+
+def _why_stale(item: PlannedTrial, earlier: Mapping[Slot, list[str]], ledger: Ledger) -> str:
+    """What changed since the trial's slot was last trained; empty where it never was."""
+    for id in earlier.get((item.row, item.fold, item.seed), []):
+        try:
+            outcome = ledger.outcome(id) if id != item.id else None
+        except DamageError:
+            continue  # a record that this plan does not rest on
+        if outcome is not None:
+            return "changed: " + ", ".join(_changed_keys(outcome.identity, item.trial.identity))
+    return ""
+
+
+def _changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted keys whose values differ between two identities."""
+    keys = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            keys += _changed_keys(before, after, f"{prefix}{key}.")
+        elif before != after:
+            keys.append(f"{prefix}{key}")
+    return keys

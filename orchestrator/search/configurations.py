@@ -1,0 +1,105 @@
+"""The trials of a search's configurations: a point of the space, resolved, on folds and seeds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from features.corpora.corpus import Selection
+from features.corpora.folds import Fold
+from features.descriptors.feature_set import FeatureSet
+from orchestrator.search.objective import ObjectiveScores
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.canonical import digest
+from orchestrator.study.search_key.space import Point, Search
+from orchestrator.study.settings import resolve
+from orchestrator.study.study import Study
+from orchestrator.study.trials import PlannedTrial, Variant, trial_of
+
+
+class ConfigurationTrials:
+    """Builds the trials of configurations, each only once; a `TrialBuilder`."""
+
+    def __init__(
+        self,
+        study: Study,
+        search: Search,
+        selection: Selection,
+        default_profile: str,
+        feature_set: Callable[[str], FeatureSet],
+    ) -> None:
+        self._study, self._search, self._profile = study, search, default_profile
+        self._corpus, self._classes = selection.digest, selection.classes
+        self._feature_set = feature_set
+        self.features: dict[str, FeatureSet] = {}
+        """Frame descriptors by the name that stands in trial ids."""
+        self.variants: dict[str, Variant] = {}
+        """Digest of a point -> its variant."""
+        self._by_setting: dict[str, FeatureSet] = {}
+        self._extractors: dict[str, str] = {}
+        self._built: dict[tuple[str, tuple[int, ...], int], tuple[PlannedTrial, ...]] = {}
+        # (row, indices of folds, seeds) -> trials: to compute thousands of ids takes seconds.
+
+    def __call__(
+        self, row: str, point: Point, folds: Sequence[Fold], seeds: int
+    ) -> tuple[PlannedTrial, ...]:
+        """The trials of the configuration ``point`` under the name ``row``, by seed, then fold."""
+        key = row, tuple(fold.index for fold in folds), seeds
+        if key not in self._built:
+            self._built[key] = self._build(row, point, folds, seeds)
+        return self._built[key]
+
+    def _build(
+        self, row: str, point: Point, folds: Sequence[Fold], seeds: int
+    ) -> tuple[PlannedTrial, ...]:
+        variant = self._variant(row, point)
+        extractor = self._extractors[variant.features.features]
+        trials = []
+        for seed in range(seeds):
+            for fold in folds:
+                trial = trial_of(variant, self._corpus, self._classes, extractor, fold, seed)
+                trials.append(PlannedTrial(row, fold.index, seed, trial, trial.id))
+        return tuple(trials)
+
+    def _variant(self, row: str, point: Point) -> Variant:
+        key = digest(dict(point))
+        if key not in self.variants:
+            resolved = resolve(self._profile, self._study.settings, self._search.settings(point))
+            name = resolved.features.features
+            if name not in self._by_setting:
+                self._by_setting[name] = self._feature_set(name)
+            chosen = self._by_setting[name]
+            if chosen.name not in self.features:
+                self.features[chosen.name] = chosen
+                self._extractors[chosen.name] = chosen.version()
+            self.variants[key] = Variant(
+                name=row,
+                profile=resolved.profile,
+                reading=resolved.reading,
+                features=replace(resolved.features, features=chosen.name),
+                model=resolved.model,
+                training=resolved.training,
+            )
+        return self.variants[key]
+
+
+class SearchMemory:
+    """What successive plans of one search share, so that nothing is read or built twice."""
+
+    def __init__(self) -> None:
+        self._filled: tuple[ConfigurationTrials, ObjectiveScores] | None = None
+
+    def fill(
+        self,
+        study: Study,
+        search: Search,
+        selection: Selection,
+        default_profile: str,
+        feature_set: Callable[[str], FeatureSet],
+        ledger: Ledger,
+    ) -> tuple[ConfigurationTrials, ObjectiveScores]:
+        """The builder and the scores of this search; created at the first call alone."""
+        if self._filled is None:
+            self._filled = (
+                ConfigurationTrials(study, search, selection, default_profile, feature_set),
+                ObjectiveScores(ledger, search.selection),
+            )
+        return self._filled
