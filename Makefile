@@ -1,6 +1,7 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
 # make test    the quick suite, two files at a time (ten to twelve minutes on two cores)
 # make check   ruff and mypy
+# make docs    the pages of docs/ as a site in .site/; a dead link or an unknown page fails it
 # make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
 # make editor  studies before yaml-language-server, which npm installs into .venv/editor
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
@@ -14,7 +15,7 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check bench bench-gpu faults clusters editor clean
+.PHONY: demo test check docs bench bench-gpu faults clusters editor clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
@@ -32,6 +33,10 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir .mypy_cache/import_linter
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s --timeout 3600
@@ -71,4 +76,4 @@ $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/demo
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -47,7 +47,9 @@ def test_top_level_is_kept() -> None:
     wanted = {
         "pyproject.toml",
         "README.md",
+        "CONTRIBUTING.md",
         "LICENSE",
+        "mkdocs.yml",
         "Makefile",
         "constraints.txt",
         "cluster.yaml",
@@ -55,6 +57,7 @@ def test_top_level_is_kept() -> None:
         "model",
         "features",
         "studies",
+        "docs",
         "tests",
     }
     found = {
