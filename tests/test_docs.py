@@ -1,8 +1,8 @@
 """The pages are true: generated parts are as generated, and every block runs or parses.
 
-A shell block runs in a folder with the shipped studies and a small store, unless an invisible comment
-stands before it: `<!-- checked -->` (it would train or install: its commands are checked, not run) or
-`<!-- needs: X -->` (it needs X, which is not here). Both kinds are counted below.
+A shell block runs in a folder with the shipped studies and a small store, unless an invisible
+comment stands before it: `<!-- checked -->` (it would train or install: its commands are checked,
+not run) or `<!-- needs: X -->` (it needs X, which is not here). Both kinds are counted below.
 """
 
 import importlib
@@ -28,7 +28,7 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCod
 from typer.testing import CliRunner
 
 from orchestrator.cli.main import app
-from orchestrator.study.study import parse_study
+from orchestrator.study.reader import parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -96,7 +96,7 @@ def test_each_block_is_of_a_kind_that_is_tested() -> None:
 
 
 def test_what_is_not_run_is_counted() -> None:
-    assert Counter(b.mark for b in blocks("sh")) == {"run": 8, "checked": 4, "needs": 9}
+    assert Counter(b.mark for b in blocks("sh")) == {"run": 8, "checked": 5, "needs": 9}
 
 
 # --- shell ------------------------------------------------------------------------------------
@@ -115,9 +115,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("block", blocks("sh", "run"), ids=str)
-def test_a_shell_block_runs(
-    block: Block, workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shell_block_runs(block: Block, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands of ours run in this process, where libraries are loaded once; others in a shell."""
     monkeypatch.chdir(workplace)
     lines = list(commands(block.text))
@@ -158,14 +156,14 @@ def refuse_unknown(words: list[str]) -> None:
 
 @pytest.mark.parametrize("block", blocks("sh"), ids=str)
 def test_commands_of_a_shell_block_exist(block: Block) -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(VENV)", ".venv")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for words in commands(block.text):
         if words[0] == "ablate":
             refuse_unknown(words)
         elif words[0] == "make":
-            targets = [w for w in words[1:] if "=" not in w]
-            assert all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets), words
+            targets = [word for word in words[1:] if "=" not in word]
+            assert all(f"\n{target}:" in makefile for target in targets), words
         for extra in re.findall(r"\.\[(\w+)\]", " ".join(words)):
             assert extra in project["optional-dependencies"], words
 
