@@ -18,7 +18,7 @@ import typer.main
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from orchestrator.cli import main as command_line
+from orchestrator.cli import app as command_line
 from orchestrator.study.settings import SETTINGS
 
 DOCS = Path(__file__).resolve().parent

@@ -27,7 +27,7 @@ from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCodeBlockLexer
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import app
+from orchestrator.cli.app import app
 from orchestrator.study.reader import parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
