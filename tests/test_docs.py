@@ -280,3 +280,28 @@ def test_nothing_is_fetched_when_a_page_is_read() -> None:
     assert plugins == {"search", "mkdocstrings"}
     assert "extra_javascript" not in config
     assert not any(re.search(r"^```mermaid|!\[[^]]*\]\(http", p.read_text()) for p in PAGES)
+
+
+WALKED = re.compile(r"^\| `(\w+)` \| `([\w/]+\.py)` \|", re.MULTILINE)
+
+
+def test_the_walks_name_functions_that_are_there() -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    steps = WALKED.findall(page)
+    assert len(steps) >= 40
+    for name, file in steps:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(def|class) {name}\b", text, re.MULTILINE), f"{name} in {file}"
+
+
+def test_files_and_folders_in_sentences_are_there() -> None:
+    """Paths below the checkout's own folders, as in `tests/security/`."""
+    own = r"`((?:orchestrator|model|features|tests|studies|docs)/[\w/.]*)`"
+    for page in PAGES:
+        for path in re.findall(own, page.read_text(encoding="utf-8")):
+            if path not in OF_THE_READER:
+                assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+OF_THE_READER = {"studies/parts.yaml", "studies/mine.yaml"}
+"""Files that a page tells its reader to write."""
