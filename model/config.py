@@ -1,4 +1,4 @@
-"""What the network is and how it is trained. Light: no torch, open to the whole project.
+"""The configuration of a network and of its training. Light: imports no torch.
 
 Paper: Hu, Tang, Huang, He, "A Graph Isomorphism Network with Weighted Multiple Aggregators
 for Speech Emotion Recognition", Interspeech 2022 (arXiv 2207.00940).
@@ -29,8 +29,8 @@ class ModelConfig:
     """One network. The defaults are reading R0: the text of the paper, 579,864 parameters."""
 
     model: str = WMA_GIN
-    """The system, one of ``systems.SYSTEMS``. Every other field below is WMA-GIN's alone: the
-    sizes of the systems that it is compared with are fixed, in ``model/baselines``."""
+    """The system, one of ``SYSTEMS`` in `systems/catalogue.py`. Every other field is WMA-GIN's
+    alone: the sizes of the compared systems are constants of their files."""
 
     layers: int = 4
     """WMA-GIN layers, 1 to 8 (paper: 4, section 3.4)."""
@@ -92,7 +92,7 @@ class TrainConfig:
     """Segments in a batch (paper, section 3.3)."""
 
     epochs: int = 200
-    """Most epochs (ours)."""
+    """Most epochs of a training (ours)."""
 
     patience: int = 20
     """Epochs without a better dev score before a direction stops (ours)."""

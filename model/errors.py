@@ -1,8 +1,8 @@
-"""What can go wrong between a tensor and a score."""
+"""The errors of this package."""
 
 
 class ModelError(Exception):
-    """Root of all errors of this room."""
+    """Base of all errors of this package."""
 
 
 class ModelConfigError(ModelError):
@@ -10,7 +10,11 @@ class ModelConfigError(ModelError):
 
 
 class DivergedError(ModelError):
-    """The loss is no longer a number."""
+    """The training loss is no longer a number.
+
+    Args:
+        epoch: the epoch in which that happened, from 1.
+    """
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch

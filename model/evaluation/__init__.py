@@ -1,1 +1,1 @@
-"""Scores of a training, and which epoch they are taken at."""
+"""Scores of a training, and the rule that chooses the epoch they are taken at."""

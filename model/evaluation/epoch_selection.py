@@ -1,4 +1,4 @@
-"""Which epoch: chosen on one held-out speaker for the score of the other.
+"""The rule that chooses the epoch: on one held-out speaker, for the score of the other.
 
 Holding out a pair of speakers (a, b), a system is trained once on the others. The epoch that
 scores b is chosen on a, and the epoch that scores a is chosen on b. This is the paper's 8:1:1 with
@@ -9,8 +9,8 @@ stopping): highest UA over utterances; of equal ones the lowest loss (`Score.los
 the utterances' probabilities, never class-weighted); of equal ones the earliest. A direction has
 run out of patience when its best is ``patience`` epochs old; training stops when both have.
 
-What an epoch is, is the system's own matter: a pass of a network over its training segments,
-or the next regularisation of a support vector machine. All are chosen by this one rule.
+An epoch of a network is one pass over its training segments; an "epoch" of a support vector
+machine is the next regularisation of its grid. Both are chosen by this one rule.
 """
 
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ from torch import Tensor
 from model.config import TrainConfig
 from model.errors import DivergedError
 from model.evaluation.scoring import LabelledSegments, Score, score
-from model.evaluation.state import Epoch, Peak, State, StateDict
+from model.evaluation.state import BestEpoch, EpochScores, StateDict, TrainingState
 
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """One speaker tested, the epoch chosen on the other.
+    """One held-out speaker tested at the epoch that was chosen on the other.
 
     Attributes:
-        chosen: the epoch chosen on the other speaker: the headline.
-        at_chosen_SC: log probabilities of the tested segments then, ``(S, C)``, float64; in
-            logarithms, since probabilities underflow where a network is very sure.
-        at_last_SC: after the last epoch.
-        best_on_test: the epoch the same rule would choose on the tested speaker: a cheat, shown to
-            measure the optimism of papers that do so.
-        at_best_on_test_SC: log probabilities then.
-        weights: the network at the chosen epoch.
+        chosen: number of the epoch chosen on the other speaker; its score is the headline.
+        at_chosen_SC: log probabilities of the tested segments at that epoch, ``(S, C)``, float64;
+            in logarithms, since probabilities underflow where a network is very sure.
+        at_last_SC: the same after the last epoch.
+        best_on_test: number of the epoch that the same rule would choose on the tested speaker
+            itself: a cheat, computed to measure the optimism of papers that do so.
+        at_best_on_test_SC: log probabilities at that epoch.
+        weights: the network's ``state_dict`` at the chosen epoch.
     """
 
     chosen: int
@@ -48,18 +48,18 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What a training gave.
+    """The result of a training.
 
     Attributes:
-        epochs: how many were trained.
-        history: one entry an epoch.
-        tests_a: a tested, chosen on b.
-        tests_b: b tested, chosen on a.
+        epochs: how many epochs were trained.
+        history: one entry an epoch, ascending.
+        tests_a: ``a`` tested, the epoch chosen on ``b``.
+        tests_b: ``b`` tested, the epoch chosen on ``a``.
         parameters: how many numbers the network learnt; 0 where the system has no such count.
     """
 
     epochs: int
-    history: tuple[Epoch, ...]
+    history: tuple[EpochScores, ...]
     tests_a: Direction
     tests_b: Direction
     parameters: int = 0
@@ -70,25 +70,25 @@ def better(score: Score, than: Score) -> bool:
     return (score.ua, -score.loss) > (than.ua, -than.loss)
 
 
-def advance(
-    state: State | None,
+def state_after_epoch(
+    state: TrainingState | None,
     loss: float,
     logs: tuple[Tensor, Tensor],
     held_out: tuple[LabelledSegments, LabelledSegments],
     classes: int,
     weights: StateDict,
-    memory: StateDict,
-) -> State:
-    """Score both held-out speakers after an epoch, and remember what is needed.
+    moments: StateDict,
+) -> TrainingState:
+    """Score both held-out speakers after an epoch; return the state that the next one needs.
 
     Args:
-        state: after the epoch before; None after the first.
+        state: the state after the epoch before; None after the first epoch.
         loss: training loss of the epoch.
         logs: log probabilities of the segments of ``a`` and of ``b``, each ``(S, C)``.
         held_out: those segments.
         classes: number of classes C.
-        weights: the system as it is now; copied.
-        memory: what its optimiser remembers; copied.
+        weights: the system's ``state_dict`` now; copied.
+        moments: the tensors of its optimiser; copied.
 
     Raises:
         DivergedError: a probability is no longer a number.
@@ -98,24 +98,24 @@ def advance(
         raise DivergedError(number)
     scores = [score(log, segments, classes) for log, segments in zip(logs, held_out, strict=True)]
     weights = _copies(weights)
-    now = Peak(number, weights, *logs)
+    now = BestEpoch(number, weights, *logs)
     past = () if state is None else state.history
     on_a, on_b = now, now
     if state is not None:
         on_a = now if better(scores[0], past[state.on_a.epoch - 1].a) else state.on_a
         on_b = now if better(scores[1], past[state.on_b.epoch - 1].b) else state.on_b
-    epoch = Epoch(number, loss, *scores)
-    return State((*past, epoch), weights, _copies(memory), on_a, on_b, *logs)
+    epoch = EpochScores(number, loss, *scores)
+    return TrainingState((*past, epoch), weights, _copies(moments), on_a, on_b, *logs)
 
 
-def is_over(state: State, config: TrainConfig) -> bool:
+def is_over(state: TrainingState, config: TrainConfig) -> bool:
     """Whether all epochs are done, or both directions have run out of patience."""
     latest = max(state.on_a.epoch, state.on_b.epoch)
     return state.epoch >= config.epochs or state.epoch - latest >= config.patience
 
 
-def fit_of(state: State, parameters: int = 0) -> Fit:
-    """Read both directions off the last state."""
+def fit_of(state: TrainingState, parameters: int = 0) -> Fit:
+    """Read the result of a training from its last state."""
     on_a, on_b = state.on_a, state.on_b
     return Fit(
         epochs=state.epoch,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 Confusion = Sequence[Sequence[int]]
+"""Counts by true class (rows) and predicted class (columns)."""
 
 
 def confusion(truth: Iterable[int], prediction: Iterable[int], classes: int) -> list[list[int]]:
@@ -65,9 +66,8 @@ def ua(confusion: Confusion) -> float:
 
     .. math:: UA = 1/|P| sum_{c in P} n_cc / sum_d n_cd,  P = {c : sum_d n_cd > 0}
 
-    Source: the same. A class nobody spoke has no recall: it is left out (see `absent`).
-    Computed in whole numbers and rounded once, so that equal merits are equal floats:
-    ties are ties.
+    Source: as `wa`. A class that nobody spoke has no recall: it is left out (see `absent`).
+    It is computed in whole numbers and rounded once, so that equal recalls give equal floats.
 
     Args:
         confusion: rows of true, columns of predicted classes.
@@ -88,7 +88,10 @@ def ua(confusion: Confusion) -> float:
 
 
 def absent(confusion: Confusion) -> list[int]:
-    """Name the classes that do not occur in the truth, and so are missing from UA.
+    """List the classes that nobody spoke, and that UA therefore leaves out.
+
+    Args:
+        confusion: rows of true, columns of predicted classes.
 
     Example:
         >>> absent([[1, 0, 0], [0, 0, 0], [1, 0, 1]])

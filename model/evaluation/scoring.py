@@ -1,4 +1,4 @@
-"""From a network to scores: segments through the network, segments into utterances, counts, WA, UA.
+"""From a network to scores: segments are scored, averaged into utterances, counted to UA and WA.
 
 Letters: S segments, U utterances, C classes.
 """
@@ -18,7 +18,10 @@ BATCH = 128
 
 
 class LabelledSegments(Protocol):
-    """Segments of some speakers, as `fit` sees them; who cut them is not this room's matter.
+    """What training and scoring need of the segments of some speakers.
+
+    `features.dataset.dataset.Segments` has it. The two packages do not import each other, so this
+    protocol says here what it must have.
 
     Attributes:
         labels_S: class of each segment's utterance, int64.
@@ -27,11 +30,11 @@ class LabelledSegments(Protocol):
 
     @property
     def labels_S(self) -> Tensor:
-        """Read only, as `utterance_S` is."""
+        """Class of each segment's utterance."""
 
     @property
     def utterance_S(self) -> Tensor:
-        """Read only."""
+        """Number of each segment's utterance."""
 
     def __len__(self) -> int:
         """Return the number of segments."""
@@ -42,7 +45,7 @@ class LabelledSegments(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well a set of speakers is recognised, utterances counted.
+    """How well a set of speakers is recognised; utterances are counted, not segments.
 
     Attributes:
         loss: mean cross-entropy of the utterances' probabilities, in nats.
@@ -58,7 +61,12 @@ class Score:
 def log_probabilities(
     network: GraphNetwork, segments: LabelledSegments, device: str = "cpu"
 ) -> Tensor:
-    """Score all segments in their own order, in batches of the same size.
+    """Score all segments in their own order, in batches of ``BATCH``.
+
+    Args:
+        network: a network in any mode; it is put into evaluation mode.
+        segments: the S segments to score.
+        device: torch device to compute on.
 
     Returns:
         Logarithms of the softmax of G, shape ``(S, C)``, float64 on the CPU.
@@ -73,10 +81,14 @@ def log_probabilities(
 
 
 def by_utterance(log_SC: Tensor, utterance_S: Tensor) -> tuple[Tensor, Tensor]:
-    """Average the probabilities of each utterance's segments, each segment counting the same.
+    """Average the probabilities of each utterance's segments; every segment counts the same.
 
     Added in float64 in the order of the segments. In logarithms, so that no probability of a long
     utterance underflows to an infinite loss.
+
+    Args:
+        log_SC: log probabilities of the segments, ``(S, C)``, float64.
+        utterance_S: number of each segment's utterance, ``(S,)``, int64.
 
     Returns:
         The utterances' numbers, ascending, ``(U,)``; logarithms of their probabilities, ``(U, C)``.
@@ -93,9 +105,9 @@ def score(log_SC: Tensor, segments: LabelledSegments, classes: int) -> Score:
     """Score utterances from the segments' log probabilities.
 
     Args:
-        log_SC: as `log_probabilities` gives them.
-        segments: the segments they are of.
-        classes: number of classes.
+        log_SC: log probabilities of the segments, ``(S, C)``, as `log_probabilities` gives them.
+        segments: those segments.
+        classes: number of classes C.
     """
     numbers_U, log_UC = by_utterance(log_SC, segments.utterance_S)
     first_U = [int((segments.utterance_S == number).nonzero()[0]) for number in numbers_U]

@@ -1,8 +1,8 @@
-"""All that a training must remember between two epochs, as plain tensors and plain numbers.
+"""The state of a training between two epochs, as plain tensors and plain numbers.
 
-No random state: seeds are derived (`seeding.py`). No pickle: the caller may write `state_tensors`
-as safetensors and `state_numbers` as JSON, and gets the same state back from `state_from`.
-Frozen, and its tensors are copies: an epoch that follows changes none of them.
+It holds no random state, since seeds are derived (`seeding.py`), and needs no pickle: the caller
+writes `state_tensors` as safetensors and `state_numbers` as JSON, and `state_from` gives the same
+state back. Its tensors are copies: an epoch that follows changes none of them.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,19 @@ from model.errors import ModelError
 from model.evaluation.scoring import Score
 
 StateDict = dict[str, Tensor]
-"""A network's `state_dict`: parameters and scaler by name."""
+"""A network's ``state_dict``: name -> parameter or scaler."""
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch gave: the training loss, and the scores of both held-out speakers."""
+class EpochScores:
+    """Training loss and scores of one epoch.
+
+    Attributes:
+        number: of the epoch, from 1.
+        loss: mean training loss of a segment, in nats.
+        a: scores of the held-out speaker ``a``.
+        b: scores of the held-out speaker ``b``.
+    """
 
     number: int
     loss: float
@@ -29,13 +36,13 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Peak:
+class BestEpoch:
     """The best epoch so far as judged on one held-out speaker.
 
     Attributes:
-        epoch: its number.
-        weights: the network as it was then.
-        a_SC: log probabilities of the segments of ``a``, then.
+        epoch: its number, from 1.
+        weights: the network's ``state_dict`` at that epoch.
+        a_SC: log probabilities of the segments of ``a`` at that epoch, ``(S, C)``, float64.
         b_SC: the same of ``b``.
     """
 
@@ -46,24 +53,24 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """A training after some epoch.
+class TrainingState:
+    """All that a training needs to go on after an epoch.
 
     Attributes:
         history: one entry an epoch, ascending.
         network: weights after the last epoch.
-        adam: the optimiser's memory, named ``<parameter>/<what>``.
+        adam: tensors of the optimiser, named ``<parameter>/<what>``; empty for an SVM.
         on_a: best epoch judged on ``a``.
         on_b: best epoch judged on ``b``.
-        last_a_SC: log probabilities of the segments of ``a`` after the last epoch.
+        last_a_SC: log probabilities of the segments of ``a`` after the last epoch, ``(S, C)``.
         last_b_SC: the same of ``b``.
     """
 
-    history: tuple[Epoch, ...]
+    history: tuple[EpochScores, ...]
     network: StateDict
     adam: StateDict
-    on_a: Peak
-    on_b: Peak
+    on_a: BestEpoch
+    on_b: BestEpoch
     last_a_SC: Tensor
     last_b_SC: Tensor
 
@@ -73,8 +80,8 @@ class State:
         return self.history[-1].number
 
 
-def state_tensors(state: State) -> dict[str, Tensor]:
-    """Name all tensors of a state, flat."""
+def state_tensors(state: TrainingState) -> dict[str, Tensor]:
+    """List all tensors of a state under unique names."""
     tensors = {"last/a": state.last_a_SC, "last/b": state.last_b_SC}
     groups = {
         "network": state.network,
@@ -89,8 +96,8 @@ def state_tensors(state: State) -> dict[str, Tensor]:
     return tensors
 
 
-def state_numbers(state: State) -> dict[str, Any]:
-    """Give all numbers of a state, ready for JSON, which keeps every bit of a float."""
+def state_numbers(state: TrainingState) -> dict[str, Any]:
+    """List all numbers of a state as JSON values; JSON keeps every bit of a float."""
     return {
         "history": [asdict(epoch) for epoch in state.history],
         "on_a": state.on_a.epoch,
@@ -98,16 +105,18 @@ def state_numbers(state: State) -> dict[str, Any]:
     }
 
 
-def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> State:
-    """Put a state together again.
+def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> TrainingState:
+    """Build a state from what `state_tensors` and `state_numbers` gave.
 
     Raises:
-        ModelError: something is missing.
+        ModelError: a tensor or a number is missing.
     """
     try:
-        return State(
+        return TrainingState(
             history=tuple(
-                Epoch(entry["number"], entry["loss"], Score(**entry["a"]), Score(**entry["b"]))
+                EpochScores(
+                    entry["number"], entry["loss"], Score(**entry["a"]), Score(**entry["b"])
+                )
                 for entry in numbers["history"]
             ),
             network=_under("network/", tensors),
@@ -129,8 +138,8 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> StateDict:
     }
 
 
-def _peak(group: str, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Peak:
-    return Peak(
+def _peak(group: str, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> BestEpoch:
+    return BestEpoch(
         numbers[group],
         _under(f"{group}/weights/", tensors),
         tensors[f"{group}/a"],

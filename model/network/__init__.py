@@ -1,1 +1,1 @@
-"""Parts that systems share: graph layers, recurrent input, attention, losses, masks."""
+"""What systems share: their base classes, layers, losses and the masks of padded nodes."""

@@ -1,4 +1,4 @@
-"""The aggregator weights: sum, mean and softmax of a neighbourhood, weighted and added (eq. 4).
+"""The three aggregators of eq. (4): sum, mean and softmax of a neighbourhood, weighted and added.
 
 The softmax is element-wise: each channel weighs the neighbours by their own value in that channel,
 without a temperature. That is the aggregator of PNA (arXiv 2004.05718), which the paper cites.
@@ -24,8 +24,8 @@ Aggregate = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Weights:
-    """Weights of the three aggregators. The paper's hyper-parameters alpha, beta, gamma, fixed."""
+class AggregatorWeights:
+    """Weights of the three aggregators: the paper's alpha, beta and gamma, which are not learnt."""
 
     softmax: float
     sum: float
@@ -33,11 +33,11 @@ class Weights:
 
     @property
     def total(self) -> float:
-        """What a lone neighbour counts: it is its own sum, mean and softmax."""
+        """Weight of a lone neighbour, which is its own sum, mean and softmax."""
         return self.softmax + self.sum + self.mean
 
 
-def pair(halo_BMH: Tensor, weights: Weights) -> Tensor:
+def pair(halo_BMH: Tensor, weights: AggregatorWeights) -> Tensor:
     """Aggregate neighbourhoods of two: the values before and after each place of a row.
 
     Args:
@@ -51,7 +51,7 @@ def pair(halo_BMH: Tensor, weights: Weights) -> Tensor:
     return result_BNH
 
 
-def pooled(x_BNH: Tensor, nodes: Nodes, weights: Weights) -> Tensor:
+def pooled(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights) -> Tensor:
     """Aggregate all real nodes of a segment into one vector: O(N), no pair is ever formed.
 
     Returns:
@@ -66,7 +66,7 @@ def pooled(x_BNH: Tensor, nodes: Nodes, weights: Weights) -> Tensor:
     return torch.add(total_B1H, softmax_B1H, alpha=weights.softmax)
 
 
-def others(x_BNH: Tensor, nodes: Nodes, weights: Weights) -> Tensor:
+def others(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights) -> Tensor:
     """Aggregate, for every node, all real nodes but itself: O(N), and nothing is subtracted.
 
     "All minus mine" loses every digit of the rest once one node outweighs it,
@@ -92,7 +92,7 @@ class _Pair(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, halo_BMH: Tensor, weights: Weights) -> Tensor:
+    def forward(ctx: Any, halo_BMH: Tensor, weights: AggregatorWeights) -> Tensor:
         ctx.save_for_backward(halo_BMH)
         ctx.weights = weights
         batch, length, width = halo_BMH.shape
@@ -131,7 +131,7 @@ def _blocks(x_BNH: Tensor) -> list[slice]:
     return [slice(start, start + step) for start in range(0, batch, step)]
 
 
-def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: Weights) -> None:
+def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: AggregatorWeights) -> None:
     """Write the aggregate of each place's two neighbours."""
     left_BNH, right_BNH = halo_BMH[:, :-2], halo_BMH[:, 2:]
     torch.add(left_BNH, right_BNH, out=result_BNH).mul_(weights.sum + weights.mean / 2)
@@ -142,7 +142,7 @@ def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: Weights) -> None:
 
 
 def _pair_slopes_into(
-    grad_halo_BMH: Tensor, halo_BMH: Tensor, grad_BNH: Tensor, weights: Weights
+    grad_halo_BMH: Tensor, halo_BMH: Tensor, grad_BNH: Tensor, weights: AggregatorWeights
 ) -> None:
     """Write the gradient of the row: each place's to its left, then, on top, to its right."""
     to_left_BNH, to_right_BNH = grad_halo_BMH[:, :-2], grad_halo_BMH[:, 2:]

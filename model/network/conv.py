@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from model.errors import ModelConfigError
-from model.network.aggregators import Aggregate, Weights, pair
+from model.network.aggregators import Aggregate, AggregatorWeights, pair
 from model.network.nodes import Nodes
 
 Graph = str | Callable[[Nodes], Tensor]
@@ -26,7 +26,7 @@ Graph = str | Callable[[Nodes], Tensor]
 
 
 class WmaGinConv(nn.Module):
-    """Linear((1 + eps) x + aggregate).
+    """One WMA-GIN convolution: Linear((1 + eps) x + aggregate), eps learnable (eq. 4).
 
     Args:
         width_in: channels of the nodes.
@@ -67,7 +67,9 @@ def window_of(graph: Graph) -> int | None:
     return None
 
 
-def neighbourhood(graph: Graph, nodes: Nodes, weights: Weights, *, edges: bool) -> Aggregate:
+def neighbourhood(
+    graph: Graph, nodes: Nodes, weights: AggregatorWeights, *, edges: bool
+) -> Aggregate:
     """Aggregate near neighbours: by shifts where the graph allows it, else along edge lists.
 
     Args:
@@ -88,7 +90,7 @@ def neighbourhood(graph: Graph, nodes: Nodes, weights: Weights, *, edges: bool) 
     return partial(shifted, nodes=nodes, weights=weights, closed=graph == "cycle")
 
 
-def shifted(x_BNH: Tensor, nodes: Nodes, weights: Weights, *, closed: bool) -> Tensor:
+def shifted(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights, *, closed: bool) -> Tensor:
     """Aggregate the previous and the following node, two shifts of the node axis.
 
     Args:
@@ -110,7 +112,7 @@ def shifted(x_BNH: Tensor, nodes: Nodes, weights: Weights, *, closed: bool) -> T
 
 
 def _with_open_ends(
-    result_BNH: Tensor, x_BNH: Tensor, nodes: Nodes, weights: Weights, *, closed: bool
+    result_BNH: Tensor, x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights, *, closed: bool
 ) -> Tensor:
     """Correct the first and last node of segments that have fewer than two neighbours there."""
     length_B11 = nodes.lengths_B[:, None, None]

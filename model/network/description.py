@@ -1,6 +1,6 @@
-"""What a network is made of: its parts, what each gives, how many numbers each learns.
+"""The parts of a network: what each is, the shape of its output, its count of parameters.
 
-Read off the module itself, by one forward pass, so it serves every system of this room.
+All is read from the network itself, by one forward pass, so it serves every system.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ class Part:
     """One part of a network.
 
     Attributes:
-        name: the attribute it is, such as ``convs.0``.
+        name: the attribute that holds it, such as ``convs.0``.
         title: what the paper calls it, where the network says so in `titles`; else the name.
         kind: its class.
-        shape: the shape of what it gives, such as ``(B, N, 256)``; of itself, if it is a bare
-            parameter; empty if the forward pass did not call it.
+        shape: shape of its output, such as ``(B, N, 256)``; of a bare parameter its own; empty
+            if the forward pass did not call the part.
         parameters: how many numbers it learns.
     """
 
@@ -42,7 +42,7 @@ def describe(network: nn.Module, features: int, nodes: int) -> tuple[Part, ...]:
     what learns nothing is left out, so the parts' parameters sum to the network's.
 
     Args:
-        network: a system of this room, called as `GraphNetwork.forward`.
+        network: called as `GraphNetwork.forward`.
         features: channels F of its input.
         nodes: nodes N of a full segment.
     """
@@ -79,17 +79,17 @@ def _members(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def _shapes_of(
     network: nn.Module, members: Mapping[str, nn.Module], features: int, nodes: int
 ) -> dict[str, str]:
-    """Shapes that the parts give, in the order of their first call; only a forward pass tells."""
+    """Find the shape of each part's output, in the order of the first calls, by a forward pass."""
     shapes: dict[str, str] = {}
 
-    def hear(name: str) -> Any:
+    def recorder(name: str) -> Any:
         def hook(part: nn.Module, given: Any, result: Any) -> None:
             if isinstance(result, Tensor):
                 shapes.setdefault(name, _letters(tuple(result.shape), nodes))
 
         return hook
 
-    handles = [part.register_forward_hook(hear(name)) for name, part in members.items()]
+    handles = [part.register_forward_hook(recorder(name)) for name, part in members.items()]
     was_training = network.training
     full_B = torch.full((BATCH,), nodes)
     try:
@@ -103,7 +103,7 @@ def _shapes_of(
 
 
 def _letters(shape: tuple[int, ...], nodes: int) -> str:
-    """A shape with B and N for the segments and the nodes; channels, the last, stay a number.
+    """Write a shape with B and N for segments and nodes; channels, the last, stay a number.
 
     >>> _letters((2, 120, 256), 120), _letters((2, 120), 120), _letters((240, 64), 120)
     ('(B, N, 256)', '(B, 120)', '(B N, 64)')

@@ -1,4 +1,4 @@
-"""Edge lists, and message passing along them: the reference, and the way for any other graph.
+"""Edge lists and message passing along them: the slow reference, and the way for any other graph.
 
     along_edges(edge_list(nodes, reach=1, closed=True), weights)     the cycle, edge by edge
     along_edges(edges_2E, weights)                                   whatever graph you list
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import MeanAggregation, SoftmaxAggregation, SumAggregation
 
-from model.network.aggregators import Aggregate, Weights
+from model.network.aggregators import Aggregate, AggregatorWeights
 from model.network.nodes import Nodes
 
 
@@ -46,7 +46,7 @@ def edge_list(
     return torch.stack([source_E, target_E]) + segment_E * nodes.padded
 
 
-def along_edges(edges_2E: Tensor, weights: Weights) -> Aggregate:
+def along_edges(edges_2E: Tensor, weights: AggregatorWeights) -> Aggregate:
     """Aggregate along edges by PyG's own aggregators.
 
     Its softmax with inverse temperature 1, not learned, is the element-wise one of eq. (4).

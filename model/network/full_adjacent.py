@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from model.errors import ModelConfigError
-from model.network.aggregators import Aggregate, Weights, others, pooled
+from model.network.aggregators import Aggregate, AggregatorWeights, others, pooled
 from model.network.nodes import Nodes
 
 
@@ -35,7 +35,7 @@ def positions(fa_layers: Sequence[int], layers: int) -> frozenset[int]:
     return frozenset(fa_layers)
 
 
-def neighbourhood(nodes: Nodes, weights: Weights, *, include_self: bool) -> Aggregate:
+def neighbourhood(nodes: Nodes, weights: AggregatorWeights, *, include_self: bool) -> Aggregate:
     """Aggregate the fully adjacent neighbourhood.
 
     Args:

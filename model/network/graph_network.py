@@ -1,6 +1,6 @@
-"""What every network of this room does first and last: scaled nodes in, logits and a loss out.
+"""The base of every network: it scales the nodes that go in and defines what comes out.
 
-WMA-GIN and the systems it is compared with differ in what lies between: `_logits`.
+A subclass says in `_logits` how scaled nodes become scores.
 Letters: B segments, N nodes, F features, C classes, S stages.
 """
 
@@ -20,7 +20,7 @@ class Logits(NamedTuple):
 
     Attributes:
         total_BC: G, the sum of all heads; its softmax is the prediction.
-        stages_SBC: what the loss sees, G as the last: of WMA-GIN b, c, ..., e, G.
+        stages_SBC: the scores that the loss sees, G as the last: of WMA-GIN b, c, ..., e, G.
         penalty: a scalar that a system adds to its training loss; 0 for most.
     """
 
@@ -30,7 +30,7 @@ class Logits(NamedTuple):
 
     @classmethod
     def of(cls, total_BC: Tensor, penalty: Tensor | float = 0.0) -> "Logits":
-        """The scores of a network with a single stage."""
+        """Return the scores of a network with a single stage."""
         return cls(total_BC, total_BC.unsqueeze(0), penalty)
 
 
@@ -118,22 +118,31 @@ class GraphNetwork(nn.Module):
         return self._logits(x_BNF, Nodes.of(nodes_B, x_BNF.shape[1], x_BNF.dtype))
 
     def scaled(self, x_BNF: Tensor, frames_B: Tensor) -> Tensor:
-        """Standardise each feature; zero beyond the real frames."""
+        """Standardise each feature; zero beyond the real frames. Shape stays ``(B, N, F)``."""
         frames = Nodes.of(frames_B, x_BNF.shape[1])
         return frames.cleared((x_BNF - self.mean_F) / self.std_F)
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
-        """Training loss: cross-entropy of G, and the system's own penalty."""
+        """Compute the training loss: cross-entropy of G plus the system's own penalty.
+
+        Args:
+            logits: as `forward` gives them.
+            labels_B: class of each segment, int64.
+            weights_C: class weights; all 1 if None.
+
+        Returns:
+            A scalar, in nats.
+        """
         entropy = stage_loss(logits.stages_SBC, labels_B, multi_stage=False, weights_C=weights_C)
         return entropy + logits.penalty
 
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
-        """Score scaled segments; what is beyond the real nodes must leave no trace."""
+        """Score scaled segments; what is beyond the real nodes must not change any score."""
         raise NotImplementedError
 
 
 def parameters_of(network: nn.Module) -> int:
-    """How many numbers a network learns."""
+    """Count the numbers that a network learns."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 

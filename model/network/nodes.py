@@ -1,7 +1,7 @@
-"""Which nodes of a padded batch are real: the one place where lengths become masks.
+"""Which nodes of a padded batch are real: lengths become masks here and nowhere else.
 
 Padding is masked wherever nodes meet: Bi-GRU, ends of the cycle, FA, attention and pooling.
-A padded segment therefore scores what its unpadded twin scores (the paper says nothing on this).
+So a padded segment has the scores that it has without padding (the paper says nothing on this).
 """
 
 from dataclasses import dataclass
@@ -34,21 +34,24 @@ class Nodes:
 
     @property
     def steps_N(self) -> Tensor:
-        """0 to N - 1."""
+        """Numbers of the nodes, 0 to N - 1, ``(N,)``."""
         return torch.arange(self.padded, device=self.lengths_B.device)
 
     @property
     def real_BN(self) -> Tensor:
-        """True at real nodes."""
+        """True at real nodes, ``(B, N)``."""
         return self.steps_N < self.lengths_B[:, None]
 
     @property
     def is_last_BN1(self) -> Tensor:
-        """True at the last real node of each segment."""
+        """True at the last real node of each segment, ``(B, N, 1)``."""
         return (self.steps_N == self.lengths_B[:, None] - 1).unsqueeze(2)
 
     def from_end(self, x_BNH: Tensor, steps: int) -> Tensor:
-        """Take the last real node (1), the one before it (2), ...; the first if there is none."""
+        """Take the last real node (``steps`` 1), the one before it (2), ..., ``(B, 1, H)``.
+
+        A segment that has no such node gives its first.
+        """
         if self.shortest == self.padded:
             row = max(self.padded - steps, 0)
             return x_BNH[:, row : row + 1]
@@ -56,18 +59,18 @@ class Nodes:
         return x_BNH.gather(1, row_B11.expand(-1, 1, x_BNH.shape[2]))
 
     def cleared(self, x_BNH: Tensor, value: float = 0.0) -> Tensor:
-        """Put ``value`` at padded nodes; whatever stood there leaves no trace."""
+        """Put ``value`` at padded nodes; the shape stays ``(B, N, H)``."""
         if self.shortest == self.padded:
             return x_BNH
         return x_BNH.masked_fill(~self.real_BN.unsqueeze(2), value)
 
     def pooled(self, x_BNH: Tensor, pooling: str) -> Tensor:
-        """Mean or sum over real nodes, ``(B, H)``."""
+        """Take the mean or the sum over real nodes, ``(B, H)``."""
         total_BH = self.cleared(x_BNH).sum(1)
         return total_BH if pooling == "sum" else total_BH / self.count_B11.squeeze(2)
 
     def reversed(self, x_BNH: Tensor) -> Tensor:
-        """Read the real nodes of each segment backwards; padding stays where it is."""
+        """Reverse the real nodes of each segment, ``(B, N, H)``; padding stays where it is."""
         if self.shortest == self.padded:
             return x_BNH.flip(1)
         mirrored_BN = self.lengths_B[:, None] - 1 - self.steps_N

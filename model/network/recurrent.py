@@ -1,4 +1,4 @@
-"""A recurrent layer that reads a padded segment both ways, and no padding."""
+"""A bidirectional recurrent layer that never reads padding."""
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,11 @@ from model.network.nodes import Nodes
 class BothWays(nn.Module):
     """A bidirectional layer whose backward half starts at the last *real* node.
 
-    Two one-way layers, the second one fed each segment's real nodes in reverse.
-    It gives what packed sequences give, in half of their time on a CPU.
+    It is two one-way layers; the second reads each segment's real nodes in reverse. The result is
+    that of packed sequences, in half of their time on a CPU.
 
     Args:
-        cell: what each half is.
+        cell: class of each half, ``nn.GRU`` or ``nn.LSTM``.
         features: channels of the input.
         hidden: channels of each half.
     """
@@ -25,6 +25,6 @@ class BothWays(nn.Module):
 
     def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
         """Read each segment both ways; result ``(B, N, 2 x hidden)``."""
-        ahead_BNH, _ = self.forwards(x_BNF)
-        behind_BNH, _ = self.backwards(nodes.reversed(x_BNF))
-        return torch.cat([ahead_BNH, nodes.reversed(behind_BNH)], dim=2)
+        forwards_BNH, _ = self.forwards(x_BNF)
+        backwards_BNH, _ = self.backwards(nodes.reversed(x_BNF))
+        return torch.cat([forwards_BNH, nodes.reversed(backwards_BNH)], dim=2)

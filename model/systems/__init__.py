@@ -1,1 +1,1 @@
-"""The systems that can be trained, one file each: WMA-GIN and what it is compared with."""
+"""One system a file, WMA-GIN and those that it is compared with, and the list of them."""

@@ -1,4 +1,4 @@
-"""eGeMAPS + SVM: the honest simple thing beside the networks. The only door to scikit-learn.
+"""eGeMAPS + SVM: the usual simple system beside the networks. The only door to scikit-learn.
 
 Sourced: the extended Geneva set of 88 functionals (Eyben et al., IEEE TAC 2016, doi
 10.1109/TAFFC.2015.2457417) with a support vector machine is the usual baseline of the field.
@@ -8,7 +8,7 @@ network's epoch: each C is one "epoch", from the smoothest to the tightest. So c
 best-on-test mean here what they mean elsewhere. Probabilities are the softmax of the decision
 values, without the library's internal cross-validation, which draws at random.
 
-What is kept are plain tensors; `SupportVectorMachine` decides by them alone.
+A fitted machine is stored as plain tensors; `SupportVectorMachine` decides from them alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ from torch import Tensor
 
 from model.config import ModelConfig
 from model.errors import ModelError
-from model.evaluation.epoch_selection import Fit, advance, fit_of
+from model.evaluation.epoch_selection import Fit, fit_of, state_after_epoch
 from model.evaluation.scoring import LabelledSegments
-from model.evaluation.state import State, StateDict
+from model.evaluation.state import StateDict, TrainingState
 from model.network.graph_network import GraphNetwork, Logits
 from model.network.nodes import Nodes
 from model.network.stage_loss import cross_entropies
@@ -42,21 +42,24 @@ def fit(
     weights_C: Tensor | None = None,
     *,
     classes: int,
-    resume: State | None = None,
-    on_epoch: Callable[[State], None] = lambda state: None,
+    resume: TrainingState | None = None,
+    on_epoch: Callable[[TrainingState], None] = lambda state: None,
 ) -> Fit:
-    """Fit one machine for every C of the grid.
+    """Fit one machine for every regularisation of ``GRID``.
 
     Args:
         train: one row of functionals each.
         a: rows of one held-out speaker.
         b: rows of the other.
-        mean_F: mean of each feature over the training rows.
-        std_F: their standard deviation.
+        mean_F: mean of each feature over the training rows, ``(F,)``.
+        std_F: their standard deviation, ``(F,)``.
         weights_C: class weights, as a network's loss takes them.
         classes: number of classes C.
-        resume: the state to go on from.
+        resume: the state to go on from; None to begin.
         on_epoch: called with the state after every C.
+
+    Returns:
+        Both directions, as `training.fit.fit` gives them for a network.
 
     Raises:
         ModelError: a segment has more than one row, or all rows are of one class.
@@ -73,7 +76,7 @@ def fit(
         log_SC, log_a, log_b = (_log_probabilities(machine, x, classes) for x in (x_SF, x_a, x_b))
         loss = float(cross_entropies(log_SC[None], train.labels_S, weights_C)[0])
         weights = _weights(machine, gamma, mean_F, std_F)
-        state = advance(state, loss, (log_a, log_b), (a, b), classes, weights, {})
+        state = state_after_epoch(state, loss, (log_a, log_b), (a, b), classes, weights, {})
         on_epoch(state)
     assert state is not None
     return fit_of(state)
@@ -120,7 +123,7 @@ def _of_all(values_SK: NDArray[np.float64], known_K: NDArray[np.int64], classes:
 
 
 def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> StateDict:
-    """The machine as plain tensors: all that its decisions need."""
+    """Write the machine as plain tensors: all that its decisions need."""
     return {
         "mean_F": mean_F,
         "std_F": std_F,
@@ -134,7 +137,7 @@ def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> State
 
 
 class SupportVectorMachine(GraphNetwork):
-    """A fitted machine as its tensors decide, to be asked as a network is: without the library.
+    """A fitted machine that decides from its tensors alone, called as a network is.
 
     One machine a pair of classes; a class has the votes that it wins, and of equal votes more
     where they were won clearly (the library's own order: the sum s of its margins as

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from model.config import BIGRU_HIDDEN, Aggregators, ModelConfig
 from model.errors import ModelConfigError
 from model.network import conv, full_adjacent
-from model.network.aggregators import Aggregate, Weights
+from model.network.aggregators import Aggregate, AggregatorWeights
 from model.network.attention import MultiPhaseAttention
 from model.network.conv import Graph, WmaGinConv
 from model.network.graph_network import GraphNetwork, Logits
@@ -54,7 +54,7 @@ class BiGru(BothWays):
 
 
 class NodeMap(nn.Module):
-    """What stands where the Bi-GRU is off: every node by itself, tanh(Linear(F, 256)).
+    """What replaces the Bi-GRU where that is off: tanh(Linear(F, 256)) of every node by itself.
 
     This is the candidate state of a GRU, all that is left of one without memory and gates. So an
     ablation takes away the recurrence, and neither the width nor the range (-1, 1) that the layers
@@ -107,7 +107,7 @@ class WmaGin(GraphNetwork):
         *,
         layers: int = 4,
         hidden: int = 256,
-        weights: Weights,
+        weights: AggregatorWeights,
         fa_layers: Sequence[int] = (2,),
         fa_self: bool = True,
         graph: Graph = "cycle",
@@ -202,7 +202,7 @@ class WmaGin(GraphNetwork):
         )
 
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
-        """Sum the heads of all phases; stages b, c, ..., e, G: ``(L + 1, B, C)``."""
+        """Sum the heads of all phases; the stages are b, c, ..., e, G, ``(L + 1, B, C)``."""
         phases = self._phases(x_BNF, nodes)
         scores = [head(phase_BH) for head, phase_BH in zip(self.heads, phases, strict=True)]
         total_BC = torch.stack(scores).sum(0)
@@ -225,14 +225,14 @@ class WmaGin(GraphNetwork):
         return [*phases, self.attention(x_BNF, gru_BNG, last_BNH, nodes, self.pooling)]
 
     def _neighbourhoods(self, nodes: Nodes) -> list[Aggregate]:
-        """How each layer sees its neighbours."""
+        """How each layer aggregates its neighbours."""
         near = conv.neighbourhood(self.graph, nodes, self.weights, edges=self.edges)
         full = self._full_neighbourhood(nodes) if self.fa_layers else near
         numbers = range(1, len(self.convs) + 1)
         return [full if number in self.fa_layers else near for number in numbers]
 
     def _full_neighbourhood(self, nodes: Nodes) -> Aggregate:
-        """How a fully adjacent layer sees its neighbours."""
+        """How a fully adjacent layer aggregates its neighbours."""
         if self.edges:
             # PyG takes seconds to import: only if it is needed.
             from model.network.edges import along_edges, edge_list
@@ -243,7 +243,7 @@ class WmaGin(GraphNetwork):
 
     @property
     def titles(self) -> dict[str, str]:
-        """What the paper calls the parts, by the names that they have here."""
+        """Name of a part here -> what the paper calls it."""
         named = {"gru": "Bi-GRU" if isinstance(self.gru, BiGru) else "instead of the Bi-GRU"}
         named["attention"] = "attention"
         near = self.graph if isinstance(self.graph, str) else "edges"
@@ -256,13 +256,13 @@ class WmaGin(GraphNetwork):
         return named
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
-        """Training loss: multi-stage, or the cross-entropy of G."""
+        """Compute the training loss, a scalar: multi-stage (eq. 5), or the cross-entropy of G."""
         return stage_loss(
             logits.stages_SBC, labels_B, multi_stage=self.multi_stage, weights_C=weights_C
         )
 
 
-def _weights(aggregators: Aggregators) -> Weights:
+def _weights(aggregators: Aggregators) -> AggregatorWeights:
     """The aggregator weights as the layers take them, checked while they are exact fractions."""
     parts = (aggregators.softmax, aggregators.sum, aggregators.mean)
     if min(parts) < 0 or sum(parts) != 1:
@@ -271,7 +271,7 @@ def _weights(aggregators: Aggregators) -> Weights:
             f"{aggregators.softmax}, sum {aggregators.sum}, mean {aggregators.mean} instead."
         )
     softmax, sum_, mean = map(float, parts)
-    return Weights(softmax=softmax, sum=sum_, mean=mean)
+    return AggregatorWeights(softmax=softmax, sum=sum_, mean=mean)
 
 
 def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:

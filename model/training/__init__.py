@@ -1,1 +1,1 @@
-"""One training from first step to last: the loop, its seeds, and the bits it promises."""
+"""One training from first step to last: the loop, its seeds, and its promise of equal bits."""

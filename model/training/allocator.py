@@ -1,4 +1,4 @@
-"""Memory that is kept within a training, and given back after it.
+"""How glibc's allocator is used: freed memory is kept within a training and returned after it.
 
 A training step frees and asks for the same tensors again and again.
 """
@@ -8,11 +8,13 @@ import sys
 from typing import Any
 
 LARGEST = 1 << 25
+"""Bytes up to which a block comes from the heap, which keeps it when it is freed."""
 KEPT = 1 << 29
+"""Bytes of freed memory that the heap keeps."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
-def hold() -> bool:
+def keep_freed_memory() -> bool:
     """Ask glibc to keep up to 512 MiB of freed memory instead of returning it at once.
 
     By default every large tensor is fresh memory from the system, a page fault per 4 KiB:
@@ -26,8 +28,8 @@ def hold() -> bool:
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, KEPT))
 
 
-def release() -> None:
-    """Give back what `hold` has kept, between two trainings of one process.
+def return_freed_memory() -> None:
+    """Return freed memory to the system, between two trainings of one process.
 
     What is kept lies in pieces, and the next training's tensors do not fit them: a worker of Ray
     went from 450 to 1,300 MiB within ten trainings, where each alone needs 500. A few ms.
@@ -37,7 +39,7 @@ def release() -> None:
 
 
 def _glibc(name: str) -> Any:
-    """A function of the C library, or None."""
+    """Look up a function of the C library; None where it has none of that name."""
     if not sys.platform.startswith("linux"):
         return None
     return getattr(ctypes.CDLL(None), name, None)

@@ -1,4 +1,4 @@
-"""What this machine's arithmetic is, to the bit: asked of it, since its name does not tell.
+"""Which bits this machine's arithmetic gives: computed, since a processor's name does not tell.
 
 The linear algebra behind PyTorch picks its code by the processor's maker, by its instructions and
 by variables such as `MKL_CBWR`, all under one "AVX512": two such machines with the same PyTorch
@@ -22,9 +22,9 @@ WIDTHS = (64, 256)
 def fingerprint() -> str:
     """Return 8 hex digits of the bits that a few steps of learning have on this processor.
 
-    They are of operations as the networks use them, not of a network, so that they change with
-    the machine and not with our code. One thread, as in trainings; a tenth of a second, once a
-    process.
+    The steps are operations that the networks use, and no network, so that the digits change with
+    the machine and not with our code. They run in one thread, as trainings do, and take a tenth of
+    a second once a process.
     """
     digest = blake2b(digest_size=4)
     threads = torch.get_num_threads()
@@ -39,7 +39,7 @@ def fingerprint() -> str:
 
 
 def _step(width: int) -> list[Tensor]:
-    """Two rounds of attention and gates, their loss, and its gradients."""
+    """Compute two rounds of attention and gates, their loss, and its gradients."""
     draw = torch.Generator().manual_seed(width)
 
     def drawn(*shape: int) -> Tensor:

@@ -9,9 +9,22 @@ from torch.optim import Adam
 
 from model.config import ModelConfig, TrainConfig
 from model.errors import DivergedError
-from model.evaluation.epoch_selection import Direction, Fit, advance, better, fit_of, is_over
+from model.evaluation.epoch_selection import (
+    Direction,
+    Fit,
+    better,
+    fit_of,
+    is_over,
+    state_after_epoch,
+)
 from model.evaluation.scoring import LabelledSegments, log_probabilities
-from model.evaluation.state import State, StateDict, state_from, state_numbers, state_tensors
+from model.evaluation.state import (
+    StateDict,
+    TrainingState,
+    state_from,
+    state_numbers,
+    state_tensors,
+)
 from model.network.graph_network import GraphNetwork, parameters_of
 from model.systems.catalogue import SYSTEMS, build
 from model.training.seeding import derive
@@ -20,7 +33,7 @@ __all__ = [
     "Direction",
     "Fit",
     "LabelledSegments",
-    "State",
+    "TrainingState",
     "better",
     "fit",
     "initialise",
@@ -43,29 +56,35 @@ def train(
     classes: int,
     nodes: int,
     seed: int,
-    resume: State | None = None,
-    on_epoch: Callable[[State], None] = lambda state: None,
+    resume: TrainingState | None = None,
+    on_epoch: Callable[[TrainingState], None] = lambda state: None,
     device: str = "cpu",
 ) -> Fit:
-    """Train any system of `catalogue.py`: the one function that a trial needs.
+    """Train any system of `systems/catalogue.py`: the one function that a trial needs.
 
     Args:
-        model: which system.
+        model: the system and its sizes.
         config: how to train.
         train: segments to learn from.
         a: segments of one held-out speaker.
         b: segments of the other.
-        mean_F: mean of each feature over the training frames.
-        std_F: their standard deviation.
+        mean_F: mean of each feature over the training frames, ``(F,)``.
+        std_F: their standard deviation, ``(F,)``.
         classes: number of classes C.
-        nodes: most nodes of a segment.
+        nodes: most nodes N of a segment.
         seed: seed of the trial.
-        resume: the state to go on from.
+        resume: the state to go on from; None to begin.
         on_epoch: called with the state after every epoch.
-        device: where to compute.
+        device: torch device to compute on.
+
+    Returns:
+        Both directions, as `fit` gives them.
 
     Raises:
-        DivergedError, ValueError: as `fit`.
+        DivergedError: the loss is no longer a finite number.
+        ModelConfigError: such a network cannot be built.
+        ModelError: a support vector machine is given frames, or rows of one class.
+        ValueError: one of the three sets of segments is empty.
     """
     if not SYSTEMS[model.model].network:
         from model.systems import svm
@@ -99,7 +118,20 @@ def initialise(
     *,
     nodes: int = 120,
 ) -> GraphNetwork:
-    """Build a network whose first weights depend on nothing but the configuration and the seed."""
+    """Build a network whose first weights depend on nothing but the configuration and the seed.
+
+    Args:
+        config: the system and its sizes.
+        features: channels F of a node.
+        classes: number of classes C.
+        seed: seed of the trial.
+        mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
+        std_F: their standard deviation, ``(F,)``; 1 if None.
+        nodes: most nodes N of a segment.
+
+    Raises:
+        ModelConfigError: such a network cannot be built.
+    """
     torch.manual_seed(derive(seed, 0, "init"))
     return build(config, features, classes, nodes, mean_F, std_F)
 
@@ -113,11 +145,11 @@ def fit(
     *,
     classes: int,
     seed: int,
-    resume: State | None = None,
-    on_epoch: Callable[[State], None] = lambda state: None,
+    resume: TrainingState | None = None,
+    on_epoch: Callable[[TrainingState], None] = lambda state: None,
     device: str = "cpu",
 ) -> Fit:
-    """Train on ``train`` until neither ``a`` nor ``b`` improves.
+    """Train a network by Adam until neither ``a`` nor ``b`` improves, or all epochs are done.
 
     Args:
         network: as `initialise` built it; it is trained in place.
@@ -127,16 +159,17 @@ def fit(
         config: how to train.
         classes: number of classes C.
         seed: seed of the trial.
-        resume: the state to go on from, instead of the network's own weights.
+        resume: the state to go on from; None to begin with the network's own weights.
         on_epoch: called with the state after every epoch.
-        device: where to compute.
+        device: torch device to compute on.
 
     Returns:
-        Both directions. A resumed training gives the same bits as an uninterrupted one.
+        Both directions: each held-out speaker tested at the epoch that the other chose. A resumed
+        training gives the same bits as an uninterrupted one.
 
     Raises:
         DivergedError: the loss is no longer a finite number.
-        ValueError: there is nothing to train on, or to choose on.
+        ValueError: one of the three sets of segments is empty.
     """
     _check_sets(train=train, a=a, b=b)
     network.to(device)
@@ -153,23 +186,31 @@ def fit(
         batches = torch.split(indices_T, config.batch)
         loss = _train_epoch(network, optimiser, train, batches, weights_C, number, device)
         logs = log_probabilities(network, a, device), log_probabilities(network, b, device)
-        weights, memory = network.state_dict(), _memory(network, optimiser)
-        state = advance(state, loss, logs, (a, b), classes, weights, memory)
+        weights, moments = network.state_dict(), _optimiser_tensors(network, optimiser)
+        state = state_after_epoch(state, loss, logs, (a, b), classes, weights, moments)
         on_epoch(state)
     return fit_of(state, parameters_of(network))
 
 
 def epoch_order(segments: int, seed: int, epoch: int) -> Tensor:
-    """Shuffle the training segments; the order depends on the seed and the epoch alone."""
+    """Shuffle the numbers of the training segments, ``(S,)``, by the seed and the epoch alone."""
     torch.manual_seed(derive(seed, epoch, "training"))
     generator = torch.Generator().manual_seed(derive(seed, epoch, "order"))
     return torch.randperm(segments, generator=generator)
 
 
 def class_weights(labels_S: Tensor, classes: int, kind: str) -> Tensor | None:
-    """Weigh classes by their inverse frequency: S / (C n_c); None if ``kind`` is ``off``.
+    """Weigh classes by their inverse frequency.
 
-    A class that does not occur has no segment to weigh, and gets 0.
+    .. math:: w_c = S / (C n_c)
+
+    Args:
+        labels_S: class of each training segment, int64.
+        classes: number of classes C.
+        kind: ``inverse``, or ``off``.
+
+    Returns:
+        A weight for each class, ``(C,)``, 0 for one without a segment; None if ``kind`` is ``off``.
     """
     if kind == "off":
         return None
@@ -186,7 +227,7 @@ def _train_epoch(
     number: int,
     device: str,
 ) -> float:
-    """Go through all batches once; return the mean loss of a segment."""
+    """Take one optimiser step for each batch; return the mean loss of a segment."""
     network.train()
     losses: list[float] = []
     for indices in batches:
@@ -202,8 +243,8 @@ def _train_epoch(
     return math.fsum(losses) / sum(map(len, batches))
 
 
-def _memory(network: GraphNetwork, optimiser: Adam) -> StateDict:
-    """Name the optimiser's memory after the parameters."""
+def _optimiser_tensors(network: GraphNetwork, optimiser: Adam) -> StateDict:
+    """Name the optimiser's tensors after the parameters that they belong to."""
     return {
         f"{name}/{what}": tensor
         for name, parameter in network.named_parameters()
@@ -211,8 +252,8 @@ def _memory(network: GraphNetwork, optimiser: Adam) -> StateDict:
     }
 
 
-def _restore(state: State, network: GraphNetwork, optimiser: Adam) -> None:
-    """Give the network and the optimiser back what they had."""
+def _restore(state: TrainingState, network: GraphNetwork, optimiser: Adam) -> None:
+    """Load a state into a network and its optimiser."""
     network.load_state_dict(state.network)
     parameters = dict(network.named_parameters())
     for key, tensor in state.adam.items():

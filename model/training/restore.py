@@ -1,4 +1,4 @@
-"""A system as it was trained: stored weights back into what they are of."""
+"""A trained system: stored weights put back into the network that learnt them."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,16 @@ from model.systems.catalogue import load
 def trained(
     config: ModelConfig, weights: Mapping[str, Tensor], classes: int, nodes: int
 ) -> GraphNetwork:
-    """Build a system and give it what it learnt, its scaler included.
+    """Build a system and give it its stored weights, scaler included.
 
     Args:
         config: which system.
-        weights: its ``state_dict``; of a support vector machine, its tensors.
+        weights: its ``state_dict``; of a support vector machine, the tensors that `svm.fit` gave.
         classes: number of classes C.
         nodes: most nodes of a segment.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
 
     Raises:
         ModelError: the weights are another system's.

@@ -1,4 +1,4 @@
-"""Seeds derived, never stored; and a process pinned down, whoever used it before.
+"""Seeds, which are derived and never stored; and the settings of torch that a training needs.
 
 Every random draw of a training comes from `derive(seed, epoch, purpose)`. So no generator's state
 has to be saved: a training resumed at any epoch draws what the uninterrupted one draws.
@@ -16,15 +16,15 @@ from model.errors import ModelError
 
 
 def derive(seed: int, epoch: int, purpose: str) -> int:
-    """Derive one purpose's seed from the seed of the trial.
+    """Derive the seed of one kind of random draw from the seed of the trial.
 
     Args:
         seed: seed of the trial.
-        epoch: epoch it is for; 0 is before the first.
+        epoch: epoch that draws; 0 for what is drawn before the first.
         purpose: what is drawn, such as ``order``.
 
     Returns:
-        63 bits, the same on every machine.
+        A number below 2**63, the same on every machine.
 
     Example:
         >>> derive(0, 1, "order") == derive(0, 1, "order") != derive(0, 2, "order")
@@ -36,7 +36,14 @@ def derive(seed: int, epoch: int, purpose: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PinnedSetting:
-    """One setting of the process that may change a result."""
+    """One setting of the process that may change a result.
+
+    Attributes:
+        name: its name in torch, for errors.
+        wanted: the value that every trial needs.
+        read: returns the value of now.
+        write: sets a value.
+    """
 
     name: str
     wanted: object
@@ -45,7 +52,7 @@ class PinnedSetting:
 
 
 def _attribute(holder: Any, path: str, wanted: object) -> PinnedSetting:
-    """Describe a setting that is a plain attribute of a module of torch."""
+    """Describe a setting that is an attribute of one of torch's modules."""
     name = path.rpartition(".")[2]
     return PinnedSetting(
         path, wanted, lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
@@ -53,12 +60,12 @@ def _attribute(holder: Any, path: str, wanted: object) -> PinnedSetting:
 
 
 def _flushes() -> bool:
-    """Whether denormals become zero; torch tells the state only by what it does."""
+    """Whether denormals become zero; torch has no function that tells, so one is multiplied."""
     return bool(torch.tensor([1e-40]).mul(1).eq(0).item())
 
 
 def _can_flush() -> bool:
-    """Whether this processor can; the state stays what it was."""
+    """Whether this processor can turn denormals into zero; the setting stays what it was."""
     before = _flushes()
     can = torch.set_flush_denormal(True)
     torch.set_flush_denormal(before)
@@ -109,7 +116,7 @@ SETTINGS = (
 
 
 def pin() -> None:
-    """Put the process into the one state trials are trained in, whatever an earlier one left.
+    """Give every setting of ``SETTINGS`` its wanted value, whatever an earlier trial left.
 
     ``CUBLAS_WORKSPACE_CONFIG`` is set too; it only counts if CUDA has not started yet.
     """
@@ -119,10 +126,10 @@ def pin() -> None:
 
 
 def verify() -> None:
-    """Check at the end of a trial that nothing changed what `pin` had set.
+    """Check, at the end of a trial, that every setting still has its wanted value.
 
     Raises:
-        ModelError: a setting leaked while the trial ran; its numbers are not to be trusted.
+        ModelError: a setting changed while the trial ran, so its numbers are not to be trusted.
     """
     for setting in SETTINGS:
         if (found := setting.read()) != setting.wanted:

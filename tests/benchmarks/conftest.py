@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from model.training.allocator import hold
+from model.training.allocator import keep_freed_memory
 from model.training.seeding import pin
 from tests.benchmarks.network_work import Bench, exponent
 
@@ -15,7 +15,7 @@ def bench_on() -> Iterator[Callable[[str], Bench]]:
     """The measure for a device; the process is pinned as for a trial, and put back."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     pin()
-    hold()
+    keep_freed_memory()
     yield Bench
     torch.set_num_threads(before[0])
     torch.use_deterministic_algorithms(before[1])

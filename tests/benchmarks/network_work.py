@@ -15,7 +15,7 @@ from torch.nn.functional import linear
 from torch.optim import Adam
 
 from model.config import BIGRU_HIDDEN, ModelConfig
-from model.network.aggregators import Weights
+from model.network.aggregators import AggregatorWeights
 from model.network.conv import WmaGinConv
 from model.network.edges import along_edges, edge_list
 from model.network.full_adjacent import neighbourhood
@@ -23,7 +23,7 @@ from model.network.nodes import Nodes
 from model.systems.wma_gin import WmaGin
 
 FEATURES, CLASSES, HIDDEN = 78, 4, 256
-THIRDS = Weights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)
+THIRDS = AggregatorWeights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)
 
 Work = Callable[[], object]
 

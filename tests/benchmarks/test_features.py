@@ -173,7 +173,7 @@ OPENING = """
 import json, sys, time
 from pathlib import Path
 import numpy as np, pyarrow.ipc
-from features.shard_file import open_shard
+from features.shards.shard_file import open_shard
 folder, keys, single = json.loads(sys.argv[1])
 began = time.perf_counter()
 kept = {LINE}
@@ -223,7 +223,7 @@ WORKER = """
 import sys, json
 from pathlib import Path
 import numpy as np, pyarrow.ipc
-from features.shard_file import open_shard
+from features.shards.shard_file import open_shard
 folder, keys, load = json.loads(sys.argv[1])
 kept = [open_shard(Path(folder), key) for key in (keys if load else ["small"])]
 total = sum(float(v.sum()) for shard in kept for v in shard.utterances.values())

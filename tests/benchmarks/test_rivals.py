@@ -15,7 +15,7 @@ from features.corpora import catalogue
 from features.corpora.folds import Fold
 from features.dataset.dataset import load
 from features.shards import shards
-from model.evaluation.state import State
+from model.evaluation.state import TrainingState
 from model.training.fit import train
 from model.training.seeding import pin
 from orchestrator.planning.plan import plan_study
@@ -46,7 +46,7 @@ def test_every_system_learns_from_real_speech(root: Path, tmp_path: Path) -> Non
         data = load(ledger.shards, plan.selection, fold, trial.features)
         times = [time.monotonic()]
 
-        def clock(state: State, times: list[float] = times) -> None:
+        def clock(state: TrainingState, times: list[float] = times) -> None:
             times.append(time.monotonic())
 
         result = train(

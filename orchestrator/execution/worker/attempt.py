@@ -15,8 +15,8 @@ from features.errors import ShardDamageError as DataDamageError
 from features.shards import shards
 from model.errors import ModelError
 from model.training import fingerprint
-from model.training.allocator import hold
-from model.training.fit import Fit, State, state_from, state_numbers, state_tensors, train
+from model.training.allocator import keep_freed_memory
+from model.training.fit import Fit, TrainingState, state_from, state_numbers, state_tensors, train
 from model.training.seeding import pin, verify
 from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.events import Differs, Done, Epoch, Failed
@@ -99,7 +99,7 @@ class Attempt:
         if digest(self._trial.identity) != self._task.id:
             raise ValueError("The task's id is not the id of what it asks for.")
         pin()
-        hold()
+        keep_freed_memory()
         if self._task.device != "cpu":
             torch.cuda.set_per_process_memory_fraction(self._task.gpu_share)
 
@@ -119,7 +119,7 @@ class Attempt:
         shard_cache.fetch(self._ledger, self._shards)
         return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
 
-    def _resume(self) -> State | None:
+    def _resume(self) -> TrainingState | None:
         """The state in the last checkpoint; None where there is none of this determinism class."""
         checkpoint = checkpoints.read(self._ledger, self._task.id)
         if checkpoint is None:
@@ -138,7 +138,9 @@ class Attempt:
 
     # --- training --------------------------------------------------------------------------
 
-    def _fit(self, resume: State | None, on_epoch: Callable[[State], None]) -> tuple[Fit, FoldData]:
+    def _fit(
+        self, resume: TrainingState | None, on_epoch: Callable[[TrainingState], None]
+    ) -> tuple[Fit, FoldData]:
         trial, data = self._trial, self._load()
         fit = train(
             trial.model,
@@ -159,7 +161,7 @@ class Attempt:
         shards.prove(self._ledger.shards, self._shards)  # some systems have no epochs
         return fit, data
 
-    def _on_epoch(self, state: State) -> None:
+    def _on_epoch(self, state: TrainingState) -> None:
         """Write a checkpoint, with the log in it, and report the epoch.
 
         Raises:
@@ -189,18 +191,18 @@ class Attempt:
         reach("checkpointed", self._task.id, state.epoch)
         self._report_epoch(state)
 
-    def _on_retrained_epoch(self, state: State) -> None:
+    def _on_retrained_epoch(self, state: TrainingState) -> None:
         """Report an epoch of a training that keeps no checkpoint."""
         self._note_epoch(state)
         self._report_epoch(state)
 
-    def _report_epoch(self, state: State) -> None:
+    def _report_epoch(self, state: TrainingState) -> None:
         epoch = state.history[-1]
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
         most, least = self._trial.training.epochs, self._least_epochs(state)
         self._on_event(Epoch(self._task.id, state.epoch, most, dev_ua, least))
 
-    def _least_epochs(self, state: State) -> int:
+    def _least_epochs(self, state: TrainingState) -> int:
         """The fewest epochs that this training can have: patience runs from the best one so far."""
         training = self._trial.training
         return min(training.epochs, max(state.on_a.epoch, state.on_b.epoch) + training.patience)
@@ -248,7 +250,7 @@ class Attempt:
 
     # --- the trial's log -------------------------------------------------------------------
 
-    def _note_epoch(self, state: State) -> None:
+    def _note_epoch(self, state: TrainingState) -> None:
         epoch = state.history[-1]
         self._epoch = state.epoch
         self._note(

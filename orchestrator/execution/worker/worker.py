@@ -6,7 +6,7 @@ Every exception becomes a failure with a cause; only events leave this module.
 
 from pathlib import Path
 
-from model.training.allocator import release
+from model.training.allocator import return_freed_memory
 from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.events import Done, Elsewhere, Started
 from orchestrator.execution.worker.attempt import Attempt, LostLeaseError
@@ -60,4 +60,4 @@ def _work(task: Task, ledger: Ledger, on_event: OnEvent) -> None:
     except Exception as error:
         attempt.fail(error)
     finally:
-        release()
+        return_freed_memory()

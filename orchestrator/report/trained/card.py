@@ -100,8 +100,8 @@ def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
 _LOAD = """```python
 import json
 from safetensors.torch import load_file
-from model.trained import trained
-from orchestrator.trials import model_from
+from model.training.restore import trained
+from orchestrator.study.trials import model_from
 
 config = json.load(open("config.json"))
 networks = [

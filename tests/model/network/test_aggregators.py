@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.network import aggregators
-from model.network.aggregators import Weights, others, pair, pooled
+from model.network.aggregators import AggregatorWeights, others, pair, pooled
 from model.network.nodes import Nodes
 
-THIRDS = Weights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)
+THIRDS = AggregatorWeights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)
 SINGLES = [
-    Weights(softmax=1, sum=0, mean=0),
-    Weights(softmax=0, sum=1, mean=0),
-    Weights(softmax=0, sum=0, mean=1),
+    AggregatorWeights(softmax=1, sum=0, mean=0),
+    AggregatorWeights(softmax=0, sum=1, mean=0),
+    AggregatorWeights(softmax=0, sum=0, mean=1),
 ]
 
 
-def plainly(neighbours_KH: Tensor, weights: Weights) -> Tensor:
+def plainly(neighbours_KH: Tensor, weights: AggregatorWeights) -> Tensor:
     """Eq. (4) word for word in float64, for one node with K neighbours."""
     x_KH = neighbours_KH.double()
     if not len(x_KH):
@@ -49,7 +49,7 @@ def extremes(nodes: int) -> dict[str, Tensor]:
 FORMS = ("pooled", "others", "pair")
 
 
-def aggregated(form: str, x_1NH: Tensor, real: Nodes, weights: Weights) -> Tensor:
+def aggregated(form: str, x_1NH: Tensor, real: Nodes, weights: AggregatorWeights) -> Tensor:
     """One of the three forms for every real node of a segment; `pair` as on a cycle."""
     if form == "pooled":
         return pooled(x_1NH, real, weights).expand_as(x_1NH)[0]
@@ -69,7 +69,9 @@ def around(form: str, node: int, nodes: int) -> list[int]:
 
 @pytest.mark.parametrize("weights", [THIRDS, *SINGLES], ids=["thirds", "softmax", "sum", "mean"])
 @pytest.mark.parametrize("nodes", [1, 2, 3, 7, 120])
-def test_all_three_forms_stay_exact_at_extreme_values(nodes: int, weights: Weights) -> None:
+def test_all_three_forms_stay_exact_at_extreme_values(
+    nodes: int, weights: AggregatorWeights
+) -> None:
     for (name, x_1NH), form in itertools.product(extremes(nodes).items(), FORMS):
         x_NH, magnitude_H = x_1NH[0], x_1NH[0].abs().sum(0).double()
         got_NH = aggregated(form, x_1NH, all_nodes(nodes), weights).double()
@@ -81,7 +83,7 @@ def test_all_three_forms_stay_exact_at_extreme_values(nodes: int, weights: Weigh
 
 @pytest.mark.parametrize("weights", [THIRDS, *SINGLES], ids=["thirds", "softmax", "sum", "mean"])
 @pytest.mark.parametrize("nodes", [1, 2, 3, 24])
-def test_and_so_do_their_gradients(nodes: int, weights: Weights) -> None:
+def test_and_so_do_their_gradients(nodes: int, weights: AggregatorWeights) -> None:
     up_NH = torch.randn(nodes, 6, generator=torch.Generator().manual_seed(2))
     for (name, x_1NH), form in itertools.product(extremes(nodes).items(), FORMS):
         leaf = x_1NH.clone().requires_grad_()
@@ -113,7 +115,7 @@ wild = st.one_of(
 def test_whatever_stands_in_a_channel_the_error_is_rounding(
     channel: list[float], padding: int, shares: tuple[float, float, float]
 ) -> None:
-    weights = Weights(softmax=shares[0], sum=shares[1], mean=shares[2])
+    weights = AggregatorWeights(softmax=shares[0], sum=shares[1], mean=shares[2])
     nodes = len(channel)
     x_NH = torch.tensor(channel)[:, None]
     x_1NH = torch.cat([x_NH, torch.full((padding, 1), float("nan"))])[None]
@@ -131,7 +133,7 @@ def test_whatever_stands_in_a_channel_the_error_is_rounding(
 def test_derivatives_are_those_of_the_plain_formula(
     nodes: int, batch: int, seed: int, softmax: float
 ) -> None:
-    weights = Weights(softmax=softmax, sum=(1 - softmax) / 4, mean=3 * (1 - softmax) / 4)
+    weights = AggregatorWeights(softmax=softmax, sum=(1 - softmax) / 4, mean=3 * (1 - softmax) / 4)
     draw = torch.Generator().manual_seed(seed)
     lengths_B = torch.randint(1, nodes + 1, (batch,), generator=draw)
     real = Nodes.of(lengths_B, nodes, torch.float64)

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from model.errors import ModelConfigError
-from model.network.aggregators import Weights
+from model.network.aggregators import AggregatorWeights
 from model.network.conv import WmaGinConv, shifted, window_of
 from model.network.nodes import Nodes
 
-SUM = Weights(softmax=0, sum=1, mean=0)
+SUM = AggregatorWeights(softmax=0, sum=1, mean=0)
 
 
 def test_a_cycle_closes_over_the_real_nodes() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.config import Aggregators, ModelConfig
-from model.network.aggregators import Weights
+from model.network.aggregators import AggregatorWeights
 from model.network.conv import neighbourhood
 from model.network.edges import along_edges, edge_list
 from model.network.full_adjacent import neighbourhood as full_neighbourhood
@@ -64,8 +64,8 @@ triples = st.one_of(st.sampled_from(SINGLES), st.tuples(share, share, share))
 """Softmax, sum and mean: any that are not negative, whatever they sum to."""
 
 
-def weights_of(softmax: float, total: float, mean: float) -> Weights:
-    return Weights(softmax=softmax, sum=total, mean=mean)
+def weights_of(softmax: float, total: float, mean: float) -> AggregatorWeights:
+    return AggregatorWeights(softmax=softmax, sum=total, mean=mean)
 
 
 @st.composite

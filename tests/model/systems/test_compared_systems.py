@@ -14,7 +14,15 @@ from model.network.nodes import Nodes
 from model.systems.catalogue import SYSTEMS
 from model.systems.compact import cosines
 from model.systems.ga_gru import similar
-from model.training.fit import Fit, State, fit, initialise, state_from, state_numbers, state_tensors
+from model.training.fit import (
+    Fit,
+    TrainingState,
+    fit,
+    initialise,
+    state_from,
+    state_numbers,
+    state_tensors,
+)
 
 COMPARED = [name for name, system in SYSTEMS.items() if system.network and name != "wma-gin"]
 each = pytest.mark.parametrize("name", COMPARED)
@@ -58,8 +66,8 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 
 @each
 def test_the_same_seed_gives_the_same_bits_resumed_or_not(segments_of: Callable, name: str) -> None:
-    def trained(seed: int, resume: State | None = None) -> tuple[Fit, list[State]]:
-        states: list[State] = []
+    def trained(seed: int, resume: TrainingState | None = None) -> tuple[Fit, list[TrainingState]]:
+        states: list[TrainingState] = []
         sets = (segments_of(16), segments_of(8, seed=1), segments_of(8, seed=2))
         config = TrainConfig(lr=1e-3, batch=8, epochs=3)
         result = fit(network_of(name, seed=seed), *sets, config, classes=4, seed=seed,

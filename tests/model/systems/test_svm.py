@@ -10,7 +10,7 @@ from model.config import ModelConfig, TrainConfig
 from model.errors import ModelError
 from model.evaluation.epoch_selection import Fit
 from model.evaluation.scoring import log_probabilities
-from model.evaluation.state import State, state_from, state_numbers, state_tensors
+from model.evaluation.state import TrainingState, state_from, state_numbers, state_tensors
 from model.systems.svm import GRID, fit
 from model.training.fit import train
 from model.training.restore import trained
@@ -42,8 +42,10 @@ def rows(count: int, *, seed: int = 0, classes: int = 4, noise: float = 1.5) -> 
     return Rows(5 + centres_CF[labels_S] + noise * torch.randn(count, 8, generator=draw), labels_S)
 
 
-def fitted(train: Rows, resume: State | None = None, classes: int = 4) -> tuple[Fit, list[State]]:
-    states: list[State] = []
+def fitted(
+    train: Rows, resume: TrainingState | None = None, classes: int = 4
+) -> tuple[Fit, list[TrainingState]]:
+    states: list[TrainingState] = []
     mean_F, std_F = train.x_SF.mean(0), train.x_SF.std(0)
     result = fit(train, rows(24, seed=1), rows(28, seed=2), mean_F, std_F, classes=classes,
                  resume=resume, on_epoch=states.append)  # fmt: skip

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from model.training.allocator import hold
+from model.training.allocator import keep_freed_memory
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 
@@ -11,25 +11,25 @@ IN_PIECES = """
 import re
 from pathlib import Path
 import torch
-from model.memory import hold, release
+from model.training.allocator import keep_freed_memory, return_freed_memory
 
 def resident():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 
-hold()
+keep_freed_memory()
 before = resident()
 tensors = [torch.ones(1 << 18) for _ in range(400)]
 pieces = tensors[::40]
 del tensors
 kept = resident()
-release()
+return_freed_memory()
 print(before, kept, resident(), int(sum(piece.sum() for piece in pieces)))
 """
 
 
 @linux
 def test_memory_can_be_held_twice() -> None:
-    assert hold() == hold()
+    assert keep_freed_memory() == keep_freed_memory()
 
 
 @linux

@@ -13,7 +13,7 @@ from model.evaluation import epoch_selection
 from model.evaluation.scoring import Score
 from model.training.fit import (
     Fit,
-    State,
+    TrainingState,
     better,
     class_weights,
     fit,
@@ -29,8 +29,8 @@ QUICK = TrainConfig(lr=3e-3, batch=8, epochs=5)
 
 def train(
     segments_of: Callable, config: TrainConfig = QUICK, model: ModelConfig = SMALL, **more: Any
-) -> tuple[Fit, list[State]]:
-    states: list[State] = []
+) -> tuple[Fit, list[TrainingState]]:
+    states: list[TrainingState] = []
     result = fit(
         initialise(model, 6, 4, more.pop("init_seed", 0)),
         segments_of(32),
