@@ -9,37 +9,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
-from orchestrator.analysis.differences import by_seed
-from orchestrator.analysis.sequential import Standing, decide, interims
+from orchestrator.analysis.differences import differences_by_seed
+from orchestrator.analysis.sequential import InterimResult, decide, interim_seeds
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Design:
+class AdaptiveProgress:
     """Where the comparisons of an adaptive study stand."""
 
     snapshot: Snapshot
     """The study with every trial up to the cap."""
-    standings: Mapping[str, Standing]
+    comparisons: Mapping[str, InterimResult]
     """Row, other than the reference -> how far its comparison is."""
 
     @property
     def interims(self) -> tuple[int, ...]:
         """The seeds at each look so far."""
-        made = max(standing.interims for standing in self.standings.values())
-        return interims(self.snapshot.seeds)[:made]
+        made = max(standing.interims for standing in self.comparisons.values())
+        return interim_seeds(self.snapshot.seeds)[:made]
 
     @property
     def open(self) -> tuple[str, ...]:
         """Rows that may get more seeds."""
-        return tuple(name for name, standing in self.standings.items() if not standing.why)
+        return tuple(
+            name for name, standing in self.comparisons.items() if not standing.stop_reason
+        )
 
     def wanted(self, row: str) -> int:
         """Seeds of a row that are asked for now; the reference has those of any row."""
-        own = self.standings.get(row)
-        return own.wanted if own else max(s.wanted for s in self.standings.values())
+        own = self.comparisons.get(row)
+        return own.seeds_wanted if own else max(s.seeds_wanted for s in self.comparisons.values())
 
     def most(self, row: str) -> int:
         """Seeds of a row that may yet be asked for."""
@@ -55,7 +57,9 @@ class Design:
         return _first(self.snapshot, self.most)
 
 
-def design(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Design | None:
+def adaptive_progress(
+    snapshot: Snapshot, outcomes: Mapping[str, Outcome]
+) -> AdaptiveProgress | None:
     """Follow an adaptive study's outcomes; None for a study with as many seeds in every row.
 
     Args:
@@ -73,11 +77,13 @@ def design(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Design | None
             if (s.choice, s.unit) == ("chosen", "utterance"):
                 scores[trial.row].setdefault(s.speaker, {})[trial.seed] = ua(s.confusion)
     reference = scores.pop(snapshot.reference)
-    differences = {name: by_seed(snapshot, row, reference) for name, row in scores.items()}
-    return Design(snapshot=snapshot, standings=decide(differences, snapshot.seeds))
+    differences = {
+        name: differences_by_seed(snapshot, row, reference) for name, row in scores.items()
+    }
+    return AdaptiveProgress(snapshot=snapshot, comparisons=decide(differences, snapshot.seeds))
 
 
-def asked_now(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
+def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     """A study with the trials that it asks for now: all, unless it is adaptive.
 
     Raises:
@@ -85,7 +91,7 @@ def asked_now(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     """
     if snapshot.replicates != "adaptive":
         return snapshot  # without a look at its records
-    found = design(snapshot, ledger.outcomes(trial.id for trial in snapshot.trials))
+    found = adaptive_progress(snapshot, ledger.outcomes(trial.id for trial in snapshot.trials))
     return snapshot if found is None else found.now()
 
 

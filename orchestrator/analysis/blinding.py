@@ -13,7 +13,7 @@ from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import CHOSEN, Snapshot
 
 
-def judging(ledger: Ledger) -> dict[str, str]:
+def sealed_trials(ledger: Ledger) -> dict[str, str]:
     """Trials that judge winners of a search that has not ended -> its study.
 
     Raises:
@@ -34,7 +34,7 @@ def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
     Raises:
         DamageError: a record or a snapshot is not what was written.
     """
-    sealed = judging(ledger)
+    sealed = sealed_trials(ledger)
     return ledger.outcomes(id for id in ids if id not in sealed)
 
 

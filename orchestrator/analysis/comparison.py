@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
-from orchestrator.analysis.adaptive import asked_now
-from orchestrator.analysis.differences import Difference, compare
-from orchestrator.analysis.row_scores import Interval, by_group, ratio
+from orchestrator.analysis.adaptive import with_wanted_trials
+from orchestrator.analysis.differences import Difference, compare_with_reference
+from orchestrator.analysis.row_scores import Interval, group_means, test_to_train
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempt_files import read_decisions
@@ -26,7 +26,7 @@ Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Both:
+class PairedScore:
     """A score of both rows: of a fold (UA) or of an emotion (recall), mean over its speakers."""
 
     name: str
@@ -62,8 +62,8 @@ class Comparison:
     """In UA; None while nothing is shared."""
     balance: Interval | None
     """Share of utterances gained less lost: the difference in WA, by speaker and group."""
-    folds: tuple[Both, ...]
-    emotions: tuple[Both, ...]
+    folds: tuple[PairedScore, ...]
+    emotions: tuple[PairedScore, ...]
     flips: tuple[Flip, ...]
     """Those that flip in most seeds first."""
     decisions: int
@@ -83,7 +83,7 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
             raise RequestError(f"`{snapshot.study}` has no row `{name}`. {nearest(name, names)}")
     if a == b:
         raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
-    snapshot = asked_now(snapshot, ledger)
+    snapshot = with_wanted_trials(snapshot, ledger)
     outcomes = blinding.open_outcomes(ledger, [trial.id for trial in snapshot.trials])
     shared = _shared(snapshot, outcomes, a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
@@ -99,10 +99,10 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
         b=b,
         shared=len(shared),
         wanted=len(_places(snapshot, a) & _places(snapshot, b)),
-        difference=compare(replace(snapshot, reference=a), scores).get(b),
+        difference=compare_with_reference(replace(snapshot, reference=a), scores).get(b),
         balance=_balance(snapshot, net),
         folds=tuple(
-            Both(
+            PairedScore(
                 name=str(fold.index + 1),
                 a=mean([mean(list(scores[a][s].values())) for s in speakers]),
                 b=mean([mean(list(scores[b][s].values())) for s in speakers]),
@@ -112,7 +112,7 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
             if (speakers := [s for s in (*fold.a, *fold.b) if s in scores[a]])
         ),
         emotions=tuple(
-            Both(
+            PairedScore(
                 name=emotion,
                 a=mean([mean(pairs[0]) for pairs in by_speaker]),
                 b=mean([mean(pairs[1]) for pairs in by_speaker]),
@@ -177,5 +177,5 @@ def _balance(snapshot: Snapshot, net: Mapping[str, Iterable[float]]) -> Interval
     if not by_speaker:
         return None
     centre = mean(list(by_speaker.values()))
-    low, high, _ = corrected_t(by_group(snapshot, by_speaker), ratio(snapshot), centre)
+    low, high, _ = corrected_t(group_means(snapshot, by_speaker), test_to_train(snapshot), centre)
     return Interval(mean=centre, low=low, high=high)

@@ -9,8 +9,8 @@ over all speakers. The formulas stand in `statistics.py`; scores are fractions, 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.row_scores import BySpeaker, by_group, ratio
-from orchestrator.analysis.sequential import Standing
+from orchestrator.analysis.row_scores import BySpeaker, group_means, test_to_train
+from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
     corrected_t,
@@ -62,11 +62,13 @@ class Difference:
     """Cohen's d_z over groups with Hedges's correction."""
     detectable: float | None = None
     """The smallest true difference that would have been shown with 80 % power."""
-    again: SeedDifference | None = None
+    over_seeds: SeedDifference | None = None
     """The other question; None where no seed is finished, or seeds gave equal predictions."""
 
 
-def compare(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> dict[str, Difference]:
+def compare_with_reference(
+    snapshot: Snapshot, scores: Mapping[str, BySpeaker]
+) -> dict[str, Difference]:
     """Every row against the reference, on the speakers and seeds that both have.
 
     Args:
@@ -96,8 +98,8 @@ def difference_between(
     by_speaker = _paired(row, other)
     if not by_speaker:
         return None
-    groups, centre = by_group(snapshot, by_speaker), mean(list(by_speaker.values()))
-    low, high, p = corrected_t(groups, ratio(snapshot), centre)
+    groups, centre = group_means(snapshot, by_speaker), mean(list(by_speaker.values()))
+    low, high, p = corrected_t(groups, test_to_train(snapshot), centre)
     return Difference(
         ua=centre,
         low=low,
@@ -107,8 +109,8 @@ def difference_between(
         p_alone=p,
         p_sign_flip=sign_flip(groups),
         effect=effect_size(groups),
-        detectable=detectable(groups, ratio(snapshot), comparisons),
-        again=_again(snapshot, row, other),
+        detectable=detectable(groups, test_to_train(snapshot), comparisons),
+        over_seeds=_over_seeds(snapshot, row, other),
     )
 
 
@@ -122,16 +124,16 @@ def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
     return by_speaker
 
 
-def _again(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
+def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
     """One value a seed: the mean over all speakers, of seeds that lack none."""
-    differences = [d for d in by_seed(snapshot, row, other) if d is not None]
+    differences = [d for d in differences_by_seed(snapshot, row, other) if d is not None]
     if not differences:
         return None
     low, high, p = paired_t(differences)
     return SeedDifference(ua=mean(differences), low=low, high=high, p=p, seeds=len(differences))
 
 
-def at_last_interim(standing: Standing) -> SeedDifference | None:
+def at_last_interim(standing: InterimResult) -> SeedDifference | None:
     """The same of an adaptive study, as it was at the last look; None before the first."""
     if standing.ua is None:
         return None
@@ -148,7 +150,7 @@ def verdict_of(difference: Difference) -> Verdict:
     return "yes" if difference.p is not None and difference.p < 1 - CONFIDENCE else "cannot tell"
 
 
-def by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
+def differences_by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
     """One value a seed, the mean difference over all speakers; None where one is lacking."""
     speakers = [s for fold in snapshot.folds for s in (*fold.a, *fold.b)]
     return [

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from orchestrator.analysis.row_scores import Interval, by_group, ratio, uas
+from orchestrator.analysis.row_scores import Interval, group_means, row_uas, test_to_train
 from orchestrator.analysis.statistics import corrected_t, holm, mean
 from orchestrator.errors import RequestError
 from orchestrator.store.records import Outcome
@@ -113,7 +113,7 @@ def axes_of(snapshot: Snapshot) -> tuple[GridAxis, ...]:
     keys = [key for key in snapshot.axes if key in common] or common
     found = []
     for key in keys:
-        levels = dict.fromkeys(level(row.settings[key]) for row in snapshot.rows)
+        levels = dict.fromkeys(level_label(row.settings[key]) for row in snapshot.rows)
         found.append(GridAxis(key=key, levels=tuple(levels)))
     found = [axis for axis in found if len(axis.levels) > 1]
     size = 1
@@ -129,11 +129,13 @@ def _common_keys(rows: Sequence[SnapshotRow]) -> list[str]:
     return sorted(sets[0]) if sets and all(keys == sets[0] for keys in sets) else []
 
 
-def level(value: Any) -> Label:
+def level_label(value: Any) -> Label:
     """A setting's value as a label.
 
-    >>> level(True), level([1, 3]), level({"softmax": "1/2", "sum": "1/2", "mean": "0"})
-    ('yes', '1+3', 'softmax 1/2, sum 1/2')
+    >>> level_label(True), level_label([1, 3])
+    ('yes', '1+3')
+    >>> level_label({"softmax": "1/2", "sum": "1/2", "mean": "0"})
+    'softmax 1/2, sum 1/2'
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -147,7 +149,7 @@ def level(value: Any) -> Label:
     return str(value)
 
 
-def effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Effects:
+def estimate_effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Effects:
     """Fold a grid's outcomes into what its axes do.
 
     Raises:
@@ -157,7 +159,7 @@ def effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Effects:
     axes = axes_of(snapshot)
     scores = {
         name: {(speaker, seed): ua for speaker, seeds in row.items() for seed, ua in seeds.items()}
-        for name, row in uas(snapshot, outcomes).items()
+        for name, row in row_uas(snapshot, outcomes).items()
     }
     points = {row.name: _point(row, axes) for row in snapshot.rows}
 
@@ -211,7 +213,7 @@ def _interaction(
 
 
 def _point(row: SnapshotRow, axes: Sequence[GridAxis]) -> tuple[Label, ...]:
-    return tuple(level(row.settings[axis.key]) for axis in axes)
+    return tuple(level_label(row.settings[axis.key]) for axis in axes)
 
 
 def _minus(one: ScoreBySpeaker, other: ScoreBySpeaker) -> ScoreBySpeaker:
@@ -232,7 +234,7 @@ def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None
         seeds.setdefault(speaker, []).append(score)
     by_speaker = {speaker: mean(values) for speaker, values in seeds.items()}
     centre = mean(list(by_speaker.values()))
-    low, high, p = corrected_t(by_group(snapshot, by_speaker), ratio(snapshot), centre)
+    low, high, p = corrected_t(group_means(snapshot, by_speaker), test_to_train(snapshot), centre)
     return Interval(mean=centre, low=low, high=high), p
 
 

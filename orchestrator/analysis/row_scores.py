@@ -22,7 +22,7 @@ class Interval:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pair:
+class Accuracies:
     """Weighted and unweighted accuracy without an interval."""
 
     wa: float
@@ -40,7 +40,7 @@ class Pooled:
     """With speakers drawn whole (cluster bootstrap)."""
 
 
-def uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
+def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
     """The headline's UA of every row: row -> speaker -> seed -> score."""
     current = without_stale(outcomes)
     return {row.name: RowScores(snapshot, row.name, current).by_speaker() for row in snapshot.rows}
@@ -52,7 +52,7 @@ def without_stale(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Estimate:
+class RowEstimate:
     """A row's figures while it fills: what ``summarise`` says of it, and nothing of other rows."""
 
     n: int
@@ -61,14 +61,16 @@ class Estimate:
     ua: Interval | None
 
 
-def estimate(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> Estimate:
+def estimate_row(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> RowEstimate:
     """One row of ``summarise`` alone, cheap enough to be asked for while trials come in."""
     own = {
         t.id: o for t in snapshot.trials if t.row == row if (o := outcomes.get(t.id)) is not None
     }
     current = without_stale(own)
     unit = RowScores(snapshot, row, current)
-    return Estimate(n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua"))
+    return RowEstimate(
+        n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua")
+    )
 
 
 class RowScores:
@@ -106,8 +108,8 @@ class RowScores:
         """All utterances in one matrix."""
         if not self._counts:
             return None
-        each = [added(counts) for _, counts in sorted(self._counts.items())]
-        whole = added(each)
+        each = [sum_confusions(counts) for _, counts in sorted(self._counts.items())]
+        whole = sum_confusions(each)
         ends = clustered_bootstrap(each)
         (wa_low, wa_high), (ua_low, ua_high) = ends or ((None, None), (None, None))
         return Pooled(
@@ -126,31 +128,33 @@ class RowScores:
         by_speaker = self.speakers("chosen", "utterance", metric)
         if not by_speaker:
             return None
-        groups = by_group(self._asked, by_speaker)
-        low, high, _ = corrected_t(groups, ratio(self._asked), mean(list(by_speaker.values())))
+        groups = group_means(self._asked, by_speaker)
+        low, high, _ = corrected_t(
+            groups, test_to_train(self._asked), mean(list(by_speaker.values()))
+        )
         return Interval(mean=mean(list(by_speaker.values())), low=low, high=high)
 
-    def pair(self, choice: EpochChoice, unit: Unit) -> Pair | None:
+    def pair(self, choice: EpochChoice, unit: Unit) -> Accuracies | None:
         """Mean WA and UA over speakers, at that choice of the epoch, by that unit."""
         found = {m: self.speakers(choice, unit, m) for m in ("wa", "ua")}
         if not found["ua"]:
             return None
-        return Pair(wa=mean(list(found["wa"].values())), ua=mean(list(found["ua"].values())))
+        return Accuracies(wa=mean(list(found["wa"].values())), ua=mean(list(found["ua"].values())))
 
 
-def added(
+def sum_confusions(
     confusions: Sequence[tuple[tuple[int, ...], ...]],
 ) -> tuple[tuple[int, ...], ...]:
     """Several squares of counts as one."""
     return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*confusions, strict=True))
 
 
-def ratio(snapshot: Snapshot) -> float:
+def test_to_train(snapshot: Snapshot) -> float:
     """Test to training speakers, averaged over the folds."""
     return mean([(len(f.a) + len(f.b)) / f.train for f in snapshot.folds])
 
 
-def by_group(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[float]:
+def group_means(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[float]:
     """Means within each held-out group that has at least one scored speaker, in fold order."""
     groups = []
     for fold in snapshot.folds:

@@ -34,7 +34,7 @@ from orchestrator.analysis.statistics import (
     holm,
     mean,
     paired_t,
-    predicted,
+    predictive_power,
 )
 from orchestrator.study.protocol import FEWEST_SEEDS
 
@@ -43,16 +43,16 @@ RHO = 3
 UNLIKELY = 0.1
 """A row is given up when the cap would show its difference with a smaller probability."""
 
-Why = Literal["", "differs", "unlikely", "cap"]
+StopReason = Literal["", "differs", "unlikely", "cap"]
 """Why a row gets no more seeds; empty while it may."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class InterimResult:
     """How far a row's comparison is. What no look bears is None."""
 
-    why: Why
-    wanted: int
+    stop_reason: StopReason
+    seeds_wanted: int
     """Seeds that the design asks of the row so far."""
     interims: int
     """Looks that it had."""
@@ -74,12 +74,20 @@ class Standing:
         return "yes" if self.p_holm is not None and self.p_holm < LEVEL else "cannot tell"
 
 
-_UNSEEN = Standing(
-    why="", wanted=0, interims=0, seeds=0, ua=None, low=None, high=None, p=None, p_holm=None
+_UNSEEN = InterimResult(
+    stop_reason="",
+    seeds_wanted=0,
+    interims=0,
+    seeds=0,
+    ua=None,
+    low=None,
+    high=None,
+    p=None,
+    p_holm=None,
 )
 
 
-def interims(cap: int) -> tuple[int, ...]:
+def interim_seeds(cap: int) -> tuple[int, ...]:
     """After how many seeds a comparison is looked at: 3, then a third more each time, and the cap.
 
     A look that the cap follows within a fifth is left out: it would spend and tell little.
@@ -88,9 +96,9 @@ def interims(cap: int) -> tuple[int, ...]:
         cap: most seeds of a row, 1 or more; up to three there is one look.
 
     Example:
-        >>> interims(10), interims(20)
+        >>> interim_seeds(10), interim_seeds(20)
         ((3, 4, 6, 8, 10), (3, 4, 6, 8, 11, 15, 20))
-        >>> interims(9), interims(3), interims(1)
+        >>> interim_seeds(9), interim_seeds(3), interim_seeds(1)
         ((3, 4, 6, 9), (3,), (1,))
     """
     found, seeds = [], FEWEST_SEEDS
@@ -100,20 +108,20 @@ def interims(cap: int) -> tuple[int, ...]:
     return (*found, cap)
 
 
-def shares(cap: int) -> tuple[float, ...]:
+def level_shares(cap: int) -> tuple[float, ...]:
     """What each look spends of the level; together all of it.
 
     Example:
-        >>> [round(share, 3) for share in shares(10)]
+        >>> [round(share, 3) for share in level_shares(10)]
         [0.027, 0.037, 0.152, 0.296, 0.488]
-        >>> shares(3)
+        >>> level_shares(3)
         (1.0,)
     """
-    spent = [(seeds / cap) ** RHO for seeds in interims(cap)]
+    spent = [(seeds / cap) ** RHO for seeds in interim_seeds(cap)]
     return tuple(now - before for before, now in zip([0.0, *spent], spent, strict=False))
 
 
-def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[str, Standing]:
+def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[str, InterimResult]:
     """Where every comparison stands, decided look by look from the seeds that are there.
 
     All rows are looked at together: a look waits for every row that is still open. What lies
@@ -132,20 +140,20 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
     Example:
         >>> clear, noise = [0.10, 0.11, 0.09, 0.10], [0.01, -0.02, 0.02, -0.01, 0.0, 0.01]
         >>> found = decide({"a": clear, "b": noise}, cap=10)
-        >>> found["a"].why, found["a"].seeds, found["a"].verdict
+        >>> found["a"].stop_reason, found["a"].seeds, found["a"].verdict
         ('differs', 4, 'yes')
-        >>> found["b"].why, found["b"].seeds, found["b"].verdict
+        >>> found["b"].stop_reason, found["b"].seeds, found["b"].verdict
         ('unlikely', 6, 'cannot tell')
         >>> one = decide({"a": [0.10]}, cap=10)["a"]
-        >>> one.why, one.wanted, one.seeds, one.p
+        >>> one.stop_reason, one.seeds_wanted, one.seeds, one.p
         ('', 3, 0, None)
     """
     found = dict.fromkeys(differences, _UNSEEN)
-    for seeds, share in zip(interims(cap), shares(cap), strict=True):
-        still = [name for name, standing in found.items() if not standing.why]
+    for seeds, share in zip(interim_seeds(cap), level_shares(cap), strict=True):
+        still = [name for name, standing in found.items() if not standing.stop_reason]
         seen = {name: _whole(differences[name][:seeds]) for name in still}
         for name in still:
-            found[name] = replace(found[name], wanted=seeds)
+            found[name] = replace(found[name], seeds_wanted=seeds)
         if any(len(values) < seeds for values in seen.values()):
             break
         for name, values in seen.items():
@@ -153,9 +161,11 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
         found = _adjusted(found)
         unshown = sum(standing.verdict != "yes" for standing in found.values())
         for name, values in seen.items():
-            found[name] = replace(found[name], why=_why(found[name], values, cap, unshown))
+            found[name] = replace(
+                found[name], stop_reason=_stop_reason(found[name], values, cap, unshown)
+            )
     return {
-        name: replace(standing, why="differs") if standing.verdict == "yes" else standing
+        name: replace(standing, stop_reason="differs") if standing.verdict == "yes" else standing
         for name, standing in found.items()  # Holm may show a row after it was given up
     }
 
@@ -169,7 +179,7 @@ def _whole(values: Sequence[float | None]) -> list[float]:
     ]
 
 
-def _looked(before: Standing, values: Sequence[float], share: float) -> Standing:
+def _looked(before: InterimResult, values: Sequence[float], share: float) -> InterimResult:
     """A row after one more look, before Holm."""
     low, high, p = paired_t(values, confidence=1 - LEVEL * share)
     corrected = [p / share] if p is not None else []
@@ -185,7 +195,7 @@ def _looked(before: Standing, values: Sequence[float], share: float) -> Standing
     )
 
 
-def _adjusted(found: Mapping[str, Standing]) -> dict[str, Standing]:
+def _adjusted(found: Mapping[str, InterimResult]) -> dict[str, InterimResult]:
     """Holm over all rows; one that bears no p counts as one of 1."""
     adjusted = holm({name: 1.0 if s.p is None else s.p for name, s in found.items()})
     return {
@@ -194,12 +204,14 @@ def _adjusted(found: Mapping[str, Standing]) -> dict[str, Standing]:
     }
 
 
-def _why(standing: Standing, values: Sequence[float], cap: int, unshown: int) -> Why:
+def _stop_reason(
+    standing: InterimResult, values: Sequence[float], cap: int, unshown: int
+) -> StopReason:
     """Whether this look settles the row; ``unshown`` rows are not known to differ."""
     if standing.verdict == "yes":
         return "differs"
     if len(values) >= cap:
         return "cap"
-    level = LEVEL * shares(cap)[-1] / unshown
-    chance = predicted(values, cap, level)
+    level = LEVEL * level_shares(cap)[-1] / unshown
+    chance = predictive_power(values, cap, level)
     return "unlikely" if chance is not None and chance < UNLIKELY else ""

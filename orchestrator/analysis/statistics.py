@@ -20,7 +20,7 @@ DRAWS = 2000
 ROUNDING = 1e-13
 """Scores are ratios of counts: two that differ by less are equal."""
 
-Ends = tuple[float | None, float | None, float | None]
+IntervalAndP = tuple[float | None, float | None, float | None]
 """Low and high end of a 95 % interval, and a two-sided p of the centre being 0."""
 
 
@@ -39,7 +39,7 @@ def mean(values: Sequence[float]) -> float:
 
 def corrected_t(
     groups: Sequence[float], test_to_train: float, centre: float, confidence: float = CONFIDENCE
-) -> Ends:
+) -> IntervalAndP:
     r"""Nadeau and Bengio's corrected t over held-out groups: for *new speakers*.
 
     .. math:: t = \frac{c}{\sqrt{(1/J + n_{test} / n_{train}) s^2}}, \quad J - 1 \text{ d.f.}
@@ -78,7 +78,7 @@ def corrected_t(
     return centre - half, centre + half, 2 * float(stdtr(df, -abs(centre) / error))
 
 
-def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> Ends:
+def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> IntervalAndP:
     r"""Student's t over seeds: for *these speakers, new seeds*.
 
     .. math:: t = \frac{\bar d}{s / \sqrt{n}}, \quad n - 1 \text{ d.f.}
@@ -106,7 +106,7 @@ def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> En
     return corrected_t(differences, 0.0, mean(differences), confidence)
 
 
-def predicted(differences: Sequence[float], seeds: int, level: float) -> float | None:
+def predictive_power(differences: Sequence[float], seeds: int, level: float) -> float | None:
     r"""Probability that the paired t over more seeds will show a difference, as seen from now.
 
     .. math:: P(|\bar d_N| > t_{N-1, 1-\alpha/2}\, s / \sqrt{N}), \quad
@@ -125,11 +125,11 @@ def predicted(differences: Sequence[float], seeds: int, level: float) -> float |
         In [0, 1]; None below three seeds, and where the spread is exactly 0.
 
     Example:
-        >>> round(predicted([0.01, -0.02, 0.02, -0.01], 10, 0.05), 3)
+        >>> round(predictive_power([0.01, -0.02, 0.02, -0.01], 10, 0.05), 3)
         0.162
-        >>> round(predicted([0.04, 0.05, 0.03], 10, 0.05), 3)
+        >>> round(predictive_power([0.04, 0.05, 0.03], 10, 0.05), 3)
         0.995
-        >>> predicted([0.01], 10, 0.05) is None
+        >>> predictive_power([0.01], 10, 0.05) is None
         True
     """
     if len(differences) < FEWEST_SEEDS or (deviation := _deviation(differences)) == 0:

@@ -4,24 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import absent
-from orchestrator.analysis.adaptive import design
+from orchestrator.analysis.adaptive import adaptive_progress
 from orchestrator.analysis.claim import judge_claim
 from orchestrator.analysis.differences import (
     Difference,
     Verdict,
     at_last_interim,
-    compare,
+    compare_with_reference,
     verdict_of,
 )
 from orchestrator.analysis.row_scores import (
+    Accuracies,
     Interval,
-    Pair,
     Pooled,
     RowScores,
-    by_group,
+    group_means,
     without_stale,
 )
-from orchestrator.analysis.sequential import Standing
+from orchestrator.analysis.sequential import InterimResult
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
 
@@ -40,9 +40,9 @@ class RowSummary:
     """Held-out groups with a finished training."""
     wa: Interval | None
     ua: Interval | None
-    segment: Pair | None
-    last_epoch: Pair | None
-    best_on_test: Pair | None
+    segment: Accuracies | None
+    last_epoch: Accuracies | None
+    best_on_test: Accuracies | None
     paper: Mapping[str, float]
     difference: Difference | None
     verdict: Verdict
@@ -53,7 +53,7 @@ class RowSummary:
     pooled: Pooled | None = None
     stale: int = 0
     """Finished trainings of an older SEMANTICS: not in the row, missing until trained again."""
-    standing: Standing | None = None
+    interim: InterimResult | None = None
     """What its seeds have settled, in an adaptive study; None for the reference."""
 
 
@@ -90,20 +90,20 @@ def summarise(
     """
     current = without_stale(outcomes)
     stale = outcomes.keys() - current.keys()
-    sequential = design(snapshot, current)
+    sequential = adaptive_progress(snapshot, current)
     snapshot = snapshot if sequential is None else sequential.now()
-    standings = {} if sequential is None else dict(sequential.standings)
+    interims = {} if sequential is None else dict(sequential.comparisons)
     units = {row.name: RowScores(snapshot, row.name, current) for row in snapshot.rows}
     identical = _identical_seeds(snapshot, current)
     scores = {name: unit.by_speaker() for name, unit in units.items()}
-    differences = compare(snapshot, scores)
-    for name, standing in standings.items():
+    differences = compare_with_reference(snapshot, scores)
+    for name, standing in interims.items():
         if name in differences:
-            differences[name] = replace(differences[name], again=at_last_interim(standing))
+            differences[name] = replace(differences[name], over_seeds=at_last_interim(standing))
     for name in differences:
         if {name, snapshot.reference} & set(identical):
-            differences[name] = replace(differences[name], again=None)
-            standings.pop(name, None)
+            differences[name] = replace(differences[name], over_seeds=None)
+            interims.pop(name, None)
     claim, reason = judge_claim(snapshot, scores)
     rows = []
     for row in snapshot.rows:
@@ -116,7 +116,7 @@ def summarise(
                 n=unit.n,
                 missing=unit.missing,
                 speakers=len(speakers),
-                groups=len(by_group(snapshot, speakers)),
+                groups=len(group_means(snapshot, speakers)),
                 wa=unit.interval("wa"),
                 ua=unit.interval("ua"),
                 segment=unit.pair("chosen", "segment"),
@@ -129,7 +129,7 @@ def summarise(
                 blocks=row.blocks,
                 pooled=unit.pooled(),
                 stale=len({t.id for t in snapshot.trials if t.row == row.name} & stale),
-                standing=standings.get(row.name),
+                interim=interims.get(row.name),
             )
         )
     used = [o for t in snapshot.trials if (o := current.get(t.id)) is not None]

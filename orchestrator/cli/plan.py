@@ -65,15 +65,15 @@ def plan(
     found = plan_study(parsed, ledger, allow_config=allow_config)
     if probe:
         _probe(found, ledger, cpus, gpus, quiet=as_json)
-    quote = prices.here(found, ledger, cpus, gpus)
+    quote = prices.price_plan(found, ledger, cpus, gpus)
     if parsed.search is not None and parsed.search.unit != "trials":  # an hour is of all lanes
-        sharing = prices.sharing(quote, parsed.search)
+        sharing = prices.trials_per_budget_hour(quote, parsed.search)
         found = plan_study(parsed, ledger, allow_config=allow_config, trials_at_once=sharing)
-        quote = prices.here(found, ledger, cpus, gpus)
-    short, left = prices.shortage(found, quote), ""
+        quote = prices.price_plan(found, ledger, cpus, gpus)
+    short, left = prices.budget_shortage(found, quote), ""
     if budget_s is not None:
-        part = prices.within(found, quote, budget_s, str(study))
-        quote, left = prices.here(found, ledger, cpus, gpus, part.taken), part.told()
+        part = prices.select_within_budget(found, quote, budget_s, str(study))
+        quote, left = prices.price_plan(found, ledger, cpus, gpus, part.taken), part.describe()
     counts = {
         "trials": len({item.id for item in found.trials}),
         "done": len(found.done),
@@ -119,7 +119,7 @@ def _probe(
         with contextlib.nullcontext() if quiet else view:
             items = tuple(probes.shapes(found))
             prepare(found, items, ledger, hear, cpus or cpu_count())
-            assumed = prices.here(found, ledger, cpus, gpus)
+            assumed = prices.price_plan(found, ledger, cpus, gpus)
             probes.measure(found, ledger, assumed.machine, assumed.lanes, hear)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -174,9 +174,9 @@ def _print(
 
 
 def _adaptive(cap: int) -> str:
-    from orchestrator.analysis.sequential import interims
+    from orchestrator.analysis.sequential import interim_seeds
 
-    when = ", ".join(map(str, interims(cap)))
+    when = ", ".join(map(str, interim_seeds(cap)))
     return f"Adaptive replicates: at most {cap} seeds a row, looked at after {when}."
 
 

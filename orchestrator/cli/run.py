@@ -75,7 +75,7 @@ def run(
     from orchestrator.execution.run import everything
     from orchestrator.execution.run import run as run_study
     from orchestrator.planning.cost import price as prices
-    from orchestrator.planning.cost.budget import BudgetPart
+    from orchestrator.planning.cost.budget import BudgetSelection
     from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, cpu_count
     from orchestrator.planning.cost.price import Price
     from orchestrator.planning.cost.resources import Resources
@@ -101,18 +101,18 @@ def run(
 
     def quote(plan: Plan) -> Price:
         lanes = 1 if inline else cpus
-        return prices.here(plan, ledger, lanes, gpus, gpus_per_trial=gpus_per_trial)
+        return prices.price_plan(plan, ledger, lanes, gpus, gpus_per_trial=gpus_per_trial)
 
-    def choose(plan: Plan) -> BudgetPart:
-        if address is None and (short := prices.shortage(plan, quote(plan))):
+    def choose(plan: Plan) -> BudgetSelection:
+        if address is None and (short := prices.budget_shortage(plan, quote(plan))):
             hear(Note(short, loud=True))
         if budget_s is None:
             return everything(plan)
-        return prices.within(plan, quote(plan), budget_s, str(study))
+        return prices.select_within_budget(plan, quote(plan), budget_s, str(study))
 
     room = Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=gpus_per_trial or 0.0)
     if address is None and ledger.has_probes:
-        room = quote(plan_study(parsed, ledger, allow_config=allow_config)).room
+        room = quote(plan_study(parsed, ledger, allow_config=allow_config)).per_trial
     cluster: Cluster
     if inline:
         cluster = InlineCluster(gpus or 0)

@@ -35,7 +35,7 @@ def status(
 
     Reads the store alone.
     """
-    from orchestrator.planning.status import status as where_studies_stand
+    from orchestrator.planning.status import study_statuses as where_studies_stand
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import studies as view
     from orchestrator.store.ledger import Ledger

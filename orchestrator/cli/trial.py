@@ -33,8 +33,8 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    trial = trial_details.read(ledger, ledger.find(id))
-    files = trial_details.files_of(ledger, trial.outcome)
+    trial = trial_details.read_trial(ledger, ledger.find(id))
+    files = trial_details.check_files(ledger, trial.outcome)
     if as_json:
         print(json.dumps(view.record(trial, files), indent=2))
     else:
@@ -51,7 +51,7 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    trial = trial_details.read(ledger, ledger.find(id))
+    trial = trial_details.read_trial(ledger, ledger.find(id))
     log = "\n".join(trial.flight.log)
     if trial.outcome is not None:
         log = ledger.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")

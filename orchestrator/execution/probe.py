@@ -25,7 +25,7 @@ from orchestrator.execution.cluster.protocol import Task
 from orchestrator.execution.events import Epoch, Event, Failed, Progress
 from orchestrator.execution.import_roots import bind
 from orchestrator.planning.cost import timings
-from orchestrator.planning.cost.gpu_sharing import Packing, climb
+from orchestrator.planning.cost.gpu_sharing import GpuSharing, measure_sharing
 from orchestrator.planning.cost.machine import Machine
 from orchestrator.planning.cost.timings import Probe
 from orchestrator.planning.plan import Plan
@@ -89,8 +89,8 @@ def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, tell: On
             probe = _on_cpu(trial, ledger, min(at_once, max(1, len(plan.to_train))))
         network = SYSTEMS[trial.model.model].network
         whole = 0 if network else probe.epochs
-        found = replace(probe, load=timings.load(trial, plan), epochs=whole)
-        timings.write(ledger, machine, trial, found)
+        found = replace(probe, load=timings.epoch_load(trial, plan), epochs=whole)
+        timings.write_probe(ledger, machine, trial, found)
     tell(Progress("measuring epochs", len(items), len(items)))
 
 
@@ -117,8 +117,8 @@ def _on_gpu(trial: Trial, ledger: Ledger) -> Probe:
         seen = by_count[count]
         return None if any(s.lack_of_memory for s in seen) else sum(1 / s.epoch_s for s in seen)
 
-    found = climb(alone.gpu_memory, alone.gpu_total, together)
-    probe = _probe(by_count[Packing(found.throughput).trials])
+    found = measure_sharing(alone.gpu_memory, alone.gpu_total, together)
+    probe = _probe(by_count[GpuSharing(found.throughput).trials])
     return replace(probe, gpu_memory=alone.gpu_memory, throughput=found.throughput)
 
 

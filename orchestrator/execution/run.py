@@ -16,7 +16,7 @@ from orchestrator.execution.cluster.protocol import Cluster, Map, OnEvent, Task
 from orchestrator.execution.events import Epoch, Event, Note, Planned, Progress
 from orchestrator.execution.scheduler import POLL_S, Loop
 from orchestrator.planning import stages
-from orchestrator.planning.cost.budget import BudgetPart
+from orchestrator.planning.cost.budget import BudgetSelection
 from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.search.configurations import SearchMemory
 from orchestrator.search.state import SearchState
@@ -29,13 +29,13 @@ from orchestrator.study.search_key.space import Search
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial
 
-Choose = Callable[[Plan], BudgetPart]
+Choose = Callable[[Plan], BudgetSelection]
 """Which of the trials that a plan would train are trained now."""
 
 
-def everything(plan: Plan) -> BudgetPart:
+def everything(plan: Plan) -> BudgetSelection:
     """All that the ledger lacks."""
-    return BudgetPart(taken=plan.to_train, left=())
+    return BudgetSelection(taken=plan.to_train, left_out=())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +76,7 @@ def run(
     chosen = choose(plan)
     parts = stages.parts(plan, ledger, chosen)
     part = next(parts)
-    if sentence := part.told():
+    if sentence := part.describe():
         tell(Note(sentence, loud=True))
     if not part.taken:
         tell(_planned(plan, part, (), 0))
@@ -94,7 +94,7 @@ def run(
             tell(_planned(plan, part, (), cluster.slots))
             loop.train([_task(item, ledger, cluster.device) for item in part.taken])
             for part in parts:  # a look of an adaptive study, decided by those before it
-                tell(Note(part.told(), loud=True))
+                tell(Note(part.describe(), loud=True))
                 tell(_planned(plan, part, loop.done, cluster.slots))
                 loop.train([_task(item, ledger, cluster.device) for item in part.taken])
     lacking = {item.id for item in plan.to_train}  # a search goes on without what cannot be trained
@@ -238,9 +238,9 @@ def _next(state: SearchState, search: Search, lacking: set[str]) -> str:
     return f"Search: configuration{ends} (budget: {search.budget}); {where}{many}."
 
 
-def _planned(plan: Plan, part: BudgetPart, done: Iterable[str], slots: int) -> Planned:
+def _planned(plan: Plan, part: BudgetSelection, done: Iterable[str], slots: int) -> Planned:
     """What is trained now, and what of it is done."""
-    there = {item.id for item in plan.trials} - {item.id for item in part.left}
+    there = {item.id for item in plan.trials} - {item.id for item in part.left_out}
     placed = tuple(trial for trial in plan.snapshot.every_trial if trial.id in there)
     finished = frozenset((*plan.done, *done)) & there
     return Planned(placed, finished, slots, plan.snapshot.study)

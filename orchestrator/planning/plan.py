@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from features.corpora.corpus import Selection
 from features.descriptors.feature_set import FeatureSet
-from orchestrator.analysis.adaptive import design
+from orchestrator.analysis.adaptive import adaptive_progress
 from orchestrator.planning.corpus import Speech, find_speech
 from orchestrator.planning.feature_sets import feature_set, with_features
 from orchestrator.planning.snapshot_builder import build_snapshot, with_search
@@ -183,7 +183,7 @@ def _still_needed(
     """All trials; in an adaptive study without those of comparisons that are settled."""
     if snapshot.replicates != "adaptive":
         return trials
-    found = design(snapshot, ledger.outcomes(item.id for item in trials))
+    found = adaptive_progress(snapshot, ledger.outcomes(item.id for item in trials))
     needed = {trial.id for trial in (found.at_most() if found else snapshot).trials}
     return tuple(item for item in trials if item.id in needed)
 

@@ -8,9 +8,9 @@ run, as no row may be judged before the others.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.analysis.adaptive import Design, design
-from orchestrator.analysis.sequential import interims
-from orchestrator.planning.cost.budget import BudgetPart
+from orchestrator.analysis.adaptive import AdaptiveProgress, adaptive_progress
+from orchestrator.analysis.sequential import interim_seeds
+from orchestrator.planning.cost.budget import BudgetSelection
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
 
@@ -23,17 +23,17 @@ SETTLED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stage(BudgetPart):
+class Stage(BudgetSelection):
     """The trials up to a look; what is left waits for it, or is not needed."""
 
     sentence: str = ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """What the look is of."""
         return self.sentence
 
 
-def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart]:
+def parts(plan: Plan, ledger: Ledger, chosen: BudgetSelection) -> Iterator[BudgetSelection]:
     """What to train now, and then, when that is done, what to train next.
 
     Args:
@@ -44,11 +44,11 @@ def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart
     if plan.snapshot.replicates != "adaptive":
         yield chosen
         return
-    refused = {item.id for item in chosen.left}
-    about = chosen.told()
+    refused = {item.id for item in chosen.left_out}
+    about = chosen.describe()
     made = -1
     while True:
-        found = design(plan.snapshot, ledger.outcomes(item.id for item in plan.trials))
+        found = adaptive_progress(plan.snapshot, ledger.outcomes(item.id for item in plan.trials))
         assert found is not None
         if len(found.interims) == made:  # a trial of the look failed, or was left out
             return
@@ -56,7 +56,7 @@ def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart
         now = {trial.id for trial in found.now().trials}
         yield Stage(
             taken=tuple(i for i in chosen.taken if i.id in now and not ledger.is_done(i.id)),
-            left=tuple(i for i in plan.trials if i.id not in now or i.id in refused),
+            left_out=tuple(i for i in plan.trials if i.id not in now or i.id in refused),
             sentence=" ".join(filter(None, (_sentence(found), about))),
         )
         if not found.open:
@@ -64,19 +64,19 @@ def parts(plan: Plan, ledger: Ledger, chosen: BudgetPart) -> Iterator[BudgetPart
         about = ""
 
 
-def _sentence(found: Design) -> str:
+def _sentence(found: AdaptiveProgress) -> str:
     """Where the design stands, and which look comes next."""
     made, cap = found.interims, found.snapshot.seeds
     settled = "; ".join(
-        f"`{name}` {SETTLED[s.why]} ({s.seeds} seeds)"
-        for name, s in found.standings.items()
-        if s.why
+        f"`{name}` {SETTLED[s.stop_reason]} ({s.seeds} seeds)"
+        for name, s in found.comparisons.items()
+        if s.stop_reason
     )
     settled = f"Settled: {settled}. " if settled else ""
     if not found.open:
         return f"{settled}All comparisons are settled after {len(made)} looks."
-    seeds, number = interims(cap)[len(made)], len(made) + 1
-    of = len(interims(cap))
-    still = f"{len(found.open)} of {len(found.standings)}"
+    seeds, number = interim_seeds(cap)[len(made)], len(made) + 1
+    of = len(interim_seeds(cap))
+    still = f"{len(found.open)} of {len(found.comparisons)}"
     look = f"Look {number} of at most {of}, after {seeds} seeds"
     return f"{settled}{look}; open comparisons: {still}."

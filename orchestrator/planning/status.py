@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.analysis.adaptive import asked_now
+from orchestrator.analysis.adaptive import with_wanted_trials
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.leases import LEASE_S, is_gone, read_lease
 from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
@@ -61,7 +61,7 @@ class StudyStatus:
         return sum(trial.state == state for trial in self.trials)
 
 
-def status(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
+def study_statuses(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
     """Every study of the store, or the one of that name, newest first.
 
     Raises:
@@ -72,11 +72,11 @@ def status(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
     if name is None:
         return tuple(_study(ledger, snapshot) for snapshot in newest.values())
     if name not in newest:
-        raise unknown(name, newest)
+        raise unknown_study(name, newest)
     return (_study(ledger, newest[name]),)
 
 
-def unknown(name: str, known: Iterable[str]) -> RequestError:
+def unknown_study(name: str, known: Iterable[str]) -> RequestError:
     """No study of that name has run; which have."""
     hint = nearest(name, known) if known else "None has run yet."
     return RequestError(f"No study `{name}` has run in this store. {hint}")
@@ -95,7 +95,7 @@ def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> 
     files = set(names)
     if OUTCOME in files:
         return TrialStatus(place=place, state="done")
-    holder = holder_of(ledger, place.id) if "claim.json" in files else None
+    holder = lease_holder(ledger, place.id) if "claim.json" in files else None
     epoch = ledger.flight(place.id).epoch if "checkpoint.json" in files else 0
     if holder is not None and not holder.gone:
         return TrialStatus(place=place, state="in flight", epoch=epoch, holder=holder)
@@ -106,7 +106,7 @@ def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> 
     return TrialStatus(place=place, state="to do", epoch=epoch, holder=holder)
 
 
-def holder_of(ledger: Ledger, id: str) -> Holder | None:
+def lease_holder(ledger: Ledger, id: str) -> Holder | None:
     """Who holds a trial; None when nobody does."""
     path = ledger.claim_file(id)
     claim = read_lease(path)
@@ -126,7 +126,7 @@ def holder_of(ledger: Ledger, id: str) -> Holder | None:
 
 
 def _study(ledger: Ledger, snapshot: Snapshot) -> StudyStatus:
-    snapshot = asked_now(snapshot, ledger)
+    snapshot = with_wanted_trials(snapshot, ledger)
     first: dict[str, SnapshotTrial] = {}
     for trial in snapshot.every_trial:
         first.setdefault(trial.id, trial)

@@ -15,12 +15,12 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Flight, Outcome
 from orchestrator.store.snapshot import SnapshotTrial
 
-SHOWN = 12
+SHORT_ID = 12
 """Hex digits of an ID that are printed: enough to name a trial."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stands:
+class TableSlot:
     """A place of the trial in a study's table."""
 
     study: str
@@ -40,12 +40,12 @@ class KeptFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrialRecord:
+class TrialDetails:
     """One trial."""
 
     id: str
     status: TrialStatus
-    stands: tuple[Stands, ...]
+    stands: tuple[TableSlot, ...]
     identity: Mapping[str, Any]
     """What moves its numbers; empty where no attempt has ended yet."""
     outcome: Outcome | None
@@ -63,18 +63,18 @@ class TrialRecord:
         return self.status.state
 
     @property
-    def again(self) -> str:
+    def command(self) -> str:
         """The command that trains it, or trains it again."""
         study = self.stands[0].study if self.stands else "STUDY"
-        return command(self.id, done=self.outcome is not None, study=study)
+        return training_command(self.id, done=self.outcome is not None, study=study)
 
 
-def command(id: str, *, done: bool, study: str) -> str:
+def training_command(id: str, *, done: bool, study: str) -> str:
     """What trains a trial: once more beside its record if it is done, else with its study."""
-    return f"ablate rerun {id[:SHOWN]}" if done else f"ablate run studies/{study}.yaml"
+    return f"ablate rerun {id[:SHORT_ID]}" if done else f"ablate run studies/{study}.yaml"
 
 
-def read(ledger: Ledger, id: str) -> TrialRecord:
+def read_trial(ledger: Ledger, id: str) -> TrialDetails:
     """Everything about a trial but the bytes of its files.
 
     Raises:
@@ -86,7 +86,7 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
     failures = tuple(ledger.read_failure(path) for path in ledger.failures(id))
     known = [outcome.identity] if outcome else [f.identity for f in reversed(failures)]
     place = stands[0].trial if stands else nowhere
-    return TrialRecord(
+    return TrialDetails(
         id=id,
         status=trial_status(ledger, place, ledger.files_of([id])[id]),
         stands=stands,
@@ -95,11 +95,11 @@ def read(ledger: Ledger, id: str) -> TrialRecord:
         failures=failures,
         flight=ledger.flight(id),
         alarms=tuple(ledger.alarms([id])),
-        sealed=blinding.judging(ledger).get(id) or flat,
+        sealed=blinding.sealed_trials(ledger).get(id) or flat,
     )
 
 
-def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
+def check_files(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
     """The files of a finished trial, each proven against the record."""
     if outcome is None:
         return ()
@@ -113,19 +113,19 @@ def files_of(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
     return tuple(kept)
 
 
-def _stands(ledger: Ledger, id: str) -> tuple[tuple[Stands, ...], str]:
+def _stands(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
     """Where the trial stands, each place once, the newest form of each study first.
 
     And the flat search of which alone it is, if there is one.
     """
-    found, seen = dict[tuple[str, SnapshotTrial], Stands](), set[str]()
+    found, seen = dict[tuple[str, SnapshotTrial], TableSlot](), set[str]()
     flat, others = list[str](), False
     for snapshot in ledger.snapshots():
         newest = snapshot.study not in seen
         seen.add(snapshot.study)
         for trial in snapshot.every_trial:
             if trial.id == id:
-                place = Stands(study=snapshot.study, trial=trial, newest=newest)
+                place = TableSlot(study=snapshot.study, trial=trial, newest=newest)
                 found.setdefault((snapshot.study, trial), place)
                 if snapshot.search is not None and snapshot.search.selection == "flat":
                     flat.append(snapshot.study)

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.row_scores import uas
+from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.summary import Summary, summarise
 from orchestrator.report.row_details import RowDetails, row_details
-from orchestrator.search.result import SearchResult, find
+from orchestrator.search.result import SearchResult, search_result
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
@@ -60,10 +60,10 @@ def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     Raises:
         DamageError: a record is not what was written.
     """
-    sealed = blinding.judging(ledger)
+    sealed = blinding.sealed_trials(ledger)
     ids = [trial.id for trial in snapshot.trials if trial.id not in sealed]
     outcomes = ledger.outcomes(ids)
     snapshot = replace(snapshot, notes=(*snapshot.notes, *_sealed(snapshot, sealed)))
     summary = summarise(snapshot, outcomes, ledger.alarms(ids))
-    search = find(snapshot, uas(snapshot, outcomes)) if snapshot.search else None
+    search = search_result(snapshot, row_uas(snapshot, outcomes)) if snapshot.search else None
     return StudyResults(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

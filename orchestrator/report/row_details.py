@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from orchestrator.analysis.row_scores import added
+from orchestrator.analysis.row_scores import sum_confusions
 from orchestrator.errors import DamageError
-from orchestrator.planning.trial_details import command
+from orchestrator.planning.trial_details import training_command
 from orchestrator.store.attempt_files import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, Scores, is_stale
@@ -69,7 +69,7 @@ class TrainingDetails:
     @property
     def confusion(self) -> Counts:
         """Both halves' utterances in one matrix."""
-        return added([s.confusion for s in self.scores])
+        return sum_confusions([s.confusion for s in self.scores])
 
     @property
     def chosen_on_a(self) -> int:
@@ -153,13 +153,13 @@ def row_details(
                     outcome=done[trial.id],
                     history=epochs[trial.id][0],
                     damage=epochs[trial.id][1],
-                    rerun_command=command(trial.id, done=True, study=snapshot.study),
+                    rerun_command=training_command(trial.id, done=True, study=snapshot.study),
                 )
                 for trial in places[name]
                 if trial.id in done
             ),
             missing=tuple(trial for trial in places[name] if trial.id not in done),
-            fill=command("", done=False, study=snapshot.study),
+            fill=training_command("", done=False, study=snapshot.study),
         )
         for name in wanted
     )

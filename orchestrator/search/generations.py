@@ -17,7 +17,7 @@ from itertools import count
 from orchestrator.analysis.statistics import mean
 from orchestrator.search.objective import ObjectiveScores
 from orchestrator.search.proposals import GENERATION, Evaluated, propose
-from orchestrator.search.pruning import expected, prunes
+from orchestrator.search.pruning import expected_score, should_prune
 from orchestrator.search.remaining import NOTHING, RemainingBudget
 from orchestrator.search.state import (
     Configuration,
@@ -186,7 +186,7 @@ class _Replay:
         folds: list[tuple[float, ...]] = []
         state: ConfigurationState = "trained"
         for item in trials:
-            if best is not None and folds and prunes(folds, best):
+            if best is not None and folds and should_prune(folds, best):
                 state = "pruned"
                 break
             if self._scores.is_failed(item.id):
@@ -206,7 +206,7 @@ class _Replay:
                 state = "failed"
         score = mean([s for fold in folds for s in fold]) if state == "trained" else None
         if state == "pruned" and best is not None:
-            score = expected(folds, best)
+            score = expected_score(folds, best)
         return Configuration(
             group=group, number=number, point=point, trials=wanted, state=state, score=score
         )

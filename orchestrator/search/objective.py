@@ -79,10 +79,10 @@ class ObjectiveScores:
     def _read(self, outcome: Outcome) -> tuple[float, ...]:
         if self._selection == "flat":
             return _dev(self._ledger, outcome)
-        return tuple(score for _, score in inner(outcome))
+        return tuple(score for _, score in held_out_uas(outcome))
 
 
-def inner(outcome: Outcome) -> list[tuple[str, float]]:
+def held_out_uas(outcome: Outcome) -> list[tuple[str, float]]:
     """(Held-out speaker, UA) of a trial, by name: utterances, at the epoch the other half chose."""
     return sorted(
         (s.speaker, ua(s.confusion))

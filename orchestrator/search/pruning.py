@@ -31,7 +31,7 @@ ByFold = Sequence[Sequence[float]]
 """Scores: one sequence an inner fold, in it one value a held-out speaker; in fixed order."""
 
 
-def prunes(candidate: ByFold, incumbent: ByFold) -> bool:
+def should_prune(candidate: ByFold, incumbent: ByFold) -> bool:
     """Whether the other folds of a configuration are better spent on another one.
 
     Args:
@@ -44,7 +44,7 @@ def prunes(candidate: ByFold, incumbent: ByFold) -> bool:
 
     Example:
         >>> best = [[0.70, 0.62, 0.66], [0.64, 0.60, 0.69], [0.71, 0.58]]
-        >>> prunes([[0.50, 0.45, 0.48]], best), prunes([[0.71, 0.60, 0.66]], best)
+        >>> should_prune([[0.50, 0.45, 0.48]], best), should_prune([[0.71, 0.60, 0.66]], best)
         (True, False)
     """
     differences = _differences(candidate, incumbent)
@@ -54,7 +54,7 @@ def prunes(candidate: ByFold, incumbent: ByFold) -> bool:
     return chance is not None and chance < CHANCE
 
 
-def expected(candidate: ByFold, incumbent: ByFold) -> float:
+def expected_score(candidate: ByFold, incumbent: ByFold) -> float:
     """What a pruned configuration would have scored on all folds, as far as it can be told.
 
     Its own mean would not do: its folds may be the hard ones.
@@ -63,7 +63,7 @@ def expected(candidate: ByFold, incumbent: ByFold) -> float:
         The incumbent's mean over all units, and the mean difference on those that both have.
 
     Example:
-        >>> round(expected([[0.5, 0.4]], [[0.6, 0.6], [0.8, 0.8]]), 3)
+        >>> round(expected_score([[0.5, 0.4]], [[0.6, 0.6], [0.8, 0.8]]), 3)
         0.55
     """
     differences = [d for fold in _differences(candidate, incumbent) for d in fold]

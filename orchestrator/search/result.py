@@ -33,7 +33,7 @@ class SearchResult:
     """By group; empty until the budget is used."""
     space: Search | None
     """What it varies, by the study's own text; None where this program cannot read that."""
-    mattered: tuple[Importance, ...]
+    importances: tuple[Importance, ...]
     """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
 
     def count(self, group: int, state: str | None = None) -> int:
@@ -47,7 +47,7 @@ class SearchResult:
         return tuple(sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))[:count])
 
 
-def find(
+def search_result(
     snapshot: Snapshot, uas: Mapping[str, Mapping[str, Mapping[int, float]]]
 ) -> SearchResult | None:
     """What a study's search found; None where it has none.
@@ -66,7 +66,7 @@ def find(
             _winner(snapshot, snapshot.search, group, number, own) for group, number in winners
         ),
         space=(space := _space(snapshot)),
-        mattered=_mattered(space, snapshot.search),
+        importances=_importances(space, snapshot.search),
     )
 
 
@@ -77,7 +77,7 @@ def _space(snapshot: Snapshot) -> Search | None:
         return None
 
 
-def _mattered(space: Search | None, search: SnapshotSearch) -> tuple[Importance, ...]:
+def _importances(space: Search | None, search: SnapshotSearch) -> tuple[Importance, ...]:
     scored = [one for one in search.tried if one.score is not None]
     if len(scored) < FEWEST or space is None:
         return ()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.analysis.differences import by_seed, compare
+from orchestrator.analysis.differences import compare_with_reference, differences_by_seed
 from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.statistics import holm, paired_t
@@ -75,14 +75,18 @@ def tally(
     for _ in range(tables):
         scores = draw(study, rng, shifts, these_speakers=these_speakers)
         differences = {
-            name: [d for d in by_seed(study, scores[name], scores[REFERENCE]) if d is not None]
+            name: [
+                d
+                for d in differences_by_seed(study, scores[name], scores[REFERENCE])
+                if d is not None
+            ]
             for name in names
         }
         standing = decide({name: values[:cap] for name, values in differences.items()}, cap)
         adaptive = {name for name, s in standing.items() if s.verdict == "yes"}
         fixed = shown_by({name: values[:cap] for name, values in differences.items()})
         other = shown_by({name: values[cap:] for name, values in differences.items()})
-        wanted = {name: s.wanted for name, s in standing.items()}
+        wanted = {name: s.seeds_wanted for name, s in standing.items()}
         trials += sum(wanted.values()) + max(wanted.values())
         same += len(names) - len(adaptive ^ fixed)
         again += len(names) - len(other ^ fixed)
@@ -92,7 +96,8 @@ def tally(
         shown_fixed += len(fixed - null)
         taken = {**wanted, REFERENCE: max(wanted.values())}
         new_speakers += any(
-            d.p is not None and d.p < LEVEL for d in compare(study, first(scores, taken)).values()
+            d.p is not None and d.p < LEVEL
+            for d in compare_with_reference(study, first(scores, taken)).values()
         )
     rows, differ = tables * len(names), tables * (len(names) - len(null))
     return Tally(

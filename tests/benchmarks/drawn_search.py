@@ -22,7 +22,7 @@ import optuna
 
 from orchestrator.analysis.statistics import mean
 from orchestrator.search.proposals import GENERATION, Evaluated, propose
-from orchestrator.search.pruning import ByFold, expected, prunes
+from orchestrator.search.pruning import ByFold, expected_score, should_prune
 from orchestrator.study.reader import parse_study
 from orchestrator.study.search_key.space import Point, Search
 from tests.benchmarks.null_tables import DIFFICULTY, PAIR, SEED, SPEAKER
@@ -137,7 +137,7 @@ def by_generations(
                 scores[index].append(group.train(points[index], fold))
             trained += len(alive)
             if pruning and best is not None:
-                alive = {index for index in alive if not prunes(scores[index], best[1])}
+                alive = {index for index in alive if not should_prune(scores[index], best[1])}
         leader = best
         for index, (point, own) in enumerate(zip(points, scores, strict=True)):
             if index in alive:
@@ -146,7 +146,7 @@ def by_generations(
                     leader = (point, own)
             else:
                 assert best is not None
-                told.append(Evaluated(point=point, score=expected(own, best[1])))
+                told.append(Evaluated(point=point, score=expected_score(own, best[1])))
         best = leader
         assert best is not None
         steps.append((trained, _regret(best[0])))

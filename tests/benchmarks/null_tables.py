@@ -12,8 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from scipy import stats
 
-from orchestrator.analysis.differences import compare
-from orchestrator.analysis.row_scores import BySpeaker, by_group, ratio
+from orchestrator.analysis.differences import compare_with_reference
+from orchestrator.analysis.row_scores import BySpeaker, group_means, test_to_train
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow
 
@@ -96,7 +96,7 @@ def count(*, tables: int, rows: int, shift: float, seed: int) -> Counted:
     verdicts, hits = 0, dict.fromkeys(("naive t", "flat", "pairs", "unpaired"), 0)
     for _ in range(tables):
         scores = draw(study, rng, shift)
-        differences = compare(study, scores)
+        differences = compare_with_reference(study, scores)
         verdicts += any(d.p is not None and d.p < LEVEL for d in differences.values())
         for name, p in single(study, scores["row 0"], scores[REFERENCE]):
             hits[name] += p < LEVEL
@@ -109,13 +109,15 @@ def single(study: Snapshot, row: BySpeaker, other: BySpeaker) -> Iterator[tuple[
     """What other habits would have said: t over all trainings, flat units, no pairing."""
     flat = [row[s][k] - other[s][k] for s in SPEAKERS for k in range(SEEDS)]
     yield "naive t", float(stats.ttest_1samp(flat, 0.0).pvalue)
-    (_, _, p) = corrected_t(flat, ratio(study) / 2, mean(flat))  # a unit tests one speaker of 8
+    (_, _, p) = corrected_t(
+        flat, test_to_train(study) / 2, mean(flat)
+    )  # a unit tests one speaker of 8
     assert p is not None
     yield "flat", p
     ours, theirs = (
-        np.array(by_group(study, {s: mean(list(k.values())) for s, k in scores.items()}))
+        np.array(group_means(study, {s: mean(list(k.values())) for s, k in scores.items()}))
         for scores in (row, other)
     )
-    error = np.sqrt((1 / PAIRS + ratio(study)) * (ours.var(ddof=1) + theirs.var(ddof=1)))
+    error = np.sqrt((1 / PAIRS + test_to_train(study)) * (ours.var(ddof=1) + theirs.var(ddof=1)))
     gap = abs(ours.mean() - theirs.mean())
     yield "unpaired", 2 * float(stats.t.sf(gap / error, 2 * PAIRS - 2))

@@ -116,9 +116,9 @@ def test_how_many_trials_share_the_card_is_what_the_probe_measures(
     machine = this_machine()
     began = time.monotonic()
     probe.measure(plan, ledger, machine, 1, lambda event: None)
-    found = timings.gather(plan, ledger, machine)
+    found = timings.gather_timings(plan, ledger, machine)
     print(f"\n{machine}: {found.trials_per_gpu} trials share it; {time.monotonic() - began:.0f} s")
     for one in found.probes:
         told = ", ".join(f"{speed:.2f}" for speed in one.throughput)
         print(f"  epochs a second with 1, 2, ... trials: {told}; {one.gpu_memory >> 20} MiB each")
-        assert one.throughput and one.packing.trials <= len(one.throughput)
+        assert one.throughput and one.sharing.trials <= len(one.throughput)

@@ -34,7 +34,14 @@ from orchestrator.execution.cluster.ray_driver import (
 from orchestrator.execution.cluster.ray_worker import trainable
 from orchestrator.execution.cluster.store_check import blind, reads, remove
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, usage_here
-from orchestrator.planning.cost.resources import Resources, Usage, fits, lack, node_types, roomier
+from orchestrator.planning.cost.resources import (
+    Resources,
+    Usage,
+    autoscaler_nodes,
+    capacity,
+    describe_lack,
+    with_one_trial_fewer,
+)
 from orchestrator.store.files import Location, replace_file
 
 ANSWER_S = 10.0
@@ -146,21 +153,21 @@ class RayCluster:
         """Decide what a trial takes of a node; what no node will ever have is refused at once."""
         nodes = rooms()
         if self._address is not None:
-            self._types = node_types(BOOTSTRAP.expanduser())
+            self._types = autoscaler_nodes(BOOTSTRAP.expanduser())
         if self._gpus != 0 and (self._share > 1 or any(n.gpus for n in (*nodes, *self._types))):
             self._take_gpus(nodes)
-        if missing := lack(nodes, self._room):
-            if lack(self._types, self._room):
+        if missing := describe_lack(nodes, self._room):
+            if describe_lack(self._types, self._room):
                 raise LackError(missing)
             self.note = GROWS
-        self.slots = max(1, sum(fits(node, self._room) for node in nodes))
+        self.slots = max(1, sum(capacity(node, self._room) for node in nodes))
 
     def _take_gpus(self, nodes: Sequence[Resources]) -> None:
         """Train on the GPUs, where the installed PyTorch can use them."""
         import ray
 
         room = replace(self._room, gpus=self._share)
-        there = any(fits(node, room) for node in nodes)
+        there = any(capacity(node, room) for node in nodes)
         if not there or ray.get(ray.remote(num_gpus=self._share)(cuda_works).remote()):
             self._room, self.device = room, "cuda"
             return
@@ -258,12 +265,12 @@ class RayCluster:
     def spread(self) -> str:
         """One trial fewer on a GPU or, of CPU trials, on the node that takes most."""
         nodes = rooms()
-        room = roomier(nodes, self._room)
+        room = with_one_trial_fewer(nodes, self._room)
         if room is None:
             return ""
         before = self.slots
         self._room = room
-        self.slots = max(1, sum(fits(node, room) for node in nodes))
+        self.slots = max(1, sum(capacity(node, room) for node in nodes))
         return f"Out of memory: {self.slots} trials at once from now on, no longer {before}."
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.execution.cluster.protocol import LOW_MEMORY, OnEvent
 from orchestrator.execution.cluster.store_check import blind
 from orchestrator.execution.events import Event, Waiting, unpack
-from orchestrator.planning.cost.resources import Resources, lack
+from orchestrator.planning.cost.resources import Resources, describe_lack
 from orchestrator.store.files import Location
 
 PATIENCE_S = 10.0
@@ -95,8 +95,8 @@ class Patience:
         asked = ray.util.placement_group_table().items()
         if any(id.endswith(ours) and location["state"] == "CREATED" for id, location in asked):
             return ""
-        if missing := lack(rooms(), self._room):
-            return missing if lack(self._types, self._room) else GROWS
+        if missing := describe_lack(rooms(), self._room):
+            return missing if describe_lack(self._types, self._room) else GROWS
         return f"Others use this cluster: waiting for a node with {self._room} to spare."
 
 

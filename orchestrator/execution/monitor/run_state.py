@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.row_scores import Estimate, estimate
+from orchestrator.analysis.row_scores import RowEstimate, estimate_row
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.execution.events import (
     Differs,
@@ -47,7 +47,7 @@ class LiveRow:
     running: int
     failed: int
     total: int
-    estimate: Estimate | None
+    estimate: RowEstimate | None
     """None where no records are at hand, or nothing is finished."""
 
 
@@ -97,7 +97,7 @@ class RunState:
         self._curves: dict[str, tuple[float, ...]] = {}
         self._sealed: Mapping[str, str] = {}
         self._outcomes: dict[str, Outcome] = {}
-        self._counted: dict[str, tuple[Estimate, float, float]] = {}
+        self._counted: dict[str, tuple[RowEstimate, float, float]] = {}
         """Row -> its estimate, when it was counted, how long that took."""
         self._pace = TimeLeft()
         self._since = self._clock()
@@ -142,7 +142,7 @@ class RunState:
             return
         try:
             forms = self._ledger.snapshots(planned.study)
-            self._sealed = blinding.judging(self._ledger)
+            self._sealed = blinding.sealed_trials(self._ledger)
         except DamageError:  # of an older form: no estimates, and whoever needs it tells
             return
         self.snapshot = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
@@ -251,7 +251,7 @@ class RunState:
             for name, ids in self._by_row.items()
         ]
 
-    def estimate(self, row: str) -> Estimate | None:
+    def estimate(self, row: str) -> RowEstimate | None:
         """What the report would print of the row now.
 
         With thousands of trials it is counted less often than they come in.
@@ -265,7 +265,7 @@ class RunState:
             if counted.n == n or self._clock() - when < EASE * took:
                 return counted
         began = time.perf_counter()
-        counted = estimate(self.snapshot, row, self._outcomes)
+        counted = estimate_row(self.snapshot, row, self._outcomes)
         self._counted[row] = counted, self._clock(), time.perf_counter() - began
         return counted
 

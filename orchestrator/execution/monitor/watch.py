@@ -7,7 +7,7 @@ name of its folder is looked for.
 import time
 from collections.abc import Callable, Iterator
 
-from orchestrator.analysis.adaptive import asked_now
+from orchestrator.analysis.adaptive import with_wanted_trials
 from orchestrator.errors import LackError
 from orchestrator.execution.events import (
     Done,
@@ -20,7 +20,7 @@ from orchestrator.execution.events import (
     Waiting,
 )
 from orchestrator.execution.retries import FINAL, WAITS_S
-from orchestrator.planning.status import holder_of, newest_snapshots, unknown
+from orchestrator.planning.status import lease_holder, newest_snapshots, unknown_study
 from orchestrator.store import files
 from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger, read_snapshot
 from orchestrator.store.snapshot import CHOSEN, Snapshot
@@ -61,7 +61,7 @@ def watch(
     if not studies:
         raise LackError(f"No study has run in `{ledger.root}` yet: `ablate run STUDY` starts one.")
     if name is not None and name not in studies:
-        raise unknown(name, studies)
+        raise unknown_study(name, studies)
     name = name or next(iter(studies))
     form = ""
     while True:
@@ -80,7 +80,7 @@ class _Study:
 
     def __init__(self, ledger: Ledger, snapshot: Snapshot, clock: Callable[[], float]) -> None:
         self._ledger, self._whole, self._clock = ledger, snapshot, clock
-        self._asked = asked_now(snapshot, ledger)
+        self._asked = with_wanted_trials(snapshot, ledger)
         self._hoped_for = clock()
         """Until when what has just failed may be tried again."""
         self._open = dict.fromkeys(trial.id for trial in self._asked.every_trial)
@@ -104,7 +104,7 @@ class _Study:
 
     def _next_look(self) -> Iterator[Event]:
         """More trials of an adaptive study, when those it asked for are there."""
-        snapshot = asked_now(self._whole, self._ledger)
+        snapshot = with_wanted_trials(self._whole, self._ledger)
         if len(snapshot.trials) > len(self._asked.trials):
             self._asked = snapshot
             self._open = dict.fromkeys(trial.id for trial in snapshot.trials)
@@ -145,7 +145,7 @@ class _Study:
         yield Done(id, outcome.seconds if outcome else 0.0)
 
     def _look_at(self, id: str, names: set[str]) -> Iterator[Event]:
-        holder = holder_of(self._ledger, id) if "claim.json" in names else None
+        holder = lease_holder(self._ledger, id) if "claim.json" in names else None
         if holder is not None and (holder.gone or self._ended.get(id) == holder.since):
             holder = None  # dead, or it has just failed and goes
         failures = sum(FAILURE.fullmatch(name) is not None for name in names)

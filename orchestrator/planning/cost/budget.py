@@ -40,27 +40,27 @@ def _wrong(text: str, must: str) -> RequestError:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetPart:
+class BudgetSelection:
     """What a budget takes of the trials that are to be trained."""
 
     taken: tuple[PlannedTrial, ...]
-    left: tuple[PlannedTrial, ...]
+    left_out: tuple[PlannedTrial, ...]
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """What is left out, as a sentence; empty where nothing is."""
-        if not self.left:
+        if not self.left_out:
             return ""
-        total = len(self.taken) + len(self.left)
-        return f"Left out for the budget: {len(self.left)} of {total} trials ({self._which()})."
+        total = len(self.taken) + len(self.left_out)
+        return f"Left out for the budget: {len(self.left_out)} of {total} trials ({self._which()})."
 
     def _which(self) -> str:
         begun = {(item.seed, item.fold) for item in self.taken}
-        partly = [item for item in self.left if (item.seed, item.fold) in begun]
+        partly = [item for item in self.left_out if (item.seed, item.fold) in begun]
         parts = [f"in fold {item.fold + 1} of seed {item.seed} `{item.row}`" for item in partly[:3]]
         if len(partly) > 3:
             parts.append(f"{len(partly) - 3} rows more there")
         folds: dict[int, list[int]] = {}
-        for item in self.left:
+        for item in self.left_out:
             if (item.seed, item.fold) not in begun:
                 folds.setdefault(item.seed, []).append(item.fold)
         seeds = {item.seed for item in self.taken}
@@ -82,13 +82,13 @@ def _several(noun: str, numbers: Sequence[int]) -> str:
     return f"{noun}s {', '.join(map(str, numbers))}"
 
 
-def pick(
+def select_trials(
     items: Sequence[PlannedTrial],
     seconds: Mapping[str, float],
     lanes: int,
     budget_s: float,
     reference: str | None,
-) -> BudgetPart:
+) -> BudgetSelection:
     """The trials that a budget takes.
 
     Args:
@@ -114,13 +114,13 @@ def pick(
                 break
             taken.append(item)
     ids = {item.id for item in taken}
-    return BudgetPart(
+    return BudgetSelection(
         tuple(item for item in items if item.id in ids),
         tuple(item for item in items if item.id not in ids),
     )
 
 
-def first(items: Sequence[PlannedTrial], reference: str | None) -> PlannedTrial:
+def first_trial(items: Sequence[PlannedTrial], reference: str | None) -> PlannedTrial:
     """The trial that the smallest budget takes."""
     return _reference_first(items, reference)[0]
 

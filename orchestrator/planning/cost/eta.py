@@ -195,9 +195,9 @@ class TimeLeft:
         at_least = least / most
         training = [(f.row, max(f.least, f.epoch) / f.most) for f in self._flights.values()
                     if f.most]  # fmt: skip
-        share = beyond(at_least, self._ended, [x for _, x in training])
+        share = mean_length(at_least, self._ended, [x for _, x in training])
         if own and own.ended:
-            mine = beyond(at_least, own.ended, [x for name, x in training if name == row])
+            mine = mean_length(at_least, own.ended, [x for name, x in training if name == row])
             weight = sum(count for x, count in own.ended.items() if x >= at_least)
             share = (weight * mine + TOWARDS_ALL * share) / (weight + TOWARDS_ALL)
         return most * share
@@ -226,7 +226,7 @@ def makespan(lengths: Sequence[float], lanes: int, busy: Sequence[float] = ()) -
     return max(ends)
 
 
-def beyond(least: float, ended: Mapping[float, int], training: Sequence[float]) -> float:
+def mean_length(least: float, ended: Mapping[float, int], training: Sequence[float]) -> float:
     """The mean length of trials that are no shorter than ``least``; shares of the most epochs.
 
     By the product limit. When nothing as long has ended: half way to the most.
@@ -236,8 +236,10 @@ def beyond(least: float, ended: Mapping[float, int], training: Sequence[float]) 
         ended: how many trials ended at which length.
         training: lengths that trials in training will have at the least.
 
-    >>> beyond(0.0, {0.2: 1, 0.4: 1}, []), beyond(0.0, {0.2: 1}, [0.4]), beyond(0.5, {0.2: 1}, [])
-    (0.30000000000000004, 0.30000000000000004, 0.75)
+    >>> round(mean_length(0.0, {0.2: 1, 0.4: 1}, []), 3)
+    0.3
+    >>> round(mean_length(0.0, {0.2: 1}, [0.4]), 3), mean_length(0.5, {0.2: 1}, [])
+    (0.3, 0.75)
     """
     ends = sorted(length for length in ended if length >= least)
     still = sorted(length for length in training if length >= least)

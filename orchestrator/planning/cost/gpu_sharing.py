@@ -17,7 +17,7 @@ MOST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
+class GpuSharing:
     """What was measured on a GPU."""
 
     throughput: tuple[float, ...]
@@ -35,16 +35,18 @@ class Packing:
         return best
 
 
-def room_for(peak: float, memory: float) -> int:
+def most_by_memory(peak: float, memory: float) -> int:
     """How many trials of such a peak a GPU's memory holds; 1 at the least.
 
-    >>> room_for(10e9, 80e9), room_for(100e9, 80e9)
+    >>> most_by_memory(10e9, 80e9), most_by_memory(100e9, 80e9)
     (6, 1)
     """
     return min(MOST, max(1, int(memory // (HEADROOM * peak)))) if peak > 0 else MOST
 
 
-def climb(peak: float, memory: float, measure: Callable[[int], float | None]) -> Packing:
+def measure_sharing(
+    peak: float, memory: float, measure: Callable[[int], float | None]
+) -> GpuSharing:
     """Measure with 1, 2, 3, ... trials at once until one more does not fit or is not worth it.
 
     Args:
@@ -53,14 +55,14 @@ def climb(peak: float, memory: float, measure: Callable[[int], float | None]) ->
         measure: epochs a second of so many together; None when memory ran out.
     """
     found: list[float] = []
-    for count in range(1, room_for(peak, memory) + 1):
+    for count in range(1, most_by_memory(peak, memory) + 1):
         speed = measure(count)
         if speed is None:
             break
         found.append(speed)
         if count > 1 and not _is_worth(found[-2], speed):
             break
-    return Packing(tuple(found))
+    return GpuSharing(tuple(found))
 
 
 def _is_worth(before: float, after: float) -> bool:

@@ -72,7 +72,7 @@ def _processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def room_here(cpus: int | None = None, gpus: int = 0) -> Resources:
+def resources_here(cpus: int | None = None, gpus: int = 0) -> Resources:
     """What this machine has for trials: memory as Ray would count it when it starts here."""
     import psutil
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import LackError, RequestError
 from orchestrator.planning.cost import timings
-from orchestrator.planning.cost.budget import BudgetPart, first, pick
+from orchestrator.planning.cost.budget import BudgetSelection, first_trial, select_trials
 from orchestrator.planning.cost.eta import makespan
 from orchestrator.planning.cost.machine import (
     MEMORY_PER_TRIAL,
     Machine,
     gpu_names,
-    room_here,
+    resources_here,
     this_machine,
 )
-from orchestrator.planning.cost.resources import Resources, fits
+from orchestrator.planning.cost.resources import Resources, capacity
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.search_key.space import Search
@@ -62,7 +62,7 @@ class Price:
     """What the first trial of each takes on top."""
     wall_s: float | None
     """Until the last has ended; features and the start of workers come on top."""
-    room: Resources
+    per_trial: Resources
     """What a trial takes of a node."""
     measured: bool
     """Its memory was measured, and is more than what is assumed of any trial."""
@@ -93,7 +93,7 @@ class Price:
         return None if self.wall_s is None else rate * self.wall_s / 3600
 
 
-def here(
+def price_plan(
     plan: Plan,
     ledger: Ledger,
     cpus: int | None,
@@ -114,24 +114,24 @@ def here(
     """
     machine = this_machine(gpus)
     there = (gpus or len(gpu_names())) if machine.device == "cuda" else 0
-    known = timings.gather(plan, ledger, machine)
-    room = room_of(known, machine, MEMORY_PER_TRIAL)
-    if room.gpus and gpus_per_trial is not None:
-        room = replace(room, gpus=gpus_per_trial)
+    known = timings.gather_timings(plan, ledger, machine)
+    per_trial = trial_resources(known, machine, MEMORY_PER_TRIAL)
+    if per_trial.gpus and gpus_per_trial is not None:
+        per_trial = replace(per_trial, gpus=gpus_per_trial)
     trials = plan.to_train if items is None else items
-    price = of(trials, known, machine, room_here(cpus, there), room)
+    price = price_trials(trials, known, machine, resources_here(cpus, there), per_trial)
     if plan.search is not None:
         price = _with_later(price, plan.search)
     return replace(price, may_settle=plan.snapshot.replicates == "adaptive")
 
 
-def sharing(price: Price, search: Search) -> float:
+def trials_per_budget_hour(price: Price, search: Search) -> float:
     """How many trials share an hour of a search's budget: all, or those on one GPU."""
-    alone = search.unit == "gpu_hours" and price.room.gpus
-    return 1 / price.room.gpus if alone else price.lanes
+    alone = search.unit == "gpu_hours" and price.per_trial.gpus
+    return 1 / price.per_trial.gpus if alone else price.lanes
 
 
-def shortage(plan: Plan, price: Price) -> str:
+def budget_shortage(plan: Plan, price: Price) -> str:
     """What must be said of a search's hours that are fewer than its first generation takes.
 
     Returns:
@@ -154,7 +154,7 @@ def shortage(plan: Plan, price: Price) -> str:
 
     if any(one.number > GENERATION for one in state.tried):
         return ""
-    share = price.room.gpus if search.unit == "gpu_hours" and price.room.gpus else 1
+    share = price.per_trial.gpus if search.unit == "gpu_hours" and price.per_trial.gpus else 1
     least = min(row.seconds or 0.0 for row in price.rows) * share / 3600
     if least > search.amount:
         raise plan.study.fault(
@@ -163,7 +163,9 @@ def shortage(plan: Plan, price: Price) -> str:
             f"is {search.budget} instead.",
         )
     proposed = [row for row in price.rows if row.name != LATER]
-    due_s = sum(row.trials * (row.seconds or 0.0) for row in proposed) / sharing(price, search)
+    due_s = sum(row.trials * (row.seconds or 0.0) for row in proposed) / trials_per_budget_hour(
+        price, search
+    )
     if due_s <= search.amount * 3600:
         return ""
     return (
@@ -203,18 +205,18 @@ def _with_later(price: Price, state: "SearchState") -> Price:
     )
 
 
-def room_of(known: timings.Timings, machine: Machine, assumed: int) -> Resources:
+def trial_resources(known: timings.Timings, machine: Machine, assumed: int) -> Resources:
     """What a trial takes of a node: a core, memory, a share of a GPU; no less than is assumed."""
     gpus = 1 / known.trials_per_gpu if machine.device == "cuda" else 0.0
     return Resources(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
 
 
-def of(
+def price_trials(
     items: Sequence[PlannedTrial],
     known: timings.Timings,
     machine: Machine,
     node: Resources,
-    room: Resources,
+    per_trial: Resources,
 ) -> Price:
     """Price trials.
 
@@ -223,7 +225,7 @@ def of(
         known: of the rows.
         machine: the kind.
         node: what there is of it.
-        room: what a trial takes.
+        per_trial: what a trial takes.
     """
     counts = Counter(item.row for item in items)
     lengths = {row: known.length(row) for row in counts}
@@ -236,7 +238,7 @@ def of(
         )
         for row, count in counts.items()
     )
-    lanes = max(1, fits(node, room))
+    lanes = max(1, capacity(node, per_trial))
     seconds = {row.name: row.seconds for row in rows if row.seconds is not None}
     whole = len(seconds) == len(rows)
     # What finished trials took has warming up in it, as often as it was met.
@@ -250,12 +252,12 @@ def of(
         workers=min(lanes, len(items)),
         warm_s=warm_s,
         wall_s=None if wall_s is None else wall_s + warm_s,
-        room=room,
-        measured=known.memory == room.memory,
+        per_trial=per_trial,
+        measured=known.memory == per_trial.memory,
     )
 
 
-def within(plan: Plan, price: Price, budget_s: float, study: str) -> BudgetPart:
+def select_within_budget(plan: Plan, price: Price, budget_s: float, study: str) -> BudgetSelection:
     """The part of a plan that a budget takes, see ``budget.py``.
 
     Raises:
@@ -268,9 +270,9 @@ def within(plan: Plan, price: Price, budget_s: float, study: str) -> BudgetPart:
             f"{_named(price.unknown)}: `ablate plan {study} --probe` measures it."
         )
     seconds: Mapping[str, float] = {r.name: r.seconds for r in price.rows if r.seconds is not None}
-    part = pick(plan.to_train, seconds, price.lanes, budget_s, plan.snapshot.reference)
+    part = select_trials(plan.to_train, seconds, price.lanes, budget_s, plan.snapshot.reference)
     if plan.to_train and not part.taken:
-        least = seconds[first(plan.to_train, plan.snapshot.reference).row]
+        least = seconds[first_trial(plan.to_train, plan.snapshot.reference).row]
         raise RequestError(
             f"`--budget` must be at least {math.ceil(least)}s, what one trial takes here, but "
             f"is {budget_s:g}s instead."

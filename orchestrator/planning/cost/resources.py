@@ -56,7 +56,7 @@ _RESOURCES = (
 )
 
 
-def fits(node: Resources, trial: Resources) -> int:
+def capacity(node: Resources, trial: Resources) -> int:
     """How many trials a node takes at once. A share of a GPU is of one GPU, never of two halves."""
     counts = [node.cpus // trial.cpus, node.memory // trial.memory]
     if 0 < trial.gpus < 1:
@@ -66,7 +66,7 @@ def fits(node: Resources, trial: Resources) -> int:
     return int(min(counts))
 
 
-def roomier(nodes: Iterable[Resources], trial: Resources) -> Resources | None:
+def with_one_trial_fewer(nodes: Iterable[Resources], trial: Resources) -> Resources | None:
     """What a trial takes so that one fewer shares a GPU, or a node's memory.
 
     Returns:
@@ -75,20 +75,20 @@ def roomier(nodes: Iterable[Resources], trial: Resources) -> Resources | None:
     if 0 < trial.gpus < 1:
         sharing = int(1 / trial.gpus + 1e-9)
         return replace(trial, gpus=1 / (sharing - 1))
-    largest = max(nodes, key=lambda node: fits(node, trial), default=None)
-    most = fits(largest, trial) if largest else 0
+    largest = max(nodes, key=lambda node: capacity(node, trial), default=None)
+    most = capacity(largest, trial) if largest else 0
     if largest is None or trial.gpus or most < 2:
         return None
     return replace(trial, memory=largest.memory // (most - 1))
 
 
-def lack(nodes: Iterable[Resources], trial: Resources) -> str:
+def describe_lack(nodes: Iterable[Resources], trial: Resources) -> str:
     """What keeps a trial from every node, told of the node that comes closest; empty if nothing."""
     nodes = list(nodes)
     takes = f"A trial takes {trial} of one node"
     if not nodes:
         return f"{takes}, but the cluster has none."
-    if any(fits(node, trial) for node in nodes):
+    if any(capacity(node, trial) for node in nodes):
         return ""
     closest = min(nodes, key=lambda node: [len(_missing(node, trial)), _shortage(node, trial)])
     missing = _missing(closest, trial)
@@ -111,7 +111,7 @@ def _shortage(node: Resources, trial: Resources) -> float:
     return sum(1 - r.of(node) / r.of(trial) for r in _missing(node, trial))
 
 
-def node_types(bootstrap: Path) -> Sequence[Resources]:
+def autoscaler_nodes(bootstrap: Path) -> Sequence[Resources]:
     """The nodes that Ray's autoscaler may add, where its launcher has left word of them.
 
     Args:

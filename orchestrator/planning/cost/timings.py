@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import DamageError
 from orchestrator.planning.cost.eta import TimeLeft
-from orchestrator.planning.cost.gpu_sharing import Packing
+from orchestrator.planning.cost.gpu_sharing import GpuSharing
 from orchestrator.planning.cost.machine import Machine
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
@@ -52,16 +52,16 @@ class Probe:
     """Seconds that the first trial of a worker takes on top, until its engines are warm."""
 
     @property
-    def packing(self) -> Packing:
+    def sharing(self) -> GpuSharing:
         """How many share a GPU."""
-        return Packing(self.throughput)
+        return GpuSharing(self.throughput)
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
     """What is known of a study's rows on one kind of machine."""
 
-    pace: TimeLeft
+    time_left: TimeLeft
     most: Mapping[str, int]
     """Row -> most epochs of a trial."""
     whole: frozenset[str]
@@ -74,13 +74,13 @@ class Timings:
         """Seconds of a trial, and whether that is a bound; None where nothing is known."""
         if row not in self.source:
             return None
-        seconds, at_most = self.pace.length(row, self.most[row])
+        seconds, at_most = self.time_left.length(row, self.most[row])
         return seconds, at_most and row not in self.whole
 
     @property
     def trials_per_gpu(self) -> int:
         """What every probed shape bears; 1 without a probe."""
-        return min((probe.packing.trials for probe in self.probes), default=1)
+        return min((probe.sharing.trials for probe in self.probes), default=1)
 
     @property
     def warm_s(self) -> float:
@@ -93,17 +93,19 @@ class Timings:
         return max((probe.memory for probe in self.probes), default=0)
 
 
-def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
+def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
     """Read what the store knows of a plan's rows. Takes no longer for a larger store."""
     rows = _by_row(plan)
     finished = _finished(plan, ledger, machine)
-    kept = {row: read(ledger, machine, items[0].trial) for row, items in rows.items()}
-    loads = {row: _mean(load(item.trial, plan) for item in items) for row, items in rows.items()}
-    pace, source = TimeLeft(), dict[str, str]()
+    kept = {row: read_probe(ledger, machine, items[0].trial) for row, items in rows.items()}
+    loads = {
+        row: _mean(epoch_load(item.trial, plan) for item in items) for row, items in rows.items()
+    }
+    time_left, source = TimeLeft(), dict[str, str]()
     most = {row: _most(items[0].trial, finished[row], kept[row]) for row, items in rows.items()}
     every = [(outcome, row) for row, found in finished.items() for outcome in found]
     for outcome, row in sorted(every, key=lambda pair: pair[0].finished):
-        pace.past(row, outcome.epochs, most[row], outcome.seconds, outcome.resumed)
+        time_left.past(row, outcome.epochs, most[row], outcome.seconds, outcome.resumed)
         source[row] = "finished"
     by_shape = {shape(rows[row][0].trial): row for row in source}
     for row, items in rows.items():
@@ -111,15 +113,15 @@ def gather(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
             continue
         like, probe = by_shape.get(shape(items[0].trial)), kept[row]
         if like is not None:
-            pace.measured(row, EXACT, EXACT * _epoch_s(finished[like]))
+            time_left.measured(row, EXACT, EXACT * _epoch_s(finished[like]))
             source[row] = "finished"
         elif probe is not None:
             epoch_s = probe.epoch_s * loads[row] / probe.load + probe.fixed_s / most[row]
-            pace.measured(row, EXACT, EXACT * epoch_s)
+            time_left.measured(row, EXACT, EXACT * epoch_s)
             source[row] = "probe"
     whole = frozenset(row for row, items in rows.items() if not _may_end_early(items[0].trial))
     probes = tuple(probe for probe in kept.values() if probe is not None)
-    return Timings(pace, most, whole, source, probes)
+    return Timings(time_left, most, whole, source, probes)
 
 
 def shape(trial: Trial) -> str:
@@ -140,14 +142,14 @@ def shape(trial: Trial) -> str:
     return digest({**read, "model": model, "batch": trial.training.batch})
 
 
-def load(trial: Trial, plan: Plan) -> float:
+def epoch_load(trial: Trial, plan: Plan) -> float:
     """What an epoch goes through: utterances trained on, and the others at ``HELD_OUT``."""
     train = set(trial.train)
     mine = sum(utterance.speaker in train for utterance, _ in plan.selection.items)
     return mine + HELD_OUT * (len(plan.selection.items) - mine)
 
 
-def read(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
+def read_probe(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
     """What a probe of such a trial saw on such a machine."""
     record = ledger.probe(_key(machine, trial))
     try:
@@ -158,7 +160,7 @@ def read(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
         return None
 
 
-def write(ledger: Ledger, machine: Machine, trial: Trial, probe: Probe) -> None:
+def write_probe(ledger: Ledger, machine: Machine, trial: Trial, probe: Probe) -> None:
     """Keep what a probe saw."""
     ledger.write_probe(_key(machine, trial), {"machine": asdict(machine), "probe": asdict(probe)})
 

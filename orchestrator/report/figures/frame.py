@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from orchestrator.analysis.summary import Summary
-from orchestrator.planning.trial_details import command
+from orchestrator.planning.trial_details import training_command
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
@@ -71,7 +71,7 @@ def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) ->
     """In place of a picture: that there is nothing to draw, and what would change that."""
     panel = figure.add_subplot()
     panel.set_axis_off()
-    fill = clean(f"`{command('', done=False, study=snapshot.study)}` trains them.")
+    fill = clean(f"`{training_command('', done=False, study=snapshot.study)}` trains them.")
     said = f"No trial is finished yet.\n{fill}"
     if damaged:
         said = "What would be drawn is damaged; the scores, which stand in the records, are whole."

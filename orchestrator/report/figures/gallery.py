@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.analysis.effects import effects
+from orchestrator.analysis.effects import estimate_effects
 from orchestrator.errors import RequestError, nearest
 from orchestrator.report.figures.axes import axes, refuse_no_axes
 from orchestrator.report.figures.canvas import Figure
@@ -38,7 +38,7 @@ PICTURES: Mapping[str, Picture] = {
     "forest": Picture(lambda study, row: forest(study.summary)),
     "sweep": Picture(lambda study, row: sweep(study.summary), refuse_no_sweep),
     "axes": Picture(
-        lambda study, row: axes(effects(study.snapshot, study.outcomes), study.summary),
+        lambda study, row: axes(estimate_effects(study.snapshot, study.outcomes), study.summary),
         refuse_no_axes,
     ),
     "slices": Picture(lambda study, row: slices(study.snapshot, study.search), refuse_no_search),

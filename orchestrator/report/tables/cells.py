@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.analysis.differences import Difference, SeedDifference
-from orchestrator.analysis.row_scores import Interval, Pair
+from orchestrator.analysis.row_scores import Accuracies, Interval
 from orchestrator.report.tables.headings import DASH
 
 
@@ -45,7 +45,7 @@ def mean_and_range(interval: Interval) -> str:
     return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
-def wa_and_ua(pair: Pair | None) -> str:
+def wa_and_ua(pair: Accuracies | None) -> str:
     """``56.0/54.2``: WA, then UA."""
     return DASH if pair is None else f"{100 * pair.wa:.1f}/{100 * pair.ua:.1f}"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.analysis.comparison import Both, Comparison
+from orchestrator.analysis.comparison import Comparison, PairedScore
 from orchestrator.analysis.row_scores import Interval
-from orchestrator.planning.trial_details import command
+from orchestrator.planning.trial_details import training_command
 from orchestrator.report.tables.cells import percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
@@ -64,7 +64,7 @@ def scores(found: Comparison) -> Table:
             f"p = {DASH if d.p_alone is None else f'{d.p_alone:.3f}'}, of this one comparison."
         )
     if found.shared < found.wanted:
-        fill = command("", done=False, study=found.snapshot.study)
+        fill = training_command("", done=False, study=found.snapshot.study)
         notes.append(f"Missing: the other trainings; `{fill}` trains them.")
     notes += mixtures(found.snapshot)
     headings = {0: "UA"} if found.folds else {}
@@ -113,6 +113,6 @@ def _head(text: str) -> Column:
     return Column(head=text)
 
 
-def _cells(name: str, one: Both) -> tuple[str, ...]:
+def _cells(name: str, one: PairedScore) -> tuple[str, ...]:
     change = f"{100 * (one.b - one.a):+.1f}"
     return name, str(one.speakers), percent(one.a), percent(one.b), change

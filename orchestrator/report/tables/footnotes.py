@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from model.systems.catalogue import SYSTEMS, System
-from orchestrator.analysis.sequential import interims
+from orchestrator.analysis.sequential import interim_seeds
 from orchestrator.analysis.summary import Summary
-from orchestrator.planning.trial_details import command
+from orchestrator.planning.trial_details import training_command
 from orchestrator.report.tables.headings import DASH
 from orchestrator.store.snapshot import Snapshot
 
@@ -106,7 +106,7 @@ def shortcomings(summary: Summary) -> list[str]:
     if missing:
         notes.append(
             f"Missing: {missing} trainings of `{study}` are not finished; "
-            f"`{command('', done=False, study=study)}` trains them."
+            f"`{training_command('', done=False, study=study)}` trains them."
         )
     stale = sum(row.stale for row in summary.rows)
     if stale:
@@ -114,7 +114,7 @@ def shortcomings(summary: Summary) -> list[str]:
         notes.append(
             f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
             f"something else, are not counted ({rows}); "
-            f"`{command('', done=False, study=study)}` trains them again."
+            f"`{training_command('', done=False, study=study)}` trains them again."
         )
     if summary.absent:
         notes.append(
@@ -185,11 +185,11 @@ def design(summary: Summary) -> list[str]:
 def looked(summary: Summary) -> str:
     """How often an adaptive study was looked at, and with how many seeds it is for that."""
     snapshot = summary.snapshot
-    standings = [row.standing for row in summary.rows if row.standing is not None]
-    made = max((s.interims for s in standings), default=0)
-    few, most = (f((s.seeds for s in standings), default=0) for f in (min, max))
+    interims = [row.interim for row in summary.rows if row.interim is not None]
+    made = max((s.interims for s in interims), default=0)
+    few, most = (f((s.seeds for s in interims), default=0) for f in (min, max))
     a_row = f"{most} seeds a row" if few == most else f"{few} to {most} seeds a row"
-    when = ", ".join(map(str, interims(snapshot.seeds)))
+    when = ", ".join(map(str, interim_seeds(snapshot.seeds)))
     return (
         f"Sequential design: {made} look{'s' * (made != 1)} (of those after {when} seeds), "
         f"{a_row}; intervals of new seeds are corrected for looking."

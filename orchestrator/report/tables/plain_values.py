@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.analysis.differences import Difference
-from orchestrator.analysis.row_scores import Interval, Pair
-from orchestrator.analysis.sequential import Standing
+from orchestrator.analysis.row_scores import Accuracies, Interval
+from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.tables.footnotes import design, warnings
 from orchestrator.report.tables.headings import banner
@@ -66,8 +66,8 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
-        "new_seeds": _again_json(row.difference),
-        "sequential": _sequential_json(row.standing),
+        "new_seeds": _over_seeds_json(row.difference),
+        "sequential": _sequential_json(row.interim),
         "pooled_wa": _interval_json(row.pooled.wa if row.pooled else None),
         "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
         "stale": row.stale,
@@ -90,7 +90,7 @@ def _interval_json(interval: Interval | None) -> dict[str, float | None]:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def _pair_json(pair: Pair | None) -> dict[str, float | None]:
+def _pair_json(pair: Accuracies | None) -> dict[str, float | None]:
     return {"wa": pair.wa, "ua": pair.ua} if pair else {"wa": None, "ua": None}
 
 
@@ -109,21 +109,21 @@ def _difference_json(difference: Difference | None) -> dict[str, float | None]:
     return {key: getattr(difference, name, None) for key, name in names.items()}
 
 
-def _again_json(difference: Difference | None) -> dict[str, float | None]:
-    again = difference.again if difference else None
-    return {key: getattr(again, key, None) for key in ("ua", "low", "high", "p", "seeds")}
+def _over_seeds_json(difference: Difference | None) -> dict[str, float | None]:
+    over_seeds = difference.over_seeds if difference else None
+    return {key: getattr(over_seeds, key, None) for key in ("ua", "low", "high", "p", "seeds")}
 
 
-def _sequential_json(standing: Standing | None) -> dict[str, Any]:
+def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
     """What an adaptive study's seeds settled; all null in any other."""
-    if standing is None:
+    if interim is None:
         return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
     return {
-        "seeds": standing.seeds,
-        "looks": standing.interims,
-        "p_holm": standing.p_holm,
-        "verdict": standing.verdict if standing.seeds else None,
-        "settled": standing.why or "open",
+        "seeds": interim.seeds,
+        "looks": interim.interims,
+        "p_holm": interim.p_holm,
+        "verdict": interim.verdict if interim.seeds else None,
+        "settled": interim.stop_reason or "open",
     }
 
 

@@ -24,7 +24,7 @@ def all_tables(summary: Summary, found: SearchResult | None, *, details: bool) -
     if found is None:
         return tables(summary, details=details)
     snapshot = summary.snapshot
-    mattered = [_mattered(snapshot, found)] if details and found.mattered else []
+    mattered = [_mattered(snapshot, found)] if details and found.importances else []
     if found.search.selection == "flat":
         return [_flat(snapshot, found), *mattered]
     headline, *more = tables(summary, details=details)
@@ -90,7 +90,7 @@ def _mattered(snapshot: Snapshot, found: SearchResult) -> Table:
         ),
         cells=tuple(
             (one.key.replace("_", " "), str(one.n), percent(one.fanova), percent(one.ped_anova))
-            for one in found.mattered
+            for one in found.importances
         ),
         footnotes=(
             "fANOVA (Hutter et al. 2014): percent of the variance of scores that an axis explains "
@@ -143,7 +143,7 @@ def as_json(found: SearchResult) -> dict[str, Any]:
             {"group": one.group + 1, **_json(one), "trials": list(one.trials)}
             for one in search.tried
         ],
-        "importances": [asdict(one) for one in found.mattered],
+        "importances": [asdict(one) for one in found.importances],
     }
 
 

@@ -24,15 +24,15 @@ def sequential(summary: Summary) -> Table:
     heads += ["new seeds differs", "settled"]
     cells: list[tuple[str, ...]] = []
     for row in summary.rows:
-        standing, over_seeds = row.standing, row.difference.again if row.difference else None
-        if standing is not None:
+        interim, over_seeds = row.interim, row.difference.over_seeds if row.difference else None
+        if interim is not None:
             cells.append((
-                row.name, str(standing.seeds), str(standing.interims),
-                difference_plus_minus(over_seeds), p_value(standing.p_holm),
-                standing.verdict if standing.seeds else "", standing.why or "open",
+                row.name, str(interim.seeds), str(interim.interims),
+                difference_plus_minus(over_seeds), p_value(interim.p_holm),
+                interim.verdict if interim.seeds else "", interim.stop_reason or "open",
             ))  # fmt: skip
         elif row.name == snapshot.reference:
-            seeds = max((r.standing.seeds for r in summary.rows if r.standing), default=0)
+            seeds = max((r.interim.seeds for r in summary.rows if r.interim), default=0)
             cells.append((row.name, str(seeds), "", "reference", "", "", ""))
         else:
             cells.append((row.name, *[DASH] * 4, "", DASH))
@@ -78,7 +78,7 @@ def differences(summary: Summary) -> Table | None:
             continue
         numbers = [p_value(d.p_alone), p_value(d.p), p_value(d.p_sign_flip)]
         numbers += [DASH if d.effect is None else f"{d.effect:+.2f}", percent(d.detectable)]
-        cells.append((row.name, *numbers, difference_plus_minus(d.again)))
+        cells.append((row.name, *numbers, difference_plus_minus(d.over_seeds)))
     comparisons = len(summary.rows) - 1
     return Table(
         label=label(snapshot),

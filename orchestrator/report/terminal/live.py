@@ -29,7 +29,7 @@ from orchestrator.execution.events import (
 )
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.planning.cost.resources import Usage
-from orchestrator.planning.trial_details import SHOWN
+from orchestrator.planning.trial_details import SHORT_ID
 from orchestrator.printable import clean
 from orchestrator.report.console import duration
 from orchestrator.report.tables.cells import plus_minus
@@ -153,7 +153,7 @@ class View:
         elif isinstance(event, Failed):
             where = self._where(event.id)
             self._say(f"FAILED {where} ({event.cause}): {event.sentence}", "bold red")
-            self._say(f"  log: ablate logs {event.id[:SHOWN]}, {event.record}")
+            self._say(f"  log: ablate logs {event.id[:SHORT_ID]}, {event.record}")
         elif isinstance(event, Differs):
             self._say(
                 f"DIFFERS {self._where(event.id)}: finished before with other numbers, both "
@@ -227,4 +227,4 @@ class View:
     def _where(self, id: str) -> str:
         """Row, fold and seed of a trial, where it stands first; else the beginning of its id."""
         trial = self._state.first.get(id)
-        return where(trial) if trial is not None else id[:SHOWN]
+        return where(trial) if trial is not None else id[:SHORT_ID]

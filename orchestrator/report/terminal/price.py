@@ -50,8 +50,8 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
         "money": None if rate is None else price.money(rate),
         "at_most": price.is_bound,
         "at_once": price.lanes,
-        "trials_per_gpu": round(1 / price.room.gpus) if price.room.gpus else None,
-        "memory": price.room.memory,
+        "trials_per_gpu": round(1 / price.per_trial.gpus) if price.per_trial.gpus else None,
+        "memory": price.per_trial.memory,
         "memory_measured": price.measured,
         "rows": [
             {"row": r.name, "trials": r.trials, "seconds": r.seconds, "from": r.source or None}
@@ -81,8 +81,8 @@ def _source(price: Price) -> str:
 
 def _lanes(price: Price) -> str:
     how = "measured" if price.measured else "assumed"
-    memory = f"{price.room.memory / MIB:.0f} MiB of memory each ({how})"
-    if not price.room.gpus:
+    memory = f"{price.per_trial.memory / MIB:.0f} MiB of memory each ({how})"
+    if not price.per_trial.gpus:
         return f"{price.lanes}, one core and {memory}"
-    share = round(1 / price.room.gpus)
+    share = round(1 / price.per_trial.gpus)
     return f"{price.lanes}, {share} a GPU; {memory}"

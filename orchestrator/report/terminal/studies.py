@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.planning.status import Holder, StudyStatus, TrialState, TrialStatus
-from orchestrator.planning.trial_details import SHOWN
+from orchestrator.planning.trial_details import SHORT_ID
 from orchestrator.printable import clean
 from orchestrator.report.console import duration, print_columns
 from orchestrator.report.tables.headings import label, protocol_line
@@ -135,7 +135,7 @@ def _list(console: Console, what: str, trials: Sequence[TrialStatus], about: Any
     console.print(Text(f"{what}:"))
     for trial in trials[:MOST]:
         console.print(
-            Text.assemble((f"  {trial.place.id[:SHOWN]}  ", "dim"), clean(where(trial.place)))
+            Text.assemble((f"  {trial.place.id[:SHORT_ID]}  ", "dim"), clean(where(trial.place)))
         )
         console.print(Text(f"    {clean(about(trial))}"))
     if len(trials) > MOST:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from model.evaluation.metrics import ua, wa
-from orchestrator.planning.trial_details import SHOWN, KeptFile, TrialRecord
+from orchestrator.planning.trial_details import SHORT_ID, KeptFile, TrialDetails
 from orchestrator.printable import clean, clean_lines
 from orchestrator.report.console import duration, print_columns, print_pairs
 from orchestrator.report.tables.cells import percent, setting_text
@@ -18,7 +18,7 @@ from orchestrator.report.terminal.studies import held, holder_json, moment, wher
 from orchestrator.store.records import Failure, Outcome, Scores
 
 
-def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
+def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
     """A trial as JSON values; scores are fractions."""
     return {
         "id": trial.id,
@@ -41,18 +41,18 @@ def record(trial: TrialRecord, files: Sequence[KeptFile]) -> dict[str, Any]:
         "files": [asdict(file) for file in files],
         "failures": [asdict(failure) for failure in trial.failures],
         "alarms": list(trial.alarms),
-        "again": trial.again,
+        "again": trial.command,
     }
 
 
-def _outcome(trial: TrialRecord) -> dict[str, Any] | None:
+def _outcome(trial: TrialDetails) -> dict[str, Any] | None:
     if trial.outcome is None:
         return None
     found = asdict(trial.outcome)
     return {**found, "scores": None} if trial.sealed else found
 
 
-def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> None:
+def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> None:
     """Where it stands, what it is, its scores, what it was made with, its files."""
     state: str = trial.state
     if trial.status.holder is not None:
@@ -76,7 +76,7 @@ def show(console: Console, trial: TrialRecord, files: Sequence[KeptFile]) -> Non
     for alarm in trial.alarms:
         console.print(Text(clean(f"another record with other numbers: {alarm}"), "bold red"))
     console.print()
-    print_pairs(console, [("again", trial.again), ("log", f"ablate logs {trial.id[:SHOWN]}")])
+    print_pairs(console, [("again", trial.command), ("log", f"ablate logs {trial.id[:SHORT_ID]}")])
 
 
 def _show_outcome(
@@ -135,7 +135,7 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "seed", str(identity.get("seed", DASH))
 
 
-def log_record(trial: TrialRecord, log: str) -> dict[str, Any]:
+def log_record(trial: TrialDetails, log: str) -> dict[str, Any]:
     """What a trial said, as JSON values: its failed attempts, oldest first, and its log."""
     return {
         "id": trial.id,
@@ -157,7 +157,7 @@ def _unscored(log: str, sealed: str) -> str:
     return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if sealed else log
 
 
-def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
+def print_logs(console: Console, trial: TrialDetails, log: str) -> None:
     """Every failed attempt, oldest first, then the log of the one that counts or goes on."""
     for number, failure in enumerate(trial.failures, start=1):
         _print_failure(console, number, len(trial.failures), failure)
@@ -171,7 +171,7 @@ def print_logs(console: Console, trial: TrialRecord, log: str) -> None:
     elif trial.state == "in flight":
         console.print("No epoch is finished yet.")
     elif not trial.failures:
-        console.print(f"It has not been trained yet: `{trial.again}` does.")
+        console.print(f"It has not been trained yet: `{trial.command}` does.")
 
 
 def _print_failure(console: Console, number: int, total: int, failure: Failure) -> None:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.adaptive import design
-from orchestrator.analysis.row_scores import estimate
+from orchestrator.analysis.adaptive import adaptive_progress
+from orchestrator.analysis.row_scores import estimate_row
 from orchestrator.errors import LackError
 from orchestrator.report.trackers.finished import Finished, SettingValue, settings
 from orchestrator.search.proposals import distributions as drawn_from
@@ -210,9 +210,9 @@ class OptunaLog:
                 name = f"fold {place.fold + 1}, seed {place.seed}"
                 trial.report(scores["ua"], place.seed * len(snapshot.folds) + place.fold)
                 trial.set_user_attr(name, {**scores, "id": place.id})
-        sequential = design(snapshot, self._outcomes)
+        sequential = adaptive_progress(snapshot, self._outcomes)
         now = snapshot if sequential is None else sequential.now()
-        found = estimate(now, row, self._outcomes)
+        found = estimate_row(now, row, self._outcomes)
         trial.set_user_attr("trainings finished", found.n)
         if found.ua is not None:
             trial.set_user_attr("UA 95 %", [found.ua.low, found.ua.high])

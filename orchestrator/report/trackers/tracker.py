@@ -120,7 +120,7 @@ class Export:
         forms = self._ledger.snapshots(planned.study)
         placed = set(planned.placed)
         self._asked = next((form for form in forms if placed <= form.placed), None)
-        sealed = blinding.judging(self._ledger)
+        sealed = blinding.sealed_trials(self._ledger)
         self._places = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
         if self._asked is not None and (search := self._asked.search) is not None:
             ended = search.closed  # of a flat one no test score is written then either

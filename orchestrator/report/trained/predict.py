@@ -29,7 +29,7 @@ from model.evaluation.scoring import by_utterance, log_probabilities
 from model.network.graph_network import GraphNetwork
 from model.training.restore import trained
 from model.training.seeding import pin
-from orchestrator.analysis.adaptive import asked_now
+from orchestrator.analysis.adaptive import with_wanted_trials
 from orchestrator.errors import LackError, RequestError, nearest
 from orchestrator.store.checkpoints import tensors_from
 from orchestrator.store.ledger import Ledger
@@ -133,7 +133,7 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
         RequestError: its features are a configuration of one's own, or differ between networks.
         DamageError: a record or a file is not what was written.
     """
-    snapshot = asked_now(snapshot, ledger)
+    snapshot = with_wanted_trials(snapshot, ledger)
     places = [trial for trial in snapshot.trials if trial.row == row]
     outcomes = ledger.outcomes(trial.id for trial in places)
     if snapshot.is_sealed:

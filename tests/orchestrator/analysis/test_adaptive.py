@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.analysis.adaptive import asked_now, design
+from orchestrator.analysis.adaptive import adaptive_progress, with_wanted_trials
 from orchestrator.analysis.comparison import compare_rows
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.summary import summarise
@@ -24,10 +24,10 @@ from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.execution.events import Done, Event, Failed, Note, Planned
 from orchestrator.execution.monitor.watch import watch
 from orchestrator.execution.run import RunResult, run
-from orchestrator.planning.cost.budget import BudgetPart
-from orchestrator.planning.cost.price import here
+from orchestrator.planning.cost.budget import BudgetSelection
+from orchestrator.planning.cost.price import price_plan
 from orchestrator.planning.plan import Plan, plan_study
-from orchestrator.planning.status import status
+from orchestrator.planning.status import study_statuses
 from orchestrator.report.export.bundle import export
 from orchestrator.report.formats import FORMS
 from orchestrator.report.results import StudyResults, measure
@@ -141,7 +141,7 @@ def expected() -> dict[str, int]:
 
     rows = [row for row in SHIFT if row != "none"]
     found = decide({row: [mean(row, k) - mean("none", k) for k in range(10)] for row in rows}, 10)
-    wanted = {row: standing.wanted for row, standing in found.items()}
+    wanted = {row: standing.seeds_wanted for row, standing in found.items()}
     return {"none": max(wanted.values()), **wanted}
 
 
@@ -153,9 +153,9 @@ def test_open_comparisons_get_seeds_and_settled_ones_none(empty: Path) -> None:
     assert len(set(expected().values())) > 2 and expected()["clear"] < 10
     assert result.trained == FOLDS * sum(expected().values()) and result.failed == ()
     rows = {row.name: row for row in study.summary.rows}
-    assert rows["clear"].standing is not None and rows["clear"].standing.verdict == "yes"
-    assert rows["equal"].standing is not None and rows["equal"].standing.verdict == "cannot tell"
-    assert all(row.missing == 0 for row in rows.values()) and rows["none"].standing is None
+    assert rows["clear"].interim is not None and rows["clear"].interim.verdict == "yes"
+    assert rows["equal"].interim is not None and rows["equal"].interim.verdict == "cannot tell"
+    assert all(row.missing == 0 for row in rows.values()) and rows["none"].interim is None
     told = [e.sentence for e in events if isinstance(e, Note) and "ook" in e.sentence]
     assert told[0] == "Look 1 of at most 5, after 3 seeds; open comparisons: 3 of 3."
     assert "All comparisons are settled after" in told[-1] and "`clear` differs" in told[-1]
@@ -215,15 +215,15 @@ def test_a_trial_that_fails_is_waited_for_by_every_row(
     rows = {row.name: row for row in measured(empty).summary.rows}
     assert {(r.n, r.missing) for name, r in rows.items() if name != "equal"} == {(6, 0)}
     assert (rows["equal"].n, rows["equal"].missing) == (4, 2)
-    assert [r.standing.seeds for r in rows.values() if r.standing is not None] == [0, 0, 0]
+    assert [r.interim.seeds for r in rows.values() if r.interim is not None] == [0, 0, 0]
     monkeypatch.setattr("orchestrator.execution.run.train_one", drawn)
     assert go(empty)[0].failed == () and seeds(measured(empty)) == expected()
 
 
 @pytest.mark.usefixtures("draws")
 def test_a_budget_within_a_look_ends_there_and_says_what_it_left(empty: Path) -> None:
-    def choose(plan: Plan) -> BudgetPart:
-        return BudgetPart(taken=plan.to_train[:30], left=plan.to_train[30:])
+    def choose(plan: Plan) -> BudgetSelection:
+        return BudgetSelection(taken=plan.to_train[:30], left_out=plan.to_train[30:])
 
     events: list[Event] = []
     ledger = Ledger.open(str(empty))
@@ -262,7 +262,7 @@ def test_whoever_looks_on_sees_what_is_asked_for_now(empty: Path) -> None:
         events.append(event)
     planned = [len(e.placed) for e in events if isinstance(e, Planned)]
     assert planned == sorted(set(planned)) and planned[-1] == FOLDS * sum(expected().values())
-    (stand,) = status(ledger, "adaptive")
+    (stand,) = study_statuses(ledger, "adaptive")
     assert stand.count("done") == len(stand.trials) == planned[-1]
 
 
@@ -300,12 +300,12 @@ def test_a_fixed_study_has_no_design_and_no_label(empty: Path) -> None:
     text = STUDY.replace("seeds: 10, replicates: adaptive", "seeds: 3")
     go(empty, parse_study(text, "adaptive.yaml"))
     study = measured(empty)
-    assert design(study.snapshot, study.outcomes) is None and asked_now(
+    assert adaptive_progress(study.snapshot, study.outcomes) is None and with_wanted_trials(
         study.snapshot, study.ledger
     ) is (study.snapshot)
     assert len(tables(study.summary, details=False)) == 1
     assert "equential" not in FORMS["text"].write([study], True)
-    assert all(row.standing is None for row in study.summary.rows)
+    assert all(row.interim is None for row in study.summary.rows)
 
 
 @pytest.mark.usefixtures("draws")
@@ -315,8 +315,8 @@ def test_seeds_that_gave_the_same_predictions_settle_nothing_that_is_printed(emp
     same = {id: replace(o, digests={"predictions": "same"}) for id, o in study.outcomes.items()}
     whole = study.ledger.snapshots("adaptive")[0]
     rows = summarise(whole, same).rows
-    assert all(row.standing is None for row in rows)
-    assert all(row.difference is None or row.difference.again is None for row in rows)
+    assert all(row.interim is None for row in rows)
+    assert all(row.difference is None or row.difference.over_seeds is None for row in rows)
 
 
 def logged(store: Path) -> dict[str, float | None]:
@@ -349,13 +349,13 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     planned = [(len(e.placed), len(e.done)) for e in events if isinstance(e, Planned)]
     assert planned[0] == (12, 4) and result.failed == ()
     study = measured(store)
-    standing = study.summary.rows[1].standing
-    assert standing is not None and standing.why in ("differs", "unlikely", "cap")
-    assert result.trained == 2 * FOLDS * standing.wanted - 4
+    standing = study.summary.rows[1].interim
+    assert standing is not None and standing.stop_reason in ("differs", "unlikely", "cap")
+    assert result.trained == 2 * FOLDS * standing.seeds_wanted - 4
     assert seeds(study) == {"none": standing.seeds, "clear": standing.seeds}
     assert logged(store) == {row.name: row.ua and row.ua.mean for row in study.summary.rows}
     more = plan_study(parse_study(STUDY, "adaptive.yaml"), ledger)
-    price = here(more, ledger, 1, 0, [item for item in more.to_train if item.row == "clear"])
+    price = price_plan(more, ledger, 1, 0, [item for item in more.to_train if item.row == "clear"])
     lines = dict(shown.pairs(price, None, ""))
     assert lines["wall time"].startswith("at most ")
     assert "settled comparisons get no more seeds" in lines["CPU time"]

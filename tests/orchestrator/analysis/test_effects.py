@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from orchestrator.analysis.effects import axes_of, effects, level
+from orchestrator.analysis.effects import axes_of, estimate_effects, level_label
 from orchestrator.analysis.row_scores import Interval
 from orchestrator.errors import RequestError
 from orchestrator.store.ledger import Ledger
@@ -64,7 +64,10 @@ def cell(found: dict[tuple[Any, ...], float], width: int, fa: str) -> dict[tuple
 
 def test_a_level_is_the_mean_of_all_rows_that_have_it(tmp_path: Path) -> None:
     made = grid(tmp_path / "store", seeds=2)
-    found, seen = uas(made), effects(made[1], made[0].outcomes(t.id for t in made[1].trials))
+    found, seen = (
+        uas(made),
+        estimate_effects(made[1], made[0].outcomes(t.id for t in made[1].trials)),
+    )
     assert [axis.levels for axis in seen.axes] == [("64", "128", "256"), LAYERS]
     for width, shown in zip(WIDTHS, seen.main["hidden"], strict=True):
         none, last = (cell(found, width, fa) for fa in LAYERS)
@@ -75,7 +78,10 @@ def test_a_level_is_the_mean_of_all_rows_that_have_it(tmp_path: Path) -> None:
 
 def test_dependence_is_the_difference_of_differences_after_holm(tmp_path: Path) -> None:
     made = grid(tmp_path / "store")
-    found, seen = uas(made), effects(made[1], made[0].outcomes(t.id for t in made[1].trials))
+    found, seen = (
+        uas(made),
+        estimate_effects(made[1], made[0].outcomes(t.id for t in made[1].trials)),
+    )
     (one,) = seen.interactions
     ps = {}
     for width in WIDTHS[1:]:
@@ -99,7 +105,10 @@ def test_dependence_is_the_difference_of_differences_after_holm(tmp_path: Path) 
 def test_levels_are_compared_on_what_all_their_rows_have(tmp_path: Path) -> None:
     """A fold that one row lacks is left out of its level, or the level would show speakers."""
     made = grid(tmp_path / "store", missing=[("64 none", 2, 0)])
-    found, seen = uas(made), effects(made[1], made[0].outcomes(t.id for t in made[1].trials))
+    found, seen = (
+        uas(made),
+        estimate_effects(made[1], made[0].outcomes(t.id for t in made[1].trials)),
+    )
     none, last = (cell(found, 64, fa) for fa in LAYERS)
     mean, low, high, _ = told({key: (v + last[key]) / 2 for key, v in none.items()})
     first, second, _ = seen.main["hidden"]
@@ -109,7 +118,7 @@ def test_levels_are_compared_on_what_all_their_rows_have(tmp_path: Path) -> None
 
 def test_nothing_run_is_levels_without_numbers(tmp_path: Path) -> None:
     _, snapshot = grid(tmp_path / "store")
-    seen = effects(snapshot, {})
+    seen = estimate_effects(snapshot, {})
     assert all(shown.ua is None for levels in seen.main.values() for shown in levels)
     assert seen.interactions[0].strongest is None
 
@@ -121,12 +130,12 @@ def test_listed_rows_that_are_a_whole_grid_are_one_and_others_are_refused(tmp_pa
     ragged = {"a": {"pooling": "mean"}, "b": {"hidden": 8}}
     _, snapshot = stores.made(tmp_path / "two", ragged, folds=2)
     with pytest.raises(RequestError, match="are no grid: `--picture forest` draws any rows"):
-        effects(snapshot, {})
+        estimate_effects(snapshot, {})
     _, snapshot = stores.made(tmp_path / "three", {"a": {}, "b": {}}, folds=2)
     with pytest.raises(RequestError, match="was not kept when it last ran: name its file"):
-        effects(snapshot, {})
+        estimate_effects(snapshot, {})
 
 
 def test_a_setting_is_a_short_label() -> None:
-    assert level({"softmax": "1", "sum": "0"}) == "softmax" and level(False) == "no"
-    assert level("last") == "last" and level(4) == "4"
+    assert level_label({"softmax": "1", "sum": "0"}) == "softmax" and level_label(False) == "no"
+    assert level_label("last") == "last" and level_label(4) == "4"

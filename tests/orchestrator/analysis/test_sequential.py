@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.analysis import sequential
-from orchestrator.analysis.sequential import LEVEL, Standing, decide, interims, shares
-from orchestrator.analysis.statistics import paired_t, predicted
+from orchestrator.analysis.sequential import (
+    LEVEL,
+    InterimResult,
+    decide,
+    interim_seeds,
+    level_shares,
+)
+from orchestrator.analysis.statistics import paired_t, predictive_power
 from tests.benchmarks.adaptive_tables import TABLES, shown_by, tally
 
 CLEAR = [0.10, 0.11, 0.09, 0.10]
@@ -24,9 +30,11 @@ def test_the_examples_hold() -> None:
 
 @pytest.mark.parametrize("cap", [1, 2, 3, 4, 5, 9, 10, 50, 1000])
 def test_the_level_is_spent_once_and_most_of_it_at_the_end(cap: int) -> None:
-    assert math.fsum(shares(cap)) == pytest.approx(1.0, abs=1e-12)
-    assert interims(cap)[-1] == cap and list(interims(cap)) == sorted(set(interims(cap)))
-    assert len(interims(cap)) < 3 or shares(cap)[-1] == max(shares(cap))
+    assert math.fsum(level_shares(cap)) == pytest.approx(1.0, abs=1e-12)
+    assert interim_seeds(cap)[-1] == cap and list(interim_seeds(cap)) == sorted(
+        set(interim_seeds(cap))
+    )
+    assert len(interim_seeds(cap)) < 3 or level_shares(cap)[-1] == max(level_shares(cap))
 
 
 def test_a_cap_of_three_is_the_fixed_design() -> None:
@@ -35,7 +43,7 @@ def test_a_cap_of_three_is_the_fixed_design() -> None:
     assert {name for name, s in found.items() if s.verdict == "yes"} == shown_by(three)
     low, high, p = paired_t(three["a"])
     assert (found["a"].low, found["a"].high, found["a"].p) == (low, high, p)
-    assert {s.interims for s in found.values()} == {1} and found["b"].why == "cap"
+    assert {s.interims for s in found.values()} == {1} and found["b"].stop_reason == "cap"
 
 
 def test_an_interval_holds_zero_where_the_look_could_not_tell() -> None:
@@ -45,7 +53,7 @@ def test_an_interval_holds_zero_where_the_look_could_not_tell() -> None:
         standing = decide({"a": list(rng.normal(shift, 0.02, 10))}, cap=10)["a"]
         assert standing.low is not None and standing.high is not None
         excludes = not standing.low <= 0 <= standing.high
-        assert excludes == (standing.verdict == "yes") == (standing.why == "differs")
+        assert excludes == (standing.verdict == "yes") == (standing.stop_reason == "differs")
 
 
 def test_looking_often_widens_the_interval_and_raises_p() -> None:
@@ -58,21 +66,28 @@ def test_looking_often_widens_the_interval_and_raises_p() -> None:
 
 def test_what_a_missing_seed_would_tell_is_waited_for_by_all_rows() -> None:
     found = decide({"a": CLEAR, "b": [0.01, None, 0.02, -0.01]}, cap=10)
-    assert {(s.wanted, s.interims, s.seeds, s.ua) for s in found.values()} == {(3, 0, 0, None)}
+    assert {(s.seeds_wanted, s.interims, s.seeds, s.ua) for s in found.values()} == {
+        (3, 0, 0, None)
+    }
     found = decide({"a": CLEAR[:3], "b": NOISE}, cap=10)
-    assert (found["a"].wanted, found["a"].seeds, found["b"].seeds) == (4, 3, 3)
+    assert (found["a"].seeds_wanted, found["a"].seeds, found["b"].seeds) == (4, 3, 3)
 
 
 def test_seeds_beyond_what_a_settled_row_was_asked_for_are_not_looked_at() -> None:
     short = decide({"a": CLEAR, "b": [0.03, -0.02, 0.02, 0.04]}, cap=10)
     long = decide({"a": [*CLEAR, -1.0, -1.0], "b": [0.03, -0.02, 0.02, 0.04]}, cap=10)
-    assert short["a"].why == "differs" and short == long
-    assert short["b"].why == "" and short["b"].wanted == 6
+    assert short["a"].stop_reason == "differs" and short == long
+    assert short["b"].stop_reason == "" and short["b"].seeds_wanted == 6
 
 
 def test_seeds_that_change_nothing_bear_no_verdict_and_end_at_the_cap() -> None:
     standing = decide({"a": [0.1] * 10}, cap=10)["a"]
-    assert (standing.why, standing.seeds, standing.p, standing.low) == ("cap", 10, None, None)
+    assert (standing.stop_reason, standing.seeds, standing.p, standing.low) == (
+        "cap",
+        10,
+        None,
+        None,
+    )
     assert standing.verdict == "cannot tell" and standing.ua == pytest.approx(0.1)
 
 
@@ -91,15 +106,15 @@ def test_training_only_what_is_asked_for_ends_where_training_everything_would(
     done = {name: 0 for name in everything}
     while True:
         found = decide({name: everything[name][: done[name]] for name in everything}, cap)
-        wanted = {name: standing.wanted for name, standing in found.items()}
+        wanted = {name: standing.seeds_wanted for name, standing in found.items()}
         if wanted == done:
             break
         assert all(wanted[name] >= done[name] for name in done)
-        assert all(wanted[name] == done[name] for name, s in found.items() if s.why)
+        assert all(wanted[name] == done[name] for name, s in found.items() if s.stop_reason)
         done = wanted
     assert found == decide(everything, cap)
-    assert all(standing.why for standing in found.values())
-    assert all((s.verdict == "yes") == (s.why == "differs") for s in found.values())
+    assert all(standing.stop_reason for standing in found.values())
+    assert all((s.verdict == "yes") == (s.stop_reason == "differs") for s in found.values())
 
 
 def test_the_predicted_chance_is_what_happens_to_seeds_drawn_on() -> None:
@@ -114,7 +129,7 @@ def test_the_predicted_chance_is_what_happens_to_seeds_drawn_on() -> None:
     from scipy import stats
 
     bar = stats.t.isf(level / 2, seeds - 1) * so_far.std(ddof=1) / math.sqrt(seeds)
-    assert predicted(list(so_far), seeds, level) == pytest.approx(
+    assert predictive_power(list(so_far), seeds, level) == pytest.approx(
         np.mean(np.abs(final) > bar), abs=0.005
     )
 
@@ -128,7 +143,15 @@ def test_two_hundred_tables_in_short() -> None:
 
 
 def test_a_standing_that_shows_less_than_the_level_is_a_verdict() -> None:
-    shown = Standing(
-        why="", wanted=3, interims=1, seeds=3, ua=0.1, low=0.0, high=0.2, p=0.01, p_holm=LEVEL
+    shown = InterimResult(
+        stop_reason="",
+        seeds_wanted=3,
+        interims=1,
+        seeds=3,
+        ua=0.1,
+        low=0.0,
+        high=0.2,
+        p=0.01,
+        p_holm=LEVEL,
     )
     assert shown.verdict == "cannot tell"

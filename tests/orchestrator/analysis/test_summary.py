@@ -137,7 +137,7 @@ def test_seeds_are_averaged_within_a_speaker_and_add_no_units() -> None:
     twice = summarise(snapshot(("x", "ref"), seeds=2), doubled).rows[0]
     assert once.difference is not None and twice.difference is not None
     assert once.ua == twice.ua
-    assert replace(once.difference, again=None) == replace(twice.difference, again=None)
+    assert replace(once.difference, over_seeds=None) == replace(twice.difference, over_seeds=None)
     assert (once.n, twice.n) == (5, 10)
 
 
@@ -223,31 +223,33 @@ def test_new_seeds_are_a_question_of_their_own() -> None:
     difference = (
         summarise(snapshot(("x", "ref"), 3), with_seeds((0.0, 0.1, 0.05))).rows[0].difference
     )
-    assert difference is not None and difference.again is not None
+    assert difference is not None and difference.over_seeds is not None
     base = np.mean(UA["x"]) - np.mean(UA["ref"])
     theirs = stats.ttest_1samp([base, base + 0.1, base + 0.05], 0.0)
     low, high = theirs.confidence_interval(0.95)
-    again = difference.again
-    assert (again.low, again.high, again.p) == pytest.approx((low, high, theirs.pvalue), abs=1e-9)
-    assert (again.seeds, difference.groups) == (3, 5)
+    over_seeds = difference.over_seeds
+    assert (over_seeds.low, over_seeds.high, over_seeds.p) == pytest.approx(
+        (low, high, theirs.pvalue), abs=1e-9
+    )
+    assert (over_seeds.seeds, difference.groups) == (3, 5)
 
 
 def test_two_seeds_bear_no_spread_and_equal_seeds_no_answer() -> None:
     two = summarise(snapshot(("x", "ref"), 2), with_seeds((0.0, 0.1))).rows[0].difference
-    assert two is not None and two.again is not None and two.again.low is None
+    assert two is not None and two.over_seeds is not None and two.over_seeds.low is None
     same = with_seeds((0.0, 0.0, 0.0))
     copies = {id: replace(o, digests={"predictions": id[:-1]}) for id, o in same.items()}
     equal = summarise(snapshot(("x", "ref"), 3), copies)
     assert equal.identical_seeds == ("ref", "x")
-    assert equal.rows[0].difference is not None and equal.rows[0].difference.again is None
+    assert equal.rows[0].difference is not None and equal.rows[0].difference.over_seeds is None
 
 
 def test_a_seed_that_lacks_a_fold_is_no_unit() -> None:
     found = with_seeds((0.0, 0.1, 0.05, 0.02))
     del found["x-2-1"]
     difference = summarise(snapshot(("x", "ref"), 4), found).rows[0].difference
-    assert difference is not None and difference.again is not None
-    assert difference.again.seeds == 3 and difference.groups == 5
+    assert difference is not None and difference.over_seeds is not None
+    assert difference.over_seeds.seeds == 3 and difference.groups == 5
 
 
 def test_outcomes_of_older_semantics_are_stale_and_not_in_the_row() -> None:

@@ -158,9 +158,9 @@ def test_a_resumed_trials_log_begins_at_its_first_epoch(store: Path, tmp_path: P
 
 
 def _status(ledger: Ledger, name: str) -> Any:
-    from orchestrator.planning.status import status
+    from orchestrator.planning.status import study_statuses
 
-    return status(ledger, name)
+    return study_statuses(ledger, name)
 
 
 def test_a_claim_of_another_machine_that_is_silent_for_a_lease_may_be_dead(

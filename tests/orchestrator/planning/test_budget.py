@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import RequestError
-from orchestrator.planning.cost.budget import BudgetPart, first, pick, seconds_of
+from orchestrator.planning.cost.budget import (
+    BudgetSelection,
+    first_trial,
+    seconds_of,
+    select_trials,
+)
 from orchestrator.planning.cost.eta import makespan
 from orchestrator.planning.plan import plan_study
 from orchestrator.store.ledger import Ledger
@@ -63,27 +68,29 @@ def test_what_is_no_budget_is_refused_in_one_sentence(text: str) -> None:
 def test_all_rows_of_fewer_seeds_come_before_some_rows_of_all(
     items: tuple[PlannedTrial, ...],
 ) -> None:
-    part = pick(items, SECONDS, 1, 200.0, "B")
+    part = select_trials(items, SECONDS, 1, 200.0, "B")
     assert [(t.seed, t.fold, t.row) for t in part.taken] == [
         (0, fold, row) for fold in range(3) for row in "ABC"
     ]
-    assert part.told() == ("Left out for the budget: 18 of 27 trials (seeds 1 to 2 of all rows).")
+    assert part.describe() == (
+        "Left out for the budget: 18 of 27 trials (seeds 1 to 2 of all rows)."
+    )
 
 
 def test_a_budget_below_a_fold_of_all_rows_takes_the_reference_first(
     items: tuple[PlannedTrial, ...],
 ) -> None:
-    assert first(items, "B").row == "B"
-    assert [t.row for t in pick(items, SECONDS, 1, 25.0, "B").taken] == ["B"]
-    part = pick(items, SECONDS, 1, 35.0, "B")
+    assert first_trial(items, "B").row == "B"
+    assert [t.row for t in select_trials(items, SECONDS, 1, 25.0, "B").taken] == ["B"]
+    part = select_trials(items, SECONDS, 1, 35.0, "B")
     assert [t.row for t in part.taken] == ["A", "B"]
-    assert "in fold 1 of seed 0 `C`; seed 0: folds 2 to 3 of all rows; seeds 1" in part.told()
-    assert pick(items, SECONDS, 1, 19.0, "B").taken == ()
+    assert "in fold 1 of seed 0 `C`; seed 0: folds 2 to 3 of all rows; seeds 1" in part.describe()
+    assert select_trials(items, SECONDS, 1, 19.0, "B").taken == ()
 
 
 def test_nothing_is_said_where_nothing_is_left_out(items: tuple[PlannedTrial, ...]) -> None:
-    assert pick(items, SECONDS, 2, math.inf, "B").told() == ""
-    assert pick((), SECONDS, 2, 5.0, "B") == BudgetPart((), ())
+    assert select_trials(items, SECONDS, 2, math.inf, "B").describe() == ""
+    assert select_trials((), SECONDS, 2, 5.0, "B") == BudgetSelection((), ())
 
 
 seconds = st.fixed_dictionaries({row: st.floats(0.1, 100.0) for row in "ABC"})
@@ -107,12 +114,12 @@ def test_more_budget_only_adds_and_what_is_taken_fits(
 ) -> None:
     lacking = [item for index, item in enumerate(items) if index not in done]
     less, more = sorted((less, more))
-    small, large = (pick(lacking, each, lanes, budget, "B") for budget in (less, more))
+    small, large = (select_trials(lacking, each, lanes, budget, "B") for budget in (less, more))
     assert {t.id for t in small.taken} <= {t.id for t in large.taken}
     for part, budget in ((small, less), (large, more)):
         assert makespan([each[t.row] for t in part.taken], lanes) <= budget
-        assert sorted(part.taken + part.left, key=lacking.index) == lacking
-        assert part == pick(lacking, each, lanes, budget, "B")
+        assert sorted(part.taken + part.left_out, key=lacking.index) == lacking
+        assert part == select_trials(lacking, each, lanes, budget, "B")
 
 
 @settings(max_examples=50)
@@ -123,7 +130,7 @@ def test_running_again_goes_on_and_never_takes_what_is_done(
     done: set[str] = set()
     for budget in budgets:
         lacking = [item for item in items if item.id not in done]
-        taken = {t.id for t in pick(lacking, each, 2, budget, "B").taken}
+        taken = {t.id for t in select_trials(lacking, each, 2, budget, "B").taken}
         assert not taken & done
         done |= taken
         begun = {(t.seed, t.fold) for t in items if t.id in done}
@@ -140,4 +147,4 @@ def test_a_budget_in_a_store_that_knows_nothing_names_the_command_that_finds_out
     ledger = Ledger.open_readonly(str(tmp_path / "none"))
     plan = plan_study(parse_study(STUDY, "budget.yaml"), ledger)
     with pytest.raises(LackError, match="`ablate plan budget.yaml --probe` measures it"):
-        price.within(plan, price.here(plan, ledger, 1, 0), 60.0, "budget.yaml")
+        price.select_within_budget(plan, price.price_plan(plan, ledger, 1, 0), 60.0, "budget.yaml")

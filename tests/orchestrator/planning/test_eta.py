@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.planning.cost.eta import TimeLeft, beyond
+from orchestrator.planning.cost.eta import TimeLeft, mean_length
 
 ROWS = {"plain": 1.0, "wide": 3.0, "small": 0.4}
 """Seconds an epoch; what a trial takes beside them is half a second."""
@@ -161,6 +161,6 @@ def test_before_anything_was_measured_nothing_is_promised() -> None:
 
 
 def test_trials_in_training_count_as_no_shorter_than_they_are() -> None:
-    assert beyond(0.0, {0.2: 1}, [0.1]) == pytest.approx(0.2)
-    assert beyond(0.0, {0.2: 1}, [0.6]) == pytest.approx((0.2 + 0.6) / 2)
-    assert beyond(0.4, {0.2: 9, 0.5: 1}, []) == pytest.approx(0.5)
+    assert mean_length(0.0, {0.2: 1}, [0.1]) == pytest.approx(0.2)
+    assert mean_length(0.0, {0.2: 1}, [0.6]) == pytest.approx((0.2 + 0.6) / 2)
+    assert mean_length(0.4, {0.2: 9, 0.5: 1}, []) == pytest.approx(0.5)

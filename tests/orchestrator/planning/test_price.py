@@ -47,9 +47,9 @@ def planned(ledger: Ledger, *, seeds: int = 1, epochs: int = 2, hidden: int = 64
 def priced(
     plan: Plan, ledger: Ledger, machine: Machine = HERE, node: Resources = NODE
 ) -> price.Price:
-    known = timings.gather(plan, ledger, machine)
-    room = price.room_of(known, machine, 2**20)
-    return price.of(plan.to_train, known, machine, node, room)
+    known = timings.gather_timings(plan, ledger, machine)
+    per_trial = price.trial_resources(known, machine, 2**20)
+    return price.price_trials(plan.to_train, known, machine, node, per_trial)
 
 
 def seen(epoch_s: float = 2.0, **more: object) -> Probe:
@@ -59,8 +59,8 @@ def seen(epoch_s: float = 2.0, **more: object) -> Probe:
 
 def keep(plan: Plan, ledger: Ledger, machine: Machine, found: Probe) -> None:
     for item in probe.shapes(plan):
-        load = timings.load(item.trial, plan)
-        timings.write(ledger, machine, item.trial, replace(found, load=load))
+        load = timings.epoch_load(item.trial, plan)
+        timings.write_probe(ledger, machine, item.trial, replace(found, load=load))
 
 
 def test_what_nobody_measured_has_no_price(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_probe_prices_all_epochs(tmp_path: Path) -> None:
     assert found.trial_s == pytest.approx(8 * 21.0)
     assert found.lanes == 2 and found.wall_s == pytest.approx(4 * 21.0)
     assert found.money(0.5) == pytest.approx(0.5 * 84 / 3600)
-    assert found.room.memory == 2**29 and found.measured
+    assert found.per_trial.memory == 2**29 and found.measured
 
 
 @pytest.mark.parametrize(("epochs", "bound"), [(16, ""), (17, "at most ")])
@@ -113,9 +113,9 @@ def test_every_worker_warms_up_once(tmp_path: Path) -> None:
     )
     search = plan_study(parse_study(text, "smoke.yaml"), ledger)
     keep(search, ledger, HERE, seen())
-    cold = price.here(search, ledger, 2, None)
+    cold = price.price_plan(search, ledger, 2, None)
     keep(search, ledger, HERE, seen(warm_s=3.0))
-    warm = price.here(search, ledger, 2, None)
+    warm = price.price_plan(search, ledger, 2, None)
     assert sum(row.trials for row in warm.rows) == 2 * 10 * 2 + 2
     # A generation of both groups at once, one fold by fold of the two, and what judges.
     assert warm.workers == 2 * (1 + 2 + 1)
@@ -142,12 +142,12 @@ def test_hours_below_a_training_are_refused_and_below_a_generation_told(store: P
     file.write_text(HOURS)
     plan = plan_study(parse_study(HOURS, "hours.yaml"), ledger)
     keep(plan, ledger, HERE, seen())
-    short = price.shortage(plan, price.here(plan, ledger, 1, None))
+    short = price.budget_shortage(plan, price.price_plan(plan, ledger, 1, None))
     assert short == (
         "The first 20 trainings may take 0.13 hours, and the budget is 0.05 hours: a search tries "
         "at least one generation."
     )
-    assert price.shortage(plan, price.here(plan, ledger, 20, None)) == ""
+    assert price.budget_shortage(plan, price.price_plan(plan, ledger, 20, None)) == ""
     done = CliRunner().invoke(app, ["plan", str(file), "--store", str(store), "--cpus", "1"])
     assert "The first 20 trainings may take" in " ".join(done.output.split())
     keep(plan, ledger, HERE, seen(epoch_s=60.0))
@@ -164,7 +164,7 @@ def test_of_two_shapes_one_that_was_not_probed_is_named(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
     plan = planned(ledger)
     first, second = probe.shapes(plan)
-    timings.write(ledger, HERE, first.trial, seen(load=100.0))
+    timings.write_probe(ledger, HERE, first.trial, seen(load=100.0))
     assert priced(plan, ledger).unknown == (second.row,)
 
 
@@ -204,11 +204,11 @@ def test_on_a_gpu_lanes_are_what_every_shape_bears(tmp_path: Path) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
     plan, gpu = planned(ledger), Machine("cuda", "NVIDIA G", "2")
     first, second = probe.shapes(plan)
-    timings.write(ledger, gpu, first.trial, seen(throughput=(1.0, 1.9, 2.7, 2.8)))
-    timings.write(ledger, gpu, second.trial, seen(throughput=(1.0, 1.8, 1.9)))
+    timings.write_probe(ledger, gpu, first.trial, seen(throughput=(1.0, 1.9, 2.7, 2.8)))
+    timings.write_probe(ledger, gpu, second.trial, seen(throughput=(1.0, 1.8, 1.9)))
     node = replace(NODE, cpus=16, gpus=2)
     found = priced(plan, ledger, gpu, node)
-    assert (found.room.gpus, found.lanes) == (0.5, 4)
+    assert (found.per_trial.gpus, found.lanes) == (0.5, 4)
     assert shown.as_json(found, None)["trials_per_gpu"] == 2
 
 
@@ -228,11 +228,11 @@ def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
     events: list[Event] = []
     prepare(plan, plan.trials, ledger, events.append, 1)
     probe.measure(one, ledger, HERE, 1, events.append)
-    found = timings.read(ledger, HERE, plan.trials[0].trial)
+    found = timings.read_probe(ledger, HERE, plan.trials[0].trial)
     assert found is not None and not (store / "trials").exists()
     assert 0 < found.epoch_s < 60 and 2**27 < found.memory < 2**31
     assert 0 < found.warm_s < 60
-    assert found.at_once == 1 and found.load == timings.load(plan.trials[0].trial, plan)
+    assert found.at_once == 1 and found.load == timings.epoch_load(plan.trials[0].trial, plan)
 
 
 def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_rest(
@@ -251,7 +251,7 @@ def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_res
         known = priced(plan_study(study, ledger), ledger, node=replace(NODE, cpus=1))
         result = run(
             study, ledger, InlineCluster(), events.append,
-            choose=lambda plan: price.within(plan, known, budget_s, "smoke.yaml"),
+            choose=lambda plan: price.select_within_budget(plan, known, budget_s, "smoke.yaml"),
         )  # fmt: skip
         return result.trained, [e.sentence for e in events if isinstance(e, Note) and e.loud]
 

@@ -133,7 +133,7 @@ def test_a_footnote_says_whose_sizes_and_figures_they_are(note: str) -> None:
 DIFFERENCE = Difference(
     ua=-0.0412, low=-0.0824, high=0.0, p=0.0504, groups=4, p_alone=0.0084, p_sign_flip=0.0625,
     effect=-1.234, detectable=0.0567,
-    again=SeedDifference(ua=-0.0398, low=-0.05, high=-0.0296, p=0.0001, seeds=3),
+    over_seeds=SeedDifference(ua=-0.0398, low=-0.05, high=-0.0296, p=0.0001, seeds=3),
 )  # fmt: skip
 
 

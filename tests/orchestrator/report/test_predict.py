@@ -18,7 +18,7 @@ from features.dataset.unlabelled import AUDIO, recordings
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.run import run
-from orchestrator.planning.status import status
+from orchestrator.planning.status import study_statuses
 from orchestrator.report.trained.predict import (
     Ensemble,
     Prediction,
@@ -48,7 +48,7 @@ def ledger(trained_store: Path) -> Ledger:
 
 @pytest.fixture
 def ensemble(ledger: Ledger) -> Ensemble:
-    return assemble(ledger, status(ledger, "smoke")[0].snapshot, ROW)
+    return assemble(ledger, study_statuses(ledger, "smoke")[0].snapshot, ROW)
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[s
     study = parse_study(MACHINES, "machines.yaml")
     ledger = Ledger.open(str(store))
     run(study, ledger, InlineCluster(), lambda event: None)
-    ensemble = assemble(ledger, status(ledger, "machines")[0].snapshot, "SVM")
+    ensemble = assemble(ledger, study_statuses(ledger, "machines")[0].snapshot, "SVM")
     stored: dict[str, list[float]] = {}
     for id in {voter.trial for voter in ensemble.voters}:
         outcome = ledger.outcome(id)
@@ -175,7 +175,7 @@ def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[s
 
 
 def test_a_row_must_be_named_where_there_are_several(ledger: Ledger) -> None:
-    (snapshot,) = (s.snapshot for s in status(ledger, "smoke"))
+    (snapshot,) = (s.snapshot for s in study_statuses(ledger, "smoke"))
     with pytest.raises(RequestError, match="must name one row of `smoke`: `No FA`, `FA in layer 2"):
         choose_row(snapshot, None)
     with pytest.raises(RequestError, match="Did you mean `No FA`"):
@@ -186,7 +186,7 @@ def test_a_row_without_a_finished_trial_names_the_command(store: Path) -> None:
     shutil.rmtree(store / "trials")
     ledger = Ledger.open_readonly(str(store))
     with pytest.raises(LackError, match="no finished trial yet: `ablate run`"):
-        assemble(ledger, status(ledger, "smoke")[0].snapshot, ROW)
+        assemble(ledger, study_statuses(ledger, "smoke")[0].snapshot, ROW)
 
 
 def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(

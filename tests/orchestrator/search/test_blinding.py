@@ -11,7 +11,7 @@ from orchestrator.execution.events import Epoch, Event, Planned
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import plan_study
-from orchestrator.planning.trial_details import read
+from orchestrator.planning.trial_details import read_trial
 from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import CHOSEN
@@ -49,7 +49,7 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     ledger = Ledger.open_readonly(str(store))
     final = [t for t in search.trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.is_done(t.id))
-    (record,) = [read(ledger, done)]
+    (record,) = [read_trial(ledger, done)]
     assert record.sealed == "tiny_search"
     shown = cli("show", done[:12], "--store", store).output
     assert "sealed by the search `tiny_search`" in " ".join(shown.split())
@@ -61,11 +61,11 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     assert "Sealed: the search goes on" in said and "inner UA" in said
     assert measure(ledger, snapshot).summary.rows[0].ua is None
     inner_trial = next(t.id for t in search.trials if t.row != CHOSEN)
-    assert read(ledger, inner_trial).sealed == ""
+    assert read_trial(ledger, inner_trial).sealed == ""
     assert not (store / "searches").exists()
 
     go(study(), store)
-    assert kept(store)[1].closed and read(ledger, done).sealed == ""
+    assert kept(store)[1].closed and read_trial(ledger, done).sealed == ""
     assert "test speaker" in cli("show", done[:12], "--store", store).output
     (opened,) = (store / "searches").iterdir()
     assert json.loads(opened.read_text())["configurations"] == 12
@@ -162,7 +162,7 @@ rows:
     plan = plan_study(parse_study(rows, "by_hand.yaml"), ledger)
     assert done.id in plan.done  # one training serves both
     go(parse_study(rows, "by_hand.yaml"), store)
-    assert read(ledger, done.id).sealed == "tiny_search"
+    assert read_trial(ledger, done.id).sealed == "tiny_search"
     said = " ".join(cli("report", "by_hand", "--store", store).output.split())
     assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
     before = measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n
@@ -172,7 +172,7 @@ rows:
     live = board.estimate("as chosen")
     assert live is not None and live.n == before < len(by_hand.trials)
     go(study(), store)
-    assert read(ledger, done.id).sealed == ""
+    assert read_trial(ledger, done.id).sealed == ""
     assert measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n > before
     assert "Sealed" not in cli("report", "by_hand", "--store", store).output
 

@@ -49,7 +49,7 @@ def test_an_absurd_budget_is_priced_at_once(store: Path, tmp_path: Path) -> None
     plan = plan_study(parse_study(file.read_text(), "tiny.yaml"), Ledger.open(str(store)))
     for item in plan.to_train:
         probe = Probe(epoch_s=1.0, fixed_s=0.0, epochs=0, load=1.0, at_once=1, memory=0)
-        timings.write(Ledger.open(str(store)), this_machine(0), item.trial, probe)
+        timings.write_probe(Ledger.open(str(store)), this_machine(0), item.trial, probe)
     began = time.process_time()
     priced = json.loads(cli("plan", file, "--json", "--store", store).output)
     assert priced["proposed_later"] > 10**7 and time.process_time() - began < 5

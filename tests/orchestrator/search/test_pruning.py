@@ -5,7 +5,7 @@ import random
 import pytest
 
 from orchestrator.analysis.statistics import chance_to_lead, mean
-from orchestrator.search.pruning import expected, prunes
+from orchestrator.search.pruning import expected_score, should_prune
 
 BEST = [[0.70, 0.62, 0.66], [0.64, 0.60, 0.69], [0.71, 0.58]]
 LOST = (0.11, 0.08, 0.14, 0.10, 0.12, 0.09, 0.13, 0.10)
@@ -20,28 +20,28 @@ def shifted(scores: list[list[float]], by: float) -> list[list[float]]:
 
 def test_what_is_clearly_worse_is_pruned_after_the_first_fold() -> None:
     worse = shifted(BEST, 1)
-    assert prunes(worse[:1], BEST) and prunes(worse[:2], BEST)
+    assert should_prune(worse[:1], BEST) and should_prune(worse[:2], BEST)
 
 
 def test_what_is_as_good_or_better_is_never_pruned() -> None:
     for stage in (1, 2):
-        assert not prunes(BEST[:stage], BEST)
-        assert not prunes(shifted(BEST, -1)[:stage], BEST)
+        assert not should_prune(BEST[:stage], BEST)
+        assert not should_prune(shifted(BEST, -1)[:stage], BEST)
 
 
 def test_a_hard_fold_prunes_nobody() -> None:
     """All of its speakers score twenty points less, of every configuration."""
     hard = [[score - 0.2 for score in BEST[0]], *BEST[1:]]
     same = [[0.69, 0.63, 0.65]]
-    assert prunes(same, BEST) == prunes([[s - 0.2 for s in same[0]]], hard) is False
+    assert should_prune(same, BEST) == should_prune([[s - 0.2 for s in same[0]]], hard) is False
     worse = shifted(BEST, 1)[:1]
-    assert prunes([[s - 0.2 for s in worse[0]]], hard) == prunes(worse, BEST) is True
+    assert should_prune([[s - 0.2 for s in worse[0]]], hard) == should_prune(worse, BEST) is True
 
 
 def test_what_is_complete_is_not_pruned_and_one_speaker_says_nothing() -> None:
-    assert not prunes(shifted(BEST, 1), BEST)
-    assert not prunes([[0.1]], [[0.9], [0.9]])
-    assert not prunes([[0.1, 0.1]], [[0.9, 0.9], [0.9]])  # no spread: nothing to judge by
+    assert not should_prune(shifted(BEST, 1), BEST)
+    assert not should_prune([[0.1]], [[0.9], [0.9]])
+    assert not should_prune([[0.1, 0.1]], [[0.9, 0.9], [0.9]])  # no spread: nothing to judge by
 
 
 def test_more_speakers_of_one_training_are_not_more_trainings() -> None:
@@ -61,7 +61,7 @@ def test_other_speakers_are_no_comparison(
     candidate: list[list[float]], incumbent: list[list[float]]
 ) -> None:
     with pytest.raises(ValueError, match="same folds and speakers"):
-        prunes(candidate, incumbent)
+        should_prune(candidate, incumbent)
 
 
 def test_the_chance_is_how_often_it_happens() -> None:
@@ -89,4 +89,4 @@ def test_what_a_pruned_one_would_have_scored_is_told_by_the_same_speakers() -> N
     whole = mean([score for fold in worse for score in fold])
     assert mean(worse[0]) < whole - 0.1
     for stage in (1, 2, 3):
-        assert expected(worse[:stage], best) == pytest.approx(whole)
+        assert expected_score(worse[:stage], best) == pytest.approx(whole)

@@ -23,7 +23,7 @@ from orchestrator.execution.run import run
 from orchestrator.planning.plan import plan_study
 from orchestrator.report.results import measure
 from orchestrator.report.trained.predict import assemble
-from orchestrator.search.objective import inner
+from orchestrator.search.objective import held_out_uas
 from orchestrator.store import gc
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import CHOSEN
@@ -60,7 +60,7 @@ def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> No
             assert not held[one.group] & {*fold["train"], *fold["a"], *fold["b"]}
     for group, number in enumerate(search.winners):
         scores = {
-            one.number: sum(s for id in one.trials for _, s in inner(outcomes[id])) / 5
+            one.number: sum(s for id in one.trials for _, s in held_out_uas(outcomes[id])) / 5
             for one in search.tried
             if one.group == group
         }
@@ -103,7 +103,7 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
     outcome = Ledger.open_readonly(str(store)).outcome(id)
     assert outcome is not None
     assert winner.configuration.score != pytest.approx(
-        sum(s for _, s in inner(outcome)) / len(inner(outcome))
+        sum(s for _, s in held_out_uas(outcome)) / len(held_out_uas(outcome))
     )
     for form in ("json", "markdown", "latex", "html", "csv"):
         done = cli("report", "flat_search", "--format", form, "--store", store)
@@ -206,15 +206,15 @@ def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path
     ledger = Ledger.open_readonly(str(store))
     for one in search.tried:
         outcomes = [ledger.outcome(id) for id in one.trials]
-        units = [score for o in outcomes if o is not None for _, score in inner(o)]
+        units = [score for o in outcomes if o is not None for _, score in held_out_uas(o)]
         assert one.score == pytest.approx(sum(units) / len(units), abs=1e-12)
     (row,) = measure(ledger, snapshot).details()
     assert row.configuration["model"]["hidden"] == 16
     rates = {trial.outcome.identity["training"]["lr"] for trial in row.trials}
     assert len(rates) == 2 and "lr" not in row.configuration["training"]
     found = measure(ledger, snapshot).search
-    assert found is not None and [one.key for one in found.mattered] == ["lr", "layers"]
-    rate, layers = (one.fanova or 0.0 for one in found.mattered)
+    assert found is not None and [one.key for one in found.importances] == ["lr", "layers"]
+    rate, layers = (one.fanova or 0.0 for one in found.importances)
     assert rate > layers  # as the objective has it
     said = cli("report", "tiny_search", "--details", "--store", store).output
     assert "Which axes mattered in the search" in said
