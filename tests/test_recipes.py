@@ -1,0 +1,70 @@
+"""The recipes of CONTRIBUTING.md: a step that is forgotten fails a test that names the place.
+
+Corpora, descriptor sets and study keys have such tests where they are at home.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from features.corpora import catalogue as corpora
+from features.descriptors.catalogue import FEATURE_SETS
+from orchestrator.cli import completion
+from orchestrator.cli.app import app
+from orchestrator.cli.report import PictureName
+from orchestrator.report.figures.gallery import PICTURES
+from orchestrator.report.trackers.tracker import SYSTEMS as TRACKERS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+NOUNS = [
+    path.stem
+    for path in sorted((ROOT / "orchestrator" / "cli").glob("*.py"))
+    if "\ndef register(" in path.read_text(encoding="utf-8")
+]
+
+
+def row_of(name: str, page: str) -> str | None:
+    """The row of a page's table that begins with the name."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = re.search(rf"^\| `{re.escape(name)}` \|.*$", text, re.MULTILINE)
+    return found and found[0]
+
+
+@pytest.mark.parametrize("name", corpora.names())
+def test_a_corpus_stands_in_the_docs(name: str) -> None:
+    assert row_of(name, "corpora.md"), f"docs/corpora.md needs a row for `{name}`"
+
+
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_a_descriptor_set_stands_in_the_docs(name: str) -> None:
+    assert row_of(name, "descriptors.md"), f"docs/descriptors.md needs a row for `{name}`"
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_file_of_commands_is_registered(noun: str) -> None:
+    text = (ROOT / "orchestrator" / "cli" / "app.py").read_text(encoding="utf-8")
+    assert f"{noun}.register(app)" in text, f"cli/app.py must call `{noun}.register(app)`"
+
+
+def test_a_picture_can_be_asked_for() -> None:
+    asked = {name.value for name in PictureName}
+    assert asked == set(PICTURES), "cli/report.PictureName and gallery.PICTURES must agree"
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_stands_in_the_docs(name: str) -> None:
+    assert row_of(name, "commands.md"), f"docs/commands.md needs a row for `--picture {name}`"
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_a_tracker_has_a_file_an_extra_completion_help_and_docs(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (ROOT / "orchestrator" / "report" / "trackers" / f"{name}.py").is_file()
+    assert name in project["optional-dependencies"], f"pyproject.toml needs the extra `{name}`"
+    assert name in completion.logs(""), f"completion.logs must know `{name}`"
+    assert name in CliRunner().invoke(app, ["run", "--help"]).output, "cli/run: help of --log"
+    assert row_of(name, "commands.md"), f"docs/commands.md needs a row for `--log {name}`"
