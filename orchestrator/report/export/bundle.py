@@ -27,7 +27,8 @@ from orchestrator.report.tables.text import marked
 from orchestrator.store.attempt_files import gathered_predictions
 from orchestrator.store.files import replace_file
 
-SCRIPT = "recompute.py"
+PROGRAM = ("recompute.py", "recompute_statistics.py")
+"""The files of the program that a bundle brings to check itself."""
 
 
 def refuse_no_folder(folder: Path) -> None:
@@ -110,7 +111,8 @@ def _contents(study: StudyResults) -> Iterator[tuple[str, bytes]]:
     if snapshot.text:
         yield "study.yaml", snapshot.text.encode()
     yield "provenance.json", _json(_provenance(study, rows))
-    yield SCRIPT, (packaged("orchestrator.report.export") / SCRIPT).read_bytes()
+    for name in PROGRAM:
+        yield name, (packaged("orchestrator.report.export") / name).read_bytes()
     yield "README.md", _readme(study).encode()
 
 
@@ -209,6 +211,7 @@ The study `{study}`: {protocol}.
 | `study.json` | what was asked, resolved: rows, folds, seeds, ids |
 {study_file}| `provenance.json` | each trial's id and what it is made of, versions, digests |
 | `recompute.py` | computes every printed number again, from the predictions alone |
+| `recompute_statistics.py` | how it computes them |
 
 ```sh
 pip install pandas pyarrow scikit-learn scipy

@@ -1,7 +1,7 @@
 """Every number of a comparison, once more from the stored predictions: pandas and scikit-learn.
 
-By the arithmetic that a bundle brings (`orchestrator/report/export/recompute.py`), which is none
-of the product's own; `test_export.py` asks it for every number of the tables.
+By the arithmetic that a bundle brings (`orchestrator/report/export/recompute_statistics.py`),
+which is none of the product's own; `test_export.py` asks it for every number of the tables.
 """
 
 import json
@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.report.export.recompute import corrected_t, decided, scored
+from orchestrator.report.export.recompute_statistics import corrected_t, decided, scored
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
 
