@@ -97,7 +97,7 @@ def failing(cause: Any, sentence: str, which: Callable[[Any], bool]) -> Work:
             id=task.id, cause=cause, sentence=sentence, traceback="", epoch=1,
             attempt="attempt-x", host="here", identity=task.identity,
         )  # fmt: skip
-        tell(Failed(task.id, cause, sentence, str(ledger.fail(failure))))
+        tell(Failed(task.id, cause, sentence, str(ledger.attempts.write_failure(failure))))
 
     return work
 
@@ -126,7 +126,7 @@ def go(snapshot: Study, store: Path, cluster: InlineCluster | None = None) -> Ru
 
 
 def kept(store: Path, name: str = "tiny_search") -> tuple[Snapshot, SnapshotSearch]:
-    snapshot = Ledger.open_readonly(str(store)).snapshots(name)[0]
+    snapshot = Ledger.open_readonly(str(store)).studies.snapshots(name)[0]
     assert snapshot.search is not None
     return snapshot, snapshot.search
 

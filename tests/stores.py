@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from model.evaluation.metrics import confusion, ua, wa
-from orchestrator.store.attempt_files import predictions_parquet
+from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import CHOICES, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
@@ -80,7 +80,7 @@ def made(
         ),
         **changes,
     )  # fmt: skip
-    ledger.write_snapshot(snapshot.study, snapshot.to_json())
+    ledger.studies.write_snapshot(snapshot.study, snapshot.to_json())
     return ledger, snapshot
 
 
@@ -132,11 +132,11 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
         "log.txt": b"drawn, not trained\n",
     }
     attempt = f"attempt-{id[:12]}"
-    ledger.commit(
+    ledger.outcomes.commit(
         Outcome(
             id=id, identity=identity, attempt=attempt, epochs=EPOCHS, scores=tuple(scores),
             digests={name: digest(id + name) for name in ("predictions", "history", "weights")},
-            files=ledger.write_attempt(id, attempt, files), libraries={"torch": "2"},
+            files=ledger.attempts.write(id, attempt, files), libraries={"torch": "2"},
             environment={"device": "cpu", "torch": "2"}, host="here", seconds=1.0, finished=1.7e9,
             parameters=1000,
         )
@@ -159,9 +159,9 @@ def _epoch(number: int, random: np.random.Generator, skill: float) -> dict[str, 
 
 def spoilt(ledger: Ledger, id: str, file: str) -> None:
     """Flip a byte of a finished trial's file."""
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
-    path = Path(str(ledger.attempt_folder(id, outcome.attempt) / file))
+    path = Path(str(ledger.paths.attempt_folder(id, outcome.attempt) / file))
     blob = bytearray(path.read_bytes())
     blob[len(blob) // 2] ^= 1
     path.write_bytes(bytes(blob))
@@ -169,7 +169,7 @@ def spoilt(ledger: Ledger, id: str, file: str) -> None:
 
 def as_older(ledger: Ledger, id: str) -> Outcome:
     """The record as code of an earlier meaning would have left it."""
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
     return replace(outcome, identity={**json.loads(canonical(asdict(outcome)))["identity"],
                                       "semantics": SEMANTICS - 1})  # fmt: skip

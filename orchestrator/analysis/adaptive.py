@@ -91,7 +91,9 @@ def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     """
     if snapshot.replicates != "adaptive":
         return snapshot  # without a look at its records
-    found = adaptive_progress(snapshot, ledger.outcomes(trial.id for trial in snapshot.trials))
+    found = adaptive_progress(
+        snapshot, ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
+    )
     return snapshot if found is None else found.now()
 
 

@@ -8,9 +8,11 @@ chose on the same speakers. A trial that an ablation asks for as well is the abl
 from collections.abc import Iterable, Iterator
 
 from orchestrator.store import files
-from orchestrator.store.ledger import Ledger, read_snapshot
+from orchestrator.store.files import in_parallel
+from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import CHOSEN, Snapshot
+from orchestrator.store.studies import read_snapshot
 
 
 def sealed_trials(ledger: Ledger) -> dict[str, str]:
@@ -35,13 +37,13 @@ def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
         DamageError: a record or a snapshot is not what was written.
     """
     sealed = sealed_trials(ledger)
-    return ledger.outcomes(id for id in ids if id not in sealed)
+    return ledger.outcomes.read_all(id for id in ids if id not in sealed)
 
 
 def _with_winners(ledger: Ledger) -> Iterator[Snapshot]:
     """Forms of searches that have winners. Of a long one there are many forms: few are parsed."""
-    paths = {path.name: path for path in ledger.snapshot_files()}
-    blobs = ledger.each(lambda name: files.read(paths[name]), list(paths))
+    paths = {path.name: path for path in ledger.studies.snapshot_files()}
+    blobs = in_parallel(ledger.root, lambda name: files.read(paths[name]), list(paths))
     for path, blob in zip(paths.values(), blobs, strict=True):
         if CHOSEN.encode() in blob and b'"search":null' not in blob:
             yield read_snapshot(path)

@@ -16,7 +16,7 @@ from orchestrator.analysis.differences import Difference, compare_with_reference
 from orchestrator.analysis.row_scores import Interval, group_means, test_to_train
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.errors import RequestError, nearest
-from orchestrator.store.attempt_files import read_decisions
+from orchestrator.store.attempts import read_decisions
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
@@ -152,7 +152,9 @@ def _by_utterance(
     net: dict[str, list[float]] = {}
     decisions = 0
     for pair in shared.values():
-        ours, theirs = (read_decisions(ledger.read_file(o, "predictions.parquet")) for o in pair)
+        ours, theirs = (
+            read_decisions(ledger.attempts.read_file(o, "predictions.parquet")) for o in pair
+        )
         for name in sorted(ours.keys() & theirs.keys()):
             speaker, emotion, taken = ours[name]
             right_a, right_b = taken == emotion, theirs[name][2] == emotion

@@ -31,7 +31,7 @@ def trials(ctx: typer.Context, incomplete: str) -> list[str]:
     from orchestrator.store.ledger import Ledger
 
     try:
-        ids = files.folders_in(Ledger.open_readonly(_store(ctx)).trials)
+        ids = files.folders_in(Ledger.open_readonly(_store(ctx)).paths.trials)
     except (AblateError, OSError):
         return []
     return _matching((id[:12] for id in sorted(ids)), incomplete)

@@ -181,7 +181,7 @@ def registered(name: str, ledger: "Ledger") -> "Corpus":
 
     known: dict[str, Any] = ledger.corpora()
     if name == "demo" and name not in known:
-        return catalogue.read(name, ledger.corpus_folder(name))
+        return catalogue.read(name, ledger.paths.corpus_audio(name))
     if name not in known:
         raise unregistered(name, ledger)
     return Corpus.from_json(known[name])

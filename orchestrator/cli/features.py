@@ -141,7 +141,7 @@ def build(
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
         ) from None
-    done = f"The features of `{parsed.name}` are in {ledger.kept_shards}."
+    done = f"The features of `{parsed.name}` are in {ledger.paths.shards}."
     if as_json:
         hear(Note(done))
     else:

@@ -33,7 +33,7 @@ def show(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    trial = trial_details.read_trial(ledger, ledger.find(id))
+    trial = trial_details.read_trial(ledger, ledger.find_trial(id))
     files = trial_details.check_files(ledger, trial.outcome)
     if as_json:
         print(json.dumps(view.record(trial, files), indent=2))
@@ -51,10 +51,10 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    trial = trial_details.read_trial(ledger, ledger.find(id))
+    trial = trial_details.read_trial(ledger, ledger.find_trial(id))
     log = "\n".join(trial.flight.log)
     if trial.outcome is not None:
-        log = ledger.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
+        log = ledger.attempts.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
     if as_json:
         print(json.dumps(view.log_record(trial, log), indent=2))
     else:
@@ -87,8 +87,8 @@ def rerun(
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    whole = ledger.find(id)
-    record = ledger.outcome(whole)
+    whole = ledger.find_trial(id)
+    record = ledger.outcomes.read(whole)
     gpu = bool(gpus) if gpus is not None else record is not None and once_more.was_on_gpu(record)
     if gpu and not once_more.gpu_works():
         raise RequestError(

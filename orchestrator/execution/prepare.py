@@ -80,7 +80,7 @@ def verify(ledger: Ledger, study: Study | None, tell: OnEvent, *, allow_config: 
         shards = total
         tell(Progress("verifying features", done, total))
 
-    found = tuple(verification.verify(ledger.shards, count))
+    found = tuple(verification.verify(ledger.paths.local_shards, count))
     known = {path.stem.partition(".")[0] for f in found for path in (f.file, *f.remove)}
     absent = tuple(_needed(plan, ledger)) if plan else ()
     findings = (*found, *dict.fromkeys(f for f in absent if f.file.stem not in known))
@@ -90,7 +90,7 @@ def verify(ledger: Ledger, study: Study | None, tell: OnEvent, *, allow_config: 
 def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
     for config in dict.fromkeys(item.trial.features for item in plan.trials):
         version = plan.features[config.features].version()
-        yield from verification.needed(ledger.shards, plan.selection, config, version)
+        yield from verification.needed(ledger.paths.local_shards, plan.selection, config, version)
 
 
 def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
@@ -103,4 +103,4 @@ def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
 def not_rebuilt(ledger: Ledger, deleted: Sequence[str]) -> tuple[str, ...]:
     """Keys of shards that were deleted and are not there again: no part of the study at hand."""
     keys = dict.fromkeys(name.partition(".")[0] for name in deleted)
-    return tuple(key for key in keys if not (ledger.shards / f"{key}.json").exists())
+    return tuple(key for key in keys if not (ledger.paths.local_shards / f"{key}.json").exists())

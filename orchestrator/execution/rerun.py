@@ -14,7 +14,7 @@ from orchestrator.errors import RequestError
 from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.worker import worker
 from orchestrator.store import leases
-from orchestrator.store.attempt_files import read_history, read_predictions
+from orchestrator.store.attempts import read_history, read_predictions
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 
@@ -96,13 +96,13 @@ def rerun(ledger: Ledger, id: str, tell: OnEvent, *, gpu: bool, keep: bool) -> R
         DamageError: its record is not what was written.
         FeatureError: its speech or features are not in the store.
     """
-    record = ledger.outcome(id)
+    record = ledger.outcomes.read(id)
     if record is None:
         raise RequestError(
             f"Trial `{id[:12]}` is not finished, so there is nothing to compare with: "
             "`ablate run STUDY` trains it."
         )
-    claim = leases.acquire(ledger.claim_file(id))
+    claim = leases.acquire(ledger.paths.lease_file(id))
     if claim is None:
         raise RequestError(
             f"Trial `{id[:12]}` is held by another process: `ablate show {id[:12]}`."
@@ -146,18 +146,18 @@ def _settle(ledger: Ledger, found: Rerun, keep: bool) -> Rerun:
     """Keep a training that differs as evidence; remove one that is equal, unless asked not to."""
     id, attempt = found.again.id, found.again.attempt
     if found.verdict != "differs" and not keep:
-        ledger.remove_attempt(id, attempt)
+        ledger.attempts.remove(id, attempt)
         return found
     alarm = ""
-    if found.verdict == "differs" and ledger.commit(found.again) == "different":
-        alarm = ledger.alarms([id])[-1]
-    ledger.keep_rerun(found.again)
-    return replace(found, kept=str(ledger.attempt_folder(id, attempt)), alarm=alarm)
+    if found.verdict == "differs" and ledger.outcomes.commit(found.again) == "different":
+        alarm = ledger.outcomes.alarms([id])[-1]
+    ledger.attempts.write_rerun(found.again)
+    return replace(found, kept=str(ledger.paths.attempt_folder(id, attempt)), alarm=alarm)
 
 
 def _closeness(ledger: Ledger, record: Outcome, again: Outcome) -> Closeness:
-    before = read_predictions(ledger.read_file(record, "predictions.parquet"))
-    after = read_predictions(ledger.read_file(again, "predictions.parquet"))
+    before = read_predictions(ledger.attempts.read_file(record, "predictions.parquet"))
+    after = read_predictions(ledger.attempts.read_file(again, "predictions.parquet"))
     largest, decisions, segments = 0.0, 0, 0
     for key in before.keys() | after.keys():
         p, q = before.get(key), after.get(key)
@@ -168,7 +168,9 @@ def _closeness(ledger: Ledger, record: Outcome, again: Outcome) -> Closeness:
         if key[-1] == "chosen":
             segments += 1
             decisions += p.index(max(p)) != q.index(max(q))
-    histories = [read_history(ledger.read_file(o, "history.json")) for o in (record, again)]
+    histories = [
+        read_history(ledger.attempts.read_file(o, "history.json")) for o in (record, again)
+    ]
     epochs = max(map(len, histories))
     padded = [[*history, *[None] * (epochs - len(history))] for history in histories]
     first = next((n for n, (x, y) in enumerate(zip(*padded, strict=True), 1) if x != y), None)

@@ -69,7 +69,10 @@ class Retries:
     def _raised_twice(self, id: str) -> bool:
         """Whether the last two failures on record say the same, this run's or an earlier one's."""
         try:
-            last = [self._ledger.read_failure(path) for path in self._ledger.failures(id)[-2:]]
+            last = [
+                self._ledger.attempts.read_failure(path)
+                for path in self._ledger.attempts.failure_files(id)[-2:]
+            ]
         except (AblateError, TypeError):
             return False  # damaged: no word to go by
         return len(last) == 2 and last[0].sentence == last[1].sentence

@@ -22,7 +22,8 @@ from orchestrator.search.configurations import SearchMemory
 from orchestrator.search.state import SearchState
 from orchestrator.store import shard_cache
 from orchestrator.store.leases import LeaseObserver
-from orchestrator.store.ledger import OUTCOME, Ledger
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import OUTCOME
 from orchestrator.store.records import Opening
 from orchestrator.store.snapshot import SnapshotTrial
 from orchestrator.study.search_key.space import Search
@@ -129,7 +130,9 @@ class _Plans:
         plan = self._made()
         for sentence in plan.notices:
             self._tell(Note(sentence, loud=True))
-        self._ledger.outcomes(plan.done)  # a damaged record is reported before a night is spent
+        self._ledger.outcomes.read_all(
+            plan.done
+        )  # a damaged record is reported before a night is spent
         plan = self._counted_on(plan)
         if again := {*plan.failed} & {item.id for item in plan.to_train}:
             self._tell(Note(f"Tried again, since they failed before: {len(again)} trials."))
@@ -160,8 +163,8 @@ class _Plans:
                 amount=search.amount,
                 configurations=tried,
             )
-            ledger.write_opening(opening)
-        ledger.write_snapshot(self._study.name, plan.snapshot.to_json())
+            ledger.studies.write_opening(opening)
+        ledger.studies.write_snapshot(self._study.name, plan.snapshot.to_json())
         waited, kept = _waited_for_gc(ledger, self._tell), ledger.files_of(plan.done)
         if waited or any(OUTCOME not in names for names in kept.values()):
             return self._made(trials_at_once)
@@ -249,7 +252,7 @@ def _planned(plan: Plan, part: BudgetSelection, done: Iterable[str], slots: int)
 def _waited_for_gc(ledger: Ledger, tell: OnEvent) -> bool:
     """Wait while `gc` removes: it may not know yet that this study counts on what it found done."""
     watch, waited = LeaseObserver(), False
-    while not watch.is_stale(ledger.sweep_file):
+    while not watch.is_stale(ledger.paths.gc_lease):
         if not waited:
             tell(Note("Waiting: `ablate gc` removes what no study needs from this store."))
         waited = True
@@ -281,9 +284,9 @@ def prepare(
         version = plan.features[config.features].version()
         keys = shards.keys(plan.selection, config, version).values()
         shard_cache.fetch(ledger, keys)
-        if shards.missing(ledger.shards, plan.selection, config, version):
+        if shards.missing(ledger.paths.local_shards, plan.selection, config, version):
             shards.build(
-                ledger.shards,
+                ledger.paths.local_shards,
                 plan.selection,
                 config,
                 lambda done, total: tell(Progress("extracting features", done, total)),
@@ -311,4 +314,4 @@ def _task(item: PlannedTrial, ledger: Ledger, device: str) -> Task:
 
 
 def _alarms(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
-    return tuple(ledger.alarms(item.id for item in plan.trials))
+    return tuple(ledger.outcomes.alarms(item.id for item in plan.trials))

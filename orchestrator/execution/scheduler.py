@@ -25,7 +25,8 @@ from orchestrator.execution.events import (
 )
 from orchestrator.execution.retries import ATTEMPTS, Retries
 from orchestrator.store.leases import LeaseObserver
-from orchestrator.store.ledger import Ledger, new_attempt
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import new_attempt
 from orchestrator.store.records import Failure
 
 POLL_S = 1.0
@@ -94,7 +95,7 @@ class Loop:
                 elsewhere.append(task)
             elif isinstance(event, Retry):  # it said why
                 (again if self._retries.ends(task.id) <= 1 else alone).append(task)
-            elif self._ledger.is_done(task.id):  # died between the record and its word
+            elif self._ledger.outcomes.has(task.id):  # died between the record and its word
                 self._hear(Done(task.id, 0.0))
             elif event is None or roomier:
                 again.append(task)  # before its turn, or killed for memory that it has more of now
@@ -144,7 +145,7 @@ class Loop:
             host=socket.gethostname(),
             identity=task.identity,
         )
-        record = str(self._ledger.fail(failure))
+        record = str(self._ledger.attempts.write_failure(failure))
         self._finally(Failed(task.id, "infrastructure", sentence, record))
         return False
 
@@ -159,9 +160,9 @@ class Loop:
         """Of the tasks that another run holds: those free again, and those still held."""
         free, still = [], []
         for task in held:
-            if self._ledger.is_done(task.id):
+            if self._ledger.outcomes.has(task.id):
                 self._hear(Done(task.id, 0.0))
-            elif self._watch.is_stale(self._ledger.claim_file(task.id)):
+            elif self._watch.is_stale(self._ledger.paths.lease_file(task.id)):
                 free.append(task)
             else:
                 still.append(task)

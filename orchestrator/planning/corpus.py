@@ -83,7 +83,7 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
         else:
             notices = ("Corpus: `iemocap`.",)
     if name == SYNTHESISED:
-        return catalogue.read(SYNTHESISED, ledger.corpus_folder(SYNTHESISED)), notices
+        return catalogue.read(SYNTHESISED, ledger.paths.corpus_audio(SYNTHESISED)), notices
     if name not in registered:
         raise unregistered(name, ledger)
     return catalogue.refresh(Corpus.from_json(registered[name])), notices

@@ -183,7 +183,7 @@ def _still_needed(
     """All trials; in an adaptive study without those of comparisons that are settled."""
     if snapshot.replicates != "adaptive":
         return trials
-    found = adaptive_progress(snapshot, ledger.outcomes(item.id for item in trials))
+    found = adaptive_progress(snapshot, ledger.outcomes.read_all(item.id for item in trials))
     needed = {trial.id for trial in (found.at_most() if found else snapshot).trials}
     return tuple(item for item in trials if item.id in needed)
 
@@ -203,7 +203,7 @@ def _check_distinct(study: Study, trials: tuple[PlannedTrial, ...]) -> None:
 
 def _name_is_taken(snapshot: Snapshot, ledger: Ledger) -> tuple[str, ...]:
     """A warning where a study of the same name and of other rows was the last to run here."""
-    last = next(ledger.each_snapshot(snapshot.study), None)
+    last = next(ledger.studies.iter_snapshots(snapshot.study), None)
     if last is None or (last.search and snapshot.search and last.question == snapshot.question):
         return ()
     if {row.name for row in last.rows} & {row.name for row in snapshot.rows}:

@@ -48,14 +48,16 @@ def parts(plan: Plan, ledger: Ledger, chosen: BudgetSelection) -> Iterator[Budge
     about = chosen.describe()
     made = -1
     while True:
-        found = adaptive_progress(plan.snapshot, ledger.outcomes(item.id for item in plan.trials))
+        found = adaptive_progress(
+            plan.snapshot, ledger.outcomes.read_all(item.id for item in plan.trials)
+        )
         assert found is not None
         if len(found.interims) == made:  # a trial of the look failed, or was left out
             return
         made = len(found.interims)
         now = {trial.id for trial in found.now().trials}
         yield Stage(
-            taken=tuple(i for i in chosen.taken if i.id in now and not ledger.is_done(i.id)),
+            taken=tuple(i for i in chosen.taken if i.id in now and not ledger.outcomes.has(i.id)),
             left_out=tuple(i for i in plan.trials if i.id not in now or i.id in refused),
             sentence=" ".join(filter(None, (_sentence(found), about))),
         )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import DamageError
-from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import FAILURE, OUTCOME
 from orchestrator.study.trials import PlannedTrial
 
 Slot = tuple[str, int, int]
@@ -64,7 +65,7 @@ def sort_trials(
 def _earlier_ids(study: str, ledger: Ledger) -> dict[Slot, list[str]]:
     """Slot -> the ids that earlier forms of the study had there, the newest first."""
     found: dict[Slot, list[str]] = {}
-    for snapshot in ledger.snapshots(study):
+    for snapshot in ledger.studies.snapshots(study):
         for trial in snapshot.trials:
             found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
     return found
@@ -74,7 +75,7 @@ def _why_stale(item: PlannedTrial, earlier: Mapping[Slot, list[str]], ledger: Le
     """What changed since the trial's slot was last trained; empty where it never was."""
     for id in earlier.get((item.row, item.fold, item.seed), []):
         try:
-            outcome = ledger.outcome(id) if id != item.id else None
+            outcome = ledger.outcomes.read(id) if id != item.id else None
         except DamageError:
             continue  # a record that this plan does not rest on
         if outcome is not None:

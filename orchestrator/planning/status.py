@@ -10,8 +10,10 @@ from typing import Literal
 
 from orchestrator.analysis.adaptive import with_wanted_trials
 from orchestrator.errors import RequestError, nearest
+from orchestrator.store.files import in_parallel
 from orchestrator.store.leases import LEASE_S, is_gone, read_lease
-from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import CHECKPOINT, FAILURE, LEASE, OUTCOME
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 TrialState = Literal["done", "failed", "in flight", "to do"]
@@ -85,7 +87,7 @@ def unknown_study(name: str, known: Iterable[str]) -> RequestError:
 def newest_snapshots(ledger: Ledger) -> dict[str, Snapshot]:
     """Every study as it was last asked for, newest first."""
     newest: dict[str, Snapshot] = {}
-    for snapshot in ledger.snapshots():
+    for snapshot in ledger.studies.snapshots():
         newest.setdefault(snapshot.study, snapshot)
     return newest
 
@@ -95,12 +97,12 @@ def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> 
     files = set(names)
     if OUTCOME in files:
         return TrialStatus(place=place, state="done")
-    holder = lease_holder(ledger, place.id) if "claim.json" in files else None
-    epoch = ledger.flight(place.id).epoch if "checkpoint.json" in files else 0
+    holder = lease_holder(ledger, place.id) if LEASE in files else None
+    epoch = ledger.attempts.progress(place.id).epoch if CHECKPOINT in files else 0
     if holder is not None and not holder.gone:
         return TrialStatus(place=place, state="in flight", epoch=epoch, holder=holder)
     if any(map(FAILURE.fullmatch, files)):
-        last = ledger.read_failure(ledger.failures(place.id)[-1])
+        last = ledger.attempts.read_failure(ledger.attempts.failure_files(place.id)[-1])
         why = f"{last.cause}: {(str(last.sentence).splitlines() or [''])[0]}"
         return TrialStatus(place=place, state="failed", epoch=epoch, why=why, holder=holder)
     return TrialStatus(place=place, state="to do", epoch=epoch, holder=holder)
@@ -108,7 +110,7 @@ def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> 
 
 def lease_holder(ledger: Ledger, id: str) -> Holder | None:
     """Who holds a trial; None when nobody does."""
-    path = ledger.claim_file(id)
+    path = ledger.paths.lease_file(id)
     claim = read_lease(path)
     if claim is None:
         return None
@@ -131,5 +133,7 @@ def _study(ledger: Ledger, snapshot: Snapshot) -> StudyStatus:
     for trial in snapshot.every_trial:
         first.setdefault(trial.id, trial)
     names = ledger.files_of(first)
-    trials = ledger.each(lambda id: trial_status(ledger, first[id], names[id]), list(first))
+    trials = in_parallel(
+        ledger.root, lambda id: trial_status(ledger, first[id], names[id]), list(first)
+    )
     return StudyStatus(snapshot=snapshot, trials=tuple(trials))

@@ -12,7 +12,7 @@ from orchestrator.analysis import blinding
 from orchestrator.errors import DamageError
 from orchestrator.planning.status import TrialState, TrialStatus, trial_status
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.records import Failure, Flight, Outcome
+from orchestrator.store.records import Failure, Outcome, TrainingProgress
 from orchestrator.store.snapshot import SnapshotTrial
 
 SHORT_ID = 12
@@ -51,7 +51,7 @@ class TrialDetails:
     outcome: Outcome | None
     failures: tuple[Failure, ...]
     """Failed attempts, oldest first."""
-    flight: Flight
+    flight: TrainingProgress
     alarms: tuple[str, ...]
     """Records of the same trial with other numbers."""
     sealed: str = ""
@@ -82,8 +82,10 @@ def read_trial(ledger: Ledger, id: str) -> TrialDetails:
     """
     stands, flat = _stands(ledger, id)
     nowhere = SnapshotTrial("", 0, 0, id)
-    outcome = ledger.outcome(id)
-    failures = tuple(ledger.read_failure(path) for path in ledger.failures(id))
+    outcome = ledger.outcomes.read(id)
+    failures = tuple(
+        ledger.attempts.read_failure(path) for path in ledger.attempts.failure_files(id)
+    )
     known = [outcome.identity] if outcome else [f.identity for f in reversed(failures)]
     place = stands[0].trial if stands else nowhere
     return TrialDetails(
@@ -93,8 +95,8 @@ def read_trial(ledger: Ledger, id: str) -> TrialDetails:
         identity=next((identity for identity in known if identity), {}),
         outcome=outcome,
         failures=failures,
-        flight=ledger.flight(id),
-        alarms=tuple(ledger.alarms([id])),
+        flight=ledger.attempts.progress(id),
+        alarms=tuple(ledger.outcomes.alarms([id])),
         sealed=blinding.sealed_trials(ledger).get(id) or flat,
     )
 
@@ -106,7 +108,7 @@ def check_files(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]
     kept = list[KeptFile]()
     for name in sorted(outcome.files):
         try:
-            size, damage = len(ledger.read_file(outcome, name)), ""
+            size, damage = len(ledger.attempts.read_file(outcome, name)), ""
         except DamageError as error:
             size, damage = 0, str(error)
         kept.append(KeptFile(name=name, size=size, damage=damage))
@@ -120,7 +122,7 @@ def _stands(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
     """
     found, seen = dict[tuple[str, SnapshotTrial], TableSlot](), set[str]()
     flat, others = list[str](), False
-    for snapshot in ledger.snapshots():
+    for snapshot in ledger.studies.snapshots():
         newest = snapshot.study not in seen
         seen.add(snapshot.study)
         for trial in snapshot.every_trial:

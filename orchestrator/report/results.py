@@ -62,8 +62,8 @@ def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     """
     sealed = blinding.sealed_trials(ledger)
     ids = [trial.id for trial in snapshot.trials if trial.id not in sealed]
-    outcomes = ledger.outcomes(ids)
+    outcomes = ledger.outcomes.read_all(ids)
     snapshot = replace(snapshot, notes=(*snapshot.notes, *_sealed(snapshot, sealed)))
-    summary = summarise(snapshot, outcomes, ledger.alarms(ids))
+    summary = summarise(snapshot, outcomes, ledger.outcomes.alarms(ids))
     search = search_result(snapshot, row_uas(snapshot, outcomes)) if snapshot.search else None
     return StudyResults(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

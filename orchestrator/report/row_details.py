@@ -13,7 +13,8 @@ from typing import Any
 from orchestrator.analysis.row_scores import sum_confusions
 from orchestrator.errors import DamageError
 from orchestrator.planning.trial_details import training_command
-from orchestrator.store.attempt_files import read_history
+from orchestrator.store.attempts import read_history
+from orchestrator.store.files import in_parallel
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome, Scores, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotTrial
@@ -140,7 +141,7 @@ def row_details(
     nothing: tuple[tuple[EpochDetails, ...], str] = ((), "")
     epochs = dict.fromkeys(ids, nothing)
     if histories:
-        read = ledger.each(lambda id: _history(ledger, done[id]), list(epochs))
+        read = in_parallel(ledger.root, lambda id: _history(ledger, done[id]), list(epochs))
         epochs = dict(zip(epochs, read, strict=True))
     return tuple(
         RowDetails(
@@ -180,7 +181,7 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...], str]:
     """The epochs, or why they cannot be shown."""
     try:
-        entries = read_history(ledger.read_file(outcome, "history.json"))
+        entries = read_history(ledger.attempts.read_file(outcome, "history.json"))
         return tuple(_epoch(entry) for entry in entries), ""
     except DamageError as error:
         return (), str(error)

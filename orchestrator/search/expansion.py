@@ -12,7 +12,8 @@ from features.errors import CorpusError
 from orchestrator.search.configurations import SearchMemory
 from orchestrator.search.generations import replay
 from orchestrator.search.state import Configuration, Group, SearchState
-from orchestrator.store.ledger import OUTCOME, Ledger
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import OUTCOME
 from orchestrator.store.records import Opening
 from orchestrator.store.snapshot import SnapshotConfiguration, SnapshotSearch, SnapshotTrial
 from orchestrator.study.canonical import digest, plain
@@ -75,7 +76,7 @@ def expand_search(
         sharing = 1.0
     else:
         sharing = trials_at_once or (last.at_once if last is not None else 1.0)
-    openings = ledger.openings()
+    openings = ledger.studies.openings()
     state = replay(
         _with_opened_budget(search, [one for one in openings if one.key == key]),
         _groups(study, search, selection, folds),
@@ -204,7 +205,7 @@ def _held_out(selection: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
 
 def _last_snapshot(study: Study, key: str, ledger: Ledger) -> SnapshotSearch | None:
     """The search as the store last kept it; None where it never ran here."""
-    kept = (snapshot.search for snapshot in ledger.each_snapshot(study.name))
+    kept = (snapshot.search for snapshot in ledger.studies.iter_snapshots(study.name))
     return next((search for search in kept if search and search.key == key), None)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from model.evaluation.metrics import ua
 from orchestrator.errors import DamageError
-from orchestrator.store.attempt_files import read_history
-from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger
+from orchestrator.store.attempts import read_history
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import FAILURE, OUTCOME
 from orchestrator.store.records import Cause, Outcome
 from orchestrator.study.search_key.space import SelectionMode
 from orchestrator.study.trials import from_identity
@@ -43,7 +44,7 @@ class ObjectiveScores:
         """
         names = self._ledger.files_of([id for id in ids if id not in self._units])
         done = [id for id, found in names.items() if OUTCOME in found]
-        for id, outcome in self._ledger.outcomes(done).items():
+        for id, outcome in self._ledger.outcomes.read_all(done).items():
             self._units[id] = self._read(outcome)
             self._seconds[id] = outcome.seconds
         for id in names.keys() - self._units.keys():
@@ -69,7 +70,10 @@ class ObjectiveScores:
 
     def _hear(self, id: str) -> None:
         """Why a trial failed, if that is its configuration's doing."""
-        last = [self._ledger.read_failure(path) for path in self._ledger.failures(id)]
+        last = [
+            self._ledger.attempts.read_failure(path)
+            for path in self._ledger.attempts.failure_files(id)
+        ]
         cause = last[-1].cause
         alike = [failure for failure in last if failure.cause == cause]
         if len(alike) >= TRIES.get(cause, len(alike) + 1):
@@ -97,13 +101,13 @@ def _dev(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:
     chosen = {s.speaker: s.epoch for s in outcome.scores if s.choice == "chosen"}
     try:
         by_number = {
-            e["number"]: e for e in read_history(ledger.read_file(outcome, "history.json"))
+            e["number"]: e for e in read_history(ledger.attempts.read_file(outcome, "history.json"))
         }
         on_a = by_number[next(chosen[s] for s in fold.b if s in chosen)]["a"]["ua"]
         on_b = by_number[next(chosen[s] for s in fold.a if s in chosen)]["b"]["ua"]
     except (KeyError, TypeError, StopIteration):
         raise DamageError(
             f"The history of trial `{outcome.id[:12]}` is not one that this program writes: "
-            f"move `{ledger.trial_folder(outcome.id)}` away and run again."
+            f"move `{ledger.paths.trial_folder(outcome.id)}` away and run again."
         ) from None
     return float(on_a), float(on_b)

@@ -17,9 +17,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from orchestrator.errors import DamageError
-from orchestrator.store.files import Location, files_in, read_json, replace_file
+from orchestrator.store.files import MOST_TENSORS, files_in, read_json, replace_file
 from orchestrator.store.files import read as read_bytes
-from orchestrator.store.ledger import MOST_TENSORS, Ledger
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import Location
 from orchestrator.study.canonical import canonical, digest
 
 
@@ -33,17 +34,17 @@ class Checkpoint:
 
 def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
     """Replace the trial's checkpoint; the former one stands until this one is whole."""
-    record = ledger.checkpoint_file(id)
+    record = ledger.paths.checkpoint_file(id)
     blob = tensors_blob(checkpoint.tensors)
-    name = f"checkpoint-{epoch}.safetensors"
-    replace_file(record.with_name(name), blob)
+    tensors = ledger.paths.checkpoint_tensors(id, epoch)
+    replace_file(tensors, blob)
     body = {
-        "file": name,
+        "file": tensors.name,
         "sha256": hashlib.sha256(blob).hexdigest(),
         "numbers": dict(checkpoint.numbers),
     }
     replace_file(record, canonical({"checkpoint": body, "sha256": digest(body)}).encode())
-    _sweep(record, keep=name)
+    _remove_tensors(record, keep=tensors.name)
 
 
 def read(ledger: Ledger, id: str) -> Checkpoint | None:
@@ -51,7 +52,7 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
 
     A damaged one costs its epochs, never a number: training starts again and gives the same bits.
     """
-    record = ledger.checkpoint_file(id)
+    record = ledger.paths.checkpoint_file(id)
     try:
         found = read_json(record)
         body = found["checkpoint"]
@@ -67,9 +68,9 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
 
 def remove(ledger: Ledger, id: str) -> None:
     """Forget the checkpoint of a trial that is finished."""
-    record = ledger.checkpoint_file(id)
+    record = ledger.paths.checkpoint_file(id)
     record.unlink(missing_ok=True)
-    _sweep(record, keep="")
+    _remove_tensors(record, keep="")
 
 
 def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
@@ -111,7 +112,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     return sha256.hexdigest()
 
 
-def _sweep(record: Location, *, keep: str) -> None:
+def _remove_tensors(record: Location, *, keep: str) -> None:
     for path in files_in(record.parent, "checkpoint-*.safetensors"):
         if path.name != keep:
             path.unlink(missing_ok=True)

@@ -4,32 +4,26 @@ In a folder: a temporary file beside the target, fsync, then rename or link, the
 folder. In an object store an object is whole by its nature, and is created once by a conditional
 write (`If-None-Match: *`), which not every service honours: `refuse_overwriting` finds out.
 
-The only door to upath (pathlib's manners over an object store). Light to import.
+Light to import.
 """
 
 import errno
 import json
 import os
-import re
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeVar
 
-from orchestrator.errors import LackError, RequestError
+from orchestrator.errors import DamageError, LackError
+from orchestrator.store.paths import Location, is_remote
 
-if TYPE_CHECKING:
-    from upath import UPath
-
-Location: TypeAlias = "Path | UPath"
-"""A file or folder of a store."""
-
-TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard"}}
-"""Of one request to an object store, in seconds; it is repeated a few times."""
+AT_ONCE = 16
+"""Requests to an object store that wait together."""
 
 FEW = 8
 """Folders of an object store that are asked for one by one, and not with all others."""
@@ -37,9 +31,15 @@ FEW = 8
 MOST_BYTES = 64 * 1024**2
 """Of one JSON text. An outcome has a few KiB, a corpus of ten thousand files 4 MiB."""
 
+MOST_TENSORS = 4 * 1024**3
+"""Bytes of a file of tensors or predictions that is read."""
+
+_T = TypeVar("_T")
+_K = TypeVar("_K")
+
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FileEntry:
     """A file of a store as it lies there."""
 
     path: Location
@@ -51,57 +51,11 @@ class Found:
     """When it was last written, by the clock of whoever keeps it."""
 
 
-def location(where: str) -> Location:
-    """The folder or URI that a person named.
-
-    Raises:
-        RequestError: a URI that is none of an object store we know.
-        LackError: what an object store needs is not installed.
-    """
-    if "://" not in where and not re.match(r"[A-Za-z0-9]{2,}:/", where):
-        return Path(where).expanduser().absolute()
-    scheme, _, rest = where.partition(":/")
-    rest = rest.removeprefix("/") if "://" in where else ""
-    bucket = rest.partition("/")[0]
-    if scheme != "s3" or not bucket or any(mark in rest for mark in "@?#"):
-        raise RequestError(
-            "`--store` must be a folder or `s3://BUCKET/PATH`, but is "
-            f"`{_without_key(where)}` instead. Keys, region and endpoint are read "
-            "from the environment (AWS_PROFILE, AWS_ENDPOINT_URL, ...)."
-        )
-    try:
-        import s3fs  # type: ignore[import-untyped]  # noqa: F401  upath finds it by name
-        from upath import UPath
-    except ImportError:
-        raise LackError(
-            "A store in an object store needs the extra `s3`: `pip install ablate-ser[s3]`."
-        ) from None
-    return UPath(where.rstrip("/"), use_listings_cache=False, config_kwargs=TIMEOUTS)
-
-
-def _without_key(where: str) -> str:
-    scheme, _, rest = where.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in where else where
-
-
-def is_remote(path: Location) -> bool:
-    """Whether it lies in an object store."""
-    return not isinstance(path, Path)
-
-
 def is_refusal(error: BaseException) -> bool:
     """Whether the system or an object store refused or could not be reached."""
     return isinstance(error, OSError) or any(
         kind.__module__ == "botocore.exceptions" for kind in type(error).__mro__
     )
-
-
-def here(store: Location) -> Path:
-    """Where a machine keeps what must be a file of its own: in the store, or in a cache of it."""
-    if isinstance(store, Path):
-        return store
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "ablate" / sha256(str(store).encode()).hexdigest()[:16]
 
 
 NOT_OURS = (errno.ELOOP, errno.EINVAL, errno.EFBIG)
@@ -137,6 +91,26 @@ def read_json(path: Location, most: int = MOST_BYTES) -> Any:
         ValueError: as ``parse``.
     """
     return parse(read(path, most))
+
+
+def read_record(path: Location) -> Any:
+    """The value of a JSON text that this program wrote.
+
+    Raises:
+        DamageError: it is missing, no regular file or no JSON text.
+        OSError: the system refuses to read it.
+    """
+    try:
+        return read_json(path)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) and error.errno not in NOT_OURS:
+            raise
+        reason = error.strerror or "it is gone"
+        raise DamageError(f"`{path}` cannot be read: {reason}. Move it away.") from None
+    except ValueError:
+        raise DamageError(
+            f"`{path}` is damaged: it must be a JSON text. Move it away and run again."
+        ) from None
 
 
 def parse(blob: bytes) -> Any:
@@ -208,7 +182,7 @@ def take(path: Location) -> bytes | None:
         aside.unlink()
 
 
-def renew(path: Location) -> None:
+def touch(path: Location) -> None:
     """Give a file the present time."""
     if isinstance(path, Path):
         os.utime(path)
@@ -259,13 +233,13 @@ def folders_in(folder: Location) -> list[str]:
     return sorted(e["name"].rpartition("/")[2] for e in listed if e["type"] == "directory")
 
 
-def every_file(folder: Location) -> list[Found]:
+def every_file(folder: Location) -> list[FileEntry]:
     """All files below a folder, by name. A link is a file here: it is never followed."""
     if not isinstance(folder, Path):
         prefix = folder.path.rstrip("/") + "/"
         kept = folder.fs.find(folder.path, detail=True)
         return [
-            Found(folder / name, name, int(about["size"]), about["LastModified"].timestamp())
+            FileEntry(folder / name, name, int(about["size"]), about["LastModified"].timestamp())
             for key, about in sorted(kept.items())
             if (name := key.removeprefix(prefix))
         ]
@@ -276,8 +250,16 @@ def every_file(folder: Location) -> list[Found]:
             with suppress(FileNotFoundError):
                 about = path.lstat()
                 name = path.relative_to(folder).as_posix()
-                found.append(Found(path, name, about.st_size, about.st_mtime))
+                found.append(FileEntry(path, name, about.st_size, about.st_mtime))
     return sorted(found, key=lambda file: file.name)
+
+
+def in_parallel(store: Location, work: Callable[[_K], _T], items: Sequence[_K]) -> list[_T]:
+    """The work of every item, in their order; an object store is asked for several at once."""
+    if not is_remote(store) or not items:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(work, items))
 
 
 def remove_empty(folder: Location) -> None:
@@ -301,7 +283,7 @@ def refuse_overwriting(marker: Location) -> None:
         )
 
 
-def _put_once(path: "UPath", blob: bytes) -> bool:
+def _put_once(path: Location, blob: bytes) -> bool:
     try:
         with path.open("xb") as file:
             file.write(blob)

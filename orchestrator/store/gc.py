@@ -10,7 +10,6 @@ looks at the snapshots. Whichever came first, one of them sees the other, so a r
 counts as done is not removed behind its back (``run`` waits, and plans again).
 """
 
-import re
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,9 +22,30 @@ from features.errors import FeatureError
 from features.shards import shards
 from orchestrator.errors import DamageError, RequestError
 from orchestrator.store import files, leases
-from orchestrator.store.files import Found
-from orchestrator.store.ledger import ATTEMPT, OUTCOME, RERUN, Ledger, read_snapshot
+from orchestrator.store.files import FileEntry
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import (
+    ATTEMPT,
+    CHECKPOINT,
+    CHECKPOINT_FILE,
+    CORPORA,
+    LATE_OUTCOME,
+    LEASE,
+    NONCE,
+    OUTCOME,
+    RERUN,
+    SELECTION_FILE,
+    SELECTIONS,
+    SHARD_FILE,
+    SHARDS,
+    STUDIES,
+    TEMPORARY,
+    TRIAL_ID,
+    TRIALS,
+    Location,
+)
 from orchestrator.store.snapshot import Snapshot, SnapshotSpeech
+from orchestrator.store.studies import read_snapshot
 
 GRACE_S = 3600.0
 """Younger files that belong to nothing yet may be on their way into a record: they stay."""
@@ -36,14 +56,6 @@ WasteKind = Literal[
     "trial", "attempt", "checkpoint", "claim", "shard", "selection", "snapshot", "temporary"
 ]
 
-_ID = re.compile(r"[0-9a-f]{64}")
-_SHARD = re.compile(r"([0-9a-f]{32})(\.[0-9a-f]{12}\.arrow|\.json)")
-_SELECTION = re.compile(r"([0-9a-f]{64})\.json")
-_CHECKPOINT = re.compile(r"checkpoint(-[0-9]+\.safetensors|\.json)")
-_LATE = re.compile(r"outcome-late-(attempt-.*)\.json")
-_TEMPORARY = re.compile(r"\.(.+\.(tmp|taken|[0-9]+\.[0-9a-f]{8})|doctor-[0-9a-f]{12}.*)")
-_NONCE = re.compile(r"\.nonce-[0-9a-f]{12}")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waste:
@@ -53,7 +65,7 @@ class Waste:
     name: str
     """Where it lies, below the store."""
     why: str
-    files: tuple[Found, ...]
+    files: tuple[FileEntry, ...]
 
     @property
     def size(self) -> int:
@@ -86,7 +98,7 @@ def remove(ledger: Ledger, shown: Scan, *, newest_only: bool = False) -> Scan:
         RequestError: another removal is at work.
         DamageError: as ``look``.
     """
-    claim = leases.acquire(ledger.sweep_file)
+    claim = leases.acquire(ledger.paths.gc_lease)
     if claim is None:
         raise RequestError(f"Another `ablate gc` is at work in `{ledger.root}`.")
     try:
@@ -109,10 +121,10 @@ def _remove(waste: Waste) -> None:
         files.remove_empty(folder)
 
 
-def _folders(waste: Waste, file: Found) -> Iterator[files.Location]:
+def _folders(waste: Waste, file: FileEntry) -> Iterator[Location]:
     """The folders of a trial or an attempt that its file lies in."""
     if waste.kind in ("trial", "attempt"):
-        folder: files.Location = file.path.parent
+        folder: Location = file.path.parent
         for _ in range(file.name.count("/") - waste.name.count("/")):
             yield folder
             folder = folder.parent
@@ -128,7 +140,9 @@ class _Look:
         self._asked = self._read_snapshots(newest_only)
         self._ids = {trial.id for snapshot in self._asked for trial in snapshot.every_trial}
         self._files = [
-            file for file in files.every_file(ledger.root) if not file.name.startswith("corpora/")
+            file
+            for file in files.every_file(ledger.root)
+            if not file.name.startswith(f"{CORPORA}/")
         ]
         self._now = time.time()
         self._left: list[str] = []
@@ -136,43 +150,43 @@ class _Look:
     def result(self) -> Scan:
         waste = [*self._trials(), *self._speech(), *self._snapshots(), *self._temporary()]
         if isinstance(self._ledger.root, Path):
-            for name in ("trials", "shards", "selections", "studies"):
+            for name in (TRIALS, SHARDS, SELECTIONS, STUDIES):
                 if (self._ledger.root / name).is_symlink():
                     self._left.append(f"`{name}` is a link: it is not looked into.")
         return Scan(waste=tuple(waste), left=tuple(self._left))
 
     def _read_snapshots(self, newest_only: bool) -> list[Snapshot]:
         found, seen = list[Snapshot](), set[str]()
-        for path in self._ledger.snapshot_files():
+        for path in self._ledger.studies.snapshot_files():
             snapshot = read_snapshot(path)
             if newest_only and snapshot.study in seen:
-                self._old[f"studies/{path.name}"] = snapshot.study
+                self._old[f"{STUDIES}/{path.name}"] = snapshot.study
             else:
                 found.append(snapshot)
             seen.add(snapshot.study)
         return found
 
-    def _below(self, folder: str) -> list[Found]:
+    def _below(self, folder: str) -> list[FileEntry]:
         return [file for file in self._files if file.name.startswith(folder + "/")]
 
-    def _settled(self, found: Collection[Found]) -> bool:
+    def _settled(self, found: Collection[FileEntry]) -> bool:
         return all(self._age_s(file) > GRACE_S for file in found)
 
-    def _age_s(self, file: Found) -> float:
+    def _age_s(self, file: FileEntry) -> float:
         return self._now - file.modified
 
     # --- trials ----------------------------------------------------------------------------
 
     def _trials(self) -> Iterator[Waste]:
-        by_id: dict[str, list[Found]] = {}
-        for file in self._below("trials"):
+        by_id: dict[str, list[FileEntry]] = {}
+        for file in self._below(TRIALS):
             _, id, *rest = file.name.split("/")
-            if _ID.fullmatch(id) and rest:
+            if TRIAL_ID.fullmatch(id) and rest:
                 by_id.setdefault(id, []).append(file)
         for id, own in by_id.items():
             claim = None
-            if any(file.path.name == "claim.json" for file in own):
-                claim = leases.read_lease(self._ledger.claim_file(id))
+            if any(file.path.name == LEASE for file in own):
+                claim = leases.read_lease(self._ledger.paths.lease_file(id))
             held = claim is not None and not leases.is_gone(claim)
             if id not in self._ids:
                 if held:
@@ -180,28 +194,31 @@ class _Look:
                     self._left.append(f"Trial {id[:12]} is held by a process on {host}.")
                     continue
                 yield Waste(
-                    kind="trial", name=f"trials/{id}", why="no study asks for it", files=tuple(own)
+                    kind="trial",
+                    name=f"{TRIALS}/{id}",
+                    why="no study asks for it",
+                    files=tuple(own),
                 )
             elif not held:
                 yield from self._inside(id, own, dead=claim is not None)
 
-    def _inside(self, id: str, own: list[Found], *, dead: bool) -> Iterator[Waste]:
+    def _inside(self, id: str, own: list[FileEntry], *, dead: bool) -> Iterator[Waste]:
         """What lies unneeded in the folder of a trial that is needed and that nobody holds."""
         direct = {file.path.name: file for file in own if file.name.count("/") == 2}
         if dead:
-            yield _one("claim", direct["claim.json"], "its process is gone")
+            yield _one("claim", direct[LEASE], "its process is gone")
         current = self._current_checkpoint(id, direct)
         for name, file in direct.items():
-            if not _CHECKPOINT.fullmatch(name):
+            if not CHECKPOINT_FILE.fullmatch(name):
                 continue
             if OUTCOME in direct:
                 yield _one("checkpoint", file, "its trial is done")
             elif name not in current and self._settled([file]):
                 yield _one("checkpoint", file, "a newer one took its place")
-        named = {m[1] for name in direct if (m := _LATE.fullmatch(name))}
-        if OUTCOME in direct and (outcome := self._ledger.outcome(id)) is not None:
+        named = {m[1] for name in direct if (m := LATE_OUTCOME.fullmatch(name))}
+        if OUTCOME in direct and (outcome := self._ledger.outcomes.read(id)) is not None:
             named.add(outcome.attempt)
-        attempts: dict[str, list[Found]] = {}
+        attempts: dict[str, list[FileEntry]] = {}
         for file in own:
             parts = file.name.split("/")
             if len(parts) == 4 and ATTEMPT.fullmatch(parts[2]):
@@ -211,17 +228,17 @@ class _Look:
             if not kept and self._settled(written):
                 yield Waste(
                     kind="attempt",
-                    name=f"trials/{id}/{attempt}",
+                    name=f"{TRIALS}/{id}/{attempt}",
                     why="no record names it",
                     files=tuple(written),
                 )
 
-    def _current_checkpoint(self, id: str, direct: Mapping[str, Found]) -> set[str]:
-        if "checkpoint.json" not in direct:
+    def _current_checkpoint(self, id: str, direct: Mapping[str, FileEntry]) -> set[str]:
+        if CHECKPOINT not in direct:
             return set()
         try:
-            record = files.read_json(self._ledger.checkpoint_file(id))
-            return {"checkpoint.json", str(record["checkpoint"]["file"])}
+            record = files.read_json(self._ledger.paths.checkpoint_file(id))
+            return {CHECKPOINT, str(record["checkpoint"]["file"])}
         except (OSError, ValueError, KeyError, TypeError):
             return set()  # damaged: it serves nobody
 
@@ -235,16 +252,16 @@ class _Look:
             self._left.append(f"Shards and selections: {untold}")
             return
         selections = {each.corpus for each in speech}
-        by_key: dict[str, list[Found]] = {}
-        for file in self._below("shards"):
-            if match := _SHARD.fullmatch(file.path.name):
+        by_key: dict[str, list[FileEntry]] = {}
+        for file in self._below(SHARDS):
+            if match := SHARD_FILE.fullmatch(file.path.name):
                 by_key.setdefault(match[1], []).append(file)
         for key, own in by_key.items():
             if key not in keys and self._settled(own):
                 why = "no study reads it"
-                yield Waste(kind="shard", name=f"shards/{key}", why=why, files=tuple(own))
-        for file in self._below("selections"):
-            match = _SELECTION.fullmatch(file.path.name)
+                yield Waste(kind="shard", name=f"{SHARDS}/{key}", why=why, files=tuple(own))
+        for file in self._below(SELECTIONS):
+            match = SELECTION_FILE.fullmatch(file.path.name)
             if match and match[1] not in selections and self._settled([file]):
                 yield _one("selection", file, "no study reads it")
 
@@ -257,7 +274,7 @@ class _Look:
     def _by_records(self, snapshot: Snapshot) -> Iterator[SnapshotSpeech]:
         """What a snapshot's trials read, where it does not say so itself: by their records."""
         ids = {trial.id for trial in snapshot.every_trial}
-        outcomes = self._ledger.outcomes(sorted(ids))
+        outcomes = self._ledger.outcomes.read_all(sorted(ids))
         if len(outcomes) < len(ids):
             raise _UntoldError(
                 f"an earlier version wrote the snapshot of `{snapshot.study}`, which does not tell "
@@ -289,15 +306,15 @@ class _Look:
     # --- the rest --------------------------------------------------------------------------
 
     def _snapshots(self) -> Iterator[Waste]:
-        for file in self._below("studies"):
+        for file in self._below(STUDIES):
             if study := self._old.get(file.name):
                 yield _one("snapshot", file, f"an earlier form of `{study}`")
 
     def _temporary(self) -> Iterator[Waste]:
         for file in self._files:
-            if _TEMPORARY.fullmatch(file.path.name) and self._settled([file]):
+            if TEMPORARY.fullmatch(file.path.name) and self._settled([file]):
                 yield _one("temporary", file, "its writing ended before it was whole")
-            elif _NONCE.fullmatch(file.path.name) and self._age_s(file) > RUN_S:
+            elif NONCE.fullmatch(file.path.name) and self._age_s(file) > RUN_S:
                 yield _one("temporary", file, "the run that looked for it is long over")
 
 
@@ -305,5 +322,5 @@ class _UntoldError(Exception):
     """What is needed cannot be told: nothing of it is removed."""
 
 
-def _one(kind: WasteKind, file: Found, why: str) -> Waste:
+def _one(kind: WasteKind, file: FileEntry, why: str) -> Waste:
     return Waste(kind=kind, name=file.name, why=why, files=(file,))

@@ -23,7 +23,8 @@ from typing import Any
 
 import psutil
 
-from orchestrator.store.files import Location, create_once, is_refusal, read, replace_file, take
+from orchestrator.store.files import create_once, is_refusal, read, replace_file, take
+from orchestrator.store.paths import Location
 
 LEASE_S = 120.0
 """Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""

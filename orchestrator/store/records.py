@@ -79,17 +79,17 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Flight:
-    """How far a trial in flight has come."""
+class TrainingProgress:
+    """How far a trial in flight is, by its newest checkpoint."""
 
     epoch: int
     log: tuple[str, ...]
     dev_ua: tuple[float, ...] = ()
     """UA of every epoch, the mean of both directions, 0 to 1."""
-    most: int = 0
-    """Most epochs that it may have; 0 in checkpoints from before it was kept, as ``least``."""
-    least: int = 0
-    """Fewest epochs that it will have."""
+    max_epochs: int = 0
+    """The most that it may have; 0 in checkpoints from before it was kept, as ``min_epochs``."""
+    min_epochs: int = 0
+    """The fewest that it will have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.store import files
-from orchestrator.store.files import Location, files_in, replace_file
+from orchestrator.store.files import files_in, replace_file
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import Location, is_remote
 
 
 def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
@@ -24,46 +24,50 @@ def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
 
     Workers of one machine that want the same at the same time wait for the first.
     """
-    if not files.is_remote(ledger.root):
+    if not is_remote(ledger.root):
         return
-    lacking = [key for key in keys if not (ledger.shards / f"{key}.json").exists()]
+    lacking = [key for key in keys if not (ledger.paths.local_shards / _manifest(key)).exists()]
     if not lacking:
         return
-    with _alone(ledger.shards):
-        kept = _by_key(ledger.kept_shards)
+    with _alone(ledger.paths.local_shards):
+        kept = _by_key(ledger.paths.shards)
         for key in lacking:
-            if not (ledger.shards / f"{key}.json").exists():
-                _copy(kept.get(key, []), ledger.shards)
+            if not (ledger.paths.local_shards / _manifest(key)).exists():
+                _copy(kept.get(key, []), ledger.paths.local_shards)
 
 
 def publish(ledger: Ledger, keys: Iterable[str]) -> None:
     """Copy those shards that this machine has and the store lacks."""
-    if not files.is_remote(ledger.root):
+    if not is_remote(ledger.root):
         return
-    here, kept = _by_key(ledger.shards), _by_key(ledger.kept_shards)
+    here, kept = _by_key(ledger.paths.local_shards), _by_key(ledger.paths.shards)
     for key in keys:
         there = {path.name for path in kept.get(key, [])}
-        if f"{key}.json" not in there:
-            _copy(here.get(key, []), ledger.kept_shards)
+        if _manifest(key) not in there:
+            _copy(here.get(key, []), ledger.paths.shards)
 
 
 def fetch_all_anew(ledger: Ledger) -> None:
     """Make this machine's copies what the store holds, byte for byte."""
-    if not files.is_remote(ledger.root):
+    if not is_remote(ledger.root):
         return
-    with _alone(ledger.shards):
-        for paths in _by_key(ledger.shards).values():
+    with _alone(ledger.paths.local_shards):
+        for paths in _by_key(ledger.paths.local_shards).values():
             for path in paths:
                 path.unlink()
-        for paths in _by_key(ledger.kept_shards).values():
-            _copy(paths, ledger.shards)
+        for paths in _by_key(ledger.paths.shards).values():
+            _copy(paths, ledger.paths.local_shards)
 
 
 def remove(ledger: Ledger, names: Iterable[str]) -> None:
     """Delete files from the store that were deleted here."""
-    if files.is_remote(ledger.root):
+    if is_remote(ledger.root):
         for name in names:
-            (ledger.kept_shards / name).unlink(missing_ok=True)
+            (ledger.paths.shards / name).unlink(missing_ok=True)
+
+
+def _manifest(key: str) -> str:
+    return f"{key}.json"
 
 
 def _copy(paths: list[Location], folder: Location) -> None:

@@ -65,7 +65,9 @@ def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> 
     result = run(study, ledger, RayCluster(store=ledger.root), lambda event: None, threads=2)
     assert result.failed == ()
     plan = plan_study(study, ledger)
-    outcomes = {t.id: o for t in plan.snapshot.trials if (o := ledger.outcome(t.id)) is not None}
+    outcomes = {
+        t.id: o for t in plan.snapshot.trials if (o := ledger.outcomes.read(t.id)) is not None
+    }
     row, _ = summarise(plan.snapshot, outcomes).rows
     svm = ua_by_speaker(plan, outcomes, "SVM")
     mean, error = float(np.mean(svm)), float(np.std(svm, ddof=1) / math.sqrt(len(svm)))
@@ -86,9 +88,9 @@ def test_quick_is_the_row_of_its_grid_with_the_highest_dev_ua(ledger: Ledger, ro
     plan = plan_study(study, ledger)
     dev: dict[str, list[float]] = {}
     for item in plan.trials:
-        outcome = ledger.outcome(item.id)
+        outcome = ledger.outcomes.read(item.id)
         assert outcome is not None
-        folder = ledger.attempt_folder(item.id, outcome.attempt)
+        folder = ledger.paths.attempt_folder(item.id, outcome.attempt)
         history = json.loads((folder / "history.json").read_bytes())
         chosen = {s.speaker: s.epoch for s in outcome.scores if s.choice == "chosen"}
         on_b, on_a = chosen[item.trial.a[0]], chosen[item.trial.b[0]]

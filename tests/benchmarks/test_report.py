@@ -44,9 +44,9 @@ def full_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         seeds=SEEDS, trials=trials, comparable=False, reference=names[0], claim=None,
     )  # fmt: skip
-    ledger.write_snapshot(snapshot.study, snapshot.to_json())
+    ledger.studies.write_snapshot(snapshot.study, snapshot.to_json())
     for number, trial in enumerate(trials):
-        ledger.commit(_outcome(trial, number))
+        ledger.outcomes.commit(_outcome(trial, number))
     return where
 
 

@@ -41,9 +41,9 @@ def test_every_system_learns_from_real_speech(root: Path, tmp_path: Path) -> Non
     print(f"\n{'row':<20} {'parameters':>10} {'s/epoch':>8} {'dev UA, a and b':>16}")
     for placed in (item for item in plan.trials if item.fold == 0):
         trial = placed.trial
-        shards.build(ledger.shards, plan.selection, trial.features)
+        shards.build(ledger.paths.local_shards, plan.selection, trial.features)
         fold = Fold(index=0, train=trial.train, a=trial.a, b=trial.b)
-        data = load(ledger.shards, plan.selection, fold, trial.features)
+        data = load(ledger.paths.local_shards, plan.selection, fold, trial.features)
         times = [time.monotonic()]
 
         def clock(state: TrainingState, times: list[float] = times) -> None:

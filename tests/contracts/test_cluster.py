@@ -28,7 +28,7 @@ from orchestrator.study.reader import read_study
 
 def empty_of_trials(store: Path) -> Ledger:
     ledger = Ledger.open(str(store))
-    ledger.trials.rename(store / "before")
+    ledger.paths.trials.rename(store / "before")
     return ledger
 
 
@@ -69,8 +69,8 @@ def test_a_cluster_trains_every_task_once_and_tells(
     for task in wanted:
         own = [e for e in events if getattr(e, "id", "") == task.id]
         assert [type(e) for e in own] == [Started, Epoch, Epoch, Done]
-        first = ledger.outcome(task.id)
-        second = Ledger(_as_store(store / "before")).outcome(task.id)
+        first = ledger.outcomes.read(task.id)
+        second = Ledger.open_unchecked(str(_as_store(store / "before"))).outcomes.read(task.id)
         assert first is not None and second is not None
         assert first.scored_part == second.scored_part
     assert [type(e) for e in again] == [Started, Done]
@@ -104,7 +104,7 @@ def test_a_task_that_raises_is_told_and_the_others_go_on(
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert failed.id == bad.id and failed.cause == "code"
     assert [e.id for e in events if isinstance(e, Done)] == [good.id]
-    assert not ledger.is_done(bad.id) and len(ledger.failures(bad.id)) == 1
+    assert not ledger.outcomes.has(bad.id) and len(ledger.attempts.failure_files(bad.id)) == 1
 
 
 def twice(number: int) -> int:
@@ -136,7 +136,7 @@ def test_features_built_on_ray_are_those_built_here(
     build_features(study, stores[0], lambda event: None, threads=1)
     with build("ray", tmp_path) as cluster:
         build_features(study, stores[1], lambda event: None, threads=1, elsewhere=cluster.map)
-    one, other = ({p.name: p.read_bytes() for p in s.shards.iterdir()} for s in stores)
+    one, other = ({p.name: p.read_bytes() for p in s.paths.local_shards.iterdir()} for s in stores)
     assert one == other
 
 
@@ -152,7 +152,7 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
     def hear(event: Event) -> None:
         events.append(event)
         if isinstance(event, Epoch) and not killed:
-            claim = read_lease(ledger.claim_file(event.id))
+            claim = read_lease(ledger.paths.lease_file(event.id))
             assert claim is not None
             killed.append(int(claim["pid"]))
             psutil.Process(killed[0]).kill()
@@ -162,8 +162,8 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
     assert killed and result.failed == ()
     assert len([e for e in events if isinstance(e, Done)]) == 4
     for path in (store / "before").iterdir():
-        before = Ledger(_as_store(store / "before")).outcome(path.name)
-        after = ledger.outcome(path.name)
+        before = Ledger.open_unchecked(str(_as_store(store / "before"))).outcomes.read(path.name)
+        after = ledger.outcomes.read(path.name)
         assert before is not None and after is not None
         assert before.scored_part == after.scored_part
 
@@ -297,8 +297,8 @@ def _dashboard_ports() -> Sequence[int]:
 def test_a_task_held_elsewhere_is_told(store: Path, root: Path) -> None:
     ledger = empty_of_trials(store)
     task = tasks(ledger, root)[0]
-    ledger.trial_folder(task.id).mkdir(parents=True)
-    claim = acquire(ledger.claim_file(task.id))
+    ledger.paths.trial_folder(task.id).mkdir(parents=True)
+    claim = acquire(ledger.paths.lease_file(task.id))
     assert claim is not None
     events: list[Event] = []
     InlineCluster().train([task], train_one, events.append)

@@ -19,6 +19,7 @@ from orchestrator.store import checkpoints, files, gc
 from orchestrator.store.checkpoints import Checkpoint
 from orchestrator.store.leases import LeaseObserver, acquire, break_lease, read_lease
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import Location
 from orchestrator.store.records import Failure, Outcome
 from orchestrator.study.reader import read_study
 
@@ -42,7 +43,9 @@ def ledger(where: str) -> Ledger:
 @pytest.fixture
 def outcome(trained_store: Path) -> Outcome:
     trained = Ledger.open(str(trained_store))
-    (found, *_) = trained.outcomes(path.name for path in trained.trials.iterdir()).values()
+    (found, *_) = trained.outcomes.read_all(
+        path.name for path in trained.paths.trials.iterdir()
+    ).values()
     return found
 
 
@@ -110,39 +113,45 @@ def test_a_file_is_replaced_and_taken_and_listed(ledger: Ledger) -> None:
 def test_a_record_is_effective_once_and_a_late_other_one_is_evidence(
     ledger: Ledger, outcome: Outcome
 ) -> None:
-    assert ledger.outcome(outcome.id) is None and not ledger.is_done(outcome.id)
-    assert ledger.commit(outcome) == "committed" and ledger.is_done(outcome.id)
-    assert ledger.commit(replace(outcome, attempt="attempt-2", host="else")) == "same"
+    assert ledger.outcomes.read(outcome.id) is None and not ledger.outcomes.has(outcome.id)
+    assert ledger.outcomes.commit(outcome) == "committed" and ledger.outcomes.has(outcome.id)
+    assert ledger.outcomes.commit(replace(outcome, attempt="attempt-2", host="else")) == "same"
     late = replace(outcome, attempt="attempt-3", epochs=outcome.epochs + 1)
-    assert ledger.commit(late) == "different"
-    assert ledger.outcomes([outcome.id]) == {outcome.id: outcome}
-    assert ledger.alarms([outcome.id])[0].endswith("/outcome-late-attempt-3.json")
+    assert ledger.outcomes.commit(late) == "different"
+    assert ledger.outcomes.read_all([outcome.id]) == {outcome.id: outcome}
+    assert ledger.outcomes.alarms([outcome.id])[0].endswith("/outcome-late-attempt-3.json")
     assert ledger.files_of([outcome.id])[outcome.id] >= {"outcome.json"}
 
 
 def test_a_damaged_record_is_named(ledger: Ledger, outcome: Outcome) -> None:
-    ledger.commit(outcome)
-    path = ledger.trial_folder(outcome.id) / "outcome.json"
+    ledger.outcomes.commit(outcome)
+    path = ledger.paths.trial_folder(outcome.id) / "outcome.json"
     path.write_bytes(path.read_bytes().replace(b'"epochs":2', b'"epochs":3'))
     with pytest.raises(DamageError, match="is not what was written") as raised:
-        ledger.outcomes([outcome.id])
+        ledger.outcomes.read_all([outcome.id])
     assert str(path) in str(raised.value)
 
 
 def test_failures_are_numbered(ledger: Ledger, outcome: Outcome) -> None:
     failure = Failure(id=outcome.id, cause="code", sentence="No.", traceback="", epoch=1,
                       attempt="attempt-1", host="here")  # fmt: skip
-    assert [ledger.fail(failure).name for _ in range(2)] == ["failure-1.json", "failure-2.json"]
-    assert [ledger.read_failure(p) for p in ledger.failures(outcome.id)] == [failure, failure]
+    assert [ledger.attempts.write_failure(failure).name for _ in range(2)] == [
+        "failure-1.json",
+        "failure-2.json",
+    ]
+    assert [ledger.attempts.read_failure(p) for p in ledger.attempts.failure_files(outcome.id)] == [
+        failure,
+        failure,
+    ]
 
 
 def test_a_snapshot_that_is_asked_for_again_is_the_newest(
     ledger: Ledger, trained_store: Path
 ) -> None:
     snapshot = plan_study(read_study(SMOKE), Ledger.open(str(trained_store))).snapshot
-    first = ledger.write_snapshot("smoke", snapshot.to_json())
-    assert ledger.write_snapshot("smoke", snapshot.to_json()) == first
-    assert ledger.snapshots() == ledger.snapshots("smoke") == [snapshot]
+    first = ledger.studies.write_snapshot("smoke", snapshot.to_json())
+    assert ledger.studies.write_snapshot("smoke", snapshot.to_json()) == first
+    assert ledger.studies.snapshots() == ledger.studies.snapshots("smoke") == [snapshot]
 
 
 def test_a_checkpoint_comes_back_and_goes(ledger: Ledger, outcome: Outcome) -> None:
@@ -161,7 +170,7 @@ def test_a_checkpoint_comes_back_and_goes(ledger: Ledger, outcome: Outcome) -> N
 
 
 def test_a_claim_is_held_by_one_and_free_when_released(ledger: Ledger, outcome: Outcome) -> None:
-    path = ledger.claim_file(outcome.id)
+    path = ledger.paths.lease_file(outcome.id)
     claim = acquire(path)
     assert claim is not None and claim.still_mine() and acquire(path) is None
     claim.release()
@@ -169,7 +178,7 @@ def test_a_claim_is_held_by_one_and_free_when_released(ledger: Ledger, outcome: 
 
 
 def test_a_claim_that_stands_still_is_broken(ledger: Ledger, outcome: Outcome) -> None:
-    path = ledger.claim_file(outcome.id)
+    path = ledger.paths.lease_file(outcome.id)
     files.create_once(path, json.dumps({"owner": "x", "host": "elsewhere", "beat": 3}).encode())
     assert acquire(path) is None
     watch = LeaseObserver(lease_s=0.5)
@@ -182,7 +191,7 @@ def test_a_claim_that_stands_still_is_broken(ledger: Ledger, outcome: Outcome) -
 def test_a_claim_that_changed_since_it_was_seen_dead_stands(
     ledger: Ledger, outcome: Outcome
 ) -> None:
-    path = ledger.claim_file(outcome.id)
+    path = ledger.paths.lease_file(outcome.id)
     files.create_once(path, json.dumps({"owner": "new"}).encode())
     break_lease(path, {"owner": "old"})
     assert read_lease(path) == {"owner": "new"}
@@ -220,7 +229,7 @@ def test_a_service_that_does_not_answer_is_named(s3: str, monkeypatch: pytest.Mo
 
 
 def test_a_service_that_overwrites_is_refused(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def overwrite(path: files.Location, blob: bytes) -> bool:
+    def overwrite(path: Location, blob: bytes) -> bool:
         path.write_bytes(blob)
         return True
 
@@ -257,8 +266,8 @@ def test_a_study_trains_into_a_bucket_and_any_machine_sees_it(
     said = ablate("run", SMOKE, "--store", s3, "--inline")
     assert "Done: 4 trained." in said
     here, there = Ledger.open(str(trained_store)), Ledger.open(s3)
-    ids = [path.name for path in here.trials.iterdir()]
-    ours, theirs = here.outcomes(ids), there.outcomes(ids)
+    ids = [path.name for path in here.paths.trials.iterdir()]
+    ours, theirs = here.outcomes.read_all(ids), there.outcomes.read_all(ids)
     assert len(ours) == 4
     assert {i: o.scored_part for i, o in ours.items()} == {
         i: o.scored_part for i, o in theirs.items()
@@ -275,15 +284,15 @@ def test_a_lost_trial_is_trained_on_a_machine_that_must_fetch_its_features(
     trained_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(trained_bucket)
-    lost = sorted(path.name for path in ledger.trials.iterdir())[0]
-    before = ledger.outcome(lost)
-    (ledger.trial_folder(lost) / "outcome.json").unlink()
+    lost = sorted(path.name for path in ledger.paths.trials.iterdir())[0]
+    before = ledger.outcomes.read(lost)
+    (ledger.paths.trial_folder(lost) / "outcome.json").unlink()
     cache = another_machine(tmp_path, monkeypatch)
     assert "Done: 1 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--inline")
-    after = ledger.outcome(lost)
+    after = ledger.outcomes.read(lost)
     assert before is not None and after is not None and before.scored_part == after.scored_part
     fetched = {p.name for p in cache.rglob("*.arrow")}
-    assert fetched == {p.name for p in files.files_in(ledger.kept_shards, "*.arrow")}
+    assert fetched == {p.name for p in files.files_in(ledger.paths.shards, "*.arrow")}
 
 
 @pytest.mark.ray
@@ -291,13 +300,13 @@ def test_workers_of_ray_train_from_and_into_a_bucket(
     trained_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet_home: Path
 ) -> None:
     ledger = Ledger.open(trained_bucket)
-    ids = sorted(path.name for path in ledger.trials.iterdir())[:2]
-    before = ledger.outcomes(ids)
+    ids = sorted(path.name for path in ledger.paths.trials.iterdir())[:2]
+    before = ledger.outcomes.read_all(ids)
     for id in ids:
-        (ledger.trial_folder(id) / "outcome.json").unlink()
+        (ledger.paths.trial_folder(id) / "outcome.json").unlink()
     another_machine(tmp_path, monkeypatch)
     assert "Done: 2 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--cpus", "2")
-    after = ledger.outcomes(ids)
+    after = ledger.outcomes.read_all(ids)
     assert [o.scored_part for o in before.values()] == [o.scored_part for o in after.values()]
 
 
@@ -306,21 +315,21 @@ def test_damage_in_the_bucket_is_named_and_repaired_for_all(
 ) -> None:
     ledger = Ledger.open(trained_bucket)
     assert "10 shards, 10 whole." in ablate("features", "verify", "--store", trained_bucket)
-    whole = {p.name: p.read_bytes() for p in files.files_in(ledger.kept_shards, "*.arrow")}
+    whole = {p.name: p.read_bytes() for p in files.files_in(ledger.paths.shards, "*.arrow")}
     flipped, gone = sorted(whole)[:2]
     data = bytearray(whole[flipped])
     data[1000] ^= 4
-    (ledger.kept_shards / flipped).write_bytes(bytes(data))
-    (ledger.kept_shards / gone).unlink()
+    (ledger.paths.shards / flipped).write_bytes(bytes(data))
+    (ledger.paths.shards / gone).unlink()
     another_machine(tmp_path, monkeypatch)
     said = ablate("features", "verify", SMOKE, "--store", trained_bucket, code=4)
     assert f"damaged: {flipped}" in said and f"missing: {gone}" in said
-    lost = sorted(path.name for path in ledger.trials.iterdir())[0]
-    (ledger.trial_folder(lost) / "outcome.json").unlink()
+    lost = sorted(path.name for path in ledger.paths.trials.iterdir())[0]
+    (ledger.paths.trial_folder(lost) / "outcome.json").unlink()
     failed = ablate("run", SMOKE, "--store", trained_bucket, "--inline", code=1)
     assert flipped in failed.replace("\n", "")  # nothing is trained on it
     assert "Repaired." in ablate("features", "verify", SMOKE, "--store", trained_bucket, "--repair")
-    again = {p.name: p.read_bytes() for p in files.files_in(ledger.kept_shards, "*.arrow")}
+    again = {p.name: p.read_bytes() for p in files.files_in(ledger.paths.shards, "*.arrow")}
     assert again == whole
     assert "Done: 1 trained." in ablate("run", SMOKE, "--store", trained_bucket, "--inline")
 
@@ -329,24 +338,24 @@ def test_what_a_bucket_tells_of_its_trials_and_what_nobody_needs_of_it(
     trained_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(trained_bucket)
-    id, held, *_ = sorted(files.folders_in(ledger.trials))
-    assert ledger.find(id[:8]) == id
+    id, held, *_ = sorted(files.folders_in(ledger.paths.trials))
+    assert ledger.find_trial(id[:8]) == id
     shown = json.loads(ablate("show", id[:8], "--store", trained_bucket, "--json"))
     assert shown["state"] == "done" and {f["damage"] for f in shown["files"]} == {""}
     assert "finished after 2 epochs" in ablate("logs", id[:8], "--store", trained_bucket)
-    (ledger.trial_folder(held) / "outcome.json").unlink()
-    claim = acquire(ledger.claim_file(held))
+    (ledger.paths.trial_folder(held) / "outcome.json").unlink()
+    claim = acquire(ledger.paths.lease_file(held))
     assert claim is not None
     (told,) = json.loads(ablate("status", "--store", trained_bucket, "--json"))
     assert (told["done"], told["in_flight"], told["to_do"]) == (3, 1, 0)
     monkeypatch.setattr(gc, "GRACE_S", -3600.0)
     assert {waste.kind for waste in gc.scan(ledger).waste} == set()
-    for path in ledger.snapshot_files():
+    for path in ledger.studies.snapshot_files():
         path.unlink()
     shown = gc.scan(ledger)
     assert Counter(w.kind for w in shown.waste) == {"trial": 3, "shard": 10, "selection": 1}
     assert len(shown.left) == 1 and held[:12] in shown.left[0]
     assert len(gc.remove(ledger, shown).waste) == 14
     claim.release()
-    assert files.folders_in(ledger.trials) == [held]
-    assert files.files_in(ledger.kept_shards, "*") == []
+    assert files.folders_in(ledger.paths.trials) == [held]
+    assert files.files_in(ledger.paths.shards, "*") == []

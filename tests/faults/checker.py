@@ -150,14 +150,14 @@ def keep(log: Path | str, store: Path | str, known: Mapping[str, bytes]) -> dict
 
 def differing(store: Path | str, reference: Path | str) -> list[str]:
     """Ids of the reference whose scored part is missing in the store, or is not byte-equal."""
-    one, other = Ledger(Path(store)), Ledger(Path(reference))
-    ids = sorted(path.parent.name for path in other.trials.glob("*/outcome.json"))
+    one, other = Ledger.open_unchecked(str(store)), Ledger.open_unchecked(str(reference))
+    ids = sorted(path.parent.name for path in other.paths.trials.glob("*/outcome.json"))
     assert ids, f"{reference} holds no outcome"
     return [id for id in ids if _scored(one, id) != _scored(other, id)]
 
 
 def _scored(ledger: Ledger, id: str) -> str | None:
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     return None if outcome is None else canonical(outcome.scored_part)
 
 
@@ -168,10 +168,10 @@ def printed(store: Path | str, study: str) -> str:
     from orchestrator.analysis.summary import summarise
     from orchestrator.report.tables import headline, text
 
-    ledger = Ledger(Path(store))
-    snapshot = ledger.snapshots(study)[0]
+    ledger = Ledger.open_unchecked(str(store))
+    snapshot = ledger.studies.snapshots(study)[0]
     ids = [trial.id for trial in snapshot.trials]
-    summary = summarise(snapshot, ledger.outcomes(ids), ledger.alarms(ids))
+    summary = summarise(snapshot, ledger.outcomes.read_all(ids), ledger.outcomes.alarms(ids))
     page = io.StringIO()
     console = Console(file=page, width=80)
     text.print_table(console, headline.table(summary))

@@ -104,15 +104,15 @@ def test_two_different_results_of_one_trial_are_both_kept_and_told(
     begin: Begin, matrix: Matrix, reference: Path
 ) -> None:
     rounds = begin(reference)
-    ledger = Ledger(rounds.store)
-    (id, *_) = (path.name for path in ledger.trials.iterdir())
-    outcome = ledger.outcome(id)
+    ledger = Ledger.open_unchecked(str(rounds.store))
+    (id, *_) = (path.name for path in ledger.paths.trials.iterdir())
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
     late = replace(outcome, attempt="late", digests={**outcome.digests, "weights": "0"})
-    assert ledger.commit(late) == "different"
+    assert ledger.outcomes.commit(late) == "different"
     ended = rounds.once()
     assert ended.code == 4, ended
-    assert ledger.outcome(id) == outcome
+    assert ledger.outcomes.read(id) == outcome
     matrix.tell("33 two different results of one trial", struck=1, said=said(ended, "different"))
 
 

@@ -55,9 +55,9 @@ def test_a_claim_of_a_dead_run_is_taken_over(
     tiny_ray: RayRounds, matrix: Matrix, where: str
 ) -> None:
     """At once when its process was on this machine; else within a lease, and that is shown."""
-    ledger = Ledger(tiny_ray.store)
+    ledger = Ledger.open_unchecked(str(tiny_ray.store))
     id = sorted(path.name for path in (tiny_ray.reference / "trials").iterdir())[0]
-    path = ledger.claim_file(id)
+    path = ledger.paths.lease_file(id)
     path.parent.mkdir(parents=True)
     claim = acquire(path)
     assert claim is not None

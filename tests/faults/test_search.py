@@ -52,7 +52,7 @@ def test_a_search_that_is_killed_at_seeded_instants_comes_to_the_same_end(
 ) -> None:
     study, reference, seconds = searched
     draw, struck, count = random.Random(2027), 0, 0
-    wanted = Ledger.open_readonly(str(reference)).snapshots("tiny")[0]
+    wanted = Ledger.open_readonly(str(reference)).studies.snapshots("tiny")[0]
     while struck < kills:
         folder = tmp_path / f"store-{count}"
         count += 1
@@ -71,7 +71,7 @@ def test_a_search_that_is_killed_at_seeded_instants_comes_to_the_same_end(
             latest += seconds / 8
             assert ended.code in (0, -9), ended
         judgement = rounds.judged()
-        found = Ledger.open_readonly(str(rounds.store)).snapshots("tiny")[0]
+        found = Ledger.open_readonly(str(rounds.store)).studies.snapshots("tiny")[0]
         assert found == wanted and found.search is not None and found.search.closed
         struck += sum(line["event"] == "killed" for line in probe.lines(rounds.log))
         if judgement.fired:

@@ -56,7 +56,7 @@ def test_of_ten_thousand_trials_one_is_started(
             digests={}, files={}, environment={},
         )  # fmt: skip
         body = asdict(outcome)
-        folder = ledger.trial_folder(item.id)
+        folder = ledger.paths.trial_folder(item.id)
         folder.mkdir(parents=True)
         (folder / "outcome.json").write_text(canonical({"outcome": body, "sha256": digest(body)}))
     cluster = Counting()

@@ -23,13 +23,13 @@ GOLDEN = Path(__file__).with_name("golden.json")
 
 
 def measured(store: Path) -> dict[str, Any]:
-    ledger = Ledger(store)
-    (snapshot,) = ledger.snapshots("smoke")
+    ledger = Ledger.open_unchecked(str(store))
+    (snapshot,) = ledger.studies.snapshots("smoke")
     trials: dict[str, Any] = {}
     for trial in snapshot.trials:
-        outcome = ledger.outcome(trial.id)
+        outcome = ledger.outcomes.read(trial.id)
         assert outcome is not None
-        folder = ledger.attempt_folder(trial.id, outcome.attempt)
+        folder = ledger.paths.attempt_folder(trial.id, outcome.attempt)
         table = pq.read_table(folder / "predictions.parquet").to_pandas()
         last = table[table.choice == "last_epoch"].head(8)
         shown = last[[c for c in table.columns if c.startswith("p_")]].to_numpy().tolist()

@@ -345,7 +345,7 @@ NASTY = {
 def nasty_store(store: Path, word: str) -> str:
     """The word stands wherever a name or a sentence of the store can stand; a trial's id."""
     ledger = Ledger.open(str(store))
-    (snapshot,) = ledger.snapshots()
+    (snapshot,) = ledger.studies.snapshots()
     record = json.loads(next((store / "studies").iterdir()).read_bytes())
     shutil.rmtree(store / "studies")
     old = record["rows"][0]["name"]
@@ -368,8 +368,10 @@ def nasty_store(store: Path, word: str) -> str:
     )  # fmt: skip
     other = store / "trials" / snapshot.trials[1].id
     (other / "outcome.json").rename(other / "aside")
-    ledger.fail(Failure(id=other.name, cause="code", sentence=word, traceback=word, epoch=1,
-                        attempt=word, host=word, identity={"model": {word: word}}))  # fmt: skip
+    ledger.attempts.write_failure(
+        Failure(id=other.name, cause="code", sentence=word, traceback=word, epoch=1,
+                attempt=word, host=word, identity={"model": {word: word}})
+    )  # fmt: skip
     third = store / "trials" / snapshot.trials[2].id
     (third / "outcome.json").rename(third / "aside")
     (third / "claim.json").write_text(json.dumps({"owner": word, "host": word, "since": 1.0}))

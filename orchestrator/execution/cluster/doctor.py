@@ -24,8 +24,9 @@ from orchestrator.planning.cost.libraries import installed
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count
 from orchestrator.printable import clean
 from orchestrator.store import files
-from orchestrator.store.files import Location, create_once, replace_file
+from orchestrator.store.files import create_once, replace_file
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import Location, is_remote, new_doctor_file
 
 TESTED = (3, 14)
 """The newest Python that `make` looks for."""
@@ -214,7 +215,7 @@ def _store(where: str) -> str:
 
 def _writes(folder: Location) -> str:
     """What every record rests on: a file is created once, replaced whole, and soon."""
-    probe = folder / f".doctor-{secrets.token_hex(6)}"
+    probe = folder / new_doctor_file()
     try:
         try:
             created = create_once(probe, b"first") and not create_once(probe, b"second")
@@ -223,7 +224,7 @@ def _writes(folder: Location) -> str:
                 raise
             why = getattr(error, "strerror", None) or str(error).rstrip(".")
             remedy = "A file system must know hard links (NFS, Lustre, CephFS, ext4, APFS do)."
-            if files.is_remote(folder):
+            if is_remote(folder):
                 remedy = "Is there such a bucket, and may you write in it?"
             raise _AmissError(f"a file cannot be created once ({why})", remedy) from None
         if not created or files.read(probe) != b"first":

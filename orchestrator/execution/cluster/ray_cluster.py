@@ -42,7 +42,8 @@ from orchestrator.planning.cost.resources import (
     describe_lack,
     with_one_trial_fewer,
 )
-from orchestrator.store.files import Location, replace_file
+from orchestrator.store.files import replace_file
+from orchestrator.store.paths import Location, new_nonce
 
 ANSWER_S = 10.0
 """How long an address is waited for."""
@@ -180,7 +181,7 @@ class RayCluster:
         """Each node reads back a nonce from the store, or nothing trains.
 
         A cluster that was there before may grow, and a node that joins later has had no such
-        look: there the nonce stays while the run lasts, which `sweep.py` knows, and every trial
+        look: there the nonce stays while the run lasts, which `gc.py` knows, and every trial
         asks first.
         """
         import ray
@@ -189,7 +190,7 @@ class RayCluster:
         nodes = [n for n in ray.nodes() if n["Alive"]]
         if len(nodes) < 2 and self._address is None:
             return
-        marker = self._store / f".nonce-{secrets.token_hex(6)}"
+        marker = self._store / new_nonce()
         nonce = secrets.token_hex(16)
         self._stack.callback(remove, marker)
         replace_file(marker, nonce.encode())

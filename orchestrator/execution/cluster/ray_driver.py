@@ -9,7 +9,7 @@ from orchestrator.execution.cluster.protocol import LOW_MEMORY, OnEvent
 from orchestrator.execution.cluster.store_check import blind
 from orchestrator.execution.events import Event, Waiting, unpack
 from orchestrator.planning.cost.resources import Resources, describe_lack
-from orchestrator.store.files import Location
+from orchestrator.store.paths import Location
 
 PATIENCE_S = 10.0
 """How long nothing may train before it is told why: a worker's start takes a few seconds."""

@@ -4,7 +4,8 @@ import contextlib
 import time
 
 from orchestrator.errors import LackError
-from orchestrator.store.files import Location, is_refusal, location
+from orchestrator.store.files import is_refusal
+from orchestrator.store.paths import Location, parse_location
 
 LOOKS_S = (0.0, 1.0, 5.0)
 """Waits before each look of a node at the store; what no look finds is not there."""
@@ -18,7 +19,7 @@ def reads(marker: str, nonce: str) -> bool:
 def _reads_now(marker: str, nonce: str, wait_s: float) -> bool:
     time.sleep(wait_s)
     try:
-        return location(marker).read_text() == nonce
+        return parse_location(marker).read_text() == nonce
     except Exception as error:
         if is_refusal(error) or isinstance(error, LackError):
             return False

@@ -141,12 +141,12 @@ class RunState:
         if self._ledger is None or not planned.study:
             return
         try:
-            forms = self._ledger.snapshots(planned.study)
+            forms = self._ledger.studies.snapshots(planned.study)
             self._sealed = blinding.sealed_trials(self._ledger)
         except DamageError:  # of an older form: no estimates, and whoever needs it tells
             return
         self.snapshot = next((f for f in forms if set(planned.placed) <= set(f.trials)), None)
-        found = self._ledger.outcomes(id for id in self.first if id in self.done)
+        found = self._ledger.outcomes.read_all(id for id in self.first if id in self.done)
         for outcome in sorted(found.values(), key=lambda outcome: outcome.finished):
             self._keep(outcome)
             self._pace.past(self.first[outcome.id].row, outcome.epochs, _most(outcome),
@@ -172,7 +172,7 @@ class RunState:
                 curve = (*curve, event.dev_ua)
             elif event.epoch > len(curve) and self._ledger is not None:
                 # epochs of an earlier attempt, or unheard
-                curve = self._ledger.flight(event.id).dev_ua
+                curve = self._ledger.attempts.progress(event.id).dev_ua
             self._curves[event.id] = curve or (event.dev_ua,)
         self._epochs.append((self._clock(), event.epoch - before.epoch if before else 1))
         self._pace.epoch(event.id, event.epoch, event.epochs, event.least, self._clock())
@@ -204,7 +204,7 @@ class RunState:
         if self._ledger is None or self.snapshot is None:
             return None
         try:
-            outcome = self._ledger.outcome(id)
+            outcome = self._ledger.outcomes.read(id)
         except AblateError:
             return None
         except Exception as error:

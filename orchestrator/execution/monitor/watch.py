@@ -22,8 +22,10 @@ from orchestrator.execution.events import (
 from orchestrator.execution.retries import FINAL, WAITS_S
 from orchestrator.planning.status import lease_holder, newest_snapshots, unknown_study
 from orchestrator.store import files
-from orchestrator.store.ledger import FAILURE, OUTCOME, Ledger, read_snapshot
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import FAILURE, LEASE, OUTCOME
 from orchestrator.store.snapshot import CHOSEN, Snapshot
+from orchestrator.store.studies import read_snapshot
 
 PATIENCE = 2
 """Looks at which nobody trains until it is said: between two trials nobody does."""
@@ -65,7 +67,7 @@ def watch(
     name = name or next(iter(studies))
     form = ""
     while True:
-        newest = ledger.snapshot_files(name)[0]
+        newest = ledger.studies.snapshot_files(name)[0]
         if newest.name != form:
             form, study = newest.name, _Study(ledger, read_snapshot(newest), clock)
             yield from study.begin()
@@ -134,18 +136,18 @@ class _Study:
 
     def _names(self) -> dict[str, set[str]]:
         """Trial -> names of its files; of those that are not done and have a folder."""
-        there = set(files.folders_in(self._ledger.trials))
+        there = set(files.folders_in(self._ledger.paths.trials))
         return self._ledger.files_of([id for id in self._open if id in there])
 
     def _finish(self, id: str) -> Iterator[Event]:
         del self._open[id]
         self._epochs.pop(id, None)
         self._failed.discard(id)
-        outcome = self._ledger.outcome(id)
+        outcome = self._ledger.outcomes.read(id)
         yield Done(id, outcome.seconds if outcome else 0.0)
 
     def _look_at(self, id: str, names: set[str]) -> Iterator[Event]:
-        holder = lease_holder(self._ledger, id) if "claim.json" in names else None
+        holder = lease_holder(self._ledger, id) if LEASE in names else None
         if holder is not None and (holder.gone or self._ended.get(id) == holder.since):
             holder = None  # dead, or it has just failed and goes
         failures = sum(FAILURE.fullmatch(name) is not None for name in names)
@@ -161,11 +163,11 @@ class _Study:
             self._failed.discard(id)
             self._epochs[id] = 0
             yield Started(id, whole=False, host=holder.host)
-        flight = self._ledger.flight(id)
+        flight = self._ledger.attempts.progress(id)
         if flight.epoch > self._epochs[id]:
             self._epochs[id] = flight.epoch
             dev_ua = None if id in self._judging else flight.dev_ua[-1]
-            yield Epoch(id, flight.epoch, flight.most, dev_ua, flight.least)
+            yield Epoch(id, flight.epoch, flight.max_epochs, dev_ua, flight.min_epochs)
 
     def _lost(self, id: str, failures: int) -> Event:
         """Nobody trains it now: it has failed, now or before, or was left without a word."""
@@ -173,8 +175,8 @@ class _Study:
         if not failures:
             return Stopped(id)
         self._failed.add(id)
-        path = self._ledger.failures(id)[-1]
-        last = self._ledger.read_failure(path)
+        path = self._ledger.attempts.failure_files(id)[-1]
+        last = self._ledger.attempts.read_failure(path)
         if last.cause not in FINAL:  # what it saw happen needs no clock of another machine
             ago = 0.0 if self._looks else max(0.0, time.time() - last.finished)
             self._hoped_for = max(self._hoped_for, self._clock() + RETRIED_S - ago)

@@ -27,7 +27,8 @@ from orchestrator.planning.cost.libraries import libraries
 from orchestrator.store import checkpoints, leases, shard_cache
 from orchestrator.store.checkpoints import Checkpoint
 from orchestrator.store.files import is_refusal
-from orchestrator.store.ledger import Ledger, new_attempt
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import new_attempt
 from orchestrator.store.records import Failure, Outcome
 from orchestrator.study.canonical import digest
 from orchestrator.study.trials import from_identity
@@ -83,7 +84,7 @@ class Attempt:
             identity=self._task.identity,
         )
         try:
-            record = str(self._ledger.fail(failure))
+            record = str(self._ledger.attempts.write_failure(failure))
         except Exception as refusal:
             if not is_refusal(refusal):
                 raise
@@ -117,7 +118,9 @@ class Attempt:
         key_of = shards.keys(selection, trial.features, trial.extractor)
         self._shards = [key_of[s] for s in (*fold.train, *fold.a, *fold.b)]
         shard_cache.fetch(self._ledger, self._shards)
-        return load(self._ledger.shards, selection, fold, trial.features, trial.extractor)
+        return load(
+            self._ledger.paths.local_shards, selection, fold, trial.features, trial.extractor
+        )
 
     def _resume(self) -> TrainingState | None:
         """The state in the last checkpoint; None where there is none of this determinism class."""
@@ -158,7 +161,7 @@ class Attempt:
             device=self._task.device,
         )
         verify()
-        shards.prove(self._ledger.shards, self._shards)  # some systems have no epochs
+        shards.prove(self._ledger.paths.local_shards, self._shards)  # some systems have no epochs
         return fit, data
 
     def _on_epoch(self, state: TrainingState) -> None:
@@ -172,7 +175,7 @@ class Attempt:
             raise LostLeaseError
         self._note_epoch(state)
         # A checkpoint, and so an outcome, holds only what was read from whole shards.
-        shards.prove(self._ledger.shards, self._shards)
+        shards.prove(self._ledger.paths.local_shards, self._shards)
         checkpoints.write(
             self._ledger,
             self._task.id,
@@ -214,7 +217,7 @@ class Attempt:
         results = training_results(fit, data)
         self._note(f"finished after {fit.epochs} epochs")
         log = "\n".join(self._log).encode() + b"\n"
-        files = self._ledger.write_attempt(
+        files = self._ledger.attempts.write(
             self._task.id, self._name, {**results.files, "log.txt": log}
         )
         reach("results", self._task.id)
@@ -238,12 +241,12 @@ class Attempt:
     def _commit(self, outcome: Outcome) -> None:
         if not self._lease.still_mine():
             raise LostLeaseError
-        committed = self._ledger.commit(outcome)
+        committed = self._ledger.outcomes.commit(outcome)
         reach("committed", self._task.id)
         checkpoints.remove(self._ledger, self._task.id)
         reach("swept", self._task.id)
         if committed == "different":
-            alarm = self._ledger.alarms([self._task.id])[-1]
+            alarm = self._ledger.outcomes.alarms([self._task.id])[-1]
             self._on_event(Differs(self._task.id, alarm))
         else:
             self._on_event(Done(self._task.id, outcome.seconds))

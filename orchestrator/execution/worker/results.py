@@ -13,7 +13,7 @@ from features.dataset.dataset import FoldData, Segments
 from model.evaluation.metrics import confusion
 from model.evaluation.scoring import by_utterance
 from model.training.fit import Direction, Fit
-from orchestrator.store.attempt_files import predictions_parquet
+from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.checkpoints import tensors_blob, tensors_digest
 from orchestrator.store.records import EpochChoice, Scores, Unit
 from orchestrator.study.canonical import canonical, digest

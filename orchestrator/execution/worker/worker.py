@@ -38,16 +38,16 @@ def _work(task: Task, ledger: Ledger, on_event: OnEvent) -> None:
     on_event(Started(task.id))
     attempt = Attempt(task, ledger, on_event)
     try:
-        if ledger.is_done(task.id):
+        if ledger.outcomes.has(task.id):
             on_event(Done(task.id, 0.0))
             return
-        lease = leases.acquire(ledger.claim_file(task.id))
+        lease = leases.acquire(ledger.paths.lease_file(task.id))
         if lease is None:
             on_event(Elsewhere(task.id))
             return
         try:
             # Asked a second time: whoever held the lease may have finished before it became ours.
-            if ledger.is_done(task.id):
+            if ledger.outcomes.has(task.id):
                 on_event(Done(task.id, 0.0))
                 return
             reach("claimed", task.id)

@@ -185,7 +185,7 @@ def _finished(plan: Plan, ledger: Ledger, machine: Machine) -> dict[str, list[Ou
         own = found.setdefault(row, [])
         for id in ids:
             try:
-                outcome = ledger.outcome(id)
+                outcome = ledger.outcomes.read(id)
             except DamageError:
                 continue  # `run` tells; a price does not rest on it
             if outcome is not None and _is_of(outcome, machine):

@@ -24,7 +24,7 @@ from orchestrator.report.results import StudyResults
 from orchestrator.report.row_details import RowDetails, TrainingDetails
 from orchestrator.report.tables.headings import banner, label, protocol_line
 from orchestrator.report.tables.text import marked
-from orchestrator.store.attempt_files import gathered_predictions
+from orchestrator.store.attempts import gathered_predictions
 from orchestrator.store.files import replace_file
 
 PROGRAM = ("recompute.py", "recompute_statistics.py")
@@ -125,7 +125,7 @@ def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
     parts = (
         (
             {"row": row.name, "fold": trial.fold.index + 1, "seed": trial.seed, "trial": trial.id},
-            study.ledger.read_file(trial.outcome, "predictions.parquet"),
+            study.ledger.attempts.read_file(trial.outcome, "predictions.parquet"),
         )
         for row in rows
         for trial in row.trials

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from model.evaluation.metrics import ua, wa
 from orchestrator.analysis.statistics import mean
-from orchestrator.store.attempt_files import read_history
+from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
@@ -115,10 +115,10 @@ def read(ledger: Ledger, snapshot: Snapshot, place: SnapshotTrial) -> Finished |
     Raises:
         DamageError: its record or its history is not what was written.
     """
-    outcome = ledger.outcome(place.id)
+    outcome = ledger.outcomes.read(place.id)
     if outcome is None:
         return None
-    history = read_history(ledger.read_file(outcome, "history.json"))
+    history = read_history(ledger.attempts.read_file(outcome, "history.json"))
     return Finished(snapshot, place, outcome, tuple(history))
 
 

@@ -41,7 +41,7 @@ def open_log(word: str, ledger: Ledger, study: str) -> Log:
         raise RequestError(
             f"`--log tensorboard` must name a folder of this machine, but names `{where}` instead."
         )
-    home = ledger.log_folder(system)
+    home = ledger.paths.log_folder(system)
     if not where and not isinstance(home, Path):
         raise RequestError(
             f"`--log {system}` must name a folder of this machine, since this store is an object "
@@ -117,7 +117,7 @@ class Export:
                 self._write(id)
 
     def _look_up(self, planned: Planned) -> None:
-        forms = self._ledger.snapshots(planned.study)
+        forms = self._ledger.studies.snapshots(planned.study)
         placed = set(planned.placed)
         self._asked = next((form for form in forms if placed <= form.placed), None)
         sealed = blinding.sealed_trials(self._ledger)

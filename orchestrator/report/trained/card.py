@@ -32,7 +32,7 @@ def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:
         f"network-{number}.safetensors": tensors_blob(voter.network.state_dict())
         for number, voter in enumerate(ensemble.voters, start=1)
     }
-    trained_by = ledger.outcomes(voter.trial for voter in ensemble.voters)
+    trained_by = ledger.outcomes.read_all(voter.trial for voter in ensemble.voters)
     first = trained_by[ensemble.voters[0].trial].identity  # its weights have been read
     wanted = ("classes", "extractor", "features", "semantics")
     config = {key: first[key] for key in wanted}

@@ -135,7 +135,7 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
     """
     snapshot = with_wanted_trials(snapshot, ledger)
     places = [trial for trial in snapshot.trials if trial.row == row]
-    outcomes = ledger.outcomes(trial.id for trial in places)
+    outcomes = ledger.outcomes.read_all(trial.id for trial in places)
     if snapshot.is_sealed:
         raise LackError(
             f"The search `{snapshot.study}` has not ended, and nothing is chosen before that: "
@@ -233,7 +233,7 @@ def _votes(ensemble: Ensemble, heard: Heard) -> tuple[Voice, list[int]]:
 
 def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
     trial = from_identity(outcome.identity)
-    stored = tensors_from(ledger.read_file(outcome, "weights.safetensors"))
+    stored = tensors_from(ledger.attempts.read_file(outcome, "weights.safetensors"))
     for side, tested in (("tests_a", trial.a), ("tests_b", trial.b)):
         weights: Mapping[str, Tensor] = {
             key.removeprefix(f"{side}/"): tensor

@@ -35,7 +35,8 @@ from orchestrator.report.tables.headline import tables
 from orchestrator.report.tables.plain_values import as_json
 from orchestrator.report.terminal import price as shown
 from orchestrator.report.trackers.tracker import Export, open_log
-from orchestrator.store.ledger import Ledger, new_attempt
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import new_attempt
 from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit
 from orchestrator.study.reader import parse_study
 from orchestrator.study.study import Study
@@ -86,7 +87,7 @@ def drawn(task: Task, tell: OnEvent) -> None:
         for speaker in (*fold["a"], *fold["b"]) for choice in choices for unit in units
     )  # fmt: skip
     digests = dict.fromkeys(("predictions", "history", "weights"), task.id)
-    ledger.commit(
+    ledger.outcomes.commit(
         Outcome(id=task.id, identity=identity, attempt=new_attempt(), epochs=2, scores=scores,
                 digests=digests, files={}, environment={"device": "cpu"}, seconds=1.0)
     )  # fmt: skip
@@ -125,7 +126,7 @@ def go(
 
 def measured(store: Path) -> StudyResults:
     ledger = Ledger.open(str(store))
-    return measure(ledger, ledger.snapshots("adaptive")[0])
+    return measure(ledger, ledger.studies.snapshots("adaptive")[0])
 
 
 def seeds(study: StudyResults) -> dict[str, int]:
@@ -313,7 +314,7 @@ def test_seeds_that_gave_the_same_predictions_settle_nothing_that_is_printed(emp
     go(empty)
     study = measured(empty)
     same = {id: replace(o, digests={"predictions": "same"}) for id, o in study.outcomes.items()}
-    whole = study.ledger.snapshots("adaptive")[0]
+    whole = study.ledger.studies.snapshots("adaptive")[0]
     rows = summarise(whole, same).rows
     assert all(row.interim is None for row in rows)
     assert all(row.difference is None or row.difference.over_seeds is None for row in rows)
@@ -359,7 +360,7 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     lines = dict(shown.pairs(price, None, ""))
     assert lines["wall time"].startswith("at most ")
     assert "settled comparisons get no more seeds" in lines["CPU time"]
-    compared = compare_rows(ledger.snapshots("adaptive")[0], ledger, "none", "clear")
+    compared = compare_rows(ledger.studies.snapshots("adaptive")[0], ledger, "none", "clear")
     assert compared.shared == compared.wanted == FOLDS * standing.seeds
     names = export(study, tmp_path / "bundle")
     assert "recompute.py" in names

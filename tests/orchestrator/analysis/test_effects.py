@@ -33,7 +33,7 @@ def uas(made: Made) -> dict[tuple[Any, ...], float]:
     settings = {row.name: row.settings for row in snapshot.rows}
     found = {}
     for trial in snapshot.trials:
-        outcome = ledger.outcome(trial.id)
+        outcome = ledger.outcomes.read(trial.id)
         for s in outcome.scores if outcome else ():
             if (s.choice, s.unit) == ("chosen", "utterance"):
                 counts = np.array(s.confusion)

@@ -29,7 +29,7 @@ def completed(line: str, store: Path, shell: str = "bash") -> str:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_studies_rows_and_trials_come_from_the_store(trained_store: Path, shell: str) -> None:
-    (*_, id) = sorted(os.listdir(Ledger.open_readonly(str(trained_store)).trials))
+    (*_, id) = sorted(os.listdir(Ledger.open_readonly(str(trained_store)).paths.trials))
     assert "smoke" in completed("ablate status sm", trained_store, shell)
     assert "No FA" in completed("ablate predict --study smoke --row N", trained_store, shell)
     assert id[:12] in completed(f"ablate show {id[:3]}", trained_store, shell)

@@ -79,7 +79,7 @@ def test_what_no_snapshot_names_goes_with_its_folders(ledger: Ledger) -> None:
     forget_study(ledger)
     assert "Removed: " in ablate("gc", "--yes", "--store", ledger.root)
     assert set(files_of(ledger)) == corpora | {"store.json"}
-    assert list(Path(str(ledger.trials)).iterdir()) == []
+    assert list(Path(str(ledger.paths.trials)).iterdir()) == []
 
 
 @pytest.mark.parametrize(("answer", "removed"), [("y", True), ("n", False), ("", False)])
@@ -96,13 +96,13 @@ def test_on_a_terminal_it_asks(ledger: Ledger, answer: str, removed: bool) -> No
     os.close(theirs)
     assert "Remove it? [y/N]" in said
     assert ("Removed: " in said) == removed
-    assert (list(Path(str(ledger.trials)).iterdir()) == []) == removed
+    assert (list(Path(str(ledger.paths.trials)).iterdir()) == []) == removed
 
 
 def test_earlier_forms_of_a_study_count_unless_the_newest_is_enough(
     ledger: Ledger, root: Path, tmp_path: Path
 ) -> None:
-    (snapshot,) = ledger.snapshots("smoke")
+    (snapshot,) = ledger.studies.snapshots("smoke")
     fewer = tmp_path / "smoke.yaml"
     text = (root / "studies" / "smoke.yaml").read_text()
     fewer.write_text(text.replace("  - {name: FA in layer 2, set: {fa_layer: 2}}\n", ""))
@@ -120,23 +120,23 @@ def test_earlier_forms_of_a_study_count_unless_the_newest_is_enough(
 
 def test_what_somebody_holds_is_left_alone(ledger: Ledger) -> None:
     forget_study(ledger)
-    here, there, *_ = sorted(path.name for path in Path(str(ledger.trials)).iterdir())
-    claim = acquire(ledger.claim_file(here))
+    here, there, *_ = sorted(path.name for path in Path(str(ledger.paths.trials)).iterdir())
+    claim = acquire(ledger.paths.lease_file(here))
     assert claim is not None
-    create_once(ledger.claim_file(there), json.dumps({"owner": "x", "host": "far"}).encode())
+    create_once(ledger.paths.lease_file(there), json.dumps({"owner": "x", "host": "far"}).encode())
     try:
         said = ablate("gc", "--yes", "--store", ledger.root)
     finally:
         claim.release()
     assert f"Left alone: Trial {there[:12]} is held by a process on far." in said
     assert f"Left alone: Trial {here[:12]} is held by a process on {os.uname().nodename}." in said
-    assert {path.name for path in Path(str(ledger.trials)).iterdir()} == {here, there}
-    assert ledger.is_done(here) and ledger.is_done(there)
+    assert {path.name for path in Path(str(ledger.paths.trials)).iterdir()} == {here, there}
+    assert ledger.outcomes.has(here) and ledger.outcomes.has(there)
 
 
 def test_leavings_of_the_dead_go_and_what_may_be_on_its_way_stays(ledger: Ledger) -> None:
-    ids = sorted(path.name for path in Path(str(ledger.trials)).iterdir())
-    done, undone = (Path(str(ledger.trial_folder(id))) for id in ids[:2])
+    ids = sorted(path.name for path in Path(str(ledger.paths.trials)).iterdir())
+    done, undone = (Path(str(ledger.paths.trial_folder(id))) for id in ids[:2])
     (undone / "outcome.json").rename(undone / "kept-aside")
     dead = {"owner": "x", "host": os.uname().nodename, "boot": "another"}
     old = {
@@ -146,7 +146,7 @@ def test_leavings_of_the_dead_go_and_what_may_be_on_its_way_stays(ledger: Ledger
         done / "attempt-dead" / "log.txt": "",
         undone / "checkpoint-3.safetensors": "",
         done / ".outcome.json.0123456789ab.tmp": "",
-        Path(str(ledger.shards)) / ".0123.arrow.123.01234567": "",
+        Path(str(ledger.paths.local_shards)) / ".0123.arrow.123.01234567": "",
     }
     kept = {
         undone / "checkpoint.json": json.dumps(
@@ -172,7 +172,7 @@ def test_leavings_of_the_dead_go_and_what_may_be_on_its_way_stays(ledger: Ledger
     ablate("gc", "--yes", "--store", ledger.root)
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in (*kept, *young))
-    assert not (done / "attempt-dead").exists() and ledger.is_done(ids[0])
+    assert not (done / "attempt-dead").exists() and ledger.outcomes.has(ids[0])
 
 
 def test_the_nonce_of_a_run_stays_for_as_long_as_a_run_may_last(ledger: Ledger) -> None:
@@ -186,7 +186,7 @@ def test_the_nonce_of_a_run_stays_for_as_long_as_a_run_may_last(ledger: Ledger) 
 def test_features_of_an_unfinished_study_are_kept_and_where_it_cannot_be_told_all_are(
     ledger: Ledger,
 ) -> None:
-    for path in Path(str(ledger.trials)).iterdir():
+    for path in Path(str(ledger.paths.trials)).iterdir():
         shutil.rmtree(path)
     assert unneeded(ledger) == {}
     for path in Path(str(ledger.root), "selections").iterdir():
@@ -210,9 +210,9 @@ def test_links_are_not_followed(ledger: Ledger, tmp_path: Path) -> None:
     for name in ("0" * 32 + ".json", "precious.jpg"):
         (photos / name).write_text("mine")
         os.utime(photos / name, (0, 0))
-    shutil.rmtree(str(ledger.shards))
-    Path(str(ledger.shards)).symlink_to(photos)
-    trial = next(Path(str(ledger.trials)).iterdir())
+    shutil.rmtree(str(ledger.paths.local_shards))
+    Path(str(ledger.paths.local_shards)).symlink_to(photos)
+    trial = next(Path(str(ledger.paths.trials)).iterdir())
     (trial / "attempt-link").symlink_to(photos)
     said = ablate("gc", "--yes", "--store", ledger.root)
     assert "`shards` is a link: it is not looked into." in said
@@ -225,21 +225,21 @@ def test_a_run_that_starts_meanwhile_waits_and_counts_only_what_is_left(
 ) -> None:
     """Its plan found four trials done; `gc` saw no snapshot and took one before it was written."""
     study = read_study(root / "studies" / "smoke.yaml")
-    claim = acquire(ledger.sweep_file)
+    claim = acquire(ledger.paths.gc_lease)
     assert claim is not None
-    lost = sorted(path.name for path in Path(str(ledger.trials)).iterdir())[0]
+    lost = sorted(path.name for path in Path(str(ledger.paths.trials)).iterdir())[0]
     said: list[str] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, Note):
             said.append(event.sentence)
             if event.sentence.startswith("Waiting: `ablate gc`"):
-                (ledger.trial_folder(lost) / "outcome.json").unlink()
+                (ledger.paths.trial_folder(lost) / "outcome.json").unlink()
                 threading.Timer(0.5, claim.release).start()
 
     result = run(study, ledger, InlineCluster(), hear)
     assert any(s.startswith("Waiting: `ablate gc`") for s in said)
-    assert result.trained == 1 and ledger.is_done(lost)
+    assert result.trained == 1 and ledger.outcomes.has(lost)
 
 
 def test_what_became_needed_between_the_look_and_the_yes_stays(ledger: Ledger, root: Path) -> None:
@@ -249,7 +249,7 @@ def test_what_became_needed_between_the_look_and_the_yes_stays(ledger: Ledger, r
     assert len(shown.waste) == 15
     run(study, ledger, InlineCluster(), lambda event: None)
     assert gc.remove(ledger, shown).waste == ()
-    claim = acquire(ledger.sweep_file)
+    claim = acquire(ledger.paths.gc_lease)
     assert claim is not None
     assert "Another `ablate gc` is at work" in _refused(ledger, shown)
     claim.release()

@@ -47,18 +47,18 @@ def ledger(store: Path) -> Ledger:
 
 @pytest.fixture
 def id(ledger: Ledger) -> str:
-    return sorted(path.name for path in ledger.trials.iterdir())[0]
+    return sorted(path.name for path in ledger.paths.trials.iterdir())[0]
 
 
 def rewrite(ledger: Ledger, id: str, **changes: Any) -> None:
     """The record of a trial with other values, whole by its own digest: not damage."""
-    path = ledger.trial_folder(id) / "outcome.json"
+    path = ledger.paths.trial_folder(id) / "outcome.json"
     body = {**json.loads(path.read_bytes())["outcome"], **changes}
     path.write_text(canonical({"outcome": body, "sha256": digest(body)}))
 
 
 def unfinish(ledger: Ledger, id: str) -> None:
-    (ledger.trial_folder(id) / "outcome.json").unlink()
+    (ledger.paths.trial_folder(id) / "outcome.json").unlink()
 
 
 # --- status ---------------------------------------------------------------------------------
@@ -104,8 +104,8 @@ def running(store: Path, study: Path) -> Iterator[subprocess.Popen[str]]:
     line = [str(ABLATE), "run", str(study), "--inline", "--store", str(store)]
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True) as process:
         for _ in range(600):
-            if any((ledger.trials / name / "checkpoint.json").exists()
-                   for name in os.listdir(ledger.trials)):  # fmt: skip
+            if any((ledger.paths.trials / name / "checkpoint.json").exists()
+                   for name in os.listdir(ledger.paths.trials)):  # fmt: skip
                 break
             time.sleep(0.1)
         try:
@@ -147,10 +147,10 @@ def test_a_resumed_trials_log_begins_at_its_first_epoch(store: Path, tmp_path: P
         process.wait()
     ledger = Ledger.open(str(store))
     (id,) = [t.place.id for s in _status(ledger, "long") for t in s.trials if t.epoch]
-    before = ledger.flight(id)
+    before = ledger.attempts.progress(id)
     with running(store, tmp_path / "long.yaml"):
         for _ in range(300):
-            if (after := ledger.flight(id)).epoch > before.epoch:
+            if (after := ledger.attempts.progress(id)).epoch > before.epoch:
                 break
             time.sleep(0.1)
     assert after.log[: len(before.log)] == before.log
@@ -167,7 +167,7 @@ def test_a_claim_of_another_machine_that_is_silent_for_a_lease_may_be_dead(
     ledger: Ledger, id: str
 ) -> None:
     unfinish(ledger, id)
-    path = ledger.claim_file(id)
+    path = ledger.paths.lease_file(id)
     create_once(path, json.dumps({"owner": "x", "host": "elsewhere", "beat": 3}).encode())
     assert "in flight:" in (text := ablate("status", "--store", ledger.root))
     assert "perhaps dead" not in text
@@ -177,14 +177,14 @@ def test_a_claim_of_another_machine_that_is_silent_for_a_lease_may_be_dead(
 
 
 def test_a_failed_trial_says_why(ledger: Ledger, id: str) -> None:
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
     unfinish(ledger, id)
     failure = Failure(
         id=id, cause="diverged", sentence="The loss is NaN in epoch 7.", traceback="Trace\n  line",
         epoch=6, attempt="attempt-1", host="there", identity=outcome.identity,
     )  # fmt: skip
-    ledger.fail(failure)
+    ledger.attempts.write_failure(failure)
     assert "diverged: The loss is NaN in epoch 7." in ablate("status", "--store", ledger.root)
     said = ablate("logs", id[:6], "--store", ledger.root)
     assert "failed attempt 1 of 1: diverged, after epoch 6, on there" in said
@@ -198,7 +198,7 @@ def test_a_failed_trial_says_why(ledger: Ledger, id: str) -> None:
 
 
 def test_the_beginning_of_an_id_must_name_one_trial(ledger: Ledger, id: str) -> None:
-    (ledger.trials / (id[:10] + "0" * 54)).mkdir()
+    (ledger.paths.trials / (id[:10] + "0" * 54)).mkdir()
     for beginning, sentence in {
         id[:5]: "A trial's ID must be 6 to 64 hex digits",
         "../../../etc": "A trial's ID must be 6 to 64 hex digits",
@@ -206,8 +206,8 @@ def test_the_beginning_of_an_id_must_name_one_trial(ledger: Ledger, id: str) -> 
         id[:10]: "must be the beginning of one trial's ID, but 2 begin so:",
     }.items():
         with pytest.raises(RequestError, match=re.escape(sentence)):
-            ledger.find(beginning)
-    assert ledger.find(id[:12]) == ledger.find(id) == id
+            ledger.find_trial(beginning)
+    assert ledger.find_trial(id[:12]) == ledger.find_trial(id) == id
     for command in ("show", "logs", "rerun"):
         assert "but 2 begin so:" in ablate(command, id[:10], "--store", ledger.root, code=2)
 
@@ -216,9 +216,9 @@ def test_a_trial_that_never_began_is_named_by_its_study(
     root: Path, store: Path, tmp_path: Path
 ) -> None:
     ledger = Ledger.open(str(store))
-    (snapshot,) = ledger.snapshots("smoke")
+    (snapshot,) = ledger.studies.snapshots("smoke")
     id = snapshot.trials[0].id
-    ledger.trial_folder(id).rename(tmp_path / "away")
+    ledger.paths.trial_folder(id).rename(tmp_path / "away")
     said = ablate("logs", id[:8], "--store", store)
     assert said == "It has not been trained yet: `ablate run studies/smoke.yaml` does.\n"
     assert "state  to do" in ablate("show", id[:8], "--store", store)
@@ -234,7 +234,7 @@ def test_show_tells_what_a_trial_is_and_gave(ledger: Ledger, id: str) -> None:
                   "cpu ", "numpy ", "weights.safetensors", "ablate rerun " + id[:12]):  # fmt: skip
         assert words in text, words
     told = json.loads(ablate("show", id[:8], "--store", ledger.root, "--json"))
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None and digest(told["identity"]) == id
     assert (
         told["outcome"]["digests"] == outcome.digests and told["outcome"]["parameters"] == 207_566
@@ -243,9 +243,9 @@ def test_show_tells_what_a_trial_is_and_gave(ledger: Ledger, id: str) -> None:
 
 
 def test_a_file_that_is_not_what_was_written_is_named(ledger: Ledger, id: str) -> None:
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
-    folder = ledger.attempt_folder(id, outcome.attempt)
+    folder = ledger.paths.attempt_folder(id, outcome.attempt)
     (folder / "log.txt").write_text("epoch 1: all is well\n")
     (folder / "history.json").unlink()
     shown = ablate("show", id[:8], "--store", ledger.root, code=4)
@@ -259,7 +259,7 @@ def test_a_file_that_is_not_what_was_written_is_named(ledger: Ledger, id: str) -
 def test_a_trial_trained_again_has_the_same_bits_and_its_record_is_untouched(
     ledger: Ledger, id: str
 ) -> None:
-    folder = Path(str(ledger.trial_folder(id)))
+    folder = Path(str(ledger.paths.trial_folder(id)))
     before = {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
     said = ablate("rerun", id[:8], "--store", ledger.root)
     assert said.startswith("Equal: predictions, history and weights have the same bits.\n")
@@ -276,9 +276,9 @@ def test_a_trial_trained_again_has_the_same_bits_and_its_record_is_untouched(
 
 def other_predictions(ledger: Ledger, id: str, by: float) -> dict[str, Any]:
     """Shift a probability in the trial's own file; the fields of a record that says so."""
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
-    path = Path(str(ledger.attempt_folder(id, outcome.attempt) / "predictions.parquet"))
+    path = Path(str(ledger.paths.attempt_folder(id, outcome.attempt) / "predictions.parquet"))
     table = pq.read_table(path)
     shifted = [p - by if row == 0 else p for row, p in enumerate(table["p_sad"].to_pylist())]
     at = table.column_names.index("p_sad")
@@ -318,18 +318,20 @@ def test_between_classes_a_small_difference_is_close_and_a_large_one_is_not(
     assert "DIFFERS in predictions: the largest difference of a probability is 0.01" in said
     assert "Between determinism classes small differences grow from epoch to epoch" in said
     assert "other class arithmetic: none then, " in said  # as of a record that did not ask for it
-    assert "kept in" in said and ledger.alarms([id]) == []
+    assert "kept in" in said and ledger.outcomes.alarms([id]) == []
 
 
 def test_only_a_finished_trial_that_nobody_holds_is_trained_again(ledger: Ledger, id: str) -> None:
-    create_once(ledger.claim_file(id), json.dumps({"owner": "x", "host": "elsewhere"}).encode())
+    create_once(
+        ledger.paths.lease_file(id), json.dumps({"owner": "x", "host": "elsewhere"}).encode()
+    )
     assert "is held by another process" in ablate("rerun", id[:8], "--store", ledger.root, code=2)
-    ledger.claim_file(id).unlink()
+    ledger.paths.lease_file(id).unlink()
     unfinish(ledger, id)
     assert "is not finished" in ablate("rerun", id[:8], "--store", ledger.root, code=2)
 
 
 def test_without_its_features_a_trial_is_not_trained_again(ledger: Ledger, id: str) -> None:
-    for path in Path(str(ledger.shards)).glob("*.json"):
+    for path in Path(str(ledger.paths.local_shards)).glob("*.json"):
         path.unlink()
     assert "`ablate run` builds them" in ablate("rerun", id[:8], "--store", ledger.root, code=3)

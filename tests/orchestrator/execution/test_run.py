@@ -45,17 +45,17 @@ def go(study: Study, store: Path) -> tuple[RunResult, list[Event]]:
 
 
 def ids(ledger: Ledger) -> list[str]:
-    return sorted(path.name for path in ledger.trials.iterdir())
+    return sorted(path.name for path in ledger.paths.trials.iterdir())
 
 
 def scored(ledger: Ledger, id: str) -> object:
-    outcome = ledger.outcome(id)
+    outcome = ledger.outcomes.read(id)
     assert outcome is not None
     return outcome.scored_part
 
 
 def forget(ledger: Ledger, id: str) -> None:
-    shutil.rmtree(ledger.trial_folder(id))
+    shutil.rmtree(ledger.paths.trial_folder(id))
 
 
 def test_a_finished_study_trains_nothing(smoke: Study, store: Path) -> None:
@@ -76,9 +76,9 @@ def test_a_lost_trial_is_trained_again_to_the_same_bits(smoke: Study, store: Pat
 
 def test_an_attempt_leaves_its_files_and_their_digests(smoke: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
-    outcome = ledger.outcome(ids(ledger)[0])
+    outcome = ledger.outcomes.read(ids(ledger)[0])
     assert outcome is not None
-    folder = ledger.attempt_folder(outcome.id, outcome.attempt)
+    folder = ledger.paths.attempt_folder(outcome.id, outcome.attempt)
     assert {p.name for p in folder.iterdir()} == set(outcome.files)
     table = pq.read_table(folder / "predictions.parquet").to_pandas()
     probabilities = table[[c for c in table.columns if c.startswith("p_")]]
@@ -93,7 +93,7 @@ def test_an_attempt_leaves_its_files_and_their_digests(smoke: Study, store: Path
     weights = load_file(folder / "weights.safetensors")
     assert {name.partition("/")[0] for name in weights} == {"tests_a", "tests_b"}
     assert len(json.loads((folder / "history.json").read_bytes())) == outcome.epochs
-    assert not list(ledger.trial_folder(outcome.id).glob("checkpoint*"))
+    assert not list(ledger.paths.trial_folder(outcome.id).glob("checkpoint*"))
 
 
 def test_a_trial_resumes_after_any_epoch_to_the_same_bits(smoke: Study, store: Path) -> None:
@@ -110,11 +110,11 @@ def test_a_trial_resumes_after_any_epoch_to_the_same_bits(smoke: Study, store: P
 
     with pytest.raises(KeyboardInterrupt):
         run(smoke, ledger, InlineCluster(), die_after_the_first_epoch)
-    assert seen == [1] and ledger.checkpoint_file(lost).exists()
+    assert seen == [1] and ledger.paths.checkpoint_file(lost).exists()
     result, events = go(smoke, store)
     assert [e.epoch for e in events if isinstance(e, Epoch)] == [2]
     assert scored(ledger, lost) == before
-    outcome = ledger.outcome(lost)
+    outcome = ledger.outcomes.read(lost)
     assert outcome is not None and outcome.resumed == 1 and result.failed == ()
 
 
@@ -130,7 +130,7 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path)
 
     with pytest.raises(KeyboardInterrupt):
         run(smoke, ledger, InlineCluster(), die)
-    (tensors,) = ledger.trial_folder(lost).glob("checkpoint-*.safetensors")
+    (tensors,) = ledger.paths.trial_folder(lost).glob("checkpoint-*.safetensors")
     blob = bytearray(tensors.read_bytes())
     blob[len(blob) // 2] ^= 4
     tensors.write_bytes(blob)
@@ -171,8 +171,8 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     }
     assert result.trained == 0 and set(result.failed) == {e.id for e in failed}
     assert len([e for e in events if isinstance(e, Retry)]) == len(failed) == 2
-    assert len(ledger.failures(failed[0].id)) == 2
-    assert "in train" in ledger.read_failure(Path(failed[0].record)).traceback
+    assert len(ledger.attempts.failure_files(failed[0].id)) == 2
+    assert "in train" in ledger.attempts.read_failure(Path(failed[0].record)).traceback
     with monkeypatch.context() as fault:  # what is known to fail costs the next run one attempt
         broken_training(fault, ZeroDivisionError("a fault of the code"))
         again, events = go(smoke, store)
@@ -233,7 +233,7 @@ def test_memory_that_torch_does_not_get_is_infrastructure(
 def test_a_damaged_shard_fails_the_trial_by_name(smoke: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     forget(ledger, ids(ledger)[0])
-    for shard in ledger.shards.glob("*.arrow"):
+    for shard in ledger.paths.local_shards.glob("*.arrow"):
         blob = bytearray(shard.read_bytes())
         blob[len(blob) // 2] ^= 1
         shard.write_bytes(blob)
@@ -259,7 +259,7 @@ def test_a_diverging_trial_says_its_epoch(smoke: Study, store: Path) -> None:
 
 def test_a_damaged_outcome_stops_the_run_before_it_trains(smoke: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
-    (ledger.trial_folder(ids(ledger)[0]) / "outcome.json").write_text("{")
+    (ledger.paths.trial_folder(ids(ledger)[0]) / "outcome.json").write_text("{")
     with pytest.raises(DamageError, match="is damaged"):
         go(smoke, store)
 
@@ -315,8 +315,8 @@ def test_a_trial_whose_worker_dies_goes_last_and_alone(
     assert again == [("Its worker died.", 2, 0.01), ("Its worker died.", 3, 0.02)][:deaths]
     if deaths == ATTEMPTS:
         assert result.failed == (cluster.victim,)
-        (record,) = ledger.failures(cluster.victim)
-        assert ledger.read_failure(record).cause == "infrastructure"
+        (record,) = ledger.attempts.failure_files(cluster.victim)
+        assert ledger.attempts.read_failure(record).cause == "infrastructure"
     else:
         assert result.failed == () and result.trained == 4
 
@@ -450,9 +450,9 @@ def test_every_training_gives_back_what_it_held(
 def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[0]
-    kept = ledger.trial_folder(lost).rename(store / "aside")
-    ledger.trial_folder(lost).mkdir()
-    claim = acquire(ledger.claim_file(lost))
+    kept = ledger.paths.trial_folder(lost).rename(store / "aside")
+    ledger.paths.trial_folder(lost).mkdir()
+    claim = acquire(ledger.paths.lease_file(lost))
     assert claim is not None
 
     events: list[Event] = []
@@ -461,7 +461,7 @@ def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path)
         events.append(event)
         if type(event).__name__ == "Elsewhere":  # the other run finishes it
             for path in kept.iterdir():
-                path.rename(ledger.trial_folder(lost) / path.name)
+                path.rename(ledger.paths.trial_folder(lost) / path.name)
 
     result = run(smoke, ledger, InlineCluster(), hear)
     claim.release()
@@ -487,8 +487,8 @@ def test_a_rival_and_a_machine_on_functionals_go_the_same_way(store: Path) -> No
     result, _ = go(study, store)
     assert (result.trained, result.failed) == (4, ())
     ledger = Ledger.open(str(store))
-    (snapshot,) = ledger.snapshots("rivals")
-    outcomes = {t.id: o for t in snapshot.trials if (o := ledger.outcome(t.id)) is not None}
+    (snapshot,) = ledger.studies.snapshots("rivals")
+    outcomes = {t.id: o for t in snapshot.trials if (o := ledger.outcomes.read(t.id)) is not None}
     gcn, svm = summarise(snapshot, outcomes).rows
     assert (gcn.parameters, svm.parameters) == (76_916, 0)
     assert gcn.ua is not None and svm.ua is not None and svm.ua.mean > 0.4

@@ -37,6 +37,7 @@ from orchestrator.planning.status import newest_snapshots
 from orchestrator.report.terminal.live_picture import picture, spark
 from orchestrator.store.leases import Lease, acquire
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.outcomes import Outcomes
 from orchestrator.store.records import Failure
 from orchestrator.store.snapshot import SnapshotTrial
 from orchestrator.study.canonical import canonical, digest
@@ -54,13 +55,15 @@ def unfinished(store: Path) -> tuple[Ledger, list[str]]:
     ledger = Ledger.open(str(store))
     ids = ids_of(ledger)
     for id in ids[2:]:
-        (ledger.trial_folder(id) / "outcome.json").unlink()
+        (ledger.paths.trial_folder(id) / "outcome.json").unlink()
     return ledger, ids
 
 
 def fail(ledger: Ledger, id: str, ago: float = 60.0) -> None:
-    ledger.fail(Failure(id=id, cause="code", sentence="It broke.\nThere.", traceback="", epoch=1,
-                        attempt="attempt-1", host="h", finished=time.time() - ago))  # fmt: skip
+    ledger.attempts.write_failure(
+        Failure(id=id, cause="code", sentence="It broke.\nThere.", traceback="", epoch=1,
+                attempt="attempt-1", host="h", finished=time.time() - ago)
+    )  # fmt: skip
 
 
 class Enough(Exception):  # noqa: N818
@@ -94,7 +97,7 @@ def shown(ledger: Ledger, width: int, height: int = 24) -> str:
 def test_rows_fill_with_the_estimates_of_the_report(store: Path, width: int) -> None:
     ledger, ids = unfinished(store)
     fail(ledger, ids[3])
-    claim = acquire(ledger.claim_file(ids[2]))
+    claim = acquire(ledger.paths.lease_file(ids[2]))
     assert claim is not None
     try:
         text = shown(ledger, width)
@@ -106,7 +109,7 @@ def test_rows_fill_with_the_estimates_of_the_report(store: Path, width: int) -> 
     assert "2 of 4 trials done; 1 in training; 1 failed" in words
     board, snapshot = RunState(ledger), newest_snapshots(ledger)["smoke"]
     board.hear(Planned(snapshot.trials, frozenset(ids[:2]), 0, "smoke"))
-    whole = summarise(snapshot, ledger.outcomes(ids))
+    whole = summarise(snapshot, ledger.outcomes.read_all(ids))
     for row, full in zip(board.rows(), whole.rows, strict=True):
         assert row.estimate is not None
         for part in ("n", "missing", "ua", "wa"):
@@ -116,15 +119,15 @@ def test_rows_fill_with_the_estimates_of_the_report(store: Path, width: int) -> 
 def test_what_an_older_version_trained_is_in_no_estimate(store: Path) -> None:
     ledger = Ledger.open(str(store))
     (first, *_) = ids_of(ledger)
-    record = json.loads((ledger.trial_folder(first) / "outcome.json").read_text())["outcome"]
+    record = json.loads((ledger.paths.trial_folder(first) / "outcome.json").read_text())["outcome"]
     record["identity"]["semantics"] = 0
     stale = digest(record["identity"])
     snapshot = newest_snapshots(ledger)["smoke"]
     trials = tuple(replace(t, id=stale) if t.id == first else t for t in snapshot.trials)
-    ledger.write_snapshot("smoke", replace(snapshot, trials=trials).to_json())
+    ledger.studies.write_snapshot("smoke", replace(snapshot, trials=trials).to_json())
     body = {**record, "id": stale}
-    (ledger.trials / stale).mkdir()
-    (ledger.trials / stale / "outcome.json").write_text(
+    (ledger.paths.trials / stale).mkdir()
+    (ledger.paths.trials / stale / "outcome.json").write_text(
         canonical({"outcome": body, "sha256": digest(body)})
     )
     board = RunState(ledger)
@@ -146,14 +149,14 @@ def test_without_anyone_at_work_no_time_is_promised(store: Path) -> None:
 
 def test_what_happens_is_told_once_and_in_its_order(store: Path) -> None:
     ledger = Ledger.open(str(store))
-    record = ledger.trial_folder(id := ids_of(ledger)[3]) / "outcome.json"
+    record = ledger.paths.trial_folder(id := ids_of(ledger)[3]) / "outcome.json"
     blob = record.read_bytes()
     record.unlink()
-    (ledger.trial_folder(ids_of(ledger)[2]) / "outcome.json").unlink()  # nobody ever takes it
+    (ledger.paths.trial_folder(ids_of(ledger)[2]) / "outcome.json").unlink()  # nobody ever takes it
     held: list[Lease] = []
 
     def take() -> None:
-        claim = acquire(ledger.claim_file(id))
+        claim = acquire(ledger.paths.lease_file(id))
         assert claim is not None
         held.append(claim)
 
@@ -218,10 +221,10 @@ def test_the_last_trial_that_fails_is_waited_for_as_a_run_tries_it_again(
     store: Path, again: bool
 ) -> None:
     ledger = Ledger.open(str(store))
-    record = ledger.trial_folder(id := ids_of(ledger)[3]) / "outcome.json"
+    record = ledger.paths.trial_folder(id := ids_of(ledger)[3]) / "outcome.json"
     blob = record.read_bytes()
     record.unlink()
-    held = [acquire(ledger.claim_file(id))]
+    held = [acquire(ledger.paths.lease_file(id))]
     now = 0.0
 
     def sleep(seconds: float) -> None:
@@ -255,10 +258,12 @@ def test_what_is_done_is_read_once_and_what_nobody_began_never(
     ledger, ids = unfinished(store)
     snapshot = newest_snapshots(ledger)["smoke"]
     more = tuple(SnapshotTrial(snapshot.rows[0].name, 0, n, f"{n:064x}") for n in range(10_000))
-    ledger.write_snapshot("smoke", replace(snapshot, trials=snapshot.trials + more).to_json())
+    ledger.studies.write_snapshot(
+        "smoke", replace(snapshot, trials=snapshot.trials + more).to_json()
+    )
     read: list[str] = []
-    whole = Ledger.outcome
-    monkeypatch.setattr(Ledger, "outcome", lambda self, id: read.append(id) or whole(self, id))
+    whole = Outcomes.read
+    monkeypatch.setattr(Outcomes, "read", lambda self, id: read.append(id) or whole(self, id))
     looks: list[float] = []
     board = RunState(ledger)
 
@@ -401,7 +406,7 @@ def test_the_picture_survives_every_size_of_the_window(store: Path) -> None:
     """Each row stands on the screen once, whatever it was before, and the failure is not lost."""
     ledger, ids = unfinished(store)
     fail(ledger, ids[3])
-    claim = acquire(ledger.claim_file(ids[2]))
+    claim = acquire(ledger.paths.lease_file(ids[2]))
     assert claim is not None
     terminal = Terminal(100, 30)
     try:

@@ -62,9 +62,10 @@ def test_a_changed_setting_makes_trials_stale_and_says_which(store: Path) -> Non
 def test_a_failed_trial_is_counted_and_trained_again(store: Path) -> None:
     ledger = Ledger.open(str(store))
     id = plan_study(study(), ledger).done[0]
-    shutil.rmtree(ledger.trial_folder(id))
-    ledger.fail(Failure(id=id, cause="code", sentence="x", traceback="", epoch=0, attempt="a",
-                        host="h"))  # fmt: skip
+    shutil.rmtree(ledger.paths.trial_folder(id))
+    ledger.attempts.write_failure(
+        Failure(id=id, cause="code", sentence="x", traceback="", epoch=0, attempt="a", host="h")
+    )
     plan = plan_study(study(), ledger)
     assert (plan.failed, len(plan.done)) == ((id,), 3)
     assert [item.id for item in plan.to_train] == [id]

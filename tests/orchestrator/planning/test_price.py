@@ -187,7 +187,7 @@ def test_finished_trials_count_before_a_probe_and_tell_when_training_stops(store
     assert (len(plan.done), len(plan.to_train)) == (4, 8)
     keep(plan, ledger, HERE, seen(epoch_s=1e6))
     found = priced(plan, ledger)
-    seconds = [o.seconds for o in ledger.outcomes(plan.done).values()]
+    seconds = [o.seconds for o in ledger.outcomes.read_all(plan.done).values()]
     assert not found.at_most and {row.source for row in found.rows} == {"finished"}
     assert found.trial_s is not None
     assert min(seconds) * 8 * 0.5 < found.trial_s < max(seconds) * 8 * 2

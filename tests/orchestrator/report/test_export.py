@@ -191,15 +191,15 @@ def test_a_bundle_holds_every_form_and_says_what_it_lacks(bundle: Path, store: P
 
 def test_predictions_and_provenance_name_every_trial(bundle: Path, store: Path) -> None:
     ledger = Ledger.open(str(store))
-    (snapshot,) = ledger.snapshots("made")
+    (snapshot,) = ledger.studies.snapshots("made")
     frame = pd.read_parquet(bundle / "predictions.parquet")
     record = json.loads((bundle / "provenance.json").read_text())
-    done = {trial.id for trial in snapshot.trials if ledger.is_done(trial.id)}
+    done = {trial.id for trial in snapshot.trials if ledger.outcomes.has(trial.id)}
     assert set(frame.trial) == {t["trial"] for t in record["trials"]} == done
     assert {t["trial"] for t in record["missing"]} == {t.id for t in snapshot.trials} - done
     assert sum(record["determinism_classes"].values()) == len(done)
     some = record["trials"][0]
-    outcome = ledger.outcome(some["trial"])
+    outcome = ledger.outcomes.read(some["trial"])
     assert outcome is not None and some["digests"] == dict(outcome.digests)
     assert some["again"] == f"ablate rerun {some['trial'][:12]}"
     assert "host" not in some

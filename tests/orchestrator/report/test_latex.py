@@ -69,7 +69,7 @@ def test_real_tables_compile_by_themselves_and_in_a_document(
     ledger, snapshot = stores.made(
         tmp_path / "store", {"GIN": {}, "w/o FA": {}, "w/o multi-stage loss": {}}, folds=3, seeds=3
     )
-    summary = summarise(snapshot, ledger.outcomes(t.id for t in snapshot.trials))
+    summary = summarise(snapshot, ledger.outcomes.read_all(t.id for t in snapshot.trials))
     whole = tables(summary, details=True)
     text = latex(whole)
     alone = pdflatex("table", text)

@@ -27,7 +27,7 @@ from orchestrator.report.trained.predict import (
     choose_row,
     predict,
 )
-from orchestrator.store.attempt_files import read_predictions
+from orchestrator.store.attempts import read_predictions
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study
 
@@ -54,7 +54,7 @@ def ensemble(ledger: Ledger) -> Ensemble:
 @pytest.fixture
 def spoken(ledger: Ledger) -> dict[str, Path]:
     """Utterance's id -> its audio, for all of the corpus."""
-    demo = ledger.corpus_folder("demo")
+    demo = ledger.paths.corpus_audio("demo")
     return {path.stem.rpartition("-")[0]: path for path in demo.rglob("*.wav")}
 
 
@@ -72,9 +72,9 @@ def test_the_corpus_s_own_speech_gets_the_predictions_that_the_outcomes_keep(
 ) -> None:
     stored: dict[tuple[str, int], list[float]] = {}
     for id in {voter.trial for voter in ensemble.voters}:
-        outcome = ledger.outcome(id)
+        outcome = ledger.outcomes.read(id)
         assert outcome is not None
-        kept = read_predictions(ledger.read_file(outcome, "predictions.parquet"))
+        kept = read_predictions(ledger.attempts.read_file(outcome, "predictions.parquet"))
         stored |= {(u, number): p for (u, number, choice), p in kept.items() if choice == "chosen"}
     assert {u for u, _ in stored} == set(spoken)
     paths = {path: u for u, path in sorted(spoken.items())[::5]}
@@ -163,9 +163,9 @@ def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[s
     ensemble = assemble(ledger, study_statuses(ledger, "machines")[0].snapshot, "SVM")
     stored: dict[str, list[float]] = {}
     for id in {voter.trial for voter in ensemble.voters}:
-        outcome = ledger.outcome(id)
+        outcome = ledger.outcomes.read(id)
         assert outcome is not None
-        kept = read_predictions(ledger.read_file(outcome, "predictions.parquet"))
+        kept = read_predictions(ledger.attempts.read_file(outcome, "predictions.parquet"))
         stored |= {u: p for (u, _, choice), p in kept.items() if choice == "chosen"}
     paths = {path: u for u, path in sorted(spoken.items())[::5]}
     for answer in predict(ensemble, list(paths), threads=2):

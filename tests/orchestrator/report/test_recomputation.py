@@ -26,7 +26,7 @@ def output(*words: str | Path) -> str:
 
 @pytest.fixture
 def snapshot(trained_store: Path) -> Snapshot:
-    (found,) = Ledger.open(str(trained_store)).snapshots("smoke")
+    (found,) = Ledger.open(str(trained_store)).studies.snapshots("smoke")
     return found
 
 
@@ -74,7 +74,7 @@ def test_every_number_of_a_comparison_follows_from_the_stored_predictions(
 
 
 def test_a_comparison_is_of_shared_trainings_and_fits_80_columns(store: Path) -> None:
-    (snapshot,) = Ledger.open(str(store)).snapshots("smoke")
+    (snapshot,) = Ledger.open(str(store)).studies.snapshots("smoke")
     a, b = (row.name for row in snapshot.rows)
     whole = output("compare", "smoke", a, b, "--store", store, "--limit", "2")
     assert "2 of 2 trainings" in " ".join(whole.split()) and "utterances flip" in whole

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.report.row_details import row_details
+from orchestrator.store.attempts import Attempts
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
 from tests import stores
@@ -23,7 +24,7 @@ def test_a_row_has_its_trials_by_fold_and_seed_and_names_what_is_missing(
     made: tuple[Ledger, Snapshot],
 ) -> None:
     ledger, snapshot = made
-    outcomes = ledger.outcomes(trial.id for trial in snapshot.trials)
+    outcomes = ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     first, second = row_details(ledger, snapshot, outcomes)
     assert [(t.fold.index, t.seed) for t in first.trials] == [
         (f, s) for f in range(3) for s in range(2)
@@ -39,7 +40,7 @@ def test_each_half_is_scored_at_the_epoch_that_the_other_chose(
     made: tuple[Ledger, Snapshot],
 ) -> None:
     ledger, snapshot = made
-    outcomes = ledger.outcomes(trial.id for trial in snapshot.trials)
+    outcomes = ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     for row in row_details(ledger, snapshot, outcomes):
         for trial in row.trials:
             assert [e.number for e in trial.history] == list(range(1, stores.EPOCHS + 1))
@@ -55,7 +56,7 @@ def test_each_half_is_scored_at_the_epoch_that_the_other_chose(
 def test_a_damaged_curve_is_told_and_nothing_else_is_lost(made: tuple[Ledger, Snapshot]) -> None:
     ledger, snapshot = made
     stores.spoilt(ledger, snapshot.trials[0].id, "history.json")
-    outcomes = ledger.outcomes(trial.id for trial in snapshot.trials)
+    outcomes = ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     row = row_details(ledger, snapshot, outcomes)[0]
     assert "is not what was written" in row.trials[0].damage
     assert row.trials[0].history == () and len(row.trials[0].scores) == 2
@@ -89,8 +90,8 @@ def test_a_strangers_curve_that_no_training_gives_is_damage(
     ledger, snapshot = stores.made(tmp_path / "store", {"a": {}}, folds=2)
     whole = {**entry, "b": entry.get("a")} if isinstance(entry, dict) else entry
     blob = json.dumps([whole]).encode()
-    monkeypatch.setattr(Ledger, "read_file", lambda self, outcome, name: blob)
-    outcomes = ledger.outcomes(trial.id for trial in snapshot.trials)
+    monkeypatch.setattr(Attempts, "read_file", lambda self, outcome, name: blob)
+    outcomes = ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     (row,) = row_details(ledger, snapshot, outcomes)
     assert all("not one that this program writes" in t.damage for t in row.trials)
 

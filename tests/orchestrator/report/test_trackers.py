@@ -22,7 +22,7 @@ from orchestrator.execution.run import run
 from orchestrator.planning.status import newest_snapshots
 from orchestrator.report.trackers.finished import read
 from orchestrator.report.trackers.tracker import Export, open_log
-from orchestrator.store.attempt_files import read_history
+from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.reader import read_study
@@ -49,7 +49,7 @@ def logged(root: Path, trained_store: Path, tmp_path_factory: pytest.TempPathFac
 
 def outcomes(ledger: Ledger) -> dict[str, Outcome]:
     snapshot = newest_snapshots(ledger)["smoke"]
-    return ledger.outcomes(trial.id for trial in snapshot.trials)
+    return ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
 
 
 def by_speaker(outcome: Outcome) -> dict[str, float]:
@@ -61,7 +61,7 @@ def by_speaker(outcome: Outcome) -> dict[str, float]:
 
 
 def history(ledger: Ledger, outcome: Outcome) -> list[dict[str, Any]]:
-    return read_history(ledger.read_file(outcome, "history.json"))
+    return read_history(ledger.attempts.read_file(outcome, "history.json"))
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -199,7 +199,7 @@ def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path
     snapshot = newest_snapshots(ledger)["smoke"]
     last = [trial.id for trial in snapshot.trials if trial.row == "No FA"][-1]
     kept = store / "outcome.json"
-    shutil.move(ledger.trial_folder(last) / "outcome.json", kept)
+    shutil.move(ledger.paths.trial_folder(last) / "outcome.json", kept)
     export = Export(ledger, [open_log("optuna", ledger, "smoke")])
     from orchestrator.execution.events import Done, Planned
 
@@ -209,7 +209,7 @@ def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path
     while (states := states_or_none(store)) != wanted:  # the writer has a thread of its own
         assert time.monotonic() < end, states
         time.sleep(0.05)
-    shutil.move(kept, ledger.trial_folder(last) / "outcome.json")
+    shutil.move(kept, ledger.paths.trial_folder(last) / "outcome.json")
     export.hear(Done(last, 1.0))
     assert export.close() == ()
     assert {t.state.name for t in load(store).trials} == {"COMPLETE"}

@@ -48,7 +48,7 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     assert not search.closed and snapshot.trials == () and len(search.winners) == 2
     ledger = Ledger.open_readonly(str(store))
     final = [t for t in search.trials if t.row == CHOSEN]
-    done = next(t.id for t in final if ledger.is_done(t.id))
+    done = next(t.id for t in final if ledger.outcomes.has(t.id))
     (record,) = [read_trial(ledger, done)]
     assert record.sealed == "tiny_search"
     shown = cli("show", done[:12], "--store", store).output
@@ -108,7 +108,7 @@ def test_an_edited_study_and_its_log_break_no_seal(store: Path) -> None:
         go(study(), store, Shuffled(1, TRAININGS - 1))
     ledger = Ledger.open_readonly(str(store))
     final = [t for t in kept(store)[1].trials if t.row == CHOSEN]
-    done = next(t.id for t in final if ledger.is_done(t.id))
+    done = next(t.id for t in final if ledger.outcomes.has(t.id))
     with pytest.raises(KeyboardInterrupt):
         go(study(**{"  pruning": "  seed: 1\n  pruning"}), store, Shuffled(1, 3))
     assert not any(t.id == done for t in kept(store)[1].trials)  # the newest form has it no more
@@ -145,8 +145,8 @@ def test_an_ablation_opens_no_seal(store: Path) -> None:
         go(study(), store, Shuffled(1, TRAININGS - 1))
     ledger = Ledger.open_readonly(str(store))
     search = kept(store)[1]
-    done = next(t for t in search.trials if t.row == CHOSEN and ledger.is_done(t.id))
-    outcome = ledger.outcome(done.id)
+    done = next(t for t in search.trials if t.row == CHOSEN and ledger.outcomes.has(t.id))
+    outcome = ledger.outcomes.read(done.id)
     assert outcome is not None
     rate, layers = outcome.identity["training"]["lr"], outcome.identity["model"]["layers"]
     rows = f"""
@@ -165,15 +165,15 @@ rows:
     assert read_trial(ledger, done.id).sealed == "tiny_search"
     said = " ".join(cli("report", "by_hand", "--store", store).output.split())
     assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
-    before = measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n
+    before = measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n
     board = RunState(ledger)
-    by_hand = ledger.snapshots("by_hand")[0]
+    by_hand = ledger.studies.snapshots("by_hand")[0]
     board.hear(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
     live = board.estimate("as chosen")
     assert live is not None and live.n == before < len(by_hand.trials)
     go(study(), store)
     assert read_trial(ledger, done.id).sealed == ""
-    assert measure(ledger, ledger.snapshots("by_hand")[0]).summary.rows[0].n > before
+    assert measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n > before
     assert "Sealed" not in cli("report", "by_hand", "--store", store).output
 
 

@@ -51,7 +51,7 @@ def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> No
     assert go(study(), store).trained == TRAININGS
     snapshot, search = kept(store)
     ledger = Ledger.open_readonly(str(store))
-    outcomes = ledger.outcomes(t.id for t in snapshot.every_trial)
+    outcomes = ledger.outcomes.read_all(t.id for t in snapshot.every_trial)
     assert len(outcomes) == TRAININGS and search.closed
     held = {fold.index: {*fold.a, *fold.b} for fold in snapshot.folds}
     for one in search.tried:
@@ -100,7 +100,7 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
     (winner,) = found.winners
     assert winner.test is None and winner.configuration == found.best(1)[0]
     (id, *_) = winner.configuration.trials
-    outcome = Ledger.open_readonly(str(store)).outcome(id)
+    outcome = Ledger.open_readonly(str(store)).outcomes.read(id)
     assert outcome is not None
     assert winner.configuration.score != pytest.approx(
         sum(s for _, s in held_out_uas(outcome)) / len(held_out_uas(outcome))
@@ -157,7 +157,7 @@ def test_networks_that_read_different_features_are_no_ensemble(
 
 
 def is_over(store: Path) -> bool:
-    forms = Ledger.open_readonly(str(store)).snapshots("tiny_search")
+    forms = Ledger.open_readonly(str(store)).studies.snapshots("tiny_search")
     return bool(forms) and forms[0].search is not None and forms[0].search.closed
 
 
@@ -195,7 +195,7 @@ def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) 
     said = " ".join(cli("report", "tiny_search", "--store", store).output.split())
     assert "pruned: spared its other folds" in said
     ledger = Ledger.open_readonly(str(store))
-    assert sum(map(ledger.is_done, {t.id for t in search.trials})) < 3 * 12 * 3
+    assert sum(map(ledger.outcomes.has, {t.id for t in search.trials})) < 3 * 12 * 3
     found = measure(ledger, snapshot).search
     assert found is not None and [found.count(g, "pruned") for g in range(3)] != [0, 0, 0]
 
@@ -205,7 +205,7 @@ def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path
     snapshot, search = kept(store)
     ledger = Ledger.open_readonly(str(store))
     for one in search.tried:
-        outcomes = [ledger.outcome(id) for id in one.trials]
+        outcomes = [ledger.outcomes.read(id) for id in one.trials]
         units = [score for o in outcomes if o is not None for _, score in held_out_uas(o)]
         assert one.score == pytest.approx(sum(units) / len(units), abs=1e-12)
     (row,) = measure(ledger, snapshot).details()
@@ -244,7 +244,7 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(study(), store, Shuffled(2, 30))
     ledger = Ledger.open(str(store))
-    tried = {t.id for t in kept(store)[1].trials if ledger.is_done(t.id)}
+    tried = {t.id for t in kept(store)[1].trials if ledger.outcomes.has(t.id)}
     assert len(tried) == 30
     for path in store.rglob("*"):  # nothing is left for being young, and the newest stays that
         old = path.lstat().st_mtime - 1e8
@@ -253,7 +253,7 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
         path.unlink()
     found = gc.remove(ledger, gc.scan(ledger, newest_only=True), newest_only=True)
     assert len([waste for waste in found.waste if waste.kind == "trial"]) == 4  # of the other study
-    assert all(map(ledger.is_done, tried))
+    assert all(map(ledger.outcomes.has, tried))
 
 
 def test_a_configuration_that_diverges_has_no_score_and_the_search_goes_on(

@@ -10,7 +10,7 @@ import pytest
 from features.config import FeatureConfig
 from model.config import ModelConfig, TrainConfig
 from orchestrator.errors import DamageError, LackError, RequestError
-from orchestrator.store.attempt_files import predictions_parquet
+from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.files import create_once, replace_file
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Outcome, Scores
@@ -59,73 +59,75 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_an_outcome_comes_back_as_it_was_written(ledger: Ledger) -> None:
-    assert ledger.commit(OUTCOME) == "committed"
-    assert ledger.outcome(TRIAL.id) == OUTCOME
-    assert ledger.is_done(TRIAL.id)
+    assert ledger.outcomes.commit(OUTCOME) == "committed"
+    assert ledger.outcomes.read(TRIAL.id) == OUTCOME
+    assert ledger.outcomes.has(TRIAL.id)
 
 
 def test_an_outcome_older_than_the_count_of_parameters_is_read(ledger: Ledger) -> None:
     body = asdict(OUTCOME)
     del body["parameters"]
     record = canonical({"outcome": body, "sha256": digest(body)}).encode()
-    create_once(ledger.trial_folder(TRIAL.id) / "outcome.json", record)
-    assert ledger.outcome(TRIAL.id) == OUTCOME
+    create_once(ledger.paths.trial_folder(TRIAL.id) / "outcome.json", record)
+    assert ledger.outcomes.read(TRIAL.id) == OUTCOME
     counted = replace(OUTCOME, attempt="attempt-2", parameters=5)
-    assert ledger.commit(counted) == "same" and ledger.alarms(TRIAL.id) == []
+    assert ledger.outcomes.commit(counted) == "same" and ledger.outcomes.alarms(TRIAL.id) == []
 
 
 def test_nothing_is_there_before(ledger: Ledger) -> None:
-    assert ledger.outcome(TRIAL.id) is None and not ledger.is_done(TRIAL.id)
+    assert ledger.outcomes.read(TRIAL.id) is None and not ledger.outcomes.has(TRIAL.id)
 
 
 def test_a_second_equal_outcome_changes_nothing(ledger: Ledger) -> None:
-    ledger.commit(OUTCOME)
-    assert ledger.commit(replace(OUTCOME, attempt="attempt-2", seconds=9.0)) == "same"
-    assert ledger.outcome(TRIAL.id) == OUTCOME and ledger.alarms([TRIAL.id]) == []
+    ledger.outcomes.commit(OUTCOME)
+    assert ledger.outcomes.commit(replace(OUTCOME, attempt="attempt-2", seconds=9.0)) == "same"
+    assert ledger.outcomes.read(TRIAL.id) == OUTCOME and ledger.outcomes.alarms([TRIAL.id]) == []
 
 
 def test_a_late_different_outcome_of_the_class_is_kept_as_evidence(ledger: Ledger) -> None:
-    ledger.commit(OUTCOME)
+    ledger.outcomes.commit(OUTCOME)
     late = replace(OUTCOME, attempt="attempt-2", digests={**OUTCOME.digests, "weights": "other"})
-    assert ledger.commit(late) == "different"
-    assert ledger.outcome(TRIAL.id) == OUTCOME
-    assert [Path(p).name for p in ledger.alarms([TRIAL.id])] == ["outcome-late-attempt-2.json"]
+    assert ledger.outcomes.commit(late) == "different"
+    assert ledger.outcomes.read(TRIAL.id) == OUTCOME
+    assert [Path(p).name for p in ledger.outcomes.alarms([TRIAL.id])] == [
+        "outcome-late-attempt-2.json"
+    ]
 
 
 def test_another_determinism_class_may_differ(ledger: Ledger) -> None:
-    ledger.commit(OUTCOME)
+    ledger.outcomes.commit(OUTCOME)
     other = replace(OUTCOME, environment={"device": "cuda", "torch": "2"}, epochs=4)
-    assert ledger.commit(other) == "same" and ledger.alarms([TRIAL.id]) == []
+    assert ledger.outcomes.commit(other) == "same" and ledger.outcomes.alarms([TRIAL.id]) == []
 
 
 @pytest.mark.parametrize("offset", range(0, 400, 23))
 def test_a_flipped_bit_is_reported_and_never_read(ledger: Ledger, offset: int) -> None:
-    ledger.commit(OUTCOME)
-    path = ledger.trial_folder(TRIAL.id) / "outcome.json"
+    ledger.outcomes.commit(OUTCOME)
+    path = ledger.paths.trial_folder(TRIAL.id) / "outcome.json"
     blob = bytearray(path.read_bytes())
     blob[offset % len(blob)] ^= 1
     path.write_bytes(blob)
     with pytest.raises(DamageError, match=r"^The outcome `.*outcome\.json` is"):
-        ledger.outcome(TRIAL.id)
+        ledger.outcomes.read(TRIAL.id)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100])
 def test_a_truncated_outcome_is_reported(ledger: Ledger, kept: int) -> None:
-    ledger.commit(OUTCOME)
-    path = ledger.trial_folder(TRIAL.id) / "outcome.json"
+    ledger.outcomes.commit(OUTCOME)
+    path = ledger.paths.trial_folder(TRIAL.id) / "outcome.json"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DamageError, match=r"is damaged\. Nothing else is affected\. Move `"):
-        ledger.outcome(TRIAL.id)
+        ledger.outcomes.read(TRIAL.id)
 
 
 def test_an_outcome_of_another_trial_is_refused(ledger: Ledger) -> None:
-    ledger.commit(OUTCOME)
+    ledger.outcomes.commit(OUTCOME)
     other = "0" * 64
-    ledger.trial_folder(other).mkdir()
-    source = ledger.trial_folder(TRIAL.id) / "outcome.json"
-    (ledger.trial_folder(other) / "outcome.json").write_bytes(source.read_bytes())
+    ledger.paths.trial_folder(other).mkdir()
+    source = ledger.paths.trial_folder(TRIAL.id) / "outcome.json"
+    (ledger.paths.trial_folder(other) / "outcome.json").write_bytes(source.read_bytes())
     with pytest.raises(DamageError, match="is not what was written"):
-        ledger.outcome(other)
+        ledger.outcomes.read(other)
 
 
 def test_failures_are_numbered_and_kept(ledger: Ledger) -> None:
@@ -139,10 +141,12 @@ def test_failures_are_numbered_and_kept(ledger: Ledger) -> None:
         host="h",
         finished=1.0,
     )
-    names = [ledger.fail(failure).name for _ in range(3)]
-    (ledger.trial_folder(TRIAL.id) / "failure-1 (copy).json").write_text("x")
+    names = [ledger.attempts.write_failure(failure).name for _ in range(3)]
+    (ledger.paths.trial_folder(TRIAL.id) / "failure-1 (copy).json").write_text("x")
     assert names == ["failure-1.json", "failure-2.json", "failure-3.json"]
-    assert [ledger.read_failure(p) for p in ledger.failures(TRIAL.id)] == [failure] * 3
+    assert [ledger.attempts.read_failure(p) for p in ledger.attempts.failure_files(TRIAL.id)] == [
+        failure
+    ] * 3
 
 
 def test_a_file_is_created_once(tmp_path: Path) -> None:
@@ -178,18 +182,18 @@ ASKED = Snapshot(
 def test_snapshots_come_newest_first_and_are_kept(ledger: Ledger) -> None:
     two = replace(ASKED, seeds=2)
     for n, snapshot in enumerate((ASKED, two, ASKED)):
-        path = ledger.write_snapshot("s", snapshot.to_json())
+        path = ledger.studies.write_snapshot("s", snapshot.to_json())
         os.utime(path, ns=(n, n + 10))
-    ledger.write_snapshot("other", replace(ASKED, study="other").to_json())
-    assert ledger.snapshots("s") == [ASKED, two]
-    assert len(ledger.snapshots()) == 3
+    ledger.studies.write_snapshot("other", replace(ASKED, study="other").to_json())
+    assert ledger.studies.snapshots("s") == [ASKED, two]
+    assert len(ledger.studies.snapshots()) == 3
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"study": "s"}'])
 def test_a_snapshot_that_is_not_what_was_written_is_damage(ledger: Ledger, text: str) -> None:
-    ledger.write_snapshot("s", ASKED.to_json()).write_text(text)
+    ledger.studies.write_snapshot("s", ASKED.to_json()).write_text(text)
     with pytest.raises(DamageError, match=r"s@[0-9a-f]{12}\.json` is"):
-        ledger.snapshots("s")
+        ledger.studies.snapshots("s")
 
 
 def test_a_store_is_private(ledger: Ledger) -> None:
@@ -203,7 +207,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_makes_no_store(tmp_path: Path) -> None:
-    assert Ledger.open_readonly(str(tmp_path / "none")).snapshots() == []
+    assert Ledger.open_readonly(str(tmp_path / "none")).studies.snapshots() == []
     with pytest.raises(LackError, match="^There is no store at `"):
         Ledger.open_existing(str(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
@@ -218,7 +222,7 @@ def test_a_store_of_another_format_is_left_alone(ledger: Ledger) -> None:
 @pytest.mark.parametrize("id", ["../x", "a" * 63, "A" * 64, ""])
 def test_only_ids_become_paths(ledger: Ledger, id: str) -> None:
     with pytest.raises(RequestError, match="^A trial's id must be 64 hex digits"):
-        ledger.trial_folder(id)
+        ledger.paths.trial_folder(id)
 
 
 def test_predictions_are_a_table_with_page_checksums(tmp_path: Path) -> None:

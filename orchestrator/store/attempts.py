@@ -1,10 +1,112 @@
-"""What stands in the files of an attempt: its history by epoch, its predictions by segment."""
+"""The attempts to train a trial: the files of each, why some failed, how far one in flight is."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from orchestrator.errors import DamageError
+from orchestrator.store import files
+from orchestrator.store.files import create_once, replace_file
+from orchestrator.store.paths import FAILURE, RERUN, Location, StorePaths
+from orchestrator.store.records import Failure, Outcome, TrainingProgress
+from orchestrator.study.canonical import canonical
+
+
+class Attempts:
+    """Writes and reads what attempts leave in a store, but for outcomes and checkpoints."""
+
+    def __init__(self, paths: StorePaths) -> None:
+        self._paths = paths
+
+    def write(self, id: str, attempt: str, blobs: Mapping[str, bytes]) -> dict[str, str]:
+        """Write an attempt's files durably; returns their sha256 by name."""
+        folder = self._paths.attempt_folder(id, attempt)
+        for name, blob in blobs.items():
+            replace_file(folder / name, blob)
+        return {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
+
+    def read_file(self, outcome: Outcome, name: str) -> bytes:
+        """A file of the attempt that finished a trial, checked against its outcome.
+
+        Raises:
+            DamageError: it is not what was written, or gone.
+        """
+        path = self._paths.attempt_folder(outcome.id, outcome.attempt) / name
+        try:
+            blob = files.read(path, files.MOST_TENSORS)
+        except OSError as error:
+            raise DamageError(f"`{path}` cannot be read: {error.strerror}.") from None
+        if hashlib.sha256(blob).hexdigest() != outcome.files.get(name):
+            raise DamageError(
+                f"`{path}` is not what was written; the scores stand in the outcome and are whole."
+            )
+        return blob
+
+    def write_rerun(self, outcome: Outcome) -> None:
+        """Write, beside its files, the outcome of a training that repeats a finished one."""
+        folder = self._paths.attempt_folder(outcome.id, outcome.attempt)
+        create_once(folder / RERUN, canonical(asdict(outcome)).encode())
+
+    def remove(self, id: str, attempt: str) -> None:
+        """Remove the files of an attempt that no record names."""
+        folder = self._paths.attempt_folder(id, attempt)
+        for path in files.files_in(folder, "*"):
+            path.unlink(missing_ok=True)
+        files.remove_empty(folder)
+
+    # --- failures --------------------------------------------------------------------------
+
+    def write_failure(self, failure: Failure) -> Location:
+        """Write why an attempt failed, as ``failure-<n>.json``; returns that file."""
+        blob = json.dumps(asdict(failure), indent=1, sort_keys=True).encode()
+        n = len(files.files_in(self._paths.trial_folder(failure.id), "failure-*.json")) + 1
+        while not create_once(path := self._paths.failure_file(failure.id, n), blob):
+            n += 1
+        return path
+
+    def failure_files(self, id: str) -> list[Location]:
+        """The records of a trial's failed attempts, oldest first."""
+        found = {}
+        for path in files.files_in(self._paths.trial_folder(id), "failure-*.json"):
+            if match := FAILURE.fullmatch(path.name):
+                found[int(match[1])] = path
+        return [found[n] for n in sorted(found)]
+
+    def read_failure(self, path: Location) -> Failure:
+        """The record of one failed attempt.
+
+        Raises:
+            DamageError: it is not what was written.
+        """
+        try:
+            return Failure(**files.read_record(path))
+        except TypeError:
+            raise DamageError(f"`{path}` is not what was written: move it away.") from None
+
+    # --- trials in flight ------------------------------------------------------------------
+
+    def progress(self, id: str) -> TrainingProgress:
+        """How far a trial in flight is, by its newest checkpoint; epoch 0 without one."""
+        try:
+            record = files.read_json(self._paths.checkpoint_file(id))
+            numbers = record["checkpoint"]["numbers"]
+            log = tuple(str(line) for line in numbers.get("log", ()))
+            history = numbers["history"]
+            dev_ua = tuple((float(e["a"]["ua"]) + float(e["b"]["ua"])) / 2 for e in history)
+            return TrainingProgress(
+                epoch=int(history[-1]["number"]),
+                log=log,
+                dev_ua=dev_ua,
+                max_epochs=int(numbers.get("epochs", 0)),
+                min_epochs=int(numbers.get("least", 0)),
+            )
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return TrainingProgress(epoch=0, log=())
+
+
+# --- what stands in the files of an attempt ---------------------------------------------------
 
 
 def read_history(blob: bytes) -> list[Any]:
