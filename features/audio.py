@@ -1,4 +1,4 @@
-"""Audio files to samples: any rate and channel count in, mono 16 kHz out. Light to import.
+"""Audio files to samples: any rate and channel count in, mono at 16 kHz out. Light to import.
 
 The only door to soundfile (decoding) and soxr (band-limited resampling).
 """
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 16_000
-"""Samples a second inside: openSMILE's filters are laid out for it."""
+"""Samples a second of all audio inside; openSMILE's filters are laid out for it."""
 
 QUALITY = "VHQ"
 """soxr's very high quality: pass band to 0.91 of Nyquist, linear phase."""
 
 
 SHORTEST_S = 0.05
-"""A shorter recording holds no whole frame; extraction fills it up with zeros."""
+"""Seconds below which a recording holds no whole frame; extraction fills it up with zeros."""
 
 SILENCE = 2**-13
-"""Peak below which a recording counts as silent: four steps of 16 bit."""
+"""Peak below which a recording counts as silent: four steps of 16 bits; full scale is 1."""
 
 FULL_SCALE = 32766 / 32768
-"""Three samples in a row from here on count as clipped."""
+"""Magnitude from which on three samples in a row count as clipped; full scale is 1."""
 
 FORMATS = {
     ".wav": ("WAV", "WAVEX", "RF64"),
@@ -38,14 +38,23 @@ FORMATS = {
     ".mp3": ("MP3",),
     ".aiff": ("AIFF",),
 }
-"""What a name promises, as libsndfile calls it."""
+"""Ending of a file's name -> formats that it stands for, as libsndfile calls them."""
 
 LFS = b"version https://git-lfs"
+"""How a file begins that stands for another one in Git LFS."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sound:
-    """What is to say of one recording. `bad` makes it unusable, `doubts` only strange."""
+class RecordingCheck:
+    """What one recording is, and what is wrong with it.
+
+    Attributes:
+        rate: samples a second in the file.
+        channels: channels in the file.
+        seconds: duration.
+        bad: why the recording cannot be used; empty where it can.
+        doubts: what looks wrong in a recording that can be used: silent, clipped, ...
+    """
 
     rate: int = 0
     channels: int = 0
@@ -54,40 +63,51 @@ class Sound:
     doubts: tuple[str, ...] = ()
 
 
-def inspect(path: Path, start: float | None = None, end: float | None = None) -> Sound:
-    """Decode a recording, or a part of it, and look at every sample; raises nothing."""
+def check_recording(
+    path: Path, start: float | None = None, end: float | None = None
+) -> RecordingCheck:
+    """Decode a recording, or a part of it, and check every sample.
+
+    Args:
+        path: the audio file.
+        start: seconds where the part begins; None for the file's beginning.
+        end: seconds where the part ends; None for the file's end.
+
+    Returns:
+        What was found; a file that cannot be read is no exception but has ``bad`` set.
+    """
     import numpy as np
     import soundfile
 
     bad = _no_file(path)
     if bad:
-        return Sound(bad=bad)
+        return RecordingCheck(bad=bad)
     try:
         with soundfile.SoundFile(str(path)) as file:
             form, rate, channels = file.format, file.samplerate, file.channels
             if end is not None and file.frames < end * rate - rate * TOLERANCE_S:
                 whole = file.frames / rate
-                return Sound(bad=f"ends after {whole:.2f} s, but its part at {end:g} s")
+                return RecordingCheck(bad=f"ends after {whole:.2f} s, but its part at {end:g} s")
             file.seek(min(round((start or 0.0) * rate), file.frames))
             stop = file.frames if end is None else min(round(end * rate), file.frames)
             samples_NC = file.read(max(stop - file.tell(), 0), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError):
-        return Sound(bad="not audio, or truncated")
+        return RecordingCheck(bad="not audio, or truncated")
     seconds = len(samples_NC) / rate
     if not len(samples_NC):
         bad = "without a sample"
     elif not np.isfinite(samples_NC).all():
         bad = "holds values that are no numbers"
     doubts = () if bad else _doubts(path, form, seconds, samples_NC)
-    return Sound(rate=rate, channels=channels, seconds=seconds, bad=bad, doubts=doubts)
+    return RecordingCheck(rate=rate, channels=channels, seconds=seconds, bad=bad, doubts=doubts)
 
 
 TOLERANCE_S = 0.01
-"""How far a part may reach beyond its recording: label files round."""
+"""Seconds that a part may reach beyond its recording, since label files round."""
 
 
 def _no_file(path: Path) -> str:
-    """Why there is nothing to decode, or nothing."""
+    """Say why there is nothing to decode; empty where there is."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -129,9 +149,17 @@ def _doubts(
 def read_mono(
     path: Path, rate: int = RATE, *, start: float | None = None, end: float | None = None
 ) -> "NDArray[np.float32]":
-    """Read a file, or its part from `start` to `end` seconds: channels averaged, resampled.
+    """Read a file or a part of it, average its channels and resample it.
 
-    Shape: (samples,), float32; full scale is [-1, 1), resampling may overshoot it slightly.
+    Args:
+        path: the audio file.
+        rate: samples a second of the result.
+        start: seconds where the part begins; None for the file's beginning.
+        end: seconds where the part ends; None for the file's end.
+
+    Returns:
+        Samples, ``(samples,)``, float32; full scale is [-1, 1), and resampling may overshoot it
+        slightly.
 
     Raises:
         ShardDamageError: the file is missing, unreadable, empty, or holds NaN or infinity.
@@ -163,5 +191,5 @@ def read_mono(
 
 
 def _reason(error: Exception) -> str:
-    """The library's own words, without the path it repeats."""
+    """The library's message, without the path that it repeats."""
     return str(error).split(": ", 1)[-1].strip().rstrip(".")

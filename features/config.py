@@ -1,6 +1,6 @@
-"""Which features a trial sees: the axes of the data. Light: imports nothing heavy.
+"""What the nodes and segments of a trial are. Light: imports nothing heavy.
 
-Letters of this room: B segments in a batch, N nodes, F features, T frames, C classes.
+Letters of this package: B segments in a batch, N nodes, F features, T frames, C classes.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ The order of the keys is the order of the class indices: alphabetical."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureConfig:
-    """What a node is. Every field enters the trial's id."""
+    """What a node and a segment are. Every field enters the trial's id."""
 
     features: str = "lld78"
     """Name of a descriptor set (`descriptors/catalogue.py`), or ``opensmile:DIGEST``."""
@@ -33,7 +33,7 @@ class FeatureConfig:
     """Most nodes in one graph (paper, section 3.2)."""
 
     tail: Literal["pad", "drop", "overlap"] = "pad"
-    """What becomes of an utterance's last, incomplete segment. ``pad``: it is a shorter one
+    """What happens to an utterance's last, incomplete segment. ``pad``: it is a shorter one
     (paper, section 3.2). ``drop``: it is left out, unless it is the only one. ``overlap``: it
     starts earlier, so that it is full."""
 

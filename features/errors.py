@@ -1,4 +1,4 @@
-"""What can go wrong between a folder of audio and a tensor.
+"""The errors of this package.
 
 Every message is one sentence with the place, the value and the remedy.
 The command line maps each kind to an exit code (2 request, 3 environment, 4 damage).
@@ -6,7 +6,7 @@ The command line maps each kind to an exit code (2 request, 3 environment, 4 dam
 
 
 class FeatureError(Exception):
-    """Root of all errors of this room."""
+    """Base of all errors of this package."""
 
 
 class CorpusError(FeatureError):

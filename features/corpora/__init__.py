@@ -1,1 +1,1 @@
-"""Which speech there is: corpora, their utterances and labels, and who is held out together."""
+"""Corpora: their utterances and labels, and which speakers are held out together."""

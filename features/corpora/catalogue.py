@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from features.corpora import recordings
-from features.corpora.corpus import Corpus, OnProgress, nothing
+from features.corpora.corpus import Corpus, OnProgress, no_progress
 from features.corpora.readers import demo, table
 from features.errors import CorpusError
 
@@ -19,8 +19,8 @@ from features.errors import CorpusError
 class Reader(Protocol):
     """What the module of a corpus offers.
 
-    A module of synthesised speech has a function ``prepare(root, tell)`` as well, which makes the
-    audio on first use.
+    A module of synthesised speech also has a function ``prepare(root, on_progress)``, which makes
+    the audio on first use.
 
     Attributes:
         ABOUT: how much speech of how many speakers in which emotions, in one line.
@@ -34,12 +34,12 @@ class Reader(Protocol):
     SOURCE: str
     LAYOUT: str
 
-    def read(self, root: Path, tell: OnProgress = ..., *, skip_bad: bool = ...) -> Corpus:
+    def read(self, root: Path, on_progress: OnProgress = ..., *, skip_bad: bool = ...) -> Corpus:
         """Read the corpus below ``root``.
 
         Args:
             root: the folder of the corpus.
-            tell: progress, called with (files done, files in all).
+            on_progress: progress, called with (files done, files in all).
             skip_bad: leave out what cannot be used, instead of refusing the corpus.
         """
         ...
@@ -57,16 +57,16 @@ SYNTHESISED: dict[str, Callable[[Path, OnProgress], None]] = {
 """Corpora whose audio is made here on first use -> what makes it."""
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
-"""What a corpus of one's own may be called."""
+"""Pattern of the names that a corpus of a user's own may have."""
 
 
 def names() -> tuple[str, ...]:
-    """All known corpora, sorted."""
+    """Names of all corpora that have a reader, sorted."""
     return tuple(sorted(READERS))
 
 
 def reader(name: str) -> Reader:
-    """The module that reads a corpus: `LICENSE`, `SOURCE`, `LAYOUT`, `read`.
+    """Look up the module that reads a corpus.
 
     Raises:
         CorpusError: no corpus has that name.
@@ -80,11 +80,21 @@ def reader(name: str) -> Reader:
 
 
 def read(
-    name: str, root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False, own_name: str = ""
+    name: str,
+    root: Path,
+    on_progress: OnProgress = no_progress,
+    *,
+    skip_bad: bool = False,
+    own_name: str = "",
 ) -> Corpus:
-    """Read a corpus from its folder; `tell(done, total)` counts its files.
+    """Read a corpus from its folder.
 
-    `own_name` is what a `table` is called from now on; the other corpora have their names.
+    Args:
+        name: name of a reader.
+        root: folder of the corpus; of a `table` its file or folder.
+        on_progress: called with (files done, files in all).
+        skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        own_name: name of the corpus that a `table` becomes; the others have their own names.
 
     Raises:
         CorpusError: unknown name, or the folder does not hold that corpus.
@@ -92,7 +102,7 @@ def read(
     """
     module = reader(name)
     if not own_name:
-        return module.read(root, tell, skip_bad=skip_bad)
+        return module.read(root, on_progress, skip_bad=skip_bad)
     if name != "table":
         raise CorpusError(f"`--name` must belong to `table`, but corpus `{name}` has its own name.")
     if not re.fullmatch(NAME, own_name) or own_name in {"auto", *READERS}:
@@ -100,22 +110,22 @@ def read(
             "`--name` must be small letters, digits, `_` and `-` and no corpus that `ablate` "
             f"knows, but is `{own_name}` instead."
         )
-    return table.read(root, tell, skip_bad=skip_bad, name=own_name)
+    return table.read(root, on_progress, skip_bad=skip_bad, name=own_name)
 
 
-def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -> Corpus:
-    """The corpus as it is now: a synthesised one is described anew, files are looked at again.
+def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_progress) -> Corpus:
+    """Describe a corpus as it is now: files that changed are read, speech to synthesise is listed.
 
     Raises:
         MissingError, CorpusError, ShardDamageError: as `recordings.refresh`.
     """
     if corpus.name in SYNTHESISED:
-        return read(corpus.name, Path(corpus.root), tell)
-    return recordings.refresh(corpus, deep=deep, tell=tell)
+        return read(corpus.name, Path(corpus.root), on_progress)
+    return recordings.refresh(corpus, deep=deep, on_progress=on_progress)
 
 
-def prepare(corpus: Corpus, tell: OnProgress = nothing) -> None:
-    """Make sure the audio exists: synthesises what is missing, does nothing for recordings.
+def prepare(corpus: Corpus, on_progress: OnProgress = no_progress) -> None:
+    """Synthesise the audio that a corpus lacks; a corpus of recordings needs nothing.
 
     Raises:
         MissingError: the synthesiser is not installed or does not work here.
@@ -128,13 +138,16 @@ def prepare(corpus: Corpus, tell: OnProgress = nothing) -> None:
             f"Corpus `{corpus.name}` was registered with another version of its synthesiser: "
             f"register it again with `ablate corpus add {corpus.name}`."
         )
-    SYNTHESISED[corpus.name](Path(corpus.root), tell)
+    SYNTHESISED[corpus.name](Path(corpus.root), on_progress)
 
 
 def sample(root: Path) -> Path:
-    """One synthesised utterance in a folder: the synthesiser works here.
+    """Synthesise one utterance into a folder, which shows that the synthesiser works here.
+
+    Returns:
+        The WAV file.
 
     Raises:
-        MissingError: it is not installed or does not.
+        MissingError: the synthesiser is not installed or does not work.
     """
     return demo.sample(root)

@@ -1,4 +1,4 @@
-"""What is known of a corpus: who says what where, and the digests that make it itself.
+"""A registered corpus: its utterances with speaker, label and file, and their digests.
 
 Light: the standard library only, so that a plan needs neither numpy nor audio.
 A corpus is read once (`catalogue.read`), kept as JSON by the caller, and refreshed (`recordings`).
@@ -22,8 +22,8 @@ FORMAT = 1
 """Version of `Corpus.to_json`."""
 
 
-def nothing(done: int, total: int) -> None:
-    """Tell nobody."""
+def no_progress(done: int, total: int) -> None:
+    """Report no progress."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +60,13 @@ class Utterance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """A file or a labelled turn that is not part of the corpus."""
+class FileNote:
+    """A file or a labelled turn, and why it is left out of the corpus or looks wrong."""
 
     path: str
     reason: str
     bad: bool = False
-    """Whether it should have been part of it: unusable, and left out by `--skip-bad`."""
+    """Whether it is left out because it cannot be used (`--skip-bad`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +79,7 @@ class Selection:
     items: tuple[tuple[Utterance, int], ...]
     """(utterance, class index)."""
     left_out: Mapping[str, int]
-    """Utterances not chosen, by the corpus's own label."""
+    """The corpus's own label -> number of utterances that were not chosen."""
 
     @property
     def digest(self) -> str:
@@ -102,10 +102,10 @@ class Corpus:
     """Absolute folder the paths are relative to."""
     utterances: tuple[Utterance, ...]
     """Sorted by id."""
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[FileNote, ...]
     notes: tuple[str, ...] = field(default=())
-    """What a user should know, one sentence each."""
-    doubts: tuple[LeftOut, ...] = field(default=())
+    """What a user should know of the corpus, one sentence each."""
+    doubts: tuple[FileNote, ...] = field(default=())
     """Files that are part of the corpus, but look wrong: silent, clipped, ..."""
     reader: str = ""
     """The reader's name where the corpus has a name of its own (`table`)."""
@@ -131,9 +131,9 @@ class Corpus:
                 name=data["name"],
                 root=data["root"],
                 utterances=utterances,
-                left_out=tuple(LeftOut(**row) for row in data["left_out"]),
+                left_out=tuple(FileNote(**row) for row in data["left_out"]),
                 notes=tuple(data["notes"]),
-                doubts=tuple(LeftOut(**row) for row in data.get("doubts", ())),
+                doubts=tuple(FileNote(**row) for row in data.get("doubts", ())),
                 reader=data.get("reader", ""),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -143,12 +143,12 @@ class Corpus:
             ) from error
 
     def emotions(self) -> dict[str, int]:
-        """Utterances by the corpus's own label, labels sorted."""
+        """The corpus's own label -> number of utterances, labels sorted."""
         return dict(sorted(Counter(u.emotion for u in self.utterances).items()))
 
     @property
-    def again(self) -> str:
-        """The command that registers this corpus anew."""
+    def registration_command(self) -> str:
+        """The command that registers this corpus again."""
         if self.reader:
             name = f" --name {self.name}" if self.name != self.reader else ""
             return f"ablate corpus add {self.reader} FILE_OR_FOLDER{name}"
@@ -156,7 +156,7 @@ class Corpus:
 
     @property
     def omission(self) -> str:
-        """What `--skip-bad` left out, as a sentence for every report; empty where nothing was."""
+        """A sentence for every report that names what `--skip-bad` left out; empty if nothing."""
         bad = [f"{item.path} ({item.reason})" for item in self.left_out if item.bad]
         if not bad:
             return ""
@@ -164,7 +164,7 @@ class Corpus:
         return f"{files} left out of corpus `{self.name}` (`--skip-bad`): {some(bad)}."
 
     def part(self, kind: str) -> "Corpus":
-        """Only the utterances of one kind.
+        """Keep only the utterances of one kind.
 
         Raises:
             CorpusError: the corpus has no utterance of that kind.
@@ -240,13 +240,17 @@ class Corpus:
 
 
 def some(paths: Sequence[str]) -> str:
-    """The first three, and how many more there are."""
+    """List the first three paths, and say how many more there are."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return ", ".join(paths[:3]) + more
 
 
 def _refuse_escape(path: str) -> None:
-    """A record may name files of its corpus, and none outside of the corpus's folder."""
+    """Refuse a path that leads out of the corpus's folder.
+
+    Raises:
+        ValueError: it does.
+    """
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"path {path!r} leads out of the corpus")
 

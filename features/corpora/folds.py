@@ -1,4 +1,4 @@
-"""Who is held out together: speaker-independent folds.
+"""Speaker-independent folds: which speakers are held out together.
 
 A fold holds out one **group** of speakers, split into halves a and b, and trains on all others.
 The network trains once a fold; the epoch is chosen on a for the score of b, and on b for the
@@ -71,8 +71,8 @@ def deal(selection: Selection, folds: int | Literal["published"]) -> tuple[Fold,
 def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
     """Deal the speakers that a fold trains on into folds of their own, as `deal` does.
 
-    None of them knows the fold's held-out speakers, neither to train on nor to score: what is
-    chosen by them was not chosen on those (nested cross-validation).
+    The fold's held-out speakers are in none of them, so that what the inner folds choose was not
+    chosen on those speakers (nested cross-validation).
 
     Raises:
         CorpusError: the fold trains on fewer than two speakers an inner fold, or than four.
@@ -125,13 +125,13 @@ class _Speaker:
     name: str
     sex: str
     session: str
-    """Empty for who took part in several."""
+    """Empty for a speaker of several sessions."""
     classes: tuple[int, ...]
     """Utterances by class."""
 
 
 def _speakers(selection: Selection) -> list[_Speaker]:
-    """Women first, then men, then the rest; in each who speaks most first, then by name."""
+    """List the speakers: women, men, others; of each the one with most utterances first."""
     spoken: dict[str, list[tuple[Utterance, int]]] = {}
     for utterance, label in selection.items:
         spoken.setdefault(utterance.speaker, []).append((utterance, label))
@@ -139,10 +139,10 @@ def _speakers(selection: Selection) -> list[_Speaker]:
     for name, items in spoken.items():
         sexes = sorted({utterance.sex for utterance, _ in items})
         if len(sexes) > 1:
-            told = " and ".join(f"`{sex}`" for sex in sexes)
+            both = " and ".join(f"`{sex}`" for sex in sexes)
             raise CorpusError(
                 f"Speaker `{name}` of corpus `{selection.corpus.name}` must have one sex, "
-                f"but has {told} instead."
+                f"but has {both} instead."
             )
         sessions = {utterance.session for utterance, _ in items}
         counts = Counter(label for _, label in items)
@@ -153,7 +153,7 @@ def _speakers(selection: Selection) -> list[_Speaker]:
 
 
 def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
-    """The sessions as groups, or an empty list where they do not fit."""
+    """Take the sessions as groups; an empty list where they do not fit the number of folds."""
     groups: dict[str, list[_Speaker]] = {}
     for speaker in speakers:
         groups.setdefault(speaker.session, []).append(speaker)
@@ -188,7 +188,7 @@ def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
 
 
 def _fold(index: int, group: list[_Speaker], speakers: list[_Speaker]) -> Fold:
-    """Hold a group out; its halves are dealt as the groups were."""
+    """Make the fold that holds a group out; its halves are dealt as the groups were."""
     a, b = (tuple(sorted(s.name for s in half)) for half in _dealt(group, 2))
     train = tuple(sorted({s.name for s in speakers} - {s.name for s in group}))
     return Fold(index=index, train=train, a=a, b=b)

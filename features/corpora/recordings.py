@@ -1,6 +1,6 @@
-"""The files of a corpus: their digests, and what changed since they were taken.
+"""The files of a corpus: their digests, and which of them changed since.
 
-A refresh looks at sizes and times; only changed files are read again. Light, as `corpus` is.
+A refresh compares sizes and times; only changed files are read again. Light, as `corpus` is.
 """
 
 import hashlib
@@ -10,17 +10,25 @@ from dataclasses import replace
 from typing import Any
 
 from features.canonical import digest as digest_of
-from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing, some
+from features.corpora.corpus import Corpus, OnProgress, Utterance, no_progress, some
 from features.errors import CorpusError, MissingError, ShardDamageError
 
 
-def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -> Corpus:
-    """Look at every file again; read only those whose size or time changed (all if `deep`).
+def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_progress) -> Corpus:
+    """Take the digests of files whose size or time changed, or of all files.
 
-    Synthesised audio is identified by its recipe and is not looked at.
+    Synthesised audio is identified by its recipe and is not read.
+
+    Args:
+        corpus: as it was registered.
+        deep: read every file, whatever its size and time.
+        on_progress: called with (files done, files in all).
+
+    Returns:
+        The corpus with the digests of now.
 
     Raises:
-        MissingError: the corpus's folder is gone.
+        MissingError: the folder of the corpus is gone.
         CorpusError: files are gone.
         ShardDamageError: `deep` found other bytes under an unchanged size and time.
     """
@@ -28,7 +36,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -
     if recorded and not os.path.isdir(corpus.root):
         raise MissingError(
             f"The folder of corpus `{corpus.name}`, {corpus.root}, is gone: put it back, or "
-            f"register another with `{replace(corpus, root='FOLDER').again}`."
+            f"register another with `{replace(corpus, root='FOLDER').registration_command}`."
         )
     now = {u.id: _stat(corpus.root, u.path) for u in recorded}
     _refuse_gone(corpus, [u.path for u in recorded if now[u.id] is None])
@@ -42,18 +50,18 @@ def refresh(corpus: Corpus, *, deep: bool = False, tell: OnProgress = nothing) -
                 damaged.append(utterance.path)
             utterance = read
         fresh.append(utterance)
-        tell(done, len(corpus.utterances))
+        on_progress(done, len(corpus.utterances))
     if damaged:
         raise ShardDamageError(
             f"{_count(damaged, corpus)} of corpus `{corpus.name}` changed while size and time "
             f"stayed ({some(damaged)}): restore them from the original, or register the corpus "
-            f"again with `{corpus.again}`."
+            f"again with `{corpus.registration_command}`."
         )
     return replace(corpus, utterances=tuple(fresh))
 
 
 def identify(root: str, path: str) -> dict[str, Any]:
-    """Digest, size and time of one file, as the fields of `Utterance`.
+    """Take digest, size and time of one file, as fields of `Utterance`.
 
     Raises:
         OSError: the file cannot be read.
@@ -65,7 +73,12 @@ def identify(root: str, path: str) -> dict[str, Any]:
 
 
 def measure(root: str, utterance: Utterance, files: dict[str, dict[str, Any]]) -> Utterance:
-    """The utterance with digest, size and time of its file; `files` remembers what was read.
+    """Give an utterance the digest, size and time of its file.
+
+    Args:
+        root: folder of the corpus.
+        utterance: one of the file, or of a part of it.
+        files: path -> what `identify` gave; filled here, so that no file is read twice.
 
     Raises:
         OSError: the file cannot be read.
@@ -94,7 +107,8 @@ def _refuse_gone(corpus: Corpus, gone: Sequence[str]) -> None:
     if gone:
         raise CorpusError(
             f"{_count(gone, corpus)} of corpus `{corpus.name}` are gone from {corpus.root} "
-            f"({some(gone)}): put them back, or register what is there with `{corpus.again}`."
+            f"({some(gone)}): put them back, or register what is there with "
+            f"`{corpus.registration_command}`."
         )
 
 

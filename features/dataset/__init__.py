@@ -1,1 +1,1 @@
-"""Shards to tensors: segments of a fold, scaled, ready to train on."""
+"""Shards to tensors: the segments of a fold, scaled and ready to train on."""

@@ -38,24 +38,27 @@ class Segments:
     speakers: tuple[str, ...]
     """Speaker of each utterance."""
     views: tuple[NDArray[np.float32], ...]
-    """S views of shape (N, F), unscaled, on the shards."""
+    """S read-only views of shape (N, F) on the mapped shards, unscaled."""
     scalers: Mapping[str, Scaler]
-    """Speaker -> scaler that is applied when a batch is gathered; empty for `scaling: train`."""
+    """Speaker -> scaler that `batch` applies; empty for `scaling: train`."""
     fill_to: int | None
-    """Nodes that every graph is filled up to (`padding: nodes`), or None (`masked`)."""
+    """Nodes N that every graph is padded to (`padding: nodes`); None for `masked`."""
 
     def __len__(self) -> int:
         return len(self.views)
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gather segments, zero-padded at the end.
+        """Gather segments into one batch, zero-padded at the end.
 
-        `masked`: to the longest of the batch, and nodes_B = frames_B.
-        `nodes`: to `segment_nodes`, and nodes_B says so of every graph; zeros are real nodes.
+        With `padding: masked` N is the longest of the batch, and nodes_B equals frames_B. With
+        `padding: nodes` N is `segment_nodes`, and so is every number of nodes_B: zeros are nodes.
+
+        Args:
+            indices: numbers of the segments, ``(B,)``, int64.
 
         Returns:
-            x_BNF float32, frames_B int64 (nodes that hold audio), nodes_B int64 (nodes of the
-            graph).
+            x_BNF, ``(B, N, F)``, float32; frames_B, ``(B,)``, int64, the nodes that hold audio;
+            nodes_B, ``(B,)``, int64, the nodes of the graph.
         """
         chosen = indices.tolist()
         frames_B = self.lengths_S[indices]
@@ -76,20 +79,20 @@ class Segments:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class FoldData:
-    """What one training sees."""
+    """All data of one training."""
 
     train: Segments
     a: Segments
-    """First half of the held-out group."""
+    """Segments of the first half of the held-out group."""
     b: Segments
-    """Second half."""
+    """Segments of its second half."""
     mean_F: Tensor
-    """For the network's input buffer. Shape: (F,), float32. Zeros for `scaling: speaker`."""
+    """What the network subtracts. Shape: (F,), float32. Zeros for `scaling: speaker`."""
     std_F: Tensor
-    """Shape: (F,), float32. Ones for `scaling: speaker`."""
+    """What the network divides by. Shape: (F,), float32. Ones for `scaling: speaker`."""
     classes: tuple[str, ...]
     features: int
-    """F."""
+    """Number of features F."""
 
 
 def load(
@@ -99,7 +102,7 @@ def load(
     config: FeatureConfig,
     extractor: str | None = None,
 ) -> FoldData:
-    """Open the shards of a fold.
+    """Open the shards of a fold and cut them into segments.
 
     Args:
         folder: where the shards lie.

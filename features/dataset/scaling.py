@@ -22,7 +22,7 @@ class Scaler:
     std_F: NDArray[np.float32]
     """Population deviation; 1 where a feature is constant."""
     frames: int
-    """Rows the two were computed from."""
+    """Number of rows that the two were computed from."""
 
     def apply(self, values_NF: NDArray[np.float32]) -> NDArray[np.float32]:
         """Z-score. Shape: (N, F) -> (N, F), float32."""
@@ -30,17 +30,17 @@ class Scaler:
 
 
 def identity(features: int) -> Scaler:
-    """The scaler that changes nothing."""
+    """Make a scaler that changes nothing."""
     ones_F = np.ones(features, np.float32)
     return Scaler(mean_F=np.zeros(features, np.float32), std_F=ones_F, frames=0)
 
 
 def fit(arrays: Iterable[NDArray[np.float32]]) -> Scaler:
-    """Fit over the rows of all arrays, each of shape (N, F).
+    """Compute mean and deviation over the rows of all arrays, each of shape (N, F).
 
-    Accumulated in float64, array by array in the given order (Chan, Golub and LeVeque 1983), so
-    the same arrays in the same order give the same bits, and features as small as openSMILE's
-    intensity (1e-6) lose nothing.
+    They are accumulated in float64, array by array in the given order (Chan, Golub and LeVeque
+    1983), so the same arrays in the same order give the same bits, and features as small as
+    openSMILE's intensity (1e-6) lose nothing.
 
     Raises:
         ValueError: no row at all.

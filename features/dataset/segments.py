@@ -1,4 +1,4 @@
-"""Nodes to graphs.
+"""Where an utterance is cut into segments, each of which becomes a graph.
 
 Segment: at most `segment_nodes` consecutive nodes, one graph. The tail, an utterance's last and
 incomplete segment, is a shorter one (`pad`), left out (`drop`), or made full by nodes of the
@@ -11,9 +11,17 @@ from typing import Literal
 def cut(
     nodes: int, segment_nodes: int, tail: Literal["pad", "drop", "overlap"] = "pad"
 ) -> tuple[tuple[int, int], ...]:
-    """Cut `nodes` nodes into segments: (start, stop) each, in order.
+    """Cut an utterance into segments.
 
-    An utterance that is shorter than a segment is one segment, whatever becomes of tails.
+    An utterance that is shorter than a segment is one segment, whatever `tail` says.
+
+    Args:
+        nodes: number of nodes of the utterance.
+        segment_nodes: most nodes of a segment.
+        tail: what happens to a last segment that is not full (see above).
+
+    Returns:
+        (start, stop) of each segment in nodes, in order.
     """
     pieces = tuple(
         (start, min(start + segment_nodes, nodes)) for start in range(0, nodes, segment_nodes)

@@ -1,7 +1,7 @@
-"""Anyone's recordings as segments: no corpus, no labels, no speakers.
+"""Recordings without corpus, labels or speakers as segments that a network can score.
 
-A file goes the way of a corpus's utterance, `extraction` and `segments`, so that a network hears
-the same numbers of the same audio. One that cannot be used is told, and the others go on.
+A file goes through the same `extraction` and `segments` as an utterance of a corpus, so the same
+audio gives the same numbers. A file that cannot be used is reported, and the others go on.
 """
 
 import hashlib
@@ -29,26 +29,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
-"""What is looked for in a folder; a file that is named is tried whatever its ending."""
+"""Endings of the files that a folder is searched for; a file that is named may have any."""
 CHUNK = 64
-"""Files whose features are in memory together: batches are filled across files."""
+"""Number of files whose features are in memory together; batches are filled across files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Heard:
-    """The nodes of one recording, or why there are none."""
+class ExtractedRecording:
+    """The nodes of one recording, or why it has none."""
 
     path: Path
     nodes_NF: "NDArray[np.float32] | None"
     digest: str = ""
     """sha256 of the file's bytes."""
     bad: str = ""
+    """Why the recording cannot be used; empty where it can."""
 
 
-def recordings(given: Sequence[Path]) -> tuple[Path, ...]:
-    """The files, and every recording below the folders (by its ending, `AUDIO`), each once.
+def find_recordings(given: Sequence[Path]) -> tuple[Path, ...]:
+    """List the given files, and every recording below the given folders, each once.
 
-    What starts with a dot is not seen, as in a corpus; links to folders are not followed.
+    Names that start with a dot are left out, as in a corpus; links to folders are not followed.
 
     Raises:
         CorpusError: something is not there, or there is no recording at all.
@@ -75,29 +76,29 @@ def recordings(given: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def listen(
+def extract(
     paths: Sequence[Path], features: FeatureSet, config: FeatureConfig, threads: int
-) -> Iterator[tuple[Heard, ...]]:
-    """Extract the recordings, a chunk at a time and in their order."""
+) -> Iterator[tuple[ExtractedRecording, ...]]:
+    """Extract the nodes of recordings in their order; yield `CHUNK` recordings at a time."""
 
-    def hear(path: Path) -> Heard:
+    def extract_one(path: Path) -> ExtractedRecording:
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             task = ExtractionTask(path, None, None, features, config.node_step)
-            return Heard(path=path, nodes_NF=extract_file(task), digest=digest)
+            return ExtractedRecording(path=path, nodes_NF=extract_file(task), digest=digest)
         except (ShardDamageError, OSError) as error:
-            return Heard(path=path, nodes_NF=None, bad=str(error))
+            return ExtractedRecording(path=path, nodes_NF=None, bad=str(error))
 
     with ThreadPoolExecutor(max(threads, 1), "extraction") as workers:
         for start in range(0, len(paths), CHUNK):
-            yield tuple(workers.map(hear, paths[start : start + CHUNK]))
+            yield tuple(workers.map(extract_one, paths[start : start + CHUNK]))
 
 
-def segments(nodes: Sequence["NDArray[np.float32]"], config: FeatureConfig) -> Segments:
-    """Cut recordings into the segments that a network scores; labels are 0 and mean nothing.
+def cut_recordings(nodes: Sequence["NDArray[np.float32]"], config: FeatureConfig) -> Segments:
+    """Cut recordings into the segments that a network scores; all labels are a meaningless 0.
 
-    With `scaling: speaker` each recording counts as a speaker of its own: nobody says who speaks.
+    With `scaling: speaker` each recording counts as a speaker of its own, since none is known.
 
     Args:
         nodes: one array of shape (N, F) a recording.
@@ -124,16 +125,16 @@ def segments(nodes: Sequence["NDArray[np.float32]"], config: FeatureConfig) -> S
     )
 
 
-def course(
+def segment_times(
     nodes: int, config: FeatureConfig, features: FeatureSet
 ) -> tuple[tuple[float, float], ...]:
-    """Start and end of each segment in seconds; of functionals the whole recording, (0, 0)."""
+    """Compute start and end of each segment in seconds; functionals have one segment, (0, 0)."""
     step = (config.node_step if features.frame_step_ms else 0) / 1000
     return tuple((a * step, b * step) for a, b in cut(nodes, config.segment_nodes, config.tail))
 
 
-class Known:
-    """The speech of a corpus, known again by its bytes wherever it lies and whatever its name."""
+class CorpusSpeech:
+    """The recordings of a corpus, recognised by their bytes, wherever and under whatever name."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._speaker: dict[str, set[str]] = {}
@@ -154,10 +155,10 @@ class Known:
             return  # made anew where it is needed; then it is no file of this machine
         self._speaker.setdefault(digest, set()).add(speaker)
 
-    def speakers(self, heard: Heard) -> frozenset[str]:
-        """Who of the corpus speaks in the recording; empty where it is none of the corpus's."""
-        found = set(self._speaker.get(heard.digest, ()))
-        for digest, start, end, speaker in self._parts.get(heard.path.stat().st_size, ()):
-            if digest_of([heard.digest, start, end]) == digest:
+    def speakers(self, recording: ExtractedRecording) -> frozenset[str]:
+        """Name the speakers of a recording of the corpus; empty for any other recording."""
+        found = set(self._speaker.get(recording.digest, ()))
+        for digest, start, end, speaker in self._parts.get(recording.path.stat().st_size, ()):
+            if digest_of([recording.digest, start, end]) == digest:
                 found.add(speaker)
         return frozenset(found)

@@ -1,6 +1,6 @@
-"""One utterance close up: its sound, its log-Mel, its descriptors and its graphs, on one clock.
+"""One utterance to be drawn: its signal, log-Mel, descriptors and segments over the same time axis.
 
-Light to import: audio and engines are opened by `close_up`.
+Light to import: `view_utterance` opens audio and engines.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.audio import RATE, inspect, read_mono
+from features.audio import RATE, check_recording, read_mono
 from features.config import FeatureConfig
 from features.corpora.corpus import Corpus, Utterance
 from features.dataset.segments import cut
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_S = 120.0
-"""Seconds: of more, no picture shows a frame."""
+"""Most seconds of a recording: in a longer one no picture shows single frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class CloseUp:
-    """What there is to see of one utterance. S samples at 16 kHz, T frames, M bands, F columns.
+class UtteranceView:
+    """Everything that is drawn of one utterance.
+
+    Letters: S samples at 16 kHz, T frames, M bands, F columns.
 
     A frame is drawn where the middle of its window lies: frame i of the descriptors at
     `first_ms` + 10 i ms, of the log-Mel at 10 i ms (its windows are centred).
@@ -45,9 +47,9 @@ class CloseUp:
     doubts: tuple[str, ...]
     """What looks wrong: silent, clipped, ..."""
     signal_S: "NDArray[np.float32]"
-    """Mono, 16 kHz, as the extractors hear it."""
+    """Mono, 16 kHz, as the extractors get it."""
     logmel_TM: "NDArray[np.float32]"
-    """Decibel."""
+    """In decibels."""
     centres_M: "NDArray[np.float64]"
     """Middle of each band in Hz."""
     features: str
@@ -55,12 +57,13 @@ class CloseUp:
     columns: tuple[str, ...]
     frames_TF: "NDArray[np.float32]"
     first_ms: float
+    """Milliseconds from the start to the middle of the first frame's window."""
     segments: tuple[tuple[int, int], ...]
-    """(start, stop) in nodes of 10 ms, that is in frames: one graph each, as the defaults cut."""
+    """(start, stop) of each graph in frames, cut by the default settings."""
 
 
 def find(corpora: Sequence[Corpus], id: str) -> tuple[Corpus, Utterance]:
-    """The utterance of that id.
+    """Find the utterance of an id among the corpora.
 
     Raises:
         CorpusError: none has it, or several corpora do.
@@ -85,8 +88,13 @@ def find(corpora: Sequence[Corpus], id: str) -> tuple[Corpus, Utterance]:
     )
 
 
-def close_up(path: Path, features: str, utterance: Utterance | None = None) -> CloseUp:
-    """Listen to a file, or to the part of it that an utterance is, and compute what is shown.
+def view_utterance(path: Path, features: str, utterance: Utterance | None = None) -> UtteranceView:
+    """Read a file, or the part of it that an utterance is, and compute all that is drawn.
+
+    Args:
+        path: the audio file.
+        features: name of a descriptor set that gives frames.
+        utterance: the utterance of a corpus that the file is; None for any other file.
 
     Raises:
         CorpusError: the file cannot be used, or is too long; no set has the name `features`.
@@ -99,7 +107,7 @@ def close_up(path: Path, features: str, utterance: Utterance | None = None) -> C
             "utterance: choose another set, `ablate features list` names them."
         )
     start, end = (utterance.start, utterance.end) if utterance else (None, None)
-    sound = inspect(path, start, end)
+    sound = check_recording(path, start, end)
     if sound.bad:
         raise CorpusError(
             f"`UTTERANCE` must be a recording that can be used, but {path} cannot ({sound.bad}): "
@@ -113,7 +121,7 @@ def close_up(path: Path, features: str, utterance: Utterance | None = None) -> C
         )
     signal_S = read_mono(path, RATE, start=start, end=end)
     frames_TF = chosen.extract(signal_S)
-    return CloseUp(
+    return UtteranceView(
         name=utterance.id if utterance else path.name,
         speaker=utterance.speaker if utterance else "",
         emotion=utterance.emotion if utterance else "",

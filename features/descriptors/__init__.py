@@ -1,1 +1,1 @@
-"""Audio to rows of numbers: the descriptor sets, and the engines that compute them."""
+"""Samples to frames of numbers: the descriptor sets, and the engines that compute them."""

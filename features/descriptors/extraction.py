@@ -1,4 +1,4 @@
-"""Audio files to nodes: in threads, or where the caller maps. Light to import.
+"""Audio files to nodes, in threads or by a map of the caller's. Light to import.
 
 Threads, since what computes (openSMILE, librosa's FFT, soxr, libsndfile) does so without Python's
 lock. Processes of their own were tried: each takes 0.9 s of a core before its first file, as much
@@ -23,25 +23,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExtractionTask:
-    """One file to read. Pickles, for other machines."""
+    """One file, or a part of it, to extract. It can be pickled for other machines."""
 
     path: Path
     start: float | None
     """Seconds where the utterance starts in its file; None for the file's start."""
     end: float | None
+    """Seconds where the utterance ends; None for the file's end."""
     features: FeatureSet
     node_step: int
+    """Milliseconds from node to node."""
 
 
 ParallelMap = Callable[
     [Callable[[ExtractionTask], "NDArray[np.float32]"], Sequence[ExtractionTask]],
     Iterator["NDArray[np.float32]"],
 ]
-"""Something that applies a function to items and gives the results in their order."""
+"""A function that applies a function to tasks and yields the results in their order."""
 
 
 def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
-    """Audio file, or a part of it -> nodes. Shape: (N, F).
+    """Extract the nodes of one task.
+
+    Returns:
+        Nodes, ``(N, F)``, float32.
 
     Raises:
         ShardDamageError: the file cannot be read, or gives values that are no numbers.
@@ -60,18 +65,23 @@ def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
 
 @contextmanager
 def extracted(
-    tasks: Sequence[ExtractionTask], threads: int, elsewhere: ParallelMap | None = None
+    tasks: Sequence[ExtractionTask], threads: int, parallel_map: ParallelMap | None = None
 ) -> Iterator[Iterator["NDArray[np.float32]"]]:
-    """Nodes of every task, in the order of the tasks; the same bits whatever the number of threads.
+    """Extract all tasks; a context with an iterator over their nodes, in the order of the tasks.
 
-    `threads` at most run at once; with `elsewhere`, it is handed all of them instead.
-    Leaving the context early, interrupts included, ends each thread after its file.
+    The bits are the same whatever the number of threads. Leaving the context early, interrupts
+    included, ends each thread after its file.
+
+    Args:
+        tasks: what to extract.
+        threads: the most that run at once.
+        parallel_map: does the work in place of threads.
 
     Raises:
         ShardDamageError: as `extract_file`.
     """
-    if elsewhere is not None:
-        yield elsewhere(extract_file, tasks)
+    if parallel_map is not None:
+        yield parallel_map(extract_file, tasks)
         return
     from concurrent.futures import ThreadPoolExecutor
 

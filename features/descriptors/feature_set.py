@@ -1,4 +1,4 @@
-"""What a set of frame descriptors is. Light: imports nothing heavy."""
+"""What a descriptor set is. Light: imports nothing heavy."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,17 +19,18 @@ Functionals have T = 1."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureSet:
-    """Frame descriptors under a name. Pickles: other processes extract with it."""
+    """A descriptor set. It can be pickled, so that other processes extract with it."""
 
     name: str
-    """What a study calls it."""
+    """Its name in a study."""
     about: str
-    """One line for a person."""
+    """What it is, in one line for a person."""
     names: Callable[[], tuple[str, ...]]
     """Names of the F columns. May start an engine."""
     extract: Extract
+    """Computes the frames."""
     version: Callable[[], str]
-    """Everything but the audio that the numbers depend on. Light: starts no engine."""
+    """Names everything but the audio that the numbers depend on. Light: starts no engine."""
     frame_step_ms: int | None = FRAME_STEP_MS
     """Milliseconds from frame to frame; None for functionals, one row an utterance."""
     first_ms: float = 12.5
@@ -37,7 +38,7 @@ class FeatureSet:
 
 
 def versions(*packages: str) -> list[str]:
-    """`name-version` of installed packages, which are not imported.
+    """List installed packages as `name-version`, without importing them.
 
     Raises:
         MissingError: a package is not installed.
@@ -54,5 +55,5 @@ def versions(*packages: str) -> list[str]:
 
 
 def version_of(packages: tuple[str, ...], rules: str) -> str:
-    """Engines and a digest of how they are used, in one string."""
+    """Write the versions of packages and a digest of how they are used as one string."""
     return "+".join([*versions(*packages), hashlib.sha256(rules.encode()).hexdigest()[:12]])

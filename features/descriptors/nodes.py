@@ -19,7 +19,12 @@ def pool(frames_TF: "NDArray[np.float32]", node_step: int) -> "NDArray[np.float3
     A tail of fewer frames than a node holds is the mean of what it has, so no frame is lost.
     Sums are taken in float64.
 
-    Shape: (T, F) -> (ceil(T * 10 / node_step), F), float32.
+    Args:
+        frames_TF: frames, one every 10 ms, ``(T, F)``, float32.
+        node_step: milliseconds from node to node.
+
+    Returns:
+        Nodes, ``(ceil(T * 10 / node_step), F)``, float32.
 
     Raises:
         ValueError: `node_step` is no multiple of 10 ms.

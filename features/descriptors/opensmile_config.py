@@ -1,4 +1,4 @@
-r"""A person's own openSMILE configuration as a feature set: read, flattened, checked, digested.
+r"""A user's own openSMILE configuration as a descriptor set: read, flattened, checked, digested.
 
 A configuration is a program: its sinks, and a few other components, write files anywhere. So
 nothing of it runs as it lies. Its text is flattened here (comments dropped, includes and options
@@ -27,7 +27,7 @@ SHORTEST = 1600
 """Samples (100 ms) that a shorter signal is padded to with zeros."""
 
 LEVELS = ("lld", "lld_de", "lld_de_de")
-"""What is read, as openSMILE's own configurations name it: `lld`, and the others if they exist."""
+"""Levels that are read, named as in openSMILE's own configurations; only `lld` must exist."""
 
 SEMANTICS = 1
 """Raised by hand when the code around openSMILE changes its numbers."""
@@ -45,10 +45,10 @@ _OURS = {"source": r"\{\cm[source{?}:source]}", "sink": r"\{\cm[sink{?}:sink]}"}
 
 
 def read(path: Path) -> FeatureSet:
-    """The configuration at `path` as a feature set.
+    """Turn the configuration at `path` into a descriptor set.
 
     Raises:
-        CorpusError: it cannot be read, or it holds what is refused; all of it is listed.
+        CorpusError: it cannot be read, or it holds what is refused; the error lists all of that.
     """
     text = _Flat().text(path)
     recipe = Recipe(config=text, levels=_levels(text, path), shortest=SHORTEST, written=True)
@@ -76,7 +76,7 @@ def _levels(text: str, path: Path) -> str:
 
 @dataclass
 class _Flat:
-    """One configuration with everything that it includes."""
+    """Flattens one configuration with everything that it includes."""
 
     options: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -84,10 +84,10 @@ class _Flat:
     files: int = 0
 
     def text(self, path: Path) -> str:
-        """The flattened text, checked.
+        """Flatten and check the configuration.
 
         Raises:
-            CorpusError: what is refused, all of it.
+            CorpusError: it holds what is refused; the error lists all of that.
         """
         self._add(path, ())
         for name, line in _OURS.items():
@@ -148,13 +148,13 @@ class _Flat:
 
 
 def _ours(include: str) -> str | None:
-    """The line that includes the Python package's source or sink, if this is one."""
+    """Return the line that includes the Python package's source or sink; None for any other."""
     option = _OPTION.fullmatch(include.strip())
     return _OURS.get(option[1]) if option and option[2] in ("?", None) else None
 
 
 def _refused(line: str) -> Iterator[str]:
-    """What a line of a flattened configuration must not hold."""
+    """List what is refused in a line of a flattened configuration."""
     for component in _OUTSIDE.findall(line):
         yield (
             f"`{component}` is refused, since it can write or read outside: frames leave through "

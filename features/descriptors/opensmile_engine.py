@@ -1,4 +1,4 @@
-"""openSMILE, fed with samples. The only door to opensmile; light to import.
+"""openSMILE driven from samples. The only door to opensmile; light to import.
 
 Its library is driven directly: it computes without Python's lock, so threads run side by side, and
 one instance a thread is reset between signals, which spares reading the configuration for each (a
@@ -38,7 +38,7 @@ ENGINES = ("opensmile", "soxr")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """A configuration and what is read from it."""
+    """An openSMILE configuration and what is read from it."""
 
     config: str
     """Path of the file; or, with `written`, its text."""
@@ -49,17 +49,17 @@ class Recipe:
     packaged: bool = False
     """Whether `config` is relative to the configurations that openSMILE comes with."""
     written: bool = False
-    """Whether `config` is a text of somebody's own, run from a private copy."""
+    """Whether `config` is the text of a user's own configuration, run from a private copy."""
     includes: tuple[tuple[str, str], ...] = ()
     """(option, packaged configuration) that the file includes."""
 
 
 def names(recipe: Recipe) -> tuple[str, ...]:
-    """The columns, named as openSMILE names them.
+    """List the columns, named as openSMILE names them.
 
     Raises:
-        CorpusError: openSMILE refuses a text of somebody's own.
-        MissingError: openSMILE refuses one of ours.
+        CorpusError: openSMILE refuses a user's own configuration.
+        MissingError: the installed openSMILE refuses a configuration of ours.
     """
     return tuple(_smile(recipe).feature_names)
 
@@ -98,14 +98,14 @@ def _beside() -> "ThreadPoolExecutor":
 
 def _run(recipe: Recipe, samples: bytes) -> "NDArray[np.float32]":
     # Taken out while it runs: one that failed is not used again.
-    instance = _mine.instances.pop(recipe, None) or _Instance(recipe)
+    instance = _of_thread.instances.pop(recipe, None) or _Instance(recipe)
     frames_TF = instance.run(samples)
-    _mine.instances[recipe] = instance
+    _of_thread.instances[recipe] = instance
     return frames_TF
 
 
 class _Instance:
-    """The configured library; reset between signals, it gives the bits of a fresh one."""
+    """A configured instance of the library; after a reset it gives the bits of a new one."""
 
     def __init__(self, recipe: Recipe) -> None:
         from opensmile.core.config import config
@@ -127,7 +127,7 @@ class _Instance:
         self._library.initialize(smile.config_path, {**options, **smile.options}, loglevel=0)
 
     def run(self, samples: bytes) -> "NDArray[np.float32]":
-        """16-bit samples -> frames, shape (T, F)."""
+        """Compute the frames of 16-bit samples, ``(T, F)``, float32."""
         import numpy as np
         from opensmile.core.lib import ExternalSinkCallbackEx, smileapi
 
@@ -157,19 +157,19 @@ class _Instance:
         self._library.free()
 
 
-class _Mine(threading.local):
-    """What each thread has to itself: an instance runs one signal at a time."""
+class _OfThread(threading.local):
+    """Instances of one thread: an instance runs one signal at a time."""
 
     def __init__(self) -> None:
         self.instances: dict[Recipe, _Instance] = {}
 
 
-_mine = _Mine()
+_of_thread = _OfThread()
 
 
 @cache
 def _smile(recipe: Recipe) -> Any:
-    """The package around the library: it knows the columns, and refuses what does not run."""
+    """Start the Python package around the library: it knows the columns and refuses bad files."""
     import opensmile
 
     shipped = Path(opensmile.__file__).parent / "core" / "config"
@@ -203,7 +203,7 @@ def _start(file: Path, recipe: Recipe, shipped: Path) -> Any:
 
 
 def _private_copy(text: str) -> Path:
-    """The text in a folder that nobody else may write: openSMILE reads it for every signal."""
+    """Write the text to a folder of our own: openSMILE reads the file again for every signal."""
     folder = Path(tempfile.mkdtemp(prefix="ablate-smile-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "checked.conf"
@@ -212,7 +212,11 @@ def _private_copy(text: str) -> Path:
 
 
 def _probed(smile: Any) -> Any:
-    """The extractor, if a second of silence gives a frame every ten milliseconds."""
+    """Return the extractor if a second of silence gives a frame every ten milliseconds.
+
+    Raises:
+        CorpusError: it gives another number of frames.
+    """
     import numpy as np
 
     starts, _, frames_TF = smile.process(np.zeros(RATE, np.float32), RATE)

@@ -1,1 +1,1 @@
-"""Descriptors on disk: one Arrow file a speaker, proven by its digest."""
+"""Descriptors on disk: one Arrow file a speaker, checked by its digest."""

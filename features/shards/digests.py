@@ -1,9 +1,9 @@
 """The sha256 of a file's bytes, read once per machine and version of the file.
 
-A digest costs as much time as reading everything; a trial that maps its shards reads little. So
-what one process has proven is kept for the others of this machine, by path, size, times and inode
-of the file, until the machine starts again. It stands in a cache that may be deleted at any time;
-where it cannot be written, each process proves for itself. `verify` always reads the bytes.
+A digest takes as long as reading the whole file, and a trial that maps its shards reads little. So
+what one process has computed is cached for the others of this machine, by path, size, times and
+inode of the file, until the machine starts again. The cache may be deleted at any time; where it
+cannot be written, each process computes for itself. `verify` always reads the bytes.
 """
 
 import hashlib
@@ -14,18 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 
 _known: dict[str, str] = {}
-"""Version of a file -> sha256: what this process has read or was told."""
+"""Version of a file -> sha256, computed or read from the cache by this process."""
 
 
-def sha256_of(path: Path, *, again: bool = False) -> str:
-    """Digest of a file's bytes; `again` reads them even when this version was read before.
+def sha256_of(path: Path, *, reread: bool = False) -> str:
+    """Compute the sha256 of a file's bytes, as 64 hexadecimal digits.
+
+    Args:
+        path: the file.
+        reread: read the bytes even where this version of the file was read before.
 
     Raises:
         OSError: the file cannot be read.
     """
     version = _version(path)
-    if again or version not in _known:
-        _known[version] = (not again and _recall(version)) or _read(path, version)
+    if reread or version not in _known:
+        _known[version] = (not reread and _recall(version)) or _read(path, version)
     return _known[version]
 
 
@@ -38,10 +42,10 @@ def _read(path: Path, version: str) -> str:
 
 
 def _version(path: Path) -> str:
-    """A name for these bytes at this place; any write, and any touch, gives another."""
+    """Name this version of a file; any write to it, and any touch, gives another name."""
     s = path.stat()
-    seen = (str(path.absolute()), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
-    return hashlib.sha256(repr(seen).encode()).hexdigest()
+    identity = (str(path.absolute()), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
+    return hashlib.sha256(repr(identity).encode()).hexdigest()
 
 
 def _recall(version: str) -> str:
@@ -54,7 +58,7 @@ def _recall(version: str) -> str:
 def _remember(version: str, digest: str) -> None:
     folder = _folder()
     if not folder.exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)  # proofs from before the last start
+        shutil.rmtree(folder.parent, ignore_errors=True)  # digests from before the last start
         folder.mkdir(parents=True, mode=0o700)
     temporary = folder / f".{secrets.token_hex(8)}"
     temporary.write_text(digest, "ascii")
@@ -67,7 +71,7 @@ def _folder() -> Path:
 
 
 def _start() -> str:
-    """A name for this run of the machine, where the system gives one."""
+    """Name the time since the machine started, where the system has a name for it."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:

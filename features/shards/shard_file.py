@@ -1,4 +1,4 @@
-"""A shard as bytes on disk: an Arrow IPC file, its manifest, and the proof that they are whole.
+"""A shard as bytes on disk: an Arrow IPC file and its manifest, which holds the file's digest.
 
 `<key>.<sha256, 12 digits>.arrow`  one row an utterance: id, nodes, values (list of F floats)
 `<key>.json`                       the manifest, written last and atomically: a shard without one
@@ -8,7 +8,7 @@ Arrow IPC notices no damage by itself, so the file's sha256 is checked when a sh
 once per machine and version of the file (`digests.py`). Writers never disturb each other or a
 reader: a file's name holds its digest, and nothing is written in place.
 
-The only door to pyarrow in this room; light to import.
+The only door to pyarrow in this folder; light to import.
 """
 
 import errno
@@ -34,7 +34,7 @@ FORMAT = 2
 """Version of the file layout; part of every key."""
 
 MOST_BYTES = 64 * 1024**2
-"""Of a manifest; one of a thousand utterances has 100 KiB."""
+"""Most bytes of a manifest; one of a thousand utterances has 100 KiB."""
 
 _FIELDS = {"format", "key", "file", "bytes", "sha256", "source", "features", "utterances",
            "audio", "nodes"}  # fmt: skip
@@ -60,12 +60,12 @@ class Shard:
 
 
 def open_shard(folder: Path, key: str) -> Shard:
-    """Map a shard, after checking that its bytes are the ones that were written.
+    """Map a shard into memory, after checking that its bytes are the ones that were written.
 
     Raises:
         MissingError: it has not been built.
         ShardDamageError: bytes or manifest changed since.
-        MemoryError, OSError: the machine refused what opening takes.
+        MemoryError, OSError: the machine has too little memory or too few files to open it.
     """
     import pyarrow as pa
 
@@ -106,12 +106,12 @@ def write_shard(
     audio: Mapping[str, str],
     values: Sequence["NDArray[np.float32]"],
 ) -> None:
-    """Write the shard, then, when it is safely on disk, its manifest.
+    """Write a shard and then, when it is safely on disk, its manifest.
 
     Args:
-        folder: where to.
-        key: the shard's name.
-        source: what all of its numbers come from: feature set, node step, extractor version.
+        folder: folder of the shards.
+        key: name of the shard.
+        source: what all of its numbers were computed by: feature set, node step, extractor version.
         names: names of the F columns.
         audio: utterance id -> digest of its audio.
         values: nodes of each utterance, in the order of `audio`, each of shape (N, F).
@@ -136,7 +136,7 @@ def write_shard(
 
 
 def is_present(folder: Path, key: str) -> bool:
-    """Whether manifest and file are there. Looks at the size, not at the bytes.
+    """Whether manifest and file are there, by the size of the file, not by its bytes.
 
     Raises:
         ShardDamageError: the manifest cannot be read.
@@ -151,10 +151,10 @@ def is_present(folder: Path, key: str) -> bool:
 
 
 def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
-    """The manifest, None if there is none.
+    """Read the manifest of a shard; None if there is none.
 
     Raises:
-        ShardDamageError: it is not what was written.
+        ShardDamageError: the manifest is not what was written.
     """
     path = folder / f"{key}.json"
     try:
@@ -181,7 +181,7 @@ def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 def format_of(path: Path) -> int | None:
-    """The format of a manifest that an earlier version of this program wrote, else None."""
+    """Read the format of a manifest that an earlier version of this program wrote; else None."""
     try:
         about = path.lstat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
@@ -193,7 +193,7 @@ def format_of(path: Path) -> int | None:
 
 
 def damaged(path: Path) -> ShardDamageError:
-    """The error that names a file and what to do."""
+    """Make the error that names a damaged file and its remedy."""
     return ShardDamageError(
         f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
         "it, and `ablate run` builds it anew."
@@ -203,7 +203,7 @@ def damaged(path: Path) -> ShardDamageError:
 def _serialized(
     utterances: Sequence[str], values: Sequence["NDArray[np.float32]"], names: Sequence[str]
 ) -> Any:
-    """One record batch as Arrow IPC bytes."""
+    """Serialise the nodes of all utterances as Arrow IPC bytes, in one record batch."""
     import numpy as np
     import pyarrow as pa
 
@@ -225,7 +225,7 @@ def _serialized(
 
 
 def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
-    """Utterance id -> read-only (N, F) view on the mapped table."""
+    """Map utterance ids to read-only (N, F) views on the mapped table."""
     import numpy as np
 
     column = table.column("values").chunk(0)  # the only one; combining chunks would copy it
@@ -250,7 +250,7 @@ def _description(names: Sequence[str], nodes: Mapping[str, int]) -> dict[str, li
 
 
 def _commit(path: Path, data: Any) -> None:
-    """Write a file that is, under its own name, either whole or absent, power cuts included."""
+    """Write a file so that it is either whole or absent, even after a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:

@@ -1,10 +1,10 @@
 """Features on disk: one shard a speaker, memory-mapped, shared by everything that asks.
 
-Content-addressed: a shard's **key** is a hash of what it holds (feature set, node step, extractor
-version, and id and audio digest of every utterance), so two studies share what they have in
-common, and two builds at once write the same files. A new or edited recording changes its
-speaker's key alone, and what another shard already holds of that speaker is copied, once its
-bytes are proven: only new audio is read.
+Shards are content-addressed: a shard's **key** is a hash of what it holds (feature set, node step,
+extractor version, and id and audio digest of every utterance), so two studies share what they have
+in common, and two builds at once write the same files. A new or edited recording changes its
+speaker's key alone, and what another shard already holds of that speaker is copied after its digest
+was checked: only new audio is read.
 
 Light to import: `keys` and `missing` serve a plan.
 """
@@ -22,7 +22,7 @@ from features.corpora.corpus import (
     OnProgress,
     Selection,
     Utterance,
-    nothing,
+    no_progress,
 )
 from features.descriptors import extraction
 from features.descriptors.catalogue import extractor_version, feature_set
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 def keys(
     selection: Selection, config: FeatureConfig, extractor: str | None = None
 ) -> dict[str, str]:
-    """Speaker -> key of the shard that holds their chosen utterances.
+    """Map each speaker to the key of the shard that holds the speaker's chosen utterances.
 
     Args:
         selection: the chosen utterances.
@@ -64,7 +64,7 @@ def keys(
 def missing(
     folder: Path, selection: Selection, config: FeatureConfig, extractor: str | None = None
 ) -> tuple[str, ...]:
-    """Speakers whose shard is not there, sorted. Looks at manifests and sizes, not at bytes.
+    """List the speakers whose shard is not there, by manifests and sizes, not by bytes.
 
     Raises:
         ShardDamageError: a manifest cannot be read.
@@ -80,24 +80,24 @@ def build(
     folder: Path,
     selection: Selection,
     config: FeatureConfig,
-    tell: OnProgress = nothing,
+    on_progress: OnProgress = no_progress,
     threads: int = 1,
     *,
     features: FeatureSet | None = None,
-    elsewhere: ParallelMap | None = None,
+    parallel_map: ParallelMap | None = None,
 ) -> None:
-    """Compute and write the missing shards; `tell(done, total)` counts audio files.
+    """Compute and write the missing shards.
 
-    Whatever interrupts it, a shard is whole or absent, and what is whole stays.
+    After an interrupt every shard is whole or absent, and those that are whole stay.
 
     Args:
         folder: where the shards lie.
         selection: the chosen utterances.
         config: which descriptors, in which nodes.
-        tell: progress.
+        on_progress: called with (audio files done, audio files in all).
         threads: the most that run at once (see `extraction`).
-        features: the descriptors themselves, where they have no name of ours.
-        elsewhere: maps the work to other machines, in place of threads.
+        features: the descriptor set, where it is a user's own and in no catalogue.
+        parallel_map: extracts on other machines, in place of threads.
 
     Raises:
         ShardDamageError: an audio file cannot be read or gives values that are no numbers.
@@ -108,39 +108,39 @@ def build(
     absent = set(missing(folder, selection, config, version))
     todo = {s: us for s, us in by_speaker(selection).items() if s in absent}
     key_of, source = keys(selection, config, version), source_of(config, version)
-    kept = _kept(folder, source, todo)
+    reusable = _reusable(folder, source, todo)
     root = Path(selection.corpus.root)
     tasks = [
         ExtractionTask(root / u.path, u.start, u.end, chosen, config.node_step)
-        for us in todo.values() for u in us if (u.id, u.digest) not in kept
+        for us in todo.values() for u in us if (u.id, u.digest) not in reusable
     ]  # fmt: skip
-    _refuse_other_audio(selection.corpus, todo, kept)
+    _refuse_other_audio(selection.corpus, todo, reusable)
     done = 0
-    with extraction.extracted(tasks, threads, elsewhere) as results:
+    with extraction.extracted(tasks, threads, parallel_map) as results:
         for speaker, utterances in todo.items():
             values = []
             for u in utterances:
-                if (u.id, u.digest) in kept:
-                    values.append(kept[u.id, u.digest])
+                if (u.id, u.digest) in reusable:
+                    values.append(reusable[u.id, u.digest])
                     continue
                 values.append(next(results))
                 done += 1
-                tell(done, len(tasks))
+                on_progress(done, len(tasks))
             audio = {u.id: u.digest for u in utterances}
             write_shard(folder, key_of[speaker], source, chosen.names(), audio, values)
 
 
 def _refuse_other_audio(
-    corpus: Corpus, todo: Mapping[str, Sequence[Utterance]], kept: Container[tuple[str, str]]
+    corpus: Corpus, todo: Mapping[str, Sequence[Utterance]], reusable: Container[tuple[str, str]]
 ) -> None:
-    """Hash what is about to be read: features stand for the audio that the trials' ids name.
+    """Hash the recordings that are about to be read: trial ids name their audio by its digest.
 
     Raises:
         ShardDamageError: a recording is not the one that was registered.
     """
     files: dict[str, dict[str, Any]] = {}
     for u in (u for us in todo.values() for u in us):
-        if not u.mtime_ns or (u.id, u.digest) in kept:
+        if not u.mtime_ns or (u.id, u.digest) in reusable:
             continue
         try:
             same = recordings.measure(corpus.root, u, files).digest == u.digest
@@ -149,18 +149,18 @@ def _refuse_other_audio(
         if not same:
             raise ShardDamageError(
                 f"{u.path} of {corpus.root} is not the recording that was registered: restore it, "
-                f"or register the corpus again with `{corpus.again}`."
+                f"or register the corpus again with `{corpus.registration_command}`."
             )
 
 
-def prove(folder: Path, keys: Iterable[str]) -> None:
-    """Check that mapped shards are still what was opened: a file edited in place is seen by all.
+def verify_unchanged(folder: Path, keys: Iterable[str]) -> None:
+    """Check that mapped shards are still what was opened: an edit in place changes mapped values.
 
-    Costs a look at each file's times, and a reading only where they changed. A shard that was
-    deleted meanwhile stays as it was for those who have mapped it.
+    A file is read only where its size or times changed. A shard that was deleted meanwhile stays
+    as it was for the processes that have mapped it.
 
     Raises:
-        ShardDamageError: what was read from it since is not to be trusted.
+        ShardDamageError: a shard changed, so what was read from it is not to be trusted.
     """
     for key in keys:
         manifest = read_manifest(folder, key)
@@ -170,14 +170,14 @@ def prove(folder: Path, keys: Iterable[str]) -> None:
 
 
 def source_of(config: FeatureConfig, extractor: str | None) -> list[Any]:
-    """What a shard's numbers come from, beside the audio."""
+    """List what a shard's numbers depend on beside the audio: set, node step, extractor version."""
     return [config.features, config.node_step, extractor or extractor_version(config.features)]
 
 
-def _kept(
+def _reusable(
     folder: Path, source: list[Any], todo: Mapping[str, list[Utterance]]
 ) -> "dict[tuple[str, str], NDArray[np.float32]]":
-    """(Utterance id, audio digest) -> nodes that a whole shard of the same source holds."""
+    """Find nodes that a whole shard of the same source holds, by (utterance id, audio digest)."""
     wanted = {(u.id, u.digest) for utterances in todo.values() for u in utterances}
     found: dict[tuple[str, str], NDArray[np.float32]] = {}
     for key, manifest in manifests(folder) if wanted else ():
@@ -186,13 +186,13 @@ def _kept(
             try:
                 shard = open_shard(folder, key)
             except (ShardDamageError, MissingError):
-                continue  # what cannot be proven is computed anew
+                continue  # what fails its check is computed anew
             found |= {(id, digest): shard.values(id) for id, digest in here}
     return found
 
 
 def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Key and manifest of every shard in the folder that has a readable one."""
+    """Yield key and manifest of every shard in the folder whose manifest can be read."""
     for path in sorted(folder.glob("*.json")):
         try:
             manifest = read_manifest(folder, path.stem)
@@ -203,7 +203,7 @@ def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def by_speaker(selection: Selection) -> dict[str, list[Utterance]]:
-    """Speaker -> utterances, both sorted."""
+    """Group the chosen utterances by speaker; both are sorted."""
     grouped: dict[str, list[Utterance]] = {speaker: [] for speaker in selection.speakers}
     for utterance, _ in selection.items:
         grouped[utterance.speaker].append(utterance)

@@ -1,4 +1,4 @@
-"""Is every shard what was written, and of what is here now? Each fault is found and named.
+"""Checks that every shard is what was written, and of the audio and extractor of now.
 
 | kind | what | is it damage |
 |---|---|---|
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from features.config import FeatureConfig
-from features.corpora.corpus import OnProgress, Selection, Utterance, nothing
+from features.corpora.corpus import OnProgress, Selection, Utterance, no_progress
 from features.descriptors.catalogue import FEATURE_SETS, extractor_version
 from features.errors import ShardDamageError
 from features.shards import shards
 from features.shards.digests import sha256_of
 from features.shards.shard_file import format_of, is_present, read_manifest
 
-Made = dict[str, tuple[str, list[Any]]]
-"""Utterance id -> digest of its audio and source of its numbers, in the shards that are here."""
+ShardSources = dict[str, tuple[str, list[Any]]]
+"""Utterance id -> digest of its audio and source of its numbers, in the shards that exist."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,20 +36,20 @@ class ShardFinding:
     """Files to delete, so that the next build makes the shard anew."""
 
 
-def verify(folder: Path, tell: OnProgress = nothing) -> Iterator[ShardFinding]:
-    """Read every shard in the folder again and compare it with its digest."""
+def verify(folder: Path, on_progress: OnProgress = no_progress) -> Iterator[ShardFinding]:
+    """Read every shard in the folder and compare it with its digest; yield what is wrong."""
     manifests = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
     for done, path in enumerate(manifests, start=1):
         yield from _examine(folder, path)
-        tell(done, len(manifests))
+        on_progress(done, len(manifests))
 
 
-def needed(
+def find_missing(
     folder: Path, selection: Selection, config: FeatureConfig, version: str
 ) -> Iterator[ShardFinding]:
-    """The shards that a selection needs and the folder lacks, and which recordings changed."""
+    """Yield the shards that a selection needs and the folder lacks, with the reason."""
     key_of, source = shards.keys(selection, config, version), shards.source_of(config, version)
-    made: Made = {
+    made: ShardSources = {
         id: (digest, manifest["source"])
         for _, manifest in shards.manifests(folder)
         for id, digest in zip(manifest["utterances"], manifest["audio"], strict=True)
@@ -61,15 +61,15 @@ def needed(
                 continue
         except ShardDamageError:
             continue  # `verify` names it, and what to remove
-        why = _why(utterances, made, source)
+        why = _reason(utterances, made, source)
         yield ShardFinding(
             kind="missing", file=folder / f"{key_of[speaker]}.json",
             sentence=f"Features `{config.features}` of speaker {speaker} are not here{why}.",
         )  # fmt: skip
 
 
-def _why(utterances: Sequence[Utterance], made: Made, source: list[Any]) -> str:
-    """What of the shards that are here keeps them from serving."""
+def _reason(utterances: Sequence[Utterance], made: ShardSources, source: list[Any]) -> str:
+    """Say why the shards that exist do not serve: changed recordings, or another extractor."""
     edited = [u.path for u in utterances if u.id in made and made[u.id][0] != u.digest]
     if edited:
         return f": {', '.join(edited[:3])} changed since they were made"
@@ -78,7 +78,11 @@ def _why(utterances: Sequence[Utterance], made: Made, source: list[Any]) -> str:
 
 
 def repair(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
-    """Delete what is damaged and nothing else; the files that were deleted."""
+    """Delete damaged shards and nothing else.
+
+    Returns:
+        The files that were deleted.
+    """
     gone = []
     for finding in findings:
         for path in finding.remove:
@@ -123,7 +127,7 @@ def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[
             kind="damaged", file=file, remove=(path, file),
             sentence=f"{file.name} has {size} bytes, {manifest['bytes']} were written ({holds}).",
         )  # fmt: skip
-    elif sha256_of(file, again=True) != manifest["sha256"]:
+    elif sha256_of(file, reread=True) != manifest["sha256"]:
         yield ShardFinding(
             kind="damaged", file=file, remove=(path, file),
             sentence=f"{file.name} is not what was written ({holds}).",
@@ -133,7 +137,7 @@ def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[
 
 
 def _examine_version(file: Path, manifest: dict[str, Any]) -> Iterator[ShardFinding]:
-    """A configuration of somebody's own is here no more: its version cannot be asked."""
+    """Compare extractor versions; a user's own configuration is not here, so it is not compared."""
     name, _, version = manifest["source"]
     if name in FEATURE_SETS and version != extractor_version(name):
         yield ShardFinding(

@@ -130,7 +130,7 @@ def check(
     if heard.bad:
         raise RequestError(
             f"{len(heard.bad)} of the {len(corpus.utterances)} recordings of corpus `{name}` "
-            f"cannot be used (named above): restore them, or `{corpus.again} --skip-bad`."
+            f"cannot be used (named above): restore them, or `{corpus.registration_command} --skip-bad`."
         )
 
 

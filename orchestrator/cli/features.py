@@ -66,7 +66,7 @@ def show(
 
     Everything is computed from the audio: no feature need be built before.
     """
-    from features.dataset.utterance_view import close_up
+    from features.dataset.utterance_view import view_utterance
     from features.descriptors.catalogue import feature_set
     from orchestrator.report.figures import canvas
     from orchestrator.report.figures.utterance import draw
@@ -74,10 +74,10 @@ def show(
     canvas.refuse_no_picture(output)
     feature_set(features)
     if not corpus and Path(utterance).exists():
-        seen = close_up(Path(utterance), features)
+        seen = view_utterance(Path(utterance), features)
     else:
         path, found = _recording(utterance, corpus, store)
-        seen = close_up(path, features, found)
+        seen = view_utterance(path, features, found)
     draw(seen, output)
     print(f"Drew {seen.name} ({seen.seconds:.2f} s, {len(seen.frames_TF)} frames) in {output}.")
     for doubt in seen.doubts:

@@ -76,7 +76,7 @@ def predict(
             "`FILE` must name recordings or folders to listen to, but there is none: name some, "
             "or `--export FOLDER` to take the networks away."
         )
-    paths = trained.recordings(files) if files else ()
+    paths = trained.find_recordings(files) if files else ()
     ensemble = trained.assemble(ledger, snapshot, trained.choose_row(snapshot, row))
     for note in ensemble.notes:
         say(note)

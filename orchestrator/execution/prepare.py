@@ -90,7 +90,9 @@ def verify(ledger: Ledger, study: Study | None, tell: OnEvent, *, allow_config: 
 def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
     for config in dict.fromkeys(item.trial.features for item in plan.trials):
         version = plan.features[config.features].version()
-        yield from verification.needed(ledger.paths.local_shards, plan.selection, config, version)
+        yield from verification.find_missing(
+            ledger.paths.local_shards, plan.selection, config, version
+        )
 
 
 def repair(ledger: Ledger, found: Verified) -> Sequence[str]:

@@ -292,7 +292,7 @@ def prepare(
                 lambda done, total: tell(Progress("extracting features", done, total)),
                 threads,
                 features=plan.features[config.features],
-                elsewhere=elsewhere,
+                parallel_map=elsewhere,
             )
         shard_cache.publish(ledger, keys)
     record = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.audio import inspect, read_mono
+from features.audio import check_recording, read_mono
 from features.errors import ShardDamageError
 
 
@@ -58,14 +58,14 @@ def test_text_is_refused(tmp_path: Path) -> None:
     path.write_text("no audio")
     with refused(path, "cannot be read (Format not recognised)"):
         read_mono(path)
-    assert inspect(path).bad == "not audio, or truncated"
+    assert check_recording(path).bad == "not audio, or truncated"
 
 
 def test_a_file_without_samples_is_refused(write_wav: Any, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", np.zeros(0))
     with refused(path, "holds no sample"):
         read_mono(path)
-    assert inspect(path).bad == "without a sample"
+    assert check_recording(path).bad == "without a sample"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -85,4 +85,4 @@ def test_a_truncated_flac_is_refused(make: Any, tmp_path: Path) -> None:
 
 
 def test_a_whole_file_has_no_fault(write_wav: Any, tmp_path: Path) -> None:
-    assert inspect(write_wav(tmp_path / "a.wav")).bad == ""
+    assert check_recording(write_wav(tmp_path / "a.wav")).bad == ""

@@ -1,1 +1,1 @@
-"""One corpus a file: where its audio lies, who speaks, and which emotion."""
+"""One corpus a file, each saying where its audio lies, who speaks and with which emotion."""

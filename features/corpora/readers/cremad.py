@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, no_progress
 from features.corpora.readers import scan
 
 ABOUT = "91 actors, six emotions, 7,442 clips"
@@ -34,7 +34,7 @@ SEXES = {"female": "female", "male": "male"}
 COMPLETE = 7442
 
 
-def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
     """Read the folder; every audio file is decoded and hashed.
 
     Raises:
@@ -42,13 +42,13 @@ def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> C
     """
     root = root.resolve()
     sexes = _sexes(root, scan.files(root, "cremad"))
-    corpus = scan.by_names(
+    corpus = scan.read_by_file_names(
         "cremad",
         root,
         lambda path: _utterance(path, sexes),
         example="AudioWAV/1001_DFA_ANG_XX.wav",
-        all_=COMPLETE,
-        tell=tell,
+        complete_count=COMPLETE,
+        on_progress=on_progress,
         skip_bad=skip_bad,
     )
     unknown = sorted({u.speaker for u in corpus.utterances if not u.sex})

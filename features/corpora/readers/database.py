@@ -17,7 +17,7 @@ SEX = ("sex", "gender")
 
 
 def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every label of the scheme `emotion`, with speaker, sex, session and split.
+    """Yield every label of the scheme `emotion`, with speaker, sex, session and split.
 
     Raises:
         CorpusError: the folder is no database, or one without emotions.
@@ -89,5 +89,5 @@ def _load(folder: Path) -> Any:
         try:
             return audformat.Database.load(clean, load_data=True)
         except Exception as error:  # whatever it meets: the folder is not ours to explain
-            said = str(error).replace(clean, str(folder))
-            raise CorpusError(f"Database {folder} cannot be read: {said}") from error
+            message = str(error).replace(clean, str(folder))
+            raise CorpusError(f"Database {folder} cannot be read: {message}") from error

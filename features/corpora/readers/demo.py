@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, no_progress
 from features.errors import MissingError
 
 ABOUT = "160 utterances, ten espeak-ng voices, four emotions by prosody"
@@ -65,7 +65,7 @@ JITTER = (4, 6, 8, 5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UtteranceRecipe:
-    """What espeak-ng is asked to say; its digest stands for the audio."""
+    """What espeak-ng is asked to speak; the digest of the recipe stands for the audio."""
 
     voice: str
     pitch: int
@@ -78,14 +78,14 @@ class UtteranceRecipe:
 
 
 def _deviation(*words: str) -> float:
-    """Pseudo-random number of mean 0 and deviation 1, the same in every Python: three uniforms."""
+    """Draw a number of mean 0 and deviation 1, a sum of three uniforms, from the hash of words."""
     digest = hashlib.sha256("/".join(words).encode()).digest()
     uniform = [int.from_bytes(digest[8 * i : 8 * i + 8], "big") / 2**63 - 1 for i in range(3)]
     return sum(uniform)
 
 
 def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> UtteranceRecipe:
-    """Speaker's own prosody + the emotion's shift + this utterance's jitter."""
+    """Add the emotion's shift and this utterance's jitter to the speaker's own prosody."""
     voice, *own = SPEAKERS[speaker]
     pitch, spread, rate, volume = (
         round(base + shift + jitter * _deviation(utterance, name))
@@ -142,14 +142,14 @@ def _utterances() -> Iterator[tuple[Utterance, UtteranceRecipe]]:
                 )
 
 
-def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
-    """Describe the corpus; its audio need not exist yet, so there is nothing bad to skip.
+def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
+    """Describe the corpus; its audio need not exist yet, so that ``skip_bad`` has nothing to skip.
 
     Raises:
         MissingError: `espeakng-loader` is not installed.
     """
     utterances = sorted((utterance for utterance, _ in _utterances()), key=lambda u: u.id)
-    tell(len(utterances), len(utterances))
+    on_progress(len(utterances), len(utterances))
     return Corpus(
         name="demo",
         root=str(root),
@@ -159,7 +159,9 @@ def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> C
     )
 
 
-def prepare(root: Path, tell: OnProgress = nothing, processes: int | None = None) -> None:
+def prepare(
+    root: Path, on_progress: OnProgress = no_progress, processes: int | None = None
+) -> None:
     """Speak the utterances whose WAV is missing (20 ms each), `processes` at a time.
 
     Safe to interrupt and to run twice at once: a file is whole or absent, and always the same.
@@ -173,23 +175,28 @@ def prepare(root: Path, tell: OnProgress = nothing, processes: int | None = None
     ]
     missing = [recipe for recipe in wanted if not os.path.exists(recipe["target"])]
     if missing:
-        _speak(missing, len(wanted), processes or os.cpu_count() or 1, tell)
-    tell(len(wanted), len(wanted))
+        _speak(missing, len(wanted), processes or os.cpu_count() or 1, on_progress)
+    on_progress(len(wanted), len(wanted))
 
 
 def sample(root: Path) -> Path:
-    """Speak one utterance, to see whether the synthesiser works here; its WAV.
+    """Speak one utterance, to see whether the synthesiser works here.
+
+    Returns:
+        The WAV file.
 
     Raises:
         MissingError: as `prepare`.
     """
     utterance, recipe = next(_utterances())
     target = os.path.join(os.path.abspath(root), utterance.path)
-    _speak([asdict(recipe) | {"target": target}], 1, 1, nothing)
+    _speak([asdict(recipe) | {"target": target}], 1, 1, no_progress)
     return Path(target)
 
 
-def _speak(recipes: list[dict[str, object]], total: int, processes: int, tell: OnProgress) -> None:
+def _speak(
+    recipes: list[dict[str, object]], total: int, processes: int, on_progress: OnProgress
+) -> None:
     """Run `espeak.py` on the recipes, in a clean interpreter (see there why)."""
     program = Path(__file__).resolve().with_name("espeak.py")
     # -P and the program's own folder as working directory: nothing of the caller's is importable.
@@ -206,7 +213,7 @@ def _speak(recipes: list[dict[str, object]], total: int, processes: int, tell: O
             child.stdin.write(json.dumps(recipes))
             child.stdin.close()
         for done, _ in enumerate(child.stdout, start=total - len(recipes) + 1):
-            tell(done, total)
+            on_progress(done, total)
         complaint = child.stderr.read().strip().splitlines()
     if child.returncode:
         reason = complaint[-1] if complaint else f"it ended with status {child.returncode}"

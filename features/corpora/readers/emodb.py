@@ -9,7 +9,7 @@ The letters are German: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
 import re
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, no_progress
 from features.corpora.readers import scan
 
 ABOUT = "ten German actors, seven emotions, 535 utterances"
@@ -42,19 +42,19 @@ SPEAKERS = {
 COMPLETE = 535
 
 
-def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
     """Read the folder; every audio file is decoded and hashed.
 
     Raises:
         CorpusError: the folder is missing or empty or not EMO-DB, or audio is unusable.
     """
-    return scan.by_names(
+    return scan.read_by_file_names(
         "emodb",
         root,
         _utterance,
         example="wav/03a01Fa.wav",
-        all_=COMPLETE,
-        tell=tell,
+        complete_count=COMPLETE,
+        on_progress=on_progress,
         skip_bad=skip_bad,
     )
 

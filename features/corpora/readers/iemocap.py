@@ -6,7 +6,7 @@ Layout: `Session*/sentences/wav/<dialog>/<turn>.wav` holds the audio,
 `Session*/dialog/EmoEvaluation/<dialog>.txt` the labels, one summary line a turn:
 `[6.2901 - 8.2357]<tab>Ses01F_impro01_F000<tab>neu<tab>[2.5000, 2.5000, 2.5000]`.
 
-The tree's ways, each held by a test:
+What is special in its files, each held by a test:
 the letter in a turn's *suffix* says who speaks; the one in its prefix says who wore the markers
 (`Ses01F_impro01_M003` is spoken by the man). Evaluators' own lines follow each summary line, and
 sub-folders hold their files: neither is read. `._*` files lie about. Line ends vary.
@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, no_progress
 from features.corpora.readers import scan
 
 ABOUT = "ten speakers in five sessions; the paper's corpus"
@@ -51,7 +51,7 @@ KINDS = {"impro": "improvised", "script": "scripted"}
 """Utterance.kind by the dialog's name: what `corpus_part` of a study chooses among."""
 
 
-def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
     """Read the release's folder, or the one above it; every audio file is decoded and hashed.
 
     Raises:
@@ -64,7 +64,7 @@ def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> C
     audio = {m[1]: m[0] for name in names if (m := AUDIO.fullmatch(name))}
     labels, twice = _labels(root, [name for name in names if LABELS.fullmatch(name)])
     if not audio or not labels:
-        raise scan.unlike(
+        raise scan.wrong_folder(
             root,
             "iemocap",
             "`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav` and "
@@ -80,14 +80,14 @@ def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> C
         for turn in sorted(audio.keys() & labels.keys())
         if (utterance := _utterance(turn, audio[turn], labels[turn], left))
     ]
-    seen = scan.measured(root, "iemocap", found, tell, skip_bad=skip_bad)
+    measured = scan.measure_recordings(root, "iemocap", found, on_progress, skip_bad=skip_bad)
     return Corpus(
         name="iemocap",
         root=str(root),
-        utterances=seen.utterances,
-        left_out=(*scan.by_reason(left), *seen.bad),
-        notes=_notes(seen.utterances),
-        doubts=seen.doubts,
+        utterances=measured.utterances,
+        left_out=(*scan.file_notes(left), *measured.bad),
+        notes=_notes(measured.utterances),
+        doubts=measured.doubts,
     )
 
 
@@ -127,13 +127,13 @@ def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utteran
 
 
 def _notes(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """Whether the tree is complete, counted as the paper counts."""
+    """Say whether the corpus is complete, counted as the paper counts."""
     gathered = Counter("happy" if u.emotion == "excited" else u.emotion for u in utterances)
     counts = {name: gathered[name] for name in COMPLETE}
     if counts == COMPLETE:
         return ("complete: 5,531 utterances of the paper's four classes",)
-    told = ", ".join(f"{name} {count:,} of {COMPLETE[name]:,}" for name, count in counts.items())
+    listed = ", ".join(f"{name} {count:,} of {COMPLETE[name]:,}" for name, count in counts.items())
     return (
         f"not the complete corpus: {sum(counts.values()):,} utterances of the paper's four "
-        f"classes instead of 5,531 ({told})",
+        f"classes instead of 5,531 ({listed})",
     )

@@ -13,7 +13,7 @@ Copies that some mirrors carry in a second folder are left out.
 import re
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, OnProgress, Utterance, nothing
+from features.corpora.corpus import Corpus, OnProgress, Utterance, no_progress
 from features.corpora.readers import scan
 
 ABOUT = "24 actors, eight emotions, 1,440 utterances"
@@ -37,19 +37,19 @@ VIDEO = (".mp4",)
 COMPLETE = 1440
 
 
-def read(root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False) -> Corpus:
+def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
     """Read the folder; every audio file is decoded and hashed.
 
     Raises:
         CorpusError: the folder is missing or empty or not RAVDESS, or audio is unusable.
     """
-    return scan.by_names(
+    return scan.read_by_file_names(
         "ravdess",
         root,
         _utterance,
         example="03-01-05-01-02-01-12.wav",
-        all_=COMPLETE,
-        tell=tell,
+        complete_count=COMPLETE,
+        on_progress=on_progress,
         skip_bad=skip_bad,
         endings=scan.AUDIO + VIDEO,
     )

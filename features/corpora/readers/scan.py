@@ -1,11 +1,11 @@
-"""What every reader of a folder does: find the files, refuse the unusable, take their digests."""
+"""What readers share: finding the files of a folder, refusing unusable ones, taking digests."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from features.corpora.corpus import Corpus, LeftOut, OnProgress, Utterance
+from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance
 from features.corpora.recordings import identify, measure
 from features.errors import CorpusError
 
@@ -16,38 +16,38 @@ MOST = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MeasuredFile:
-    """What a look at every recording gave."""
+class MeasuredRecordings:
+    """The recordings of a corpus after each was decoded and hashed."""
 
     utterances: tuple[Utterance, ...]
     """With digest, size and time of their files, sorted by id."""
-    bad: tuple[LeftOut, ...]
-    """Left out because they cannot be used; empty unless that was asked for."""
-    doubts: tuple[LeftOut, ...]
+    bad: tuple[FileNote, ...]
+    """Recordings left out because they cannot be used; empty unless `skip_bad`."""
+    doubts: tuple[FileNote, ...]
 
 
-def by_names(
+def read_by_file_names(
     corpus: str,
     root: Path,
     utterance_of: Callable[[str], Utterance | str],
     *,
     example: str,
-    all_: int,
-    tell: OnProgress,
+    complete_count: int,
+    on_progress: OnProgress,
     skip_bad: bool,
     endings: tuple[str, ...] = AUDIO,
 ) -> Corpus:
-    """Read a corpus whose file names say everything; every audio file is decoded and hashed.
+    """Read a corpus whose file names tell speaker and emotion; every file is decoded and hashed.
 
     Args:
         corpus: its name.
         root: its folder.
-        utterance_of: from a file's path to its utterance, or to why it is left out.
+        utterance_of: from a file's path to its utterance, or to the reason to leave it out.
         example: a path as the corpus has them, for the error that finds none.
-        all_: how many utterances the complete corpus has.
-        tell: progress.
-        skip_bad: leave out what cannot be used, instead of refusing it.
-        endings: which files to look at.
+        complete_count: how many utterances the complete corpus has.
+        on_progress: called with (files done, files in all).
+        skip_bad: leave out what cannot be used, instead of refusing the corpus.
+        endings: endings of the files to read.
 
     Raises:
         CorpusError: the folder is missing or empty or not that corpus, or audio is unusable.
@@ -64,23 +64,23 @@ def by_names(
             else:
                 found.append(utterance)
     if not found:
-        raise unlike(root, corpus, f"`{example}`", names)
-    single, copies = once(root, corpus, found)
-    seen = measured(root, corpus, single, tell, skip_bad=skip_bad)
+        raise wrong_folder(root, corpus, f"`{example}`", names)
+    single, copies = without_copies(root, corpus, found)
+    measured = measure_recordings(root, corpus, single, on_progress, skip_bad=skip_bad)
     return Corpus(
         name=corpus,
         root=str(root),
-        utterances=seen.utterances,
-        left_out=(*by_reason(left), *copies, *seen.bad),
-        notes=complete(len(seen.utterances), all_),
-        doubts=seen.doubts,
+        utterances=measured.utterances,
+        left_out=(*file_notes(left), *copies, *measured.bad),
+        notes=completeness_note(len(measured.utterances), complete_count),
+        doubts=measured.doubts,
     )
 
 
 def files(root: Path, corpus: str, left: dict[str, str] | None = None) -> list[str]:
     """All files below `root`, relative, with forward slashes, sorted; linked folders as well.
 
-    Files and folders whose name starts with a dot (`._*` of macOS among them) are not seen.
+    Files and folders whose name starts with a dot (`._*` of macOS among them) are not measured.
     A link that leads back to a folder above it is not followed; `left` takes it with the reason.
 
     Raises:
@@ -119,7 +119,7 @@ def _refuse_no_folder(root: Path, corpus: str) -> None:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is one to unpack, by its content or its name."""
+    """Whether a file is an archive, by its content or its name."""
     import tarfile
     import zipfile
 
@@ -128,8 +128,8 @@ def is_archive(path: Path) -> bool:
     )
 
 
-def unlike(root: Path, corpus: str, expected: str, names: Sequence[str] = ()) -> CorpusError:
-    """The error for a folder in which nothing looks like the corpus."""
+def wrong_folder(root: Path, corpus: str, expected: str, names: Sequence[str] = ()) -> CorpusError:
+    """Make the error for a folder in which nothing looks like the corpus."""
     packed = [name for name in names if PurePosixPath(name).suffix.lower() in ARCHIVES]
     remedy = f"unpack {packed[0]} first." if packed else "is it the right folder?"
     return CorpusError(
@@ -137,45 +137,54 @@ def unlike(root: Path, corpus: str, expected: str, names: Sequence[str] = ()) ->
     )
 
 
-def measured(
+def measure_recordings(
     root: Path,
     corpus: str,
     found: Sequence[Utterance],
-    tell: OnProgress,
+    on_progress: OnProgress,
     *,
     skip_bad: bool,
-    bad: Sequence[LeftOut] = (),
-    place: Callable[[Utterance], str] = lambda utterance: utterance.path,
-) -> MeasuredFile:
-    """Decode and hash every recording. `bad` are problems known before; `place` names one.
+    bad: Sequence[FileNote] = (),
+    position: Callable[[Utterance], str] = lambda utterance: utterance.path,
+) -> MeasuredRecordings:
+    """Decode and hash every recording.
+
+    Args:
+        root: folder of the corpus.
+        corpus: its name.
+        found: its utterances, not yet measured.
+        on_progress: called with (files done, files in all).
+        skip_bad: leave out what cannot be used, instead of refusing the corpus.
+        bad: problems that are known already.
+        position: how a problem names an utterance; its path, or its line in a table.
 
     Raises:
         CorpusError: recordings that cannot be used, all listed, unless `skip_bad`.
     """
-    from features.audio import inspect
+    from features.audio import check_recording
 
     whole: list[Utterance] = []
-    unusable, doubts = list(bad), list[LeftOut]()
+    unusable, doubts = list(bad), list[FileNote]()
     hashed: dict[str, dict[str, object]] = {}
     for done, utterance in enumerate(found, start=1):
-        sound = inspect(root / utterance.path, utterance.start, utterance.end)
-        where = place(utterance)
+        sound = check_recording(root / utterance.path, utterance.start, utterance.end)
+        where = position(utterance)
         if sound.bad:
-            unusable.append(LeftOut(path=where, reason=sound.bad, bad=True))
+            unusable.append(FileNote(path=where, reason=sound.bad, bad=True))
         else:
             whole.append(measure(str(root), utterance, hashed))
-            doubts += [LeftOut(path=where, reason=doubt) for doubt in sound.doubts]
-        tell(done, len(found))
+            doubts += [FileNote(path=where, reason=doubt) for doubt in sound.doubts]
+        on_progress(done, len(found))
     if unusable and (not skip_bad or not whole):
         raise CorpusError(_unusable(root, corpus, len(found) + len(bad), unusable))
-    return MeasuredFile(
+    return MeasuredRecordings(
         utterances=tuple(sorted(whole, key=lambda utterance: utterance.id)),
         bad=tuple(unusable),
         doubts=tuple(doubts),
     )
 
 
-def _unusable(root: Path, corpus: str, count: int, bad: Sequence[LeftOut]) -> str:
+def _unusable(root: Path, corpus: str, count: int, bad: Sequence[FileNote]) -> str:
     them = "it" if len(bad) == 1 else "them"
     return (
         f"{len(bad)} of the {count} recordings of corpus `{corpus}` in {root} cannot be used: "
@@ -183,46 +192,46 @@ def _unusable(root: Path, corpus: str, count: int, bad: Sequence[LeftOut]) -> st
     )
 
 
-def listed(problems: Sequence[LeftOut]) -> str:
-    """One line a problem, up to `MOST`, and how many more there are."""
+def listed(problems: Sequence[FileNote]) -> str:
+    """Write one line a problem, up to `MOST`, and how many more there are."""
     lines = [f"  {item.path}: {item.reason}" for item in problems[:MOST]]
     more = len(problems) - MOST
     return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
 
 
-def complete(count: int, all_: int) -> tuple[str, ...]:
-    """A note where a corpus is not the whole of what was published."""
-    if count == all_:
+def completeness_note(count: int, complete_count: int) -> tuple[str, ...]:
+    """Say that a corpus is not the whole of what was published; empty where it is."""
+    if count == complete_count:
         return ()
-    return (f"not the complete corpus: {count:,} of {all_:,} utterances",)
+    return (f"not the complete corpus: {count:,} of {complete_count:,} utterances",)
 
 
-def once(
+def without_copies(
     root: Path, corpus: str, found: Iterable[Utterance]
-) -> tuple[list[Utterance], list[LeftOut]]:
-    """One utterance an id; copies with the same bytes are left out.
+) -> tuple[list[Utterance], list[FileNote]]:
+    """Keep one utterance of each id, and leave out copies with the same bytes.
 
     Raises:
         CorpusError: two different recordings under one id.
     """
     first: dict[str, Utterance] = {}
-    copies: list[LeftOut] = []
+    copies: list[FileNote] = []
     for utterance in found:
-        kept = first.setdefault(utterance.id, utterance)
-        if kept is utterance:
+        same_id = first.setdefault(utterance.id, utterance)
+        if same_id is utterance:
             continue
         if (
-            identify(str(root), kept.path)["digest"]
+            identify(str(root), same_id.path)["digest"]
             != identify(str(root), utterance.path)["digest"]
         ):
             raise CorpusError(
                 f"Utterance `{utterance.id}` of corpus `{corpus}` must be one recording, but "
-                f"{kept.path} and {utterance.path} in {root} differ: remove one of them."
+                f"{same_id.path} and {utterance.path} in {root} differ: remove one of them."
             )
-        copies.append(LeftOut(path=utterance.path, reason=f"a copy of {kept.path}"))
+        copies.append(FileNote(path=utterance.path, reason=f"a copy of {same_id.path}"))
     return list(first.values()), copies
 
 
-def by_reason(pairs: Mapping[str, str]) -> list[LeftOut]:
-    """Path -> reason, as records sorted by path."""
-    return [LeftOut(path=path, reason=reason) for path, reason in sorted(pairs.items())]
+def file_notes(pairs: Mapping[str, str]) -> list[FileNote]:
+    """Turn path -> reason into notes, sorted by path."""
+    return [FileNote(path=path, reason=reason) for path, reason in sorted(pairs.items())]

@@ -4,7 +4,7 @@ Columns `file`, `speaker`, `emotion`; if wanted `split` (train, dev, test), `ses
 `start` and `end` in seconds where an utterance is a part of its file. Other columns are not read.
 Paths are relative to the table's folder and stay inside of it.
 
-Every row is looked at before anything is refused, so all problems are told at once with their
+Every row is read before anything is refused, so that one error lists all problems with their
 lines. The rows of a database come from `database`.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from features.corpora.corpus import Corpus, LeftOut, OnProgress, Utterance, nothing
+from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance, no_progress
 from features.corpora.readers import database, scan
 from features.errors import CorpusError
 
@@ -34,25 +34,29 @@ SPLITS = {
 }
 SEXES = {"": "", "f": "female", "female": "female", "m": "male", "male": "male", "other": ""}
 MOST_BYTES = 256 * 2**20
-"""A larger file is no table of labels."""
+"""Size from which on a file is refused: it is no table of labels."""
 
-Row = tuple[str, Mapping[str, Any]]
-"""Where it stands (`labels.csv:7`), and its cells by column."""
+TableRow = tuple[str, Mapping[str, Any]]
+"""Position of a row (`labels.csv:7`), and its cells by column."""
 
 
 @dataclass(slots=True)
 class _Rows:
-    """What was understood of the rows so far."""
+    """Utterances and problems of the rows that were read so far."""
 
     root: Path
     found: list[Utterance] = field(default_factory=list)
-    places: dict[str, str] = field(default_factory=dict)
-    """Utterance id -> where it stands."""
-    bad: list[LeftOut] = field(default_factory=list)
+    positions: dict[str, str] = field(default_factory=dict)
+    """Utterance id -> position of its row."""
+    bad: list[FileNote] = field(default_factory=list)
 
 
 def read(
-    root: Path, tell: OnProgress = nothing, *, skip_bad: bool = False, name: str = "table"
+    root: Path,
+    on_progress: OnProgress = no_progress,
+    *,
+    skip_bad: bool = False,
+    name: str = "table",
 ) -> Corpus:
     """Read a table or a database folder as the corpus `name`; all audio is decoded and hashed.
 
@@ -63,30 +67,30 @@ def read(
     source = root
     folder = (source if source.is_dir() else source.parent).resolve()
     rows = _Rows(root=folder)
-    for place, cells in _rows(source):
-        _take(place, cells, rows)
+    for position, cells in _rows(source):
+        _add_row(position, cells, rows)
     if not rows.found and not rows.bad:
         raise CorpusError(f"Table {source} must have at least one row, but has none.")
-    seen = scan.measured(
+    measured = scan.measure_recordings(
         folder,
         name,
         rows.found,
-        tell,
+        on_progress,
         skip_bad=skip_bad,
         bad=rows.bad,
-        place=lambda utterance: f"{rows.places[utterance.id]}: {utterance.path}",
+        position=lambda utterance: f"{rows.positions[utterance.id]}: {utterance.path}",
     )
     return Corpus(
         name=name,
         root=str(folder),
-        utterances=seen.utterances,
-        left_out=seen.bad,
-        doubts=seen.doubts,
+        utterances=measured.utterances,
+        left_out=measured.bad,
+        doubts=measured.doubts,
         reader="table",
     )
 
 
-def _rows(source: Path) -> Iterator[Row]:
+def _rows(source: Path) -> Iterator[TableRow]:
     if source.is_dir():
         return database.rows(source)
     if not source.exists():
@@ -103,8 +107,8 @@ def _rows(source: Path) -> Iterator[Row]:
     return _parquet(source) if source.suffix.lower() == ".parquet" else _csv(source)
 
 
-def _csv(source: Path) -> Iterator[Row]:
-    """Comma, semicolon or tab, whatever the first line has most of; UTF-8."""
+def _csv(source: Path) -> Iterator[TableRow]:
+    """Read UTF-8 text; the most frequent of comma, semicolon and tab in its first line delimits."""
     import csv  # not for a plan, which only imports this
 
     try:
@@ -128,7 +132,7 @@ def _csv(source: Path) -> Iterator[Row]:
         ) from None
 
 
-def _parquet(source: Path) -> Iterator[Row]:
+def _parquet(source: Path) -> Iterator[TableRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -159,39 +163,40 @@ def _refuse_columns(source: Path, heads: list[str]) -> None:
 
 
 MOST_COLUMNS = 12
+"""Most columns that an error lists."""
 
 
-def _take(place: str, cells: Mapping[str, Any], rows: _Rows) -> None:
-    """Add the row's utterance, or each of its problems."""
-    words = {name: _word(cells.get(name)) for name in (*NEEDED, "split", "session", "sex")}
-    faults = [f"`{name}` is empty" for name in NEEDED if not words[name]]
-    if words["file"]:
-        faults += _misplaced(rows.root, words["file"])
-    split, sex = (known.get(words[name].lower()) for name, known in _WORDS.items())
+def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
+    """Add the row's utterance, or each of its problems, to ``rows``."""
+    texts = {name: _text(cells.get(name)) for name in (*NEEDED, "split", "session", "sex")}
+    faults = [f"`{name}` is empty" for name in NEEDED if not texts[name]]
+    if texts["file"]:
+        faults += _misplaced(rows.root, texts["file"])
+    split, sex = (known.get(texts[name].lower()) for name, known in _CODES.items())
     if split is None:
-        faults.append(f"`split` must be train, dev or test, but is `{words['split']}` instead")
+        faults.append(f"`split` must be train, dev or test, but is `{texts['split']}` instead")
     if sex is None:
-        faults.append(f"`sex` must be female, male or empty, but is `{words['sex']}` instead")
+        faults.append(f"`sex` must be female, male or empty, but is `{texts['sex']}` instead")
     times = {name: _seconds(name, cells.get(name), faults) for name in ("start", "end")}
     start, end = times["start"] or None, times["end"]
     if end is not None and end <= (start or 0.0):
         faults.append(f"`end` must be after `start`, but is {end:g} instead")
-    path = PurePosixPath(words["file"]).as_posix()
+    path = PurePosixPath(texts["file"]).as_posix()
     id_ = path if start is None and end is None else f"{path}#{start or 0.0!r}-{end!r}"
-    if not faults and id_ in rows.places:
-        faults.append(f"{words['file']} stands at {rows.places[id_]} already")
+    if not faults and id_ in rows.positions:
+        faults.append(f"{texts['file']} stands at {rows.positions[id_]} already")
     if faults:
-        rows.bad += [LeftOut(path=place, reason=fault, bad=True) for fault in faults]
+        rows.bad += [FileNote(path=position, reason=fault, bad=True) for fault in faults]
         return
-    rows.places[id_] = place
+    rows.positions[id_] = position
     rows.found.append(
         Utterance(
             id=id_,
             path=path,
-            speaker=words["speaker"],
+            speaker=texts["speaker"],
             sex=sex or "",
-            session=words["session"],
-            emotion=words["emotion"],
+            session=texts["session"],
+            emotion=texts["emotion"],
             digest="",
             size=0,
             mtime_ns=0,
@@ -202,10 +207,10 @@ def _take(place: str, cells: Mapping[str, Any], rows: _Rows) -> None:
     )
 
 
-_WORDS: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}
+_CODES: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}
 
 
-def _word(cell: Any) -> str:
+def _text(cell: Any) -> str:
     """A cell as text; numbers that Parquet holds as 3.0 are 3."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
@@ -215,21 +220,21 @@ def _word(cell: Any) -> str:
 
 
 def _seconds(name: str, cell: Any, faults: list[str]) -> float | None:
-    word = _word(cell)
-    if not word:
+    text = _text(cell)
+    if not text:
         return None
     try:
-        value = float(word)
+        value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        faults.append(f"`{name}` must be seconds from 0, but is `{word}` instead")
+        faults.append(f"`{name}` must be seconds from 0, but is `{text}` instead")
         return None
     return value
 
 
 def _misplaced(root: Path, file: str) -> list[str]:
-    """Why a path is not one of a file below `root`; links are followed."""
+    """Say why a path is not that of a file below `root`; links are followed."""
     if PurePosixPath(file).is_absolute():
         return [f"`file` must be relative to the table's folder, but is {file} instead"]
     if "\0" in file:

@@ -1,1 +1,1 @@
-"""One set of descriptors a file."""
+"""One descriptor set a file."""

@@ -24,7 +24,7 @@ RECIPE = Recipe(
 
 
 def version() -> str:
-    """The configuration comes with openSMILE, so its version stands for it."""
+    """Name the engines and the use of them; the configuration is part of openSMILE's version."""
     return version_of(ENGINES, f"{RECIPE.config}/{RECIPE.levels}/{SHORTEST}/{RATE}/{SEMANTICS}")
 
 

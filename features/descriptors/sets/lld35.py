@@ -26,7 +26,7 @@ RECIPE = Recipe(config=str(CONFIG), levels="mfcc;zcr;pitch;lld_de", shortest=SHO
 
 
 def version() -> str:
-    """Engines, configuration and what is done around them."""
+    """Name the engines, the configuration and the use of them."""
     text = CONFIG.read_text(encoding="utf-8")
     return version_of(ENGINES, f"{text}/{RECIPE.levels}/{SHORTEST}/{RATE}/{SEMANTICS}")
 

@@ -50,12 +50,12 @@ NAMES = tuple(_delta(name, order) for order in ("", "_de", "_de_de") for name in
 
 
 def names() -> tuple[str, ...]:
-    """The columns, without asking openSMILE."""
+    """List the columns without starting openSMILE."""
     return NAMES
 
 
 def version() -> str:
-    """Engines, configuration and what is done around them."""
+    """Name the engines, the configuration and the use of them."""
     rules = f"{CONFIG.read_text(encoding='utf-8')}/{LEVELS}/{SHORTEST}/{RATE}/{SEMANTICS}"
     return version_of(ENGINES, rules)
 

@@ -30,12 +30,12 @@ NAMES = tuple(f"logmel[{band}]" for band in range(BANDS))
 
 
 def names() -> tuple[str, ...]:
-    """The columns, from low to high."""
+    """List the columns, from low to high bands."""
     return NAMES
 
 
 def version() -> str:
-    """Engines and settings."""
+    """Name the engines and the settings."""
     settings = f"{RATE}/{BANDS}/{FFT}/{WINDOW}/hamming/{HOP}/power 2/80 dB/{SEMANTICS}"
     return version_of(("librosa", "soxr"), settings)
 
@@ -69,7 +69,7 @@ def extract(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
 
 @cache
 def _bands() -> "tuple[tuple[int, NDArray[np.float32]], ...]":
-    """First bin of each band, and the weights of its bins from there on."""
+    """Compute, for each band, its first bin and the weights of its bins from there on."""
     import numpy as np
     from librosa.filters import mel
 
@@ -82,7 +82,7 @@ def _bands() -> "tuple[tuple[int, NDArray[np.float32]], ...]":
 
 
 def centres() -> "NDArray[np.float64]":
-    """Middle of each band in Hz. Shape: (128,)."""
+    """Compute the middle of each band in Hz, ``(128,)``."""
     import librosa
 
     return librosa.mel_frequencies(n_mels=BANDS + 2, fmin=0, fmax=RATE / 2)[1:-1]  # type: ignore[no-any-return]

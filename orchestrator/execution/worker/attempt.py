@@ -161,7 +161,9 @@ class Attempt:
             device=self._task.device,
         )
         verify()
-        shards.prove(self._ledger.paths.local_shards, self._shards)  # some systems have no epochs
+        shards.verify_unchanged(
+            self._ledger.paths.local_shards, self._shards
+        )  # some systems have no epochs
         return fit, data
 
     def _on_epoch(self, state: TrainingState) -> None:
@@ -175,7 +177,7 @@ class Attempt:
             raise LostLeaseError
         self._note_epoch(state)
         # A checkpoint, and so an outcome, holds only what was read from whole shards.
-        shards.prove(self._ledger.paths.local_shards, self._shards)
+        shards.verify_unchanged(self._ledger.paths.local_shards, self._shards)
         checkpoints.write(
             self._ledger,
             self._task.id,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from features.dataset.utterance_view import CloseUp
+from features.dataset.utterance_view import UtteranceView
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LINE, Figure, Panel
@@ -17,7 +17,7 @@ PITCH = ("F0_sma", "F0final_sma", "F0")
 VOICING = ("voiceProb_sma", "voicingFinalUnclipped_sma", "voiceProb")
 
 
-def draw(seen: CloseUp, path: Path) -> None:
+def draw(seen: UtteranceView, path: Path) -> None:
     """Write a picture of an utterance as PNG, SVG or PDF, as the path ends; overwrites.
 
     Raises:
@@ -28,7 +28,7 @@ def draw(seen: CloseUp, path: Path) -> None:
 
 
 @canvas.drawn
-def utterance(seen: CloseUp) -> Figure:
+def utterance(seen: UtteranceView) -> Figure:
     """Draw an utterance.
 
     From above: the waveform, the log-Mel, pitch and voicing where the set has them, and its
@@ -59,12 +59,12 @@ def utterance(seen: CloseUp) -> Figure:
     return figure
 
 
-def _edge(seen: CloseUp, frame: int) -> float:
+def _edge(seen: UtteranceView, frame: int) -> float:
     """Seconds of the left edge of a frame: halfway to the middle of the one before."""
     return seen.first_ms / 1000 + (frame - 0.5) * STEP_S
 
 
-def _title(top: Panel, seen: CloseUp) -> None:
+def _title(top: Panel, seen: UtteranceView) -> None:
     channels = "mono" if seen.channels == 1 else f"{seen.channels} channels"
     facts = [seen.speaker, seen.emotion, f"{seen.seconds:.2f} s", f"{seen.rate:,} Hz, {channels}"]
     line = "  ·  ".join(clean(fact) for fact in (*facts, *seen.doubts) if fact)
@@ -84,7 +84,7 @@ def _title(top: Panel, seen: CloseUp) -> None:
         )  # fmt: skip
 
 
-def _waveform(panel: Panel, seen: CloseUp) -> None:
+def _waveform(panel: Panel, seen: UtteranceView) -> None:
     """The samples; of many, the highest and lowest of every step."""
     import numpy as np
 
@@ -98,7 +98,7 @@ def _waveform(panel: Panel, seen: CloseUp) -> None:
     panel.locator_params(axis="y", nbins=3)
 
 
-def _logmel(panel: Panel, scale: Panel, seen: CloseUp) -> None:
+def _logmel(panel: Panel, scale: Panel, seen: UtteranceView) -> None:
     import numpy as np
 
     top = max(float(seen.logmel_TM.max()), -20.0)
@@ -115,7 +115,7 @@ def _logmel(panel: Panel, scale: Panel, seen: CloseUp) -> None:
     _scale(panel, scale, image, "dB")
 
 
-def _pitch(panel: Panel, seen: CloseUp, column: int) -> None:
+def _pitch(panel: Panel, seen: UtteranceView, column: int) -> None:
     """F0 where the set has some, in front of how sure it is of a voice."""
     import numpy as np
 
@@ -139,7 +139,7 @@ def _pitch(panel: Panel, seen: CloseUp, column: int) -> None:
     panel.locator_params(axis="y", nbins=4)
 
 
-def _descriptors(panel: Panel, scale: Panel, seen: CloseUp, rows: Sequence[int]) -> None:
+def _descriptors(panel: Panel, scale: Panel, seen: UtteranceView, rows: Sequence[int]) -> None:
     """Static columns as z-scores, from the first at the top; families parted, names readable."""
     import numpy as np
 

@@ -51,7 +51,7 @@ def record(corpus: Corpus, heard: Inspection | None) -> dict[str, Any]:
     if heard is not None:
         told["problems"] = [{"path": item.path, "reason": item.reason} for item in heard.bad]
         told["audio"] = {
-            "heard": heard.heard,
+            "heard": heard.usable,
             "seconds": {
                 "shortest": heard.shortest,
                 "median": heard.median,

@@ -20,7 +20,14 @@ from torch import Tensor
 from features.config import FeatureConfig
 from features.corpora.catalogue import SYNTHESISED
 from features.corpora.corpus import Corpus
-from features.dataset.unlabelled import Heard, Known, course, listen, recordings, segments
+from features.dataset.unlabelled import (
+    CorpusSpeech,
+    ExtractedRecording,
+    cut_recordings,
+    extract,
+    find_recordings,
+    segment_times,
+)
 from features.descriptors.catalogue import feature_set
 from features.descriptors.feature_set import FeatureSet
 from features.descriptors.opensmile_config import PREFIX
@@ -45,8 +52,8 @@ __all__ = [
     "Voter",
     "assemble",
     "choose_row",
+    "find_recordings",
     "predict",
-    "recordings",
 ]
 
 Voice = Literal["new", "held out", "trained on"]
@@ -72,7 +79,7 @@ class Ensemble:
     voters: tuple[Voter, ...]
     features: FeatureSet
     config: FeatureConfig
-    known: Known
+    known: CorpusSpeech
     notes: tuple[str, ...]
     """What must be said loudly before any answer."""
 
@@ -170,7 +177,7 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
         notes.append("`scaling: speaker`: each file is scaled as a speaker of its own.")
     return Ensemble(
         snapshot=snapshot, row=row, voters=voters, features=features, config=trial.features,
-        known=Known(corpus), notes=tuple(notes),
+        known=CorpusSpeech(corpus), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -183,7 +190,7 @@ def predict(
 ) -> Iterator[Prediction | Unusable]:
     """Ask the networks, in the order of the files; what cannot be used is told in its place."""
     done = 0
-    for chunk in listen(paths, ensemble.features, ensemble.config, threads):
+    for chunk in extract(paths, ensemble.features, ensemble.config, threads):
         usable = [heard for heard in chunk if heard.nodes_NF is not None]
         answers = dict(zip((h.path for h in usable), _answers(ensemble, usable), strict=True))
         for heard in chunk:
@@ -192,11 +199,11 @@ def predict(
         tell(done, len(paths))
 
 
-def _answers(ensemble: Ensemble, heard: Sequence[Heard]) -> list[Prediction]:
+def _answers(ensemble: Ensemble, heard: Sequence[ExtractedRecording]) -> list[Prediction]:
     if not heard:
         return []
     arrays = [h.nodes_NF for h in heard if h.nodes_NF is not None]
-    chunk = segments(arrays, ensemble.config)
+    chunk = cut_recordings(arrays, ensemble.config)
     log_VSC = torch.stack([log_probabilities(v.network, chunk) for v in ensemble.voters])
     log_VUC = torch.stack([by_utterance(log_SC, chunk.utterance_S)[1] for log_SC in log_VSC])
     found = []
@@ -204,7 +211,7 @@ def _answers(ensemble: Ensemble, heard: Sequence[Heard]) -> list[Prediction]:
         voice, votes = _votes(ensemble, h)
         mean_C = log_VUC[votes, index].exp().mean(0)
         parts_SC = log_VSC[votes][:, chunk.utterance_S == index].exp().mean(0)
-        times = course(len(nodes_NF), ensemble.config, ensemble.features)
+        times = segment_times(len(nodes_NF), ensemble.config, ensemble.features)
         found.append(
             Prediction(
                 path=h.path,
@@ -221,7 +228,7 @@ def _answers(ensemble: Ensemble, heard: Sequence[Heard]) -> list[Prediction]:
     return found
 
 
-def _votes(ensemble: Ensemble, heard: Heard) -> tuple[Voice, list[int]]:
+def _votes(ensemble: Ensemble, heard: ExtractedRecording) -> tuple[Voice, list[int]]:
     """Who votes on a recording, by index."""
     everybody = list(range(len(ensemble.voters)))
     speakers = ensemble.known.speakers(heard)

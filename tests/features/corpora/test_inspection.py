@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.audio import inspect as hear
+from features.audio import check_recording
 from features.corpora.inspection import inspect
 
 
@@ -36,7 +36,7 @@ def bad_files(write_wav: Any, make: Any, tmp_path: Path) -> dict[str, str]:
 
 
 def test_what_cannot_be_used_is_named(bad_files: dict[str, str], tmp_path: Path) -> None:
-    assert {name: hear(tmp_path / name).bad for name in bad_files} == bad_files
+    assert {name: check_recording(tmp_path / name).bad for name in bad_files} == bad_files
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_what_cannot_be_used_is_named(bad_files: dict[str, str], tmp_path: Path)
 def test_what_looks_wrong_is_doubted(
     write_wav: Any, tmp_path: Path, samples: Any, doubts: tuple[str, ...]
 ) -> None:
-    sound = hear(write_wav(tmp_path / "a.wav", samples))
+    sound = check_recording(write_wav(tmp_path / "a.wav", samples))
     assert (sound.bad, sound.doubts) == ("", doubts)
 
 
 def test_a_name_that_promises_another_format_is_doubted(make: Any, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", make.tone(0.2, 8_000), 8_000, format="FLAC")
-    assert hear(tmp_path / "a.wav").doubts == ("named .wav, but FLAC inside",)
+    assert check_recording(tmp_path / "a.wav").doubts == ("named .wav, but FLAC inside",)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (96_000, 1), (16_000, 8)])
@@ -66,7 +66,7 @@ def test_any_rate_and_channel_count_is_fine(
     write_wav: Any, make: Any, tmp_path: Path, rate: int, channels: int
 ) -> None:
     samples = np.stack([make.tone(0.5, rate)] * channels, axis=1)
-    sound = hear(write_wav(tmp_path / "a.wav", samples, rate))
+    sound = check_recording(write_wav(tmp_path / "a.wav", samples, rate))
     assert (sound.rate, sound.channels, sound.seconds) == (rate, channels, 0.5)
     assert (sound.bad, sound.doubts) == ("", ())
 
@@ -81,7 +81,7 @@ def test_a_corpus_is_heard_as_a_whole(write_wav: Any, make: Any, tmp_path: Path)
     )
     told: list[tuple[int, int]] = []
     heard = inspect(corpus, lambda done, total: told.append((done, total)))
-    assert (heard.heard, heard.shortest, heard.median, heard.longest) == (4, 0.5, 1.5, 2.0)
+    assert (heard.usable, heard.shortest, heard.median, heard.longest) == (4, 0.5, 1.5, 2.0)
     assert heard.total == 5.5
     assert (heard.rates, heard.channels) == ({16_000: 3, 48_000: 1}, {1: 4})
     assert [(item.path, item.reason) for item in heard.bad] == [("e", "empty")]
@@ -91,4 +91,4 @@ def test_a_corpus_is_heard_as_a_whole(write_wav: Any, make: Any, tmp_path: Path)
 
 def test_speech_that_is_not_synthesised_yet_is_not_heard(make: Any, tmp_path: Path) -> None:
     heard = inspect(make.corpus(make.utterance("a", "ann", "sad"), root=str(tmp_path)))
-    assert (heard.heard, heard.total, heard.bad) == (0, 0.0, ())
+    assert (heard.usable, heard.total, heard.bad) == (0, 0.0, ())

@@ -7,7 +7,7 @@ import soundfile
 
 from features.audio import read_mono
 from features.corpora.corpus import Corpus
-from features.dataset.utterance_view import close_up, find
+from features.dataset.utterance_view import find, view_utterance
 from features.descriptors.catalogue import SETS
 from features.errors import CorpusError
 
@@ -15,7 +15,7 @@ from features.errors import CorpusError
 def test_an_utterance_is_shown_as_the_extractors_hear_it(demo: Corpus) -> None:
     utterance = demo.utterances[0]
     path = Path(demo.root) / utterance.path
-    seen = close_up(path, "lld78", utterance)
+    seen = view_utterance(path, "lld78", utterance)
     assert (seen.name, seen.speaker, seen.emotion) == ("female-1-angry-1", "female-1", "angry")
     assert (seen.rate, seen.channels, seen.doubts) == (22_050, 1, ())
     assert np.array_equal(seen.frames_TF, SETS["lld78"].extract(read_mono(path)))
@@ -28,7 +28,7 @@ def test_a_part_of_a_file_and_its_graphs_are_shown(
     make: Any, write_wav: Any, tmp_path: Path
 ) -> None:
     path = write_wav(tmp_path / "a.wav", make.tone(4.0, 16_000))
-    seen = close_up(path, "lld78", make.utterance("a", "ann", "sad", start=0.5, end=3.5))
+    seen = view_utterance(path, "lld78", make.utterance("a", "ann", "sad", start=0.5, end=3.5))
     assert seen.seconds == 3.0 and len(seen.signal_S) == 48_000
     assert [stop - start for start, stop in seen.segments] == [120, 120, 58]
 
@@ -48,7 +48,7 @@ def test_a_frame_stands_where_it_was_heard(
     """A burst of noise from 0.50 to 0.52 s: the middle of the column's rise lies at 0.51 s."""
     samples = np.zeros(16_000)
     samples[8_000:8_320] = 0.5 * np.random.default_rng(0).uniform(-1, 1, 320)
-    seen = close_up(write_wav(tmp_path / "a.wav", samples), features)
+    seen = view_utterance(write_wav(tmp_path / "a.wav", samples), features)
     values_T = seen.frames_TF[:, seen.columns.index(column)].astype(float)
     weights_T = np.maximum(values_T - np.median(values_T), 0) / np.ptp(values_T)
     times_T = seen.first_ms / 1000 + np.arange(len(values_T)) / 100
@@ -60,7 +60,7 @@ def test_any_rate_and_channel_count_is_shown(
     make: Any, write_wav: Any, tmp_path: Path, rate: int, channels: int
 ) -> None:
     samples = np.stack([make.tone(0.5, rate)] * channels, axis=1)
-    seen = close_up(write_wav(tmp_path / "a.wav", samples, rate), "is10")
+    seen = view_utterance(write_wav(tmp_path / "a.wav", samples, rate), "is10")
     assert (seen.rate, seen.channels) == (rate, channels)
     assert len(seen.signal_S) == 8_000 and np.isfinite(seen.frames_TF).all()
 
@@ -72,7 +72,7 @@ def test_any_rate_and_channel_count_is_shown(
 def test_what_looks_wrong_is_shown_and_said(
     write_wav: Any, tmp_path: Path, samples: Any, doubts: tuple[str, ...]
 ) -> None:
-    assert close_up(write_wav(tmp_path / "a.wav", samples), "lld78").doubts == doubts
+    assert view_utterance(write_wav(tmp_path / "a.wav", samples), "lld78").doubts == doubts
 
 
 def test_what_is_no_recording_is_refused(write_wav: Any, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_recording_is_refused(write_wav: Any, tmp_path: Path) -> None
     }
     for name, reason in said.items():
         with pytest.raises(CorpusError) as refused:
-            close_up(tmp_path / name, "lld78")
+            view_utterance(tmp_path / name, "lld78")
         assert str(refused.value) == (
             f"`UTTERANCE` must be a recording that can be used, but {tmp_path / name} cannot "
             f"({reason}): restore it, or choose another."
@@ -104,14 +104,14 @@ def test_what_no_picture_could_show_is_refused(
     monkeypatch.setattr("features.dataset.utterance_view.LONGEST_S", 1.0)
     path = write_wav(tmp_path / "a.wav", make.tone(2.0, 16_000))
     with pytest.raises(CorpusError, match=r"must be at most 1 s long, but .* has 2 s instead"):
-        close_up(path, "lld78")
+        view_utterance(path, "lld78")
     with pytest.raises(CorpusError, match="^`features` must be one of"):
-        close_up(path, "lld79")
+        view_utterance(path, "lld79")
 
 
 def test_functionals_are_no_course_over_time(write_wav: Any, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="^`--features` must give frames to be drawn, but"):
-        close_up(write_wav(tmp_path / "a.wav"), "egemaps")
+        view_utterance(write_wav(tmp_path / "a.wav"), "egemaps")
 
 
 def test_an_id_is_found_or_refused_with_the_way_out(make: Any) -> None:

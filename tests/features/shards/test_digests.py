@@ -67,7 +67,7 @@ def test_asked_again_it_reads_whatever_it_knows(
     file.write_bytes(b"data")
     sha256_of(file)
     monkeypatch.setattr(digests, "_known", dict.fromkeys(digests._known, "wrong"))
-    assert sha256_of(file) == "wrong" and sha256_of(file, again=True) == digest(b"data")
+    assert sha256_of(file) == "wrong" and sha256_of(file, reread=True) == digest(b"data")
 
 
 def test_proofs_end_with_the_run_of_the_machine(

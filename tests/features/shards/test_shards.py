@@ -161,7 +161,7 @@ def test_building_may_be_mapped_elsewhere(
             yield function(task)
 
     build(tmp_path / "here", selection, CONFIG)
-    build(folder, selection, CONFIG, elsewhere=mapped)
+    build(folder, selection, CONFIG, parallel_map=mapped)
     assert files(folder) == files(tmp_path / "here") and len(seen) == 6
 
 

@@ -13,7 +13,7 @@ from features.descriptors.catalogue import extractor_version
 from features.shards import verification
 from features.shards.shard_file import FORMAT
 from features.shards.shards import build, keys, missing
-from features.shards.verification import ShardFinding, needed, repair, verify
+from features.shards.verification import ShardFinding, find_missing, repair, verify
 
 CONFIG = FeatureConfig(features="lld35")
 VERSION = extractor_version("lld35")
@@ -61,7 +61,7 @@ def test_what_is_whole_has_no_finding(folder: Path, selection: Selection) -> Non
     told: list[tuple[int, int]] = []
     assert list(verify(folder, lambda done, total: told.append((done, total)))) == []
     assert told == [(1, 2), (2, 2)]
-    assert list(needed(folder, selection, CONFIG, VERSION)) == []
+    assert list(find_missing(folder, selection, CONFIG, VERSION)) == []
     assert list(verify(folder / "none")) == []
 
 
@@ -105,7 +105,7 @@ def test_a_shard_that_is_gone_altogether_is_found_by_who_needs_it(
     for path in shard(folder, selection):
         path.unlink()
     assert list(verify(folder)) == []
-    found = only(needed(folder, selection, CONFIG, VERSION))
+    found = only(find_missing(folder, selection, CONFIG, VERSION))
     assert found.sentence == "Features `lld35` of speaker ann are not here."
 
 
@@ -114,7 +114,7 @@ def test_an_edited_recording_is_found_and_named(folder: Path, selection: Selecti
         (replace(u, digest="edited") if u.id == "bob-1" else u, label)
         for u, label in selection.items
     )
-    found = only(needed(folder, replace(selection, items=edited), CONFIG, VERSION))
+    found = only(find_missing(folder, replace(selection, items=edited), CONFIG, VERSION))
     assert found.sentence == (
         "Features `lld35` of speaker bob are not here: bob-1.wav changed since they were made."
     )
@@ -127,7 +127,7 @@ def test_another_version_of_the_extractor_is_found_and_is_no_damage(
     found = list(verify(folder))
     assert [f.kind for f in found] == ["outdated"] * 2 and not any(f.remove for f in found)
     assert f"was made by {VERSION}; here is opensmile-9" in found[0].sentence
-    sentences = [f.sentence for f in needed(folder, selection, CONFIG, "opensmile-9")]
+    sentences = [f.sentence for f in find_missing(folder, selection, CONFIG, "opensmile-9")]
     assert sentences == [
         f"Features `lld35` of speaker {speaker} are not here: they were made by {VERSION}."
         for speaker in ("ann", "bob")

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from features.dataset.utterance_view import CloseUp, close_up
+from features.dataset.utterance_view import UtteranceView, view_utterance
 from orchestrator.errors import RequestError
 from orchestrator.report.figures.utterance import draw
 
@@ -23,14 +23,14 @@ def sound(path: Path, samples: NDArray[np.float64]) -> Path:
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> CloseUp:
+def seen(tmp_path: Path) -> UtteranceView:
     """Two seconds of a tone that rises, called as no file should be."""
     times = np.arange(32_000) / 16_000
     path = sound(tmp_path / "a.wav", 0.3 * np.sin(2 * np.pi * (120 + 40 * times) * times))
-    return replace(close_up(path, "lld78"), name="$x_1$ & <b>", speaker="Ann", emotion="sad")
+    return replace(view_utterance(path, "lld78"), name="$x_1$ & <b>", speaker="Ann", emotion="sad")
 
 
-def test_a_png_decodes_and_has_its_size(seen: CloseUp, tmp_path: Path) -> None:
+def test_a_png_decodes_and_has_its_size(seen: UtteranceView, tmp_path: Path) -> None:
     draw(seen, tmp_path / "a.png")
     picture = Image.open(tmp_path / "a.png")
     picture.load()
@@ -38,7 +38,7 @@ def test_a_png_decodes_and_has_its_size(seen: CloseUp, tmp_path: Path) -> None:
     assert len(set(picture.convert("L").resize((60, 60)).tobytes())) > 50
 
 
-def test_an_svg_keeps_its_text_as_text(seen: CloseUp, tmp_path: Path) -> None:
+def test_an_svg_keeps_its_text_as_text(seen: UtteranceView, tmp_path: Path) -> None:
     draw(seen, tmp_path / "a.SVG")
     text = (tmp_path / "a.SVG").read_text()
     for word in ("$x_1$ &amp; &lt;b&gt;", "Ann", "sad", "2.00 s", "16,000 Hz, mono", "mfcc 12",
@@ -46,14 +46,16 @@ def test_an_svg_keeps_its_text_as_text(seen: CloseUp, tmp_path: Path) -> None:
         assert word in text, word
 
 
-def test_a_pdf_embeds_its_letters(seen: CloseUp, tmp_path: Path) -> None:
+def test_a_pdf_embeds_its_letters(seen: UtteranceView, tmp_path: Path) -> None:
     draw(seen, tmp_path / "a.pdf")
     blob = (tmp_path / "a.pdf").read_bytes()
     assert blob.startswith(b"%PDF") and b"/Type3" not in blob and b"CreationDate" not in blob
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
-def test_the_same_utterance_gives_the_same_bytes(seen: CloseUp, tmp_path: Path, form: str) -> None:
+def test_the_same_utterance_gives_the_same_bytes(
+    seen: UtteranceView, tmp_path: Path, form: str
+) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.{form}").write_text("what was here before")
         draw(seen, tmp_path / f"{name}.{form}")
@@ -63,7 +65,7 @@ def test_the_same_utterance_gives_the_same_bytes(seen: CloseUp, tmp_path: Path, 
 @pytest.mark.parametrize("features", ["is10", "lld35", "logmel128"])
 def test_every_set_has_its_picture(tmp_path: Path, features: str) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(8_000)
-    draw(close_up(sound(tmp_path / "a.wav", noise), features), tmp_path / "a.svg")
+    draw(view_utterance(sound(tmp_path / "a.wav", noise), features), tmp_path / "a.svg")
     assert features in (tmp_path / "a.svg").read_text()
 
 
@@ -72,11 +74,11 @@ def test_silence_and_less_than_a_frame_have_theirs(
     tmp_path: Path, samples: NDArray[np.float64]
 ) -> None:
     """Without a warning: no axis without length, no scale without range."""
-    draw(close_up(sound(tmp_path / "a.wav", samples), "lld78"), tmp_path / "a.png")
+    draw(view_utterance(sound(tmp_path / "a.wav", samples), "lld78"), tmp_path / "a.png")
     Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())).load()
 
 
-def test_a_name_in_any_script_is_no_warning(seen: CloseUp, tmp_path: Path) -> None:
+def test_a_name_in_any_script_is_no_warning(seen: UtteranceView, tmp_path: Path) -> None:
     draw(replace(seen, name="発話-1", speaker="\x1b[31mred"), tmp_path / "a.png")
 
 
@@ -90,7 +92,7 @@ def test_a_name_in_any_script_is_no_warning(seen: CloseUp, tmp_path: Path) -> No
     ],
 )
 def test_a_picture_that_cannot_be_written_is_one_sentence(
-    seen: CloseUp, tmp_path: Path, name: str, sentence: str
+    seen: UtteranceView, tmp_path: Path, name: str, sentence: str
 ) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(RequestError) as refused:

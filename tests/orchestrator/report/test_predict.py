@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.dataset.unlabelled import AUDIO, recordings
+from features.dataset.unlabelled import AUDIO, find_recordings
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.run import run
@@ -140,7 +140,7 @@ def test_folders_are_searched_for_audio_and_nothing_else(tmp_path: Path) -> None
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = recordings([tmp_path / "b", tmp_path / "odd.xyz", tmp_path / "b" / "1.wav"])
+    found = find_recordings([tmp_path / "b", tmp_path / "odd.xyz", tmp_path / "b" / "1.wav"])
     assert [p.name for p in found] == ["1.wav", "2.FLAC", "odd.xyz"]
 
 
@@ -152,7 +152,7 @@ def test_every_kind_of_audio_that_is_looked_for_is_understood(
     said = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
     for ending in AUDIO:
         soundfile.write(tmp_path / f"x{ending}", samples, rate, **said.get(ending, {}))
-    answers = list(predict(ensemble, recordings([tmp_path])))
+    answers = list(predict(ensemble, find_recordings([tmp_path])))
     assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
 
 
