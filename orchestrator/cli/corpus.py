@@ -130,7 +130,8 @@ def check(
     if heard.bad:
         raise RequestError(
             f"{len(heard.bad)} of the {len(corpus.utterances)} recordings of corpus `{name}` "
-            f"cannot be used (named above): restore them, or `{corpus.registration_command} --skip-bad`."
+            "cannot be used (named above): restore them, or "
+            f"`{corpus.registration_command} --skip-bad`."
         )
 
 
