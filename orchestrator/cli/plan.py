@@ -103,7 +103,7 @@ def _probe(
     """Make the features and measure; what was measured is in the store afterwards."""
     from orchestrator.execution import probe as probes
     from orchestrator.execution.events import Event
-    from orchestrator.execution.run import prepare
+    from orchestrator.execution.prepare import prepare
     from orchestrator.planning.cost import price as prices
     from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import console_for

@@ -81,6 +81,7 @@ def rerun(
     """
     from orchestrator.errors import Interrupted, RequestError
     from orchestrator.execution import rerun as once_more
+    from orchestrator.execution.cluster.gpu import cuda_works
     from orchestrator.execution.events import Epoch, Event
     from orchestrator.report.console import console_for, progress
     from orchestrator.report.terminal import rerun as view
@@ -90,7 +91,7 @@ def rerun(
     whole = ledger.find_trial(id)
     record = ledger.outcomes.read(whole)
     gpu = bool(gpus) if gpus is not None else record is not None and once_more.was_on_gpu(record)
-    if gpu and not once_more.gpu_works():
+    if gpu and not cuda_works():
         raise RequestError(
             "The record was made on a GPU, and PyTorch can use none here: `--gpus 0` trains on the "
             "CPU and compares within a tolerance."

@@ -1,7 +1,7 @@
-"""``ablate rerun``: a finished trial trained again, beside its record, and compared with it.
+"""``ablate rerun``: a finished trial is retrained beside its record, and compared with it.
 
-The one way in which a finished trial is started again. Its speech, labels and features are those
-of the store; nothing is resumed, and the record stays as it is. Bits are promised within one
+Nothing else ever trains a finished trial a second time. Its speech, labels and features are those
+of the store; nothing is resumed, and the record stays as it is. Equal bits are promised within one
 determinism class on a CPU. On a GPU, and between classes, probabilities are compared instead:
 none may differ by more than ``TOLERANCE``.
 """
@@ -19,17 +19,17 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 
 TOLERANCE = 1e-3
-"""The largest difference of a probability that is still called close."""
+"""The largest difference of a probability that still counts as close."""
 
 PARTS = ("predictions", "history", "weights")
-"""What is compared bit by bit."""
+"""The results that are compared bit by bit, by their digests."""
 
 RerunVerdict = Literal["equal", "close", "differs"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that was otherwise when the record was made."""
+    """A part of the environment that is not what it was when the record was made."""
 
     name: str
     then: str
@@ -38,42 +38,43 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Closeness:
-    """How far two trainings' predictions are apart."""
+    """How far the predictions of two trainings are apart."""
 
     largest: float
-    """Largest difference of a probability, over all segments and choices of epoch."""
+    """The largest difference of a probability, over all segments and choices of epoch."""
     decisions: int
-    """Segments that the headline's choice of epoch takes for another class."""
+    """How many segments get another class, with the epoch chosen on dev speech."""
     segments: int
+    """How many segments there are."""
     first_epoch: int | None
-    """The first epoch whose history differs."""
+    """The first epoch whose history differs; None where the histories are equal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rerun:
-    """A trial trained again, beside its record."""
+    """A retrained trial beside its record."""
 
     record: Outcome
-    again: Outcome
+    retrained: Outcome
     differ: tuple[str, ...]
     """Those of ``PARTS`` whose bits differ."""
     closeness: Closeness | None
     """None where all bits are equal."""
     changes: tuple[Change, ...]
-    """What of the environment is otherwise; the determinism class stands first."""
-    kept: str
-    """Where the files of this training lie; empty when they were removed, being equal."""
+    """What differs in the environment; the determinism class stands first."""
+    folder: str
+    """Where the files of the retraining lie; empty where they were equal, and so removed."""
     alarm: str
-    """The record that every report will name from now on; empty where there is none."""
+    """The record of the difference, which every report will name; empty where there is none."""
 
     @property
     def same_class(self) -> bool:
-        """Whether both were trained in one determinism class."""
-        return self.record.environment == self.again.environment
+        """Whether both were trained in the same determinism class."""
+        return self.record.environment == self.retrained.environment
 
     @property
     def verdict(self) -> RerunVerdict:
-        """``close`` is enough where bits are not promised: on a GPU, and between classes."""
+        """``close`` counts only where bits are not promised: on a GPU, and between classes."""
         if not self.differ:
             return "equal"
         promised = self.same_class and _is_cpu(self.record)
@@ -81,18 +82,18 @@ class Rerun:
         return "close" if close and not promised else "differs"
 
 
-def rerun(ledger: Ledger, id: str, tell: OnEvent, *, gpu: bool, keep: bool) -> Rerun:
-    """Train a finished trial again and compare.
+def rerun(ledger: Ledger, id: str, on_event: OnEvent, *, gpu: bool, keep: bool) -> Rerun:
+    """Retrain a finished trial and compare it with its record.
 
     Args:
         ledger: the store.
         id: the trial.
-        tell: hears its epochs.
+        on_event: is called with every epoch.
         gpu: whether to train on a GPU.
-        keep: keep what this training wrote, also where it is equal.
+        keep: whether to keep the files of the retraining even where they are equal.
 
     Raises:
-        RequestError: the trial is not finished, or somebody is at it.
+        RequestError: the trial is not finished, or another process holds it.
         DamageError: its record is not what was written.
         FeatureError: its speech or features are not in the store.
     """
@@ -102,19 +103,18 @@ def rerun(ledger: Ledger, id: str, tell: OnEvent, *, gpu: bool, keep: bool) -> R
             f"Trial `{id[:12]}` is not finished, so there is nothing to compare with: "
             "`ablate run STUDY` trains it."
         )
-    claim = leases.acquire(ledger.paths.lease_file(id))
-    if claim is None:
+    lease = leases.acquire(ledger.paths.lease_file(id))
+    if lease is None:
         raise RequestError(
             f"Trial `{id[:12]}` is held by another process: `ablate show {id[:12]}`."
         )
     try:
         device = "cuda" if gpu else "cpu"
-        again = worker.retrain(
-            Task(id=id, identity=record.identity, store=str(ledger.root), device=device), tell
-        )
+        task = Task(id=id, identity=record.identity, store=str(ledger.root), device=device)
+        retrained = worker.retrain(task, on_event)
     finally:
-        claim.release()
-    return _settle(ledger, _compared(ledger, record, again), keep)
+        lease.release()
+    return _keep_or_remove(ledger, _compare(ledger, record, retrained), keep)
 
 
 def was_on_gpu(outcome: Outcome) -> bool:
@@ -122,42 +122,35 @@ def was_on_gpu(outcome: Outcome) -> bool:
     return not _is_cpu(outcome)
 
 
-def gpu_works() -> bool:
-    """Whether PyTorch can use a GPU here."""
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def _compared(ledger: Ledger, record: Outcome, again: Outcome) -> Rerun:
-    differ = tuple(p for p in PARTS if record.digests.get(p) != again.digests.get(p))
+def _compare(ledger: Ledger, record: Outcome, retrained: Outcome) -> Rerun:
+    differ = tuple(p for p in PARTS if record.digests.get(p) != retrained.digests.get(p))
     return Rerun(
         record=record,
-        again=again,
+        retrained=retrained,
         differ=differ,
-        closeness=_closeness(ledger, record, again) if differ else None,
-        changes=tuple(_changes(record, again)),
-        kept="",
+        closeness=_closeness(ledger, record, retrained) if differ else None,
+        changes=tuple(_changes(record, retrained)),
+        folder="",
         alarm="",
     )
 
 
-def _settle(ledger: Ledger, found: Rerun, keep: bool) -> Rerun:
-    """Keep a training that differs as evidence; remove one that is equal, unless asked not to."""
-    id, attempt = found.again.id, found.again.attempt
+def _keep_or_remove(ledger: Ledger, found: Rerun, keep: bool) -> Rerun:
+    """Keep a retraining that differs, with an alarm; remove others unless asked to keep them."""
+    id, attempt = found.retrained.id, found.retrained.attempt
     if found.verdict != "differs" and not keep:
         ledger.attempts.remove(id, attempt)
         return found
     alarm = ""
-    if found.verdict == "differs" and ledger.outcomes.commit(found.again) == "different":
+    if found.verdict == "differs" and ledger.outcomes.commit(found.retrained) == "different":
         alarm = ledger.outcomes.alarms([id])[-1]
-    ledger.attempts.write_rerun(found.again)
-    return replace(found, kept=str(ledger.paths.attempt_folder(id, attempt)), alarm=alarm)
+    ledger.attempts.write_rerun(found.retrained)
+    return replace(found, folder=str(ledger.paths.attempt_folder(id, attempt)), alarm=alarm)
 
 
-def _closeness(ledger: Ledger, record: Outcome, again: Outcome) -> Closeness:
+def _closeness(ledger: Ledger, record: Outcome, retrained: Outcome) -> Closeness:
     before = read_predictions(ledger.attempts.read_file(record, "predictions.parquet"))
-    after = read_predictions(ledger.attempts.read_file(again, "predictions.parquet"))
+    after = read_predictions(ledger.attempts.read_file(retrained, "predictions.parquet"))
     largest, decisions, segments = 0.0, 0, 0
     for key in before.keys() | after.keys():
         p, q = before.get(key), after.get(key)
@@ -169,7 +162,7 @@ def _closeness(ledger: Ledger, record: Outcome, again: Outcome) -> Closeness:
             segments += 1
             decisions += p.index(max(p)) != q.index(max(q))
     histories = [
-        read_history(ledger.attempts.read_file(o, "history.json")) for o in (record, again)
+        read_history(ledger.attempts.read_file(o, "history.json")) for o in (record, retrained)
     ]
     epochs = max(map(len, histories))
     padded = [[*history, *[None] * (epochs - len(history))] for history in histories]
@@ -177,14 +170,14 @@ def _closeness(ledger: Ledger, record: Outcome, again: Outcome) -> Closeness:
     return Closeness(largest=largest, decisions=decisions, segments=segments, first_epoch=first)
 
 
-def _changes(record: Outcome, again: Outcome) -> Iterator[Change]:
+def _changes(record: Outcome, retrained: Outcome) -> Iterator[Change]:
     """The determinism class first; then libraries, where the record kept them."""
-    yield from _changed(record.environment, again.environment)
+    yield from _changed(record.environment, retrained.environment)
     if record.libraries:
         yield from (
             change
-            for change in _changed(record.libraries, again.libraries)
-            if change.name not in {*record.environment, *again.environment}
+            for change in _changed(record.libraries, retrained.libraries)
+            if change.name not in {*record.environment, *retrained.environment}
         )
 
 

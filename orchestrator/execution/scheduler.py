@@ -1,11 +1,13 @@
-"""Rounds of scheduling until every task is done or has used its attempts.
+"""Rounds of training until every trial is done or has used its attempts.
 
-What ends without a record is tried again for as long as its cause may pass (`retries.py`), last and
-alone where its worker died; a trial that another run holds is waited for.
+A trial that ends without a record is trained again for as long as its cause may pass
+(`retries.py`): together with others, or last and alone where its worker died. A trial that another
+run holds is waited for.
 """
 
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.errors import LackError
@@ -28,112 +30,151 @@ from orchestrator.store.leases import LeaseObserver
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import new_attempt
 from orchestrator.store.records import Failure
+from orchestrator.study.trials import PlannedTrial
 
 POLL_S = 1.0
-"""How often trials of another run are looked at."""
+"""Seconds between two polls of trials that another run holds."""
 
 
-class Loop:
-    """Rounds of scheduling until every task is done or has used its attempts."""
+class Scheduler:
+    """Trains trials on a cluster, in rounds, and retries those that end without a record.
 
-    def __init__(self, ledger: Ledger, cluster: Cluster, work: Work, tell: OnEvent) -> None:
+    Args:
+        ledger: the store.
+        cluster: where to train; it must be entered.
+        work: trains one task, in a worker.
+        on_event: is called with every event; a failure is reported once it is final.
+    """
+
+    def __init__(self, ledger: Ledger, cluster: Cluster, work: Work, on_event: OnEvent) -> None:
         self._ledger, self._cluster = ledger, cluster
-        self._work, self._tell = work, tell
+        self._work, self._on_event = work, on_event
         self._last: dict[str, Event] = {}
+        """Trial -> its last event."""
         self._retries = Retries(ledger)
-        self._watch = LeaseObserver()
+        self._observer = LeaseObserver()
         self._idle_rounds = 0
-        self._given_room = False
+        """Rounds in a row in which no worker started."""
+        self._gave_memory = False
+        """Whether trials were given more memory in this round."""
         self.trained = 0
         self.failed: list[str] = []
 
     @property
     def done(self) -> tuple[str, ...]:
-        """Trials that were heard to have a record."""
+        """Trials that are reported to have a record."""
         return tuple(id for id, event in self._last.items() if isinstance(event, Done))
 
-    def train(self, tasks: list[Task]) -> None:
-        """Until nothing is left. Fresh tasks first; those whose worker died last, each alone."""
-        fresh, alone, elsewhere = tasks, list[Task](), list[Task]()
+    def train(self, trials: Sequence[PlannedTrial]) -> None:
+        """Train until nothing is left: fresh trials first, those whose worker died last and alone.
+
+        Raises:
+            LackError: no worker could start, several times in a row.
+        """
+        fresh, alone, elsewhere = (
+            [self._task(trial) for trial in trials],
+            list[Task](),
+            list[Task](),
+        )
         while fresh or alone or elsewhere:
             batch = self._ready(fresh) or self._ready(alone)[:1]
             if batch:
                 fresh, alone = _without(fresh, batch), _without(alone, batch)
-                early = self._round(batch)
-                again, died, others = self._sort(batch, early)
-                fresh += again
-                alone += died
-                elsewhere += others
+                ended_early = self._round(batch)
+                together, one_by_one, held = self._sort(batch, ended_early)
+                fresh += together
+                alone += one_by_one
+                elsewhere += held
             else:
                 time.sleep(POLL_S)
-            free, elsewhere = self._look_elsewhere(elsewhere)
-            fresh += free
+            released, elsewhere = self._poll(elsewhere)
+            fresh += released
+
+    def _task(self, trial: PlannedTrial) -> Task:
+        return Task(
+            id=trial.id,
+            identity=trial.trial.identity,
+            store=str(self._ledger.root),
+            device=self._cluster.device,
+        )
 
     def _ready(self, tasks: list[Task]) -> list[Task]:
         return [task for task in tasks if self._retries.may_start(task.id)]
 
     def _round(self, batch: list[Task]) -> str:
+        """Train each task of a batch once; returns why the cluster ended early, if it did."""
         for task in batch:
             self._last.pop(task.id, None)
-        self._given_room = False
-        return self._cluster.train(batch, self._work, self._hear)
+        self._gave_memory = False
+        return self._cluster.train(batch, self._work, self._handle)
 
-    def _sort(self, batch: list[Task], early: str) -> tuple[list[Task], list[Task], list[Task]]:
-        """After a round: tasks to train again together, alone, and those that others hold.
+    def _sort(
+        self, batch: list[Task], ended_early: str
+    ) -> tuple[list[Task], list[Task], list[Task]]:
+        """After a round: tasks to retrain together, to retrain alone, and held by other runs.
 
-        When the scheduler itself ended early (``early`` says why), it took every trial in flight
-        with it: the innocent among them go on together, and alone only after a second time.
+        A cluster that ends early takes every trial in flight with it, also those that are not at
+        fault. So these are retrained together once, and alone only after a second time.
         """
-        again, alone, elsewhere = list[Task](), list[Task](), list[Task]()
-        self._check_started(batch, early)
-        roomier = early == LOW_MEMORY and self._give_room()
+        together, alone, elsewhere = list[Task](), list[Task](), list[Task]()
+        self._check_started(batch, ended_early)
+        more_memory = ended_early == LOW_MEMORY and self._give_more_memory()
         for task in batch:
             event = self._last.get(task.id)
             if isinstance(event, Done | Failed | Differs):
                 continue
             if isinstance(event, Elsewhere):
                 elsewhere.append(task)
-            elif isinstance(event, Retry):  # it said why
-                (again if self._retries.ends(task.id) <= 1 else alone).append(task)
-            elif self._ledger.outcomes.has(task.id):  # died between the record and its word
-                self._hear(Done(task.id, 0.0))
-            elif event is None or roomier:
-                again.append(task)  # before its turn, or killed for memory that it has more of now
-            elif self._may_try_again(task):
-                together = early and len(batch) > 1 and self._retries.ends(task.id) == 1
-                (again if together else alone).append(task)
-        if early and (again or alone):
-            count = len(again) + len(alone)
-            self._tell(Note(f"Interrupted: {count} trials are trained again ({early})."))
-        return again, alone, elsewhere
+            elif isinstance(event, Retry):  # the worker reported the failure itself
+                (together if self._retries.failed_attempts(task.id) <= 1 else alone).append(task)
+            elif self._ledger.outcomes.has(task.id):  # it died between the record and the event
+                self._handle(Done(task.id, 0.0))
+            elif event is None or more_memory:
+                together.append(task)  # it never started, or was killed for memory it now has
+            elif self._may_retry(task):
+                innocent = (
+                    ended_early and len(batch) > 1 and self._retries.failed_attempts(task.id) == 1
+                )
+                (together if innocent else alone).append(task)
+        if ended_early and (together or alone):
+            count = len(together) + len(alone)
+            self._on_event(Note(f"Interrupted: {count} trials are trained again ({ended_early})."))
+        return together, alone, elsewhere
 
-    def _check_started(self, batch: list[Task], early: str) -> None:
-        """Rounds in which no worker so much as began: memory may come back, a package will not."""
+    def _check_started(self, batch: list[Task], ended_early: str) -> None:
+        """Wait after a round in which no worker started: memory may come back.
+
+        Raises:
+            LackError: it has happened too often; a package that is missing will not come back.
+        """
         if any(task.id in self._last for task in batch):
             self._idle_rounds = 0
             return
         self._idle_rounds += 1
-        why = early or "they die at once"
+        why = ended_early or "they die at once"
         if self._idle_rounds == ATTEMPTS:
             raise LackError(
                 f"No worker could start: {why}. `--inline` trains without Ray and shows why."
             )
         wait_s = retries.WAITS_S[self._idle_rounds - 1]
-        self._tell(Note(f"No worker could start ({why}): tried again in {wait_s:.0f} s."))
+        self._on_event(Note(f"No worker could start ({why}): tried again in {wait_s:.0f} s."))
         time.sleep(wait_s)
 
-    def _give_room(self) -> bool:
-        """Whether trials have more memory from the next round on; one step a round."""
-        if not self._given_room and (sentence := self._cluster.spread()):
-            self._given_room = True
-            self._tell(Note(sentence, loud=True))
-        return self._given_room
+    def _give_more_memory(self) -> bool:
+        """Let fewer trials train at once, one step a round; whether this round has done so."""
+        if not self._gave_memory and (sentence := self._cluster.give_more_memory()):
+            self._gave_memory = True
+            self._on_event(Note(sentence, loud=True))
+        return self._gave_memory
 
-    def _may_try_again(self, task: Task) -> bool:
-        """After a death without a word; at the last, keep it as a failure."""
+    def _may_retry(self, task: Task) -> bool:
+        """Whether a task whose worker died without a report is trained again.
+
+        If not, a failure record is written in the worker's place.
+        """
         sentence = "Its worker died."
-        if again := self._retries.again(task.id, "infrastructure", sentence):
-            self._hear(again)
+        if retry := self._retries.after(task.id, "infrastructure", sentence):
+            self._handle(retry)
             return True
         failure = Failure(
             id=task.id,
@@ -146,46 +187,46 @@ class Loop:
             identity=task.identity,
         )
         record = str(self._ledger.attempts.write_failure(failure))
-        self._finally(Failed(task.id, "infrastructure", sentence, record))
+        self._give_up(Failed(task.id, "infrastructure", sentence, record))
         return False
 
-    def _finally(self, failed: Failed) -> None:
-        """A failure that this run leaves at that."""
+    def _give_up(self, failed: Failed) -> None:
+        """Report a failure that this run does not retry."""
         verdict = self._retries.verdict(failed.id, failed.cause, failed.sentence)
         self.failed.append(failed.id)
         self._last[failed.id] = failed
-        self._tell(replace(failed, sentence=verdict))
+        self._on_event(replace(failed, sentence=verdict))
 
-    def _look_elsewhere(self, held: list[Task]) -> tuple[list[Task], list[Task]]:
-        """Of the tasks that another run holds: those free again, and those still held."""
-        free, still = [], []
-        for task in held:
+    def _poll(self, elsewhere: list[Task]) -> tuple[list[Task], list[Task]]:
+        """Of tasks that another run holds: those released without a record, those still held."""
+        released, held = [], []
+        for task in elsewhere:
             if self._ledger.outcomes.has(task.id):
-                self._hear(Done(task.id, 0.0))
-            elif self._watch.is_stale(self._ledger.paths.lease_file(task.id)):
-                free.append(task)
+                self._handle(Done(task.id, 0.0))
+            elif self._observer.is_stale(self._ledger.paths.lease_file(task.id)):
+                released.append(task)
             else:
-                still.append(task)
-        return free, still
+                held.append(task)
+        return released, held
 
-    def _hear(self, event: Event) -> None:
-        """Remember the last word of each trial, and hand it on."""
+    def _handle(self, event: Event) -> None:
+        """Keep the last event of each trial, turn a failure into a retry if it may be, pass on."""
         if isinstance(event, Failed):
-            if event.memory and self._give_room():
-                again: Retry | None = self._retries.freely(event.id, event.cause, event.sentence)
+            if event.memory and self._give_more_memory():
+                retry: Retry | None = self._retries.uncounted(event.id, event.cause, event.sentence)
             else:
-                again = self._retries.again(event.id, event.cause, event.sentence)
-            if again is None:
-                self._finally(event)
+                retry = self._retries.after(event.id, event.cause, event.sentence)
+            if retry is None:
+                self._give_up(event)
                 return
-            event = again
+            event = retry
         if not isinstance(event, Note | Progress | Planned | Waiting):
             self._last[event.id] = event
         if isinstance(event, Done):
             self.trained += event.seconds > 0
-        self._tell(event)
+        self._on_event(event)
 
 
-def _without(tasks: list[Task], gone: list[Task]) -> list[Task]:
-    ids = {task.id for task in gone}
+def _without(tasks: list[Task], removed: list[Task]) -> list[Task]:
+    ids = {task.id for task in removed}
     return [task for task in tasks if task.id not in ids]

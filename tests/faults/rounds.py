@@ -22,7 +22,7 @@ from tests.faults.matrix import Matrix
 _FORKS = multiprocessing.get_context("forkserver")
 # What a round imports, early or late: torch's optimiser asks for _dynamo at its first step.
 _FORKS.set_forkserver_preload(
-    ["orchestrator.execution.worker.worker", "orchestrator.cli.main", "orchestrator.execution.run",
+    ["orchestrator.execution.worker.worker", "orchestrator.cli.app", "orchestrator.execution.run",
      "orchestrator.report.terminal.live",
      "orchestrator.report.tables.text", "torch._dynamo", "pyarrow.parquet", "pyarrow.ipc",
      "features.descriptors.extraction", "features.descriptors.opensmile_engine"]

@@ -4,13 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from orchestrator.errors import LackError
+from orchestrator.execution.cluster.gpu import cuda_works
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.planning.cost.machine import cpu_count, usage_here
 from orchestrator.planning.cost.resources import Usage
 
 
 class InlineCluster:
-    """One trial after another in this process, by the same worker."""
+    """A cluster of one slot, in this process.
+
+    Args:
+        gpus: how many GPUs to use; more than 0 trains on the first one.
+    """
 
     def __init__(self, gpus: float = 0) -> None:
         self.slots = 1
@@ -33,23 +38,16 @@ class InlineCluster:
         gpus = 1.0 if self.device == "cuda" else 0.0
         return usage_here(cpus=1, cpus_there=cpu_count(), gpus=gpus, gpus_there=gpus)
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
         """Train every task once, in order."""
         for task in tasks:
-            work(task, tell)
+            work(task, on_event)
         return ""
 
-    def spread(self) -> str:
-        """One trial trains at a time: there is no more room to give."""
+    def give_more_memory(self) -> str:
+        """Nothing to give: the only trial has all of it."""
         return ""
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function to every item, here."""
         return map(function, items)
-
-
-def cuda_works() -> bool:
-    """Whether the installed PyTorch can use a GPU here."""
-    import torch
-
-    return bool(torch.cuda.is_available())

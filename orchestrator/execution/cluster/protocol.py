@@ -8,31 +8,37 @@ from orchestrator.execution.events import Event
 from orchestrator.planning.cost.resources import Usage
 
 LOW_MEMORY = "a machine ran low on memory and Ray ended a worker"
-"""Why a scheduler ended early."""
+"""What ``Cluster.train`` returns when memory ended it early."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """All that a worker is told: what to train and where the store lies. Plain values."""
+    """What a worker gets: the trial to train and the store to write to. Plain values."""
 
     id: str
+    """The trial's id."""
     identity: Mapping[str, Any]
+    """The trial's settings; the id is their digest."""
     store: str
+    """A folder, or `s3://BUCKET/PATH`."""
     device: str = "cpu"
+    """``cpu`` or ``cuda``."""
     gpu_share: float = 1.0
-    """Of a GPU's memory: no more is taken, so that those beside it keep theirs."""
+    """The fraction of a GPU's memory that the trial may take."""
 
 
 OnEvent = Callable[[Event], None]
+"""Is called with every event."""
+
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
-"""Applies a function to items and gives the results in their order."""
+"""Applies a function to items; yields the results in the order of the items."""
 
 Work = Callable[[Task, OnEvent], None]
-"""Trains one task, writes its record, tells. Everything it has to say goes through ``OnEvent``."""
+"""Trains one task, writes its record to the store, and reports only through ``OnEvent``."""
 
 
 class Cluster(Protocol):
-    """Where tasks are trained. Used as a context: machines are held between enter and exit."""
+    """Where tasks are trained. A context manager: machines are held between enter and exit."""
 
     @property
     def slots(self) -> int:
@@ -50,24 +56,24 @@ class Cluster(Protocol):
         """Take the machines."""
 
     def __exit__(self, *error: object) -> None:
-        """Give them back."""
+        """Release the machines."""
 
     def usage(self) -> Usage | None:
-        """What is used of the machines now; None where they are not held."""
+        """What is used of the machines now; None while they are not held."""
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
-        """Train every task once. Deaths of workers are not raised: the ledger shows them.
+    def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
+        """Train every task once. The death of a worker is not raised: the ledger shows it.
 
         Returns:
-            Why the scheduler ended before every task had its turn; empty when it did not.
+            Why the cluster ended before every task had its turn; empty when it did not.
         """
 
-    def spread(self) -> str:
-        """Give each trial more room from the next ``train`` on, since memory ran out.
+    def give_more_memory(self) -> str:
+        """Give each trial more memory from the next ``train`` on, so that fewer train at once.
 
         Returns:
-            What changes, as a sentence; empty where there is no more room to give.
+            What changes, as a sentence; empty where a trial cannot have more.
         """
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Apply a function to every item; results in order, as they come. What it raises rises."""
+        """Apply a function to every item; yields results in order. Its exceptions rise."""

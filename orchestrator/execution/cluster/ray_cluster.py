@@ -6,7 +6,6 @@ gives resources, placement and worker reuse; the ledger gives resume, and ``run`
 """
 
 import contextlib
-import functools
 import logging
 import os
 import re
@@ -21,18 +20,18 @@ from typing import Any
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution import import_roots
 from orchestrator.execution.cluster import ray_environment, scratch
-from orchestrator.execution.cluster.inline import cuda_works
+from orchestrator.execution.cluster.gpu import cuda_works
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.execution.cluster.ray_driver import (
-    GROWS,
-    Ear,
-    Patience,
-    callback,
-    reason,
-    rooms,
+    WAITING_TO_GROW,
+    EventRelay,
+    IdleReporter,
+    living_nodes,
+    one_line,
+    tune_callback,
 )
 from orchestrator.execution.cluster.ray_worker import trainable
-from orchestrator.execution.cluster.store_check import blind, reads, remove
+from orchestrator.execution.cluster.store_check import StoreMarker, store_not_seen
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, usage_here
 from orchestrator.planning.cost.resources import (
     Resources,
@@ -42,33 +41,30 @@ from orchestrator.planning.cost.resources import (
     describe_lack,
     with_one_trial_fewer,
 )
-from orchestrator.store.files import replace_file
-from orchestrator.store.paths import Location, new_nonce
+from orchestrator.store.paths import Location
 
 ANSWER_S = 10.0
-"""How long an address is waited for."""
+"""Seconds to wait for an answer at an address."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Where Ray's launcher keeps, on the head node, which nodes it may add."""
-
-
 _ADDRESS = re.compile(
     r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
 )
 
 
 class RayCluster:
-    """One machine under a Ray of our own, or a running cluster at ``address``.
+    """A Ray of our own on this machine, or a running cluster at ``address``.
 
     Args:
         cpus: CPUs to use; None for all.
         gpus: GPUs to use; None for all that Ray finds.
-        gpus_per_trial: share of a GPU that a trial takes.
-        memory_per_trial: bytes of a node's memory that it takes.
+        gpus_per_trial: the share of a GPU that a trial takes.
+        memory_per_trial: bytes of a node's memory that a trial takes.
         address: address of a running cluster; None starts one here.
         store: the store; every node must reach it.
 
     Raises:
-        RequestError: an address that is none.
+        RequestError: ``address`` is not an address.
         LackError: nothing answers there.
     """
 
@@ -83,14 +79,17 @@ class RayCluster:
         store: Location,
     ) -> None:
         if address is not None:
-            _look_for(address)
-        self._cpus, self._gpus, self._share = cpus, gpus, gpus_per_trial
+            _refuse_silent(address)
+        self._cpus, self._gpus, self._gpus_per_trial = cpus, gpus, gpus_per_trial
         self._address, self._store = address, store
         self._stack = contextlib.ExitStack()
         self._scratch = Path()
-        self._room = Resources(cpus=1, memory=memory_per_trial)
-        self._types: Sequence[Resources] = ()
-        self._seen: Callable[[], bool] | None = None
+        self._trial = Resources(cpus=1, memory=memory_per_trial)
+        """What a trial takes of a node."""
+        self._node_types: Sequence[Resources] = ()
+        """Nodes that may join a cluster that grows."""
+        self._marker: StoreMarker | None = None
+        """What every worker must see in the store; None on a single machine of our own."""
         self.slots = 0
         self.device = "cpu"
         self.note = ""
@@ -112,14 +111,19 @@ class RayCluster:
         self._stack.close()
 
     def _start(self) -> None:
+        """Start or join Ray, check that its nodes see the store, size the trials."""
         import ray
 
-        # A worker's death is told in a sentence, by `run`. Ray and Tune would print two pages for
-        # it; what a raylet has to say goes past Python's logging, by a switch of Ray's own (2.60).
+        # `run` reports a worker's death in a sentence. Ray and Tune would print two pages for it;
+        # what a raylet prints goes past Python's logging, by a switch of Ray's own (2.60).
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         ray._private.worker._worker_logs_enabled = False
-        ray_environment.read_again()
-        environment = {"worker_process_setup_hook": import_roots.BIND}
+        ray_environment.reread()
+        common: dict[str, Any] = {
+            "log_to_driver": False,
+            "logging_level": logging.CRITICAL,
+            "runtime_env": {"worker_process_setup_hook": import_roots.BIND},
+        }
         try:
             if self._address is None:
                 ray.init(
@@ -128,85 +132,87 @@ class RayCluster:
                     num_gpus=self._gpus,
                     object_store_memory=OBJECT_STORE,
                     include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
                     _node_ip_address="127.0.0.1",
                     _temp_dir=str(self._scratch / "ray"),
-                    runtime_env=environment,
+                    **common,
                 )
             else:
-                ray.init(
-                    address=self._address,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    runtime_env=environment,
-                )
+                ray.init(address=self._address, **common)
         except Exception as error:
             raise LackError(
                 f"Ray did not start: {str(error).strip().splitlines()[0].rstrip('.')}. "
                 "`--inline` trains without it."
             ) from error
         self._stack.callback(ray.shutdown)
-        self._check_store_everywhere()
-        self._place_trials()
+        self._check_store()
+        self._size_trials()
 
-    def _place_trials(self) -> None:
-        """Decide what a trial takes of a node; what no node will ever have is refused at once."""
-        nodes = rooms()
+    def _size_trials(self) -> None:
+        """Decide what a trial takes of a node, and so how many train at once.
+
+        Raises:
+            LackError: no node of this cluster, now or later, has that much.
+        """
+        nodes = living_nodes()
         if self._address is not None:
-            self._types = autoscaler_nodes(BOOTSTRAP.expanduser())
-        if self._gpus != 0 and (self._share > 1 or any(n.gpus for n in (*nodes, *self._types))):
-            self._take_gpus(nodes)
-        if missing := describe_lack(nodes, self._room):
-            if describe_lack(self._types, self._room):
+            self._node_types = autoscaler_nodes(BOOTSTRAP.expanduser())
+        has_gpus = any(node.gpus for node in (*nodes, *self._node_types))
+        if self._gpus != 0 and (self._gpus_per_trial > 1 or has_gpus):
+            self._use_gpus(nodes)
+        if missing := describe_lack(nodes, self._trial):
+            if describe_lack(self._node_types, self._trial):
                 raise LackError(missing)
-            self.note = GROWS
-        self.slots = max(1, sum(capacity(node, self._room) for node in nodes))
+            self.note = WAITING_TO_GROW
+        self.slots = max(1, sum(capacity(node, self._trial) for node in nodes))
 
-    def _take_gpus(self, nodes: Sequence[Resources]) -> None:
-        """Train on the GPUs, where the installed PyTorch can use them."""
+    def _use_gpus(self, nodes: Sequence[Resources]) -> None:
+        """Train on GPUs, unless the installed PyTorch cannot use them."""
         import ray
 
-        room = replace(self._room, gpus=self._share)
-        there = any(capacity(node, room) for node in nodes)
-        if not there or ray.get(ray.remote(num_gpus=self._share)(cuda_works).remote()):
-            self._room, self.device = room, "cuda"
+        trial = replace(self._trial, gpus=self._gpus_per_trial)
+        fits_now = any(capacity(node, trial) for node in nodes)
+        check = ray.remote(num_gpus=self._gpus_per_trial)(cuda_works)
+        if not fits_now or ray.get(check.remote()):
+            self._trial, self.device = trial, "cuda"
             return
         sentence = "There is a GPU, but the installed PyTorch cannot use it (a CPU build?)"
         if self._gpus:
             raise LackError(f"{sentence}: `--gpus 0` trains on CPUs.")
         self.note = f"{sentence}: training on CPUs."
 
-    def _check_store_everywhere(self) -> None:
-        """Each node reads back a nonce from the store, or nothing trains.
+    def _check_store(self) -> None:
+        """Let each node read a marker from the store, or nothing trains.
 
-        A cluster that was there before may grow, and a node that joins later has had no such
-        look: there the nonce stays while the run lasts, which `gc.py` knows, and every trial
-        asks first.
+        A running cluster may grow, and a node that joins later has not been asked: so the marker
+        stays while the run lasts (`gc` knows it), and every worker looks for it first.
+
+        Raises:
+            LackError: a node does not see the store.
         """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        nodes = [n for n in ray.nodes() if n["Alive"]]
+        nodes = [node for node in ray.nodes() if node["Alive"]]
         if len(nodes) < 2 and self._address is None:
             return
-        marker = self._store / new_nonce()
-        nonce = secrets.token_hex(16)
-        self._stack.callback(remove, marker)
-        replace_file(marker, nonce.encode())
-        self._seen = functools.partial(reads, str(marker), nonce)
-        look = ray.remote(num_cpus=0)(reads)
+        self._marker = StoreMarker.new(self._store)
+        self._stack.callback(self._marker.remove)
+        self._marker.write()
+        is_seen = ray.remote(num_cpus=0)(StoreMarker.is_seen)
         for node in nodes:
             strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            sees = look.options(scheduling_strategy=strategy).remote(str(marker), nonce)
+            answer = is_seen.options(scheduling_strategy=strategy).remote(self._marker)
             try:
-                if not ray.get(sees):
-                    raise blind(node["NodeManagerAddress"], self._store)
+                if not ray.get(answer):
+                    raise store_not_seen(node["NodeManagerAddress"], self._store)
             except (ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
-                continue  # it has just gone; what trains there, should it come back, asks first
+                continue  # the node has just gone; should it come back, its workers look first
 
     def usage(self) -> Usage | None:
-        """What trials hold of the cluster, by Ray's own count; memory of one machine by its own."""
+        """What trials hold of the cluster, as Ray counts it; memory of one machine as it is used.
+
+        None while no cluster is held.
+        """
         if not self.slots:  # not started yet
             return None
         import ray
@@ -214,22 +220,22 @@ class RayCluster:
         try:
             if not ray.is_initialized():
                 return None
-            there, free = ray.cluster_resources(), ray.available_resources()
+            total, free = ray.cluster_resources(), ray.available_resources()
             alone = len(ray.nodes()) == 1
-        except Exception:  # it ends just now: a view asks at any time
+        except Exception:  # Ray is shutting down: a view asks at any time
             return None
-        held = {key: total - free.get(key, 0.0) for key, total in there.items()}
+        held = {key: amount - free.get(key, 0.0) for key, amount in total.items()}
         cpus, gpus = held.get("CPU", 0.0), held.get("GPU", 0.0)
-        cpus_there, gpus_there = there.get("CPU", 0.0), there.get("GPU", 0.0)
+        cpus_there, gpus_there = total.get("CPU", 0.0), total.get("GPU", 0.0)
         if alone and self._address is None:
             return usage_here(cpus=cpus, cpus_there=cpus_there, gpus=gpus, gpus_there=gpus_there)
         return Usage(
             used=Resources(cpus=cpus, memory=held.get("memory", 0.0), gpus=gpus),
-            there=Resources(cpus=cpus_there, memory=there.get("memory", 0.0), gpus=gpus_there),
+            there=Resources(cpus=cpus_there, memory=total.get("memory", 0.0), gpus=gpus_there),
             promised=True,
         )
 
-    def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
+    def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
         """Train every task once under Ray Tune.
 
         A worker that dies ends its own trial. One killed for memory ends Tune's whole run
@@ -237,68 +243,69 @@ class RayCluster:
         """
         from ray import tune
 
-        room = self._room
-        by_id = {task.id: replace(task, gpu_share=min(1.0, room.gpus or 1.0)) for task in tasks}
-        share = {"gpu": room.gpus} if room.gpus else {}
-        resources = {"cpu": room.cpus, "memory": room.memory, **share}
-        hear = Ear(tell, self._store)
-        patience = Patience(room, self._types, hear)
+        trial = self._trial
+        gpu_share = min(1.0, trial.gpus or 1.0)
+        by_id = {task.id: replace(task, gpu_share=gpu_share) for task in tasks}
+        gpus = {"gpu": trial.gpus} if trial.gpus else {}
+        resources = {"cpu": trial.cpus, "memory": trial.memory, **gpus}
+        relay = EventRelay(on_event, self._store)
+        idle = IdleReporter(trial, self._node_types, relay)
         tuner = tune.Tuner(
-            tune.with_resources(trainable(by_id, work, self._seen), resources),
+            tune.with_resources(trainable(by_id, work, self._marker), resources),
             param_space={"trial": tune.grid_search(list(by_id))},
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
                 name=secrets.token_hex(4),
                 storage_path=str(self._scratch / "tune"),
                 verbose=0,
-                callbacks=[callback(hear, patience)],
+                callbacks=[tune_callback(relay, idle)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
         try:
             tuner.fit()
         except (RuntimeError, tune.TuneError) as error:
-            if hear.raised is not None:
-                raise hear.raised from None
-            return reason(error)
-        return "" if hear.heard else hear.last_error  # where others began, it is one trial's
+            if relay.error is not None:
+                raise relay.error from None
+            return one_line(error)
+        return "" if relay.any_event else relay.last_death  # else that death is one trial's own
 
-    def spread(self) -> str:
+    def give_more_memory(self) -> str:
         """One trial fewer on a GPU or, of CPU trials, on the node that takes most."""
-        nodes = rooms()
-        room = with_one_trial_fewer(nodes, self._room)
-        if room is None:
+        nodes = living_nodes()
+        trial = with_one_trial_fewer(nodes, self._trial)
+        if trial is None:
             return ""
         before = self.slots
-        self._room = room
-        self.slots = max(1, sum(capacity(node, room) for node in nodes))
+        self._trial = trial
+        self.slots = max(1, sum(capacity(node, trial) for node in nodes))
         return f"Out of memory: {self.slots} trials at once from now on, no longer {before}."
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function on one CPU an item, a few items ahead of what has been taken.
 
         Results come in order, and no more of them than that lie in the object store. What the
-        function raises rises as itself; a lost node's items are done again by Ray.
+        function raises rises as itself; Ray repeats the items of a lost node.
         """
         import ray
 
         remote = ray.remote(num_cpus=1, memory=MEMORY_PER_TRIAL)(function)
-        waiting: deque[Any] = deque()
-        ahead = 2 * max(1, self.slots)
+        pending: deque[Any] = deque()
+        most_pending = 2 * max(1, self.slots)
         try:
             for item in items:
-                waiting.append(remote.remote(item))
-                if len(waiting) >= ahead:
-                    yield _taken(waiting.popleft())
-            while waiting:
-                yield _taken(waiting.popleft())
+                pending.append(remote.remote(item))
+                if len(pending) >= most_pending:
+                    yield _result(pending.popleft())
+            while pending:
+                yield _result(pending.popleft())
         finally:
             if ray.is_initialized():  # not when the results outlived the cluster
-                for reference in waiting:
+                for reference in pending:
                     ray.cancel(reference)
 
 
-def _taken(reference: Any) -> Any:
+def _result(reference: Any) -> Any:
     """A result of Ray; what its function raised is raised as itself, and a death in a sentence."""
     import ray
 
@@ -313,8 +320,8 @@ def _taken(reference: Any) -> Any:
         ) from error
 
 
-def _look_for(address: str) -> None:
-    """Ask for an answer before anything is made for it: Ray itself would wait for a minute."""
+def _refuse_silent(address: str) -> None:
+    """Refuse what is not an address, and one at which nothing answers: Ray would wait a minute."""
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise RequestError(

@@ -1,4 +1,4 @@
-"""What the driver hears from Tune while it trains: events of workers, and why nothing trains."""
+"""The driver's side of Ray Tune: it passes on workers' events, and says why nothing trains."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,60 +6,53 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execution.cluster.protocol import LOW_MEMORY, OnEvent
-from orchestrator.execution.cluster.store_check import blind
+from orchestrator.execution.cluster.ray_worker import EVENT, STORE_NOT_SEEN
+from orchestrator.execution.cluster.store_check import store_not_seen
 from orchestrator.execution.events import Event, Waiting, unpack
 from orchestrator.planning.cost.resources import Resources, describe_lack
 from orchestrator.store.paths import Location
 
 PATIENCE_S = 10.0
-"""How long nothing may train before it is told why: a worker's start takes a few seconds."""
-GROWS = "No node takes a trial yet: waiting for the cluster to grow."
+"""Seconds without a training before the reason is reported: a worker takes a few to start."""
+WAITING_TO_GROW = "No node takes a trial yet: waiting for the cluster to grow."
 
 
-class Ear:
-    """Hears the events of workers in the driver; keeps what went wrong there."""
+class EventRelay:
+    """Passes the events of workers on to the run's listener, and keeps the errors on the way."""
 
-    def __init__(self, tell: OnEvent, store: Location) -> None:
-        self._tell, self._store = tell, store
-        self.raised: Exception | None = None
-        """What ``tell`` itself raised: Tune would hide it in an error of its own."""
-        self.heard = False
-        """Whether any worker has said a word."""
-        self.last_error = ""
-        """The last line of a trial that ended without a word of its own."""
+    def __init__(self, on_event: OnEvent, store: Location) -> None:
+        self._on_event, self._store = on_event, store
+        self.error: Exception | None = None
+        """What ended the run here: Tune would hide it in an error of its own."""
+        self.any_event = False
+        """Whether a worker has sent an event at all."""
+        self.last_death = ""
+        """One line on the last worker that died without an event of its own."""
 
-    def hear(self, packed: Mapping[str, Any]) -> None:
-        """Hand on the packed event of a worker."""
-        self.heard = True
-        self.tell(unpack(packed))
+    def receive(self, packed: Mapping[str, Any]) -> None:
+        """Pass on an event that a worker has packed."""
+        self.any_event = True
+        self.send(unpack(packed))
 
-    def blind(self, node: str) -> None:
-        """What is trained there would be lost: the run ends, and its trials go on from here."""
-        self.raised = blind(node, self._store)
-        raise self.raised
-
-    def tell(self, event: Event) -> None:
-        """Hand on an event, and keep what the listener raises."""
+    def send(self, event: Event) -> None:
+        """Pass on an event; keeps what the listener raises."""
         try:
-            self._tell(event)
+            self._on_event(event)
         except Exception as error:
-            self.raised = error
+            self.error = error
             raise
 
-    def lost(self, words: str) -> None:
-        """Keep the error of a trial whose worker died."""
-        self.last_error = reason(words) if words else "a worker ended without a word"
+    def end_without_store(self, node: str) -> None:
+        """End the run: what that node trains would be lost. Its trials are trained later."""
+        self.error = store_not_seen(node, self._store)
+        raise self.error
+
+    def worker_died(self, text: str) -> None:
+        """Keep what Tune noted of a worker's death."""
+        self.last_death = one_line(text) if text else "a worker ended without a word"
 
 
-def _last_words(trial: Any) -> str:
-    """What Tune noted of a trial's end. Its own `get_error` looks where the note comes later."""
-    try:
-        return Path(trial.error_file).read_text(errors="replace")
-    except (OSError, TypeError):
-        return ""
-
-
-def reason(error: object) -> str:
+def one_line(error: object) -> str:
     """One line of an error of Ray's, which may be a page long and end in the address of another."""
     text = str(error).strip()
     if "OutOfMemory" in text or "low on memory" in text:
@@ -67,41 +60,53 @@ def reason(error: object) -> str:
     return text.splitlines()[-1][:160] if text else type(error).__name__
 
 
-class Patience:
-    """Says why nothing trains, once it has lasted: Ray itself would wait without a word."""
+class IdleReporter:
+    """Reports why no trial trains once that has lasted; Ray itself would wait in silence.
 
-    def __init__(self, room: Resources, types: Sequence[Resources], hear: Ear) -> None:
-        self._room, self._types, self._hear = room, types, hear
+    Args:
+        trial: what a trial takes of a node.
+        node_types: nodes that may join; empty for a cluster that does not grow.
+        relay: where to report.
+    """
+
+    def __init__(
+        self, trial: Resources, node_types: Sequence[Resources], relay: EventRelay
+    ) -> None:
+        self._trial, self._node_types, self._relay = trial, node_types, relay
         self._since = time.monotonic()
-        self._told = ""
+        self._reported = ""
 
-    def look(self, *, training: bool) -> None:
-        """Called again and again, by Tune's loop."""
+    def poll(self, *, training: bool) -> None:
+        """Check once; Tune's loop calls this all the time.
+
+        Args:
+            training: whether any trial trains now.
+        """
         if training:
-            self._told = ""
+            self._reported = ""
         elif time.monotonic() - self._since < PATIENCE_S:
             return
-        elif (why := self._why()) != self._told:
-            self._told = why
-            if why:
-                self._hear.tell(Waiting(why))
+        elif (reason := self._reason()) != self._reported:
+            self._reported = reason
+            if reason:
+                self._relay.send(Waiting(reason))
         self._since = time.monotonic()
 
-    def _why(self) -> str:
-        """Empty where a place is taken and its worker is on the way."""
+    def _reason(self) -> str:
+        """Why nothing trains; empty where a trial has its resources and its worker is starting."""
         import ray
 
-        ours = ray.get_runtime_context().get_job_id()
-        asked = ray.util.placement_group_table().items()
-        if any(id.endswith(ours) and location["state"] == "CREATED" for id, location in asked):
+        job = ray.get_runtime_context().get_job_id()
+        groups = ray.util.placement_group_table().items()
+        if any(id.endswith(job) and group["state"] == "CREATED" for id, group in groups):
             return ""
-        if missing := describe_lack(rooms(), self._room):
-            return missing if describe_lack(self._types, self._room) else GROWS
-        return f"Others use this cluster: waiting for a node with {self._room} to spare."
+        if missing := describe_lack(living_nodes(), self._trial):
+            return missing if describe_lack(self._node_types, self._trial) else WAITING_TO_GROW
+        return f"Others use this cluster: waiting for a node with {self._trial} to spare."
 
 
-def rooms() -> list[Resources]:
-    """What each living node has, used or not."""
+def living_nodes() -> list[Resources]:
+    """The resources of every living node, used or not."""
     import ray
 
     return [
@@ -116,27 +121,35 @@ def rooms() -> list[Resources]:
     ]
 
 
-def callback(ear: Ear, patience: Patience) -> Any:
-    """A Tune callback that hands the events of workers on."""
+def tune_callback(relay: EventRelay, idle: IdleReporter) -> Any:
+    """A callback of Ray Tune's that feeds the relay and polls the idle reporter."""
     from ray import tune
 
     class _Callback(tune.Callback):  # type: ignore[misc]
         def on_trial_result(
             self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **info: Any
         ) -> None:
-            if packed := result.get("event"):
-                ear.hear(packed)
-            elif node := result.get("blind"):
-                ear.blind(node)
+            if packed := result.get(EVENT):
+                relay.receive(packed)
+            elif node := result.get(STORE_NOT_SEEN):
+                relay.end_without_store(node)
 
         def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-            patience.look(training=any(trial.status == "RUNNING" for trial in trials))
+            idle.poll(training=any(trial.status == "RUNNING" for trial in trials))
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ear.lost(_last_words(trial))
+            relay.worker_died(_error_text(trial))
 
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             """Tune pickles its callbacks into its own state, which nothing ever reads."""
             return object, ()
 
     return _Callback()
+
+
+def _error_text(trial: Any) -> str:
+    """What Tune noted of a trial's error. Its `get_error` looks where the note comes later."""
+    try:
+        return Path(trial.error_file).read_text(errors="replace")
+    except (OSError, TypeError):
+        return ""

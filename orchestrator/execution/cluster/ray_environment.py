@@ -63,7 +63,7 @@ def prepared(scratch: Path, *, own: bool) -> Iterator[None]:
         os.environ.update(before)
 
 
-def read_again() -> None:
+def reread() -> None:
     """Make Ray read its environment again: it keeps what stood there when it was imported (2.60).
 
     Where something had imported it before, its own cluster refused its own token, or listened on

@@ -1,4 +1,4 @@
-"""What Tune calls in a worker of Ray."""
+"""What Ray Tune calls in a worker process."""
 
 import functools
 import os
@@ -8,13 +8,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.execution.cluster.protocol import Task, Work
+from orchestrator.execution.cluster.store_check import StoreMarker
 from orchestrator.execution.events import pack
+
+EVENT, STORE_NOT_SEEN = "event", "store_not_seen"
+"""Keys of what a worker reports to Tune: a packed event, or the node that lacks the store."""
 
 
 def trainable(
-    tasks: Mapping[str, Task], work: Work, sees_store: Callable[[], bool] | None
+    tasks: Mapping[str, Task], work: Work, marker: StoreMarker | None
 ) -> Callable[[Mapping[str, Any]], None]:
-    """The function that Tune calls in a worker: plain values and functions by their names."""
+    """Make the function that Tune calls in a worker; it captures plain values only.
+
+    Args:
+        tasks: trial id -> task. Tune's configuration names the trial.
+        work: trains a task.
+        marker: the store's marker, which the node must see; None where it need not look.
+    """
 
     def train_one(config: Mapping[str, Any]) -> None:
         import ray
@@ -22,17 +32,17 @@ def trainable(
 
         task = tasks[config["trial"]]
         _end_with_raylet()
-        if sees_store is not None and not sees_store():
-            tune.report({"blind": ray.util.get_node_ip_address()})
+        if marker is not None and not marker.is_seen():
+            tune.report({STORE_NOT_SEEN: ray.util.get_node_ip_address()})
             return
-        work(task, lambda event: tune.report({"event": pack(event)}))
+        work(task, lambda event: tune.report({EVENT: pack(event)}))
 
     return train_one
 
 
 @functools.cache
 def _end_with_raylet() -> None:
-    """In a worker, once: end when the raylet that started it has ended.
+    """End this worker when the raylet that started it has ended; once a process.
 
     Ray leaves such an orphan alive while its function runs. It was seen to wait for ever to report
     an epoch to nobody, renewing its lease, so that no other worker could have the trial.

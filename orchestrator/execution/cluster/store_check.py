@@ -1,38 +1,54 @@
-"""Whether a node sees the store that the driver sees."""
+"""Whether a node sees the driver's store: it reads a random value that the driver wrote there."""
 
 import contextlib
+import secrets
 import time
+from dataclasses import dataclass
 
 from orchestrator.errors import LackError
-from orchestrator.store.files import is_refusal
-from orchestrator.store.paths import Location, parse_location
+from orchestrator.store.files import is_refusal, replace_file
+from orchestrator.store.paths import Location, new_nonce, parse_location
 
-LOOKS_S = (0.0, 1.0, 5.0)
-"""Waits before each look of a node at the store; what no look finds is not there."""
-
-
-def reads(marker: str, nonce: str) -> bool:
-    """Whether the store here is the driver's; a mount that stalls for seconds is no other store."""
-    return any(_reads_now(marker, nonce, wait_s) for wait_s in LOOKS_S)
+READ_WAITS_S = (0.0, 1.0, 5.0)
+"""Seconds before each attempt to read: a mount may stall for seconds, and is the same store."""
 
 
-def _reads_now(marker: str, nonce: str, wait_s: float) -> bool:
-    time.sleep(wait_s)
-    try:
-        return parse_location(marker).read_text() == nonce
-    except Exception as error:
-        if is_refusal(error) or isinstance(error, LackError):
-            return False
-        raise
+@dataclass(frozen=True, slots=True)
+class StoreMarker:
+    """A file in the store with a random value; it is sent to the nodes, so it is plain values."""
+
+    path: str
+    value: str
+
+    @classmethod
+    def new(cls, store: Location) -> "StoreMarker":
+        """A marker for a store, not written yet."""
+        return cls(str(store / new_nonce()), secrets.token_hex(16))
+
+    def write(self) -> None:
+        """Write the marker to its store."""
+        replace_file(parse_location(self.path), self.value.encode())
+
+    def is_seen(self) -> bool:
+        """Whether the marker can be read from here: then this node sees the driver's store."""
+        return any(self._is_read(wait_s) for wait_s in READ_WAITS_S)
+
+    def _is_read(self, wait_s: float) -> bool:
+        time.sleep(wait_s)
+        try:
+            return parse_location(self.path).read_text() == self.value
+        except Exception as error:
+            if is_refusal(error) or isinstance(error, LackError):
+                return False
+            raise
+
+    def remove(self) -> None:
+        """Remove the marker; where the store refuses, it stays until `gc` finds it."""
+        with contextlib.suppress(OSError):
+            parse_location(self.path).unlink(missing_ok=True)
 
 
-def remove(marker: Location) -> None:
-    """Also from a store that cannot be written any more: there `gc` finds it one day."""
-    with contextlib.suppress(OSError):
-        marker.unlink(missing_ok=True)
-
-
-def blind(node: str, store: Location) -> LackError:
+def store_not_seen(node: str, store: Location) -> LackError:
     """The error of a node that does not see the store."""
     return LackError(
         f"The node {node} does not see the store `{store}`: "

@@ -23,9 +23,9 @@ def record(found: Rerun) -> dict[str, Any]:
         "same_class": found.same_class,
         "changes": [asdict(change) for change in found.changes],
         "record": found.record.attempt,
-        "again": found.again.attempt,
-        "seconds": found.again.seconds,
-        "kept": found.kept or None,
+        "again": found.retrained.attempt,
+        "seconds": found.retrained.seconds,
+        "kept": found.folder or None,
         "alarm": found.alarm or None,
     }
 
@@ -34,7 +34,7 @@ def show(console: Console, found: Rerun) -> None:
     """The verdict in a sentence, what is otherwise here, and where the evidence lies."""
     style = "bold red" if found.verdict == "differs" else "bold green"
     console.print(Text(clean(_verdict(found)), style=style))
-    first, again = found.record, found.again
+    first, again = found.record, found.retrained
     pairs = [
         ("record", f"{moment(first.finished)} on {first.host}, {duration(first.seconds)}"),
         ("again", f"{moment(again.finished)} on {again.host}, {duration(again.seconds)}"),
@@ -46,7 +46,7 @@ def show(console: Console, found: Rerun) -> None:
     if not found.changes:
         known = "class and libraries" if first.libraries else "class (libraries were not kept)"
         pairs.append(("environment", f"the same {known}"))
-    pairs += [("kept in", found.kept)] if found.kept else []
+    pairs += [("kept in", found.folder)] if found.folder else []
     pairs += [("alarm", f"{found.alarm}: every report names it")] if found.alarm else []
     print_pairs(console, pairs)
 

@@ -14,12 +14,13 @@ from safetensors.torch import load_file
 from model.config import Aggregators
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import DamageError, LackError
-from orchestrator.execution import retries, worker
+from orchestrator.execution import retries
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.cluster.protocol import LOW_MEMORY, OnEvent, Task, Work
 from orchestrator.execution.events import Done, Epoch, Event, Failed, Note, Planned, Retry
 from orchestrator.execution.retries import ATTEMPTS
 from orchestrator.execution.run import RunResult, run
+from orchestrator.execution.worker import attempt, worker
 from orchestrator.report.tables.headline import table
 from orchestrator.report.tables.text import markdown
 from orchestrator.store.leases import acquire
@@ -141,14 +142,14 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path)
 
 def broken_training(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
     """The first trainings raise these; all others train."""
-    real, left = worker.train, list(errors)
+    real, left = attempt.train, list(errors)
 
     def train(*args: object, **kwargs: object) -> object:
         if left:
             raise left.pop(0)
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker, "train", train)
+    monkeypatch.setattr(attempt, "train", train)
 
 
 def spoil(ledger: Ledger, count: int) -> None:
@@ -269,7 +270,7 @@ class DyingCluster:
 
     slots, device, note = 2, "cpu", ""
 
-    def spread(self) -> str:
+    def give_more_memory(self) -> str:
         return ""
 
     def __init__(self, deaths: int, ends_early: str = "") -> None:
@@ -344,7 +345,7 @@ class CrowdedCluster(DyingCluster):
         super().__init__(0)
         self.sharing, self.bearable, self.reason = sharing, bearable, reason
 
-    def spread(self) -> str:
+    def give_more_memory(self) -> str:
         if self.sharing == 1:
             return ""
         self.sharing -= 1
@@ -429,7 +430,7 @@ def test_a_checkpoint_of_another_kind_of_machine_is_left_aside(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as other, pytest.raises(KeyboardInterrupt):
-        other.setattr(worker, "environment", lambda device: {"device": "another"})
+        other.setattr(attempt, "environment", lambda device: {"device": "another"})
         run(smoke, ledger, InlineCluster(), die)
     events = go(smoke, store)[1]
     assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]

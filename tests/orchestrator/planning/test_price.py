@@ -12,7 +12,8 @@ from orchestrator.cli.app import app
 from orchestrator.errors import RequestError, StudyError
 from orchestrator.execution import probe
 from orchestrator.execution.events import Event, Note
-from orchestrator.execution.run import prepare, run
+from orchestrator.execution.prepare import prepare
+from orchestrator.execution.run import run
 from orchestrator.planning.cost import price, timings
 from orchestrator.planning.cost.machine import Machine, this_machine
 from orchestrator.planning.cost.resources import Resources

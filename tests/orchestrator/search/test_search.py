@@ -19,6 +19,7 @@ from orchestrator.errors import RequestError, StudyError
 from orchestrator.execution import run as run_module
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.events import Event, Note
+from orchestrator.execution.replanning import Planner
 from orchestrator.execution.run import run
 from orchestrator.planning.plan import plan_study
 from orchestrator.report.results import measure
@@ -341,7 +342,7 @@ def test_a_proposal_costs_the_driver_less_than_50_ms_at_1000_configurations(
     )
     snapshot = parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
     spent: list[float] = []
-    planned = run_module._Plans.next
+    planned = Planner.next
 
     def timed(plans: Any, at_once: float) -> Any:
         began = time.process_time()
@@ -349,7 +350,7 @@ def test_a_proposal_costs_the_driver_less_than_50_ms_at_1000_configurations(
         spent.append(time.process_time() - began)
         return plan
 
-    monkeypatch.setattr(run_module._Plans, "next", timed)
+    monkeypatch.setattr(Planner, "next", timed)
     go(snapshot, store)
     assert len(kept(store)[1].tried) == 1000
     last = [took / 25 for took in spent[-6:-2]]  # of 25 configurations each
