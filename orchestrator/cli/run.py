@@ -21,8 +21,37 @@ from orchestrator.cli.options import (
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
+    from orchestrator.execution.cluster.protocol import OnEvent
+    from orchestrator.execution.run import RunResult
     from orchestrator.report.trackers.tracker import Export
     from orchestrator.store.ledger import Ledger
+
+
+_InlineOption = Annotated[
+    bool, typer.Option("--inline", help="Train in this process, one after another, no Ray.")
+]
+_CpusOption = Annotated[
+    int | None, typer.Option("--cpus", min=1, help="CPUs to use; all by default.")
+]
+_GpusOption = Annotated[
+    int | None, typer.Option("--gpus", min=0, help="GPUs to use; Ray takes all by default.")
+]
+_GpusPerTrialOption = Annotated[
+    float | None,
+    typer.Option("--gpus-per-trial", help="Share of a GPU for a trial, such as 0.25."),
+]
+_AddressOption = Annotated[
+    str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
+]
+_LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        help="Also write finished trials for mlflow, optuna, tensorboard; repeatable.",
+        metavar="SYSTEM[:WHERE]",
+        autocompletion=completion.logs,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,145 +62,93 @@ def register(app: typer.Typer) -> None:
 def run(
     study: StudyArgument,
     store: StoreOption = DEFAULT_STORE,
-    inline: Annotated[
-        bool, typer.Option("--inline", help="Train in this process, one after another, no Ray.")
-    ] = False,
-    cpus: Annotated[
-        int | None, typer.Option("--cpus", min=1, help="CPUs to use; all by default.")
-    ] = None,
-    gpus: Annotated[
-        int | None,
-        typer.Option("--gpus", min=0, help="GPUs to use; Ray takes all by default."),
-    ] = None,
-    gpus_per_trial: Annotated[
-        float | None,
-        typer.Option("--gpus-per-trial", help="Share of a GPU for a trial, such as 0.25."),
-    ] = None,
+    inline: _InlineOption = False,
+    cpus: _CpusOption = None,
+    gpus: _GpusOption = None,
+    gpus_per_trial: _GpusPerTrialOption = None,
     budget: BudgetOption = None,
-    address: Annotated[
-        str | None, typer.Option("--address", help="A running Ray cluster, such as `auto`.")
-    ] = None,
+    address: _AddressOption = None,
     allow_config: AllowConfigOption = False,
-    log: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--log",
-            help="Also write finished trials for mlflow, optuna, tensorboard; repeatable.",
-            metavar="SYSTEM[:WHERE]",
-            autocompletion=completion.logs,
-        ),
-    ] = None,
+    log: _LogOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
     """Train every trial of STUDY that the store lacks.
 
     Run it again to resume, to extend or to retry: finished trials are never trained again.
     """
-    from orchestrator.execution.cluster.inline import InlineCluster
-    from orchestrator.execution.cluster.protocol import Cluster
-    from orchestrator.execution.cluster.ray_cluster import RayCluster
-    from orchestrator.execution.events import Event, Note, print_line
+    from orchestrator.execution.events import Event, print_line
+    from orchestrator.execution.launch import Launch, Machines
     from orchestrator.execution.monitor.run_state import RunState
-    from orchestrator.execution.run import everything
-    from orchestrator.execution.run import run as run_study
-    from orchestrator.planning.cost import price as prices
-    from orchestrator.planning.cost.budget import BudgetSelection
-    from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, cpu_count
-    from orchestrator.planning.cost.price import Price
-    from orchestrator.planning.cost.resources import Resources
-    from orchestrator.planning.plan import Plan, plan_study
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
 
-    if gpus_per_trial is not None and not (
-        0 < gpus_per_trial <= 1 or gpus_per_trial == int(gpus_per_trial) > 0
-    ):
-        raise RequestError(
-            "`--gpus-per-trial` must be a share such as 0.25 or a whole number, "
-            f"but is `{gpus_per_trial:g}` instead."
-        )
+    machines = Machines(
+        inline=inline, cpus=cpus, gpus=gpus, gpus_per_trial=gpus_per_trial, address=address
+    )
     refuse_config_elsewhere(allow_config, address)
     budget_s = _seconds(budget, address)
     parsed = read_study(study)
     refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store)
-    threads = cpus or cpu_count()
-
-    def quote(plan: Plan) -> Price:
-        lanes = 1 if inline else cpus
-        return prices.price_plan(plan, ledger, lanes, gpus, gpus_per_trial=gpus_per_trial)
-
-    def choose(plan: Plan) -> BudgetSelection:
-        if address is None and (short := prices.budget_shortage(plan, quote(plan))):
-            hear(Note(short, loud=True))
-        if budget_s is None:
-            return everything(plan)
-        return prices.select_within_budget(plan, quote(plan), budget_s, str(study))
-
-    room = Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=gpus_per_trial or 0.0)
-    if address is None and ledger.has_probes:
-        room = quote(plan_study(parsed, ledger, allow_config=allow_config)).per_trial
-    cluster: Cluster
-    if inline:
-        cluster = InlineCluster(gpus or 0)
-    else:
-        cluster = RayCluster(
-            cpus=threads,
-            gpus=gpus,
-            gpus_per_trial=room.gpus or 1.0,
-            memory_per_trial=room.memory,
-            address=address,
-            store=ledger.root,
-        )
+    launch = Launch(
+        parsed, str(study), ledger, machines, budget_s=budget_s, allow_config=allow_config
+    )
     export = _export(ledger, log or [], parsed.name)
-    view = View(console_for(), RunState(ledger), cluster.usage)
-    _interrupt_on_notice()
+    view = View(console_for(), RunState(ledger), launch.cluster.usage)
     show = print_line if as_json else view.hear
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         show(event)
         if export is not None:
             export.hear(event)
 
+    _interrupt_on_notice()
     unlogged: tuple[str, ...] = ()
     try:
         with contextlib.nullcontext() if as_json else view:
             try:
-                result = run_study(
-                    parsed,
-                    ledger,
-                    cluster,
-                    hear,
-                    threads=threads,
-                    allow_config=allow_config,
-                    choose=choose,
-                )
+                result = launch.run(on_event)
             finally:
                 unlogged = export.close() if export is not None else ()
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. {view.kept} The same command goes on from there."
         ) from None
+    if code := _conclude(result, parsed.name, export, unlogged, on_event):
+        raise typer.Exit(code)
+
+
+def _conclude(
+    result: "RunResult",
+    study: str,
+    export: "Export | None",
+    unlogged: tuple[str, ...],
+    on_event: "OnEvent",
+) -> int:
+    """Say how a run ended; returns the exit code."""
+    from orchestrator.execution.events import Note
+
     for sentence in unlogged:
-        hear(Note(sentence, loud=True))
+        on_event(Note(sentence, loud=True))
     if result.differs:
-        hear(Note("A trial was finished twice with different numbers; both are kept:"))
+        on_event(Note("A trial was finished twice with different numbers; both are kept:"))
         for record in result.differs:
-            hear(Note(f"  {record}"))
-        raise typer.Exit(4)
+            on_event(Note(f"  {record}"))
+        return 4
     if result.failed:
         count = len(result.failed)
         some = f"{count} trial{'s' if count > 1 else ''}"
-        hear(Note(f"{some} failed; running again tries once more."))
-        raise typer.Exit(1)
+        on_event(Note(f"{some} failed; running again tries once more."))
+        return 1
     done = f"Done: {result.trained} trained." if result.trained else "Done."
-    hear(Note(f"{done} `ablate report {parsed.name}` prints the table."))
-    for look in export.looks if export is not None else ():
-        hear(Note(f"Logged: `{look}` shows it."))
+    on_event(Note(f"{done} `ablate report {study}` prints the table."))
+    for command in export.looks if export is not None else ():
+        on_event(Note(f"Logged: `{command}` shows it."))
     if unlogged:
-        raise typer.Exit(4 if export is not None and export.damage else 3)
+        return 4 if export is not None and export.damage else 3
+    return 0
 
 
 def _seconds(budget: str | None, address: str | None) -> float | None:
@@ -189,7 +166,7 @@ def _seconds(budget: str | None, address: str | None) -> float | None:
 
 
 def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":
-    """What ``--log`` asks for, ready before anything trains; None when it asks for nothing."""
+    """The trackers that ``--log`` names, opened before anything trains; None without them."""
     if not words:
         return None
     from orchestrator.report.trackers.tracker import Export, open_log
@@ -198,9 +175,9 @@ def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":
 
 
 def _interrupt_on_notice() -> None:
-    """A notice to end (a spot machine's, a scheduler's, a closed terminal) is like Ctrl-C.
+    """Let SIGTERM (a spot machine, a scheduler) and SIGHUP (a closed terminal) act like Ctrl-C.
 
-    What is set to be ignored, as under `nohup`, stays ignored.
+    A signal that is ignored, as under `nohup`, stays ignored.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,132 @@
+"""A run as a person asks for it: on which machines, within which budget."""
+
+from dataclasses import dataclass
+
+from orchestrator.errors import RequestError
+from orchestrator.execution.cluster.inline import InlineCluster
+from orchestrator.execution.cluster.protocol import Cluster, OnEvent
+from orchestrator.execution.cluster.ray_cluster import RayCluster
+from orchestrator.execution.events import Note
+from orchestrator.execution.run import RunResult, everything, run
+from orchestrator.planning.cost import price as prices
+from orchestrator.planning.cost.budget import BudgetSelection
+from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, cpu_count
+from orchestrator.planning.cost.price import Price
+from orchestrator.planning.cost.resources import Resources
+from orchestrator.planning.plan import Plan, plan_study
+from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import Study
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machines:
+    """The machines that a person names for a run; None where the program chooses.
+
+    Raises:
+        RequestError: ``gpus_per_trial`` is neither a share of one GPU nor a whole number of them.
+    """
+
+    inline: bool = False
+    """Train in this process, without Ray."""
+    cpus: int | None = None
+    gpus: int | None = None
+    gpus_per_trial: float | None = None
+    address: str | None = None
+    """A running Ray cluster; None for this machine."""
+
+    def __post_init__(self) -> None:
+        share = self.gpus_per_trial
+        if share is not None and not (0 < share <= 1 or share == int(share) > 0):
+            raise RequestError(
+                "`--gpus-per-trial` must be a share such as 0.25 or a whole number, "
+                f"but is `{share:g}` instead."
+            )
+
+
+class Launch:
+    """One run of a study.
+
+    Args:
+        study: the study.
+        file: its file, as messages name it.
+        ledger: the store.
+        machines: where to train.
+        budget_s: seconds of wall time; None trains all that is lacking.
+        allow_config: whether `features: opensmile:PATH.conf` may run here.
+
+    Raises:
+        AblateError, FeatureError: the machines are not there, or the study cannot be planned.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        file: str,
+        ledger: Ledger,
+        machines: Machines,
+        *,
+        budget_s: float | None = None,
+        allow_config: bool = False,
+    ) -> None:
+        self._study, self._file, self._ledger = study, file, ledger
+        self._machines, self._budget_s, self._allow_config = machines, budget_s, allow_config
+        self._threads = machines.cpus or cpu_count()
+        self.cluster = self._cluster()
+
+    def run(self, on_event: OnEvent) -> RunResult:
+        """Train what the study lacks, as ``run`` does.
+
+        Raises:
+            AblateError, FeatureError: before anything trains.
+        """
+
+        def choose(plan: Plan) -> BudgetSelection:
+            here = self._machines.address is None
+            if here and (shortage := prices.budget_shortage(plan, self._price(plan))):
+                on_event(Note(shortage, loud=True))
+            if self._budget_s is None:
+                return everything(plan)
+            return prices.select_within_budget(plan, self._price(plan), self._budget_s, self._file)
+
+        return run(
+            self._study,
+            self._ledger,
+            self.cluster,
+            on_event,
+            threads=self._threads,
+            allow_config=self._allow_config,
+            choose=choose,
+        )
+
+    def _cluster(self) -> Cluster:
+        machines = self._machines
+        trial = self._trial_resources()
+        if machines.inline:
+            return InlineCluster(machines.gpus or 0)
+        return RayCluster(
+            cpus=self._threads,
+            gpus=machines.gpus,
+            gpus_per_trial=trial.gpus or 1.0,
+            memory_per_trial=trial.memory,
+            address=machines.address,
+            store=self._ledger.root,
+        )
+
+    def _trial_resources(self) -> Resources:
+        """What a trial takes of a node: as a probe measured it on this machine, or assumed."""
+        machines = self._machines
+        if machines.address is None and self._ledger.has_probes:
+            plan = plan_study(self._study, self._ledger, allow_config=self._allow_config)
+            return self._price(plan).per_trial
+        return Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=machines.gpus_per_trial or 0.0)
+
+    def _price(self, plan: Plan) -> Price:
+        """What the plan costs on this machine."""
+        lanes = 1 if self._machines.inline else self._machines.cpus
+        return prices.price_plan(
+            plan,
+            self._ledger,
+            lanes,
+            self._machines.gpus,
+            gpus_per_trial=self._machines.gpus_per_trial,
+        )
