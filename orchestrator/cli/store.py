@@ -87,7 +87,7 @@ def watch(
         return usage_here(cpus=here, cpus_there=cpu_count()) if here else None
 
     def say(event: Event) -> None:
-        board.hear(event)
+        board.apply(event)
         print_line(event)
 
     view = View(console_for(), board, usage, watching=True)

@@ -123,7 +123,7 @@ class View:
     def _picture(self) -> Group:
         size = self._console.size
         with self._lock:
-            if self._state.placed and not self._step:
+            if self._state.trials and not self._step:
                 return picture(self._state, self._used, size.width, size.height)
         return Group(Text(f"{self._step}{self._left} ...", style="dim")) if self._step else Group()
 
@@ -132,7 +132,7 @@ class View:
     def hear(self, event: Event) -> None:
         """Show one event."""
         with self._lock:
-            self._state.hear(event)
+            self._state.apply(event)
             if isinstance(event, Planned):
                 self._step = ""
                 self._plans += 1
@@ -172,7 +172,7 @@ class View:
     def kept(self) -> str:
         """A sentence on what an interrupted run has finished."""
         state = self._state
-        if not state.placed:
+        if not state.trials:
             return "Nothing had trained yet."
         return f"{state.finished} of {state.total} trials are done and kept."
 
@@ -215,7 +215,7 @@ class View:
     def _trial_line(self, event: Done) -> None:
         state = self._state
         took = f": {event.seconds:.0f} s" if event.seconds else ""
-        trial = state.first.get(event.id)
+        trial = state.by_id.get(event.id)
         estimate = state.estimate(trial.row) if trial is not None else None
         ua = f", UA {plus_minus(estimate.ua)}" if estimate is not None and estimate.ua else ""
         n = f" (n {estimate.n})" if ua and estimate is not None else ""
@@ -226,5 +226,5 @@ class View:
 
     def _where(self, id: str) -> str:
         """Row, fold and seed of a trial, where it stands first; else the beginning of its id."""
-        trial = self._state.first.get(id)
+        trial = self._state.by_id.get(id)
         return where(trial) if trial is not None else id[:SHORT_ID]

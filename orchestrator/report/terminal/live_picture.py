@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from orchestrator.execution.monitor.run_state import Flying, LiveRow, RunState
+from orchestrator.execution.monitor.run_state import RowProgress, RunState, TrialInTraining
 from orchestrator.planning.cost.resources import Resources, Usage
 from orchestrator.printable import clean
 from orchestrator.report.console import duration
@@ -33,7 +33,7 @@ def picture(state: RunState, used: Usage | None, width: int, height: int) -> Gro
     head = [Text(line, style="bold") for line in _title(state, width)]
     tail = [Text(line, style="dim") for line in _wrapped(_status(state, used), width)]
     lines = max(1, height - 2 - len(head) - len(tail))  # below the heads of the columns
-    rows, trainings = state.rows(), state.flying()
+    rows, trainings = state.rows(), state.in_training()
     for_trainings = min(len(trainings), TRAININGS, max(lines - len(rows), lines // 3))
     for_rows = _fitting(len(rows), lines - for_trainings)
     parts: list[Text | RichTable] = [*head, _grid(rows[:for_rows], state, width)]
@@ -62,7 +62,7 @@ def _title(state: RunState, width: int) -> list[str]:
     return _wrapped([title, banner(state.snapshot)], width)
 
 
-def _grid(rows: list[LiveRow], state: RunState, width: int) -> RichTable:
+def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
     """The rows with all columns; on a narrow terminal with done and UA alone."""
     wide = width >= NARROW
     grid = RichTable(
@@ -90,14 +90,14 @@ def _grid(rows: list[LiveRow], state: RunState, width: int) -> RichTable:
     return grid
 
 
-def _curve(training: Flying, width: int) -> Text:
+def _curve(training: TrialInTraining, width: int) -> Text:
     """A line of a trial in training: its dev UA by epoch as bars, the last one in percent."""
     shown = spark(training.dev_ua[-CURVE if width >= NARROW else -CURVE // 2 :])
     last = f" {100 * training.dev_ua[-1]:.1f}" if training.dev_ua else ""
     of = f"/{training.epochs}" if training.epochs else ""
     head = "dev UA" if width >= NARROW else "dev"
     line = clean(
-        f"{head} {shown or DASH}{last}  epoch {training.epoch}{of}  {where(training.place)}"
+        f"{head} {shown or DASH}{last}  epoch {training.epoch}{of}  {where(training.trial)}"
     )
     return Text(line, no_wrap=True, overflow="ellipsis")
 

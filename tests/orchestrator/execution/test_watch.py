@@ -86,7 +86,7 @@ def first_look(ledger: Ledger, name: str | None = None) -> list[Event]:
 def shown(ledger: Ledger, width: int, height: int = 24) -> str:
     board = RunState(ledger)
     for event in first_look(ledger):
-        board.hear(event)
+        board.apply(event)
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(picture(board, None, width, height))
     assert isinstance(console.file, io.StringIO)
@@ -108,7 +108,7 @@ def test_rows_fill_with_the_estimates_of_the_report(store: Path, width: int) -> 
     assert "1/2" in words and "± –" in words  # one group bears no interval
     assert "2 of 4 trials done; 1 in training; 1 failed" in words
     board, snapshot = RunState(ledger), newest_snapshots(ledger)["smoke"]
-    board.hear(Planned(snapshot.trials, frozenset(ids[:2]), 0, "smoke"))
+    board.apply(Planned(snapshot.trials, frozenset(ids[:2]), 0, "smoke"))
     whole = summarise(snapshot, ledger.outcomes.read_all(ids))
     for row, full in zip(board.rows(), whole.rows, strict=True):
         assert row.estimate is not None
@@ -132,7 +132,7 @@ def test_what_an_older_version_trained_is_in_no_estimate(store: Path) -> None:
     )
     board = RunState(ledger)
     for event in first_look(ledger, "smoke"):
-        board.hear(event)
+        board.apply(event)
     assert board.finished == 4 and [row.estimate.n for row in board.rows() if row.estimate] == [
         1,
         2,
@@ -247,7 +247,7 @@ def test_a_claim_that_goes_is_no_failure(store: Path) -> None:
     ledger, ids = unfinished(store)
     board = RunState(ledger)
     for event in (Planned((), frozenset(), 0), Started(ids[2]), Stopped(ids[2])):
-        board.hear(event)
+        board.apply(event)
     assert not board.running and not board.failed
 
 
@@ -274,7 +274,7 @@ def test_what_is_done_is_read_once_and_what_nobody_began_never(
 
     with pytest.raises(Enough):
         for event in watch(ledger, "smoke", 0.0, sleep):
-            board.hear(event)
+            board.apply(event)
     assert sorted(read) == sorted(ids[:2]) and board.total == 10_004
     a_look = (looks[-1] - looks[1]) / 10
     began = time.process_time()
@@ -299,7 +299,7 @@ def test_an_object_store_is_followed_as_a_folder_is(store: Path, s3: str) -> Non
     assert told(there) == told(here) and len(told(here)) == 3
     board = RunState(there)
     for event in first_look(there):
-        board.hear(event)
+        board.apply(event)
     assert [row.estimate.n for row in board.rows() if row.estimate] == [1, 1]
 
 

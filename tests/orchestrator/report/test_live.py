@@ -38,7 +38,7 @@ class Clock:
 
 def test_rows_count_what_was_heard() -> None:
     board = RunState()
-    board.hear(Planned(PLACED, frozenset({"one0"}), 2))
+    board.apply(Planned(PLACED, frozenset({"one0"}), 2))
     for event in (
         Started("two0"),
         Epoch("two0", 1, 4, 0.5),
@@ -46,13 +46,13 @@ def test_rows_count_what_was_heard() -> None:
         Failed("one1", "code", "x", "r"),
         Elsewhere("two1"),
     ):
-        board.hear(event)
+        board.apply(event)
     assert counts(board) == [("one", 1, 0, 1, 2), ("two", 0, 2, 0, 2)]
-    assert [(f.place.id, f.epoch, f.epochs, f.dev_ua) for f in board.flying()] == [
+    assert [(f.trial.id, f.epoch, f.epochs, f.dev_ua) for f in board.in_training()] == [
         ("two0", 1, 4, (0.5,))
     ]
-    board.hear(Done("two0", 3.0))
-    board.hear(Started("one1"))
+    board.apply(Done("two0", 3.0))
+    board.apply(Started("one1"))
     assert counts(board) == [("one", 1, 1, 0, 2), ("two", 1, 1, 0, 2)]
     assert not board.failed
 
@@ -64,29 +64,29 @@ def counts(board: RunState) -> list[tuple[str, int, int, int, int]]:
 def test_time_left_follows_epochs_first_and_finished_trials_then() -> None:
     clock = Clock()
     board = RunState(clock=clock)
-    board.hear(Planned(PLACED, frozenset(), 2))
+    board.apply(Planned(PLACED, frozenset(), 2))
     assert board.seconds_left() is None
     for id in ("one0", "two0"):
-        board.hear(Started(id))
+        board.apply(Started(id))
     clock.now = 10.0
-    board.hear(Epoch("one0", 1, 4, 0.5, least=4))
+    board.apply(Epoch("one0", 1, 4, 0.5, least=4))
     assert board.seconds_left() == 30 + 40  # of what has not been heard, an epoch at most is over
     clock.now = 40.0
-    board.hear(Epoch("one0", 4, 4, 0.5, least=4))
-    board.hear(Done("one0", 40.0))
-    board.hear(Epoch("two0", 4, 4, 0.5, least=4))
-    board.hear(Done("two0", 40.0))
+    board.apply(Epoch("one0", 4, 4, 0.5, least=4))
+    board.apply(Done("one0", 40.0))
+    board.apply(Epoch("two0", 4, 4, 0.5, least=4))
+    board.apply(Done("two0", 40.0))
     assert board.seconds_left() == 40
 
 
 def test_throughput_is_that_of_the_last_ten_minutes() -> None:
     clock = Clock()
     board = RunState(clock=clock)
-    board.hear(Planned(PLACED, frozenset(), 2))
-    board.hear(Started("one0"))
+    board.apply(Planned(PLACED, frozenset(), 2))
+    board.apply(Started("one0"))
     clock.now = 5.0
-    board.hear(Epoch("one0", 1, 1, 0.5))
-    board.hear(Done("one0", 5.0))
+    board.apply(Epoch("one0", 1, 1, 0.5))
+    board.apply(Done("one0", 5.0))
     assert board.throughput() is None
     clock.now = 60.0
     assert board.throughput() == (60.0, 1.0)

@@ -129,8 +129,8 @@ def test_nothing_tells_how_trainings_do_that_judge(
 
     def hear(event: Event) -> None:
         events.append(event)
-        board.hear(event)
-        shown.extend((flying.place.row, flying.dev_ua) for flying in board.flying())
+        board.apply(event)
+        shown.extend((training.trial.row, training.dev_ua) for training in board.in_training())
 
     run(small, Ledger.open(str(store)), InlineCluster(), hear)
     final = {t.id for t in kept(store)[0].trials}
@@ -168,7 +168,7 @@ rows:
     before = measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n
     board = RunState(ledger)
     by_hand = ledger.studies.snapshots("by_hand")[0]
-    board.hear(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
+    board.apply(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
     live = board.estimate("as chosen")
     assert live is not None and live.n == before < len(by_hand.trials)
     go(study(), store)
