@@ -293,7 +293,7 @@ def test_the_walks_name_functions_that_are_there() -> None:
     assert len(steps) >= 40
     for name, file in steps:
         text = (ROOT / file).read_text(encoding="utf-8")
-        assert re.search(rf"^(def|class) {name}\b", text, re.MULTILINE), f"{name} in {file}"
+        assert re.search(rf"^ *(def|class) {name}\b", text, re.MULTILINE), f"{name} in {file}"
 
 
 def test_files_and_folders_in_sentences_are_there() -> None:
