@@ -291,9 +291,13 @@ def test_the_walks_name_functions_that_are_there() -> None:
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     steps = WALKED.findall(page)
     assert len(steps) >= 40
-    for name, file in steps:
-        text = (ROOT / file).read_text(encoding="utf-8")
-        assert re.search(rf"^ *(def|class) {name}\b", text, re.MULTILINE), f"{name} in {file}"
+    gone = [
+        f"{name} in {file}"
+        for name, file in steps
+        if not (path := ROOT / file).is_file()
+        or not re.search(rf"^ *(def|class) {name}\b", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert gone == [], "docs/architecture.md walks through functions that are not there"
 
 
 def test_files_and_folders_in_sentences_are_there() -> None:
