@@ -28,7 +28,7 @@ from orchestrator.cli import (
     trial,
 )
 from orchestrator.errors import AblateError
-from orchestrator.planning.cost.libraries import installed
+from orchestrator.planning.cost.machine import installed
 from orchestrator.printable import clean_lines
 from orchestrator.store.files import is_refusal
 

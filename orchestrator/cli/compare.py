@@ -6,8 +6,13 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, NamedStudyArgument, StoreOption
-from orchestrator.cli.report import by_name
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    NamedStudyArgument,
+    StoreOption,
+    named_snapshot,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +40,7 @@ def compare(
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    (snapshot,) = by_name(study, ledger)
+    snapshot = named_snapshot(study, ledger)
     found = compare_rows(snapshot, ledger, a, b)
     if as_json:
         print(json.dumps(report.record(found, limit), indent=2))

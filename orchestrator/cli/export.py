@@ -6,8 +6,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_STORE, JsonOption, NamedStudyArgument, StoreOption
-from orchestrator.cli.report import by_name
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    NamedStudyArgument,
+    StoreOption,
+    named_snapshot,
+)
 from orchestrator.printable import clean
 
 
@@ -34,7 +39,7 @@ def export(
 
     bundle.refuse_no_folder(output)
     ledger = Ledger.open_existing(store)
-    (snapshot,) = by_name(study, ledger)
+    snapshot = named_snapshot(study, ledger)
     found = measure(ledger, snapshot)
     try:
         names = bundle.export(found, output)

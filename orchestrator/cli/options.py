@@ -9,6 +9,9 @@ from orchestrator.cli import completion
 from orchestrator.errors import RequestError
 
 if TYPE_CHECKING:
+    from orchestrator.planning.lookup import FoundStudy
+    from orchestrator.store.ledger import Ledger
+    from orchestrator.store.snapshot import Snapshot
     from orchestrator.study.study import Study
 
 StoreOption = Annotated[
@@ -77,17 +80,33 @@ def refuse_two_budgets(budget: str | None, study: "Study") -> None:
         )
 
 
-def is_file(study: str) -> bool:
-    """Whether a STUDY of the command line is a file; else it is a study's name."""
-    return Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()
-
-
 def study_name(study: str | None) -> str | None:
     """The name of a STUDY that was given as a file or by its name.
 
     Raises:
         RequestError: the file is no study.
     """
+    from orchestrator.planning.lookup import is_study_file
     from orchestrator.study.reader import read_study
 
-    return read_study(Path(study)).name if study is not None and is_file(study) else study
+    return read_study(Path(study)).name if study is not None and is_study_file(study) else study
+
+
+def named_snapshot(study: str, ledger: "Ledger") -> "Snapshot":
+    """The snapshot of a STUDY that was given as a file or by its name; tells the user its notice.
+
+    Raises:
+        RequestError, StudyError, LackError, FeatureError: see ``planning.lookup.find_study``.
+    """
+    from orchestrator.planning.lookup import find_study
+
+    return with_notice(find_study(study, ledger))
+
+
+def with_notice(found: "FoundStudy") -> "Snapshot":
+    """The snapshot that was found, after the user was told why it is the one of the last run."""
+    from orchestrator.report.console import say
+
+    if found.notice:
+        say(found.notice)
+    return found.snapshot

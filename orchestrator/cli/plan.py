@@ -21,9 +21,9 @@ from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
-    from orchestrator.planning.cost.price import Price
-    from orchestrator.planning.plan import Plan
+    from orchestrator.planning.cost.quote import Quote
     from orchestrator.store.ledger import Ledger
+    from orchestrator.study.study import Study
 
 
 def register(app: typer.Typer) -> None:
@@ -49,66 +49,48 @@ def plan(
     allow_config: AllowConfigOption = False,
 ) -> None:
     """Say what `ablate run STUDY` would train, why, and what it costs. Trains nothing."""
-    from orchestrator.planning.cost import budget as budgets
-    from orchestrator.planning.cost import price as prices
-    from orchestrator.planning.plan import plan_study
-    from orchestrator.report.terminal import price as shown
+    from orchestrator.planning.cost.budget import seconds_of
+    from orchestrator.planning.cost.quote import quote_study
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
 
     if rate is not None and not 0 <= rate < float("inf"):
         raise RequestError(f"`--rate` must be a price an hour, but is `{rate:g}` instead.")
-    budget_s = budgets.seconds_of(budget) if budget is not None else None
+    budget_s = seconds_of(budget) if budget is not None else None
     parsed = read_study(study)
     refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store) if probe else Ledger.open_readonly(store)
-    found = plan_study(parsed, ledger, allow_config=allow_config)
     if probe:
-        _probe(found, ledger, cpus, gpus, quiet=as_json)
-    quote = prices.price_plan(found, ledger, cpus, gpus)
-    if parsed.search is not None and parsed.search.unit != "trials":  # an hour is of all lanes
-        sharing = prices.trials_per_budget_hour(quote, parsed.search)
-        found = plan_study(parsed, ledger, allow_config=allow_config, trials_at_once=sharing)
-        quote = prices.price_plan(found, ledger, cpus, gpus)
-    short, left = prices.budget_shortage(found, quote), ""
-    if budget_s is not None:
-        part = prices.select_within_budget(found, quote, budget_s, str(study))
-        quote, left = prices.price_plan(found, ledger, cpus, gpus, part.taken), part.describe()
-    counts = {
-        "trials": len({item.id for item in found.trials}),
-        "done": len(found.done),
-        "failed": len(found.failed),
-        "stale": len(found.stale),
-        "to_do": len(found.to_do),
-    }
-    if found.search is not None and (later := quote.later or found.search.remaining.certain):
-        counts["proposed_later"] = later
+        _probe(parsed, ledger, cpus, gpus, allow_config=allow_config, quiet=as_json)
+    quote = quote_study(
+        parsed, ledger, allow_config=allow_config, cpus=cpus, gpus=gpus, budget_s=budget_s
+    )
     if as_json:
-        kept = found.snapshot
-        title = {"corpus": kept.corpus, "profile": kept.profile, "reading": kept.reading}
-        title |= {"replicates": kept.replicates}
-        costs = shown.as_json(quote, rate)
-        part_told = {"left_out": left} if budget_s is not None else {}
-        part_told |= {"short": short} if short else {}
-        print(
-            json.dumps({"study": kept.study, "title": title, **counts, "price": costs, **part_told})
-        )
-        return
-    _print(found, counts, quote, rate, f"ablate plan {study} --probe", left or short)
+        _print_json(quote, rate, has_budget=budget_s is not None)
+    else:
+        _print(quote, rate, f"ablate plan {study} --probe")
 
 
 def _probe(
-    found: "Plan", ledger: "Ledger", cpus: int | None, gpus: int | None, *, quiet: bool
+    study: "Study",
+    ledger: "Ledger",
+    cpus: int | None,
+    gpus: int | None,
+    *,
+    allow_config: bool,
+    quiet: bool,
 ) -> None:
-    """Make the features and measure; what was measured is in the store afterwards."""
+    """Make the features and measure a few epochs; what was measured is kept in the store."""
     from orchestrator.execution import probe as probes
     from orchestrator.execution.events import Event
     from orchestrator.execution.prepare import prepare
-    from orchestrator.planning.cost import price as prices
     from orchestrator.planning.cost.machine import cpu_count
+    from orchestrator.planning.cost.price import price_plan
+    from orchestrator.planning.plan import plan_study
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
 
+    plan = plan_study(study, ledger, allow_config=allow_config)
     view = View(console_for(stderr=True))
 
     def hear(event: Event) -> None:
@@ -117,63 +99,81 @@ def _probe(
 
     try:
         with contextlib.nullcontext() if quiet else view:
-            items = tuple(probes.shapes(found))
-            prepare(found, items, ledger, hear, cpus or cpu_count())
-            assumed = prices.price_plan(found, ledger, cpus, gpus)
-            probes.measure(found, ledger, assumed.machine, assumed.lanes, hear)
+            items = tuple(probes.shapes(plan))
+            prepare(plan, items, ledger, hear, cpus or cpu_count())
+            assumed = price_plan(plan, ledger, cpus, gpus)
+            probes.measure(plan, ledger, assumed.machine, assumed.lanes, hear)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. What was measured is kept; the same command measures again."
         ) from None
 
 
-def _print(
-    found: "Plan",
-    counts: dict[str, int],
-    quote: "Price",
-    rate: float | None,
-    probe: str,
-    left: str,
-) -> None:
+def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None:
+    from orchestrator.report.terminal.price import as_json
+
+    snapshot = quote.plan.snapshot
+    record = {
+        "study": snapshot.study,
+        "title": {
+            "corpus": snapshot.corpus,
+            "profile": snapshot.profile,
+            "reading": snapshot.reading,
+            "replicates": snapshot.replicates,
+        },
+        **quote.counts,
+        "price": as_json(quote.price, rate),
+    }
+    if has_budget:
+        record["left_out"] = quote.left_out
+    if quote.shortage:
+        record["short"] = quote.shortage
+    print(json.dumps(record))
+
+
+def _print(quote: "Quote", rate: float | None, probe: str) -> None:
+    """Print a plan for people; ``probe`` is the command that measures what is not known."""
     from orchestrator.report.console import console_for, print_columns, print_pairs
     from orchestrator.report.terminal import price as shown
 
-    console = console_for()
-    for sentence in found.notices:
+    console, plan, snapshot = console_for(), quote.plan, quote.plan.snapshot
+    for sentence in plan.notices:
         console.print(clean(sentence), style="bold yellow")
-    if found.snapshot.replicates == "adaptive":
-        console.print(clean(_adaptive(found.snapshot.seeds)), style="bold yellow")
-    print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in counts.items()])
-    if found.snapshot.search is not None:
-        print_pairs(console, [("budget", found.snapshot.search.budget)])
-    reasons = sorted(set(found.stale.values()))
-    print_pairs(console, [("stale", reason) for reason in reasons])
+    if snapshot.replicates == "adaptive":
+        console.print(clean(_adaptive(snapshot.seeds)), style="bold yellow")
+    print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in quote.counts.items()])
+    if snapshot.search is not None:
+        print_pairs(console, [("budget", snapshot.search.budget)])
+    print_pairs(console, [("stale", reason) for reason in sorted(set(plan.stale.values()))])
     console.print()
-    if quote.rows:
-        print_pairs(console, shown.pairs(quote, rate, probe))
+    if quote.price.rows:
+        print_pairs(console, shown.pairs(quote.price, rate, probe))
         console.print()
-    if left:
-        console.print(clean(left), style="bold yellow")
+    if warning := quote.left_out or quote.shortage:
+        console.print(clean(warning), style="bold yellow")
         console.print()
-    lacking = {item.id for item in found.to_train}
-    each = {row.name: row.seconds for row in quote.rows}
-    cells = []
-    for name in found.snapshot.lines:
-        own = [p for p in found.trials if found.snapshot.line_of(p.row) == name]
-        missing = sum(item.id in lacking for item in own)
-        cells.append(
-            (
-                name,
-                str(len(own) - missing),
-                str(missing),
-                shown.each(each, [item.row for item in own]),
-            )
-        )
     heads = ["row", "done", "to train", "a trial"]
-    print_columns(console, heads, cells, numeric=[False, True, True, True])
+    print_columns(console, heads, _lines(quote), numeric=[False, True, True, True])
+
+
+def _lines(quote: "Quote") -> list[tuple[str, str, str, str]]:
+    """One line for each row of the study, or for each held-out group of a search."""
+    from orchestrator.report.terminal.price import each
+
+    plan, snapshot = quote.plan, quote.plan.snapshot
+    to_train = {item.id for item in plan.to_train}
+    seconds = {row.name: row.seconds for row in quote.price.rows}
+    lines = []
+    for name in snapshot.lines:
+        own = [item for item in plan.trials if snapshot.line_of(item.row) == name]
+        missing = sum(item.id in to_train for item in own)
+        length = each(seconds, [item.row for item in own])
+        lines.append((name, str(len(own) - missing), str(missing), length))
+    return lines
 
 
 def _adaptive(cap: int) -> str:
+    """When the rows of an adaptive study are compared, as a sentence."""
     from orchestrator.analysis.sequential import interim_seeds
 
     when = ", ".join(map(str, interim_seeds(cap)))

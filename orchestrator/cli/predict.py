@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption
-from orchestrator.cli.report import by_name
+from orchestrator.cli.options import DEFAULT_STORE, StoreOption, named_snapshot
 from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
@@ -70,7 +69,7 @@ def predict(
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_existing(store)
-    (snapshot,) = by_name(study, ledger)
+    snapshot = named_snapshot(study, ledger)
     if not files and to is None:
         raise RequestError(
             "`FILE` must name recordings or folders to listen to, but there is none: name some, "

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, AnyStudyArgument, StoreOption, is_file
-from orchestrator.errors import LackError, RequestError
+from orchestrator.cli.options import (
+    DEFAULT_STORE,
+    AnyStudyArgument,
+    StoreOption,
+    named_snapshot,
+    with_notice,
+)
+from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from orchestrator.report.results import StudyResults
     from orchestrator.store.ledger import Ledger
     from orchestrator.store.snapshot import Snapshot
-    from orchestrator.study.study import Study
-
-STUDIES = Path("studies")
 
 
 class TableFormat(StrEnum):
@@ -90,6 +93,7 @@ def report(
     ] = None,
 ) -> None:
     """Print a measured table beside the paper's, or draw it."""
+    from orchestrator.planning.lookup import STUDIES, find_numbered, is_study_file
     from orchestrator.report.results import measure
     from orchestrator.store.ledger import Ledger
 
@@ -100,9 +104,12 @@ def report(
     drawn = output is not None and _is_picture(output)
     _refuse_contradictions(output, drawn, form, picture, row, details)
     by_number = study is None
-    here = STUDIES.is_dir() if by_number else is_file(str(study))
+    here = STUDIES.is_dir() if by_number else is_study_file(str(study))
     ledger = Ledger.open_readonly(store) if here else Ledger.open_existing(store)
-    found = _by_number(table, figure, ledger) if by_number else by_name(str(study), ledger)
+    if by_number:
+        found = [with_notice(one) for one in find_numbered(table, figure, ledger)]
+    else:
+        found = [named_snapshot(str(study), ledger)]
     if drawn and len(found) == 1:
         _refuse_no_picture(found[0], picture, row)
     studies = [measure(ledger, snapshot) for snapshot in found]
@@ -203,56 +210,3 @@ def _tell(
         formats.print_all(console_for(), studies, details)
     else:
         print(formats.FORMS[form].write(studies, details), end="")
-
-
-def _by_number(table: int | None, figure: int | None, ledger: "Ledger") -> "list[Snapshot]":
-    """Every study that declares it: from ./studies if there, else from the store."""
-    from orchestrator.planning.status import newest_snapshots
-    from orchestrator.study.reader import read_study
-
-    newest = newest_snapshots(ledger)
-    studies = [read_study(path) for path in sorted(STUDIES.glob("*.yaml"))]
-    wanted = [s for s in studies if (s.table, s.figure) == (table, figure)]
-    found = {s.name: _asked(s, ledger, newest) for s in wanted}
-    for name, snapshot in newest.items():
-        if (snapshot.table, snapshot.figure) == (table, figure):
-            found.setdefault(name, snapshot)
-    if not found:
-        kind, number = ("table", table) if table is not None else ("figure", figure)
-        numbers = {getattr(s, kind) for s in (*studies, *newest.values())} - {None}
-        known = ", ".join(map(str, sorted(numbers))) or "none yet"
-        raise RequestError(
-            f"No study declares {kind} {number}. {kind.capitalize()}s of known studies: {known}."
-        )
-    return list(found.values())
-
-
-def _asked(study: "Study", ledger: "Ledger", newest: "dict[str, Snapshot]") -> "Snapshot":
-    """A study as its file asks for it; as it last ran, where its corpus is not at hand."""
-    from features.errors import FeatureError
-    from orchestrator.planning.plan import plan_study
-    from orchestrator.report.console import say
-
-    try:
-        # The configuration is read for its digest, never run.
-        return plan_study(study, ledger, allow_config=True).snapshot
-    except (FeatureError, LackError) as error:
-        if study.name not in newest:
-            raise
-        say(f"`{study.name}` is shown as it last ran: {error}")
-        return newest[study.name]
-
-
-def by_name(study: str, ledger: "Ledger") -> "list[Snapshot]":
-    """A study by its file, or by its name from the store."""
-    from orchestrator.errors import nearest
-    from orchestrator.planning.status import newest_snapshots
-    from orchestrator.study.reader import read_study
-
-    newest = newest_snapshots(ledger)
-    if is_file(study):
-        return [_asked(read_study(Path(study)), ledger, newest)]
-    if study in newest:
-        return [newest[study]]
-    hint = nearest(study, newest) if newest else "None has run yet."
-    raise RequestError(f"No study `{study}` has run in this store. {hint}")

@@ -92,9 +92,7 @@ def run(
     parsed = read_study(study)
     refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store)
-    launch = Launch(
-        parsed, str(study), ledger, machines, budget_s=budget_s, allow_config=allow_config
-    )
+    launch = Launch(parsed, ledger, machines, budget_s=budget_s, allow_config=allow_config)
     export = _export(ledger, log or [], parsed.name)
     view = View(console_for(), RunState(ledger), launch.cluster.usage)
     show = print_line if as_json else view.hear

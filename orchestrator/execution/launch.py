@@ -48,7 +48,6 @@ class Launch:
 
     Args:
         study: the study.
-        file: its file, as messages name it.
         ledger: the store.
         machines: where to train.
         budget_s: seconds of wall time; None trains all that is lacking.
@@ -61,14 +60,13 @@ class Launch:
     def __init__(
         self,
         study: Study,
-        file: str,
         ledger: Ledger,
         machines: Machines,
         *,
         budget_s: float | None = None,
         allow_config: bool = False,
     ) -> None:
-        self._study, self._file, self._ledger = study, file, ledger
+        self._study, self._ledger = study, ledger
         self._machines, self._budget_s, self._allow_config = machines, budget_s, allow_config
         self._threads = machines.cpus or cpu_count()
         self.cluster = self._cluster()
@@ -86,7 +84,7 @@ class Launch:
                 on_event(Note(shortage, loud=True))
             if self._budget_s is None:
                 return everything(plan)
-            return prices.select_within_budget(plan, self._price(plan), self._budget_s, self._file)
+            return prices.select_within_budget(plan, self._price(plan), self._budget_s)
 
         return run(
             self._study,

@@ -14,9 +14,9 @@ from orchestrator.execution.prepare import prepare
 from orchestrator.execution.replanning import Planner
 from orchestrator.execution.run_search import BlindedEvents, run_search
 from orchestrator.execution.scheduler import Scheduler
-from orchestrator.planning import stages
 from orchestrator.planning.cost.budget import BudgetSelection
 from orchestrator.planning.plan import Plan
+from orchestrator.planning.stages import Stage, training_stages
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import Study
 
@@ -68,12 +68,12 @@ def run(
     planner = Planner(study, ledger, on_event, allow_config)
     plan = planner.first()
     chosen = choose(plan)
-    parts = stages.parts(plan, ledger, chosen)
-    part = next(parts)
-    if sentence := part.describe():
-        on_event(Note(sentence, loud=True))
-    if not part.taken:
-        on_event(_planned(plan, part, (), 0))
+    stages = training_stages(plan, ledger, chosen)
+    first = next(stages)
+    if first.sentence:
+        on_event(Note(first.sentence, loud=True))
+    if not first.to_train:
+        on_event(_planned(plan, first, (), 0))
         return RunResult(trained=0, failed=(), differs=_alarms(plan, ledger))
     prepare(plan, chosen.taken, ledger, on_event, threads)
     on_event(Progress("starting workers", 0, 0))
@@ -85,7 +85,7 @@ def run(
         if study.search is not None:
             plan = run_search(study.search, planner, scheduler, ledger, cluster, blinded, threads)
         else:
-            _train_stages(plan, part, parts, scheduler, cluster, on_event)
+            _train_stages(plan, first, stages, scheduler, cluster, on_event)
     lacking = {item.id for item in plan.to_train}  # a search goes on without what cannot be trained
     failed = tuple(id for id in scheduler.failed if id in lacking)
     return RunResult(trained=scheduler.trained, failed=failed, differs=_alarms(plan, ledger))
@@ -100,24 +100,24 @@ def train_one(task: Task, on_event: OnEvent) -> None:
 
 def _train_stages(
     plan: Plan,
-    first: BudgetSelection,
-    later: Iterator[BudgetSelection],
+    first: Stage,
+    later: Iterator[Stage],
     scheduler: Scheduler,
     cluster: Cluster,
     on_event: OnEvent,
 ) -> None:
-    """Train a study's only part or, where seeds are adaptive, one stage after another."""
+    """Train a study at once or, where seeds are adaptive, one stage after another."""
     on_event(_planned(plan, first, (), cluster.slots))
-    scheduler.train(first.taken)
-    for part in later:  # each decided from what the stages before it gave
-        on_event(Note(part.describe(), loud=True))
-        on_event(_planned(plan, part, scheduler.done, cluster.slots))
-        scheduler.train(part.taken)
+    scheduler.train(first.to_train)
+    for stage in later:  # each decided from what the stages before it gave
+        on_event(Note(stage.sentence, loud=True))
+        on_event(_planned(plan, stage, scheduler.done, cluster.slots))
+        scheduler.train(stage.to_train)
 
 
-def _planned(plan: Plan, part: BudgetSelection, done: Iterable[str], slots: int) -> Planned:
+def _planned(plan: Plan, stage: Stage, done: Iterable[str], slots: int) -> Planned:
     """The event that lists what is trained now, and what of it is done."""
-    ids = {item.id for item in plan.trials} - {item.id for item in part.left_out}
+    ids = {item.id for item in plan.trials} - stage.later
     trials = tuple(trial for trial in plan.snapshot.every_trial if trial.id in ids)
     finished = frozenset((*plan.done, *done)) & ids
     return Planned(trials, finished, slots, plan.snapshot.study)

@@ -1,20 +1,22 @@
-"""Which trials a run trains at once: all, or those up to an adaptive study's next look.
+"""The stages of a run: all trials at once, or in an adaptive study up to each interim analysis.
 
-Each look is decided from the ledger when the one before is there. So who trained it, in what order
-and after how many interruptions changes nothing; and a look that lacks a trial is the last of this
-run, as no row may be judged before the others.
+After each stage the interim analysis reads the store and decides which rows need more seeds. So it
+does not matter who trained a trial, in which order, or how often a run was interrupted. Where a
+trial of a stage is missing, that stage is the last of the run, since no row may be judged before
+the others.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.analysis.adaptive import AdaptiveProgress, adaptive_progress
-from orchestrator.analysis.sequential import interim_seeds
+from orchestrator.analysis.sequential import StopReason, interim_seeds
 from orchestrator.planning.cost.budget import BudgetSelection
 from orchestrator.planning.plan import Plan
 from orchestrator.store.ledger import Ledger
+from orchestrator.study.trials import PlannedTrial
 
-SETTLED = {
+STOPPED: dict[StopReason, str] = {
     "differs": "differs",
     "unlikely": "unlikely to differ by the cap",
     "cap": "at the cap",
@@ -22,63 +24,68 @@ SETTLED = {
 """Why a comparison gets no more seeds, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage(BudgetSelection):
-    """The trials up to a look; what is left waits for it, or is not needed."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """What a run trains before it asks what to train next."""
 
-    sentence: str = ""
+    to_train: tuple[PlannedTrial, ...]
+    later: frozenset[str]
+    """Ids of the plan's other trials: a later stage needs them, or nobody does."""
+    sentence: str
+    """What the stage is for, or what a budget leaves out; empty where all is trained at once."""
 
-    def describe(self) -> str:
-        """What the look is of."""
-        return self.sentence
 
-
-def parts(plan: Plan, ledger: Ledger, chosen: BudgetSelection) -> Iterator[BudgetSelection]:
-    """What to train now, and then, when that is done, what to train next.
+def training_stages(plan: Plan, ledger: Ledger, selection: BudgetSelection) -> Iterator[Stage]:
+    """The stages of a run, each decided when it is asked for.
 
     Args:
-        plan: of the study.
-        ledger: what was trained between two parts is read from there.
-        chosen: which of its trials may be trained at all.
+        plan: the plan of the study.
+        ledger: the store; what a stage trained is read from there before the next one.
+        selection: the trials that may be trained at all.
     """
+    left_out = {item.id for item in selection.left_out}
     if plan.snapshot.replicates != "adaptive":
-        yield chosen
-        return
-    refused = {item.id for item in chosen.left_out}
-    about = chosen.describe()
-    made = -1
-    while True:
-        found = adaptive_progress(
-            plan.snapshot, ledger.outcomes.read_all(item.id for item in plan.trials)
-        )
-        assert found is not None
-        if len(found.interims) == made:  # a trial of the look failed, or was left out
-            return
-        made = len(found.interims)
-        now = {trial.id for trial in found.now().trials}
         yield Stage(
-            taken=tuple(i for i in chosen.taken if i.id in now and not ledger.outcomes.has(i.id)),
-            left_out=tuple(i for i in plan.trials if i.id not in now or i.id in refused),
-            sentence=" ".join(filter(None, (_sentence(found), about))),
+            to_train=selection.taken, later=frozenset(left_out), sentence=selection.describe()
         )
-        if not found.open:
+        return
+    about_budget, analyses = selection.describe(), -1
+    while True:
+        progress = adaptive_progress(
+            plan.snapshot, ledger.outcomes.read_all(t.id for t in plan.trials)
+        )
+        assert progress is not None
+        if len(progress.interims) == analyses:  # a trial of the stage failed, or was left out
             return
-        about = ""
+        analyses = len(progress.interims)
+        wanted = {trial.id for trial in progress.now().trials}
+        yield Stage(
+            to_train=tuple(
+                item
+                for item in selection.taken
+                if item.id in wanted and not ledger.outcomes.has(item.id)
+            ),
+            later=frozenset(
+                item.id for item in plan.trials if item.id not in wanted or item.id in left_out
+            ),
+            sentence=" ".join(filter(None, (_sentence(progress), about_budget))),
+        )
+        if not progress.open:
+            return
+        about_budget = ""
 
 
-def _sentence(found: AdaptiveProgress) -> str:
-    """Where the design stands, and which look comes next."""
-    made, cap = found.interims, found.snapshot.seeds
+def _sentence(progress: AdaptiveProgress) -> str:
+    """Which comparisons are settled, and which interim analysis comes next."""
+    made, all_seeds = len(progress.interims), interim_seeds(progress.snapshot.seeds)
     settled = "; ".join(
-        f"`{name}` {SETTLED[s.stop_reason]} ({s.seeds} seeds)"
-        for name, s in found.comparisons.items()
-        if s.stop_reason
+        f"`{name}` {STOPPED[found.stop_reason]} ({found.seeds} seeds)"
+        for name, found in progress.comparisons.items()
+        if found.stop_reason
     )
     settled = f"Settled: {settled}. " if settled else ""
-    if not found.open:
-        return f"{settled}All comparisons are settled after {len(made)} looks."
-    seeds, number = interim_seeds(cap)[len(made)], len(made) + 1
-    of = len(interim_seeds(cap))
-    still = f"{len(found.open)} of {len(found.comparisons)}"
-    look = f"Look {number} of at most {of}, after {seeds} seeds"
+    if not progress.open:
+        return f"{settled}All comparisons are settled after {made} looks."
+    still = f"{len(progress.open)} of {len(progress.comparisons)}"
+    look = f"Look {made + 1} of at most {len(all_seeds)}, after {all_seeds[made]} seeds"
     return f"{settled}{look}; open comparisons: {still}."

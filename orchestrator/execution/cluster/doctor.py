@@ -20,8 +20,7 @@ from typing import Literal
 from orchestrator.errors import AblateError
 from orchestrator.execution.cluster import jobs
 from orchestrator.execution.cluster.ray_cluster import RayCluster
-from orchestrator.planning.cost.libraries import installed
-from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count
+from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, cpu_count, installed
 from orchestrator.printable import clean
 from orchestrator.store import files
 from orchestrator.store.files import create_once, replace_file

@@ -23,7 +23,7 @@ from orchestrator.execution.events import Differs, Done, Epoch, Failed
 from orchestrator.execution.worker.failures import cause_of, is_out_of_memory
 from orchestrator.execution.worker.results import training_results
 from orchestrator.faultpoints import reach
-from orchestrator.planning.cost.libraries import libraries
+from orchestrator.planning.cost.machine import libraries
 from orchestrator.store import checkpoints, leases, shard_cache
 from orchestrator.store.checkpoints import Checkpoint
 from orchestrator.store.files import is_refusal

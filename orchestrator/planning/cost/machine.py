@@ -7,16 +7,28 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.planning.cost.libraries import installed
 from orchestrator.planning.cost.resources import Resources, Usage
 
 MEMORY_PER_TRIAL = 768 * 1024**2
 """Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
 OBJECT_STORE = 128 * 1024**2
 """Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
+
+LIBRARIES = (
+    "ablate-ser",
+    "numpy",
+    "opensmile",
+    "pyarrow",
+    "ray",
+    "safetensors",
+    "torch",
+    "torch-geometric",
+)
+"""Packages whose versions are kept with every outcome, and compared by ``ablate rerun``."""
 
 _CPUS = Path("/proc/cpuinfo")
 _GPUS = Path("/proc/driver/nvidia/gpus")
@@ -98,3 +110,16 @@ def cpu_count() -> int:
     if sys.platform != "linux":
         return os.cpu_count() or 1
     return len(os.sched_getaffinity(0))
+
+
+def libraries() -> dict[str, str]:
+    """The version of Python and of each of ``LIBRARIES``; none of them is imported."""
+    return {"python": platform.python_version(), **{name: installed(name) for name in LIBRARIES}}
+
+
+def installed(name: str) -> str:
+    """The version of an installed package; empty where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -257,7 +257,7 @@ def price_trials(
     )
 
 
-def select_within_budget(plan: Plan, price: Price, budget_s: float, study: str) -> BudgetSelection:
+def select_within_budget(plan: Plan, price: Price, budget_s: float) -> BudgetSelection:
     """The part of a plan that a budget takes, see ``budget.py``.
 
     Raises:
@@ -267,7 +267,7 @@ def select_within_budget(plan: Plan, price: Price, budget_s: float, study: str) 
     if price.unknown:
         raise LackError(
             f"`--budget` needs to know what a trial takes here, and nothing is known of "
-            f"{_named(price.unknown)}: `ablate plan {study} --probe` measures it."
+            f"{_named(price.unknown)}: `ablate plan {plan.study.file} --probe` measures it."
         )
     seconds: Mapping[str, float] = {r.name: r.seconds for r in price.rows if r.seconds is not None}
     part = select_trials(plan.to_train, seconds, price.lanes, budget_s, plan.snapshot.reference)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import RequestError
-from orchestrator.planning.cost.libraries import libraries
+from orchestrator.planning.cost.machine import libraries
 from orchestrator.report.figures.canvas import FORMATS, rendered
 from orchestrator.report.figures.gallery import PICTURES, all_fitting
 from orchestrator.report.formats import FORMS

@@ -147,4 +147,4 @@ def test_a_budget_in_a_store_that_knows_nothing_names_the_command_that_finds_out
     ledger = Ledger.open_readonly(str(tmp_path / "none"))
     plan = plan_study(parse_study(STUDY, "budget.yaml"), ledger)
     with pytest.raises(LackError, match="`ablate plan budget.yaml --probe` measures it"):
-        price.select_within_budget(plan, price.price_plan(plan, ledger, 1, 0), 60.0, "budget.yaml")
+        price.select_within_budget(plan, price.price_plan(plan, ledger, 1, 0), 60.0)

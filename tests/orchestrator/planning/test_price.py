@@ -252,7 +252,7 @@ def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_res
         known = priced(plan_study(study, ledger), ledger, node=replace(NODE, cpus=1))
         result = run(
             study, ledger, InlineCluster(), events.append,
-            choose=lambda plan: price.select_within_budget(plan, known, budget_s, "smoke.yaml"),
+            choose=lambda plan: price.select_within_budget(plan, known, budget_s),
         )  # fmt: skip
         return result.trained, [e.sentence for e in events if isinstance(e, Note) and e.loud]
 
