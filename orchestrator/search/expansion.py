@@ -138,6 +138,7 @@ def _snapshot(
         others=len({one.key for one in same_speakers if one.opened < first}),
         speakers=speakers,
         at_once=sharing,
+        axes=search.axes,
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from model.config import Aggregators
 from orchestrator.analysis.statistics import mean
 from orchestrator.search.proposals import Evaluated, quiet
-from orchestrator.study.search_key.space import Choice, Point, Search, SearchAxis, Simplex, Value
+from orchestrator.study.search_key.space import Choice, Point, SearchAxis, Simplex, Value
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -50,15 +50,17 @@ class Slice:
     """A number, the label of a choice, or weights; and the score."""
 
 
-def importances(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Importance, ...]:
-    """How much every axis mattered, in the order of ``search.axes``.
+def importances(
+    axes: Sequence[SearchAxis], told: Sequence[Sequence[Evaluated]]
+) -> tuple[Importance, ...]:
+    """How much every axis mattered, in the order of the axes.
 
     Held-out groups are harder or easier, so of each score its group's mean is taken. Pruned
     configurations count with what they were expected to score: without them the axes that make a
     configuration hopeless would seem not to matter.
 
     Args:
-        search: the space.
+        axes: the settings that the search varied.
         told: the configurations of each held-out group.
 
     Raises:
@@ -68,7 +70,7 @@ def importances(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Im
     with quiet(), warnings.catch_warnings():
         # Of conditions that hold for one configuration only; `n` says so.
         warnings.simplefilter("ignore", UserWarning)
-        explained, decided = _fanova(search, centred), _ped_anova(search, centred)
+        explained, decided = _fanova(axes, centred), _ped_anova(axes, centred)
         return tuple(
             Importance(
                 key=axis.key,
@@ -76,11 +78,11 @@ def importances(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Im
                 ped_anova=decided.get(axis.key),
                 n=sum(axis.is_active(point) for point, _ in centred),
             )
-            for axis in search.axes
+            for axis in axes
         )
 
 
-def slices(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Slice, ...]:
+def slices(axes: Sequence[SearchAxis], told: Sequence[Sequence[Evaluated]]) -> tuple[Slice, ...]:
     """Values and scores along every axis, of the groups one after the other."""
     scored = [(one.point, one.score) for group in told for one in group if one.score is not None]
     return tuple(
@@ -90,7 +92,7 @@ def slices(search: Search, told: Sequence[Sequence[Evaluated]]) -> tuple[Slice, 
                 (_value(axis, point), score) for point, score in scored if axis.is_active(point)
             ),
         )
-        for axis in search.axes
+        for axis in axes
     )
 
 
@@ -111,45 +113,45 @@ def _value(axis: SearchAxis, point: Point) -> Value | Aggregators:
     return point[axis.key]
 
 
-def _fanova(search: Search, scored: Sequence[Scored]) -> dict[str, float]:
+def _fanova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, float]:
     """Of the axes that are always there; of each other one among the configurations that have it.
 
     Optuna's own leaves axes with a condition out.
     """
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-    always = [axis for axis in search.axes if axis.when is None]
+    always = [axis for axis in axes if axis.when is None]
     shares: dict[str, float] = {}
-    for other in (None, *(axis for axis in search.axes if axis.when is not None)):
-        axes = always if other is None else [*always, other]
+    for other in (None, *(axis for axis in axes if axis.when is not None)):
+        studied = always if other is None else [*always, other]
         having = [one for one in scored if other is None or other.is_active(one[0])]
         if not _bears(having):
             continue
         found = get_param_importances(
-            _study(axes, having),
+            _study(studied, having),
             evaluator=FanovaImportanceEvaluator(n_trees=TREES, seed=0),
-            params=[name for axis in axes for name in _distributions(axis)],
+            params=[name for axis in studied for name in _distributions(axis)],
             normalize=False,
         )
-        for axis in axes if other is None else [other]:
+        for axis in studied if other is None else [other]:
             shares[axis.key] = float(sum(found[name] for name in _distributions(axis)))
     return shares
 
 
-def _ped_anova(search: Search, scored: Sequence[Scored]) -> dict[str, float]:
+def _ped_anova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, float]:
     """Of all axes at once; Optuna weighs one with a condition by how often it is there."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     if not _bears(scored):
         return {}
-    study = _study(search.axes, scored)
-    axes = [axis for axis in search.axes if any(axis.is_active(point) for point, _ in scored)]
+    study = _study(axes, scored)
+    seen = [axis for axis in axes if any(axis.is_active(point) for point, _ in scored)]
     found = get_param_importances(
         study,
         evaluator=PedAnovaImportanceEvaluator(),
-        params=[name for axis in axes for name in _distributions(axis)],
+        params=[name for axis in seen for name in _distributions(axis)],
     )
-    return {axis.key: float(sum(found[n] for n in _distributions(axis))) for axis in axes}
+    return {axis.key: float(sum(found[n] for n in _distributions(axis))) for axis in seen}
 
 
 def _bears(scored: Sequence[Scored]) -> bool:

@@ -1,6 +1,6 @@
 """What a search found, by its snapshot and the test scores that are open. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.statistics import mean
@@ -9,7 +9,7 @@ from orchestrator.search.importance import FEWEST, Importance, importances
 from orchestrator.search.proposals import Evaluated
 from orchestrator.store.snapshot import CHOSEN, Snapshot, SnapshotConfiguration, SnapshotSearch
 from orchestrator.study.reader import parse_study
-from orchestrator.study.search_key.space import Search
+from orchestrator.study.search_key.space import SearchAxis
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +31,8 @@ class SearchResult:
     search: SnapshotSearch
     winners: tuple[Winner, ...]
     """By group; empty until the budget is used."""
-    space: Search | None
-    """What it varies, by the study's own text; None where this program cannot read that."""
+    axes: tuple[SearchAxis, ...] | None
+    """The settings that it varies; None where ``search_axes`` cannot tell them."""
     importances: tuple[Importance, ...]
     """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
 
@@ -65,26 +65,45 @@ def search_result(
         winners=tuple(
             _winner(snapshot, snapshot.search, group, number, own) for group, number in winners
         ),
-        space=(space := _space(snapshot)),
-        importances=_importances(space, snapshot.search),
+        axes=(axes := search_axes(snapshot)),
+        importances=_importances(axes, snapshot.search),
     )
 
 
-def _space(snapshot: Snapshot) -> Search | None:
+UNKNOWN_AXES = (
+    "The axes of this search are unknown: an earlier version kept it without them, and this "
+    "version refuses the text of its study. `ablate run` of a mended study file keeps them."
+)
+
+
+def search_axes(snapshot: Snapshot) -> tuple[SearchAxis, ...] | None:
+    """The settings that a study's search varies.
+
+    A snapshot tells them since they are kept in it; of an older one the study's text is read.
+
+    Returns:
+        None where the study has no search, or where the snapshot is older and this program refuses
+        the text: ``UNKNOWN_AXES`` says so.
+    """
+    if snapshot.search is None or snapshot.search.axes is not None:
+        return snapshot.search.axes if snapshot.search else None
     try:
-        return parse_study(snapshot.text, f"{snapshot.study}.yaml").search
+        search = parse_study(snapshot.text, f"{snapshot.study}.yaml").search
     except StudyError:
         return None
+    return search.axes if search else None
 
 
-def _importances(space: Search | None, search: SnapshotSearch) -> tuple[Importance, ...]:
+def _importances(
+    axes: Sequence[SearchAxis] | None, search: SnapshotSearch
+) -> tuple[Importance, ...]:
     scored = [one for one in search.tried if one.score is not None]
-    if len(scored) < FEWEST or space is None:
+    if len(scored) < FEWEST or axes is None:
         return ()
     groups: dict[int, list[Evaluated]] = {}
     for one in scored:
         groups.setdefault(one.group, []).append(Evaluated(point=one.point, score=one.score))
-    return importances(space, list(groups.values()))
+    return importances(axes, list(groups.values()))
 
 
 def _winner(

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from model.config import WMA_GIN
+from orchestrator.study.canonical import plain
+from orchestrator.study.search_key.space import Choice, Condition, Range, SearchAxis, Simplex
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +123,8 @@ class SnapshotSearch:
     """Digest of the speech and of who is held out together; empty of a flat one."""
     at_once: float = 1
     """How many trials shared an hour of its budget, where that is of hours."""
+    axes: tuple[SearchAxis, ...] | None = None
+    """The settings that it varies; None in snapshots from before they were kept."""
 
     def seals(self, trial: SnapshotTrial) -> bool:
         """Whether the test scores of one of its trials may not be looked at, or not yet."""
@@ -193,7 +197,12 @@ class Snapshot:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        record = asdict(self)
+        if self.search is not None:
+            del record["search"]["axes"]
+            if self.search.axes is not None:
+                record["search"]["axes"] = list(map(_axis_to_json, self.search.axes))
+        return record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Snapshot":
@@ -247,5 +256,31 @@ def _search(record: Mapping[str, Any]) -> SnapshotSearch:
             "trials": tuple(SnapshotTrial(**t) for t in record["trials"]),
             "winners": tuple(record["winners"]),
             "opened": tuple(record["opened"]),
+            "axes": tuple(map(_axis_from_json, record["axes"])) if "axes" in record else None,
         }
+    )
+
+
+def _axis_to_json(axis: SearchAxis) -> dict[str, Any]:
+    """An axis as JSON values; choices as a list, since their order is theirs."""
+    kind: dict[str, Any]
+    match axis.kind:
+        case Choice(values=values):
+            kind = {"choices": [[label, plain(value)] for label, value in values.items()]}
+        case Simplex(names=names):
+            kind = {"simplex": list(names)}
+        case Range():
+            kind = asdict(axis.kind)
+    return {"key": axis.key, "kind": kind, "when": asdict(axis.when) if axis.when else None}
+
+
+def _axis_from_json(record: Mapping[str, Any]) -> SearchAxis:
+    """The axis that ``_axis_to_json`` wrote; the settings of its choices stay JSON values."""
+    kind, when = record["kind"], record["when"]
+    return SearchAxis(
+        key=record["key"],
+        kind=Choice(values=dict(kind["choices"]))
+        if "choices" in kind
+        else (Simplex() if "simplex" in kind else Range(**kind)),
+        when=Condition(**when) if when else None,
     )

@@ -10,9 +10,9 @@ from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LOUD, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet
 from orchestrator.report.tables.headings import label
-from orchestrator.search.result import SearchResult
+from orchestrator.search.result import UNKNOWN_AXES, SearchResult
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
-from orchestrator.study.search_key.space import Choice, Range, Search, SearchAxis, Simplex
+from orchestrator.study.search_key.space import Choice, Range, SearchAxis, Simplex
 
 ACROSS, HEIGHT = 3, 1.55
 SMALL = 6.5
@@ -40,21 +40,22 @@ def refuse_no_search(snapshot: Snapshot) -> None:
 @canvas.drawn
 def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
     """Draw what the search went by against every axis."""
-    if found is None or found.space is None:
+    if found is None:
         refuse_no_search(snapshot)
-    space = found.space if found else None
+    axes = found.axes if found else None
     scored = [one for one in found.search.tried if one.score is not None] if found else []
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = [
         "UA by which the search went, one point a configuration; o: trained on all folds; x: "
         "pruned, what it was expected to reach; ringed: chosen.",
+        *([UNKNOWN_AXES] if found and axes is None else []),
         *snapshot.notes,
     ]
-    if space is None or not scored:
+    if axes is None or not scored:
         figure = framed(snapshot, title, caption, 1.2)
         nothing_yet(figure, snapshot)
         return figure
-    panels = list(_panels(space, scored))
+    panels = list(_panels(axes, scored))
     down = -(-len(panels) // ACROSS)
     figure = framed(snapshot, title, caption, HEIGHT * down, between=0.08)
     grid = figure.subplots(down, min(ACROSS, len(panels)), squeeze=False, sharey=True)
@@ -74,10 +75,10 @@ def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
 
 
 def _panels(
-    space: Search, scored: Sequence[SnapshotConfiguration]
+    axes: Sequence[SearchAxis], scored: Sequence[SnapshotConfiguration]
 ) -> Iterator[tuple[str, list[ScoredConfiguration], SearchAxis]]:
     """Name, points and axis of every panel; weights have one each."""
-    for axis in space.axes:
+    for axis in axes:
         own = [one for one in scored if axis.is_active(one.point)]
         if isinstance(axis.kind, Simplex):
             for field in fields(Aggregators):

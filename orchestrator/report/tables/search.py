@@ -10,7 +10,7 @@ from orchestrator.report.tables.headings import DASH, banner, label, protocol_li
 from orchestrator.report.tables.headline import tables
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.search.pruning import CHANCE
-from orchestrator.search.result import SearchResult
+from orchestrator.search.result import UNKNOWN_AXES, SearchResult
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 
 BEST = 10
@@ -56,6 +56,7 @@ def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
             "the best of several is flattered by its luck. UA: mean over the group itself, which "
             "took no part in that.",
             *_pruned(spared),
+            *_unknown(found),
         ),
     )
 
@@ -73,7 +74,12 @@ def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
         banner=banner(snapshot),
         columns=(Column(head="configuration", numeric=False), _number("dev UA")),
         cells=tuple(cells) or (("none yet", DASH),),
-        footnotes=(f"The best {len(cells)}: {tried}.", *_pruned(spared), *snapshot.notes),
+        footnotes=(
+            f"The best {len(cells)}: {tried}.",
+            *_pruned(spared),
+            *_unknown(found),
+            *snapshot.notes,
+        ),
     )
 
 
@@ -116,6 +122,10 @@ def _pruned(spared: Sequence[str]) -> list[str]:
         "pruned: spared its other folds, since on those before, paired with the best so far, its "
         f"chance to end above that was under {CHANCE:.0%}."
     ] * ("pruned" in spared)
+
+
+def _unknown(found: SearchResult) -> list[str]:
+    return [UNKNOWN_AXES] if found.axes is None else []
 
 
 def as_json(found: SearchResult) -> dict[str, Any]:

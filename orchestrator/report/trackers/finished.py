@@ -14,7 +14,6 @@ from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
-from orchestrator.study.search_key.space import Search
 
 SettingValue = str | bool | int | float
 
@@ -105,7 +104,7 @@ class Log(Protocol):
     def flush(self) -> None:
         """No more come for now."""
 
-    def searched(self, snapshot: Snapshot, space: Search) -> None:
+    def searched(self, snapshot: Snapshot) -> None:
         """Give it the configurations of a search, as far as it has come."""
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.errors import LackError
 from orchestrator.report.trackers.finished import Finished
 from orchestrator.store.snapshot import Snapshot
-from orchestrator.study.search_key.space import Search
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -116,7 +115,7 @@ class MlflowLog:
             self._client.log_batch(id, metrics=metrics[begin : begin + AT_ONCE])
         self._client.set_terminated(id, "FINISHED", end_time=ended)
 
-    def searched(self, snapshot: Snapshot, space: Search) -> None:
+    def searched(self, snapshot: Snapshot) -> None:
         """Its trials say it all."""
 
     def flush(self) -> None:

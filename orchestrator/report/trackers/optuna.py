@@ -17,10 +17,11 @@ from orchestrator.analysis.row_scores import estimate_row
 from orchestrator.errors import LackError
 from orchestrator.report.trackers.finished import Finished, SettingValue, settings
 from orchestrator.search.proposals import distributions as drawn_from
+from orchestrator.search.result import UNKNOWN_AXES, search_axes
 from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 from orchestrator.study.canonical import digest
-from orchestrator.study.search_key.space import Search
+from orchestrator.study.search_key.space import SearchAxis
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -112,10 +113,17 @@ class OptunaLog:
                 self._write(self._study, self._asked, row, known[row], differ)
         self._new.clear()
 
-    def searched(self, snapshot: Snapshot, space: Search) -> None:
-        """Write the configurations that have ended and are not there yet."""
+    def searched(self, snapshot: Snapshot) -> None:
+        """Write the configurations that have ended and are not there yet.
+
+        Raises:
+            LackError: the snapshot is old, and nothing tells the axes of its search.
+        """
         if snapshot.search is None:
             return
+        axes = search_axes(snapshot)
+        if axes is None:
+            raise LackError(UNKNOWN_AXES)
         for group in sorted({one.group for one in snapshot.search.tried}):
             flat = snapshot.search.selection == "flat"
             name = snapshot.study if flat else f"{snapshot.study}, group {group + 1}"
@@ -124,7 +132,7 @@ class OptunaLog:
             for one in snapshot.search.tried:
                 new = one.group == group and one.number not in there
                 if new and one.state != "training":
-                    study.add_trial(_configuration(one, space))
+                    study.add_trial(_configuration(one, axes))
 
     def _search_study(self, snapshot: Snapshot, name: str, key: str) -> "Study":
         """The study of a group; begun anew where another search had its name."""
@@ -220,13 +228,13 @@ class OptunaLog:
                 study.tell(trial, found.ua.mean)
 
 
-def _configuration(one: SnapshotConfiguration, space: Search) -> "FrozenTrial":
+def _configuration(one: SnapshotConfiguration, axes: Sequence[SearchAxis]) -> "FrozenTrial":
     """A configuration as Optuna keeps it."""
     from optuna.trial import TrialState, create_trial
 
     pruned = one.state == "pruned"
     state = TrialState.PRUNED if pruned else TrialState.COMPLETE
-    known = {name: kind for axis in space.axes for name, kind in drawn_from(axis)}
+    known = {name: kind for axis in axes for name, kind in drawn_from(axis)}
     return create_trial(
         params=dict(one.point),
         distributions={name: known[name] for name in one.point},

@@ -13,7 +13,6 @@ from orchestrator.errors import LackError
 from orchestrator.report.trackers.finished import Finished
 from orchestrator.store.files import create_once
 from orchestrator.store.snapshot import Snapshot
-from orchestrator.study.search_key.space import Search
 
 
 class TensorBoardLog:
@@ -44,7 +43,7 @@ class TensorBoardLog:
         if not path.exists():
             create_once(path, _events(trial))
 
-    def searched(self, snapshot: Snapshot, space: Search) -> None:
+    def searched(self, snapshot: Snapshot) -> None:
         """Its trials say it all."""
 
     def flush(self) -> None:

@@ -19,7 +19,6 @@ from orchestrator.report.trackers.optuna import OptunaLog
 from orchestrator.report.trackers.tensorboard import TensorBoardLog
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
-from orchestrator.study.reader import parse_study
 
 SYSTEMS = ("mlflow", "optuna", "tensorboard")
 
@@ -129,9 +128,8 @@ class Export:
 
     def _search(self, snapshot: Snapshot) -> None:
         """The configurations of a search, of which a generation has ended since the last time."""
-        space = parse_study(snapshot.text, f"{snapshot.study}.yaml").search
-        for log in self._logs if space is not None else ():
-            self._try(log, log.searched, snapshot, space)
+        for log in self._logs:
+            self._try(log, log.searched, snapshot)
 
     def _write(self, id: str) -> None:
         if self._asked is None or id not in self._places:

@@ -67,7 +67,7 @@ def told() -> list[list[Evaluated]]:
 
 @pytest.fixture(scope="module")
 def found(told: list[list[Evaluated]]) -> dict[str, Importance]:
-    return {one.key: one for one in importances(search(), told)}
+    return {one.key: one for one in importances(search().axes, told)}
 
 
 def test_the_axes_are_ranked_as_they_matter(found: dict[str, Importance]) -> None:
@@ -90,7 +90,7 @@ def test_an_axis_with_a_condition_is_judged_where_it_is_there(
 
 
 def test_harder_groups_change_no_share(found: dict[str, Importance]) -> None:
-    harder = importances(search(), drawn(harder=0.1))
+    harder = importances(search().axes, drawn(harder=0.1))
     for ours, theirs in zip(found.values(), harder, strict=True):
         assert ours.fanova == pytest.approx(theirs.fanova, abs=0.02)
         assert ours.ped_anova == pytest.approx(theirs.ped_anova, abs=0.02)
@@ -100,7 +100,7 @@ def test_the_same_points_give_the_same_bits_in_another_process() -> None:
     program = (
         "from tests.orchestrator.search.test_importance import drawn, search\n"
         "from orchestrator.search.importance import importances\n"
-        "print(importances(search(), drawn(groups=1)))"
+        "print(importances(search().axes, drawn(groups=1)))"
     )
     said = {
         subprocess.run(
@@ -109,26 +109,30 @@ def test_the_same_points_give_the_same_bits_in_another_process() -> None:
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip
-    assert said == {f"{importances(search(), drawn(groups=1))}\n"}
+    assert said == {f"{importances(search().axes, drawn(groups=1))}\n"}
 
 
 def test_what_so_few_do_not_bear_is_not_told() -> None:
     few = drawn(groups=1, count=FEWEST - 1)
-    assert {(one.fanova, one.ped_anova) for one in importances(search(), few)} == {(None, None)}
-    assert {one.n for one in importances(search(), [])} == {0}
+    assert {(one.fanova, one.ped_anova) for one in importances(search().axes, few)} == {
+        (None, None)
+    }
+    assert {one.n for one in importances(search().axes, [])} == {0}
     equal = [[replace(one, score=0.5) for one in drawn(groups=1)[0]]]
-    assert {(one.fanova, one.ped_anova) for one in importances(search(), equal)} == {(None, None)}
+    assert {(one.fanova, one.ped_anova) for one in importances(search().axes, equal)} == {
+        (None, None)
+    }
 
 
 def test_failed_ones_are_left_out() -> None:
     [group] = drawn(groups=1)
     failed = [[replace(one, score=None) if i % 4 == 0 else one for i, one in enumerate(group)]]
-    assert importances(search(), failed)[0].n == 30
-    assert len(slices(search(), failed)[0].seen) == 30
+    assert importances(search().axes, failed)[0].n == 30
+    assert len(slices(search().axes, failed)[0].seen) == 30
 
 
 def test_a_slice_has_every_value_beside_its_score(told: list[list[Evaluated]]) -> None:
-    of = {one.key: one.seen for one in slices(search(), told)}
+    of = {one.key: one.seen for one in slices(search().axes, told)}
     every = [one for group in told for one in group]
     assert of["lr"] == tuple((one.point["lr"], one.score) for one in every)
     assert len(of["fa_layer"]) == sum("fa_layer" in one.point for one in every)
