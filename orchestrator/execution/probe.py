@@ -1,9 +1,10 @@
-"""Measures what an epoch takes here: a few epochs of one trial of each shape, by the very worker.
+"""``ablate plan --probe``: how long an epoch takes here, and how much memory a trial needs.
 
-Each trial trains in a process of its own, since a process can tell the peak of its memory but not
-of a trial's. On a CPU as many train beside each other as a run would train, for cores share caches
-and memory; on a GPU first one, then two, three, ... as long as one more is worth it.
-What they write is thrown away; what was measured is kept in the store (`timings.py`).
+One trial of each shape trains for a few epochs, by the same worker as in a run, and in a process of
+its own, since a process knows its own peak of memory and not that of one trial. On a CPU as many
+train beside each other as a run would train, for cores share caches and memory; on a GPU first one,
+then two, three, ... for as long as one more trial at once trains more epochs an hour.
+The files of these trainings are thrown away; the timings are kept in the store (`timings.py`).
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import LackError
-from orchestrator.execution.cluster.protocol import Task
+from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.events import Epoch, Event, Failed, Progress
 from orchestrator.execution.import_roots import bind
 from orchestrator.planning.cost import timings
@@ -33,26 +34,33 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.trials import PlannedTrial, Trial
 
 EPOCHS = 3
-"""Of the training that is measured; one to warm up goes before it."""
+"""Epochs of the training that is measured; one epoch to warm up goes before it."""
 LONG_S = 30.0
-"""After so long nothing more is trained: beside it, warming up is nothing."""
-
-OnEvent = Callable[[Event], None]
+"""Seconds after which a training is stopped: beside so long an epoch, warming up is nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeMeasurement:
-    """What one process saw of one trial."""
+    """What one process measured of one trial."""
 
     epoch_s: float = 0.0
+    """Seconds an epoch."""
     fixed_s: float = 0.0
+    """Seconds of a training beside its epochs."""
     warm_s: float = 0.0
+    """Seconds that the first training of a process takes longer than the next."""
     epochs: int = 0
+    """How many epochs were measured."""
     memory: int = 0
+    """The process's peak of memory, in bytes."""
     gpu_memory: int = 0
+    """Its peak of GPU memory, in bytes."""
     gpu_total: int = 0
+    """All memory of the GPU, in bytes."""
     failure: str = ""
-    lack_of_memory: bool = False
+    """Why the trial could not be trained; empty where it could."""
+    out_of_memory: bool = False
+    """Whether memory ran out."""
 
 
 def shapes(plan: Plan) -> list[PlannedTrial]:
@@ -66,22 +74,22 @@ def shapes(plan: Plan) -> list[PlannedTrial]:
     return list(first.values())
 
 
-def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, tell: OnEvent) -> None:
-    """Probe every shape of a plan and keep what was seen. The features must be there.
+def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, on_event: OnEvent) -> None:
+    """Measure every shape of a plan, and keep the timings. The features must be there.
 
     Args:
-        plan: whose trials.
+        plan: the plan whose trials are measured.
         ledger: the store.
-        machine: the kind of this machine, as it is kept.
-        at_once: how many trials a run trains here on CPUs.
-        tell: hears how far it is.
+        machine: the kind of this machine, under which the timings are kept.
+        at_once: how many trials a run trains at once on the CPUs here.
+        on_event: is called with the progress.
 
     Raises:
         LackError: a trial could not be trained here.
     """
     items = shapes(plan)
     for done, item in enumerate(items):
-        tell(Progress("measuring epochs", done, len(items)))
+        on_event(Progress("measuring epochs", done, len(items)))
         trial = item.trial
         if machine.device == "cuda":
             probe = _on_gpu(trial, ledger)
@@ -91,52 +99,55 @@ def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, tell: On
         whole = 0 if network else probe.epochs
         found = replace(probe, load=timings.epoch_load(trial, plan), epochs=whole)
         timings.write_probe(ledger, machine, trial, found)
-    tell(Progress("measuring epochs", len(items), len(items)))
+    on_event(Progress("measuring epochs", len(items), len(items)))
 
 
 def _on_cpu(trial: Trial, ledger: Ledger, at_once: int) -> Probe:
-    """Beside as many others as memory allows."""
+    """Measure a trial beside as many others as memory allows, and at most ``at_once`` in all."""
     for count in range(at_once, 0, -1):
-        seen = _beside(_tasks(trial, ledger, "cpu"), count)
-        if not any(s.lack_of_memory for s in seen):
-            return _probe(seen)
+        measured = _measure_beside(_tasks(trial, ledger, "cpu"), count)
+        if not any(m.out_of_memory for m in measured):
+            return _probe(measured)
     raise LackError("Not even one trial has enough memory here.")
 
 
 def _on_gpu(trial: Trial, ledger: Ledger) -> Probe:
-    """Alone, then beside others until one more is not worth it."""
+    """Measure a trial alone, then beside others until one more trains no more epochs an hour."""
     tasks = _tasks(trial, ledger, "cuda")
-    by_count = {1: _beside(tasks, 1)}
+    by_count = {1: _measure_beside(tasks, 1)}
     alone = by_count[1][0]
-    if alone.lack_of_memory:
+    if alone.out_of_memory:
         raise LackError("Not even one trial has enough memory on this GPU.")
 
-    def together(count: int) -> float | None:
+    def epochs_per_second(count: int) -> float | None:
         if count not in by_count:
-            by_count[count] = _beside(tasks, count)
-        seen = by_count[count]
-        return None if any(s.lack_of_memory for s in seen) else sum(1 / s.epoch_s for s in seen)
+            by_count[count] = _measure_beside(tasks, count)
+        measured = by_count[count]
+        if any(m.out_of_memory for m in measured):
+            return None
+        return sum(1 / m.epoch_s for m in measured)
 
-    found = measure_sharing(alone.gpu_memory, alone.gpu_total, together)
+    found = measure_sharing(alone.gpu_memory, alone.gpu_total, epochs_per_second)
     probe = _probe(by_count[GpuSharing(found.throughput).trials])
     return replace(probe, gpu_memory=alone.gpu_memory, throughput=found.throughput)
 
 
-def _probe(seen: Sequence[ProbeMeasurement]) -> Probe:
+def _probe(measured: Sequence[ProbeMeasurement]) -> Probe:
+    """What processes that trained at the same time measured, as one value."""
     return Probe(
-        epoch_s=statistics.fmean(s.epoch_s for s in seen),
-        fixed_s=statistics.fmean(s.fixed_s for s in seen),
-        warm_s=statistics.fmean(s.warm_s for s in seen),
-        epochs=max(s.epochs for s in seen),
+        epoch_s=statistics.fmean(m.epoch_s for m in measured),
+        fixed_s=statistics.fmean(m.fixed_s for m in measured),
+        warm_s=statistics.fmean(m.warm_s for m in measured),
+        epochs=max(m.epochs for m in measured),
         load=1.0,
-        at_once=len(seen),
-        memory=max(s.memory for s in seen),
-        gpu_memory=max(s.gpu_memory for s in seen),
+        at_once=len(measured),
+        memory=max(m.memory for m in measured),
+        gpu_memory=max(m.gpu_memory for m in measured),
     )
 
 
 def _tasks(trial: Trial, ledger: Ledger, device: str) -> tuple[Task, Task]:
-    """The trial with one epoch, and with as many as are measured."""
+    """The trial with one epoch, to warm up, and with ``EPOCHS`` epochs, to measure."""
 
     def short(epochs: int) -> Task:
         own = replace(trial, training=replace(trial.training, epochs=epochs))
@@ -145,75 +156,80 @@ def _tasks(trial: Trial, ledger: Ledger, device: str) -> tuple[Task, Task]:
     return short(1), short(EPOCHS)
 
 
-def _beside(tasks: tuple[Task, Task], count: int) -> list[ProbeMeasurement]:
-    """What so many processes saw that trained the same at the same time."""
+def _measure_beside(tasks: tuple[Task, Task], count: int) -> list[ProbeMeasurement]:
+    """What ``count`` processes measure that train the same trial at the same time."""
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(count, context, initializer=bind) as processes:
-            seen = list(processes.map(_look, [tasks] * count))
+            measured = list(processes.map(_measure_here, [tasks] * count))
     except BrokenProcessPool:  # the system ends what takes too much memory, without a word
-        return [ProbeMeasurement(lack_of_memory=True, failure="its process died")]
-    for s in seen:
-        if s.failure and not s.lack_of_memory:
-            raise LackError(f"A trial could not be trained here: {s.failure}")
-    return seen
+        return [ProbeMeasurement(out_of_memory=True, failure="its process died")]
+    for m in measured:
+        if m.failure and not m.out_of_memory:
+            raise LackError(f"A trial could not be trained here: {m.failure}")
+    return measured
 
 
-class _Enough(BaseException):
-    """Enough was seen. No Exception, which would be a failed attempt."""
+class _StopTrainingError(BaseException):
+    """Ends a training that has lasted long enough. An Exception would be a failed attempt."""
 
 
-def _look(tasks: tuple[Task, Task]) -> ProbeMeasurement:
-    """Train and look at the clock, in a process of its own.
+def _measure_here(tasks: tuple[Task, Task]) -> ProbeMeasurement:
+    """Train both tasks in this process, and measure.
 
-    A worker trains trial after trial, and only its first one waits for engines to warm up. So the
-    first of two tasks is trained to warm up, unless it shows that this does not matter; what it
-    takes more than one epoch of the second is the price of warming up.
+    A worker trains trial after trial, and only its first training waits for libraries to warm up.
+    So the first task is trained to warm up, and the second is measured; where an epoch takes long,
+    the first is measured. What the first takes longer than one epoch of the second is ``warm_s``.
     """
     first = _train(tasks[0])
     if first.failure or first.epoch_s > LONG_S:
-        seen = first
+        measured = first
     else:
-        warm = _train(tasks[1])
-        more_s = first.fixed_s + first.epoch_s - warm.fixed_s - warm.epoch_s
-        seen = replace(warm, warm_s=max(0.0, more_s))
-    gpu_memory, gpu_total = _gpu_peak(tasks[0].device)
-    return replace(seen, memory=_peak(), gpu_memory=gpu_memory, gpu_total=gpu_total)
+        second = _train(tasks[1])
+        more_s = first.fixed_s + first.epoch_s - second.fixed_s - second.epoch_s
+        measured = replace(second, warm_s=max(0.0, more_s))
+    gpu_memory, gpu_total = _gpu_memory(tasks[0].device)
+    return replace(measured, memory=_peak_memory(), gpu_memory=gpu_memory, gpu_total=gpu_total)
 
 
 def _train(task: Task) -> ProbeMeasurement:
+    """Train a task with a clock at hand, and throw its files away."""
     from orchestrator.execution.worker import worker
 
-    began, ends, failed = time.monotonic(), list[float](), list[Failed]()
+    began = time.monotonic()
+    ends = list[float]()
+    failures = list[Failed]()
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Failed):
-            failed.append(event)
+            failures.append(event)
         elif isinstance(event, Epoch):
             ends.append(time.monotonic())
             if ends[-1] - began > LONG_S:
-                raise _Enough
+                raise _StopTrainingError
 
     with tempfile.TemporaryDirectory(prefix="ablate-probe-") as scratch:
-        with contextlib.suppress(_Enough):
-            worker.rehearse(task, Path(scratch), hear)
-        took = time.monotonic() - began
-    if failed or not ends:
-        sentence = failed[0].sentence if failed else "it had no epoch."
-        return ProbeMeasurement(failure=sentence, lack_of_memory=bool(failed and failed[0].memory))
+        with contextlib.suppress(_StopTrainingError):
+            worker.rehearse(task, Path(scratch), on_event)
+        took_s = time.monotonic() - began
+    if failures or not ends:
+        sentence = failures[0].sentence if failures else "it had no epoch."
+        return ProbeMeasurement(
+            failure=sentence, out_of_memory=bool(failures and failures[0].memory)
+        )
     epoch_s = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else ends[0] - began
-    fixed_s = max(0.0, took - len(ends) * epoch_s)
+    fixed_s = max(0.0, took_s - len(ends) * epoch_s)
     return ProbeMeasurement(epoch_s=epoch_s, fixed_s=fixed_s, epochs=len(ends))
 
 
-def _peak() -> int:
-    """Peak of this process's memory in bytes; Linux counts in KiB, macOS in bytes."""
+def _peak_memory() -> int:
+    """This process's peak of memory in bytes; Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _gpu_peak(device: str) -> tuple[int, int]:
-    """GPU memory in bytes: what this process took at the most, its context counted; and all."""
+def _gpu_memory(device: str) -> tuple[int, int]:
+    """This process's peak of GPU memory with its CUDA context, and the GPU's memory; in bytes."""
     if device == "cpu":
         return 0, 0
     import torch

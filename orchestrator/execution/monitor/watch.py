@@ -1,7 +1,7 @@
-"""What happens to a study, by its store alone: the events of a run, from anywhere.
+"""``ablate watch``: the events of a study's run, from its store alone, on any machine.
 
-Cheap to ask again: what is done is never looked at twice, and of what nobody has begun only the
-name of its folder is looked for.
+The store is polled. A poll is cheap: the record of a finished trial is read once, and of a trial
+that nobody has begun only the name of its folder is looked for.
 """
 
 import time
@@ -27,31 +27,30 @@ from orchestrator.store.paths import FAILURE, LEASE, OUTCOME
 from orchestrator.store.snapshot import CHOSEN, Snapshot
 from orchestrator.store.studies import read_snapshot
 
-PATIENCE = 2
-"""Looks at which nobody trains until it is said: between two trials nobody does."""
+IDLE_POLLS = 2
+"""Polls without a training before that is reported: between two trials there is none either."""
 
 RETRIED_S = WAITS_S[-1] + 10.0
-"""A run that lives tries again what has just failed, after its wait and a worker's start."""
+"""Seconds in which a live run retries a failed trial: its wait, and a worker's start."""
 
 
 def watch(
     ledger: Ledger,
     name: str | None,
-    every: float,
+    interval_s: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
-    """Events of a study until nothing is left to train; of the newest if no name is given.
+    """The events of a study, until nothing is left to train.
 
-    A failure of just now may be no end: the run that lives is given time to try again.
-
-    Asked for in another form meanwhile, it is that form from then on.
+    A failure is not the end at once: a live run is given time to retry. When the study is run in a
+    changed form meanwhile, the events are those of the new form from then on.
 
     Args:
         ledger: the store.
-        name: the study's name.
-        every: seconds between two looks.
-        sleep: waits so long.
+        name: the study's name; None for the study that ran last.
+        interval_s: seconds between two polls.
+        sleep: waits for so many seconds.
         clock: seconds that only grow.
 
     Raises:
@@ -65,79 +64,81 @@ def watch(
     if name is not None and name not in studies:
         raise unknown_study(name, studies)
     name = name or next(iter(studies))
-    form = ""
+    newest_name = ""
     while True:
         newest = ledger.studies.snapshot_files(name)[0]
-        if newest.name != form:
-            form, study = newest.name, _Study(ledger, read_snapshot(newest), clock)
+        if newest.name != newest_name:
+            newest_name, study = newest.name, _WatchedStudy(ledger, read_snapshot(newest), clock)
             yield from study.begin()
-        yield from study.look()
-        if study.over:
+        yield from study.poll()
+        if study.is_over:
             return
-        sleep(every)
+        sleep(interval_s)
 
 
-class _Study:
-    """One form of a study, and what was seen of it."""
+class _WatchedStudy:
+    """One snapshot of a study, and what earlier polls saw of its trials."""
 
     def __init__(self, ledger: Ledger, snapshot: Snapshot, clock: Callable[[], float]) -> None:
-        self._ledger, self._whole, self._clock = ledger, snapshot, clock
-        self._asked = with_wanted_trials(snapshot, ledger)
-        self._hoped_for = clock()
-        """Until when what has just failed may be tried again."""
-        self._open = dict.fromkeys(trial.id for trial in self._asked.every_trial)
-        """Ids that are not known to be done."""
+        self._ledger, self._full_snapshot, self._clock = ledger, snapshot, clock
+        self._snapshot = with_wanted_trials(snapshot, ledger)
+        self._may_retry_until = clock()
+        """Until when a live run may retry what has failed."""
+        self._open = dict.fromkeys(trial.id for trial in self._snapshot.every_trial)
+        """Trials that are not known to be done, in the table's order."""
         self._judging = {trial.id for trial in snapshot.every_trial if trial.row == CHOSEN}
-        """Those of which nothing is shown before they have ended."""
+        """Trials that judge what a search chose: their dev scores are hidden."""
         self._epochs: dict[str, int] = {}
-        """Of those that are in flight, the last epoch that was seen."""
+        """Trial in training -> the last epoch that was seen."""
         self._failures: dict[str, int] = {}
+        """Trial -> how many failure records it has."""
         self._failed: set[str] = set()
         self._ended: dict[str, float | None] = {}
-        """When the claims were made that ended in a failure and may stand for a moment yet."""
-        self._looks = self._idle = 0
+        """Trial that failed -> since when its lease was held: the file may outlive the failure."""
+        self._polls = self._idle_polls = 0
 
     def begin(self) -> Iterator[Event]:
-        """What is asked, and what is done of it."""
+        """The study's trials, and which of them are done."""
         ids = list(self._open)
-        done = {id for id, names in self._names().items() if OUTCOME in names}
+        done = {id for id, names in self._open_files().items() if OUTCOME in names}
         self._open = {id: None for id in ids if id not in done}
-        yield Planned(self._asked.every_trial, frozenset(done), 0, self._asked.study)
+        yield Planned(self._snapshot.every_trial, frozenset(done), 0, self._snapshot.study)
 
-    def _next_look(self) -> Iterator[Event]:
-        """More trials of an adaptive study, when those it asked for are there."""
-        snapshot = with_wanted_trials(self._whole, self._ledger)
-        if len(snapshot.trials) > len(self._asked.trials):
-            self._asked = snapshot
+    def _next_stage(self) -> Iterator[Event]:
+        """The next trials of an adaptive study, once those of the stage before are done."""
+        snapshot = with_wanted_trials(self._full_snapshot, self._ledger)
+        if len(snapshot.trials) > len(self._snapshot.trials):
+            self._snapshot = snapshot
             self._open = dict.fromkeys(trial.id for trial in snapshot.trials)
             yield from self.begin()
 
-    def look(self) -> Iterator[Event]:
-        """What has changed since the last look."""
-        for id, names in self._names().items():
+    def poll(self) -> Iterator[Event]:
+        """What has changed since the last poll."""
+        for id, names in self._open_files().items():
             if OUTCOME in names:
                 yield from self._finish(id)
             else:
-                yield from self._look_at(id, names)
+                yield from self._poll_trial(id, names)
         if not self._open:
-            yield from self._next_look()
-        nobody = bool(self._open.keys() - self._failed) and not self._epochs
-        self._idle = self._idle + 1 if nobody else 0
-        if nobody and self._idle == (1 if self._looks == 0 else PATIENCE):
-            yield Waiting(f"Nothing trains now: `ablate run` of {self._asked.study} goes on.")
-        self._looks += 1
+            yield from self._next_stage()
+        idle = bool(self._open.keys() - self._failed) and not self._epochs
+        self._idle_polls = self._idle_polls + 1 if idle else 0
+        if idle and self._idle_polls == (1 if self._polls == 0 else IDLE_POLLS):
+            yield Waiting(f"Nothing trains now: `ablate run` of {self._snapshot.study} goes on.")
+        self._polls += 1
 
     @property
-    def over(self) -> bool:
-        """Whether nothing is left to train, and a search proposes no more."""
-        grows = self._asked.search is not None and not self._asked.search.closed
-        nothing = not grows and not self._open.keys() - self._failed and not self._epochs
-        return nothing and (not self._failed or self._clock() >= self._hoped_for)
+    def is_over(self) -> bool:
+        """Whether nothing is left to train, and a search proposes nothing more."""
+        searching = self._snapshot.search is not None and not self._snapshot.search.closed
+        if searching or self._open.keys() - self._failed or self._epochs:
+            return False
+        return not self._failed or self._clock() >= self._may_retry_until
 
-    def _names(self) -> dict[str, set[str]]:
-        """Trial -> names of its files; of those that are not done and have a folder."""
-        there = set(files.folders_in(self._ledger.paths.trials))
-        return self._ledger.files_of([id for id in self._open if id in there])
+    def _open_files(self) -> dict[str, set[str]]:
+        """Open trial that has a folder -> the names of its files."""
+        folders = set(files.folders_in(self._ledger.paths.trials))
+        return self._ledger.files_of([id for id in self._open if id in folders])
 
     def _finish(self, id: str) -> Iterator[Event]:
         del self._open[id]
@@ -146,39 +147,39 @@ class _Study:
         outcome = self._ledger.outcomes.read(id)
         yield Done(id, outcome.seconds if outcome else 0.0)
 
-    def _look_at(self, id: str, names: set[str]) -> Iterator[Event]:
+    def _poll_trial(self, id: str, names: set[str]) -> Iterator[Event]:
         holder = lease_holder(self._ledger, id) if LEASE in names else None
         if holder is not None and (holder.gone or self._ended.get(id) == holder.since):
-            holder = None  # dead, or it has just failed and goes
+            holder = None  # its process is gone, or has just failed and removes the lease
         failures = sum(FAILURE.fullmatch(name) is not None for name in names)
-        more = failures > self._failures.get(id, 0)
+        has_failed = failures > self._failures.get(id, 0)
         self._failures[id] = failures
-        if more and holder is not None and id in self._epochs:
+        if has_failed and holder is not None and id in self._epochs:
             self._ended[id], holder = holder.since, None
         if holder is None:
-            if id in self._epochs or more:
-                yield self._lost(id, failures)
+            if id in self._epochs or has_failed:
+                yield self._ended_without_record(id, failures)
             return
         if id not in self._epochs:
             self._failed.discard(id)
             self._epochs[id] = 0
             yield Started(id, whole=False, host=holder.host)
-        flight = self._ledger.attempts.progress(id)
-        if flight.epoch > self._epochs[id]:
-            self._epochs[id] = flight.epoch
-            dev_ua = None if id in self._judging else flight.dev_ua[-1]
-            yield Epoch(id, flight.epoch, flight.max_epochs, dev_ua, flight.min_epochs)
+        progress = self._ledger.attempts.progress(id)
+        if progress.epoch > self._epochs[id]:
+            self._epochs[id] = progress.epoch
+            dev_ua = None if id in self._judging else progress.dev_ua[-1]
+            yield Epoch(id, progress.epoch, progress.max_epochs, dev_ua, progress.min_epochs)
 
-    def _lost(self, id: str, failures: int) -> Event:
-        """Nobody trains it now: it has failed, now or before, or was left without a word."""
+    def _ended_without_record(self, id: str, failures: int) -> Event:
+        """The event of a trial that nobody trains any more: failed, or stopped without a record."""
         self._epochs.pop(id, None)
         if not failures:
             return Stopped(id)
         self._failed.add(id)
         path = self._ledger.attempts.failure_files(id)[-1]
         last = self._ledger.attempts.read_failure(path)
-        if last.cause not in FINAL:  # what it saw happen needs no clock of another machine
-            ago = 0.0 if self._looks else max(0.0, time.time() - last.finished)
-            self._hoped_for = max(self._hoped_for, self._clock() + RETRIED_S - ago)
+        if last.cause not in FINAL:  # a failure between two polls needs no clock of another machine
+            ago = 0.0 if self._polls else max(0.0, time.time() - last.finished)
+            self._may_retry_until = max(self._may_retry_until, self._clock() + RETRIED_S - ago)
         first_line = (str(last.sentence).splitlines() or [""])[0]
         return Failed(id, last.cause, first_line, str(path))
