@@ -13,7 +13,7 @@ from orchestrator.cli.options import DEFAULT_STORE, JsonLinesOption, StoreOption
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.execution.cluster.jobs import Ended
+    from orchestrator.execution.cluster.jobs import JobEnd
 
 
 def register(app: typer.Typer) -> None:
@@ -46,23 +46,25 @@ def submit(
     from orchestrator.study.reader import read_study
 
     _refuse_a_store_here(store)
-    words = [f"--gpus={gpus}"] if gpus is not None else []
-    words += [f"--gpus-per-trial={gpus_per_trial:g}"] if gpus_per_trial is not None else []
-    asks = []
+    options = [f"--gpus={gpus}"] if gpus is not None else []
+    options += [f"--gpus-per-trial={gpus_per_trial:g}"] if gpus_per_trial is not None else []
+    requests = []
     for file in studies:  # all are read before the first is submitted
-        asks.append(
-            jobs.Ask(
+        requests.append(
+            jobs.JobRequest(
                 name=read_study(file).name,
                 study=file.read_text(encoding="utf-8"),
                 store=store,
-                words=tuple(words),
+                options=tuple(options),
             )
         )
     ids = []
-    for ask in asks:
-        job = jobs.submit(address, ask)
+    for request in requests:
+        job = jobs.submit(address, request)
         if as_json:
-            print(json.dumps({"study": ask.name, "job": job.id, "joined": job.joined}), flush=True)
+            print(
+                json.dumps({"study": request.name, "job": job.id, "joined": job.joined}), flush=True
+            )
         else:
             print(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
         ids.append(job.id)
@@ -84,7 +86,7 @@ def submit(
 
 
 def _show(address: str, id: str, as_json: bool) -> int:
-    """The view of a run, or its events, from a job's log; the exit code of the run."""
+    """Show a job as `ablate run` shows itself, or its events as JSON; returns its exit code."""
     from orchestrator.execution.cluster import jobs
     from orchestrator.execution.events import from_line, print_line
     from orchestrator.printable import clean
@@ -94,23 +96,23 @@ def _show(address: str, id: str, as_json: bool) -> int:
     view = View(console_for())
     other: deque[str] = deque(maxlen=20)
 
-    def hear(line: str) -> None:
+    def on_line(line: str) -> None:
         if (event := from_line(line)) is not None:
             (print_line if as_json else view.hear)(event)
         elif line.strip():
             other.append(line)
 
     with contextlib.nullcontext() if as_json else view:
-        ended: Ended = jobs.tail(address, id, hear)
-    if ended.code not in (0, 1):
+        end: JobEnd = jobs.tail(address, id, on_line)
+    if end.code not in (0, 1):
         sink = sys.stderr if as_json else sys.stdout
         print("\n".join(clean(line) for line in other), file=sink)
-        print(clean(f"{id}: {ended.sentence}"), file=sink)
-    return ended.code if ended.code >= 0 else 3
+        print(clean(f"{id}: {end.sentence}"), file=sink)
+    return end.code if end.code >= 0 else 3
 
 
 def _refuse_a_store_here(store: str) -> None:
-    """A relative folder would be one of the job's own, gone with it."""
+    """Refuse a relative folder: it would lie in the job's own folder, and go with it."""
     if "://" not in store and not Path(store).is_absolute():
         raise RequestError(
             "`--store` must be s3://BUCKET/PATH or a folder that every machine of the cluster "

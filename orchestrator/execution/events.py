@@ -1,6 +1,7 @@
-"""What a run tells while it goes on: plain frozen values that a view shows or a log keeps.
+"""The events of a run: frozen values that a view shows, a tracker logs, a test reads.
 
-They travel as plain mappings from a worker to its driver, and as lines of JSON in a job's log.
+They travel as plain mappings from a worker to its driver, and as lines of JSON in a job's log
+(``ablate run --json``).
 """
 
 import json
@@ -14,7 +15,7 @@ from orchestrator.store.snapshot import SnapshotTrial
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence for the person; ``loud`` when it must not be overlooked."""
+    """A sentence for the person at the terminal; ``loud`` where it must not be overlooked."""
 
     sentence: str
     loud: bool = False
@@ -22,40 +23,45 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A step before training: so many of so many."""
+    """How far a step before the trainings is."""
 
     what: str
+    """The step, such as ``extracting features``."""
     done: int
     total: int
+    """0 where the step is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The trials of the study: ``placed`` all of them, ``done`` the ids already finished."""
+    """A plan was made: these trials are to be done."""
 
     placed: tuple[SnapshotTrial, ...]
+    """All trials of the plan, each at its place in the table: row, fold, seed."""
     done: frozenset[str]
+    """Ids of the trials that are done already."""
     slots: int
-    """How many trials train at once; 0 where nobody has said so."""
+    """How many trials train at once; 0 where unknown."""
     study: str = ""
+    """The study's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """No trial has a place on the cluster now; the sentence says why."""
+    """No trial can train now; the sentence says why."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A trial began (or began again)."""
+    """A trial started to train, for the first time or once more."""
 
     id: str
     whole: bool = True
-    """Seen from its beginning; a watcher of the store may have come later."""
+    """Whether this event came as it started; a watcher of the store may have come later."""
     host: str = ""
-    """Which machine trains it, where that is known."""
+    """The machine that trains it; empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +70,50 @@ class Epoch:
 
     id: str
     epoch: int
+    """Counted from 1."""
     epochs: int
-    """Most that it may have; 0 where nobody has said so."""
+    """The most epochs that the trial can have; 0 where unknown."""
     dev_ua: float | None
-    """The mean of its two directions, 0 to 1; None of a training that judges what a search chose:
-    dev of one direction is test of the other."""
+    """The UA on dev speech, 0 to 1: the mean of the two test directions. None for a training that
+    judges what a search chose, since dev speech of one direction is test speech of the other."""
     least: int = 0
-    """Fewest that it will have, as its patience runs from the best so far."""
+    """The fewest epochs that the trial can have: its patience runs from the best one so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A trial's outcome is in the ledger."""
+    """A trial's outcome is in the store."""
 
     id: str
     seconds: float
+    """How long this attempt trained; 0 where the trial had been done before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """An attempt ended without a record; the trial is trained again, after a wait."""
+    """An attempt failed; the trial is retried, after a wait."""
 
     id: str
     cause: Cause
     sentence: str
     attempt: int
-    """Which attempt comes next, counted from 1."""
+    """The number of the next attempt, counted from 1."""
     of: int
-    """How many there are at the most."""
+    """The most attempts that the run makes."""
     wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed; where its traceback lies. Of a run's listener: its last attempt."""
+    """An attempt failed. A run's listener gets this event for the last attempt only."""
 
     id: str
     cause: Cause
     sentence: str
     record: str
+    """Where the failure record with the traceback lies."""
     memory: bool = False
-    """It lacked memory, of the machine or of its GPU: more room may help."""
+    """Whether memory ran out, on the machine or its GPU: a trial given more may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +122,12 @@ class Differs:
 
     id: str
     record: str
+    """Where the second outcome lies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Nobody trains it any more, and no word was left: interrupted, or its machine died."""
+    """A trial does not train any more and left no record: interrupted, or its machine died."""
 
     id: str
 
@@ -137,20 +147,20 @@ Event = (
 _NAMES: dict[type[Event], str] = {
     kind: "Again" if kind is Retry else kind.__name__ for kind in Event.__args__
 }
-"""What a line of JSON calls each kind: its type, but `Again` for `Retry`, as it was once called."""
+"""Event type -> its name in JSON: the type's own, except `Again`, the older name of `Retry`."""
 _KINDS = {name: kind for kind, name in _NAMES.items()}
 
 
 def pack(event: Event) -> dict[str, Any]:
-    """An event as plain values."""
+    """An event as a mapping of plain values."""
     return {"kind": _NAMES[type(event)], "values": asdict(event)}
 
 
 def unpack(packed: Mapping[str, Any]) -> Event:
-    """The event that was packed.
+    """The event of a mapping that ``pack`` made.
 
     Raises:
-        KeyError, TypeError: it is none.
+        KeyError, TypeError: the mapping is no event.
     """
     values = dict(packed["values"])
     if packed["kind"] == "Planned":
@@ -170,7 +180,7 @@ def print_line(event: Event) -> None:
 
 
 def from_line(line: str) -> Event | None:
-    """The event of a line; None for any other line that a log may hold."""
+    """The event of a line; None where the line is none, as a log may hold any."""
     try:
         return unpack(json.loads(line))
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""Studies as Ray Jobs: the code goes up, the study trains there, the store keeps what it gives.
+"""Studies as Ray Jobs: our code is uploaded, `ablate run` runs on the cluster, the store keeps all.
 
-A job is hands, like Ray's trials: the ledger is the truth, so a job that dies is simply submitted
-again. Ray refuses a submission id that ever existed, so ids count: `ablate-STUDY-N`.
+The store says what is done, so a job that dies is simply submitted anew. Ray refuses a submission
+id that ever existed, so ids are numbered: `ablate-STUDY-N`.
 A door to Ray: its client of the job server, which speaks HTTP and starts no Ray here.
 """
 
@@ -27,55 +27,63 @@ from urllib.parse import urlsplit
 from orchestrator.errors import LackError, RequestError
 
 PARTS = ("orchestrator", "model", "features")
-"""What of this checkout goes up, beside pyproject.toml and the study: its `.py` and `.conf`."""
+"""Packages whose `.py` and `.conf` files are uploaded, beside pyproject.toml and the study."""
 TIMEOUT_S = 20.0
+"""Seconds to wait for an answer of the job server."""
 RETRIES = 5
-"""How often in a row a lost connection to a job's log is made again."""
+"""How often in a row a lost connection to a job's log is retried."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
-    """What a job is to do. ``study`` is the text of the file, ``words`` go to `ablate run`."""
+class JobRequest:
+    """What a job is to do."""
 
     name: str
+    """The study's name."""
     study: str
+    """The text of the study file."""
     store: str
-    words: tuple[str, ...] = ()
+    """A store that every node of the cluster reaches."""
+    options: tuple[str, ...] = ()
+    """Further options of `ablate run`."""
 
     @property
     def digest(self) -> str:
-        """Equal for asks that are one."""
-        return sha256(repr((self.name, self.study, self.store, self.words)).encode()).hexdigest()
+        """Equal for equal requests."""
+        return sha256(repr((self.name, self.study, self.store, self.options)).encode()).hexdigest()
 
     @property
     def entrypoint(self) -> str:
-        """The line that the job server gives to a shell."""
+        """The command that the job server runs in a shell."""
         study = f"studies/{self.name}.yaml"
         command = ("python", "-m", "orchestrator.cli.main", "run", study)
-        return shlex.join((*command, "--address", "auto", "--json", *self.words))
+        return shlex.join((*command, "--address", "auto", "--json", *self.options))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Submitted:
-    """A job that is on its way; ``joined`` when it already was."""
+class SubmittedJob:
+    """A job on the cluster."""
 
     id: str
     joined: bool
+    """Whether the job was there already, with the same request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
-    """How a job ended: the exit code of its `ablate run`, and Ray's sentence."""
+class JobEnd:
+    """How a job ended."""
 
     code: int
+    """The exit code of its `ablate run`."""
     sentence: str
+    """What Ray says about it."""
 
 
 def refuse_open(address: str) -> None:
-    """Refuse a job server that answers whoever asks, and an address on which a token is readable.
+    """Refuse a job server that needs no token, and an address on which a token could be read.
 
     Raises:
-        RequestError: not an address, or unencrypted HTTP beyond this machine.
+        RequestError: not a URL, or unencrypted HTTP to another machine.
         LackError: nothing answers, no job server does, or it answers without a token.
     """
     parts = urlsplit(address)
@@ -100,70 +108,70 @@ def refuse_open(address: str) -> None:
         raise LackError(f"What answers at {address} is no job server of Ray (HTTP {status}).")
 
 
-def submit(address: str, ask: Ask) -> Submitted:
+def submit(address: str, request: JobRequest) -> SubmittedJob:
     """Submit a study, or join the job in which it already trains.
 
     Raises:
-        RequestError: a job of this study is live and asks something else.
-        LackError: the cluster is open, or cannot be asked.
+        RequestError: a job of this study is live and has another request.
+        LackError: the cluster needs no token, or does not answer.
     """
     refuse_open(address)
     with _client(address) as client, tempfile.TemporaryDirectory(prefix="ablate-") as folder:
-        pack_code(Path(folder), ask)
+        pack_code(Path(folder), request)
         while True:
-            live, free = _jobs_of(ask.name, client.list_jobs())
+            live, free = _jobs_of(request.name, client.list_jobs())
             if live is not None:
-                if (live.metadata or {}).get("ablate") != ask.digest:
+                if (live.metadata or {}).get("ablate") != request.digest:
                     raise RequestError(
                         f"The job `{live.submission_id}` is live and asks something else (another "
                         "text of the study, store or options): wait for it, or end it with "
                         f"`ray job stop {live.submission_id}`."
                     )
-                return Submitted(id=live.submission_id, joined=True)
+                return SubmittedJob(id=live.submission_id, joined=True)
             try:
                 client.submit_job(
-                    entrypoint=ask.entrypoint,
+                    entrypoint=request.entrypoint,
                     submission_id=free,
-                    metadata={"ablate": ask.digest},
+                    metadata={"ablate": request.digest},
                     runtime_env={
                         "working_dir": folder,
-                        "env_vars": {"ABLATE_STORE": ask.store, "RAY_USAGE_STATS_ENABLED": "0"},
+                        "env_vars": {"ABLATE_STORE": request.store, "RAY_USAGE_STATS_ENABLED": "0"},
                     },
                 )
             except RuntimeError as error:
-                if "already exists" in str(error):  # somebody was quicker: join them
+                if "already exists" in str(error):  # another process was faster: join its job
                     continue
                 raise
-            return Submitted(id=free, joined=False)
+            return SubmittedJob(id=free, joined=False)
 
 
-def tail(address: str, id: str, hear: Callable[[str], None]) -> Ended:
-    """Hear every line of a job's log, from its first, until the job has ended.
+def tail(address: str, id: str, on_line: Callable[[str], None]) -> JobEnd:
+    """Call ``on_line`` with every line of a job's log, from the first, until the job has ended.
 
     Raises:
-        LackError: the cluster cannot be asked any more; the job may go on.
+        LackError: the cluster does not answer any more; the job may go on.
     """
     refuse_open(address)
     with _client(address) as client:
-        heard = lost = 0
+        read = failures = 0
         while True:
-            count = asyncio.run(_hear_lines(client, id, heard, hear))
-            lost = 0 if count > heard else lost + 1
-            heard = count
+            count = asyncio.run(_read_lines(client, id, read, on_line))
+            failures = 0 if count > read else failures + 1
+            read = count
             info = client.get_job_info(id)
             if info.status.is_terminal():
                 message = (info.message or "").strip()
                 found = re.search(r"exit code (-?\d+)", message)
                 code = 0 if info.status == "SUCCEEDED" else int(found[1]) if found else 3
-                return Ended(code=code, sentence=(message.splitlines() or [""])[0])
-            if lost > RETRIES:
+                return JobEnd(code=code, sentence=(message.splitlines() or [""])[0])
+            if failures > RETRIES:
                 raise LackError(
                     f"The log of `{id}` is lost again and again; the job is {info.status.lower()}."
                 )
 
 
-def pack_code(folder: Path, ask: Ask) -> None:
-    """Lay out what a job needs, and nothing else: no features, results, tokens or git."""
+def pack_code(folder: Path, request: JobRequest) -> None:
+    """Copy what a job needs into a folder: no features, no results, no tokens, no git."""
     root = Path(__file__).resolve().parents[3]
     wanted = [root / "pyproject.toml"]
     for part in PARTS:
@@ -174,11 +182,11 @@ def pack_code(folder: Path, ask: Ask) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
     (folder / "studies").mkdir()
-    (folder / "studies" / f"{ask.name}.yaml").write_text(ask.study, encoding="utf-8")
+    (folder / "studies" / f"{request.name}.yaml").write_text(request.study, encoding="utf-8")
 
 
 def _jobs_of(name: str, jobs: Sequence[Any]) -> tuple[Any, str]:
-    """Of a study's jobs: the live one or None, and the first id that never was."""
+    """A study's live job, or None; and the first submission id that has never been used."""
     numbers = {0}
     live = None
     for job in jobs:
@@ -189,8 +197,12 @@ def _jobs_of(name: str, jobs: Sequence[Any]) -> tuple[Any, str]:
     return live, f"ablate-{name}-{max(numbers) + 1}"
 
 
-async def _hear_lines(client: Any, id: str, skip: int, hear: Callable[[str], None]) -> int:
-    """Hear the lines after the first ``skip``, until the log ends; how many there were."""
+async def _read_lines(client: Any, id: str, skip: int, on_line: Callable[[str], None]) -> int:
+    """Read the log until it ends or breaks off, and pass on the lines after the first ``skip``.
+
+    Returns:
+        How many lines have been read in all.
+    """
     count, rest = 0, ""
     try:
         async for chunk in client.tail_job_logs(id):
@@ -198,7 +210,7 @@ async def _hear_lines(client: Any, id: str, skip: int, hear: Callable[[str], Non
             for line in lines:
                 count += 1
                 if count > skip:
-                    hear(line)
+                    on_line(line)
     except Exception as error:
         if not _is_refusal_of_http(error):
             raise
@@ -208,22 +220,22 @@ async def _hear_lines(client: Any, id: str, skip: int, hear: Callable[[str], Non
 
 @contextlib.contextmanager
 def _client(address: str) -> Iterator[Any]:
-    """Ray's client of the job server, with our token; its errors become sentences."""
+    """Ray's client of the job server, with our token; its errors become one sentence."""
     from ray.job_submission import JobSubmissionClient
 
     sdk = "dashboard.modules"
     for name in (f"{sdk}.dashboard_sdk", f"{sdk}.job.sdk", "_private.runtime_env.packaging"):
         logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
     headers = {"Authorization": f"Bearer {_token()}"}
-    # Ray lets these overrule the address that it is given.
+    # In Ray, these variables take precedence over the address that it is given.
     before = {k: os.environ.pop(k, None) for k in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")}
     try:
         yield JobSubmissionClient(address, headers=headers)
     except Exception as error:
         if isinstance(error, LackError | RequestError) or not _is_refusal_of_http(error):
             raise
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise LackError(f"The cluster at {address} refused: {said.rstrip('.')}.") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise LackError(f"The cluster at {address} refused: {reason.rstrip('.')}.") from error
     finally:
         os.environ.update({key: value for key, value in before.items() if value is not None})
 
@@ -235,10 +247,10 @@ def _is_refusal_of_http(error: Exception) -> bool:
 
 
 def _token() -> str:
-    """The cluster's token, from where Ray looks for it; never from a file that others read.
+    """The cluster's token, from where Ray looks for it; never from a file that others can read.
 
     Raises:
-        LackError: there is none, or others can read it.
+        LackError: there is no token, or others can read its file.
     """
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
         return token
@@ -265,7 +277,7 @@ def _token() -> str:
 
 
 def _status_without_token(address: str) -> int:
-    """The HTTP status that anybody gets for the list of jobs."""
+    """The HTTP status of a request for the list of jobs that carries no token."""
     request = urllib.request.Request(f"{address.rstrip('/')}/api/jobs/")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:

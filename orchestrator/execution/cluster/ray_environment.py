@@ -1,6 +1,6 @@
-"""The environment in which Ray starts and its workers live: variables, folder, signals.
+"""The environment in which Ray starts and its workers live: variables, working folder, signals.
 
-Ray reads much of it once, when it is imported, and keeps it; all of it is put back afterwards.
+All of it is put back afterwards.
 """
 
 import contextlib
@@ -13,15 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TOKEN = secrets.token_hex(32)
-"""One token for all clusters this process starts: threads of an earlier one may still send it."""
+"""The token of every cluster of this process: threads of an earlier cluster may still use it."""
 
 
 @contextlib.contextmanager
 def prepared(scratch: Path, *, own: bool) -> Iterator[None]:
-    """The environment in which Ray starts and its workers live; put back on leaving.
+    """Set the environment variables and the working folder; put them back on leaving.
 
-    The working folder is an empty one of our own: Ray puts the driver's folder first on every
-    worker's path, where a user's own ``model.py`` would shadow ours.
+    The working folder is an empty one: Ray puts the driver's folder first on every worker's Python
+    path, where a file of the user's, such as `torch.py`, would shadow what a worker imports.
+
+    Args:
+        scratch: a private folder of this run.
+        own: whether Ray is started here; else a running cluster is joined, with its own token.
     """
     token = scratch / "token"
     token.touch(mode=0o600)
@@ -64,10 +68,10 @@ def prepared(scratch: Path, *, own: bool) -> Iterator[None]:
 
 
 def reread() -> None:
-    """Make Ray read its environment again: it keeps what stood there when it was imported (2.60).
+    """Make Ray read its environment again: it keeps what it read when it was imported (2.60).
 
-    Where something had imported it before, its own cluster refused its own token, or listened on
-    the machine's outer address.
+    When something had imported Ray before, our cluster refused its own token, or listened on the
+    machine's outer address.
     """
     import ray
 
@@ -81,7 +85,7 @@ def reread() -> None:
 
 @contextlib.contextmanager
 def own_signals() -> Iterator[None]:
-    """Ray takes SIGTERM for itself and dies of it with a C++ trace: ours is put back."""
+    """Put this process's signal handlers back: Ray's own dies of SIGTERM with a C++ trace."""
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield

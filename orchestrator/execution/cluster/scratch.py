@@ -1,6 +1,6 @@
-"""A folder of this machine for one run: Ray's sockets and token, Tune's state. No result is in it.
+"""A run's private folder on this machine: Ray's sockets and token, Tune's state, and no result.
 
-It goes with its run. What a killed run left behind goes with a later one.
+It is removed with its run; a later run removes what a killed one left behind.
 """
 
 import os
@@ -14,34 +14,37 @@ from pathlib import Path
 from orchestrator.store import leases
 
 HOME = Path("/tmp")
-"""Short, since socket paths end at 107 bytes, and outside of any store."""
+"""Outside of any store, and short: the path of a socket may have 107 bytes."""
 PREFIX = "ablate-"
-CLAIM = "claim.json"
+LEASE_FILE = "lease.json"
 GRACE_S = 3600.0
-"""So long after a run's last sign of life its orphans are gone for sure (63 s were seen)."""
+"""Seconds after a run's last sign of life when its orphans are surely gone (63 s were seen)."""
 
 
 @contextmanager
 def folder(home: Path = HOME) -> Iterator[Path]:
-    """A new, private folder; first, those of runs that are long gone are removed."""
-    for left in home.glob(f"{PREFIX}*/{CLAIM}"):
-        if _is_left(left):
-            shutil.rmtree(left.parent, ignore_errors=True)
+    """Make a new, private folder; before that, remove those of runs that are long gone."""
+    for lease in home.glob(f"{PREFIX}*/{LEASE_FILE}"):
+        if _is_abandoned(lease):
+            shutil.rmtree(lease.parent, ignore_errors=True)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
-    claim = leases.acquire(path / CLAIM)
+    held = leases.acquire(path / LEASE_FILE)
     try:
         yield path
     finally:
-        if claim is not None:
-            claim.release()
+        if held is not None:
+            held.release()
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_left(claim: Path) -> bool:
-    """Whether it lies in a folder of ours whose run is gone. Anybody may put things beside it."""
+def _is_abandoned(lease: Path) -> bool:
+    """Whether a lease lies in a folder of ours whose run is gone.
+
+    Any user of the machine can make a folder of such a name: only our own are removed.
+    """
     try:
-        own = claim.parent.lstat().st_uid == os.getuid() and not claim.parent.is_symlink()
-        old = time.time() - claim.lstat().st_mtime > GRACE_S
-    except OSError:  # it goes just now
+        own = lease.parent.lstat().st_uid == os.getuid() and not lease.parent.is_symlink()
+        old = time.time() - lease.lstat().st_mtime > GRACE_S
+    except OSError:  # another run removes it just now
         return False
-    return own and old and leases.is_gone(leases.read_lease(claim) or {})
+    return own and old and leases.is_gone(leases.read_lease(lease) or {})

@@ -18,7 +18,7 @@ import pytest
 
 from orchestrator.errors import LackError, RequestError
 from orchestrator.execution.cluster import jobs
-from orchestrator.execution.cluster.jobs import Ask, pack_code, refuse_open, submit, tail
+from orchestrator.execution.cluster.jobs import JobRequest, pack_code, refuse_open, submit, tail
 from orchestrator.execution.events import Done, Note, Planned, from_line, to_line
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import SnapshotTrial
@@ -85,16 +85,16 @@ def _end(head: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def ask(store: Path, root: Path) -> Ask:
+def ask(store: Path, root: Path) -> JobRequest:
     """The smoke study on a store in which nothing has trained."""
     (store / "trials").rename(store / "before")
     study = (root / "studies" / "smoke.yaml").read_text()
-    return Ask(name="smoke", study=study, store=str(store), words=("--gpus=0",))
+    return JobRequest(name="smoke", study=study, store=str(store), options=("--gpus=0",))
 
 
 @pytest.mark.ray
 def test_a_job_trains_to_the_same_records_is_joined_and_never_shows_the_token(
-    server: tuple[str, str], ask: Ask, store: Path
+    server: tuple[str, str], ask: JobRequest, store: Path
 ) -> None:
     address, token = server
     first = submit(address, ask)
@@ -135,7 +135,7 @@ def _command(process: psutil.Process) -> list[str]:
 @pytest.mark.ray
 @pytest.mark.clusters
 def test_submit_shows_the_view_of_a_run_and_counts_on(
-    server: tuple[str, str], ask: Ask, root: Path, tmp_path: Path
+    server: tuple[str, str], ask: JobRequest, root: Path, tmp_path: Path
 ) -> None:
     address, _ = server
     line = [ABLATE, "submit", root / "studies" / "smoke.yaml", "--address", address]
@@ -155,7 +155,7 @@ def test_submit_shows_the_view_of_a_run_and_counts_on(
 
 @pytest.mark.ray
 def test_a_wrong_token_is_refused_in_a_sentence(
-    server: tuple[str, str], ask: Ask, monkeypatch: pytest.MonkeyPatch
+    server: tuple[str, str], ask: JobRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong")
     with pytest.raises(LackError, match=r"^The cluster at http://127\.0\.0\.1:\d+ refused: "):
@@ -180,7 +180,7 @@ def answering(status: int) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_cluster_that_answers_anybody_is_refused(ask: Ask) -> None:
+def test_a_cluster_that_answers_anybody_is_refused(ask: JobRequest) -> None:
     with answering(200) as address, pytest.raises(LackError, match="answers without a token"):
         submit(address, ask)
     with answering(200) as address, pytest.raises(LackError, match="answers without a token"):
@@ -224,7 +224,7 @@ def test_a_token_that_others_read_is_not_used(
 
 
 def test_only_code_and_the_study_go_up(tmp_path: Path, root: Path) -> None:
-    pack_code(tmp_path, Ask(name="one", study="study: one\n", store="s3://bucket/path"))
+    pack_code(tmp_path, JobRequest(name="one", study="study: one\n", store="s3://bucket/path"))
     files = [p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()]
     assert {f.parts[0] for f in files} == {*jobs.PARTS, "pyproject.toml", "studies"}
     assert {f.suffix for f in files} == {".py", ".conf", ".toml", ".yaml"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.cluster.scratch import CLAIM, folder
+from orchestrator.execution.cluster.scratch import LEASE_FILE, folder
 
 LIVE = """
 import sys, time
@@ -30,13 +30,13 @@ def of_a_killed_run(home: Path) -> Path:
         own = Path(process.stdout.readline().strip())
         process.send_signal(signal.SIGKILL)
     (own / "ray" / "session").mkdir(parents=True)
-    assert own.parent == home and (own / CLAIM).exists()
+    assert own.parent == home and (own / LEASE_FILE).exists()
     return own
 
 
 def age(own: Path, hours: float) -> None:
     then = time.time() - 3600 * hours
-    os.utime(own / CLAIM, (then, then))
+    os.utime(own / LEASE_FILE, (then, then))
 
 
 def test_it_is_private_and_goes_with_its_run(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_nothing_else_is_touched(tmp_path: Path) -> None:
     (tmp_path / "ablate-unclaimed").mkdir()
     torn = tmp_path / "ablate-torn"
     torn.mkdir()
-    (torn / CLAIM).write_text('{"host"')
+    (torn / LEASE_FILE).write_text('{"host"')
     elsewhere = tmp_path / "ablate-elsewhere"
     elsewhere.mkdir()
-    claim = json.loads((outside / CLAIM).read_text())
-    (elsewhere / CLAIM).write_text(json.dumps({**claim, "host": "another"}))
+    claim = json.loads((outside / LEASE_FILE).read_text())
+    (elsewhere / LEASE_FILE).write_text(json.dumps({**claim, "host": "another"}))
     with folder(tmp_path) as live:
         for own in (outside, torn, elsewhere, live):
             age(own, 100)
