@@ -4,7 +4,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,11 @@ from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, StoreOption, named_snapshot
 from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.report.trained.predict import Ensemble, Prediction, Unusable
 
 
 class AnswerFormat(StrEnum):
@@ -61,9 +66,7 @@ def predict(
 
     Exit code 1: some files could not be used; they are named at the end.
     """
-    from orchestrator.planning.cost.machine import cpu_count
-    from orchestrator.report.console import console_for, progress, say
-    from orchestrator.report.terminal import predict as view
+    from orchestrator.report.console import say
     from orchestrator.report.trained import card
     from orchestrator.report.trained import predict as trained
     from orchestrator.store.ledger import Ledger
@@ -82,9 +85,23 @@ def predict(
     if to is not None:
         written = card.export(ledger, ensemble, to)
         say(f"Wrote {len(written)} files to {to}; README.md says what they are.")
-    if not files:
-        return
-    found, unusable = list[trained.Prediction](), list[trained.Unusable]()
+    if files:
+        found, unusable = _predict(ensemble, paths, cpus)
+        _print(ensemble, found, unusable, form, segments=segments)
+        if unusable:
+            raise typer.Exit(1)
+
+
+def _predict(
+    ensemble: "Ensemble", paths: "Sequence[Path]", cpus: int | None
+) -> "tuple[list[Prediction], list[Unusable]]":
+    """Predict all recordings under a bar; those that could not be used apart."""
+    from orchestrator.planning.cost.machine import cpu_count
+    from orchestrator.report.console import progress
+    from orchestrator.report.trained import predict as trained
+
+    found: list[Prediction] = []
+    unusable: list[Unusable] = []
     try:
         with progress("listening") as count:
             for answer in trained.predict(ensemble, paths, threads=cpus or cpu_count(), tell=count):
@@ -94,6 +111,21 @@ def predict(
                     found.append(answer)
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. Nothing was changed.") from None
+    return found, unusable
+
+
+def _print(
+    ensemble: "Ensemble",
+    found: "list[Prediction]",
+    unusable: "list[Unusable]",
+    form: AnswerFormat,
+    *,
+    segments: bool,
+) -> None:
+    """Print the predictions; on stderr the recordings that some networks know or none could use."""
+    from orchestrator.report.console import console_for, say
+    from orchestrator.report.terminal import predict as view
+
     if form is AnswerFormat.JSON:
         print(json.dumps(view.record(ensemble, found, unusable, segments=segments), indent=2))
     elif form is AnswerFormat.CSV:
@@ -101,13 +133,7 @@ def predict(
     elif found:
         view.show(console_for(), ensemble, found, segments=segments)
     sys.stdout.flush()
-    for voice, what in (
-        ("held out", "are of the study's corpus: only networks that never met the speaker voted"),
-        ("trained on", "are TRAINING SPEECH of every network: the answer proves nothing"),
-    ):
-        if number := sum(p.voice == voice for p in found):
-            say(f"{number} of {len(paths)} files {what}.")
-    for bad in unusable:  # a line each, however long: for whoever counts them
-        print(clean(f"unusable: {bad.path}: {bad.reason}"), file=sys.stderr)
-    if unusable:
-        raise typer.Exit(1)
+    for sentence in view.known_voices(found, len(found) + len(unusable)):
+        say(sentence)
+    for recording in unusable:  # a line each, however long: for whoever counts them
+        print(clean(f"unusable: {recording.path}: {recording.reason}"), file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -34,6 +34,16 @@ def show(
                 cells.append((span, best, *_percents(part.probabilities)))
     numeric = [False, False, *[True] * len(snapshot.classes)]
     print_columns(console, ["file", "emotion", *snapshot.classes], cells, numeric=numeric)
+
+
+def known_voices(found: Sequence[Prediction], total: int) -> Iterator[str]:
+    """A sentence on recordings of the study's own corpus: how many, and who voted on them."""
+    for voice, sentence in (
+        ("held out", "are of the study's corpus: only networks that never met the speaker voted"),
+        ("trained on", "are TRAINING SPEECH of every network: the answer proves nothing"),
+    ):
+        if number := sum(prediction.voice == voice for prediction in found):
+            yield f"{number} of {total} files {sentence}."
 
 
 def csv_text(ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool) -> str:
