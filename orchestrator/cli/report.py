@@ -93,44 +93,58 @@ def report(
     ] = None,
 ) -> None:
     """Print a measured table beside the paper's, or draw it."""
-    from orchestrator.planning.lookup import STUDIES, find_numbered, is_study_file
     from orchestrator.report.results import measure
+
+    picture_file = output if output is not None and _is_picture(output) else None
+    _refuse_contradictions(output, picture_file is not None, form, picture, row, details)
+    ledger, found = _find(study, table, figure, store)
+    if picture_file is not None and len(found) == 1:
+        _refuse_no_picture(found[0], picture, row)
+    studies = [measure(ledger, snapshot) for snapshot in found]
+    if study is None:  # those that never ran only where none did
+        studies = [one for one in studies if _has_run(one)] or studies
+    if picture_file is not None:
+        _draw(studies, picture_file, picture, row)
+    else:
+        _print(studies, form or TableFormat.RICH, output, details)
+    _say_other_forms([one for one in studies if not _has_run(one)], ledger)
+
+
+def _find(
+    study: str | None, table: int | None, figure: int | None, store: str
+) -> "tuple[Ledger, list[Snapshot]]":
+    """The store, and the studies that were asked for by name, file or number.
+
+    A study file shows a table of dashes before anything has run: the store need not exist then.
+
+    Raises:
+        RequestError: not exactly one of the three was given, or there is no such study.
+    """
+    from orchestrator.planning.lookup import STUDIES, find_numbered, is_study_file
     from orchestrator.store.ledger import Ledger
 
     if sum(given is not None for given in (study, table, figure)) != 1:
         raise RequestError(
             "`ablate report` needs a STUDY, `--table N` or `--figure N`, one of the three."
         )
-    drawn = output is not None and _is_picture(output)
-    _refuse_contradictions(output, drawn, form, picture, row, details)
-    by_number = study is None
-    here = STUDIES.is_dir() if by_number else is_study_file(str(study))
-    ledger = Ledger.open_readonly(store) if here else Ledger.open_existing(store)
-    if by_number:
-        found = [with_notice(one) for one in find_numbered(table, figure, ledger)]
-    else:
-        found = [named_snapshot(str(study), ledger)]
-    if drawn and len(found) == 1:
-        _refuse_no_picture(found[0], picture, row)
-    studies = [measure(ledger, snapshot) for snapshot in found]
-    if by_number:  # studies that never ran are shown when none did: a table of dashes
-        studies = [s for s in studies if any(r.n for r in s.summary.rows)] or studies
-    if drawn and output is not None:
-        _draw(studies, output, picture, row)
-    else:
-        _tell(studies, form or TableFormat.RICH, output, details)
-    _say_what_ran_instead(studies, ledger)
+    has_files = STUDIES.is_dir() if study is None else is_study_file(study)
+    ledger = Ledger.open_readonly(store) if has_files else Ledger.open_existing(store)
+    if study is None:
+        return ledger, [with_notice(one) for one in find_numbered(table, figure, ledger)]
+    return ledger, [named_snapshot(study, ledger)]
 
 
-def _say_what_ran_instead(studies: "list[StudyResults]", ledger: "Ledger") -> None:
-    """Of a table of dashes, where the store has another form of the study: on other speech, say."""
+def _has_run(study: "StudyResults") -> bool:
+    return any(row.n for row in study.summary.rows)
+
+
+def _say_other_forms(studies: "list[StudyResults]", ledger: "Ledger") -> None:
+    """Name the form in which studies that have not run did run: on other speech, for example."""
     from orchestrator.planning.status import newest_snapshots
     from orchestrator.report.console import say
     from orchestrator.report.tables.headings import protocol_line
 
     for study in studies:
-        if any(row.n for row in study.summary.rows):
-            continue
         last = newest_snapshots(ledger).get(study.snapshot.study)
         if last is not None and last.trials != study.snapshot.trials:
             say(
@@ -195,7 +209,7 @@ def _draw(
     print(clean(f"Drew {whose} ({name}) in {output}."))
 
 
-def _tell(
+def _print(
     studies: "list[StudyResults]", form: TableFormat, output: Path | None, details: bool
 ) -> None:
     from orchestrator.report import formats
