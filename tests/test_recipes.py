@@ -16,7 +16,7 @@ from orchestrator.cli import completion
 from orchestrator.cli.app import app
 from orchestrator.cli.report import PictureName
 from orchestrator.report.figures.gallery import PICTURES
-from orchestrator.report.trackers.tracker import SYSTEMS as TRACKERS
+from orchestrator.report.trackers.tracker import TRACKERS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

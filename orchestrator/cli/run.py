@@ -23,7 +23,7 @@ from orchestrator.errors import Interrupted, RequestError
 if TYPE_CHECKING:
     from orchestrator.execution.cluster.protocol import OnEvent
     from orchestrator.execution.run import RunResult
-    from orchestrator.report.trackers.tracker import Export
+    from orchestrator.report.trackers.tracker import TrackerThread
     from orchestrator.store.ledger import Ledger
 
 
@@ -121,7 +121,7 @@ def run(
 def _conclude(
     result: "RunResult",
     study: str,
-    export: "Export | None",
+    export: "TrackerThread | None",
     unlogged: tuple[str, ...],
     on_event: "OnEvent",
 ) -> int:
@@ -142,10 +142,10 @@ def _conclude(
         return 1
     done = f"Done: {result.trained} trained." if result.trained else "Done."
     on_event(Note(f"{done} `ablate report {study}` prints the table."))
-    for command in export.looks if export is not None else ():
+    for command in export.view_commands if export is not None else ():
         on_event(Note(f"Logged: `{command}` shows it."))
     if unlogged:
-        return 4 if export is not None and export.damage else 3
+        return 4 if export is not None and export.damaged else 3
     return 0
 
 
@@ -163,13 +163,15 @@ def _seconds(budget: str | None, address: str | None) -> float | None:
     return seconds_of(budget)
 
 
-def _export(ledger: "Ledger", words: list[str], study: str) -> "Export | None":
+def _export(ledger: "Ledger", words: list[str], study: str) -> "TrackerThread | None":
     """The trackers that ``--log`` names, opened before anything trains; None without them."""
     if not words:
         return None
-    from orchestrator.report.trackers.tracker import Export, open_log
+    from orchestrator.report.trackers.tracker import TrackerThread, open_tracker
 
-    return Export(ledger, [open_log(word, ledger, study) for word in dict.fromkeys(words)])
+    return TrackerThread(
+        ledger, [open_tracker(word, ledger, study) for word in dict.fromkeys(words)]
+    )
 
 
 def _interrupt_on_notice() -> None:

@@ -1,12 +1,12 @@
-"""A finished trial as trackers of experiments want it: settings, curves, scores, tags.
+"""A finished trial as an experiment tracker takes it: settings, curves, scores, tags.
 
-Read from the ledger alone and proven against the record. No number is rounded.
+Read from the store alone, and proven against its record. No number is rounded.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from model.evaluation.metrics import ua, wa
 from orchestrator.analysis.statistics import mean
@@ -19,29 +19,29 @@ SettingValue = str | bool | int | float
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """One finished trial, at its first place in a study's table."""
+class FinishedTrial:
+    """A finished trial, with the row, fold and seed at which it stands first in a study."""
 
     snapshot: Snapshot
-    place: SnapshotTrial
+    trial: SnapshotTrial
     outcome: Outcome
     history: tuple[Mapping[str, Any], ...]
     """One entry an epoch."""
 
     @property
     def name(self) -> str:
-        """Its place in the table, in words; folds count from 1."""
-        return f"{self.place.row}, fold {self.place.fold + 1}, seed {self.place.seed}"
+        """Row, fold and seed; folds count from 1."""
+        return f"{self.trial.row}, fold {self.trial.fold + 1}, seed {self.trial.seed}"
 
     @property
     def tags(self) -> dict[str, str]:
-        """What it belongs to."""
+        """Study, row, fold, seed, id, corpus, profile, reading and host, as texts."""
         return {
             "study": self.snapshot.study,
-            "row": self.place.row,
-            "fold": str(self.place.fold + 1),
-            "seed": str(self.place.seed),
-            "id": self.place.id,
+            "row": self.trial.row,
+            "fold": str(self.trial.fold + 1),
+            "seed": str(self.trial.seed),
+            "id": self.trial.id,
             "corpus": self.snapshot.corpus,
             "profile": self.snapshot.profile,
             "reading": self.snapshot.reading,
@@ -55,9 +55,9 @@ class Finished:
 
     @property
     def scores(self) -> dict[str, float]:
-        """WA and UA of every test speaker, their means, and what it took; scores are fractions.
+        """WA and UA of every test speaker, their means, epochs, seconds and parameters.
 
-        A flat search has no test: of its trials only the curves are given.
+        WA and UA are fractions; the trials of a flat search, which tests on nobody, have none.
         """
         found: dict[str, float] = {}
         flat = self.snapshot.search is not None and self.snapshot.search.selection == "flat"
@@ -74,9 +74,10 @@ class Finished:
         return found
 
     def curves(self) -> Iterator[tuple[int, float, dict[str, float]]]:
-        """Epoch, when it ended (spread evenly over the training), and its figures.
+        """Epoch, time of its end in seconds since 1970, and its numbers by name.
 
-        ``dev_a`` and ``dev_b`` are the two halves of the held-out group.
+        The ends are spread evenly over the training. ``dev_a`` and ``dev_b`` are the two halves of
+        the held-out group.
         """
         began, took = self.began, self.outcome.seconds
         for index, entry in enumerate(self.history, start=1):
@@ -92,37 +93,21 @@ class Finished:
         return self.outcome.finished - self.outcome.seconds
 
 
-class Log(Protocol):
-    """Another system. What it has it is not given again, so to write twice is harmless."""
-
-    look: str
-    """What a person types to look at it."""
-
-    def write(self, trial: Finished) -> None:
-        """Give it one finished trial."""
-
-    def flush(self) -> None:
-        """No more come for now."""
-
-    def searched(self, snapshot: Snapshot) -> None:
-        """Give it the configurations of a search, as far as it has come."""
-
-
-def read(ledger: Ledger, snapshot: Snapshot, place: SnapshotTrial) -> Finished | None:
-    """A trial as the ledger has it; None where it is not finished.
+def read(ledger: Ledger, snapshot: Snapshot, trial: SnapshotTrial) -> FinishedTrial | None:
+    """Read a trial from the store; None where it is not finished.
 
     Raises:
         DamageError: its record or its history is not what was written.
     """
-    outcome = ledger.outcomes.read(place.id)
+    outcome = ledger.outcomes.read(trial.id)
     if outcome is None:
         return None
     history = read_history(ledger.attempts.read_file(outcome, "history.json"))
-    return Finished(snapshot, place, outcome, tuple(history))
+    return FinishedTrial(snapshot, trial, outcome, tuple(history))
 
 
 def settings(outcome: Outcome) -> dict[str, SettingValue]:
-    """An outcome's settings by dotted names; lists as JSON texts."""
+    """The settings of a finished trial by dotted names; lists as JSON texts."""
     found: dict[str, SettingValue] = {}
     for part in ("features", "model", "training"):
         found |= dict(_flat(part, outcome.identity.get(part, {})))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import LackError
-from orchestrator.report.trackers.finished import Finished
+from orchestrator.report.trackers.finished import FinishedTrial
 from orchestrator.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LONGEST = 500
 """Characters of a setting's text; MLflow's oldest servers take no more."""
 
 
-class MlflowLog:
+class MlflowTracker:
     """A tracking store, by its URI or as a folder.
 
     Raises:
@@ -52,25 +52,25 @@ class MlflowLog:
             folder = Path(where)
             folder.mkdir(parents=True, exist_ok=True)
             uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
-        self.look = f"mlflow ui --backend-store-uri {uri}" if artifacts else uri
+        self.view_command = f"mlflow ui --backend-store-uri {uri}" if artifacts else uri
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._client: MlflowClient = mlflow.MlflowClient(tracking_uri=uri)
-                self._experiment = self._of(study, artifacts)
-                self._there = self._known()
+                self._experiment = self._experiment_of(study, artifacts)
+                self._written = self._runs()
         except Exception as error:  # its own, of SQLAlchemy, of requests, of the system
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise LackError(f"`--log mlflow` cannot use `{uri}`: {reason[:200]}") from error
 
-    def _of(self, study: str, artifacts: str | None) -> str:
+    def _experiment_of(self, study: str, artifacts: str | None) -> str:
         found = self._client.get_experiment_by_name(study)
         if found is not None:
             return str(found.experiment_id)
         return str(self._client.create_experiment(study, artifact_location=artifacts))
 
-    def _known(self) -> set[str]:
-        """Ids of the trials that it has. What a killed writer left half is removed."""
+    def _runs(self) -> set[str]:
+        """Ids of the trials that have a run. A run that a killed writer left half is removed."""
         known, token = set[str](), None
         while True:
             page = self._client.search_runs([self._experiment], page_token=token)
@@ -84,51 +84,51 @@ class MlflowLog:
             if not token:
                 return known
 
-    def write(self, trial: Finished) -> None:
+    def write(self, finished: FinishedTrial) -> None:
         """Write a trial as a run, unless it is there."""
-        if trial.place.id in self._there:
+        if finished.trial.id in self._written:
             return
         from mlflow.entities import Metric, Param
 
-        self._there.add(trial.place.id)
-        found = f"tags.`{ID}` = '{trial.place.id}'"
-        if self._client.search_runs([self._experiment], found, max_results=1):
-            return  # another run on this store logs as well
+        self._written.add(finished.trial.id)
+        same = f"tags.`{ID}` = '{finished.trial.id}'"
+        if self._client.search_runs([self._experiment], same, max_results=1):
+            return  # another run on this store has written it
 
-        tags = {f"ablate.{key}": value for key, value in trial.tags.items()}
+        tags = {f"ablate.{key}": value for key, value in finished.tags.items()}
         run = self._client.create_run(
-            self._experiment, start_time=_ms(trial.began), run_name=trial.name, tags=tags
+            self._experiment, start_time=_ms(finished.began), run_name=finished.name, tags=tags
         )
-        id, ended = run.info.run_id, _ms(trial.outcome.finished)
+        id, ended = run.info.run_id, _ms(finished.outcome.finished)
         metrics = [
             Metric(name, value, _ms(when), epoch)
-            for epoch, when, figures in trial.curves()
+            for epoch, when, figures in finished.curves()
             for name, value in figures.items()
         ]
         metrics += [
-            Metric(name, value, ended, trial.outcome.epochs)
-            for name, value in _allowed(trial.scores).items()
+            Metric(name, value, ended, finished.outcome.epochs)
+            for name, value in _allowed(finished.scores).items()
         ]
-        params = [Param(key, str(value)[:LONGEST]) for key, value in trial.settings.items()]
+        params = [Param(key, str(value)[:LONGEST]) for key, value in finished.settings.items()]
         self._client.log_batch(id, params=params)
         for begin in range(0, len(metrics), AT_ONCE):
             self._client.log_batch(id, metrics=metrics[begin : begin + AT_ONCE])
         self._client.set_terminated(id, "FINISHED", end_time=ended)
 
-    def searched(self, snapshot: Snapshot) -> None:
-        """Its trials say it all."""
+    def write_search(self, snapshot: Snapshot) -> None:
+        """Nothing: the runs of its trials hold everything."""
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing: `write` keeps nothing back."""
 
 
 def _ms(seconds: float) -> int:
-    """MLflow's clock counts whole milliseconds."""
+    """Whole milliseconds, as MLflow counts time."""
     return round(seconds * 1000)
 
 
 def _allowed(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Names of speakers may hold what MLflow allows in no name."""
+    """Scores under names that MLflow allows: a speaker's name may hold any character."""
     found: dict[str, float] = {}
     for name, value in scores.items():
         plain = base = re.sub(r"[^\w.\- :/]", "_", name)

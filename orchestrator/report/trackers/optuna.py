@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from orchestrator.analysis.adaptive import adaptive_progress
 from orchestrator.analysis.row_scores import estimate_row
 from orchestrator.errors import LackError
-from orchestrator.report.trackers.finished import Finished, SettingValue, settings
+from orchestrator.report.trackers.finished import FinishedTrial, SettingValue, settings
 from orchestrator.search.proposals import distributions as drawn_from
 from orchestrator.search.result import UNKNOWN_AXES, search_axes
 from orchestrator.store.records import Outcome, is_stale
@@ -30,20 +30,23 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FORM = "ablate.form"
-"""Of an Optuna study: what was asked, and in which settings its rows differ."""
+"""Attribute of an Optuna study: digest of its snapshot and of the settings in which rows differ."""
 NUMBER = "number"
-"""Of an Optuna trial of a search: which configuration of its group it is."""
+"""Attribute of an Optuna trial of a search: the number of its configuration in its group."""
 WRITER = "ablate.writer"
-"""Of an Optuna study: who began it. A database gives the ids of what was deleted anew, so whoever
-wrote on after another began would write one row's scores into another's trial."""
+"""Attribute of an Optuna study: a random word of the process that began it.
+
+A database uses the ids of deleted trials again: a process that wrote on after another one had begun
+the study anew would write one row's scores into another row's trial.
+"""
 
 
-class OptunaLog:
+class OptunaTracker:
     """A storage that ``optuna-dashboard`` opens: a journal file in a folder, or a database's URL.
 
-    Optuna changes no finished trial. So a study is written anew when it is asked in another form,
-    or when it turns out that its rows differ in more. Of two runs that log to one storage at once
-    the one that began it last writes; it hears of the other's trainings as well.
+    Optuna never changes a finished trial. So the study is written anew when its snapshot changes,
+    or when its rows turn out to differ in more settings. Of two runs that log to one storage at
+    once the later one writes; it reads of the other's trainings in the store.
 
     Raises:
         LackError: Optuna is not installed, or the storage cannot be used.
@@ -62,62 +65,63 @@ class OptunaLog:
         try:
             if "://" in where:
                 self._storage: BaseStorage = get_storage(where)
-                self.look = f"optuna-dashboard {where}"
+                self.view_command = f"optuna-dashboard {where}"
             else:
                 folder = Path(where)
                 folder.mkdir(parents=True, exist_ok=True)
                 path = folder / "journal.log"
                 self._storage = JournalStorage(JournalFileBackend(str(path)))
-                self.look = f"optuna-dashboard {path}"
+                self.view_command = f"optuna-dashboard {path}"
         except Exception as error:  # of a database, of the system
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise LackError(f"`--log optuna` cannot use `{where}`: {reason[:200]}") from error
-        self._asked: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._study: Study | None = None
         self._form = ""
         self._writer = uuid.uuid4().hex
         self._running: dict[str, Trial] = {}
         self._new: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
-        """Row and trial: what Optuna has of it."""
+        self._reported: set[tuple[str, str]] = set()
+        """Row and id of the trials that Optuna has."""
 
-    def write(self, trial: Finished) -> None:
-        """Take in a training; its row is written by ``flush``."""
-        if trial.snapshot.search is not None:
-            return  # its configurations come by ``searched``
-        if trial.snapshot != self._asked:
-            self._asked, self._outcomes, self._study, self._form = trial.snapshot, {}, None, ""
-        if trial.place.id not in self._outcomes and not is_stale(trial.outcome):
-            self._outcomes[trial.place.id] = replace(trial.outcome, files={}, libraries={})
-            self._new.add(trial.place.id)
+    def write(self, finished: FinishedTrial) -> None:
+        """Keep a training; ``flush`` writes its row."""
+        if finished.snapshot.search is not None:
+            return  # its configurations come by ``write_search``
+        if finished.snapshot != self._snapshot:
+            self._snapshot, self._outcomes = finished.snapshot, {}
+            self._study, self._form = None, ""
+        if finished.trial.id not in self._outcomes and not is_stale(finished.outcome):
+            self._outcomes[finished.trial.id] = replace(finished.outcome, files={}, libraries={})
+            self._new.add(finished.trial.id)
 
     def flush(self) -> None:
-        """Write the rows of the trainings that came in."""
-        if self._asked is None or not self._new:
+        """Write the rows of the trainings kept since the last time."""
+        if self._snapshot is None or not self._new:
             return
-        new = {trial.row for trial in self._asked.trials if trial.id in self._new}
-        known = self._settings(self._asked)
-        if self._asked.replicates == "adaptive":  # a training settles other rows too
+        new = {trial.row for trial in self._snapshot.trials if trial.id in self._new}
+        known = self._settings(self._snapshot)
+        if self._snapshot.replicates == "adaptive":  # a training settles other rows too
             new = set(known)
         differ = distributions(list(known.values()))
-        form = digest([self._asked.to_json(), {k: str(d) for k, d in differ.items()}])
+        form = digest([self._snapshot.to_json(), {k: str(d) for k, d in differ.items()}])
         if self._study is None or self._form != form:
             self._form = form
-            if not self._is_whole(self._asked, form):
-                self._begin(self._asked, form)
+            if not self._is_whole(self._snapshot, form):
+                self._begin(self._snapshot, form)
                 new = set(known)
-        for row in (row.name for row in self._asked.rows if row.name in new):
+        for row in (row.name for row in self._snapshot.rows if row.name in new):
             if self._study is not None:
                 self._refuse_another(self._study)
-                self._write(self._study, self._asked, row, known[row], differ)
+                self._write(self._study, self._snapshot, row, known[row], differ)
         self._new.clear()
 
-    def searched(self, snapshot: Snapshot) -> None:
+    def write_search(self, snapshot: Snapshot) -> None:
         """Write the configurations that have ended and are not there yet.
 
         Raises:
-            LackError: the snapshot is old, and nothing tells the axes of its search.
+            LackError: the snapshot is old, and its text no longer says the axes of the search.
         """
         if snapshot.search is None:
             return
@@ -135,7 +139,7 @@ class OptunaLog:
                     study.add_trial(_configuration(one, axes))
 
     def _search_study(self, snapshot: Snapshot, name: str, key: str) -> "Study":
-        """The study of a group; begun anew where another search had its name."""
+        """The Optuna study of a group; a new one where another search had its name."""
         import optuna
 
         if name in optuna.get_all_study_names(self._storage):
@@ -150,7 +154,7 @@ class OptunaLog:
         return study
 
     def _settings(self, snapshot: Snapshot) -> dict[str, dict[str, SettingValue]]:
-        """Row -> its settings, as the records of its trainings have them."""
+        """Row -> its settings, from the record of one of its trainings."""
         known: dict[str, dict[str, SettingValue]] = {}
         for trial in snapshot.trials:
             if trial.row not in known and trial.id in self._outcomes:
@@ -183,7 +187,7 @@ class OptunaLog:
 
         if snapshot.study in optuna.get_all_study_names(self._storage):
             optuna.delete_study(study_name=snapshot.study, storage=self._storage)
-        self._running, self._told = {}, set()
+        self._running, self._reported = {}, set()
         self._study = optuna.create_study(
             study_name=snapshot.study,
             storage=self._storage,
@@ -203,21 +207,22 @@ class OptunaLog:
         its: Mapping[str, SettingValue],
         differ: Mapping[str, "BaseDistribution"],
     ) -> None:
-        """Report what is finished of a row, and the row itself when all of it is."""
+        """Report the finished trainings of a row, and its mean UA when none is missing."""
         if row not in self._running:
             params = {key: as_choice(its.get(key), kind) for key, kind in differ.items()}
             study.enqueue_trial(params, user_attrs={"row": row, **its})
             self._running[row] = study.ask(fixed_distributions=dict(differ))
         trial = self._running[row]
-        for place in snapshot.trials:
-            if place.row != row or place.id not in self._outcomes or (row, place.id) in self._told:
+        for one in snapshot.trials:
+            is_new = (row, one.id) not in self._reported
+            if one.row != row or one.id not in self._outcomes or not is_new:
                 continue
-            self._told.add((row, place.id))
-            scores = Finished(snapshot, place, self._outcomes[place.id], ()).scores
+            self._reported.add((row, one.id))
+            scores = FinishedTrial(snapshot, one, self._outcomes[one.id], ()).scores
             if "ua" in scores:
-                name = f"fold {place.fold + 1}, seed {place.seed}"
-                trial.report(scores["ua"], place.seed * len(snapshot.folds) + place.fold)
-                trial.set_user_attr(name, {**scores, "id": place.id})
+                name = f"fold {one.fold + 1}, seed {one.seed}"
+                trial.report(scores["ua"], one.seed * len(snapshot.folds) + one.fold)
+                trial.set_user_attr(name, {**scores, "id": one.id})
         sequential = adaptive_progress(snapshot, self._outcomes)
         now = snapshot if sequential is None else sequential.now()
         found = estimate_row(now, row, self._outcomes)
@@ -229,7 +234,7 @@ class OptunaLog:
 
 
 def _configuration(one: SnapshotConfiguration, axes: Sequence[SearchAxis]) -> "FrozenTrial":
-    """A configuration as Optuna keeps it."""
+    """A configuration of a search as a trial of Optuna's."""
     from optuna.trial import TrialState, create_trial
 
     pruned = one.state == "pruned"
@@ -246,9 +251,10 @@ def _configuration(one: SnapshotConfiguration, axes: Sequence[SearchAxis]) -> "F
 
 
 def distributions(rows: Sequence[Mapping[str, SettingValue]]) -> dict[str, "BaseDistribution"]:
-    """The settings in which rows differ, each with what it may be.
+    """The settings in which rows differ, each with its distribution.
 
-    Whole numbers and fractions are intervals, all else, and what some rows lack, choices by name.
+    Integers and floats become intervals. Everything else becomes a choice by name, and so does a
+    number that some rows do not set.
     """
     from optuna.distributions import (
         CategoricalDistribution,
@@ -272,7 +278,7 @@ def distributions(rows: Sequence[Mapping[str, SettingValue]]) -> dict[str, "Base
 
 
 def as_choice(value: SettingValue | None, kind: "BaseDistribution") -> SettingValue | None:
-    """A setting as a value of its distribution."""
+    """The value of a setting in its distribution: a choice by its name."""
     from optuna.distributions import CategoricalDistribution
 
     return _text(value) if isinstance(kind, CategoricalDistribution) else value

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import LackError
-from orchestrator.report.trackers.finished import Finished
+from orchestrator.report.trackers.finished import FinishedTrial
 from orchestrator.store.files import create_once
 from orchestrator.store.snapshot import Snapshot
 
 
-class TensorBoardLog:
+class TensorBoardTracker:
     """A folder for ``tensorboard --logdir``.
 
     Raises:
@@ -32,26 +32,29 @@ class TensorBoardLog:
             ) from None
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.look = f"tensorboard --logdir {folder}"
+        self.view_command = f"tensorboard --logdir {folder}"
 
-    def write(self, trial: Finished) -> None:
+    def write(self, finished: FinishedTrial) -> None:
         """Write a trial's events, unless they are there."""
-        place = trial.place
-        home = self._folder / as_file_name(trial.snapshot.study) / as_file_name(place.row)
-        name = f"fold-{place.fold + 1}-seed-{place.seed}-{place.id[:12]}"
-        path = home / name / f"events.out.tfevents.{trial.began:.0f}.ablate"
+        trial = finished.trial
+        home = self._folder / as_file_name(finished.snapshot.study) / as_file_name(trial.row)
+        name = f"fold-{trial.fold + 1}-seed-{trial.seed}-{trial.id[:12]}"
+        path = home / name / f"events.out.tfevents.{finished.began:.0f}.ablate"
         if not path.exists():
-            create_once(path, _events(trial))
+            create_once(path, _events(finished))
 
-    def searched(self, snapshot: Snapshot) -> None:
-        """Its trials say it all."""
+    def write_search(self, snapshot: Snapshot) -> None:
+        """Nothing: the events of its trials hold everything."""
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing: `write` keeps nothing back."""
 
 
-def _events(trial: Finished) -> bytes:
-    """An event file. TensorBoard reads along: in its folder none may lie half written."""
+def _events(finished: FinishedTrial) -> bytes:
+    """The bytes of an event file.
+
+    It is written elsewhere first: TensorBoard reads every file of its folder, half written or not.
+    """
     from tensorboardX import FileWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.proto.summary_pb2 import Summary
@@ -59,13 +62,13 @@ def _events(trial: Finished) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         writer = FileWriter(folder)
-        scores = trial.scores
-        told = [*hparams(trial.settings, scores)]
-        told += [text(f"tags/{key}", value) for key, value in trial.tags.items()]
-        for summary in told:
-            writer.add_event(Event(summary=summary), step=0, walltime=trial.began)
-        last = (trial.outcome.epochs, trial.outcome.finished, scores)
-        for epoch, when, figures in (*trial.curves(), last):
+        scores = finished.scores
+        summaries = [*hparams(finished.settings, scores)]
+        summaries += [text(f"tags/{key}", value) for key, value in finished.tags.items()]
+        for summary in summaries:
+            writer.add_event(Event(summary=summary), step=0, walltime=finished.began)
+        last = (finished.outcome.epochs, finished.outcome.finished, scores)
+        for epoch, when, figures in (*finished.curves(), last):
             summary = Summary(value=[_scalar(tag, value) for tag, value in figures.items()])
             writer.add_event(Event(summary=summary), step=epoch, walltime=when)
         writer.close()

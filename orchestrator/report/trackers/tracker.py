@@ -1,40 +1,56 @@
-"""``run --log``: finished trials to other systems, beside the training and never in its way.
+"""``run --log``: writes finished trials to experiment trackers while others still train.
 
-What the ledger has when a run begins is written as what comes later is, by the same function. A
-system that fails costs the training nothing; the next run with the same option writes the rest.
+Trials that had finished before the run are written in the same way. A tracker that fails does not
+stop the training; the next run with the same option writes the rest.
 """
 
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.analysis import blinding
 from orchestrator.errors import AblateError, DamageError, LackError, RequestError, nearest
 from orchestrator.execution.events import Differs, Done, Event, Planned
-from orchestrator.report.trackers.finished import Log, read
-from orchestrator.report.trackers.mlflow import MlflowLog
-from orchestrator.report.trackers.optuna import OptunaLog
-from orchestrator.report.trackers.tensorboard import TensorBoardLog
+from orchestrator.report.trackers.finished import FinishedTrial, read
+from orchestrator.report.trackers.mlflow import MlflowTracker
+from orchestrator.report.trackers.optuna import OptunaTracker
+from orchestrator.report.trackers.tensorboard import TensorBoardTracker
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
-SYSTEMS = ("mlflow", "optuna", "tensorboard")
+TRACKERS = ("mlflow", "optuna", "tensorboard")
 
 
-def open_log(word: str, ledger: Ledger, study: str) -> Log:
-    """The system that ``--log SYSTEM`` or ``--log SYSTEM:WHERE`` names.
+class Tracker(Protocol):
+    """An experiment tracker. It skips what it has already, so writing a trial twice is harmless."""
+
+    view_command: str
+    """The command, or the address, that shows what was written."""
+
+    def write(self, finished: FinishedTrial) -> None:
+        """Write one finished trial."""
+
+    def write_search(self, snapshot: Snapshot) -> None:
+        """Write the configurations of a search that have ended so far."""
+
+    def flush(self) -> None:
+        """Write what ``write`` has kept back; called when no trial waits."""
+
+
+def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
+    """The tracker that ``--log SYSTEM`` or ``--log SYSTEM:WHERE`` names.
 
     Raises:
-        RequestError: there is no such system, or no folder for it.
-        LackError: its package is missing, or it cannot be written.
+        RequestError: there is no such tracker, or no folder for it.
+        LackError: its package is missing, or it cannot be written to.
     """
     system, _, where = word.partition(":")
-    if system not in SYSTEMS:
+    if system not in TRACKERS:
         raise RequestError(
             "`--log` must be mlflow, optuna or tensorboard, with `:WHERE` if wanted, but is "
-            f"`{word}` instead. {nearest(system, SYSTEMS)}"
+            f"`{word}` instead. {nearest(system, TRACKERS)}"
         )
     if system == "tensorboard" and "://" in where:
         raise RequestError(
@@ -50,115 +66,121 @@ def open_log(word: str, ledger: Ledger, study: str) -> Log:
         where = str(Path(where or str(home)).expanduser().absolute())
     try:
         if system == "tensorboard":
-            return TensorBoardLog(Path(where))
-        return MlflowLog(where, study) if system == "mlflow" else OptunaLog(where)
+            return TensorBoardTracker(Path(where))
+        return MlflowTracker(where, study) if system == "mlflow" else OptunaTracker(where)
     except OSError as error:
         raise LackError(f"`--log {system}` cannot write `{where}`: {error.strerror}.") from None
 
 
-class Export:
-    """Hears the events of a run and gives its finished trials to some logs, in a thread."""
+class TrackerThread:
+    """Writes the finished trials of a run to trackers, in a thread; ``hear`` takes every event."""
 
-    def __init__(self, ledger: Ledger, logs: Sequence[Log]) -> None:
-        self._ledger, self._logs = ledger, logs
+    def __init__(self, ledger: Ledger, trackers: Sequence[Tracker]) -> None:
+        self._ledger, self._trackers = ledger, trackers
         self._queue: queue.Queue[Planned | str | None] = queue.Queue()
-        self._asked: Snapshot | None = None
-        self._places: dict[str, SnapshotTrial] = {}
-        """Each id at its first place in the table."""
-        self._taken: set[str] = set()
-        """Trials that were given to the logs: a study may be planned anew, look by look."""
-        self.damage: tuple[str, ...] = ()
-        """Trials whose files are not what was written."""
-        self._lost: dict[str, str] = {}
-        """A system, by what a person types to look at it -> what it said first."""
+        """A plan, the id of a finished trial, or None at the end."""
+        self._snapshot: Snapshot | None = None
+        self._trials: dict[str, SnapshotTrial] = {}
+        """Those of the plan by id, each where it stands first in the study."""
+        self._written: set[str] = set()
+        """Ids: a study may be planned again, and its trials must not be written again."""
+        self.damaged: list[str] = []
+        """A sentence for each trial whose files are not what was written."""
+        self._failed: dict[str, str] = {}
+        """View command of a tracker that failed -> its first error."""
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     @property
-    def looks(self) -> tuple[str, ...]:
-        """What a person types to look at what was logged, of each system that did not fail."""
-        return tuple(log.look for log in self._logs if log.look not in self._lost)
+    def view_commands(self) -> tuple[str, ...]:
+        """How to see what was written, one for each tracker that did not fail."""
+        commands = (tracker.view_command for tracker in self._trackers)
+        return tuple(command for command in commands if command not in self._failed)
 
     def hear(self, event: Event) -> None:
-        """Take note of what is finished."""
+        """Queue the finished trials of an event."""
         if isinstance(event, Planned):
             self._queue.put(event)
         elif isinstance(event, Done | Differs):
             self._queue.put(event.id)
 
     def close(self) -> tuple[str, ...]:
-        """Wait until all is written; a sentence for each trial or system that failed."""
+        """Wait until all is written; a sentence for each trial or tracker that failed."""
         self._queue.put(None)
         self._thread.join()
-        return self.damage + tuple(
-            f"Not everything was logged for `{look}` ({why}); the same command logs the rest."
-            for look, why in self._lost.items()
+        failed = (
+            f"Not everything was logged for `{command}` ({why}); the same command logs the rest."
+            for command, why in self._failed.items()
         )
+        return (*self.damaged, *failed)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             try:
                 self._take(item)
-            except Exception as error:  # of the store; what it means is the run's to say
-                for log in self._logs:
-                    self._lose(log, error)
+            except Exception as error:  # of the store: the run meets it too, and reports it
+                for tracker in self._trackers:
+                    self._fail(tracker, error)
             if self._queue.empty():
                 self._flush()
         self._flush()
 
     def _take(self, item: Planned | str) -> None:
+        """Write a finished trial, or all trials that a new plan finds finished."""
         if isinstance(item, str):
             self._write(item)
             return
-        self._look_up(item)
-        for id in self._places:
-            if id in item.done and id not in self._taken:
+        self._replan(item)
+        for id in self._trials:
+            if id in item.done and id not in self._written:
                 self._write(id)
 
-    def _look_up(self, planned: Planned) -> None:
-        forms = self._ledger.studies.snapshots(planned.study)
+    def _replan(self, planned: Planned) -> None:
+        """Take over a plan's snapshot and the trials whose test scores are not sealed."""
+        snapshots = self._ledger.studies.snapshots(planned.study)
         placed = set(planned.placed)
-        self._asked = next((form for form in forms if placed <= form.placed), None)
+        self._snapshot = next((one for one in snapshots if placed <= one.placed), None)
         sealed = blinding.sealed_trials(self._ledger)
-        self._places = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
-        if self._asked is not None and (search := self._asked.search) is not None:
-            ended = search.closed  # of a flat one no test score is written then either
-            self._places = {id: t for id, t in self._places.items() if ended or not search.seals(t)}
-            self._search(self._asked)
+        self._trials = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
+        if self._snapshot is not None and (search := self._snapshot.search) is not None:
+            if not search.closed:
+                self._trials = {id: t for id, t in self._trials.items() if not search.seals(t)}
+            self._write_search(self._snapshot)
 
-    def _search(self, snapshot: Snapshot) -> None:
-        """The configurations of a search, of which a generation has ended since the last time."""
-        for log in self._logs:
-            self._try(log, log.searched, snapshot)
+    def _write_search(self, snapshot: Snapshot) -> None:
+        """Write the configurations that have ended; a new plan comes after each generation."""
+        for tracker in self._trackers:
+            self._try(tracker, tracker.write_search, snapshot)
 
     def _write(self, id: str) -> None:
-        if self._asked is None or id not in self._places:
+        if self._snapshot is None or id not in self._trials:
             return
-        self._taken.add(id)
+        self._written.add(id)
         try:
-            trial = read(self._ledger, self._asked, self._places[id])
+            finished = read(self._ledger, self._snapshot, self._trials[id])
         except DamageError as error:
-            self.damage += (f"A trial was not logged: {error}",)
+            self.damaged.append(f"A trial was not logged: {error}")
             return
-        if trial is not None:
-            for log in self._logs:
-                self._try(log, log.write, trial)
+        if finished is not None:
+            for tracker in self._trackers:
+                self._try(tracker, tracker.write, finished)
 
     def _flush(self) -> None:
-        for log in self._logs:
-            self._try(log, log.flush)
+        for tracker in self._trackers:
+            self._try(tracker, tracker.flush)
 
-    def _try(self, log: Log, do: Callable[..., None], *what: Any) -> None:
-        """Whatever goes wrong in another's code is said at the end, and not met again."""
-        if log.look in self._lost:
+    def _try(self, tracker: Tracker, write: Callable[..., None], *what: Any) -> None:
+        """Write to a tracker unless it has failed; whatever its library raises, the run goes on."""
+        if tracker.view_command in self._failed:
             return
         try:
-            do(*what)
+            write(*what)
         except Exception as error:
-            self._lose(log, error)
+            self._fail(tracker, error)
 
-    def _lose(self, log: Log, error: Exception) -> None:
-        if log.look not in self._lost:
+    def _fail(self, tracker: Tracker, error: Exception) -> None:
+        """Keep the first error of a tracker."""
+        if tracker.view_command not in self._failed:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             kind = "" if isinstance(error, AblateError) else f"{type(error).__name__}: "
-            self._lost[log.look] = f"{kind}{reason}"
+            self._failed[tracker.view_command] = f"{kind}{reason}"

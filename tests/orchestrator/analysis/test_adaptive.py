@@ -34,7 +34,7 @@ from orchestrator.report.results import StudyResults, measure
 from orchestrator.report.tables.headline import tables
 from orchestrator.report.tables.plain_values import as_json
 from orchestrator.report.terminal import price as shown
-from orchestrator.report.trackers.tracker import Export, open_log
+from orchestrator.report.trackers.tracker import TrackerThread, open_tracker
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import new_attempt
 from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit
@@ -339,7 +339,7 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
         "  - {name: equal, set: {fa_layer: 1}}\n  - {name: small, set: {fa_layer: all}}\n", ""
     )
     ledger, events = Ledger.open(str(store)), list[Event]()
-    log = Export(ledger, [open_log("optuna", ledger, "adaptive")])
+    log = TrackerThread(ledger, [open_tracker("optuna", ledger, "adaptive")])
 
     def hear(event: Event) -> None:
         events.append(event)

@@ -21,7 +21,7 @@ from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.run import run
 from orchestrator.planning.status import newest_snapshots
 from orchestrator.report.trackers.finished import read
-from orchestrator.report.trackers.tracker import Export, open_log
+from orchestrator.report.trackers.tracker import TrackerThread, open_tracker
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
@@ -33,7 +33,7 @@ ABLATE = Path(sys.executable).with_name("ablate")
 def exported(root: Path, store: Path, *words: str) -> tuple[Ledger, tuple[str, ...]]:
     """What `ablate run studies/smoke.yaml --log ...` does on this store."""
     ledger, study = Ledger.open(str(store)), read_study(root / "studies" / "smoke.yaml")
-    export = Export(ledger, [open_log(word, ledger, study.name) for word in words])
+    export = TrackerThread(ledger, [open_tracker(word, ledger, study.name) for word in words])
     run(study, ledger, InlineCluster(), export.hear)
     return ledger, export.close()
 
@@ -200,7 +200,7 @@ def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path
     last = [trial.id for trial in snapshot.trials if trial.row == "No FA"][-1]
     kept = store / "outcome.json"
     shutil.move(ledger.paths.trial_folder(last) / "outcome.json", kept)
-    export = Export(ledger, [open_log("optuna", ledger, "smoke")])
+    export = TrackerThread(ledger, [open_tracker("optuna", ledger, "smoke")])
     from orchestrator.execution.events import Done, Planned
 
     rest = frozenset(outcomes(ledger))
@@ -229,7 +229,7 @@ def test_of_two_runs_that_log_to_one_database_the_later_writes_and_no_score_goes
         trials[place.row, place.fold] = trial
     first, second = (row.name for row in snapshot.rows)
     url = f"sqlite:///{store}/both.db"
-    ours, theirs = (open_log(f"optuna:{url}", ledger, "smoke") for _ in range(2))
+    ours, theirs = (open_tracker(f"optuna:{url}", ledger, "smoke") for _ in range(2))
     ours.write(trials[second, 0])
     ours.flush()
     for row in (first, second):
@@ -316,7 +316,7 @@ def test_a_study_in_another_form_is_written_anew(root: Path, store: Path) -> Non
     text = (root / "studies" / "smoke.yaml").read_text()
     path.write_text(text.replace("  - {name: FA in layer 2, set: {fa_layer: 2}}\n", ""))
     study = read_study(path)
-    export = Export(ledger, [open_log("optuna", ledger, study.name)])
+    export = TrackerThread(ledger, [open_tracker("optuna", ledger, study.name)])
     run(study, ledger, InlineCluster(), export.hear)
     assert export.close() == ()
     assert [trial.user_attrs["row"] for trial in load(store).trials] == ["No FA"]
@@ -330,7 +330,7 @@ def test_what_is_logged_live_is_what_is_logged_afterwards(root: Path, store: Pat
     snapshot = newest_snapshots(ledger)["smoke"]
     from orchestrator.execution.events import Done, Planned
 
-    export = Export(ledger, [open_log("tensorboard", ledger, "smoke")])
+    export = TrackerThread(ledger, [open_tracker("tensorboard", ledger, "smoke")])
     export.hear(Planned(snapshot.trials, frozenset(), 1, "smoke"))
     for trial in snapshot.trials:
         export.hear(Done(trial.id, 1.0))
@@ -342,7 +342,7 @@ def test_what_is_logged_live_is_what_is_logged_afterwards(root: Path, store: Pat
 class Broken:
     """A system that fails at every call."""
 
-    look = "broken --logdir x"
+    view_command = "broken --logdir x"
 
     def __init__(self) -> None:
         self.calls = 0
@@ -360,7 +360,7 @@ def test_a_system_that_fails_costs_the_training_nothing_and_is_asked_once(
 ) -> None:
     ledger, study = Ledger.open(str(store)), read_study(root / "studies" / "smoke.yaml")
     broken = Broken()
-    export = Export(ledger, [broken, open_log("tensorboard", ledger, study.name)])
+    export = TrackerThread(ledger, [broken, open_tracker("tensorboard", ledger, study.name)])
     assert run(study, ledger, InlineCluster(), export.hear).failed == ()
     (sentence,) = export.close()
     assert sentence == (
@@ -400,7 +400,7 @@ def test_what_cannot_be_logged_to_is_refused_before_anything_trains(
     tmp_path: Path, word: str, kind: type[Exception], sentence: str
 ) -> None:
     with pytest.raises(kind, match="`--log") as error:
-        open_log(word, Ledger.open(str(tmp_path / "store")), "smoke")
+        open_tracker(word, Ledger.open(str(tmp_path / "store")), "smoke")
     assert sentence in str(error.value)
 
 
@@ -427,9 +427,9 @@ def test_an_object_store_needs_a_folder_of_this_machine(s3: str, tmp_path: Path)
     ledger = Ledger.open(s3)
     for system in ("mlflow", "optuna", "tensorboard"):
         with pytest.raises(RequestError, match=f"`--log {system}:FOLDER`"):
-            open_log(system, ledger, "smoke")
-    log = open_log(f"tensorboard:{tmp_path}", ledger, "smoke")
-    assert log.look == f"tensorboard --logdir {tmp_path}"
+            open_tracker(system, ledger, "smoke")
+    log = open_tracker(f"tensorboard:{tmp_path}", ledger, "smoke")
+    assert log.view_command == f"tensorboard --logdir {tmp_path}"
 
 
 def test_the_command_says_where_to_look(root: Path, store: Path) -> None:
