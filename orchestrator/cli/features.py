@@ -129,7 +129,7 @@ def build(
 
     refuse_config_elsewhere(allow_config, address)
     parsed, ledger, view = read_study(study), Ledger.open(store), View(console_for())
-    threads, hear = cpus or cpu_count(), print_line if as_json else view.hear
+    threads, hear = cpus or cpu_count(), print_line if as_json else view.show
     try:
         with contextlib.nullcontext() if as_json else view:
             if address is None:
@@ -179,15 +179,15 @@ def verify(
     parsed = read_study(study) if study else None
     deleted: Sequence[str] = ()
     with view:
-        found = features.verify(ledger, parsed, view.hear, allow_config=allow_config)
+        found = features.verify(ledger, parsed, view.show, allow_config=allow_config)
     if not as_json:
         _show(found)
     if repair and parsed is not None and not found.audio:
         deleted = features.repair(ledger, found)
         with view:
-            features.build(parsed, ledger, view.hear, threads=cpus or cpu_count(),
+            features.build(parsed, ledger, view.show, threads=cpus or cpu_count(),
                            allow_config=allow_config)  # fmt: skip
-            found = features.verify(ledger, parsed, view.hear, allow_config=allow_config)
+            found = features.verify(ledger, parsed, view.show, allow_config=allow_config)
     others = features.not_rebuilt(ledger, deleted)
     if as_json:
         print(json.dumps({**_record(found), "deleted": [*deleted], "of_other_studies": [*others]}))

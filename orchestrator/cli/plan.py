@@ -95,7 +95,7 @@ def _probe(
 
     def hear(event: Event) -> None:
         if not quiet:
-            view.hear(event)
+            view.show(event)
 
     try:
         with contextlib.nullcontext() if quiet else view:

@@ -95,12 +95,12 @@ def run(
     launch = Launch(parsed, ledger, machines, budget_s=budget_s, allow_config=allow_config)
     export = _export(ledger, log or [], parsed.name)
     view = View(console_for(), RunState(ledger), launch.cluster.usage)
-    show = print_line if as_json else view.hear
+    show = print_line if as_json else view.show
 
     def on_event(event: Event) -> None:
         show(event)
         if export is not None:
-            export.hear(event)
+            export.on_event(event)
 
     _interrupt_on_notice()
     unlogged: tuple[str, ...] = ()
@@ -169,9 +169,8 @@ def _export(ledger: "Ledger", words: list[str], study: str) -> "TrackerThread | 
         return None
     from orchestrator.report.trackers.tracker import TrackerThread, open_tracker
 
-    return TrackerThread(
-        ledger, [open_tracker(word, ledger, study) for word in dict.fromkeys(words)]
-    )
+    trackers = [open_tracker(word, ledger, study) for word in dict.fromkeys(words)]
+    return TrackerThread(ledger, trackers)
 
 
 def _interrupt_on_notice() -> None:

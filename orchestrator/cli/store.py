@@ -94,7 +94,7 @@ def watch(
     try:
         with contextlib.nullcontext() if as_json else view:
             for event in watch(ledger, name, every):
-                (say if as_json else view.hear)(event)
+                (say if as_json else view.show)(event)
     except KeyboardInterrupt:
         raise Interrupted("No longer watched; the training goes on.") from None
     if board.failed:

@@ -98,7 +98,7 @@ def _show(address: str, id: str, as_json: bool) -> int:
 
     def on_line(line: str) -> None:
         if (event := from_line(line)) is not None:
-            (print_line if as_json else view.hear)(event)
+            (print_line if as_json else view.show)(event)
         elif line.strip():
             other.append(line)
 

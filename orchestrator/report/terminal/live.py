@@ -45,7 +45,7 @@ REPEATED = 6
 
 
 class View:
-    """Shows a study on a console; used as a context. Call ``hear`` with every event.
+    """Shows a study on a console; used as a context. ``show`` takes every event.
 
     Args:
         console: where to print.
@@ -129,7 +129,7 @@ class View:
 
     # --- events ----------------------------------------------------------------------------
 
-    def hear(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
         """Show one event."""
         with self._lock:
             self._state.apply(event)

@@ -73,7 +73,7 @@ def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
 
 
 class TrackerThread:
-    """Writes the finished trials of a run to trackers, in a thread; ``hear`` takes every event."""
+    """Writes the finished trials of a run to trackers in a thread; ``on_event`` takes the events."""
 
     def __init__(self, ledger: Ledger, trackers: Sequence[Tracker]) -> None:
         self._ledger, self._trackers = ledger, trackers
@@ -97,7 +97,7 @@ class TrackerThread:
         commands = (tracker.view_command for tracker in self._trackers)
         return tuple(command for command in commands if command not in self._failed)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Queue the finished trials of an event."""
         if isinstance(event, Planned):
             self._queue.put(event)

@@ -343,7 +343,7 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
 
     def hear(event: Event) -> None:
         events.append(event)
-        log.hear(event)
+        log.on_event(event)
 
     result = run(parse_study(text, "adaptive.yaml"), ledger, InlineCluster(), hear)
     assert log.close() == ()

@@ -110,7 +110,7 @@ def test_nothing_to_train_is_said_where_nothing_was() -> None:
     for plans in (1, 2):  # a search tells all of its trials once more at its end
         view, sink = shown(terminal=False)
         for _ in range(plans):
-            view.hear(Planned(PLACED, frozenset(item.id for item in PLACED), 2))
+            view.show(Planned(PLACED, frozenset(item.id for item in PLACED), 2))
         said.append(sink.getvalue().splitlines()[-1])
     assert said == ["All 4 trials are done: nothing to train.", "All 4 trials are done."]
 
@@ -119,18 +119,18 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     clock = Clock()
     view, sink = shown(terminal=False, clock=clock)
     with view:
-        view.hear(Note("Corpus: `demo`.", loud=True))
+        view.show(Note("Corpus: `demo`.", loud=True))
         for done in (1, 50, 160, 160):
-            view.hear(Progress("extracting features", done, 160))
-        view.hear(Planned(PLACED, frozenset({"one0"}), 2))
-        view.hear(Started("two0"))
+            view.show(Progress("extracting features", done, 160))
+        view.show(Planned(PLACED, frozenset({"one0"}), 2))
+        view.show(Started("two0"))
         clock.now = 12.0
-        view.hear(Epoch("two0", 1, 1, 0.625, least=1))
-        view.hear(Done("two0", 12.4))
-        view.hear(Failed("one1", "data", "The shard is damaged.", "/s/failure-1.json"))
-        view.hear(Waiting("Others use this cluster: waiting for a node with 1 CPU to spare."))
-        view.hear(Elsewhere("two1"))
-        view.hear(Differs("two1", "/s/outcome-late.json"))
+        view.show(Epoch("two0", 1, 1, 0.625, least=1))
+        view.show(Done("two0", 12.4))
+        view.show(Failed("one1", "data", "The shard is damaged.", "/s/failure-1.json"))
+        view.show(Waiting("Others use this cluster: waiting for a node with 1 CPU to spare."))
+        view.show(Elsewhere("two1"))
+        view.show(Differs("two1", "/s/outcome-late.json"))
     assert sink.getvalue().splitlines() == [
         "Corpus: `demo`.",
         "extracting features 160/160",
@@ -151,9 +151,9 @@ def test_a_terminal_shows_every_row_and_survives_a_narrow_one() -> None:
     for width in (80, 30):
         view, sink = shown(terminal=True, width=width)
         with view:
-            view.hear(Planned(PLACED, frozenset({"one0"}), 2))
-            view.hear(Started("two0"))
-            view.hear(Epoch("two0", 2, 4, 0.625))
+            view.show(Planned(PLACED, frozenset({"one0"}), 2))
+            view.show(Started("two0"))
+            view.show(Epoch("two0", 2, 4, 0.625))
             assert view._live is not None
             view._live.refresh()
         text = sink.getvalue()
@@ -162,7 +162,7 @@ def test_a_terminal_shows_every_row_and_survives_a_narrow_one() -> None:
 
 def test_control_characters_of_strangers_never_reach_the_terminal() -> None:
     view, sink = shown(terminal=False)
-    view.hear(Note("bad \x1b[2J \x07 text"))
+    view.show(Note("bad \x1b[2J \x07 text"))
     assert sink.getvalue() == "bad ?[2J ? text\n"
 
 

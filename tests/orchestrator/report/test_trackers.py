@@ -34,7 +34,7 @@ def exported(root: Path, store: Path, *words: str) -> tuple[Ledger, tuple[str, .
     """What `ablate run studies/smoke.yaml --log ...` does on this store."""
     ledger, study = Ledger.open(str(store)), read_study(root / "studies" / "smoke.yaml")
     export = TrackerThread(ledger, [open_tracker(word, ledger, study.name) for word in words])
-    run(study, ledger, InlineCluster(), export.hear)
+    run(study, ledger, InlineCluster(), export.on_event)
     return ledger, export.close()
 
 
@@ -204,13 +204,13 @@ def test_a_row_that_is_not_finished_is_a_trial_that_runs(root: Path, store: Path
     from orchestrator.execution.events import Done, Planned
 
     rest = frozenset(outcomes(ledger))
-    export.hear(Planned(snapshot.trials, rest, 1, "smoke"))
+    export.on_event(Planned(snapshot.trials, rest, 1, "smoke"))
     wanted, end = {"No FA": "RUNNING", "FA in layer 2": "COMPLETE"}, time.monotonic() + 60
     while (states := states_or_none(store)) != wanted:  # the writer has a thread of its own
         assert time.monotonic() < end, states
         time.sleep(0.05)
     shutil.move(kept, ledger.paths.trial_folder(last) / "outcome.json")
-    export.hear(Done(last, 1.0))
+    export.on_event(Done(last, 1.0))
     assert export.close() == ()
     assert {t.state.name for t in load(store).trials} == {"COMPLETE"}
 
@@ -317,7 +317,7 @@ def test_a_study_in_another_form_is_written_anew(root: Path, store: Path) -> Non
     path.write_text(text.replace("  - {name: FA in layer 2, set: {fa_layer: 2}}\n", ""))
     study = read_study(path)
     export = TrackerThread(ledger, [open_tracker("optuna", ledger, study.name)])
-    run(study, ledger, InlineCluster(), export.hear)
+    run(study, ledger, InlineCluster(), export.on_event)
     assert export.close() == ()
     assert [trial.user_attrs["row"] for trial in load(store).trials] == ["No FA"]
 
@@ -331,9 +331,9 @@ def test_what_is_logged_live_is_what_is_logged_afterwards(root: Path, store: Pat
     from orchestrator.execution.events import Done, Planned
 
     export = TrackerThread(ledger, [open_tracker("tensorboard", ledger, "smoke")])
-    export.hear(Planned(snapshot.trials, frozenset(), 1, "smoke"))
+    export.on_event(Planned(snapshot.trials, frozenset(), 1, "smoke"))
     for trial in snapshot.trials:
-        export.hear(Done(trial.id, 1.0))
+        export.on_event(Done(trial.id, 1.0))
     assert export.close() == ()
     live = files_below(store / "logs" / "tensorboard")
     assert live.keys() == whole.keys()
@@ -361,7 +361,7 @@ def test_a_system_that_fails_costs_the_training_nothing_and_is_asked_once(
     ledger, study = Ledger.open(str(store)), read_study(root / "studies" / "smoke.yaml")
     broken = Broken()
     export = TrackerThread(ledger, [broken, open_tracker("tensorboard", ledger, study.name)])
-    assert run(study, ledger, InlineCluster(), export.hear).failed == ()
+    assert run(study, ledger, InlineCluster(), export.on_event).failed == ()
     (sentence,) = export.close()
     assert sentence == (
         "Not everything was logged for `broken --logdir x` (ConnectionError: no answer); the same "

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import LackError
 from orchestrator.report.results import measure
-from orchestrator.report.trackers.optuna import OptunaLog
+from orchestrator.report.trackers.optuna import OptunaTracker
 from orchestrator.search.result import UNKNOWN_AXES, search_axes
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
@@ -116,7 +116,7 @@ def test_an_older_store_gains_one_form_and_no_second(store: Path) -> None:
 
 def test_optuna_is_given_the_configurations_or_told_why_not(store: Path) -> None:
     journal = store / "optuna"
-    OptunaLog(str(journal)).searched(as_written(store, axes=True, text=REFUSED))
+    OptunaTracker(str(journal)).write_search(as_written(store, axes=True, text=REFUSED))
     assert journal.joinpath("journal.log").read_text().count("tiny_search, group") >= 2
     with pytest.raises(LackError, match="axes of this search are unknown"):
-        OptunaLog(str(journal)).searched(as_written(store, axes=False, text=REFUSED))
+        OptunaTracker(str(journal)).write_search(as_written(store, axes=False, text=REFUSED))
