@@ -73,7 +73,7 @@ def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
 
 
 class TrackerThread:
-    """Writes the finished trials of a run to trackers in a thread; ``on_event`` takes the events."""
+    """Writes finished trials of a run to trackers, in a thread; ``on_event`` takes the events."""
 
     def __init__(self, ledger: Ledger, trackers: Sequence[Tracker]) -> None:
         self._ledger, self._trackers = ledger, trackers
