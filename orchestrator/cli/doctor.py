@@ -27,16 +27,16 @@ def doctor(
 
     Python, libraries, machine and store get a tick or a remedy each.
     """
-    from orchestrator.execution.cluster.doctor import Checkup, checkups
+    from orchestrator.execution.cluster.doctor import CheckResult, run_checks
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import doctor as view
 
-    console, found = console_for(), list[Checkup]()
-    for checkup in checkups(store, deep=deep, address=address):
-        found.append(checkup)
+    console, found = console_for(), list[CheckResult]()
+    for result in run_checks(store, deep=deep, address=address):
+        found.append(result)
         if not as_json:
-            view.show(console, checkup)
+            view.show(console, result)
     if as_json:
-        print(json.dumps([asdict(checkup) for checkup in found], indent=2))
-    if any(checkup.state == "bad" for checkup in found):
+        print(json.dumps([asdict(result) for result in found], indent=2))
+    if any(result.state == "bad" for result in found):
         raise typer.Exit(3)

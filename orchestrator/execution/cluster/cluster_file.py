@@ -1,7 +1,8 @@
-"""A cluster file judged without a cluster: Ray's own schema, then what keeps strangers out.
+"""``ablate cluster check``: a cluster file of `ray up`, checked offline before it costs anything.
 
 `ray up` checks a file in the middle of its work, one fault at a time and without its line; and it
-accepts files that open the cluster to the world. Here all faults are told at once, offline.
+accepts files that open the cluster to the world. Here all faults are reported at once: those of
+Ray's own schema first, then what would let strangers in.
 A door to Ray: its schema and its validation of cluster files.
 """
 
@@ -21,6 +22,7 @@ from orchestrator.errors import Fault, LackError, RequestError, StudyError, near
 from orchestrator.study.yaml_lines import Node, read
 
 START = ("head_start_ray_commands", "worker_start_ray_commands")
+"""Keys whose commands start Ray on a node."""
 
 _SECRETS = {
     "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
@@ -37,11 +39,11 @@ _WORLD = ("0.0.0.0/0", "::/0")
 
 
 def check(path: Path) -> None:
-    """Judge a cluster file; quiet when nothing is wrong.
+    """Check a cluster file; returns nothing when nothing is wrong.
 
     Raises:
         RequestError: the file cannot be read.
-        StudyError: all its faults, each with file:line:column. A secret is never shown.
+        StudyError: all faults, each with file:line:column. A secret is never shown.
         LackError: the installed Ray has no schema.
     """
     try:
@@ -60,7 +62,7 @@ def check(path: Path) -> None:
 
 
 def _hide_secrets(text: str) -> tuple[str, list[Fault]]:
-    """The text with stars for secrets, and a fault for each."""
+    """The text with its secrets starred out, and a fault for each secret."""
     faults = []
     for kind, pattern in _SECRETS.items():
         for found in re.finditer(pattern, text):
@@ -95,11 +97,11 @@ def _schema_faults(root: Node) -> list[Fault]:
         # The one key that Ray takes out of such a file before its schema sees it.
         schema["properties"]["min_workers"] = {"type": "integer"}
     errors = Draft7Validator(schema).iter_errors(root.plain())
-    return [fault for error in errors for fault in _places(root, error)]
+    return [fault for error in errors for fault in _faults_of(root, error)]
 
 
-def _places(root: Node, error: ValidationError) -> Iterator[Fault]:
-    """An error of the schema, where it stands and in our words."""
+def _faults_of(root: Node, error: ValidationError) -> Iterator[Fault]:
+    """The faults that an error of the schema stands for, at their lines and in our words."""
     node, name = root, ".".join(str(step) for step in error.absolute_path)
     for step in error.absolute_path:
         node = node.sequence[step] if isinstance(step, int) else node.mapping[step]
@@ -125,25 +127,28 @@ def _places(root: Node, error: ValidationError) -> Iterator[Fault]:
 
 
 def _listed(value: object) -> Iterator[str]:
-    """A word or a list of words, as a list."""
+    """One value or a list of values, each as a string."""
     for item in value if isinstance(value, list) else [value]:
         yield str(item)
 
 
 def _ray_faults(root: Node) -> list[Fault]:
-    """What Ray says beyond its schema; it names no place, so the key that it names is sought."""
+    """What Ray checks beyond its schema.
+
+    Ray names a key and no line, so the key is looked up in the file.
+    """
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     logging.getLogger("ray.autoscaler").setLevel(logging.ERROR)
-    chatter = io.StringIO()  # its remarks on files that are right
+    output = io.StringIO()  # Ray also prints remarks on files that are right
     try:
-        with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             validate_config(prepare_config(root.plain()))
     except Exception as error:  # Ray raises whatever its checks happen to meet
-        said = f"{error}\n{chatter.getvalue()}".strip().splitlines() or [type(error).__name__]
-        named = [word for word in re.findall(r"`(\w+)", said[0]) if word in root.mapping]
+        lines = f"{error}\n{output.getvalue()}".strip().splitlines() or [type(error).__name__]
+        named = [word for word in re.findall(r"`(\w+)", lines[0]) if word in root.mapping]
         at = root.mapping[named[0]] if named else root
-        sentence = _COLOUR.sub("", said[0]).strip().rstrip(".")
+        sentence = _COLOUR.sub("", lines[0]).strip().rstrip(".")
         return [at.key_fault(f"Ray refuses this file: {sentence}.")]
     return []
 
@@ -152,7 +157,7 @@ def _ray_faults(root: Node) -> list[Fault]:
 
 
 def _starts(root: Node) -> Iterator[Fault]:
-    """Every `ray start` asks for a token, is seen from loopback only, and reports nothing."""
+    """Every `ray start` demands a token, shows its dashboard on loopback, sends no statistics."""
     for key in START:
         commands = root.mapping.get(key)
         starts = [c for c in commands.sequence if "ray start" in str(c.value)] if commands else []
@@ -188,7 +193,7 @@ def _start(key: str, command: Node) -> Iterator[Fault]:
 
 
 def _token(root: Node) -> Iterator[Fault]:
-    """The token comes as a file, and no other user of the machine reads it."""
+    """The token reaches the nodes as a file that no other user of them can read."""
     mounts = root.mapping.get("file_mounts")
     carried = [k for k in mounts.mapping if k.endswith("auth_token")] if mounts else []
     commands = " ".join(_commands(root))
@@ -205,8 +210,8 @@ def _token(root: Node) -> Iterator[Fault]:
             )
 
 
-def _doors(root: Node) -> Iterator[Fault]:
-    """On AWS: a security group of one's own. Ray adds SSH from 0.0.0.0/0 to any that it makes."""
+def _security_groups(root: Node) -> Iterator[Fault]:
+    """On AWS the file names a security group: one that Ray makes lets SSH in from 0.0.0.0/0."""
     if _provider(root) != "aws":
         return
     group = root.mapping["provider"].mapping.get("security_group")
@@ -222,7 +227,7 @@ def _doors(root: Node) -> Iterator[Fault]:
 
 
 def _metadata(root: Node) -> Iterator[Fault]:
-    """On AWS: the instance's credentials are given to sessions only (IMDSv2)."""
+    """On AWS an instance gives its credentials to sessions only (IMDSv2)."""
     for name, config in _node_configs(root) if _provider(root) == "aws" else ():
         options = config.mapping.get("MetadataOptions")
         tokens = options.mapping.get("HttpTokens") if options else None
@@ -236,7 +241,7 @@ def _metadata(root: Node) -> Iterator[Fault]:
 
 
 def _pythons(root: Node) -> Iterator[Fault]:
-    """All nodes have one Python, and one that `ablate` runs on; Ray refuses a mixture late."""
+    """All nodes have the same Python, of a version that `ablate` runs on; Ray finds out late."""
     named: list[tuple[Node, tuple[int, int]]] = [
         (node, (int(major), int(minor)))
         for key, entry in root.mapping.items()
@@ -261,7 +266,7 @@ def _pythons(root: Node) -> Iterator[Fault]:
 _RULES: tuple[Callable[[Node], Iterator[Fault]], ...] = (
     _starts,
     _token,
-    _doors,
+    _security_groups,
     _metadata,
     _pythons,
 )
@@ -274,7 +279,7 @@ def _provider(root: Node) -> object:
 
 
 def _node_configs(root: Node) -> Iterator[tuple[str, Node]]:
-    """Of every node type: the path of its configuration, and the configuration."""
+    """The configuration of every node type, with its path in the file."""
     types = root.mapping.get("available_node_types")
     for name, node in types.mapping.items() if types else ():
         if config := node.mapping.get("node_config"):

@@ -1,7 +1,7 @@
-"""``ablate doctor``: can this machine train? One check a line, each with a remedy.
+"""``ablate doctor``: can this machine train? Each check finds something, or fails with a remedy.
 
-Nothing is installed, nothing is changed, and nothing beyond this machine is asked, unless the
-store itself or a cluster that was named lies elsewhere.
+Nothing is installed or changed. Other machines are contacted only where the store, or the cluster
+that a person names, lies there.
 """
 
 import os
@@ -27,50 +27,57 @@ from orchestrator.store.files import create_once, replace_file
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import Location, is_remote, new_doctor_file
 
-TESTED = (3, 14)
-"""The newest Python that `make` looks for."""
-RAY_FLOOR = (2, 59)
-"""Token authentication is on by default from here on."""
-FREE = 1024**3
-"""Bytes that a store should have left: features of a corpus, weights of a table."""
-SMALL, LARGE = 20, 16 * 1024**2
-"""Durable writes that are timed, and bytes of the one that measures speed."""
+NEWEST_TESTED = (3, 14)
+"""The newest Python that is tested; `make` looks for no newer one."""
+OLDEST_RAY = (2, 59)
+"""The oldest Ray that starts clusters with token authentication by default."""
+LEAST_FREE = 1024**3
+"""Bytes that should be free for a store: features of a corpus, weights of a table."""
+TIMED_WRITES, TIMED_BYTES = 20, 16 * 1024**2
+"""How many small writes are timed, and the bytes of the large one that measures the speed."""
 
 CheckState = Literal["good", "optional", "bad"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Checkup:
-    """One check and what it found."""
+class CheckResult:
+    """What one check found."""
 
     name: str
     state: CheckState
+    """``optional``: not as it should be, but this machine can train."""
     found: str
     remedy: str = ""
+    """What to do about it; empty where all is well."""
 
 
-class _AmissError(Exception):
-    """What a check found to be wrong, and what to do about it."""
+class _CheckFailedError(Exception):
+    """Raised by a check: what is wrong, and what to do about it."""
 
     def __init__(self, found: str, remedy: str, state: CheckState = "bad") -> None:
         super().__init__(found)
         self.found, self.remedy, self.state = found, remedy, state
 
 
-def checkups(where: str, *, deep: bool = False, address: str | None = None) -> Iterator[Checkup]:
-    """Check Python, libraries, the machine and the store at ``where``; ``deep`` also starts Ray.
+def run_checks(
+    store: str, *, deep: bool = False, address: str | None = None
+) -> Iterator[CheckResult]:
+    """Run all checks, one after another.
 
-    With ``address``, whether the job server there turns away who has no token.
+    Args:
+        store: a folder, or `s3://BUCKET/PATH`.
+        deep: whether to start Ray, and end it.
+        address: a job server; checks that it refuses who has no token.
     """
-    for name, check in checks(where, deep=deep, address=address).items():
-        yield checkup(name, check)
+    for name, check in all_checks(store, deep=deep, address=address).items():
+        yield run_check(name, check)
 
 
-def checks(
-    where: str, *, deep: bool = False, address: str | None = None
+def all_checks(
+    store: str, *, deep: bool = False, address: str | None = None
 ) -> dict[str, Callable[[], str]]:
-    """What there is to check, by name; each says what it found, or raises."""
-    elsewhere = {} if address is None else {"cluster": lambda: _cluster(address)}
+    """The checks by name; each returns what it found, or raises. Arguments as ``run_checks``."""
+    cluster = {} if address is None else {"cluster": lambda: _cluster(address)}
     return {
         "python": _python,
         "machine": _machine,
@@ -79,23 +86,25 @@ def checks(
         "ray": lambda: _ray(deep),
         "opensmile": _opensmile,
         "espeak-ng": _espeak,
-        "store": lambda: _store(where),
+        "store": lambda: _store(store),
         "scratch": _scratch,
         "loopback": _loopback,
         "token": _token,
-        **elsewhere,
+        **cluster,
     }
 
 
-def checkup(name: str, check: Callable[[], str]) -> Checkup:
-    """The check's own word; whatever else it runs into is a finding too, not the doctor's end."""
+def run_check(name: str, check: Callable[[], str]) -> CheckResult:
+    """Run one check; an exception that it does not expect is a finding, too."""
     try:
-        return Checkup(name=name, state="good", found=check())
-    except _AmissError as amiss:
-        return Checkup(name=name, state=amiss.state, found=amiss.found, remedy=amiss.remedy)
+        return CheckResult(name=name, state="good", found=check())
+    except _CheckFailedError as failure:
+        return CheckResult(
+            name=name, state=failure.state, found=failure.found, remedy=failure.remedy
+        )
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return Checkup(
+        return CheckResult(
             name=name,
             state="bad",
             found=clean(lines[0]),
@@ -105,9 +114,9 @@ def checkup(name: str, check: Callable[[], str]) -> Checkup:
 
 def _python() -> str:
     found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] > TESTED:
-        newest = ".".join(map(str, TESTED))
-        raise _AmissError(found, f"Tested up to {newest}; newer may do.", state="optional")
+    if sys.version_info[:2] > NEWEST_TESTED:
+        newest = ".".join(map(str, NEWEST_TESTED))
+        raise _CheckFailedError(found, f"Tested up to {newest}; newer may do.", state="optional")
     return found
 
 
@@ -116,7 +125,7 @@ def _machine() -> str:
     found = f"{cpu_count()} CPUs, {memory / 1024**3:.1f} GiB of memory"
     if memory < 2 * MEMORY_PER_TRIAL:
         need = 2 * MEMORY_PER_TRIAL / 1024**3
-        raise _AmissError(found, f"A trial and what starts it need {need:.1f} GiB.")
+        raise _CheckFailedError(found, f"A trial and what starts it need {need:.1f} GiB.")
     return found
 
 
@@ -127,7 +136,7 @@ def _torch() -> str:
 
     square = torch.ones(8, 8)
     if float((square @ square).sum()) != 512.0:
-        raise _AmissError(f"{torch.__version__} multiplies wrongly", "Install another build.")
+        raise _CheckFailedError(f"{torch.__version__} multiplies wrongly", "Install another build.")
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{torch.__version__}, {capability}, arithmetic {fingerprint.fingerprint()}"
 
@@ -139,7 +148,7 @@ def _gpu() -> str:
         names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
         return f"{', '.join(names)}; CUDA {torch.version.cuda}"
     if Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi"):
-        raise _AmissError(
+        raise _CheckFailedError(
             "there is one, but the installed PyTorch cannot use it",
             "Install a CUDA build of PyTorch (https://pytorch.org) and NVIDIA's driver for it.",
         )
@@ -148,9 +157,9 @@ def _gpu() -> str:
 
 def _ray(deep: bool) -> str:
     version = installed("ray")
-    floor = ".".join(map(str, RAY_FLOOR))
-    if not version or tuple(map(int, version.split(".")[:2])) < RAY_FLOOR:
-        raise _AmissError(
+    floor = ".".join(map(str, OLDEST_RAY))
+    if not version or tuple(map(int, version.split(".")[:2])) < OLDEST_RAY:
+        raise _CheckFailedError(
             version or "not installed", f"`pip install 'ray[default,tune]>={floor}'`."
         )
     if not deep:
@@ -158,7 +167,9 @@ def _ray(deep: bool) -> str:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as empty, RayCluster(cpus=1, store=Path(empty)) as cluster:
         if list(cluster.map(_echo, [version])) != [version]:
-            raise _AmissError(f"{version} started, but its worker errs", "`--inline` does without.")
+            raise _CheckFailedError(
+                f"{version} started, but its worker errs", "`--inline` does without."
+            )
     return f"{version}, started, asked and ended in {time.monotonic() - began:.0f} s"
 
 
@@ -175,7 +186,9 @@ def _opensmile() -> str:
     lld78 = feature_set("lld78")
     frames_TF = lld78.extract(second)
     if frames_TF.shape[1] != 78 or not np.isfinite(frames_TF).all():
-        raise _AmissError(f"frames of shape {frames_TF.shape}", "`pip install opensmile>=2.6`.")
+        raise _CheckFailedError(
+            f"frames of shape {frames_TF.shape}", "`pip install opensmile>=2.6`."
+        )
     return f"{installed('opensmile')}, {len(frames_TF)} frames of a second"
 
 
@@ -187,33 +200,33 @@ def _espeak() -> str:
         try:
             spoken = catalogue.sample(Path(folder))
         except MissingError as error:
-            raise _AmissError(
+            raise _CheckFailedError(
                 str(error), "Only the corpus `demo` needs it.", state="optional"
             ) from None
         return f"{installed('espeakng-loader')}, spoke {spoken.stat().st_size:,} bytes"
 
 
-def _store(where: str) -> str:
-    root = Ledger.open_readonly(where).root
+def _store(store: str) -> str:
+    root = Ledger.open_readonly(store).root
     if not isinstance(root, Path):
         return f"{root}: {_writes(root)}"
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise _AmissError(
+        raise _CheckFailedError(
             f"`{there}` is no folder that can be written",
             "`--store` or ABLATE_STORE names another.",
         )
     if root.exists() and root.stat().st_mode & stat.S_IWOTH:
-        raise _AmissError(f"`{root}` can be written by everybody", f"`chmod o-w {root}`.")
+        raise _CheckFailedError(f"`{root}` can be written by everybody", f"`chmod o-w {root}`.")
     free = shutil.disk_usage(there).free
-    if free < FREE:
-        raise _AmissError(f"{free / 1e9:.1f} GB free in `{there}`", "Make room.")
+    if free < LEAST_FREE:
+        raise _CheckFailedError(f"{free / 1e9:.1f} GB free in `{there}`", "Make room.")
     made = "" if root.exists() else " (not made yet)"
     return f"{root}{made}: {_writes(there)}, {free / 1e9:.0f} GB free"
 
 
 def _writes(folder: Location) -> str:
-    """What every record rests on: a file is created once, replaced whole, and soon."""
+    """Test what every record relies on: a file is created only once, and replaced as a whole."""
     probe = folder / new_doctor_file()
     try:
         try:
@@ -225,28 +238,30 @@ def _writes(folder: Location) -> str:
             remedy = "A file system must know hard links (NFS, Lustre, CephFS, ext4, APFS do)."
             if is_remote(folder):
                 remedy = "Is there such a bucket, and may you write in it?"
-            raise _AmissError(f"a file cannot be created once ({why})", remedy) from None
+            raise _CheckFailedError(f"a file cannot be created once ({why})", remedy) from None
         if not created or files.read(probe) != b"first":
-            raise _AmissError(
+            raise _CheckFailedError(
                 "a second writer overwrites the first",
                 "Records would not be safe from each other: put the store elsewhere.",
             )
         began = time.monotonic()
-        for number in range(SMALL):
+        for number in range(TIMED_WRITES):
             replace_file(probe, b"%d" % number)
-        each = (time.monotonic() - began) / SMALL
-        if files.read(probe) != b"%d" % (SMALL - 1):
-            raise _AmissError("a replaced file is still the old one", "Put the store elsewhere.")
+        each = (time.monotonic() - began) / TIMED_WRITES
+        if files.read(probe) != b"%d" % (TIMED_WRITES - 1):
+            raise _CheckFailedError(
+                "a replaced file is still the old one", "Put the store elsewhere."
+            )
         began = time.monotonic()
-        replace_file(probe, secrets.token_bytes(LARGE))
-        speed = LARGE / 1e6 / (time.monotonic() - began)
+        replace_file(probe, secrets.token_bytes(TIMED_BYTES))
+        speed = TIMED_BYTES / 1e6 / (time.monotonic() - began)
     finally:
         probe.unlink(missing_ok=True)
     return f"created once, replaced whole, {1000 * each:.1f} ms a write, {speed:.0f} MB/s"
 
 
 def _scratch() -> str:
-    """Ray's own folder is a short path in /tmp; its object store is shared memory."""
+    """Test what Ray needs: a folder with a short path in /tmp, and shared memory."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="ablate-", dir="/tmp") as folder:
         found = str(Path(folder).parent)
@@ -254,7 +269,7 @@ def _scratch() -> str:
         free = shutil.disk_usage(shared).free
         found += f", {free / 1024**2:.0f} MiB free in {shared}"
         if free < OBJECT_STORE:
-            raise _AmissError(
+            raise _CheckFailedError(
                 found,
                 f"Ray takes {OBJECT_STORE // 1024**2} MiB there: `docker run --shm-size=1g`, or "
                 "`--inline`.",
@@ -270,7 +285,9 @@ def _loopback() -> str:
             with peer:
                 client.sendall(b"ablate")
                 if peer.recv(6) != b"ablate":
-                    raise _AmissError(f"127.0.0.1:{port} loses bytes", "`--inline` does without.")
+                    raise _CheckFailedError(
+                        f"127.0.0.1:{port} loses bytes", "`--inline` does without."
+                    )
     return "127.0.0.1 listens and answers"
 
 
@@ -279,15 +296,15 @@ def _cluster(address: str) -> str:
         jobs.refuse_open(address)
     except AblateError as error:
         found, _, remedy = str(error).partition(": ")
-        raise _AmissError(found, remedy or "see `ablate cluster check`.") from None
+        raise _CheckFailedError(found, remedy or "see `ablate cluster check`.") from None
     return f"{address} answers with the token only"
 
 
 def _token() -> str:
-    """Ray's tokens: those of our own clusters last as long as they do; a person's own is a file."""
+    """Check Ray's token: a person's own is a file that nobody else may read."""
     mode = os.environ.get("RAY_AUTH_MODE", "")
     if mode and mode != "token":
-        raise _AmissError(
+        raise _CheckFailedError(
             f"RAY_AUTH_MODE is `{clean(mode)}`",
             "`unset RAY_AUTH_MODE`: who reaches a cluster without a token owns its machines.",
         )
@@ -296,5 +313,5 @@ def _token() -> str:
     if not path.exists():
         return "a new one for each cluster of our own; none of yours"
     if path.stat().st_mode & 0o077:
-        raise _AmissError(f"`{path}` can be read by others", f"`chmod 600 {path}`.")
+        raise _CheckFailedError(f"`{path}` can be read by others", f"`chmod 600 {path}`.")
     return f"a new one for each cluster of our own; yours in {path} is private"

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.execution.cluster.doctor import Checkup
+from orchestrator.execution.cluster.doctor import CheckResult
 from orchestrator.report.console import print_beside
 
 MARKS = {"good": ("✓", "green"), "optional": ("–", "yellow"), "bad": ("✗", "bold red")}
@@ -11,10 +11,10 @@ WIDTH = 9
 """Of the longest name of a check."""
 
 
-def show(console: Console, checkup: Checkup) -> None:
+def show(console: Console, result: CheckResult) -> None:
     """One check."""
-    mark, style = MARKS[checkup.state]
-    head = Text.assemble((f"{mark} ", style), (f"{checkup.name:<{WIDTH}}  ", "dim"))
-    print_beside(console, head, checkup.found)
-    if checkup.remedy:
-        print_beside(console, Text(" " * head.cell_len), f"-> {checkup.remedy}")
+    mark, style = MARKS[result.state]
+    head = Text.assemble((f"{mark} ", style), (f"{result.name:<{WIDTH}}  ", "dim"))
+    print_beside(console, head, result.found)
+    if result.remedy:
+        print_beside(console, Text(" " * head.cell_len), f"-> {result.remedy}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execution.cluster import doctor
-from orchestrator.execution.cluster.doctor import Checkup
+from orchestrator.execution.cluster.doctor import CheckResult
 from orchestrator.store import files
 
 ABLATE = Path(sys.executable).with_name("ablate")
@@ -30,8 +30,8 @@ def ablate(*words: str | Path, code: int = 0, **environment: str) -> str:
     return done.stdout
 
 
-def one(name: str, where: Path | str) -> Checkup:
-    return doctor.checkup(name, doctor.checks(str(where))[name])
+def one(name: str, where: Path | str) -> CheckResult:
+    return doctor.run_check(name, doctor.all_checks(str(where))[name])
 
 
 def test_a_machine_that_can_train_gets_ticks_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_cross_has_a_remedy_and_exit_code_3(tmp_path: Path) -> None:
     (store := tmp_path / "store").mkdir()
     store.chmod(0o777)
     said = ablate("--store", store, "--json", code=3, HOME=str(tmp_path / "home"))
-    found = {checkup["name"]: checkup for checkup in json.loads(said)}
+    found = {result["name"]: result for result in json.loads(said)}
     bad = {name: c["remedy"] for name, c in found.items() if c["state"] == "bad"}
     token = tmp_path / "home" / ".ray" / "auth_token"
     assert bad == {"store": f"`chmod o-w {store}`.", "token": f"`chmod 600 {token}`."}
@@ -92,7 +92,7 @@ def test_a_file_system_that_overwrites_or_knows_no_links_is_refused(
 def test_a_full_disk_and_an_old_ray_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "FREE", 10**18)
+    monkeypatch.setattr(doctor, "LEAST_FREE", 10**18)
     assert one("store", tmp_path).remedy == "Make room."
     monkeypatch.setattr(doctor, "installed", lambda name: "2.48.0")
     assert one("ray", tmp_path).remedy == "`pip install 'ray[default,tune]>=2.59'`."
@@ -125,7 +125,7 @@ def test_it_asks_an_object_store_too(s3: str) -> None:
 
 @pytest.mark.ray
 def test_deep_starts_ray_and_ends_it(tmp_path: Path, quiet_home: Path) -> None:
-    found = doctor.checkup("ray", doctor.checks(str(tmp_path), deep=True)["ray"])
+    found = doctor.run_check("ray", doctor.all_checks(str(tmp_path), deep=True)["ray"])
     assert found.state == "good" and "started, asked and ended in" in found.found
 
 
@@ -142,8 +142,8 @@ def test_a_cluster_that_answers_without_a_token_is_named(tmp_path: Path) -> None
     with HTTPServer(("127.0.0.1", 0), Open) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        check = doctor.checks(str(tmp_path), address=address)["cluster"]
-        found = doctor.checkup("cluster", check)
+        check = doctor.all_checks(str(tmp_path), address=address)["cluster"]
+        found = doctor.run_check("cluster", check)
         server.shutdown()
     assert (found.state, found.found) == (
         "bad", f"The cluster at {address} answers without a token",
