@@ -1,4 +1,4 @@
-"""The terminal: a console, and what is printed aligned on it. Fits 80 columns."""
+"""Printing in the terminal: aligned columns and pairs, sentences, a bar. Fits 80 columns."""
 
 import re
 import textwrap
@@ -14,7 +14,7 @@ from rich.text import Text
 from orchestrator.printable import clean
 
 FIRST = 12
-"""Columns that a row's name may be narrowed to before its cells stand below it."""
+"""Narrowest width of the first column; where even that is too wide, cells stand below the name."""
 
 
 def print_columns(
@@ -27,8 +27,14 @@ def print_columns(
 ) -> None:
     """Print aligned columns; the first may wrap, the others keep their width.
 
-    ``headings`` stand above the rows of those indices. On a console that is too narrow for a row
-    to stand in one line, its cells stand below its name: no number is ever cut.
+    On a console that is too narrow, the cells of a row stand below its name: no number is cut.
+
+    Args:
+        console: where to print.
+        heads: one for each column.
+        cells: the rows.
+        numeric: whether a column holds numbers, which are aligned to the right; all if not given.
+        headings: index of a row -> a heading above it.
     """
     numbers = numeric or [False] * len(heads)
     if _narrowest(heads, cells) > console.width:
@@ -52,7 +58,7 @@ def print_columns(
 
 
 def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """Columns of the terminal that the rows need."""
+    """Columns of the terminal that the table needs at least."""
     wide = [max(map(cell_len, (*textwrap.wrap(head, 10), ""))) for head in heads]
     for row in cells:
         wide = [max(pair) for pair in zip(wide, map(cell_len, row), strict=True)]
@@ -65,7 +71,7 @@ def _print_below(
     cells: Sequence[Sequence[str]],
     headings: Mapping[int, str],
 ) -> None:
-    """A row as its name and a line a cell; what is empty is left out."""
+    """Print each row as its name and, below it, a line for each cell that is not empty."""
     for index, row in enumerate(cells):
         if index in headings:
             console.print(Text(clean(headings[index]), style="bold"))
@@ -76,7 +82,14 @@ def _print_below(
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr while something is counted, gone afterwards; nothing without a terminal."""
+    """Show a bar on stderr inside a ``with``; without a terminal nothing.
+
+    Args:
+        what: the text beside the bar.
+
+    Yields:
+        A function that moves the bar to (done, total).
+    """
     from rich.progress import (  # here, since only a bar needs it: `ablate plan` is quick
         BarColumn,
         MofNCompleteColumn,
@@ -95,14 +108,14 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print ``name  value`` lines, aligned; a long value goes on below itself."""
+    """Print ``name  value`` lines, aligned; a long value wraps below its beginning."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         print_beside(console, Text(f"  {clean(name):<{width}}  ", style="dim"), value)
 
 
 def print_beside(console: Console, head: Text, value: str) -> None:
-    """Print a value beside its head, and what does not fit below itself."""
+    """Print a value beside its head; a long value wraps below its beginning."""
     width = max(20, console.width - head.cell_len)
     lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
     console.print(Text.assemble(head, lines[0]))
@@ -121,7 +134,7 @@ def duration(seconds: float | None) -> str:
 
 
 def say(sentence: str) -> None:
-    """Print a sentence on stderr, beside what a command prints and as wide; no path is broken."""
+    """Print a sentence on stderr, wrapped to the terminal; a path is never broken."""
     console = console_for(stderr=True)
     lines = textwrap.wrap(
         clean(sentence), console.width, break_long_words=False, break_on_hyphens=False
@@ -131,7 +144,7 @@ def say(sentence: str) -> None:
 
 
 def console_for(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; where there is none, 80 columns and lines ``trimmed``."""
+    """A console as wide as the terminal; without a terminal 80 columns, with lines ``trimmed``."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 80
@@ -140,7 +153,7 @@ def console_for(*, stderr: bool = False) -> Console:
 
 
 def trimmed(stream: IO[str]) -> IO[str]:
-    """The stream, but no line that is written ends in spaces: Rich fills columns up with them."""
+    """A stream that drops the spaces at the ends of lines, with which Rich fills columns up."""
     return cast("IO[str]", _Trimmed(stream))
 
 

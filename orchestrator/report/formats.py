@@ -1,6 +1,6 @@
-"""Every form of a table by its name and by the ending of its files: one line a form.
+"""Every form of a table by its name and by the ending of its files.
 
-A form that is new is a function from studies to a text, and a line in ``FORMS``.
+A new form is a function from studies to a text, and a line in ``FORMS``.
 """
 
 import io
@@ -20,12 +20,12 @@ from orchestrator.report.tables.plain_values import as_json, flat
 from orchestrator.report.tables.table import Table
 
 Write = Callable[[Sequence[StudyResults], bool], str]
-"""Studies of one table, and whether details are wanted -> the text of a file."""
+"""Studies of one table, and whether the supporting tables are wanted -> the text of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One form of a table."""
+    """One form of a table: the ending of its files, and the function that writes it."""
 
     ending: str
     write: Write
@@ -36,7 +36,7 @@ def _tables(studies: Sequence[StudyResults], details: bool) -> list[Table]:
 
 
 def _plain(studies: Sequence[StudyResults], details: bool) -> str:
-    """As in a terminal of 80 columns without colours."""
+    """The text of a terminal of 80 columns without colours."""
     sink = io.StringIO()
     console = Console(file=trimmed(sink), width=80, highlight=False, markup=False, emoji=False)
     print_all(console, studies, details)
@@ -87,7 +87,7 @@ FORMS: Mapping[str, Format] = {
 
 
 def print_all(console: Console, studies: Sequence[StudyResults], details: bool) -> None:
-    """Print the tables one below the other, in colours where the console has some."""
+    """Print all tables below each other, in colours where the console has them."""
     for index, one in enumerate(_tables(studies, details)):
         if index:
             console.print()
@@ -95,6 +95,6 @@ def print_all(console: Console, studies: Sequence[StudyResults], details: bool) 
 
 
 def by_ending(path: Path) -> Format | None:
-    """The form that a file of this name has; None if it is none of a table's."""
+    """The form with the ending of this file; None where no form of a table has it."""
     ending = path.suffix.lower()
     return next((form for form in FORMS.values() if form.ending == ending), None)

@@ -1,6 +1,6 @@
-"""A study as it was measured: its outcomes, folded into rows, and the store that holds the rest.
+"""A study's results: its outcomes, summarised by row, and the store that holds their files.
 
-What every form of a table, every picture and every bundle is made of.
+Every form of a table, every picture and every bundle is made of these.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,18 +18,18 @@ from orchestrator.store.snapshot import Snapshot
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyResults:
-    """A study and what its trials gave."""
+    """The results of a study, read from the store."""
 
     ledger: Ledger
     outcomes: Mapping[str, Outcome]
-    """Finished trials by id."""
+    """Id -> finished trial."""
     summary: Summary
     search: SearchResult | None = None
-    """What its search found, where its configurations are proposed."""
+    """What its search found; None for a study without a search."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """The study."""
+        """The study as it was planned: rows, folds, seeds, trials."""
         return self.summary.snapshot
 
     def details(
@@ -42,7 +42,7 @@ class StudyResults:
 
 
 def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
-    """A note on rows that also judge what a search chose; nothing where there are none."""
+    """A note on trials whose test scores a search has sealed; empty without such trials."""
     searches = [sealed[trial.id] for trial in snapshot.trials if trial.id in sealed]
     if not searches:
         return []
@@ -55,7 +55,7 @@ def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
 
 
 def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
-    """Read what a study's trials gave.
+    """Read and summarise the outcomes of a study, without those that a search has sealed.
 
     Raises:
         DamageError: a record is not what was written.

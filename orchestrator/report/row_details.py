@@ -1,8 +1,7 @@
-"""What stands behind a row: each finished trial's scores, epochs, settings, and its command.
+"""The details of a row: scores, epochs, settings and command of each finished trial.
 
-A table says what its rows bear; whoever doubts a number asks what it was made of. Scores come
-from the records, learning curves from files that are proven against them. A curve that is damaged
-is told and left out: the scores, which stand in the record, are whole.
+Scores come from the records, learning curves from files that are proven against the records. A
+damaged learning curve is reported and left out; the scores do not depend on it.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,26 +19,26 @@ from orchestrator.store.records import Outcome, Scores, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotTrial
 
 Counts = tuple[tuple[int, ...], ...]
-"""A confusion; rows are the truth, columns the prediction, both in the order of the classes."""
+"""A confusion matrix: rows are the spoken classes, columns the predicted ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevScore:
-    """What one half of the held-out group scored after an epoch; fractions, 0 to 1."""
+    """Scores of one half of the held-out group after an epoch; UA and WA are fractions."""
 
     ua: float
     wa: float
     loss: float
-    """Cross-entropy of the utterances' probabilities."""
+    """Cross-entropy over the utterances."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochDetails:
-    """One epoch of a training (for a system without epochs: one step of its own)."""
+    """One epoch of a training; of a system without epochs one step of its own."""
 
     number: int
     loss: float
-    """Of the training segments."""
+    """Over the training segments."""
     a: DevScore
     b: DevScore
 
@@ -51,25 +50,25 @@ class TrainingDetails:
     id: str
     seed: int
     fold: SnapshotFold
-    """Its held-out group: two halves, and how many speakers trained."""
+    """Its held-out group in two halves, and the number of training speakers."""
     outcome: Outcome
     history: tuple[EpochDetails, ...]
-    """Empty where it was not asked for, or is damaged."""
+    """Empty where histories were not read, or where this one is damaged."""
     damage: str
-    """Why the history is not what was written; empty when it is."""
+    """Why the history cannot be used; empty where it can."""
     rerun_command: str
     """The command that trains it once more and compares."""
 
     @property
     def scores(self) -> tuple[Scores, ...]:
-        """The headline's: one a test speaker, by utterance, at the epoch that the other chose."""
+        """One for each test speaker, by utterance, at the epoch that the other half chose."""
         return tuple(
             s for s in self.outcome.scores if (s.choice, s.unit) == ("chosen", "utterance")
         )
 
     @property
     def confusion(self) -> Counts:
-        """Both halves' utterances in one matrix."""
+        """The utterances of both halves in one matrix."""
         return sum_confusions([s.confusion for s in self.scores])
 
     @property
@@ -83,29 +82,29 @@ class TrainingDetails:
         return self._epoch_of(self.fold.a)
 
     def _epoch_of(self, tested: tuple[str, ...]) -> int:
-        """0 where that half said nothing that was scored."""
+        """The epoch at which these speakers were tested; 0 where none of them was scored."""
         return next((s.epoch for s in self.scores if s.speaker in tested), 0)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The determinism class: bits are promised within it."""
+        """The determinism class: trainings within one class give equal bits."""
         return self.outcome.environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowDetails:
-    """One row: its finished trainings, by fold and seed, and those that are missing."""
+    """A row: its finished trainings by fold and seed, and its missing trials."""
 
     name: str
     trials: tuple[TrainingDetails, ...]
     missing: tuple[SnapshotTrial, ...]
-    """Not finished, or trained by code whose numbers meant something else."""
+    """Not finished, or trained by an earlier version of the code with another meaning."""
     fill: str
     """The command that trains what is missing."""
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What all its trainings share of what moves their numbers; empty while none is there."""
+        """The settings that all its trainings share; empty without trainings."""
         shared: dict[str, Any] = {}
         for trial in self.trials:
             own = {k: v for k, v in trial.outcome.identity.items() if k not in ("fold", "seed")}
@@ -121,23 +120,23 @@ def row_details(
     names: Collection[str] | None = None,
     histories: bool = True,
 ) -> tuple[RowDetails, ...]:
-    """What stands behind the rows of a study, in their order.
+    """The details of the rows of a study, in their order.
 
     Args:
-        ledger: the store; of it only histories are read.
+        ledger: the store, for the histories.
         snapshot: the study.
-        outcomes: finished trials by id, as ``Ledger.outcomes`` gives them.
-        names: the rows; all of them if not given.
-        histories: whether to read the epochs as well, a file a trial.
+        outcomes: id -> finished trial.
+        names: the rows; all if not given.
+        histories: whether to read the learning curves, one file for each trial.
     """
     folds = {fold.index: fold for fold in snapshot.folds}
     wanted = [row.name for row in snapshot.rows if names is None or row.name in names]
     done = {id: o for id, o in outcomes.items() if not is_stale(o)}
-    places: dict[str, list[SnapshotTrial]] = {name: [] for name in wanted}
+    by_row: dict[str, list[SnapshotTrial]] = {name: [] for name in wanted}
     for trial in sorted(snapshot.trials, key=lambda trial: (trial.fold, trial.seed)):
-        if trial.row in places:
-            places[trial.row].append(trial)
-    ids = [t.id for trials in places.values() for t in trials if t.id in done]
+        if trial.row in by_row:
+            by_row[trial.row].append(trial)
+    ids = [t.id for trials in by_row.values() for t in trials if t.id in done]
     nothing: tuple[tuple[EpochDetails, ...], str] = ((), "")
     epochs = dict.fromkeys(ids, nothing)
     if histories:
@@ -156,10 +155,10 @@ def row_details(
                     damage=epochs[trial.id][1],
                     rerun_command=training_command(trial.id, done=True, study=snapshot.study),
                 )
-                for trial in places[name]
+                for trial in by_row[name]
                 if trial.id in done
             ),
-            missing=tuple(trial for trial in places[name] if trial.id not in done),
+            missing=tuple(trial for trial in by_row[name] if trial.id not in done),
             fill=training_command("", done=False, study=snapshot.study),
         )
         for name in wanted
@@ -167,7 +166,7 @@ def row_details(
 
 
 def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """What two configurations have alike; a search chooses one for each held-out group."""
+    """The settings that two configurations share; a search chooses one for each held-out group."""
     found: dict[str, Any] = {}
     for key, value in one.items():
         its = other.get(key)
@@ -179,7 +178,7 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...], str]:
-    """The epochs, or why they cannot be shown."""
+    """The epochs of a training, and why they cannot be used; one of the two is empty."""
     try:
         entries = read_history(ledger.attempts.read_file(outcome, "history.json"))
         return tuple(_epoch(entry) for entry in entries), ""
@@ -190,7 +189,11 @@ def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...]
 
 
 def _epoch(entry: Mapping[str, Any]) -> EpochDetails:
-    """Raises ValueError for what no training gives: a stranger's store could say anything."""
+    """Read an entry of a history.
+
+    Raises:
+        ValueError: no training gives these numbers; a store from elsewhere may hold anything.
+    """
     halves = [
         DevScore(float(half["ua"]), float(half["wa"]), float(half["loss"]))
         for half in (entry["a"], entry["b"])

@@ -1,1 +1,1 @@
-"""The HTML page: a table, and what stands behind each of its rows, in one file."""
+"""The HTML page: tables and the details of every row in one file, laid out by templates."""

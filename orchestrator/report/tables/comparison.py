@@ -1,4 +1,4 @@
-"""Two rows beside each other: as JSON values and in the terminal."""
+"""The comparison of two rows, as JSON values and in the terminal."""
 
 from dataclasses import asdict
 from typing import Any
@@ -41,7 +41,7 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
 
 
 def show(console: Console, found: Comparison, limit: int) -> None:
-    """Scores by fold and emotion, then the utterances that flip."""
+    """Print the scores by fold and emotion, then the utterances that flip."""
     print_table(console, scores(found))
     if found.flips and limit:
         console.print()
@@ -49,7 +49,7 @@ def show(console: Console, found: Comparison, limit: int) -> None:
 
 
 def scores(found: Comparison) -> Table:
-    """UA of all and by fold, recall by emotion."""
+    """The table of UA by fold and recall by emotion, of both rows."""
     cells = [_cells(f"held-out group {one.name}", one) for one in found.folds]
     cells += [_cells(one.name, one) for one in found.emotions]
     notes = [
@@ -83,7 +83,7 @@ def scores(found: Comparison) -> Table:
 
 
 def flips(found: Comparison, limit: int) -> Table:
-    """The utterances that one row takes rightly and the other wrongly."""
+    """The table of utterances that one row recognises and the other does not."""
     gained, lost = sum(f.gained for f in found.flips), sum(f.lost for f in found.flips)
     shown = found.flips[:limit]
     return Table(

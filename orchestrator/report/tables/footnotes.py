@@ -1,4 +1,4 @@
-"""What stands below a study's table, and what no form of it may leave unsaid."""
+"""The footnotes of a study's table, and the warnings that every form of it carries."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from orchestrator.store.snapshot import Snapshot
 
 
 def footnotes(summary: Summary, details: bool) -> list[str]:
-    """All that stands below the table: what its numbers are, then what must be known of them."""
+    """The footnotes: what the numbers are, whose sizes and figures, then all warnings."""
     snapshot = summary.snapshot
     groups, speakers = len(snapshot.folds), sum(len(f.a) + len(f.b) for f in snapshot.folds)
     seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
@@ -26,9 +26,9 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
     ]
     if snapshot.replicates == "adaptive":
         notes.append(
-            f"{looked(summary)} Seeds were added to settle whether a row differs for these "
-            "speakers, trained again. ± and differs answer the other question, new speakers, from "
-            "the seeds that both have."
+            f"{sequential_note(summary)} Seeds were added to settle whether a row differs for "
+            "these speakers, trained again. ± and differs answer the other question, new "
+            "speakers, from the seeds that both have."
         )
     if snapshot.reference is not None and not details:
         notes.append(
@@ -63,13 +63,13 @@ def _system_notes(snapshot: Snapshot) -> list[str]:
         if system.figures:
             measured.setdefault(system.figures, []).append(system.title)
     if measured:
-        said = "; ".join(f"{', '.join(titles)} {how}" for how, titles in measured.items())
-        notes.append(f"Published figures: {said}.")
+        sources = "; ".join(f"{', '.join(titles)} {how}" for how, titles in measured.items())
+        notes.append(f"Published figures: {sources}.")
     return notes
 
 
 def size_notes(systems: Sequence[System]) -> list[str]:
-    """Whose sizes are our reading, and what they were chosen by."""
+    """The note on systems whose paper leaves sizes open; empty without such systems."""
     near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
     free = [s.title for s in systems if s.sizes_open and s.parameters is None]
     if not near and not free:
@@ -80,18 +80,18 @@ def size_notes(systems: Sequence[System]) -> list[str]:
 
 
 def warnings(summary: Summary) -> list[str]:
-    """What every form of the table must say: of the speech, the spreads and the trainings."""
+    """Notes on the speech, the spreads and the trainings, which every form of the table carries."""
     snapshot = summary.snapshot
     return [*snapshot.notes, *mixtures(snapshot), *_spreads(summary), *shortcomings(summary)]
 
 
 def mixtures(snapshot: Snapshot) -> list[str]:
-    """Which row has which profile and reading, where the title can only say ``mixed``."""
+    """The profile and reading of each row, where the title says ``mixed``."""
     notes = []
     if snapshot.profile == "mixed":
-        own = (r.profile or r.settings.get("profile", DASH) for r in snapshot.rows)
-        told = (f"{r.name}: {p}" for r, p in zip(snapshot.rows, own, strict=True))
-        notes.append(f"Profiles: {'; '.join(told)}.")
+        profiles = (r.profile or r.settings.get("profile", DASH) for r in snapshot.rows)
+        named = (f"{r.name}: {p}" for r, p in zip(snapshot.rows, profiles, strict=True))
+        notes.append(f"Profiles: {'; '.join(named)}.")
     if snapshot.reading == "mixed":
         notes.append(
             "Readings: " + "; ".join(f"{r.name}: {r.reading}" for r in snapshot.rows) + "."
@@ -100,7 +100,7 @@ def mixtures(snapshot: Snapshot) -> list[str]:
 
 
 def shortcomings(summary: Summary) -> list[str]:
-    """What is missing, stale, mixed or suspicious of the trainings, whatever is made of them."""
+    """Notes on missing, stale, mixed and suspicious trainings."""
     notes, study = [], summary.snapshot.study
     missing = sum(row.missing for row in summary.rows)
     if missing:
@@ -142,7 +142,7 @@ def shortcomings(summary: Summary) -> list[str]:
 
 
 def _spreads(summary: Summary) -> list[str]:
-    """A word on spreads that look like more or less than they are, and on unequal rows."""
+    """Notes on intervals that mislead, and on rows that lack held-out groups."""
     snapshot, notes = summary.snapshot, []
     if len(snapshot.folds) == 2:
         notes.append(
@@ -178,12 +178,12 @@ def _spreads(summary: Summary) -> list[str]:
 
 
 def design(summary: Summary) -> list[str]:
-    """The label of a sequential design, which every form carries; nothing for any other."""
-    return [looked(summary)] if summary.snapshot.replicates == "adaptive" else []
+    """The note on a sequential design, for forms without footnotes; empty for any other design."""
+    return [sequential_note(summary)] if summary.snapshot.replicates == "adaptive" else []
 
 
-def looked(summary: Summary) -> str:
-    """How often an adaptive study was looked at, and with how many seeds it is for that."""
+def sequential_note(summary: Summary) -> str:
+    """A sentence: interim analyses of an adaptive study, and the seeds of its rows."""
     snapshot = summary.snapshot
     interims = [row.interim for row in summary.rows if row.interim is not None]
     made = max((s.interims for s in interims), default=0)

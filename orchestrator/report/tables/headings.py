@@ -1,4 +1,4 @@
-"""What stands over every form of a study's table."""
+"""The heading of a study's table: label, protocol and banner, the same in every form."""
 
 from orchestrator.store.snapshot import Snapshot
 
@@ -6,14 +6,14 @@ DASH = "–"
 
 
 def label(snapshot: Snapshot) -> str:
-    """``Table 1``, ``Figure 2``, or the study's own name where it is neither of a paper."""
+    """``Table 1`` or ``Figure 2`` of the paper; else the name of the study."""
     if snapshot.table is not None:
         return f"Table {snapshot.table}"
     return f"Figure {snapshot.figure}" if snapshot.figure is not None else snapshot.study
 
 
 def protocol_line(snapshot: Snapshot) -> str:
-    """Corpus, profile and reading: they stand in the title of every form."""
+    """Corpus, profile and reading in one line, which every form carries."""
     part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
     design = "" if snapshot.replicates == "fixed" else f", replicates {snapshot.replicates}"
     corpus = f"corpus {snapshot.corpus}{part}"
@@ -21,7 +21,7 @@ def protocol_line(snapshot: Snapshot) -> str:
 
 
 def banner(snapshot: Snapshot) -> str:
-    """What no form of a table may leave out; empty where there is nothing."""
+    """The warning over every form of a table of synthesised speech; else empty."""
     if snapshot.corpus == "demo":
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""

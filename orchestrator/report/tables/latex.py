@@ -1,9 +1,9 @@
-r"""A table as LaTeX with booktabs: a page of its own, and a part of any document by ``\input``.
+r"""A table as LaTeX with booktabs: it compiles alone, and as a part of any document by ``\input``.
 
-Nothing but booktabs is asked of the preamble: ``\multicolumn`` sets the heads, a minipage the
-footnotes, and whatever OT1, the oldest encoding, can print is printed by it. A word in another
-script is kept for XeLaTeX and LuaLaTeX, and stands under pdfLaTeX as the name of a list in the
-file's first lines: it would be an error there.
+The preamble needs booktabs alone: ``\multicolumn`` sets the heads, a minipage the footnotes, and
+letters are written so that OT1, the oldest encoding, prints them. A word in another script would be
+an error in pdfLaTeX, which prints a number instead; the first lines of the file list such words.
+XeLaTeX and LuaLaTeX print the word.
 """
 
 import re
@@ -19,11 +19,11 @@ from orchestrator.printable import clean
 from orchestrator.report.tables.table import Column, Table
 
 WIDEST = 26
-"""Names that are wider break into lines of a column this wide, in ens."""
+"""Width of the first column in ens, where a name is wider and must break."""
 UNBROKEN = 20
-"""Cells; a wider word may break without a hyphen, which would be no part of it."""
+"""Width of a word, in cells of a terminal, above which it may break, without a hyphen."""
 MOST_ROWS = 30
-"""Rows of a page."""
+"""Most rows of a page."""
 
 _SPECIAL = {
     "\1": r"\allowbreak{}",  # in a word that no line holds
@@ -46,7 +46,7 @@ _GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", 
           "omega"]  # fmt: skip
 _CAPITAL = {"Gamma", "Delta", "Theta", "Lamda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi",
             "Omega"}  # fmt: skip
-"""Capitals that are not a Latin letter's shape."""
+"""Capitals that do not look like a Latin letter."""
 for _letter in _GREEK:
     _command = _letter.replace("lamda", "lambda")
     _SPECIAL[unicodedata.lookup(f"GREEK SMALL LETTER {_letter}")] = f"$\\{_command}$"
@@ -58,7 +58,7 @@ _LETTERS = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿĀāĂăĆćĈĉĊċČčĎďĒēĔĕĖėĚěĜĝĞğĠġĢģĤĥĨĩĪī"
     "ĬĭİıĴĵĶķĹĺĻļĽľŁłŃńŅņŇňŌōŎŏŐőŒœŔŕŖŗŘřŚśŜŝŞşŠšŢţŤťŨũŪūŬŭŮůŰűŴŵŶŷŸŹźŻżŽž"
 )
-"""What OT1 composes: found by compiling every letter up to U+017F."""
+"""The letters that OT1 composes, found by compiling every letter up to U+017F."""
 
 ALONE = r"""\ifdefined\table\else % compiled by itself, this file is a document
   \documentclass{article}
@@ -75,9 +75,9 @@ def latex(tables: Sequence[Table]) -> str:
     r"""The tables as one file; each a ``table`` environment with caption, label and footnotes."""
     words = _Words()
     bodies = [
-        _environment(part, words, number, continued=place > 0)
+        _environment(part, words, number, continued=page > 0)
         for number, table in enumerate(tables)
-        for place, part in enumerate(_parts(table))
+        for page, part in enumerate(_parts(table))
     ]
     lines = [
         "% In your preamble: \\usepackage{booktabs}. Then \\input{...} this file, or paste it.",
@@ -94,19 +94,19 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 class _Words:
-    """Text -> LaTeX, and the words of other scripts that were met on the way."""
+    """Escapes text for LaTeX, and numbers the words of other scripts that it meets."""
 
     def __init__(self) -> None:
         self.others: dict[str, int] = {}
 
     def plain(self, text: str) -> str:
-        """Text of unknown origin that stays text."""
+        """Escape text of unknown origin."""
         words = unicodedata.normalize("NFC", clean(text)).split(" ")
         runs = ((known, " ".join(run)) for known, run in groupby(words, key=_is_known))
         return " ".join(_escaped(run) if known else self._other(run) for known, run in runs)
 
     def prose(self, text: str) -> str:
-        """The same, but what stands in backticks stands in quotes."""
+        """Escape a sentence; text in backticks stands in quotes."""
         parts = text.split("`")
         if len(parts) % 2 == 0:
             return self.plain(text)
@@ -114,7 +114,7 @@ class _Words:
         return re.sub(r"\b([dg])\\_z\b", r"$\1_z$", "".join(quoted)).replace(r" \%", r"~\%")
 
     def number(self, text: str) -> str:
-        """A cell of numbers: minus and plus as wide as each other."""
+        """Escape a cell of numbers; minus and plus are set as wide as each other."""
         return re.sub(r"(?<![\w.)])([+-])(?=\d)", r"$\1$", self.plain(text))
 
     def _other(self, run: str) -> str:
@@ -133,14 +133,14 @@ def _escaped(run: str) -> str:
 
 
 def _breakable(word: str) -> str:
-    """A word; one that is wider than ``UNBROKEN`` with places where it may break."""
+    """A word; one wider than ``UNBROKEN`` gets marks where it may break."""
     if cell_len(word) <= UNBROKEN:
         return word
     return re.sub(f"(.{{{UNBROKEN // 4}}})(?=.)", "\\g<1>\1", word)
 
 
 def _parts(table: Table) -> list[Table]:
-    """A table in parts that fit a page; the footnotes stand below the last."""
+    """The table in parts that fit a page; the last one has the footnotes."""
     pages = max(1, -(-len(table.cells) // MOST_ROWS))
     starts = [len(table.cells) * page // pages for page in range(pages)]
     starts = [_beginning(table, start) for start in starts]
@@ -156,14 +156,14 @@ def _parts(table: Table) -> list[Table]:
 
 
 def _beginning(table: Table, index: int) -> int:
-    """The row at which the rows that belong together begin: those below have no name."""
+    """The index of the nearest row above with a name: a row without one belongs to it."""
     while index and not table.cells[index][0]:
         index -= 1
     return index
 
 
 def _headings(table: Table, start: int, stop: int) -> dict[int, str]:
-    """Headings of a part; one that a page has cut stands above both parts."""
+    """The headings of a part; that of a block that goes on from the last part is repeated."""
     above = [index for index in table.headings if index <= start]
     first = {0: table.headings[max(above)]} if above else {}
     rest = {index - start: name for index, name in table.headings.items() if start < index < stop}
@@ -187,9 +187,9 @@ def _environment(table: Table, words: _Words, number: int, *, continued: bool) -
         lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines.append(r"\everypar{\hangindent1em}\parskip2pt")
         for note in table.footnotes:
-            said = words.prose(note)
+            line = words.prose(note)
             loud = note.startswith(("WARNING", "Missing"))
-            lines.append((rf"\textbf{{{said}}}" if loud else said) + r"\par")
+            lines.append((rf"\textbf{{{line}}}" if loud else line) + r"\par")
         lines.append(r"\end{minipage}")
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
@@ -199,7 +199,7 @@ def _sentence(text: str) -> str:
 
 
 def _tabular(table: Table, words: _Words) -> list[str]:
-    """The rows between booktabs's rules."""
+    """The heads and rows of a table as lines of a ``tabular``."""
     pairs = [_is_pair(table, index) for index in range(len(table.columns))]
     wide = max((cell_len(row[0]) for row in table.cells), default=0) > WIDEST
     kinds = [
@@ -233,7 +233,7 @@ def _tabular(table: Table, words: _Words) -> list[str]:
 
 
 def _is_pair(table: Table, index: int) -> bool:
-    """Whether a column holds a mean and its ±, which are aligned each for itself."""
+    """Whether a column holds means with a ±; LaTeX then aligns the two parts separately."""
     return "±" in table.columns[index].head and any(" ± " in row[index] for row in table.cells)
 
 
@@ -244,7 +244,7 @@ def _kind(column: Column, pair: bool, wide: bool) -> str:
 
 
 def _head(column: Column, pair: bool, words: _Words) -> str:
-    """A head in lines, of which the last stands on the line of all heads."""
+    """A head, wrapped into lines; the last lines of all heads stand side by side."""
     whole = column.head.replace("± 95 %", "±\u00a095\u00a0%")
     width = 6 if pair else 10  # a head wider than its pair would tear it apart
     parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
@@ -266,7 +266,7 @@ def _cell(cell: str, column: Column, pair: bool, words: _Words) -> str:
 
 
 def _aligned(rows: Sequence[list[str] | str]) -> list[str]:
-    """Rows of cells as lines whose cells begin below each other; other lines as they are."""
+    """Rows as lines of LaTeX with their cells padded to columns; other lines as they are."""
     cells = [row for row in rows if isinstance(row, list)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [

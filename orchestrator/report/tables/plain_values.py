@@ -40,14 +40,14 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in snapshot.published
         ],
-        "notes": _loud(summary),
+        "notes": _notes(summary),
     }
 
 
-def _loud(summary: Summary) -> list[str]:
-    """What also a form without footnotes says."""
-    said = (banner(summary.snapshot), *design(summary), *warnings(summary))
-    return [note for note in said if note]
+def _notes(summary: Summary) -> list[str]:
+    """Banner, design and warnings, for forms without footnotes."""
+    notes = (banner(summary.snapshot), *design(summary), *warnings(summary))
+    return [note for note in notes if note]
 
 
 def _row_json(row: RowSummary) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _fraction(percent: float | None) -> float | None:
-    """A published figure as a fraction, with the digits that were printed."""
+    """A published percentage as a fraction, without the noise of the division."""
     return None if percent is None else round(percent / 100, 6)
 
 
@@ -115,7 +115,7 @@ def _over_seeds_json(difference: Difference | None) -> dict[str, float | None]:
 
 
 def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
-    """What an adaptive study's seeds settled; all null in any other."""
+    """What the seeds of an adaptive study settled of a row; all null in any other study."""
     if interim is None:
         return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
     return {
@@ -151,7 +151,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
                 record |= {f"{key}_{inner}": item for inner, item in value.items()}
             else:
                 record[key] = value
-        records.append({**record, "notes": " ".join(_loud(summary))})
+        records.append({**record, "notes": " ".join(_notes(summary))})
     for system in snapshot.published:
         figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
         records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})

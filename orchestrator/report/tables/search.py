@@ -1,4 +1,4 @@
-"""What a search chose, and of how many: tables in words, and JSON values."""
+"""The tables of a search: what it chose, how many it tried, which axes mattered; also as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,13 +14,11 @@ from orchestrator.search.result import UNKNOWN_AXES, SearchResult
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 
 BEST = 10
-"""Configurations of a flat search that are shown."""
+"""Most configurations of a flat search that are shown."""
 
 
 def all_tables(summary: Summary, found: SearchResult | None, *, details: bool) -> list[Table]:
-    """All tables of a study, the headline first; of a flat search nothing is judged, so its best
-    are the headline.
-    """
+    """All tables of a study, the headline first; of a flat search its best configurations are."""
     if found is None:
         return tables(summary, details=details)
     snapshot = summary.snapshot
@@ -32,18 +30,18 @@ def all_tables(summary: Summary, found: SearchResult | None, *, details: bool) -
 
 
 def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
-    """One line a held-out group: what was chosen for it, of how many, by what, and its test."""
-    spared = _spared(found)
+    """One line for each held-out group: the chosen configuration, the number tried, its scores."""
+    ends = _ends(found)
     winners = {winner.group: winner for winner in found.winners}
     cells = []
     for group in range(len(snapshot.folds)):
         winner = winners.get(group)
-        told = winner.configuration.told if winner else "not chosen yet"
-        counts = [str(found.count(group, state)) for state in (None, *spared)]
+        chosen = winner.configuration.told if winner else "not chosen yet"
+        counts = [str(found.count(group, state)) for state in (None, *ends)]
         inner = percent(winner.configuration.score) if winner else DASH
         test = percent(winner.test) if winner else DASH
-        cells.append((f"{group + 1}: {told}", *counts, inner, test))
-    heads = ("tried", *spared, "inner UA", "UA")
+        cells.append((f"{group + 1}: {chosen}", *counts, inner, test))
+    heads = ("tried", *ends, "inner UA", "UA")
     return Table(
         label=label(snapshot),
         title="What was chosen for each held-out group",
@@ -55,17 +53,17 @@ def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
             "inner UA: mean over the held-out speakers of the inner folds, by which it was chosen; "
             "the best of several is flattered by its luck. UA: mean over the group itself, which "
             "took no part in that.",
-            *_pruned(spared),
+            *_pruned(ends),
             *_unknown(found),
         ),
     )
 
 
 def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
-    """The best by dev, under a head that says so."""
-    spared = _spared(found)
+    """The best configurations of a flat search by their dev UA."""
+    ends = _ends(found)
     cells = [(one.told, percent(one.score)) for one in found.best(BEST)]
-    counts = [f"{found.count(0, state)} {state}" for state in spared]
+    counts = [f"{found.count(0, state)} {state}" for state in ends]
     tried = ", ".join([f"{found.count(0)} tried", *counts])
     return Table(
         label=label(snapshot),
@@ -76,7 +74,7 @@ def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
         cells=tuple(cells) or (("none yet", DASH),),
         footnotes=(
             f"The best {len(cells)}: {tried}.",
-            *_pruned(spared),
+            *_pruned(ends),
             *_unknown(found),
             *snapshot.notes,
         ),
@@ -84,7 +82,7 @@ def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
 
 
 def _mattered(snapshot: Snapshot, found: SearchResult) -> Table:
-    """How much each axis mattered to what the search went by."""
+    """How much each axis mattered to the scores of the search."""
     return Table(
         label=label(snapshot),
         title="Which axes mattered in the search",
@@ -111,17 +109,17 @@ def _number(head: str) -> Column:
     return Column(head=head)
 
 
-def _spared(found: SearchResult) -> list[str]:
-    """Ends other than a score that some configurations came to."""
+def _ends(found: SearchResult) -> list[str]:
+    """Of ``pruned`` and ``failed``, the states that some configurations ended in."""
     ends = {one.state for one in found.search.tried}
     return [state for state in ("pruned", "failed") if state in ends]
 
 
-def _pruned(spared: Sequence[str]) -> list[str]:
+def _pruned(ends: Sequence[str]) -> list[str]:
     return [
         "pruned: spared its other folds, since on those before, paired with the best so far, its "
         f"chance to end above that was under {CHANCE:.0%}."
-    ] * ("pruned" in spared)
+    ] * ("pruned" in ends)
 
 
 def _unknown(found: SearchResult) -> list[str]:
@@ -168,7 +166,7 @@ def _json(one: SnapshotConfiguration) -> dict[str, Any]:
 
 
 def flat_records(snapshot: Snapshot, found: SearchResult) -> list[dict[str, Any]]:
-    """One flat mapping a configuration, for CSV."""
+    """One flat record for each configuration, for CSV."""
     title = {"study": snapshot.study, "corpus": snapshot.corpus, "profile": snapshot.profile}
     return [
         {**title, "reading": snapshot.reading, "selection": found.search.selection,

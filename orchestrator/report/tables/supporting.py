@@ -11,7 +11,7 @@ from orchestrator.report.tables.cells import (
     percent,
     short_count,
 )
-from orchestrator.report.tables.footnotes import looked
+from orchestrator.report.tables.footnotes import sequential_note
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.store.snapshot import SnapshotRow
@@ -48,7 +48,7 @@ def sequential(summary: Summary) -> Table:
         ),
         cells=tuple(cells),
         footnotes=(
-            f"{looked(summary)} Seeds are those of the row's last look.",
+            f"{sequential_note(summary)} Seeds are those of the row's last look.",
             "It settles whether a row would differ for these speakers, trained again, and says "
             "nothing of new speakers. ± and p: paired t over seeds, corrected for looking (of "
             "0.05, (n / cap)^3 is spent by n seeds); p after Holm over all rows; differs: p < "

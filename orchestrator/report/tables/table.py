@@ -1,4 +1,4 @@
-"""A table in words: what every form of it lays out."""
+"""A table as texts, which every form lays out in its own way."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table in words, ready to be laid out in any form."""
+    """A table as texts: title, columns, cells, footnotes."""
 
     label: str = ""
-    """As ``label`` says it, or nothing; a paper numbers its own tables."""
+    """``Table 1``, or the name of the study; may be empty."""
     title: str
     subtitle: str
     banner: str
-    """What must not be overlooked; empty where there is nothing."""
+    """A warning over the table; may be empty."""
     columns: tuple[Column, ...]
     cells: tuple[tuple[str, ...], ...]
     footnotes: tuple[str, ...]

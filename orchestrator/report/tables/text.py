@@ -17,7 +17,7 @@ from orchestrator.report.tables.table import Table
 _MARKUP = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
 )
-"""What Markdown would take for a tag, a cell's end, a link, an image or a letter's shape."""
+"""Escapes for all characters with a meaning in Markdown or HTML."""
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -60,13 +60,13 @@ def markdown(table: Table) -> str:
 
 
 def marked(text: str) -> str:
-    """Text of unknown origin that stays text in Markdown, and in HTML made of it."""
+    """Escape text of unknown origin for Markdown, and for HTML made of it."""
     # An underscore within a word means nothing.
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", clean(text).translate(_MARKUP))
 
 
 def _prose(text: str) -> str:
-    """A sentence; what stands in backticks is code where that needs no marks, else quoted."""
+    """Escape a sentence; text in backticks stays code where it needs no escapes, else is quoted."""
     parts = clean(text).split("`")
     if len(parts) % 2 == 0:
         return marked(text)
@@ -75,7 +75,7 @@ def _prose(text: str) -> str:
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """One line a row; a cell that a spreadsheet would take for a formula is quoted with ``'``."""
+    """Records as CSV, one line each; what a spreadsheet would take for a formula is quoted."""
     sink = io.StringIO()
     names = dict.fromkeys(key for record in records for key in record)
     writer = csv.DictWriter(sink, fieldnames=list(names), lineterminator="\n")
@@ -86,7 +86,7 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def safe_cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula."""
+    """A value as a cell of CSV, with a ``'`` before what a spreadsheet would take for a formula."""
     if not isinstance(value, str):
         return "" if value is None else value
     formula = value.lstrip().startswith(("=", "+", "-", "@")) or value.startswith(("\t", "\r"))
@@ -94,5 +94,5 @@ def safe_cell(value: Any) -> Any:
 
 
 def json_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """One study's table, or a list of them where several studies declare the same table."""
+    """Records as JSON: a single one as an object, several as a list."""
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"

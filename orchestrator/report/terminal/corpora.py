@@ -1,4 +1,4 @@
-"""What a corpus holds, as JSON values and in the terminal."""
+"""A corpus and its folds, as JSON values and in the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ MOST = 20
 
 
 def selection(corpus: Corpus) -> Selection:
-    """The four default classes, or a class a label where the corpus lacks one of the four.
+    """Select the four default classes; a class for each label where the corpus lacks one of them.
 
     Raises:
         CorpusError: the corpus has a single label.
@@ -32,7 +32,7 @@ def selection(corpus: Corpus) -> Selection:
 
 
 def record(corpus: Corpus, heard: Inspection | None) -> dict[str, Any]:
-    """A corpus as JSON values; with what was heard where somebody listened."""
+    """A corpus as JSON values, with its audio where the recordings were inspected."""
     left_out = Counter(item.reason for item in corpus.left_out)
     doubts = heard.doubts if heard else corpus.doubts
     told = {
@@ -96,7 +96,7 @@ def _folds(corpus: Corpus) -> dict[str, Any]:
 
 
 def show(console: Console, told: Mapping[str, Any]) -> None:
-    """Counts by emotion and by speaker; what the default classes leave out; the audio."""
+    """Print counts by emotion and speaker, what the default classes leave out, and the audio."""
     pairs = [("corpus", told["name"]), ("folder", told["root"])]
     pairs += [("utterances", str(told["utterances"])), ("folds", _folds_line(told["folds"]))]
     pairs += [(key, _counts(told[key])) for key in ("kinds", "splits") if told[key]]
@@ -166,7 +166,7 @@ def _print_files(console: Console, what: str, found: Sequence[Mapping[str, str]]
 
 
 def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
-    """Who is where, as JSON values, with the utterances of every side by class."""
+    """The folds as JSON values: the speakers of each side, and its utterances by class."""
 
     def side(names: Sequence[str]) -> dict[str, Any]:
         counts = Counter(chosen.classes[label] for u, label in chosen.items if u.speaker in names)
@@ -183,7 +183,7 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
 
 
 def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> None:
-    """A line a side of every fold: its utterances by class, then who it is."""
+    """Print the sides of every fold: counts of speakers and utterances, then the speakers."""
     classes = told["classes"]
     console.print(clean(f"corpus {told['corpus']}, classes {', '.join(classes)}"))
     sexes = {u.speaker: u.sex for u, _ in chosen.items}

@@ -1,4 +1,4 @@
-"""What the doctor found: a tick or a cross a line, and under a cross its remedy."""
+"""The checks of `ablate doctor`: a line each, and below a failed one its remedy."""
 
 from rich.console import Console
 from rich.text import Text
@@ -8,11 +8,11 @@ from orchestrator.report.console import print_beside
 
 MARKS = {"good": ("✓", "green"), "optional": ("–", "yellow"), "bad": ("✗", "bold red")}
 WIDTH = 9
-"""Of the longest name of a check."""
+"""Characters of the longest name of a check."""
 
 
 def show(console: Console, result: CheckResult) -> None:
-    """One check."""
+    """Print one check."""
     mark, style = MARKS[result.state]
     head = Text.assemble((f"{mark} ", style), (f"{result.name:<{WIDTH}}  ", "dim"))
     print_beside(console, head, result.found)

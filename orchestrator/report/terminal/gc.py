@@ -1,4 +1,4 @@
-"""What of a store nobody needs: as JSON values and in the terminal."""
+"""The files of a store that nothing needs, as JSON values and in the terminal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ MOST = 20
 
 
 def record(found: Scan, *, removed: bool) -> dict[str, Any]:
-    """As JSON values."""
+    """The result of a scan as JSON values."""
     return {
         "removed": removed,
         "bytes": sum(waste.size for waste in found.waste),
@@ -28,7 +28,7 @@ def record(found: Scan, *, removed: bool) -> dict[str, Any]:
 
 
 def show(console: Console, found: Scan) -> None:
-    """Each thing with its size and why nobody needs it; the sum; what is left alone."""
+    """Print each unneeded thing with its size and the reason, the sums, and what stays."""
     if found.waste:
         cells = [(clean(_short(w)), amount(w.size), w.why) for w in found.waste[:MOST]]
         print_columns(console, ["unneeded", "size", "why"], cells, numeric=[False, True, False])
@@ -41,7 +41,7 @@ def show(console: Console, found: Scan) -> None:
 
 
 def _short(waste: Waste) -> str:
-    """A name whose digests are cut to the twelve digits that name a thing on a command line."""
+    """A name with its digests cut to twelve digits, which are enough on a command line."""
     parts = [p[:12] if len(p.partition(".")[0]) in (32, 64) else p for p in waste.name.split("/")]
     return "/".join(parts)
 
@@ -56,7 +56,7 @@ def _sums(waste: Sequence[Waste]) -> list[tuple[str, str]]:
 
 
 def amount(size: int) -> str:
-    """Bytes in words: ``312 B``, ``4.1 MB``."""
+    """A size in bytes as text: ``312 B``, ``4.1 MB``."""
     value, unit = float(size), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":

@@ -17,31 +17,32 @@ from orchestrator.report.tables.headings import DASH
 from orchestrator.report.trained.describe import SIZE_NOTES, Architecture
 
 
-def record(study: str, shown: Sequence[Architecture]) -> dict[str, Any]:
-    """The networks as JSON values; ``published`` is the count that was printed, or null."""
+def record(study: str, architectures: Sequence[Architecture]) -> dict[str, Any]:
+    """The networks as JSON values; ``published`` is the published number of parameters, or null."""
     rows = [
         {
             **asdict(found),
             "parameters": found.parameters if found.parts else None,
             "published": found.published,
         }
-        for found in shown
+        for found in architectures
     ]
-    return {"study": study, "rows": rows, "notes": list(_notes(shown))}
+    return {"study": study, "rows": rows, "notes": list(_notes(architectures))}
 
 
-def show_rows(console: Console, shown: Sequence[Architecture]) -> None:
-    """One line a row."""
+def show_rows(console: Console, architectures: Sequence[Architecture]) -> None:
+    """Print a line for each row."""
     cells = [
-        (found.row, found.model, found.features, _size(found), _published(found)) for found in shown
+        (found.row, found.model, found.features, _size(found), _published(found))
+        for found in architectures
     ]
     heads = ["row", "model", "features", "parameters", "published"]
     print_columns(console, heads, cells, numeric=[False, False, False, True, True])
-    _print_notes(console, shown)
+    _print_notes(console, architectures)
 
 
 def show_row(console: Console, found: Architecture) -> None:
-    """One network, part by part."""
+    """Print one network, a line for each part."""
     system = SYSTEMS[found.model]
     reading = f", reading {found.reading}" if found.model == WMA_GIN else ""
     published = f" (published: {_published(found)})" if found.published else ""
@@ -82,16 +83,19 @@ def _published(found: Architecture) -> str:
     return DASH if found.published is None else short_count(found.published)
 
 
-def _notes(shown: Sequence[Architecture]) -> tuple[str, ...]:
-    """Why a published size is not met, and whose the open sizes are."""
-    models = dict.fromkeys(found.model for found in shown)
+def _notes(architectures: Sequence[Architecture]) -> tuple[str, ...]:
+    """Why a size differs from the published one, and who fixed the sizes that are open."""
+    models = dict.fromkeys(found.model for found in architectures)
     why = dict.fromkeys(
-        note for found in shown if found.published for note in SIZE_NOTES.get(found.model, ())
+        note
+        for found in architectures
+        if found.published
+        for note in SIZE_NOTES.get(found.model, ())
     )
     return (*why, *size_notes([SYSTEMS[model] for model in models]))
 
 
-def _print_notes(console: Console, shown: Sequence[Architecture]) -> None:
+def _print_notes(console: Console, architectures: Sequence[Architecture]) -> None:
     console.print()
-    for note in _notes(shown):
+    for note in _notes(architectures):
         console.print(Text(clean(note), style="dim"))

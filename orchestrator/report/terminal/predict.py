@@ -1,4 +1,4 @@
-"""What recordings were taken for: in the terminal, as CSV, as JSON values."""
+"""Predictions for recordings, in the terminal, as CSV and as JSON values."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from orchestrator.report.trained.predict import Ensemble, Prediction, SegmentPre
 def show(
     console: Console, ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool
 ) -> None:
-    """A line a recording, or a segment; probabilities in percent."""
+    """Print a line for each recording, with ``segments`` for each segment too; in percent."""
     snapshot = ensemble.snapshot
     console.print(Text(clean(f"{snapshot.study}: {ensemble.row}"), style="bold"))
     console.print(Text(clean(protocol_line(snapshot)), style="dim"))
@@ -47,7 +47,7 @@ def known_voices(found: Sequence[Prediction], total: int) -> Iterator[str]:
 
 
 def csv_text(ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool) -> str:
-    """A line a recording, or a segment, with the title's words in each."""
+    """A line for each recording, with ``segments`` for each segment instead."""
     snapshot = ensemble.snapshot
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
@@ -82,7 +82,7 @@ def record(
     *,
     segments: bool,
 ) -> dict[str, Any]:
-    """As JSON values."""
+    """The predictions as JSON values; probabilities are fractions."""
     snapshot = ensemble.snapshot
     return {
         "study": snapshot.study,

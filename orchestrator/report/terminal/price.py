@@ -1,4 +1,4 @@
-"""What a plan costs, as pairs of a terminal and as JSON."""
+"""The price of a plan, as pairs for the terminal and as JSON values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,12 +35,12 @@ def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]
 
 
 def _money(bound: str, amount: float) -> str:
-    """Two digits; what is less than a hundredth is not nothing."""
+    """An amount with two digits; a very small one is ``less than 0.01`` and not 0.00."""
     return "less than 0.01" if 0 < amount < 0.005 else f"{bound}{amount:.2f}"
 
 
 def as_json(price: Price, rate: float | None) -> dict[str, Any]:
-    """A price as plain values; null where it is not known."""
+    """A price as JSON values; null where it is not known."""
     trial_s, wall_s = price.trial_s, price.wall_s
     return {
         "device": price.machine.device,
@@ -61,7 +61,7 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
 
 
 def each(seconds: Mapping[str, float | None], rows: Sequence[str]) -> str:
-    """What one trial of these rows takes, on average; a dash where nothing is known of them."""
+    """The mean time of a trial of these rows; a dash where no row's is known."""
     known = [found for row in rows if (found := seconds.get(row)) is not None]
     return duration(sum(known) / len(known)) if known else "–"
 
@@ -73,10 +73,10 @@ def _some(price: Price) -> bool:
 def _source(price: Price) -> str:
     found = {row.source for row in price.rows}
     words = {"finished": "finished trials", "probe": "a probe"}
-    told = "from " + " and ".join(words[name] for name in sorted(found) if name in words)
-    told += "; few trials need all their epochs" if price.at_most else ""
-    told += "; pruned configurations need fewer folds" if price.may_prune else ""
-    return told + ("; settled comparisons get no more seeds" if price.may_settle else "")
+    source = "from " + " and ".join(words[name] for name in sorted(found) if name in words)
+    source += "; few trials need all their epochs" if price.at_most else ""
+    source += "; pruned configurations need fewer folds" if price.may_prune else ""
+    return source + ("; settled comparisons get no more seeds" if price.may_settle else "")
 
 
 def _lanes(price: Price) -> str:

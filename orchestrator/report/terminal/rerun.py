@@ -1,4 +1,4 @@
-"""A trial trained again beside its record: the verdict, as JSON values and in the terminal."""
+"""The comparison of a retrained trial with its record, as JSON values and in the terminal."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,7 @@ from orchestrator.report.terminal.studies import moment
 
 
 def record(found: Rerun) -> dict[str, Any]:
-    """A trial trained again, as JSON values."""
+    """The comparison as JSON values."""
     return {
         "id": found.record.id,
         "verdict": found.verdict,
@@ -31,17 +31,17 @@ def record(found: Rerun) -> dict[str, Any]:
 
 
 def show(console: Console, found: Rerun) -> None:
-    """The verdict in a sentence, what is otherwise here, and where the evidence lies."""
+    """Print the verdict, the differences between the environments, and where the files lie."""
     style = "bold red" if found.verdict == "differs" else "bold green"
     console.print(Text(clean(_verdict(found)), style=style))
-    first, again = found.record, found.retrained
+    first, second = found.record, found.retrained
     pairs = [
         ("record", f"{moment(first.finished)} on {first.host}, {duration(first.seconds)}"),
-        ("again", f"{moment(again.finished)} on {again.host}, {duration(again.seconds)}"),
+        ("again", f"{moment(second.finished)} on {second.host}, {duration(second.seconds)}"),
         ("class", ", ".join(f"{k} {v}" for k, v in sorted(first.environment.items()))),
     ]
     for change in found.changes:
-        what = "class" if change.name in {*first.environment, *again.environment} else "library"
+        what = "class" if change.name in {*first.environment, *second.environment} else "library"
         pairs.append((f"other {what}", f"{change.name}: {change.then} then, {change.now} now"))
     if not found.changes:
         known = "class and libraries" if first.libraries else "class (libraries were not kept)"

@@ -1,4 +1,4 @@
-"""Where the studies of a store stand: as JSON values and in the terminal."""
+"""The state of the studies in a store, as JSON values and in the terminal."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +20,12 @@ MOST = 20
 
 
 def where(trial: SnapshotTrial) -> str:
-    """A trial's place in the table, in words; folds count from 1."""
+    """Row, fold and seed of a trial; folds count from 1."""
     return f"{trial.row}, fold {trial.fold + 1}, seed {trial.seed}"
 
 
 def held(holder: Holder) -> str:
-    """Who holds a trial, and whether that still means something."""
+    """Which process holds a trial, since when, and whether it is still alive."""
     if holder.gone:
         return f"left by a process on {holder.host} that is gone"
     since = ""
@@ -37,7 +37,7 @@ def held(holder: Holder) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A time of day and its date, by the clock of this machine."""
+    """Seconds since 1970 as date and time of this machine."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
@@ -87,7 +87,7 @@ def holder_json(holder: Holder | None) -> dict[str, Any] | None:
 
 
 def show(console: Console, studies: Sequence[StudyStatus]) -> None:
-    """A table of rows a study, then what is in flight, what failed, what was left."""
+    """Print a table of rows for each study, then its trials in flight, left and failed."""
     if not studies:
         console.print("No study has run in this store.")
     for index, study in enumerate(studies):

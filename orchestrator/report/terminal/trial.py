@@ -1,4 +1,4 @@
-"""One trial: what it is, what it gave, what it said; as JSON values and in the terminal."""
+"""One trial: settings, scores, files and logs, as JSON values and in the terminal."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ def _outcome(trial: TrialDetails) -> dict[str, Any] | None:
 
 
 def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> None:
-    """Where it stands, what it is, its scores, what it was made with, its files."""
+    """Print its state, its rows, its settings, its scores, its environment and its files."""
     state: str = trial.state
     if trial.status.holder is not None:
         state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
@@ -120,7 +120,7 @@ def _score(metric: Any, scores: Scores) -> str:
 
 
 def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """An identity in lines: one a part, without the braces of JSON."""
+    """The identity of a trial as name and text, one pair for each part."""
     fold = identity.get("fold", {})
     for key in ("corpus", "classes", "extractor", "features", "model", "training"):
         part = identity.get(key)
@@ -136,7 +136,7 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def log_record(trial: TrialDetails, log: str) -> dict[str, Any]:
-    """What a trial said, as JSON values: its failed attempts, oldest first, and its log."""
+    """The log and the failed attempts of a trial, the oldest first, as JSON values."""
     return {
         "id": trial.id,
         "state": trial.state,
@@ -153,12 +153,12 @@ def _sealed(search: str) -> str:
 
 
 def _unscored(log: str, sealed: str) -> str:
-    """A log without scores where they are sealed: dev of one half is test of the other."""
+    """A log without scores where they are sealed: one half's dev is the other half's test."""
     return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if sealed else log
 
 
 def print_logs(console: Console, trial: TrialDetails, log: str) -> None:
-    """Every failed attempt, oldest first, then the log of the one that counts or goes on."""
+    """Print the failed attempts, the oldest first, then the log of the last one."""
     for number, failure in enumerate(trial.failures, start=1):
         _print_failure(console, number, len(trial.failures), failure)
     if trial.state == "in flight" and trial.status.holder is not None:
