@@ -164,8 +164,8 @@ def _lines(quote: "Quote") -> list[tuple[str, str, str, str]]:
     to_train = {item.id for item in plan.to_train}
     seconds = {row.name: row.seconds for row in quote.price.rows}
     lines = []
-    for name in snapshot.lines:
-        own = [item for item in plan.trials if snapshot.line_of(item.row) == name]
+    for name in snapshot.overview_lines:
+        own = [item for item in plan.trials if snapshot.overview_line(item.row) == name]
         missing = sum(item.id in to_train for item in own)
         length = each(seconds, [item.row for item in own])
         lines.append((name, str(len(own) - missing), str(missing), length))

@@ -118,7 +118,7 @@ def _train_stages(
 def _planned(plan: Plan, stage: Stage, done: Iterable[str], slots: int) -> Planned:
     """The event that lists what is trained now, and what of it is done."""
     ids = {item.id for item in plan.trials} - stage.later
-    trials = tuple(trial for trial in plan.snapshot.every_trial if trial.id in ids)
+    trials = tuple(trial for trial in plan.snapshot.all_trials if trial.id in ids)
     finished = frozenset((*plan.done, *done)) & ids
     return Planned(trials, finished, slots, plan.snapshot.study)
 

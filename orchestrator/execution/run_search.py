@@ -63,7 +63,7 @@ def run_search(
             return plan
         if not lacking or state is None:
             done = frozenset(plan.done)
-            on_event(Planned(plan.snapshot.every_trial, done, cluster.slots, plan.study.name))
+            on_event(Planned(plan.snapshot.all_trials, done, cluster.slots, plan.study.name))
             return plan
         on_event(Note(_progress(state, search, {item.id for item in lacking})))
         if fresh := tuple(p for p in lacking if p.trial.features not in prepared):

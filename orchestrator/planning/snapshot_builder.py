@@ -11,7 +11,6 @@ from orchestrator.search.notes import search_notes
 from orchestrator.store.snapshot import (
     CHOSEN,
     Snapshot,
-    SnapshotClaim,
     SnapshotFold,
     SnapshotRow,
     SnapshotSpeech,
@@ -38,7 +37,6 @@ def build_snapshot(
         trials: all trials of these.
     """
     selection = speech.selection
-    claim = study.claim
     return Snapshot(
         study=study.name,
         question=study.question,
@@ -69,7 +67,7 @@ def build_snapshot(
         trials=tuple(SnapshotTrial(item.row, item.fold, item.seed, item.id) for item in trials),
         comparable=_is_comparable(study, selection.corpus, variants),
         reference=study.reference,
-        claim=SnapshotClaim(better=claim.better, than=claim.than, on=claim.on) if claim else None,
+        claim=study.claim,
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, speech),
         speech=_speech_read(trials),

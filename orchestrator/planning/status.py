@@ -130,7 +130,7 @@ def lease_holder(ledger: Ledger, id: str) -> Holder | None:
 def _study(ledger: Ledger, snapshot: Snapshot) -> StudyStatus:
     snapshot = with_wanted_trials(snapshot, ledger)
     first: dict[str, SnapshotTrial] = {}
-    for trial in snapshot.every_trial:
+    for trial in snapshot.all_trials:
         first.setdefault(trial.id, trial)
     names = ledger.files_of(first)
     trials = in_parallel(

@@ -125,7 +125,7 @@ def _stands(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
     for snapshot in ledger.studies.snapshots():
         newest = snapshot.study not in seen
         seen.add(snapshot.study)
-        for trial in snapshot.every_trial:
+        for trial in snapshot.all_trials:
             if trial.id == id:
                 place = TableSlot(study=snapshot.study, trial=trial, newest=newest)
                 found.setdefault((snapshot.study, trial), place)

@@ -147,7 +147,7 @@ def _snapshot_configuration(search: Search, one: Configuration) -> SnapshotConfi
         group=one.group.index,
         number=one.number,
         point=dict(one.point),
-        told=search.told(one.point),
+        description=search.told(one.point),
         trials=tuple(item.id for item in one.trials),
         state=one.state,
         score=one.score,

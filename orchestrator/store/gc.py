@@ -138,7 +138,7 @@ class _Look:
         self._old: dict[str, str] = {}
         """Name of a snapshot that does not count -> its study."""
         self._asked = self._read_snapshots(newest_only)
-        self._ids = {trial.id for snapshot in self._asked for trial in snapshot.every_trial}
+        self._ids = {trial.id for snapshot in self._asked for trial in snapshot.all_trials}
         self._files = [
             file
             for file in files.every_file(ledger.root)
@@ -273,7 +273,7 @@ class _Look:
 
     def _by_records(self, snapshot: Snapshot) -> Iterator[SnapshotSpeech]:
         """What a snapshot's trials read, where it does not say so itself: by their records."""
-        ids = {trial.id for trial in snapshot.every_trial}
+        ids = {trial.id for trial in snapshot.all_trials}
         outcomes = self._ledger.outcomes.read_all(sorted(ids))
         if len(outcomes) < len(ids):
             raise _UntoldError(

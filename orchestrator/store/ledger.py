@@ -190,7 +190,7 @@ class Ledger:
         known = {id for id in files.folders_in(self.paths.trials) if TRIAL_ID.fullmatch(id)}
         found = sorted(id for id in known if id.startswith(prefix))
         if not found:
-            planned = {t.id for study in self.studies.snapshots() for t in study.every_trial}
+            planned = {t.id for study in self.studies.snapshots() for t in study.all_trials}
             found = sorted(id for id in planned if id.startswith(prefix))
         if len(found) == 1:
             return found[0]

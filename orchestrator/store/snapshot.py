@@ -4,13 +4,16 @@ Kept in the store when a run starts, so that tables come back from any folder, w
 file and without the corpus.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from model.config import WMA_GIN
 from orchestrator.study.canonical import plain
 from orchestrator.study.search_key.space import Choice, Condition, Range, SearchAxis, Simplex
+from orchestrator.study.study import PaperClaim
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,15 +53,6 @@ class SnapshotTrial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotClaim:
-    """What the paper says of the rows."""
-
-    better: str
-    than: tuple[str, ...]
-    on: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotSpeech:
     """What some of the trials read: it names the selection and the shards that they need."""
 
@@ -83,8 +77,8 @@ class SnapshotConfiguration:
     """In the group, from 1, in the order of proposals."""
     point: Mapping[str, str | int | float]
     """What was proposed, parameter by parameter."""
-    told: str
-    """The same in words."""
+    description: str
+    """The same in words: ``lr 0.0012, layers 3``. Its key in the record is ``told``."""
     trials: tuple[str, ...]
     """Ids, by inner fold."""
     state: str
@@ -126,8 +120,8 @@ class SnapshotSearch:
     axes: tuple[SearchAxis, ...] | None = None
     """The settings that it varies; None in snapshots from before they were kept."""
 
-    def seals(self, trial: SnapshotTrial) -> bool:
-        """Whether the test scores of one of its trials may not be looked at, or not yet."""
+    def blinds(self, trial: SnapshotTrial) -> bool:
+        """Whether the test scores of one of its trials are never shown, or not yet."""
         return self.selection == "flat" or (not self.closed and trial.row == CHOSEN)
 
 
@@ -152,7 +146,7 @@ class Snapshot:
     comparable: bool
     """Whether published figures may be set against these: the paper's corpus and protocol."""
     reference: str | None
-    claim: SnapshotClaim | None
+    claim: PaperClaim | None
     corpus_part: str = "all"
     """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
     notes: tuple[str, ...] = ()
@@ -171,94 +165,94 @@ class Snapshot:
     """Where its configurations are proposed, not listed."""
 
     @property
-    def is_sealed(self) -> bool:
-        """Whether it is a search that has not ended."""
+    def is_blinded(self) -> bool:
+        """Whether it has a search that has not ended: its test scores are not shown yet."""
         return self.search is not None and not self.search.closed
 
     @property
-    def every_trial(self) -> tuple[SnapshotTrial, ...]:
-        """What the tables rest on, and what a search went by."""
+    def all_trials(self) -> tuple[SnapshotTrial, ...]:
+        """The trials of its rows, then those that its search goes by."""
         return self.trials + (self.search.trials if self.search else ())
 
-    @property
-    def placed(self) -> frozenset[SnapshotTrial]:
-        """The same without an order."""
-        return frozenset(self.every_trial)
+    def overview_line(self, row: str) -> str:
+        """The line of an overview that counts a row's trials; a search has one a held-out group.
 
-    def line_of(self, row: str) -> str:
-        """Where an overview counts a trial: in its row, and one of a search in its group's."""
+        Args:
+            row: the row of a trial; of a search `group 2 #7`, whose line is `group 2`.
+        """
         return row.rpartition(" #")[0] if self.search and row != CHOSEN else row
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines of an overview: groups of a search, then the rows."""
-        groups = (self.line_of(trial.row) for trial in self.every_trial)
+    def overview_lines(self) -> tuple[str, ...]:
+        """The lines of an overview: the groups of a search, then the rows."""
+        groups = (self.overview_line(trial.row) for trial in self.all_trials)
         return tuple(dict.fromkeys((*groups, *(row.name for row in self.rows))))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
         record = asdict(self)
         if self.search is not None:
-            del record["search"]["axes"]
+            search = record["search"]
+            for configuration in search["tried"]:
+                configuration["told"] = configuration.pop("description")
+            del search["axes"]
             if self.search.axes is not None:
-                record["search"]["axes"] = list(map(_axis_to_json, self.search.axes))
+                search["axes"] = list(map(_axis_to_json, self.search.axes))
         return record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Snapshot":
-        """What ``to_json`` gave.
+        """The snapshot of which ``to_json`` gave the record.
 
         Raises:
-            KeyError, TypeError, ValueError: when it is not.
+            KeyError, TypeError, ValueError, AttributeError: it gave no such record.
         """
-        claim, search = record["claim"], record.get("search")
-        if not {t["fold"] for t in record["trials"]} <= {f["index"] for f in record["folds"]}:
+        kind: Any = cls
+        snapshot: Snapshot = _reader(kind)(record)
+        if not {t.fold for t in snapshot.trials} <= {fold.index for fold in snapshot.folds}:
             raise ValueError("a trial is of a fold that is not there")
-        return cls(
-            **{
-                **record,
-                "classes": tuple(record["classes"]),
-                "rows": tuple(
-                    SnapshotRow(
-                        **{
-                            **row,
-                            "blocks": tuple(row.get("blocks", ())),
-                            "settings": dict(row.get("settings", {})),
-                        }
-                    )
-                    for row in record["rows"]
-                ),
-                "published": tuple(SnapshotRow(**row) for row in record.get("published", ())),
-                "folds": tuple(
-                    SnapshotFold(**{**f, "a": tuple(f["a"]), "b": tuple(f["b"])})
-                    for f in record["folds"]
-                ),
-                "trials": tuple(SnapshotTrial(**t) for t in record["trials"]),
-                "notes": tuple(record.get("notes", ())),
-                "axes": tuple(map(str, record.get("axes", ()))),
-                "text": str(record.get("text", "")),
-                "replicates": str(record.get("replicates", "fixed")),
-                "speech": tuple(SnapshotSpeech(**s) for s in record.get("speech", ())),
-                "claim": SnapshotClaim(**{**claim, "than": tuple(claim["than"])})
-                if claim
-                else None,
-                "search": _search(search) if search else None,
-            }
-        )
+        return snapshot
 
 
-def _search(record: Mapping[str, Any]) -> SnapshotSearch:
-    tried = (SnapshotConfiguration(**{**t, "trials": tuple(t["trials"])}) for t in record["tried"])
-    return SnapshotSearch(
-        **{
-            **record,
-            "tried": tuple(tried),
-            "trials": tuple(SnapshotTrial(**t) for t in record["trials"]),
-            "winners": tuple(record["winners"]),
-            "opened": tuple(record["opened"]),
-            "axes": tuple(map(_axis_from_json, record["axes"])) if "axes" in record else None,
-        }
-    )
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """A function that makes a value of a type from its JSON form.
+
+    Args:
+        kind: a dataclass, ``tuple[X, ...]``, ``X | None``, or a type that JSON has itself.
+    """
+    if kind is SearchAxis:
+        return _axis_from_json
+    if is_dataclass(kind):
+        return _dataclass_reader(kind)
+    if get_origin(kind) is UnionType:
+        read = _reader(get_args(kind)[0])
+        return lambda value: None if value is None else read(value)
+    if get_origin(kind) is tuple:
+        read_item = _reader(get_args(kind)[0])
+        return lambda items: tuple(map(read_item, items))
+    return str if kind is str else _as_it_is
+
+
+def _dataclass_reader(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
+    """A function that makes a dataclass from a mapping; what the mapping lacks is the default."""
+    readers = {key: _reader(hint) for key, hint in get_type_hints(kind).items()}
+    readers = {key: read for key, read in readers.items() if read is not _as_it_is}
+
+    def read_fields(record: Mapping[str, Any]) -> Any:
+        values = dict(record)
+        if "told" in values:
+            values["description"] = values.pop("told")
+        for key, read in readers.items():
+            if key in values:
+                values[key] = read(values[key])
+        return kind(**values)
+
+    return read_fields
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _axis_to_json(axis: SearchAxis) -> dict[str, Any]:

@@ -84,9 +84,9 @@ class _WatchedStudy:
         self._snapshot = with_wanted_trials(snapshot, ledger)
         self._may_retry_until = clock()
         """Until when a live run may retry what has failed."""
-        self._open = dict.fromkeys(trial.id for trial in self._snapshot.every_trial)
+        self._open = dict.fromkeys(trial.id for trial in self._snapshot.all_trials)
         """Trials that are not known to be done, in the table's order."""
-        self._judging = {trial.id for trial in snapshot.every_trial if trial.row == CHOSEN}
+        self._judging = {trial.id for trial in snapshot.all_trials if trial.row == CHOSEN}
         """Trials that judge what a search chose: their dev scores are hidden."""
         self._epochs: dict[str, int] = {}
         """Trial in training -> the last epoch that was seen."""
@@ -102,7 +102,7 @@ class _WatchedStudy:
         ids = list(self._open)
         done = {id for id, names in self._open_files().items() if OUTCOME in names}
         self._open = {id: None for id in ids if id not in done}
-        yield Planned(self._snapshot.every_trial, frozenset(done), 0, self._snapshot.study)
+        yield Planned(self._snapshot.all_trials, frozenset(done), 0, self._snapshot.study)
 
     def _next_stage(self) -> Iterator[Event]:
         """The next trials of an adaptive study, once those of the stage before are done."""

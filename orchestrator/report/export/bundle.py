@@ -67,7 +67,7 @@ def export(study: StudyResults, folder: Path) -> tuple[str, ...]:
             f"nothing to export: `ablate report {study.snapshot.study} -o FILE.csv` has what it "
             "tried."
         )
-    if study.snapshot.is_sealed:
+    if study.snapshot.is_blinded:
         raise RequestError(
             f"The search `{study.snapshot.study}` has not ended: what judges its winners is sealed "
             "until then, so there is nothing to export. `ablate run` with its study file goes on."

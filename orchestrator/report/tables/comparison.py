@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.analysis.comparison import Comparison, PairedScore
+from orchestrator.analysis.differences import Difference
 from orchestrator.analysis.row_scores import Interval
 from orchestrator.planning.trial_details import training_command
 from orchestrator.report.tables.cells import percent, plus_minus
@@ -29,7 +30,7 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
         "b": found.b,
         "shared": found.shared,
         "wanted": found.wanted,
-        "difference": asdict(found.difference) if found.difference else None,
+        "difference": _difference_json(found.difference) if found.difference else None,
         "balance": asdict(found.balance) if found.balance else None,
         "folds": [asdict(one) for one in found.folds],
         "emotions": [asdict(one) for one in found.emotions],
@@ -38,6 +39,12 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
         "lost": sum(flip.lost for flip in found.flips),
         "flips": [asdict(flip) for flip in found.flips[:limit]],
     }
+
+
+def _difference_json(difference: Difference) -> dict[str, Any]:
+    """As JSON values; ``over_seeds`` has been printed as ``again`` since there is a `--json`."""
+    record = asdict(difference)
+    return {"again" if key == "over_seeds" else key: value for key, value in record.items()}
 
 
 def show(console: Console, found: Comparison, limit: int) -> None:

@@ -36,7 +36,7 @@ def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
     cells = []
     for group in range(len(snapshot.folds)):
         winner = winners.get(group)
-        chosen = winner.configuration.told if winner else "not chosen yet"
+        chosen = winner.configuration.description if winner else "not chosen yet"
         counts = [str(found.count(group, state)) for state in (None, *ends)]
         inner = percent(winner.configuration.score) if winner else DASH
         test = percent(winner.test) if winner else DASH
@@ -62,7 +62,7 @@ def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
 def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
     """The best configurations of a flat search by their dev UA."""
     ends = _ends(found)
-    cells = [(one.told, percent(one.score)) for one in found.best(BEST)]
+    cells = [(one.description, percent(one.score)) for one in found.best(BEST)]
     counts = [f"{found.count(0, state)} {state}" for state in ends]
     tried = ", ".join([f"{found.count(0)} tried", *counts])
     return Table(
@@ -158,7 +158,7 @@ def as_json(found: SearchResult) -> dict[str, Any]:
 def _json(one: SnapshotConfiguration) -> dict[str, Any]:
     return {
         "number": one.number,
-        "configuration": one.told,
+        "configuration": one.description,
         "point": dict(one.point),
         "state": one.state,
         "score": one.score,

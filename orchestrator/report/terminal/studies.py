@@ -102,9 +102,9 @@ def _show_study(console: Console, study: StudyStatus) -> None:
     console.print(Text(clean(f"{snapshot.study}: {numbered}{snapshot.question}"), style="bold"))
     console.print(Text(clean(protocol_line(snapshot)), style="dim"))
     console.print()
-    rows: Mapping[str, list[TrialStatus]] = {name: [] for name in snapshot.lines}
+    rows: Mapping[str, list[TrialStatus]] = {name: [] for name in snapshot.overview_lines}
     for trial in study.trials:
-        rows.get(snapshot.line_of(trial.place.row), []).append(trial)
+        rows.get(snapshot.overview_line(trial.place.row), []).append(trial)
     cells = [
         (name, *(str(sum(t.state == state for t in own)) for state in STATES))
         for name, own in rows.items()

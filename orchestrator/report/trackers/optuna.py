@@ -246,7 +246,11 @@ def _configuration(one: SnapshotConfiguration, axes: Sequence[SearchAxis]) -> "F
         value=None if pruned else one.score,
         intermediate_values={} if one.score is None else {0: one.score},
         state=TrialState.FAIL if one.score is None else state,
-        user_attrs={NUMBER: one.number, "configuration": one.told, "trials": list(one.trials)},
+        user_attrs={
+            NUMBER: one.number,
+            "configuration": one.description,
+            "trials": list(one.trials),
+        },
     )
 
 

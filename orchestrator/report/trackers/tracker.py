@@ -139,12 +139,12 @@ class TrackerThread:
         """Take over a plan's snapshot and the trials whose test scores are not sealed."""
         snapshots = self._ledger.studies.snapshots(planned.study)
         placed = set(planned.placed)
-        self._snapshot = next((one for one in snapshots if placed <= one.placed), None)
+        self._snapshot = next((one for one in snapshots if placed <= {*one.all_trials}), None)
         sealed = blinding.sealed_trials(self._ledger)
         self._trials = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
         if self._snapshot is not None and (search := self._snapshot.search) is not None:
             if not search.closed:
-                self._trials = {id: t for id, t in self._trials.items() if not search.seals(t)}
+                self._trials = {id: t for id, t in self._trials.items() if not search.blinds(t)}
             self._write_search(self._snapshot)
 
     def _write_search(self, snapshot: Snapshot) -> None:

@@ -143,7 +143,7 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
     snapshot = with_wanted_trials(snapshot, ledger)
     places = [trial for trial in snapshot.trials if trial.row == row]
     outcomes = ledger.outcomes.read_all(trial.id for trial in places)
-    if snapshot.is_sealed:
+    if snapshot.is_blinded:
         raise LackError(
             f"The search `{snapshot.study}` has not ended, and nothing is chosen before that: "
             "`ablate run` with the study file goes on."

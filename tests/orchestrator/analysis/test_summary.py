@@ -10,11 +10,11 @@ from orchestrator.analysis.summary import summarise
 from orchestrator.store.records import EpochChoice, Outcome, Scores
 from orchestrator.store.snapshot import (
     Snapshot,
-    SnapshotClaim,
     SnapshotFold,
     SnapshotRow,
     SnapshotTrial,
 )
+from orchestrator.study.study import PaperClaim
 
 SPEAKERS = [f"s{n}" for n in range(10)]
 CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test")
@@ -170,7 +170,7 @@ def test_a_clear_difference_is_told_and_a_small_one_is_not() -> None:
     assert rows[0].verdict == "cannot tell"
 
 
-CLAIM = SnapshotClaim(better="x", than=("ref",), on="ua")
+CLAIM = PaperClaim(better="x", than=("ref",), on="ua")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from orchestrator.report.export.bundle import PROGRAM, export
 from orchestrator.report.figures import gallery
 from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.snapshot import SnapshotClaim, SnapshotRow
+from orchestrator.store.snapshot import SnapshotRow
+from orchestrator.study.study import PaperClaim
 from tests import stores
 
 ROWS = {
@@ -58,7 +59,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stores.made(
         root, ROWS, seeds=3, missing=gone, rows=rows, comparable=True, corpus="iemocap",
         skill={"full": 1.6, "w/o FA | [all] <b>": 1.2, "weak 日本": 0.2},
-        claim=SnapshotClaim(better="full", than=("w/o FA | [all] <b>",), on="ua"),
+        claim=PaperClaim(better="full", than=("w/o FA | [all] <b>",), on="ua"),
         published=(SnapshotRow(name="Theirs", reading="", paper={"ua": 60.0}, model=""),),
         text="study: made\n",
     )  # fmt: skip

@@ -201,6 +201,6 @@ def test_a_search_is_a_study_of_optunas_and_other_logs_see_nothing_sealed(
         assert [t.params for t in found.trials] == [dict(one.point) for one in own]
         assert found.best_trial.user_attrs["number"] == search.winners[group]
     folders = sorted(path.parent for path in (logs / "t").rglob("*tfevents*"))
-    assert len(folders) == len(snapshot.every_trial)
+    assert len(folders) == len(snapshot.all_trials)
     tags = set(EventAccumulator(str(folders[0])).Reload().Tags()["tensors"])
     assert "dev/ua" in tags and ("ua" in tags) == (search.selection == "nested")

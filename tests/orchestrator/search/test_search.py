@@ -52,7 +52,7 @@ def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> No
     assert go(study(), store).trained == TRAININGS
     snapshot, search = kept(store)
     ledger = Ledger.open_readonly(str(store))
-    outcomes = ledger.outcomes.read_all(t.id for t in snapshot.every_trial)
+    outcomes = ledger.outcomes.read_all(t.id for t in snapshot.all_trials)
     assert len(outcomes) == TRAININGS and search.closed
     held = {fold.index: {*fold.a, *fold.b} for fold in snapshot.folds}
     for one in search.tried:

@@ -16,12 +16,12 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure, Outcome, Scores
 from orchestrator.store.snapshot import (
     Snapshot,
-    SnapshotClaim,
     SnapshotFold,
     SnapshotRow,
     SnapshotTrial,
 )
 from orchestrator.study.canonical import canonical, digest
+from orchestrator.study.study import PaperClaim
 from orchestrator.study.trials import Trial
 
 TRIAL = Trial(
@@ -175,7 +175,7 @@ ASKED = Snapshot(
     rows=(SnapshotRow(name="r", reading="as-written", paper={"ua": 50.0}),),
     folds=(SnapshotFold(index=0, a=("s3",), b=("s4",), train=2),), seeds=1,
     trials=(SnapshotTrial("r", 0, 0, TRIAL.id),), comparable=False, reference=None,
-    claim=SnapshotClaim(better="r", than=("q",), on="ua"),
+    claim=PaperClaim(better="r", than=("q",), on="ua"),
 )  # fmt: skip
 
 
