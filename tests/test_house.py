@@ -1,8 +1,11 @@
 """The house: what import-linter's contracts in pyproject.toml (`make check`) cannot say."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,58 @@ def test_top_level_is_kept() -> None:
         p.name for p in ROOT.iterdir() if not p.name.startswith(".") and "egg-info" not in p.name
     }
     assert found == wanted
+
+
+# --- sizes and names ------------------------------------------------------------------------
+
+MOST_MODULES = 12
+
+# Folders of alike members may grow: their sentence says what one file holds.
+ALIKE = (
+    "orchestrator/cli", "orchestrator/report/figures", "orchestrator/report/terminal",
+    "orchestrator/report/trackers", "model/systems", "features/corpora/readers",
+    "features/descriptors/sets",
+)  # fmt: skip
+
+# Programs that travel alone: they import nothing of the packages, and so may name types alike.
+ALONE = ("orchestrator/report/export/recompute", "features/corpora/readers/espeak")
+
+MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def types_of(tree: ast.Module) -> Iterator[str]:
+    """Public classes, and names like `Confusion = Sequence[...]` that stand for a type."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            name = node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+        else:
+            continue
+        if name[0].isupper() and not name.isupper():
+            yield name
+
+
+def test_a_folder_of_unlike_modules_is_small() -> None:
+    sizes = Counter(relative(p.parent) for p in MODULES if p.name != "__init__.py")
+    large = {name: n for name, n in sizes.items() if n > MOST_MODULES and name not in ALIKE}
+    assert large == {}
+
+
+@pytest.mark.parametrize("folder", ALIKE)
+def test_a_folder_of_alike_modules_says_what_a_file_holds(folder: str) -> None:
+    sentence = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text("utf-8")))
+    assert sentence and re.search(r"\b[Oo]ne [a-z ]+ a file\b", sentence), folder
+
+
+def test_the_name_of_a_public_type_stands_once() -> None:
+    homes: dict[str, list[str]] = {}
+    for p in MODULES:
+        if not relative(p).startswith(ALONE):
+            for name in types_of(ast.parse(p.read_text(encoding="utf-8"))):
+                homes.setdefault(name, []).append(relative(p))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

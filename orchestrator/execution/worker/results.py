@@ -18,7 +18,7 @@ from orchestrator.store.checkpoints import tensors_blob, tensors_digest
 from orchestrator.store.records import EpochChoice, Scores, Unit
 from orchestrator.study.canonical import canonical, digest
 
-PredictionKey = tuple[str, int, str, str, EpochChoice, int]
+_RowKey = tuple[str, int, str, str, EpochChoice, int]
 """Utterance, number of the segment in it, speaker, true emotion, choice of epoch, epoch."""
 
 
@@ -79,15 +79,15 @@ class _Tested:
 
 def _prediction_rows(
     tested: tuple[_Tested, ...], last_epoch: int, classes: tuple[str, ...]
-) -> list[tuple[PredictionKey, list[float]]]:
+) -> list[tuple[_RowKey, list[float]]]:
     """One row a segment and choice of epoch, with the probability of each class."""
-    rows: list[tuple[PredictionKey, list[float]]] = []
+    rows: list[tuple[_RowKey, list[float]]] = []
     for half in tested:
         for choice, epoch, log_SC in half.by_choice(last_epoch):
             numbers: dict[int, int] = {}
             for index, utterance in enumerate(half.segments.utterance_S.tolist()):
                 number = numbers[utterance] = numbers.get(utterance, -1) + 1
-                key: PredictionKey = (
+                key: _RowKey = (
                     half.segments.utterances[utterance],
                     number,
                     half.segments.speakers[utterance],
@@ -99,7 +99,7 @@ def _prediction_rows(
     return rows
 
 
-def _parquet(rows: list[tuple[PredictionKey, list[float]]], classes: tuple[str, ...]) -> bytes:
+def _parquet(rows: list[tuple[_RowKey, list[float]]], classes: tuple[str, ...]) -> bytes:
     """The rows as a Parquet file: a column for each part of the key, then one for each class."""
     names = ("utterance", "segment", "speaker", "emotion", "choice", "epoch")
     columns: Mapping[str, list[Any]] = {
