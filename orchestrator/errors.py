@@ -75,6 +75,20 @@ class StudyError(RequestError):
         return f"{head}\n  {shown}\n  {' ' * (column - start)}^"
 
 
+def first_line(said: object) -> str:
+    r"""The first line of an error or of its text; an error without a text is named by its type.
+
+    >>> first_line("It broke.\\nThere.")
+    'It broke.'
+    >>> first_line(KeyboardInterrupt())
+    'KeyboardInterrupt'
+    """
+    lines = str(said).strip().splitlines()
+    if lines:
+        return lines[0]
+    return type(said).__name__ if isinstance(said, BaseException) else ""
+
+
 def nearest(word: str, known: Iterable[str], shown: Callable[[str], object] = str) -> str:
     """A closing sentence: the nearest known word, or all of them, each as it is ``shown``.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.analysis.adaptive import with_wanted_trials
-from orchestrator.errors import RequestError, nearest
+from orchestrator.errors import RequestError, first_line, nearest
 from orchestrator.store.files import in_parallel
 from orchestrator.store.leases import LEASE_S, is_gone, read_lease
 from orchestrator.store.ledger import Ledger
@@ -103,7 +103,7 @@ def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> 
         return TrialStatus(place=place, state="in flight", epoch=epoch, holder=holder)
     if any(map(FAILURE.fullmatch, files)):
         last = ledger.attempts.read_failure(ledger.attempts.failure_files(place.id)[-1])
-        why = f"{last.cause}: {(str(last.sentence).splitlines() or [''])[0]}"
+        why = f"{last.cause}: {first_line(last.sentence)}"
         return TrialStatus(place=place, state="failed", epoch=epoch, why=why, holder=holder)
     return TrialStatus(place=place, state="to do", epoch=epoch, holder=holder)
 

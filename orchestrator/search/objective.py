@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from model.evaluation.metrics import ua
-from orchestrator.errors import DamageError
+from orchestrator.errors import DamageError, first_line
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import FAILURE, OUTCOME
@@ -77,8 +77,7 @@ class ObjectiveScores:
         cause = last[-1].cause
         alike = [failure for failure in last if failure.cause == cause]
         if len(alike) >= TRIES.get(cause, len(alike) + 1):
-            first_line = (str(last[-1].sentence).splitlines() or [""])[0]
-            self._causes[id] = f"{cause}: {first_line}"
+            self._causes[id] = f"{cause}: {first_line(last[-1].sentence)}"
 
     def _read(self, outcome: Outcome) -> tuple[float, ...]:
         if self._selection == "flat":

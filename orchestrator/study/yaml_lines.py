@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.errors import Fault
+from orchestrator.errors import Fault, first_line
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -90,7 +90,7 @@ def read(text: str) -> tuple[Node | None, list[Fault]]:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         return None, [Fault(line, column, f"This is not YAML: {problem}.")]
     except yaml.YAMLError as error:
-        return None, [Fault(1, 1, f"This is not YAML: {str(error).splitlines()[0]}.")]
+        return None, [Fault(1, 1, f"This is not YAML: {first_line(error)}.")]
     if root is None:
         return None, [Fault(1, 1, "The file is empty.")]
     node = _convert(root, faults)

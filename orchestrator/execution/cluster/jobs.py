@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.errors import LackError, RequestError
+from orchestrator.errors import LackError, RequestError, first_line
 
 PARTS = ("orchestrator", "model", "features")
 """Packages whose `.py` and `.conf` files are uploaded, beside pyproject.toml and the study."""
@@ -163,7 +163,7 @@ def tail(address: str, id: str, on_line: Callable[[str], None]) -> JobEnd:
                 message = (info.message or "").strip()
                 found = re.search(r"exit code (-?\d+)", message)
                 code = 0 if info.status == "SUCCEEDED" else int(found[1]) if found else 3
-                return JobEnd(code=code, sentence=(message.splitlines() or [""])[0])
+                return JobEnd(code=code, sentence=first_line(message))
             if failures > RETRIES:
                 raise LackError(
                     f"The log of `{id}` is lost again and again; the job is {info.status.lower()}."
@@ -234,7 +234,7 @@ def _client(address: str) -> Iterator[Any]:
     except Exception as error:
         if isinstance(error, LackError | RequestError) or not _is_refusal_of_http(error):
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)[:200]
         raise LackError(f"The cluster at {address} refused: {reason.rstrip('.')}.") from error
     finally:
         os.environ.update({key: value for key, value in before.items() if value is not None})

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import LackError, RequestError
+from orchestrator.errors import LackError, RequestError, first_line
 from orchestrator.execution import import_roots
 from orchestrator.execution.cluster import ray_environment, scratch
 from orchestrator.execution.cluster.gpu import cuda_works
@@ -140,8 +140,7 @@ class RayCluster:
                 ray.init(address=self._address, **common)
         except Exception as error:
             raise LackError(
-                f"Ray did not start: {str(error).strip().splitlines()[0].rstrip('.')}. "
-                "`--inline` trains without it."
+                f"Ray did not start: {first_line(error).rstrip('.')}. `--inline` trains without it."
             ) from error
         self._stack.callback(ray.shutdown)
         self._check_store()
@@ -315,7 +314,7 @@ def _result(reference: Any) -> Any:
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise LackError(
-            f"A worker died ({str(error).strip().splitlines()[0][:120]}): what is done is kept, "
+            f"A worker died ({first_line(error)[:120]}): what is done is kept, "
             "so run the same command again."
         ) from error
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from orchestrator.analysis.adaptive import with_wanted_trials
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, first_line
 from orchestrator.execution.events import (
     Done,
     Epoch,
@@ -181,5 +181,4 @@ class _WatchedStudy:
         if last.cause not in FINAL:  # a failure between two polls needs no clock of another machine
             ago = 0.0 if self._polls else max(0.0, time.time() - last.finished)
             self._may_retry_until = max(self._may_retry_until, self._clock() + RETRIED_S - ago)
-        first_line = (str(last.sentence).splitlines() or [""])[0]
-        return Failed(id, last.cause, first_line, str(path))
+        return Failed(id, last.cause, first_line(last.sentence), str(path))

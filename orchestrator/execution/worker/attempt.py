@@ -18,6 +18,7 @@ from model.training import fingerprint
 from model.training.allocator import keep_freed_memory
 from model.training.fit import Fit, TrainingState, state_from, state_numbers, state_tensors, train
 from model.training.seeding import pin, verify
+from orchestrator.errors import first_line
 from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.events import Differs, Done, Epoch, Failed
 from orchestrator.execution.worker.failures import cause_of, is_out_of_memory
@@ -90,7 +91,7 @@ class Attempt:
                 raise
             record = f"(not kept: {refusal})"
         memory = is_out_of_memory(error)
-        self._on_event(Failed(self._task.id, cause, sentence.splitlines()[0], record, memory))
+        self._on_event(Failed(self._task.id, cause, first_line(sentence), record, memory))
 
     # --- before training -------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, first_line
 from orchestrator.report.trackers.finished import FinishedTrial
 from orchestrator.store.snapshot import Snapshot
 
@@ -60,7 +60,7 @@ class MlflowTracker:
                 self._experiment = self._experiment_of(study, artifacts)
                 self._written = self._runs()
         except Exception as error:  # its own, of SQLAlchemy, of requests, of the system
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise LackError(f"`--log mlflow` cannot use `{uri}`: {reason[:200]}") from error
 
     def _experiment_of(self, study: str, artifacts: str | None) -> str:

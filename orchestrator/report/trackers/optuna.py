@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.analysis.adaptive import adaptive_progress
 from orchestrator.analysis.row_scores import estimate_row
-from orchestrator.errors import LackError
+from orchestrator.errors import LackError, first_line
 from orchestrator.report.trackers.finished import FinishedTrial, SettingValue, settings
 from orchestrator.search.proposals import distributions as drawn_from
 from orchestrator.search.result import UNKNOWN_AXES, search_axes
@@ -73,7 +73,7 @@ class OptunaTracker:
                 self._storage = JournalStorage(JournalFileBackend(str(path)))
                 self.view_command = f"optuna-dashboard {path}"
         except Exception as error:  # of a database, of the system
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise LackError(f"`--log optuna` cannot use `{where}`: {reason[:200]}") from error
         self._snapshot: Snapshot | None = None
         self._outcomes: dict[str, Outcome] = {}

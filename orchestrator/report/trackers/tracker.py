@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.analysis import blinding
-from orchestrator.errors import AblateError, DamageError, LackError, RequestError, nearest
+from orchestrator.errors import (
+    AblateError,
+    DamageError,
+    LackError,
+    RequestError,
+    first_line,
+    nearest,
+)
 from orchestrator.execution.events import Differs, Done, Event, Planned
 from orchestrator.report.trackers.finished import FinishedTrial, read
 from orchestrator.report.trackers.mlflow import MlflowTracker
@@ -181,6 +188,6 @@ class TrackerThread:
     def _fail(self, tracker: Tracker, error: Exception) -> None:
         """Keep the first error of a tracker."""
         if tracker.view_command not in self._failed:
-            reason = (str(error).strip().splitlines() or [""])[0][:200]
+            reason = first_line(error)[:200]
             kind = "" if isinstance(error, AblateError) else f"{type(error).__name__}: "
             self._failed[tracker.view_command] = f"{kind}{reason}"
