@@ -78,7 +78,7 @@ class StudyError(RequestError):
 def first_line(said: object) -> str:
     r"""The first line of an error or of its text; an error without a text is named by its type.
 
-    >>> first_line("It broke.\\nThere.")
+    >>> first_line("It broke.\nThere.")
     'It broke.'
     >>> first_line(KeyboardInterrupt())
     'KeyboardInterrupt'
