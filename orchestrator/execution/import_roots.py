@@ -7,7 +7,7 @@ where they lie and so puts them into ``sys.modules``, where every later import f
 shadow a module of the standard library.
 
 Every process binds before it imports anything else of ours: the command line (`cli/main.py`), the
-workers of Ray (`cluster/ray_cluster.py`), and the processes of a probe (`probe.py`). No process can
+workers of Ray (`cluster/ray_worker.py`), and the processes of a probe (`probe.py`). No process can
 help against a foreign `orchestrator` that stands first on PYTHONPATH: Python then never gets here.
 """
 
@@ -19,8 +19,6 @@ import orchestrator
 from orchestrator.errors import LackError
 
 PACKAGES = ("model", "features")
-BIND = f"{__name__}.bind"
-"""The full name of ``bind``, for whoever calls a function by its name."""
 
 
 def bind() -> None:

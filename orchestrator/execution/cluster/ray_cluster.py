@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import LackError, RequestError, first_line
-from orchestrator.execution import import_roots
 from orchestrator.execution.cluster import ray_environment, scratch
 from orchestrator.execution.cluster.gpu import cuda_works
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
@@ -30,7 +29,7 @@ from orchestrator.execution.cluster.ray_driver import (
     one_line,
     tune_callback,
 )
-from orchestrator.execution.cluster.ray_worker import trainable
+from orchestrator.execution.cluster.ray_worker import setup_hook, trainable
 from orchestrator.execution.cluster.store_check import StoreMarker, store_not_seen
 from orchestrator.planning.cost.machine import MEMORY_PER_TRIAL, OBJECT_STORE, usage_here
 from orchestrator.planning.cost.resources import (
@@ -122,7 +121,7 @@ class RayCluster:
         common: dict[str, Any] = {
             "log_to_driver": False,
             "logging_level": logging.CRITICAL,
-            "runtime_env": {"worker_process_setup_hook": import_roots.BIND},
+            "runtime_env": {"worker_process_setup_hook": setup_hook()},
         }
         try:
             if self._address is None:

@@ -1,4 +1,4 @@
-"""What Ray Tune calls in a worker process."""
+"""What Ray and Ray Tune call in a worker process."""
 
 import functools
 import os
@@ -13,6 +13,25 @@ from orchestrator.execution.events import pack
 
 EVENT, STORE_NOT_SEEN = "event", "store_not_seen"
 """Keys of what a worker reports to Tune: a packed event, or the node that lacks the store."""
+
+
+def setup_hook() -> Callable[[], None]:
+    """Make the function that Ray calls first in every worker: it binds our packages.
+
+    Ray sends a function that is made here by value, so it can run before any package is found.
+    What fails in it is left to fail again where a task needs the package: Ray would end the worker
+    and not say why.
+    """
+
+    def bind_packages() -> None:
+        import contextlib
+
+        with contextlib.suppress(Exception):
+            from orchestrator.execution.import_roots import bind
+
+            bind()
+
+    return bind_packages
 
 
 def trainable(
