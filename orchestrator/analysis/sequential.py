@@ -18,7 +18,7 @@ settles a row when it *differs*, when further seeds are *unlikely* to show that 
 To give up spends nothing: it can only lose a difference, never make one.
 
 The steps and the chance were chosen on the drawn tables of `tests/benchmarks/adaptive_tables.py`;
-what they give there stands in docs/statistics.md. Tried there at ten seeds, and left (this keeps 93 % of
+what they give stands in docs/statistics.md. Tried at ten seeds, and left (this keeps 93 % of
 the verdicts of a fixed design for 69 % of its trials): a look after every seed (88 % for 63 %); the
 sum over the looks made exact by simulation (94 % for 69 %, for a table of numbers to every cap and
 level); to stop at a stated width, which also stops on true differences of that size (of 3 points to
