@@ -1,5 +1,6 @@
-"""What the shell completes from the store: studies, rows, trials. A store that cannot be read
-completes nothing; a Tab prints no error.
+"""Completion in the shell: studies, rows and trials of the store.
+
+A store that cannot be read completes nothing: pressing Tab must print no error.
 """
 
 import os
@@ -12,13 +13,13 @@ from orchestrator.errors import AblateError
 
 
 def studies(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Studies of the store, and study files that begin so."""
+    """Complete a study of the store, or a study file."""
     files = sorted(Path(".").glob("*.yaml")) + sorted(Path(".").glob("studies/*.yaml"))
     return _matching([*_studies(ctx), *map(str, files)], incomplete)
 
 
 def rows(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Rows of the study that was named before, or of all."""
+    """Complete a row of the study that the line names already, else of any study."""
     wanted = Path(str(ctx.params.get("study") or "")).stem
     known = _studies(ctx)
     chosen = {wanted: known[wanted]} if wanted in known else known
@@ -26,7 +27,7 @@ def rows(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def trials(ctx: typer.Context, incomplete: str) -> list[str]:
-    """First digits of the trials in the store."""
+    """Complete the id of a trial by its first twelve digits."""
     from orchestrator.store import files
     from orchestrator.store.ledger import Ledger
 
@@ -38,12 +39,12 @@ def trials(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def logs(incomplete: str) -> list[str]:
-    """Systems that ``--log`` knows."""
+    """Complete a tracker of ``--log``."""
     return _matching(("mlflow", "optuna", "tensorboard"), incomplete)
 
 
 def _studies(ctx: typer.Context) -> dict[str, list[str]]:
-    """Study -> its rows, newest first."""
+    """Map each study of the store to its rows, the newest study first."""
     from orchestrator.planning.status import newest_snapshots
     from orchestrator.store.ledger import Ledger
 
@@ -58,5 +59,5 @@ def _store(ctx: typer.Context) -> str:
     return str(ctx.params.get("store") or os.environ.get("ABLATE_STORE") or ".ablate")
 
 
-def _matching(words: Iterable[str], beginning: str) -> list[str]:
-    return [word for word in dict.fromkeys(words) if word.startswith(beginning)]
+def _matching(candidates: Iterable[str], typed: str) -> list[str]:
+    return [name for name in dict.fromkeys(candidates) if name.startswith(typed)]

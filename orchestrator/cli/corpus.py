@@ -1,4 +1,4 @@
-"""``ablate corpus add | list | check | folds``: which speech there is."""
+"""``ablate corpus add | list | check | folds``: registered corpora."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def add(
         str, typer.Argument(help="One of `ablate corpus list`, such as iemocap or table.")
     ],
     folder: Annotated[Path, typer.Argument(help="Where the corpus lies; for `table`, its file.")],
-    own_name: Annotated[str, typer.Option("--name", help="What a `table` is called.")] = "",
+    own_name: Annotated[str, typer.Option("--name", help="The name of a `table`.")] = "",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used; reports say so.")
     ] = False,
@@ -51,8 +51,8 @@ def add(
     catalogue.reader(name)
     ledger = Ledger.open(store)
     root = folder.expanduser().absolute()
-    with progress("reading") as tell:
-        corpus = catalogue.read(name, root, tell, skip_bad=skip_bad, own_name=own_name)
+    with progress("reading") as on_progress:
+        corpus = catalogue.read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name)
     ledger.write_corpus(corpus.name, corpus.to_json())
     record = corpora.record(corpus, None)
     if as_json:
@@ -70,8 +70,8 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     registered = Ledger.open_readonly(store).corpora()
     records = []
     for name in sorted({*catalogue.names(), *registered}):
-        own = name not in catalogue.names()
-        reader = catalogue.reader(registered[name]["reader"] if own else name)
+        users_own = name not in catalogue.names()
+        reader = catalogue.reader(registered[name]["reader"] if users_own else name)
         found = registered.get(name, {"root": "", "utterances": []})
         records.append(
             {
@@ -91,8 +91,8 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     for r in records:
         made_here = r["name"] in catalogue.SYNTHESISED
         absent = "synthesised at first use" if made_here else "not registered"
-        there = f"{r['utterances']} utterances in {r['root']}"
-        states.append((str(r["name"]), there if r["registered"] else absent))
+        present = f"{r['utterances']} utterances in {r['root']}"
+        states.append((str(r["name"]), present if r["registered"] else absent))
     print_pairs(console, states)
     console.print("\nlicences")
     print_pairs(console, [(str(r["name"]), str(r["license"])) for r in records])
@@ -118,18 +118,18 @@ def check(
     corpus = registered(name, ledger)
     if not Path(corpus.root).is_dir():
         corpus = catalogue.refresh(corpus)  # says what to do about a folder that is gone
-    with progress("listening") as tell:
-        heard = inspection.inspect(corpus, tell)
-    if not heard.bad:
+    with progress("listening") as on_progress:
+        inspected = inspection.inspect(corpus, on_progress)
+    if not inspected.bad:
         corpus = catalogue.refresh(corpus, deep=deep)
-    record = corpora.record(corpus, heard)
+    record = corpora.record(corpus, inspected)
     if as_json:
         print(json.dumps(record, indent=2))
     else:
         corpora.show(console_for(), record)
-    if heard.bad:
+    if inspected.bad:
         raise RequestError(
-            f"{len(heard.bad)} of the {len(corpus.utterances)} recordings of corpus `{name}` "
+            f"{len(inspected.bad)} of the {len(corpus.utterances)} recordings of corpus `{name}` "
             "cannot be used (named above): restore them, or "
             f"`{corpus.registration_command} --skip-bad`."
         )
@@ -171,10 +171,10 @@ def folds(
 
 
 def registered(name: str, ledger: "Ledger") -> "Corpus":
-    """The corpus of that name, as it was registered; demo needs no registering.
+    """Return a corpus as it was registered; the demo needs no registration.
 
     Raises:
-        LackError: it is not registered.
+        LackError: the corpus is not registered.
     """
     from features.corpora import catalogue
     from features.corpora.corpus import Corpus

@@ -74,18 +74,18 @@ def show(
     canvas.refuse_no_picture(output)
     feature_set(features)
     if not corpus and Path(utterance).exists():
-        seen = view_utterance(Path(utterance), features)
+        shown = view_utterance(Path(utterance), features)
     else:
         path, found = _recording(utterance, corpus, store)
-        seen = view_utterance(path, features, found)
-    draw(seen, output)
-    print(f"Drew {seen.name} ({seen.seconds:.2f} s, {len(seen.frames_TF)} frames) in {output}.")
-    for doubt in seen.doubts:
+        shown = view_utterance(path, features, found)
+    draw(shown, output)
+    print(f"Drew {shown.name} ({shown.seconds:.2f} s, {len(shown.frames_TF)} frames) in {output}.")
+    for doubt in shown.doubts:
         print(f"It looks wrong: {doubt}.")
 
 
 def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
-    """Where the utterance of that id lies; the demo's is spoken first."""
+    """Find the file and the utterance of an id; audio of the demo is synthesised if missing."""
     from features.corpora import catalogue
     from features.dataset import utterance_view
     from features.errors import MissingError
@@ -129,28 +129,28 @@ def build(
 
     refuse_config_elsewhere(allow_config, address)
     parsed, ledger, view = read_study(study), Ledger.open(store), View(console_for())
-    threads, hear = cpus or cpu_count(), print_line if as_json else view.show
+    threads, on_event = cpus or cpu_count(), print_line if as_json else view.show
     try:
         with contextlib.nullcontext() if as_json else view:
             if address is None:
-                features.build(parsed, ledger, hear, threads=threads, allow_config=allow_config)
+                features.build(parsed, ledger, on_event, threads=threads, allow_config=allow_config)
             else:
                 with RayCluster(address=address, store=ledger.root) as cluster:
-                    features.build(parsed, ledger, hear, threads=threads, elsewhere=cluster.map)
+                    features.build(parsed, ledger, on_event, threads=threads, elsewhere=cluster.map)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. Finished shards are kept; the same command goes on from there."
         ) from None
     done = f"The features of `{parsed.name}` are in {ledger.paths.shards}."
     if as_json:
-        hear(Note(done))
+        on_event(Note(done))
     else:
         print(done)
 
 
 def verify(
     study: Annotated[
-        Path | None, typer.Argument(help="Also ask for what this study needs.", metavar="[STUDY]")
+        Path | None, typer.Argument(help="Also check what this study needs.", metavar="[STUDY]")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     repair: Annotated[

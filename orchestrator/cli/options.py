@@ -40,23 +40,23 @@ GpusOption = Annotated[int | None, typer.Option("--gpus", min=0, help="GPUs; all
 BudgetOption = Annotated[
     str | None,
     typer.Option(
-        "--budget", help="Wall time, such as 3h: the part that tells most.", metavar="TIME"
+        "--budget", help="Wall time, such as 3h: train what tells most in it.", metavar="TIME"
     ),
 ]
 
 AllowConfigOption = Annotated[
     bool,
-    typer.Option("--allow-config", help="Let `features: opensmile:PATH.conf` run: you read it."),
+    typer.Option("--allow-config", help="Run the study's openSMILE configuration: you read it."),
 ]
 
 DEFAULT_STORE = ".ablate"
 
 
 def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:
-    """A configuration runs on the machine of the person who read it, and nowhere else.
+    """Refuse to run an openSMILE configuration on machines other than that of the user who read it.
 
     Raises:
-        RequestError: both were asked for.
+        RequestError: both options are given.
     """
     if allow_config and address is not None:
         raise RequestError(
@@ -67,10 +67,10 @@ def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:
 
 
 def refuse_two_budgets(budget: str | None, study: "Study") -> None:
-    """A search has a budget of its own, which says what is compared.
+    """Refuse `--budget` for a search, which has a budget of its own in its study file.
 
     Raises:
-        RequestError: another one was asked for.
+        RequestError: both budgets are given.
     """
     if budget is not None and study.search is not None:
         raise study.fault(
@@ -81,7 +81,7 @@ def refuse_two_budgets(budget: str | None, study: "Study") -> None:
 
 
 def study_name(study: str | None) -> str | None:
-    """The name of a STUDY that was given as a file or by its name.
+    """Return the name of the study that the argument STUDY names, by its file or directly.
 
     Raises:
         RequestError: the file is no study.

@@ -1,4 +1,4 @@
-"""``ablate status``, ``watch`` and ``gc``: where studies stand, and what nobody needs."""
+"""``ablate status``, ``watch`` and ``gc``: progress of studies, and removing what none needs."""
 
 import contextlib
 import json
@@ -35,13 +35,13 @@ def status(
 
     Reads the store alone.
     """
-    from orchestrator.planning.status import study_statuses as where_studies_stand
+    from orchestrator.planning.status import study_statuses
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import studies as view
     from orchestrator.store.ledger import Ledger
 
     name = study_name(study)
-    found = where_studies_stand(Ledger.open_existing(store), name)
+    found = study_statuses(Ledger.open_existing(store), name)
     if as_json:
         print(json.dumps(view.records(found), indent=2))
     else:
@@ -59,7 +59,7 @@ def watch(
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     every: Annotated[
-        float, typer.Option("--every", min=0.2, help="Seconds between two looks at the store.")
+        float, typer.Option("--every", min=0.2, help="Seconds between two reads of the store.")
     ] = 2.0,
     as_json: JsonLinesOption = False,
 ) -> None:
@@ -79,25 +79,25 @@ def watch(
 
     name = study_name(study)
     ledger = Ledger.open_existing(store)
-    board = RunState(None if as_json else ledger)
+    state = RunState(None if as_json else ledger)
 
     def usage() -> Usage | None:
-        """Of this machine, where it is the one that trains."""
-        here = list(board.hosts.values()).count(socket.gethostname())
+        """Measure this machine, if it is the one that trains."""
+        here = list(state.hosts.values()).count(socket.gethostname())
         return usage_here(cpus=here, cpus_there=cpu_count()) if here else None
 
-    def say(event: Event) -> None:
-        board.apply(event)
+    def print_event(event: Event) -> None:
+        state.apply(event)
         print_line(event)
 
-    view = View(console_for(), board, usage, watching=True)
+    view = View(console_for(), state, usage, watching=True)
     try:
         with contextlib.nullcontext() if as_json else view:
             for event in watch(ledger, name, every):
-                (say if as_json else view.show)(event)
+                (print_event if as_json else view.show)(event)
     except KeyboardInterrupt:
         raise Interrupted("No longer watched; the training goes on.") from None
-    if board.failed:
+    if state.failed:
         raise typer.Exit(1)
 
 
@@ -106,7 +106,7 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it without asking.")] = False,
     keep_newest: Annotated[
         bool,
-        typer.Option("--keep-newest", help="Earlier forms of a study need nothing."),
+        typer.Option("--keep-newest", help="Keep only what the newest form of a study needs."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
