@@ -123,15 +123,15 @@ def gc(
     found = collector.scan(ledger, newest_only=keep_newest)
     if not as_json:
         view.show(console, found)
-    if found.waste and not yes and not as_json and sys.stdin.isatty():
+    if found.unneeded and not yes and not as_json and sys.stdin.isatty():
         yes = typer.confirm("Remove it?", default=False)
-    if found.waste and yes:
+    if found.unneeded and yes:
         found = collector.remove(ledger, found, newest_only=keep_newest)
     if as_json:
         print(json.dumps(view.record(found, removed=yes), indent=2))
-    elif not found.waste:
+    elif not found.unneeded:
         print("Nothing is unneeded.")
     elif yes:
-        print(f"Removed: {view.amount(sum(waste.size for waste in found.waste))}.")
+        print(f"Removed: {view.amount(sum(item.size for item in found.unneeded))}.")
     else:
         print("Nothing was removed; `--yes` removes it.")

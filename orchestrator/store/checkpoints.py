@@ -1,8 +1,8 @@
 """Tensors in the store: the checkpoint of a trial in flight, the weights of a finished one.
 
-A checkpoint is a safetensors file and a JSON record that names it and its sha256, the record
-written last: whatever dies when, the record points at a whole file. The record holds numbers that
-choose epochs, so it carries a digest of its own. No pickle is ever read.
+A checkpoint is a safetensors file and a JSON record with the name and sha256 of that file. The
+record is written last: whenever the process dies, the record names a whole file. The record holds
+the scores by which epochs are selected, so it has a checksum of its own. No pickle is ever read.
 The only door to safetensors.
 """
 
@@ -26,14 +26,15 @@ from orchestrator.study.canonical import canonical, digest
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a training must remember between two epochs."""
+    """The state of a training between two epochs."""
 
     tensors: Mapping[str, Tensor]
     numbers: Mapping[str, Any]
+    """Counters, scores and log lines, as JSON values."""
 
 
 def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
-    """Replace the trial's checkpoint; the former one stands until this one is whole."""
+    """Replace the checkpoint of a trial; the former one stays until the new one is whole."""
     record = ledger.paths.checkpoint_file(id)
     blob = tensors_blob(checkpoint.tensors)
     tensors = ledger.paths.checkpoint_tensors(id, epoch)
@@ -48,9 +49,10 @@ def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
 
 
 def read(ledger: Ledger, id: str) -> Checkpoint | None:
-    """The trial's checkpoint, or None when there is none that is whole.
+    """The checkpoint of a trial; None when there is none, or a damaged one.
 
-    A damaged one costs its epochs, never a number: training starts again and gives the same bits.
+    A damaged checkpoint costs its epochs, never a result: training starts again from the first
+    epoch and gives the same bits.
     """
     record = ledger.paths.checkpoint_file(id)
     try:
@@ -67,7 +69,7 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
 
 
 def remove(ledger: Ledger, id: str) -> None:
-    """Forget the checkpoint of a trial that is finished."""
+    """Remove the checkpoint of a finished trial."""
     record = ledger.paths.checkpoint_file(id)
     record.unlink(missing_ok=True)
     _remove_tensors(record, keep="")
@@ -77,23 +79,23 @@ def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
     """Tensors as the bytes of a safetensors file.
 
     Raises:
-        MemoryError: there is none left for it.
+        MemoryError: no memory is left for them.
     """
     own = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     try:
         blob: bytes = save(own)
     except BaseException as error:
-        if type(error).__name__ == "PanicException":  # of Rust, beside Python's exceptions
+        if type(error).__name__ == "PanicException":  # from Rust, no subclass of Exception
             raise MemoryError(f"safetensors gave up ({error})") from error
         raise
     return blob
 
 
 def tensors_from(blob: bytes) -> dict[str, Tensor]:
-    """The tensors of a safetensors file that has been proven.
+    """The tensors of a safetensors file whose sha256 was checked.
 
     Raises:
-        DamageError: it is none.
+        DamageError: it is no safetensors file.
     """
     try:
         tensors: dict[str, Tensor] = load(blob)
@@ -103,7 +105,7 @@ def tensors_from(blob: bytes) -> dict[str, Tensor]:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 over names, types, shapes and bytes, whatever wrote the file."""
+    """sha256 over names, types, shapes and bytes: independent of the file's layout."""
     sha256 = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

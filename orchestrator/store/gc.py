@@ -1,13 +1,14 @@
-"""``ablate gc``: what of a store nobody needs, and its removal.
+"""``ablate gc``: finds the files of a store that no study needs, and removes them.
 
-Needed is what a snapshot names: its trials, and the speech and features that they read. By
-default every snapshot counts, also the earlier forms of a study, so that nothing that was ever
-asked for goes unasked; with ``newest_only`` the newest form of each study. What a live claim holds
-is left alone, and so is everything whose name is not one that we give: a link is never followed.
+A study needs what its snapshot names: its trials, and the speech and features that they read. By
+default every snapshot counts, also the earlier forms of a study, so that every table that was ever
+printed can be printed again; with ``newest_only`` the newest form of each study counts. What a
+living process holds by a lease is left alone, and so is every file whose name this program does
+not give. A link is never followed.
 
-A run plans, writes its snapshot, then looks at ``gc.json``; a removal writes ``gc.json``, then
-looks at the snapshots. Whichever came first, one of them sees the other, so a record that a run
-counts as done is not removed behind its back (``run`` waits, and plans again).
+A run plans, writes its snapshot, then reads the lease of `ablate gc`; a removal takes that lease,
+then reads the snapshots. Whichever comes first, one of them sees the other, so no record that a
+run counts as done is removed (the run waits, and plans again).
 """
 
 import time
@@ -48,23 +49,24 @@ from orchestrator.store.snapshot import Snapshot, SnapshotSpeech
 from orchestrator.store.studies import read_snapshot
 
 GRACE_S = 3600.0
-"""Younger files that belong to nothing yet may be on their way into a record: they stay."""
+"""A younger file that no record names may be named soon: it stays."""
 RUN_S = 30 * 86400.0
-"""A run on a cluster keeps a nonce in the store for as long as it lasts: hardly a month."""
+"""An older nonce of a run on a cluster stays behind from a run that has ended."""
 
-WasteKind = Literal[
+UnneededKind = Literal[
     "trial", "attempt", "checkpoint", "claim", "shard", "selection", "snapshot", "temporary"
 ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waste:
-    """Something that nobody needs."""
+class UnneededItem:
+    """Files that no study needs, removed together."""
 
-    kind: WasteKind
+    kind: UnneededKind
     name: str
     """Where it lies, below the store."""
     why: str
+    """The reason: ``no study asks for it``."""
     files: tuple[FileEntry, ...]
 
     @property
@@ -74,93 +76,101 @@ class Waste:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scan:
-    """What a look through the store found."""
+class GcScan:
+    """The result of going through a store."""
 
-    waste: tuple[Waste, ...]
-    left: tuple[str, ...]
-    """What is left alone though it may be unneeded, and why: one sentence each."""
+    unneeded: tuple[UnneededItem, ...]
+    left_alone: tuple[str, ...]
+    """A sentence for each thing that stays though it may be unneeded, and why."""
 
 
-def scan(ledger: Ledger, *, newest_only: bool = False) -> Scan:
-    """Look through a store; removes nothing.
+def scan(ledger: Ledger, *, newest_only: bool = False) -> GcScan:
+    """Find the files of a store that no study needs; removes nothing.
+
+    Args:
+        ledger: the store.
+        newest_only: only the newest form of each study needs something.
 
     Raises:
-        DamageError: a snapshot or a needed record is damaged, so what is needed cannot be told.
+        DamageError: a snapshot or a needed record is damaged, so its needs are unknown.
     """
-    return _Look(ledger, newest_only).result()
+    return _Scanner(ledger, newest_only).scan()
 
 
-def remove(ledger: Ledger, shown: Scan, *, newest_only: bool = False) -> Scan:
-    """Remove what was shown and is still unneeded; what was removed.
+def remove(ledger: Ledger, shown: GcScan, *, newest_only: bool = False) -> GcScan:
+    """Remove what a scan has shown and what is still unneeded.
+
+    Returns:
+        What was removed.
 
     Raises:
         RequestError: another removal is at work.
-        DamageError: as ``look``.
+        DamageError: as ``scan``.
     """
-    claim = leases.acquire(ledger.paths.gc_lease)
-    if claim is None:
+    lease = leases.acquire(ledger.paths.gc_lease)
+    if lease is None:
         raise RequestError(f"Another `ablate gc` is at work in `{ledger.root}`.")
     try:
-        agreed = {(waste.kind, waste.name) for waste in shown.waste}
+        agreed = {(item.kind, item.name) for item in shown.unneeded}
         now = scan(ledger, newest_only=newest_only)
-        gone = tuple(waste for waste in now.waste if (waste.kind, waste.name) in agreed)
-        for waste in gone:
-            _remove(waste)
-        return Scan(waste=gone, left=now.left)
+        removed = tuple(item for item in now.unneeded if (item.kind, item.name) in agreed)
+        for item in removed:
+            _remove(item)
+        return GcScan(unneeded=removed, left_alone=now.left_alone)
     finally:
-        claim.release()
+        lease.release()
 
 
-def _remove(waste: Waste) -> None:
-    """The record first: whatever stops this, none is left whose files are gone."""
-    for file in sorted(waste.files, key=lambda f: (f.path.name != OUTCOME, f.name)):
+def _remove(item: UnneededItem) -> None:
+    """Remove the outcome first: whatever stops this, no outcome is left whose files are gone."""
+    for file in sorted(item.files, key=lambda f: (f.path.name != OUTCOME, f.name)):
         file.path.unlink(missing_ok=True)
-    folders = {folder for file in waste.files for folder in _folders(waste, file)}
+    folders = {folder for file in item.files for folder in _folders(item, file)}
     for folder in sorted(folders, key=str, reverse=True):
         files.remove_empty(folder)
 
 
-def _folders(waste: Waste, file: FileEntry) -> Iterator[Location]:
+def _folders(item: UnneededItem, file: FileEntry) -> Iterator[Location]:
     """The folders of a trial or an attempt that its file lies in."""
-    if waste.kind in ("trial", "attempt"):
+    if item.kind in ("trial", "attempt"):
         folder: Location = file.path.parent
-        for _ in range(file.name.count("/") - waste.name.count("/")):
+        for _ in range(file.name.count("/") - item.name.count("/")):
             yield folder
             folder = folder.parent
 
 
-class _Look:
-    """One look: the snapshots, then every file once."""
+class _Scanner:
+    """Goes through a store once: reads the snapshots, then lists every file."""
 
     def __init__(self, ledger: Ledger, newest_only: bool) -> None:
         self._ledger = ledger
-        self._old: dict[str, str] = {}
-        """Name of a snapshot that does not count -> its study."""
-        self._asked = self._read_snapshots(newest_only)
-        self._ids = {trial.id for snapshot in self._asked for trial in snapshot.all_trials}
+        self._earlier_forms: dict[str, str] = {}
+        """Snapshots that need nothing, by name below the store -> their study."""
+        self._snapshots = self._read_snapshots(newest_only)
+        self._ids = {trial.id for snapshot in self._snapshots for trial in snapshot.all_trials}
         self._files = [
             file
             for file in files.every_file(ledger.root)
             if not file.name.startswith(f"{CORPORA}/")
         ]
         self._now = time.time()
-        self._left: list[str] = []
+        self._left_alone: list[str] = []
 
-    def result(self) -> Scan:
-        waste = [*self._trials(), *self._speech(), *self._snapshots(), *self._temporary()]
+    def scan(self) -> GcScan:
+        """All unneeded files, by kind."""
+        unneeded = [*self._trials(), *self._speech(), *self._forms(), *self._temporary()]
         if isinstance(self._ledger.root, Path):
             for name in (TRIALS, SHARDS, SELECTIONS, STUDIES):
                 if (self._ledger.root / name).is_symlink():
-                    self._left.append(f"`{name}` is a link: it is not looked into.")
-        return Scan(waste=tuple(waste), left=tuple(self._left))
+                    self._left_alone.append(f"`{name}` is a link: it is not looked into.")
+        return GcScan(unneeded=tuple(unneeded), left_alone=tuple(self._left_alone))
 
     def _read_snapshots(self, newest_only: bool) -> list[Snapshot]:
         found, seen = list[Snapshot](), set[str]()
         for path in self._ledger.studies.snapshot_files():
             snapshot = read_snapshot(path)
             if newest_only and snapshot.study in seen:
-                self._old[f"{STUDIES}/{path.name}"] = snapshot.study
+                self._earlier_forms[f"{STUDIES}/{path.name}"] = snapshot.study
             else:
                 found.append(snapshot)
             seen.add(snapshot.study)
@@ -177,33 +187,41 @@ class _Look:
 
     # --- trials ----------------------------------------------------------------------------
 
-    def _trials(self) -> Iterator[Waste]:
+    def _trials(self) -> Iterator[UnneededItem]:
         by_id: dict[str, list[FileEntry]] = {}
         for file in self._below(TRIALS):
             _, id, *rest = file.name.split("/")
             if TRIAL_ID.fullmatch(id) and rest:
                 by_id.setdefault(id, []).append(file)
         for id, own in by_id.items():
-            claim = None
+            lease = None
             if any(file.path.name == LEASE for file in own):
-                claim = leases.read_lease(self._ledger.paths.lease_file(id))
-            held = claim is not None and not leases.is_gone(claim)
+                lease = leases.read_lease(self._ledger.paths.lease_file(id))
+            held = lease is not None and not leases.is_gone(lease)
             if id not in self._ids:
                 if held:
-                    host = claim.get("host", "?") if claim else "?"
-                    self._left.append(f"Trial {id[:12]} is held by a process on {host}.")
+                    host = lease.get("host", "?") if lease else "?"
+                    self._left_alone.append(f"Trial {id[:12]} is held by a process on {host}.")
                     continue
-                yield Waste(
+                yield UnneededItem(
                     kind="trial",
                     name=f"{TRIALS}/{id}",
                     why="no study asks for it",
                     files=tuple(own),
                 )
             elif not held:
-                yield from self._inside(id, own, dead=claim is not None)
+                yield from self._in_trial_folder(id, own, dead=lease is not None)
 
-    def _inside(self, id: str, own: list[FileEntry], *, dead: bool) -> Iterator[Waste]:
-        """What lies unneeded in the folder of a trial that is needed and that nobody holds."""
+    def _in_trial_folder(
+        self, id: str, own: list[FileEntry], *, dead: bool
+    ) -> Iterator[UnneededItem]:
+        """Unneeded files of a trial that a study needs and that no process holds.
+
+        Args:
+            id: the trial.
+            own: all files of its folder.
+            dead: whether a lease is there whose process is gone.
+        """
         direct = {file.path.name: file for file in own if file.name.count("/") == 2}
         if dead:
             yield _one("claim", direct[LEASE], "its process is gone")
@@ -226,7 +244,7 @@ class _Look:
         for attempt, written in attempts.items():
             kept = attempt in named or any(file.path.name == RERUN for file in written)
             if not kept and self._settled(written):
-                yield Waste(
+                yield UnneededItem(
                     kind="attempt",
                     name=f"{TRIALS}/{id}/{attempt}",
                     why="no record names it",
@@ -240,16 +258,16 @@ class _Look:
             record = files.read_json(self._ledger.paths.checkpoint_file(id))
             return {CHECKPOINT, str(record["checkpoint"]["file"])}
         except (OSError, ValueError, KeyError, TypeError):
-            return set()  # damaged: it serves nobody
+            return set()  # damaged: no attempt can go on from it
 
     # --- speech and features ----------------------------------------------------------------
 
-    def _speech(self) -> Iterator[Waste]:
+    def _speech(self) -> Iterator[UnneededItem]:
         try:
             speech = self._needed_speech()
             keys = {key for each in speech for key in self._keys(each)}
-        except _UntoldError as untold:
-            self._left.append(f"Shards and selections: {untold}")
+        except _UnknownNeedsError as error:
+            self._left_alone.append(f"Shards and selections: {error}")
             return
         selections = {each.corpus for each in speech}
         by_key: dict[str, list[FileEntry]] = {}
@@ -259,7 +277,7 @@ class _Look:
         for key, own in by_key.items():
             if key not in keys and self._settled(own):
                 why = "no study reads it"
-                yield Waste(kind="shard", name=f"{SHARDS}/{key}", why=why, files=tuple(own))
+                yield UnneededItem(kind="shard", name=f"{SHARDS}/{key}", why=why, files=tuple(own))
         for file in self._below(SELECTIONS):
             match = SELECTION_FILE.fullmatch(file.path.name)
             if match and match[1] not in selections and self._settled([file]):
@@ -267,16 +285,16 @@ class _Look:
 
     def _needed_speech(self) -> set[SnapshotSpeech]:
         speech: set[SnapshotSpeech] = set()
-        for snapshot in self._asked:
+        for snapshot in self._snapshots:
             speech |= set(snapshot.speech) or set(self._by_records(snapshot))
         return speech
 
     def _by_records(self, snapshot: Snapshot) -> Iterator[SnapshotSpeech]:
-        """What a snapshot's trials read, where it does not say so itself: by their records."""
+        """The speech that a snapshot's trials read, by their outcomes: for an old snapshot."""
         ids = {trial.id for trial in snapshot.all_trials}
         outcomes = self._ledger.outcomes.read_all(sorted(ids))
         if len(outcomes) < len(ids):
-            raise _UntoldError(
+            raise _UnknownNeedsError(
                 f"an earlier version wrote the snapshot of `{snapshot.study}`, which does not tell "
                 "what its unfinished trials read. `ablate run` or `--keep-newest` helps."
             )
@@ -296,7 +314,7 @@ class _Look:
         except (DamageError, FeatureError, KeyError, TypeError, AttributeError):
             chosen = None
         if chosen is None or chosen.digest != speech.corpus:
-            raise _UntoldError(
+            raise _UnknownNeedsError(
                 f"the selection {speech.corpus[:12]} is not here or not what was written, so what "
                 "it reads cannot be told. `ablate run` writes it."
             )
@@ -305,12 +323,12 @@ class _Look:
 
     # --- the rest --------------------------------------------------------------------------
 
-    def _snapshots(self) -> Iterator[Waste]:
+    def _forms(self) -> Iterator[UnneededItem]:
         for file in self._below(STUDIES):
-            if study := self._old.get(file.name):
+            if study := self._earlier_forms.get(file.name):
                 yield _one("snapshot", file, f"an earlier form of `{study}`")
 
-    def _temporary(self) -> Iterator[Waste]:
+    def _temporary(self) -> Iterator[UnneededItem]:
         for file in self._files:
             if TEMPORARY.fullmatch(file.path.name) and self._settled([file]):
                 yield _one("temporary", file, "its writing ended before it was whole")
@@ -318,9 +336,9 @@ class _Look:
                 yield _one("temporary", file, "the run that looked for it is long over")
 
 
-class _UntoldError(Exception):
-    """What is needed cannot be told: nothing of it is removed."""
+class _UnknownNeedsError(Exception):
+    """The speech that a study needs is unknown: no shard and no selection is removed."""
 
 
-def _one(kind: WasteKind, file: FileEntry, why: str) -> Waste:
-    return Waste(kind=kind, name=file.name, why=why, files=(file,))
+def _one(kind: UnneededKind, file: FileEntry, why: str) -> UnneededItem:
+    return UnneededItem(kind=kind, name=file.name, why=why, files=(file,))

@@ -1,13 +1,14 @@
-"""Who trains a trial now: a lease on it, and how it is lost.
+"""Leases: one process at a time trains a trial, or removes files from a store.
 
-A claim is a file created once; its owner raises the counter in it every few seconds.
+A lease is a file that is created once; its owner raises the counter in it every ``BEAT_S``.
 Another process takes it over when the owner is provably gone (same machine, same boot, no such
-process), or when the counter has stood still for a whole lease by that process's own monotonic
-clock: no wall clock is compared across machines. An owner that could not renew its claim for
-a lease, or finds another's in its place, must stop: ``Claim.held`` says so.
+process), or when the counter has stood still for ``LEASE_S`` by that other process's own monotonic
+clock: no wall clock is compared across machines. An owner that could not renew its lease for so
+long, or that finds another owner's lease in its place, must stop: ``Lease.held`` tells it.
 
-In an object store nothing is renamed, so two who break a dead claim at the same instant may both
-take the trial: that costs a training, never a record.
+In an object store nothing is renamed, so two processes that break a dead lease at the same instant
+may both train the trial: that costs a training, never a record. The file of a trial's lease is
+named ``claim.json``.
 """
 
 import json
@@ -27,15 +28,19 @@ from orchestrator.store.files import create_once, is_refusal, read, replace_file
 from orchestrator.store.paths import Location
 
 LEASE_S = 120.0
-"""Above the time that an orphan of a lost node or head was seen to train on (14 s, 63 s)."""
+"""How long a lease lasts that is not renewed, in seconds.
+
+Longer than a worker was seen to train on after its node (14 s) or its head node (63 s) was lost.
+"""
 BEAT_S = 10.0
+"""Seconds from one renewal to the next."""
 
 _own: set[str] = set()
-"""Owners that are claims of this process, held now."""
+"""Owners of the leases that this process holds now."""
 
 
 class Lease:
-    """A held lease. Renews itself in a thread until ``release``."""
+    """A lease that this process holds; a thread renews it until ``release``."""
 
     def __init__(self, path: Location, record: dict[str, Any]) -> None:
         self._path, self._record = path, record
@@ -52,16 +57,16 @@ class Lease:
         return not self._lost and time.monotonic() - self._renewed < LEASE_S - 2 * BEAT_S
 
     def still_mine(self) -> bool:
-        """Reads the claim itself: asked right before a commit."""
+        """Whether the file still names this owner: read right before a commit."""
         if _owner(read_lease(self._path)) != self._record["owner"]:
             self._lost = True
         return self.held
 
     def release(self) -> None:
-        """Stop renewing and, when it is still ours, remove the claim.
+        """Stop renewing the lease and remove its file, unless another owner has it.
 
-        Where the system refuses that, the claim stays and is known to be given up: to this process
-        at once, to others when this process has ended.
+        Where the system refuses the removal, the file stays. This process knows at once that the
+        lease is given up, others know when this process has ended.
         """
         self._stop.set()
         self._thread.join()
@@ -89,7 +94,7 @@ class Lease:
 
 
 def acquire(path: Location) -> Lease | None:
-    """Claim a trial; None when somebody else who may still be alive has it."""
+    """Take the lease at ``path``; None when another owner, who may be alive, holds it."""
     found = read_lease(path)
     if found is not None and is_gone(found):
         break_lease(path, found)
@@ -107,14 +112,17 @@ def acquire(path: Location) -> Lease | None:
         return None
     try:
         return Lease(path, record)
-    except RuntimeError:  # no memory for a thread: a claim that nobody renews must not stand
+    except RuntimeError:  # no memory for a thread: a lease that nobody renews must not stand
         _own.discard(str(record["owner"]))
         path.unlink(missing_ok=True)
         raise
 
 
 def read_lease(path: Location) -> Mapping[str, Any] | None:
-    """The claim at ``path``; None when there is none. A damaged one has no owner but stands."""
+    """The record of the lease at ``path``; None without a file, empty of a damaged one.
+
+    A damaged lease has no owner, but holds until it is stale.
+    """
     try:
         return _record(read(path))
     except FileNotFoundError:
@@ -123,49 +131,55 @@ def read_lease(path: Location) -> Mapping[str, Any] | None:
         return {}
 
 
-def is_gone(claim: Mapping[str, Any]) -> bool:
-    """Whether the owner is provably gone: its process was on this machine and is no more.
+def is_gone(lease: Mapping[str, Any]) -> bool:
+    """Whether the owner is provably gone: it was a process of this machine that has ended.
 
-    Or it is this very process, which has given the claim up and could not remove it.
+    Or it is this very process, which has given the lease up and could not remove its file.
+
+    Args:
+        lease: what ``read_lease`` gave.
     """
-    if claim.get("host") != socket.gethostname():
+    if lease.get("host") != socket.gethostname():
         return False
-    if claim.get("boot") != _boot():
+    if lease.get("boot") != _boot():
         return True
-    if claim.get("processes") != _processes():
+    if lease.get("processes") != _processes():
         return False  # a container: its process numbers are not ours
-    pid = claim.get("pid")
-    if not isinstance(pid, int) or _started(pid) != claim.get("started"):
+    pid = lease.get("pid")
+    if not isinstance(pid, int) or _started(pid) != lease.get("started"):
         return True
-    return pid == os.getpid() and _owner(claim) not in _own
+    return pid == os.getpid() and _owner(lease) not in _own
 
 
 def break_lease(path: Location, seen: Mapping[str, Any]) -> None:
-    """Remove a claim that was seen to be dead, unless it has changed since."""
+    """Remove a lease whose owner was seen to be dead, unless it has changed since."""
     taken = take(path)
     if taken is not None and _record(taken) != dict(seen):
-        create_once(path, taken)  # somebody claimed it in between: put it back
+        create_once(path, taken)  # somebody took it in between: put it back
 
 
 class LeaseObserver:
-    """Tells dead claims of other machines from live ones by watching their counters."""
+    """Tells dead leases of other machines from living ones by the counters in them."""
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
         self._seen: dict[str, tuple[Any, float]] = {}
 
     def is_stale(self, path: Location) -> bool:
-        """Whether the claim is gone or has stood still for a whole lease; then it is broken."""
-        claim = read_lease(path)
-        if claim is None:
+        """Whether nobody holds the lease; a dead one is removed.
+
+        It is dead when its owner is gone, or when its counter has stood still for ``lease_s``.
+        """
+        lease = read_lease(path)
+        if lease is None:
             return True
-        stamp = (claim.get("owner"), claim.get("beat"))
+        stamp = (lease.get("owner"), lease.get("beat"))
         known, since = self._seen.get(str(path), (None, 0.0))
         if known != stamp:
             self._seen[str(path)] = (stamp, time.monotonic())
             since = time.monotonic()
-        if is_gone(claim) or time.monotonic() - since > self._lease_s:
-            break_lease(path, claim)
+        if is_gone(lease) or time.monotonic() - since > self._lease_s:
+            break_lease(path, lease)
             return True
         return False
 
@@ -178,12 +192,12 @@ def _record(blob: bytes) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _owner(claim: Mapping[str, Any] | None) -> Any:
-    return None if claim is None else claim.get("owner")
+def _owner(lease: Mapping[str, Any] | None) -> Any:
+    return None if lease is None else lease.get("owner")
 
 
 def _boot() -> str:
-    """A name for this run of the machine, where the system gives one."""
+    """A name of the machine's present boot, where the system gives one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -191,7 +205,7 @@ def _boot() -> str:
 
 
 def _processes() -> str:
-    """A name for the space in which process numbers count, where the system gives one."""
+    """A name of the PID namespace, where the system gives one."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -199,10 +213,10 @@ def _processes() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """When the process started, or None when there is none: a number is used again.
+    """When the process started; None when there is no such process. Numbers are used again.
 
-    In ticks since the machine started, where the system tells: a time of day, which psutil
-    reckons, moves with every correction of the clock, and a living owner would seem to be gone.
+    On Linux in ticks since the boot: psutil gives a time of day, which moves with every correction
+    of the clock, so that a living owner would seem to be gone.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

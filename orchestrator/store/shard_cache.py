@@ -1,12 +1,12 @@
-"""The shards of an object store on this machine: fetched when needed, published when built.
+"""Copies of an object store's shards on this machine: fetched when needed, published when built.
 
 Shards are mapped into memory, so each machine keeps files of its own, in a cache that may be
-deleted at any time. Their names hold what they are (a key, and the digest of the bytes), so a
-copy never grows old; it is proven when it is opened, like any other shard. In a store that is a
-folder, there is nothing to do here.
+deleted at any time. A shard's name holds its key and the digest of its bytes, so a copy is never
+out of date; its bytes are checked when it is opened, like those of any shard. For a store that is
+a folder, every function here does nothing.
 
-A shard's files begin with its key and a dot; the one that ends in `.json` is the manifest, which
-makes the others valid and therefore travels last.
+The files of a shard begin with its key and a dot. The one that ends in `.json` is the manifest:
+it makes the others valid, so it is copied last.
 """
 
 import fcntl
@@ -20,9 +20,13 @@ from orchestrator.store.paths import Location, is_remote
 
 
 def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
-    """Copy those shards that the store has and this machine lacks.
+    """Copy those shards to this machine that it lacks.
 
-    Workers of one machine that want the same at the same time wait for the first.
+    One worker of a machine copies at a time; the others wait for it.
+
+    Args:
+        ledger: the store.
+        keys: of the shards that are needed.
     """
     if not is_remote(ledger.root):
         return
@@ -37,7 +41,7 @@ def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
 
 
 def publish(ledger: Ledger, keys: Iterable[str]) -> None:
-    """Copy those shards that this machine has and the store lacks."""
+    """Copy those shards to the store that it lacks."""
     if not is_remote(ledger.root):
         return
     here, kept = _by_key(ledger.paths.local_shards), _by_key(ledger.paths.shards)
@@ -48,7 +52,7 @@ def publish(ledger: Ledger, keys: Iterable[str]) -> None:
 
 
 def fetch_all_anew(ledger: Ledger) -> None:
-    """Make this machine's copies what the store holds, byte for byte."""
+    """Replace all copies on this machine by what the store holds now."""
     if not is_remote(ledger.root):
         return
     with _alone(ledger.paths.local_shards):
@@ -60,7 +64,12 @@ def fetch_all_anew(ledger: Ledger) -> None:
 
 
 def remove(ledger: Ledger, names: Iterable[str]) -> None:
-    """Delete files from the store that were deleted here."""
+    """Delete files of shards from the store that were deleted on this machine.
+
+    Args:
+        ledger: the store.
+        names: of the files.
+    """
     if is_remote(ledger.root):
         for name in names:
             (ledger.paths.shards / name).unlink(missing_ok=True)
@@ -76,7 +85,7 @@ def _copy(paths: list[Location], folder: Location) -> None:
 
 
 def _by_key(folder: Location) -> dict[str, list[Location]]:
-    """Key -> files; what is hidden is being written."""
+    """Key -> files of that shard; a hidden file is still being written."""
     found: dict[str, list[Location]] = {}
     for path in files_in(folder, "*"):
         if not path.name.startswith("."):
@@ -86,7 +95,7 @@ def _by_key(folder: Location) -> dict[str, list[Location]]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process of this machine at a time; the system frees the lock of one that dies."""
+    """Let one process of this machine in at a time; the system frees the lock of a dead one."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -349,13 +349,13 @@ def test_what_a_bucket_tells_of_its_trials_and_what_nobody_needs_of_it(
     (told,) = json.loads(ablate("status", "--store", trained_bucket, "--json"))
     assert (told["done"], told["in_flight"], told["to_do"]) == (3, 1, 0)
     monkeypatch.setattr(gc, "GRACE_S", -3600.0)
-    assert {waste.kind for waste in gc.scan(ledger).waste} == set()
+    assert {item.kind for item in gc.scan(ledger).unneeded} == set()
     for path in ledger.studies.snapshot_files():
         path.unlink()
     shown = gc.scan(ledger)
-    assert Counter(w.kind for w in shown.waste) == {"trial": 3, "shard": 10, "selection": 1}
-    assert len(shown.left) == 1 and held[:12] in shown.left[0]
-    assert len(gc.remove(ledger, shown).waste) == 14
+    assert Counter(w.kind for w in shown.unneeded) == {"trial": 3, "shard": 10, "selection": 1}
+    assert len(shown.left_alone) == 1 and held[:12] in shown.left_alone[0]
+    assert len(gc.remove(ledger, shown).unneeded) == 14
     claim.release()
     assert files.folders_in(ledger.paths.trials) == [held]
     assert files.files_in(ledger.paths.shards, "*") == []

@@ -8,51 +8,51 @@ from rich.text import Text
 
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
-from orchestrator.store.gc import Scan, Waste
+from orchestrator.store.gc import GcScan, UnneededItem
 
 MOST = 20
 """Most things that are named one by one."""
 
 
-def record(found: Scan, *, removed: bool) -> dict[str, Any]:
+def record(found: GcScan, *, removed: bool) -> dict[str, Any]:
     """The result of a scan as JSON values."""
     return {
         "removed": removed,
-        "bytes": sum(waste.size for waste in found.waste),
+        "bytes": sum(item.size for item in found.unneeded),
         "unneeded": [
-            {"kind": waste.kind, "name": waste.name, "why": waste.why, "bytes": waste.size}
-            for waste in found.waste
+            {"kind": item.kind, "name": item.name, "why": item.why, "bytes": item.size}
+            for item in found.unneeded
         ],
-        "left": list(found.left),
+        "left": list(found.left_alone),
     }
 
 
-def show(console: Console, found: Scan) -> None:
+def show(console: Console, found: GcScan) -> None:
     """Print each unneeded thing with its size and the reason, the sums, and what stays."""
-    if found.waste:
-        cells = [(clean(_short(w)), amount(w.size), w.why) for w in found.waste[:MOST]]
+    if found.unneeded:
+        cells = [(clean(_short(w)), amount(w.size), w.why) for w in found.unneeded[:MOST]]
         print_columns(console, ["unneeded", "size", "why"], cells, numeric=[False, True, False])
-        if len(found.waste) > MOST:
-            console.print(f"and {len(found.waste) - MOST} more (`--json` names all)")
+        if len(found.unneeded) > MOST:
+            console.print(f"and {len(found.unneeded) - MOST} more (`--json` names all)")
         console.print()
-        print_pairs(console, _sums(found.waste))
-    for sentence in found.left:
+        print_pairs(console, _sums(found.unneeded))
+    for sentence in found.left_alone:
         console.print(Text(clean(f"Left alone: {sentence}"), style="dim"))
 
 
-def _short(waste: Waste) -> str:
+def _short(item: UnneededItem) -> str:
     """A name with its digests cut to twelve digits, which are enough on a command line."""
-    parts = [p[:12] if len(p.partition(".")[0]) in (32, 64) else p for p in waste.name.split("/")]
+    parts = [p[:12] if len(p.partition(".")[0]) in (32, 64) else p for p in item.name.split("/")]
     return "/".join(parts)
 
 
-def _sums(waste: Sequence[Waste]) -> list[tuple[str, str]]:
-    kinds = dict.fromkeys(w.kind for w in waste)
+def _sums(unneeded: Sequence[UnneededItem]) -> list[tuple[str, str]]:
+    kinds = dict.fromkeys(w.kind for w in unneeded)
     sums = []
     for kind in kinds:
-        own = [w for w in waste if w.kind == kind]
+        own = [w for w in unneeded if w.kind == kind]
         sums.append((kind, f"{len(own)}, {amount(sum(w.size for w in own))}"))
-    return [*sums, ("all", f"{len(waste)}, {amount(sum(w.size for w in waste))}")]
+    return [*sums, ("all", f"{len(unneeded)}, {amount(sum(w.size for w in unneeded))}")]
 
 
 def amount(size: int) -> str:

@@ -246,16 +246,16 @@ def test_what_became_needed_between_the_look_and_the_yes_stays(ledger: Ledger, r
     study = read_study(root / "studies" / "smoke.yaml")
     forget_study(ledger)
     shown = gc.scan(ledger)
-    assert len(shown.waste) == 15
+    assert len(shown.unneeded) == 15
     run(study, ledger, InlineCluster(), lambda event: None)
-    assert gc.remove(ledger, shown).waste == ()
+    assert gc.remove(ledger, shown).unneeded == ()
     claim = acquire(ledger.paths.gc_lease)
     assert claim is not None
     assert "Another `ablate gc` is at work" in _refused(ledger, shown)
     claim.release()
 
 
-def _refused(ledger: Ledger, shown: gc.Scan) -> str:
+def _refused(ledger: Ledger, shown: gc.GcScan) -> str:
     from orchestrator.errors import RequestError
 
     with pytest.raises(RequestError) as raised:

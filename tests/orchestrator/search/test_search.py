@@ -253,7 +253,7 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
     for path in (store / "studies").glob("smoke@*"):
         path.unlink()
     found = gc.remove(ledger, gc.scan(ledger, newest_only=True), newest_only=True)
-    assert len([waste for waste in found.waste if waste.kind == "trial"]) == 4  # of the other study
+    assert len([item for item in found.unneeded if item.kind == "trial"]) == 4  # of the other study
     assert all(map(ledger.outcomes.has, tried))
 
 
