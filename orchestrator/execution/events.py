@@ -140,9 +140,19 @@ class Elsewhere:
 
 
 Event = (
-    Note | Progress | Planned | Waiting
-    | Started | Epoch | Done | Retry | Failed | Differs | Stopped | Elsewhere
-)  # fmt: skip
+    Note
+    | Progress
+    | Planned
+    | Waiting
+    | Started
+    | Epoch
+    | Done
+    | Retry
+    | Failed
+    | Differs
+    | Stopped
+    | Elsewhere
+)
 
 _NAMES: dict[type[Event], str] = {
     kind: "Again" if kind is Retry else kind.__name__ for kind in Event.__args__

@@ -146,8 +146,13 @@ class RunState:
         for outcome in sorted(found.values(), key=lambda outcome: outcome.finished):
             if self._estimates is not None:
                 self._estimates.add(outcome)
-            self._time_left.past(self.by_id[outcome.id].row, outcome.epochs, _most_epochs(outcome),
-                                 outcome.seconds, outcome.resumed)  # fmt: skip
+            self._time_left.past(
+                self.by_id[outcome.id].row,
+                outcome.epochs,
+                _most_epochs(outcome),
+                outcome.seconds,
+                outcome.resumed,
+            )
 
     def _start(self, event: Started) -> None:
         self.waiting = ""
