@@ -1,81 +1,78 @@
-"""An adaptive study by its outcomes: what its seeds have settled, and which it asks for next.
+"""Adaptive studies: which rows need more seeds, by the outcomes in the store.
 
-The rule stands in `sequential.py`. Here are its differences, one a seed over all held-out speakers,
-and what follows from it for a study's trials. All is decided from the records alone: to kill a run,
-to share it, or to train a seed too many changes nothing.
+An adaptive study (``replicates: adaptive``) trains three seeds of every row, then more seeds of
+those rows whose difference from the reference is still open. `sequential.py` has the rule; this
+module gives it one difference for each seed, and selects the trials that follow. It reads records
+alone, so interrupted runs, shared runs and superfluous seeds change nothing.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from model.evaluation.metrics import ua
 from orchestrator.analysis.differences import differences_by_seed
+from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.sequential import InterimResult, decide, interim_seeds
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.records import Outcome, is_stale
+from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdaptiveProgress:
-    """Where the comparisons of an adaptive study stand."""
+    """How far the comparisons of an adaptive study have come."""
 
     snapshot: Snapshot
-    """The study with every trial up to the cap."""
+    """The study with all trials up to the most seeds of a row."""
     comparisons: Mapping[str, InterimResult]
-    """Row, other than the reference -> how far its comparison is."""
+    """Row -> its last interim analysis; the reference has none."""
 
     @property
     def interims(self) -> tuple[int, ...]:
-        """The seeds at each look so far."""
-        made = max(standing.interims for standing in self.comparisons.values())
+        """The number of seeds at each interim analysis so far."""
+        made = max(result.interims for result in self.comparisons.values())
         return interim_seeds(self.snapshot.seeds)[:made]
 
     @property
     def open(self) -> tuple[str, ...]:
-        """Rows that may get more seeds."""
-        return tuple(
-            name for name, standing in self.comparisons.items() if not standing.stop_reason
-        )
+        """The rows that may still get more seeds."""
+        return tuple(name for name, result in self.comparisons.items() if not result.stop_reason)
 
     def wanted(self, row: str) -> int:
-        """Seeds of a row that are asked for now; the reference has those of any row."""
+        """How many seeds of a row are needed now; of the reference, as many as of any row."""
         own = self.comparisons.get(row)
-        return own.seeds_wanted if own else max(s.seeds_wanted for s in self.comparisons.values())
+        if own is not None:
+            return own.seeds_wanted
+        return max(result.seeds_wanted for result in self.comparisons.values())
 
     def most(self, row: str) -> int:
-        """Seeds of a row that may yet be asked for."""
+        """How many seeds of a row may be needed in the end."""
         open = row in self.open or (row == self.snapshot.reference and self.open)
         return self.snapshot.seeds if open else self.wanted(row)
 
     def now(self) -> Snapshot:
-        """The study with the trials that are asked for now."""
-        return _first(self.snapshot, self.wanted)
+        """The study with the trials that are needed now."""
+        return _with_seeds(self.snapshot, self.wanted)
 
     def at_most(self) -> Snapshot:
-        """The study with the trials that may yet be asked for."""
-        return _first(self.snapshot, self.most)
+        """The study with the trials that may be needed in the end."""
+        return _with_seeds(self.snapshot, self.most)
 
 
 def adaptive_progress(
     snapshot: Snapshot, outcomes: Mapping[str, Outcome]
 ) -> AdaptiveProgress | None:
-    """Follow an adaptive study's outcomes; None for a study with as many seeds in every row.
+    """Decide from the outcomes how far an adaptive study has come.
 
     Args:
-        snapshot: the study with every trial up to the cap.
+        snapshot: the study with all trials up to the most seeds of a row.
         outcomes: finished trials by id; stale ones and those of other studies are ignored.
+
+    Returns:
+        None for a study whose rows all have the same number of seeds.
     """
     if snapshot.replicates != "adaptive" or snapshot.reference is None:
         return None
-    scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in snapshot.rows}
-    for trial in snapshot.trials:
-        outcome = outcomes.get(trial.id)
-        if outcome is None or is_stale(outcome):
-            continue
-        for s in outcome.scores:
-            if (s.choice, s.unit) == ("chosen", "utterance"):
-                scores[trial.row].setdefault(s.speaker, {})[trial.seed] = ua(s.confusion)
+    scores = row_uas(snapshot, outcomes)
     reference = scores.pop(snapshot.reference)
     differences = {
         name: differences_by_seed(snapshot, row, reference) for name, row in scores.items()
@@ -84,19 +81,20 @@ def adaptive_progress(
 
 
 def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
-    """A study with the trials that it asks for now: all, unless it is adaptive.
+    """The study with the trials that are needed now: all of them, unless it is adaptive.
 
     Raises:
         DamageError: a record of an adaptive study is not what was written.
     """
     if snapshot.replicates != "adaptive":
-        return snapshot  # without a look at its records
+        return snapshot  # no record is read
     found = adaptive_progress(
         snapshot, ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     )
     return snapshot if found is None else found.now()
 
 
-def _first(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:
+def _with_seeds(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:
+    """The study with the first seeds of each row, as many as ``seeds`` gives for its name."""
     most = {row.name: seeds(row.name) for row in snapshot.rows}
     return replace(snapshot, trials=tuple(t for t in snapshot.trials if t.seed < most[t.row]))

@@ -1,8 +1,9 @@
-"""Which test scores nobody may look at yet, whatever asks for them.
+"""Blinding: the test scores that no table, picture or log may show yet.
 
-What judges a search's winners is sealed until the last of it has ended; by then nothing of the
-search can be steered by it. The trials of a flat search stay sealed: who chose by their dev scores
-chose on the same speakers. A trial that an ablation asks for as well is the ablation's.
+The final trainings of a search, which test its winners, are blinded until the last of them has
+ended: after that, no test score can influence the search. The trials of a flat search stay blinded,
+since their configurations were chosen by dev scores of the same speakers. A trial that another
+study trains as well is not blinded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,33 +16,37 @@ from orchestrator.store.snapshot import CHOSEN, Snapshot
 from orchestrator.store.studies import read_snapshot
 
 
-def sealed_trials(ledger: Ledger) -> dict[str, str]:
-    """Trials that judge winners of a search that has not ended -> its study.
+def blinded_trials(ledger: Ledger) -> dict[str, str]:
+    """The final trainings of searches that have not ended: id of the trial -> name of the study.
 
     Raises:
         DamageError: a snapshot is not what was written.
     """
-    sealed, opened = dict[str, str](), set[str]()
+    blinded, shown = dict[str, str](), set[str]()
     for snapshot in _with_winners(ledger):
-        opened |= {trial.id for trial in snapshot.trials}
+        shown |= {trial.id for trial in snapshot.trials}
         for trial in snapshot.search.trials if snapshot.search else ():
             if trial.row == CHOSEN:
-                sealed.setdefault(trial.id, snapshot.study)
-    return {id: study for id, study in sealed.items() if id not in opened}
+                blinded.setdefault(trial.id, snapshot.study)
+    return {id: study for id, study in blinded.items() if id not in shown}
 
 
 def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
-    """The records of those trials that have one and may be looked at, in the order of the ids.
+    """The outcomes that may be shown, of those trials that are finished, in the order of the ids.
 
     Raises:
         DamageError: a record or a snapshot is not what was written.
     """
-    sealed = sealed_trials(ledger)
-    return ledger.outcomes.read_all(id for id in ids if id not in sealed)
+    blinded = blinded_trials(ledger)
+    return ledger.outcomes.read_all(id for id in ids if id not in blinded)
 
 
 def _with_winners(ledger: Ledger) -> Iterator[Snapshot]:
-    """Forms of searches that have winners. Of a long one there are many forms: few are parsed."""
+    """All snapshots of searches that have winners.
+
+    A long search leaves many snapshots, and to parse them takes long, so the others are skipped by
+    their text.
+    """
     paths = {path.name: path for path in ledger.studies.snapshot_files()}
     blobs = in_parallel(ledger.root, lambda name: files.read(paths[name]), list(paths))
     for path, blob in zip(paths.values(), blobs, strict=True):

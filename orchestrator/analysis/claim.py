@@ -1,19 +1,29 @@
-"""What a study's rows bear of its claim: supports, contradicts, or cannot tell. Pure."""
+"""The verdict on a study's claim: the rows support it, contradict it, or cannot tell. Pure."""
 
 from collections.abc import Mapping
 
-from orchestrator.analysis.differences import Verdict, difference_between
+from orchestrator.analysis.differences import Difference, Verdict, difference_between
 from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.statistics import CONFIDENCE, holm
 from orchestrator.store.snapshot import Snapshot
 
 
 def judge_claim(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]:
-    """Judge the study's claim, and why; only where published figures may be compared at all."""
+    """Judge a claim of the form "this row is better than those rows".
+
+    Each difference is judged by the corrected t, after Holm over the rows of the claim.
+
+    Args:
+        snapshot: the study. Its claim is judged only where published figures may be compared.
+        scores: row -> test speaker -> seed -> UA.
+
+    Returns:
+        The verdict, and its reason as a sentence; both empty where there is nothing to judge.
+    """
     claim = snapshot.claim
     if claim is None or not snapshot.comparable or claim.on != "ua":
         return "", ""
-    against = {}
+    against: dict[str, Difference] = {}
     for other in claim.than:
         difference = difference_between(
             snapshot, scores[claim.better], scores[other], comparisons=len(claim.than)
@@ -24,11 +34,11 @@ def judge_claim(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> tuple[Ve
             return "cannot tell", "there is no spread over held-out groups"
         against[other] = difference
     adjusted = holm({name: d.p_alone for name, d in against.items() if d.p_alone is not None})
-    shown = {name for name, p in adjusted.items() if p < 1 - CONFIDENCE}
-    for name in sorted(shown, key=lambda name: against[name].ua):
+    significant = {name for name, p in adjusted.items() if p < 1 - CONFIDENCE}
+    for name in sorted(significant, key=lambda name: against[name].ua):
         if against[name].ua < 0:
             return "contradicts", f"`{name}` is higher by {-100 * against[name].ua:.1f} points"
-    if len(shown) == len(claim.than):
+    if len(significant) == len(claim.than):
         least = min(d.ua for d in against.values())
         return "supports", f"higher by {100 * least:.1f} points or more than each other row"
     name = max(adjusted, key=lambda name: adjusted[name])

@@ -1,9 +1,9 @@
-"""Two rows of a study beside each other: by fold, by emotion, by utterance. Reads the ledger.
+"""Two rows of a study compared by fold, by emotion and by utterance, from the store.
 
-Only trainings that both rows have finished, fold by fold and seed by seed, are set beside each
-other. An utterance *flips* where one row is right and the other wrong. Flips are counted and
-listed; McNemar's test is not made of them, since utterances of one speaker are no independent
-units: their balance by speaker, which is the difference in WA, goes through the corrected t.
+The comparison rests on the folds and seeds that both rows have finished. An utterance *flips* where
+one row is right and the other is wrong. Flips are counted and listed, but McNemar's test is not
+used, since utterances of one speaker are not independent. Instead gained minus lost utterances by
+speaker, which is the difference in WA, goes through the corrected t.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
 from orchestrator.analysis.adaptive import with_wanted_trials
 from orchestrator.analysis.differences import Difference, compare_with_reference
-from orchestrator.analysis.row_scores import Interval, group_means, test_to_train
+from orchestrator.analysis.row_scores import Interval, group_means, headline_scores, speaker_ratio
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempts import read_decisions
@@ -22,14 +22,15 @@ from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
 
 Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
-"""(Fold, seed) -> the finished trainings of both rows."""
+"""(fold, seed) -> the finished trainings of A and of B."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairedScore:
-    """A score of both rows: of a fold (UA) or of an emotion (recall), mean over its speakers."""
+    """A score of both rows, mean over speakers: the UA on a fold, or the recall of an emotion."""
 
     name: str
+    """The number of the fold from 1, or the emotion."""
     a: float
     b: float
     speakers: int
@@ -37,41 +38,44 @@ class PairedScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flip:
-    """An utterance that one row takes rightly and the other wrongly, in some seed."""
+    """An utterance that one row recognises and the other does not, in at least one seed."""
 
     utterance: str
     speaker: str
     emotion: str
     gained: int
-    """Seeds in which A is wrong and B is right."""
+    """In how many seeds A is wrong and B is right."""
     lost: int
-    """Seeds in which A is right and B is wrong."""
+    """In how many seeds A is right and B is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """B minus A, on the trainings that both have."""
+    """B minus A, on the folds and seeds that both have finished."""
 
     snapshot: Snapshot
     a: str
     b: str
     shared: int
-    """Trainings that both have."""
+    """Folds and seeds that both have finished."""
     wanted: int
+    """Folds and seeds that the study asks for in both rows."""
     difference: Difference | None
-    """In UA; None while nothing is shared."""
+    """The difference in UA; None while nothing is shared."""
     balance: Interval | None
-    """Share of utterances gained less lost: the difference in WA, by speaker and group."""
+    """The share of utterances gained minus the share lost, which is the difference in WA."""
     folds: tuple[PairedScore, ...]
+    """UA on each fold."""
     emotions: tuple[PairedScore, ...]
+    """Recall of each emotion."""
     flips: tuple[Flip, ...]
-    """Those that flip in most seeds first."""
+    """Those that flip in the same direction in most seeds come first."""
     decisions: int
-    """Utterances times seeds that were set beside each other."""
+    """How many predictions of A and B were compared: utterances times seeds."""
 
 
 def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:
-    """Set row B beside row A.
+    """Compare row B with row A.
 
     Raises:
         RequestError: the study has no such row, or the two are one.
@@ -89,16 +93,15 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):
-            for s in outcome.scores:
-                if (s.choice, s.unit) == ("chosen", "utterance"):
-                    scores[name].setdefault(s.speaker, {})[seed] = ua(s.confusion)
+            for one in headline_scores(outcome):
+                scores[name].setdefault(one.speaker, {})[seed] = ua(one.confusion)
     flips, recalls, net, decisions = _by_utterance(ledger, shared)
     return Comparison(
         snapshot=snapshot,
         a=a,
         b=b,
         shared=len(shared),
-        wanted=len(_places(snapshot, a) & _places(snapshot, b)),
+        wanted=len(_slots(snapshot, a) & _slots(snapshot, b)),
         difference=compare_with_reference(replace(snapshot, reference=a), scores).get(b),
         balance=_balance(snapshot, net),
         folds=tuple(
@@ -126,7 +129,8 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     )
 
 
-def _places(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
+def _slots(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
+    """(fold, seed) of every trial of a row."""
     return {(trial.fold, trial.seed) for trial in snapshot.trials if trial.row == row}
 
 
@@ -140,13 +144,18 @@ def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str)
 
 
 Hits = tuple[list[float], list[float]]
-"""Of A and of B: 1 where an utterance was taken rightly in a seed, else 0."""
+"""For A and for B: 1 for each utterance and seed that was recognised, else 0."""
 
 
 def _by_utterance(
     ledger: Ledger, shared: Shared
 ) -> tuple[tuple[Flip, ...], dict[tuple[str, str], Hits], dict[str, list[float]], int]:
-    """Flips; hits by speaker and emotion; gained less lost by speaker; decisions compared."""
+    """Compare the predictions of both rows.
+
+    Returns:
+        The flips; (speaker, emotion) -> hits; speaker -> +1 for each utterance gained, -1 for each
+        one lost, else 0; and how many predictions were compared.
+    """
     flips: dict[str, Flip] = {}
     hits: dict[tuple[str, str], Hits] = {}
     net: dict[str, list[float]] = {}
@@ -175,9 +184,10 @@ def _by_utterance(
 
 
 def _balance(snapshot: Snapshot, net: Mapping[str, Iterable[float]]) -> Interval | None:
+    """The mean over speakers of utterances gained minus lost; None while nothing is shared."""
     by_speaker = {speaker: mean(list(values)) for speaker, values in net.items()}
     if not by_speaker:
         return None
     centre = mean(list(by_speaker.values()))
-    low, high, _ = corrected_t(group_means(snapshot, by_speaker), test_to_train(snapshot), centre)
+    low, high, _ = corrected_t(group_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
     return Interval(mean=centre, low=low, high=high)

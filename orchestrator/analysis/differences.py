@@ -1,15 +1,15 @@
 """Rows against a reference: differences, intervals and p over speakers, and over seeds. Pure.
 
-Two questions are asked of a row and its reference, and never mixed. *Would it hold for new
+A difference answers one of two questions, and they are never mixed. *Would it hold for new
 speakers?* Seeds are averaged within a speaker, speakers within a held-out group, and the interval
-rests on the J groups. *Would it hold for these speakers, trained again?* One value a seed, the mean
-over all speakers. The formulas stand in `statistics.py`; scores are fractions, 0 to 1.
+rests on the groups. *Would it hold if these speakers were trained again?* There is one value for
+each seed, the mean over all speakers. `statistics.py` has the formulas; scores are fractions.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.row_scores import BySpeaker, group_means, test_to_train
+from orchestrator.analysis.row_scores import BySpeaker, group_means, speaker_ratio
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
@@ -24,59 +24,68 @@ from orchestrator.analysis.statistics import (
 from orchestrator.store.snapshot import Snapshot
 
 Verdict = str
-"""``yes``, ``cannot tell``; for a claim ``supports``, ``contradicts``, ``cannot tell``; or ````."""
+"""``yes`` or ``cannot tell``; of a claim ``supports``, ``contradicts`` or ``cannot tell``; empty
+where there is nothing to judge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedDifference:
-    """A row minus the reference for *these speakers, new seeds*; ends None below three seeds.
+    """A row minus the reference, for the same speakers and new seeds.
 
-    Of an adaptive study: at the last look, interval and p corrected for looking.
+    In an adaptive study it is the one of the last interim analysis, with interval and p corrected
+    for all analyses so far.
     """
 
     ua: float
+    """The mean difference in UA over seeds."""
     low: float | None
     high: float | None
+    """The ends of the 95 % interval; None below three seeds, and where all seeds are equal."""
     p: float | None
-    """Two-sided p of the paired t over seeds, not adjusted."""
+    """Two-sided p of the paired t over seeds, not adjusted for other rows; None likewise."""
     seeds: int
-    """Seeds that both have finished for every speaker."""
+    """Seeds that both rows have finished for every speaker."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """A row minus the reference, on UA, paired by held-out group: for *new speakers*."""
+    """A row minus the reference, paired by held-out group, for new speakers."""
 
     ua: float
+    """The mean difference in UA over speakers."""
     low: float | None
     high: float | None
+    """The ends of the 95 % interval of the corrected t; None below two groups, and where all
+    groups are equal."""
     p: float | None
-    """Two-sided p of the corrected t, after Holm over the table's rows; None where there is no
-    spread, as below two groups."""
+    """Two-sided p of the corrected t, after Holm over the rows of the table; None likewise."""
     groups: int
+    """Held-out groups in which both rows have a finished training."""
     p_alone: float | None = None
     """The same p before Holm."""
     p_sign_flip: float | None = None
-    """Exact sign-flip test over the groups, not adjusted; stands beside, gives no verdict."""
+    """p of the exact sign-flip test over groups, before Holm; the verdict does not use it."""
     effect: float | None = None
-    """Cohen's d_z over groups with Hedges's correction."""
+    """Cohen's d_z over groups with Hedges's correction; None below three groups."""
     detectable: float | None = None
     """The smallest true difference that would have been shown with 80 % power."""
     over_seeds: SeedDifference | None = None
-    """The other question; None where no seed is finished, or seeds gave equal predictions."""
+    """The difference for the same speakers and new seeds; None where no seed is finished, or the
+    seed has no effect."""
 
 
 def compare_with_reference(
     snapshot: Snapshot, scores: Mapping[str, BySpeaker]
 ) -> dict[str, Difference]:
-    """Every row against the reference, on the speakers and seeds that both have.
+    """Compare every row with the reference, on the speakers and seeds that both have finished.
 
     Args:
-        snapshot: folds, and the reference; without one there is nothing to compare.
-        scores: row -> speaker -> seed -> UA.
+        snapshot: the study: its folds and the name of the reference.
+        scores: row -> test speaker -> seed -> UA.
 
     Returns:
-        Row -> difference; rows that share no trial with the reference are left out.
+        Row -> difference, after Holm over the rows. Rows that share no finished training with the
+        reference are left out; without a reference there are none.
     """
     if snapshot.reference is None:
         return {}
@@ -94,12 +103,22 @@ def compare_with_reference(
 def difference_between(
     snapshot: Snapshot, row: BySpeaker, other: BySpeaker, *, comparisons: int
 ) -> Difference | None:
-    """One row against another, before Holm."""
+    """Compare two rows on the speakers and seeds that both have finished.
+
+    Args:
+        snapshot: the study: its folds.
+        row: test speaker -> seed -> UA.
+        other: the same of the row that is subtracted.
+        comparisons: how many comparisons the table has, for ``Difference.detectable``.
+
+    Returns:
+        The difference before Holm (``p`` is None); None where the rows share nothing.
+    """
     by_speaker = _paired(row, other)
     if not by_speaker:
         return None
     groups, centre = group_means(snapshot, by_speaker), mean(list(by_speaker.values()))
-    low, high, p = corrected_t(groups, test_to_train(snapshot), centre)
+    low, high, p = corrected_t(groups, speaker_ratio(snapshot), centre)
     return Difference(
         ua=centre,
         low=low,
@@ -109,13 +128,13 @@ def difference_between(
         p_alone=p,
         p_sign_flip=sign_flip(groups),
         effect=effect_size(groups),
-        detectable=detectable(groups, test_to_train(snapshot), comparisons),
+        detectable=detectable(groups, speaker_ratio(snapshot), comparisons),
         over_seeds=_over_seeds(snapshot, row, other),
     )
 
 
 def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
-    """Differences by speaker, averaged over the seeds that both have."""
+    """Test speaker -> mean difference over the seeds that both rows have finished."""
     by_speaker = {}
     for speaker in row.keys() & other.keys():
         ours, theirs = row[speaker], other[speaker]
@@ -125,7 +144,7 @@ def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
 
 
 def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
-    """One value a seed: the mean over all speakers, of seeds that lack none."""
+    """The difference over the seeds that both rows have finished for all speakers."""
     differences = [d for d in differences_by_seed(snapshot, row, other) if d is not None]
     if not differences:
         return None
@@ -133,26 +152,30 @@ def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDif
     return SeedDifference(ua=mean(differences), low=low, high=high, p=p, seeds=len(differences))
 
 
-def at_last_interim(standing: InterimResult) -> SeedDifference | None:
-    """The same of an adaptive study, as it was at the last look; None before the first."""
-    if standing.ua is None:
+def at_last_interim(result: InterimResult) -> SeedDifference | None:
+    """The difference over seeds at the last interim analysis; None before the first one."""
+    if result.ua is None:
         return None
     return SeedDifference(
-        ua=standing.ua, low=standing.low, high=standing.high, p=standing.p, seeds=standing.seeds
+        ua=result.ua, low=result.low, high=result.high, p=result.p, seeds=result.seeds
     )
 
 
 def verdict_of(difference: Difference) -> Verdict:
-    """Whether the row differs from the reference, at 5 % after Holm.
+    """Whether the row differs from the reference, at 5 % after Holm: ``yes`` or ``cannot tell``.
 
-    There is no ``no``: an interval that holds 0 has not shown that there is no difference.
+    It is never ``no``: an interval that contains 0 does not show that there is no difference.
     """
     return "yes" if difference.p is not None and difference.p < 1 - CONFIDENCE else "cannot tell"
 
 
 def differences_by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
-    """One value a seed, the mean difference over all speakers; None where one is lacking."""
-    speakers = [s for fold in snapshot.folds for s in (*fold.a, *fold.b)]
+    """For each seed of the study the mean difference over all test speakers.
+
+    Returns:
+        One value for each seed, in [-1, 1]; None where a speaker of either row is not finished.
+    """
+    speakers = [name for fold in snapshot.folds for name in (*fold.a, *fold.b)]
     return [
         mean([row[s][seed] - other[s][seed] for s in speakers])
         if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)

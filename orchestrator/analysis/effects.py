@@ -1,13 +1,14 @@
-"""What an axis does, and whether that depends on another axis. Pure.
+"""Main effects and interactions of a study whose rows are a grid of axes. Pure.
 
-Of a study that spans a grid. A *level* of an axis is judged by the mean over all rows that have it,
-on the speakers and seeds that every one of these rows has finished: over other speakers at each
-level it would show speakers and not levels. Effects are paired by held-out group and stand on the
-corrected t of the tables (`statistics.py`).
+The main effect of an axis compares its *levels*. The score of a level is the mean over all rows at
+that level, on the speakers and seeds that all of these rows have finished: with other speakers for
+each level, the difference would be one of speakers. Intervals rest on the corrected t over held-out
+groups (`statistics.py`).
 
-Whether the effect of A depends on B is the difference of differences,
-(a, b) - (first a, b) - (a, first b) + (first a, first b), for every other a and b: 0 where it does
-not. p is adjusted after Holm over those of one pair of axes.
+The interaction of two axes A and B is the difference of differences,
+(a, b) - (first a, b) - (a, first b) + (first a, first b), for every other level a and b. It is 0
+where the effect of A does not depend on B. p is adjusted after Holm over all levels of one pair of
+axes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +16,21 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from orchestrator.analysis.row_scores import Interval, group_means, row_uas, test_to_train
+from orchestrator.analysis.row_scores import Interval, group_means, row_uas, speaker_ratio
 from orchestrator.analysis.statistics import corrected_t, holm, mean
 from orchestrator.errors import RequestError
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 Label = str
+"""A level of an axis, as it is printed."""
 ScoreBySpeaker = Mapping[tuple[str, int], float]
-"""(test speaker, seed) -> UA."""
+"""(test speaker, seed) -> UA, 0 to 1, or a difference of UAs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridAxis:
-    """One axis of the grid and its levels, in the order of the study."""
+    """One axis of the grid, and its levels in the order of the study."""
 
     key: str
     levels: tuple[Label, ...]
@@ -36,40 +38,43 @@ class GridAxis:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Level:
-    """The mean of all rows at one level of an axis, or at one level of each of two."""
+    """The mean of all rows at one level of an axis, or at a pair of levels of two axes."""
 
     at: tuple[Label, ...]
+    """The level, or the two levels."""
     ua: Interval | None
     """None while no speaker is finished in all of these rows."""
     speakers: int
+    """Test speakers that are finished in all of these rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dependence:
-    """How much a step along A is another one at a level of B than at B's first."""
+    """How the effect of a level of A differs between a level of B and the first level of B."""
 
     a: Label
     b: Label
     difference: Interval | None
+    """The difference of differences in UA; None while too few speakers are finished."""
     p: float | None
-    """Two-sided p of the corrected t, after Holm over the pair of axes."""
+    """Two-sided p of the corrected t, after Holm over the pair of axes; None likewise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interaction:
-    """Two axes at once, the rest averaged."""
+    """Two axes together, averaged over all others."""
 
     a: GridAxis
     b: GridAxis
     cells: Mapping[tuple[Label, Label], Level]
-    """(level of A, level of B) -> mean."""
+    """(level of A, level of B) -> the mean of the rows at both."""
     effects_of_a: Mapping[tuple[Label, Label], Interval | None]
-    """(level of A, level of B) -> difference to A's first level at that level of B."""
+    """(level of A, level of B) -> difference from the first level of A, at that level of B."""
     dependences: tuple[Dependence, ...]
 
     @property
     def strongest(self) -> Dependence | None:
-        """The one of the smallest p; of equal ones the largest; None where none can be told."""
+        """The dependence with the smallest p, of equal ones the largest; None without any."""
         known = [d for d in self.dependences if d.difference is not None]
         return min(
             known,
@@ -80,21 +85,21 @@ class Interaction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effects:
-    """The grid of a study, axis by axis and pair by pair."""
+    """The main effects and interactions of a study."""
 
     snapshot: Snapshot
     axes: tuple[GridAxis, ...]
     main: Mapping[str, tuple[Level, ...]]
-    """Axis -> its levels."""
+    """Key of an axis -> its levels."""
     interactions: tuple[Interaction, ...]
     """Every pair of axes, in the order of the study."""
 
 
 def refuse_no_grid(snapshot: Snapshot) -> None:
-    """Look whether the rows of a study are a grid.
+    """Refuse a study whose rows are not a grid.
 
     Raises:
-        RequestError: they are not.
+        RequestError: the rows are no grid, or the snapshot is older than the record of settings.
     """
     if not axes_of(snapshot):
         known = any(row.settings for row in snapshot.rows)
@@ -108,7 +113,7 @@ def refuse_no_grid(snapshot: Snapshot) -> None:
 
 
 def axes_of(snapshot: Snapshot) -> tuple[GridAxis, ...]:
-    """The axes of the grid that the rows are; none where they are no whole grid."""
+    """The axes whose grid the rows are; empty where the rows are not exactly one grid."""
     common = _common_keys(snapshot.rows)
     keys = [key for key in snapshot.axes if key in common] or common
     found = []
@@ -124,13 +129,13 @@ def axes_of(snapshot: Snapshot) -> tuple[GridAxis, ...]:
 
 
 def _common_keys(rows: Sequence[SnapshotRow]) -> list[str]:
-    """What every row sets, if all set the same."""
+    """The keys that the rows set, where all rows set the same ones; else empty."""
     sets = [row.settings.keys() for row in rows]
     return sorted(sets[0]) if sets and all(keys == sets[0] for keys in sets) else []
 
 
 def level_label(value: Any) -> Label:
-    """A setting's value as a label.
+    """The value of a setting as a label.
 
     >>> level_label(True), level_label([1, 3])
     ('yes', '1+3')
@@ -150,10 +155,14 @@ def level_label(value: Any) -> Label:
 
 
 def estimate_effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Effects:
-    """Fold a grid's outcomes into what its axes do.
+    """Estimate main effects and interactions from the outcomes of a study.
+
+    Args:
+        snapshot: the study; its rows are a grid.
+        outcomes: finished trials by id; stale ones and those of other studies are ignored.
 
     Raises:
-        RequestError: as `refuse_no_grid`.
+        RequestError: see `refuse_no_grid`.
     """
     refuse_no_grid(snapshot)
     axes = axes_of(snapshot)
@@ -164,7 +173,7 @@ def estimate_effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Eff
     points = {row.name: _point(row, axes) for row in snapshot.rows}
 
     def at(*wanted: tuple[int, Label]) -> ScoreBySpeaker:
-        """Means over all rows at these levels, of the tests that all of them have."""
+        """The mean over all rows at these levels, on the tests that all of them have finished."""
         rows = [
             scores[name]
             for name, point in points.items()
@@ -226,7 +235,7 @@ def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) ->
 
 
 def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None, float | None]:
-    """Seeds averaged within a speaker: the mean, its interval for new ones, p of its being 0."""
+    """The mean over speakers, its interval for new speakers, and the p of its being 0."""
     if not scores:
         return None, None
     seeds: dict[str, list[float]] = {}
@@ -234,7 +243,7 @@ def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None
         seeds.setdefault(speaker, []).append(score)
     by_speaker = {speaker: mean(values) for speaker, values in seeds.items()}
     centre = mean(list(by_speaker.values()))
-    low, high, p = corrected_t(group_means(snapshot, by_speaker), test_to_train(snapshot), centre)
+    low, high, p = corrected_t(group_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
     return Interval(mean=centre, low=low, high=high), p
 
 

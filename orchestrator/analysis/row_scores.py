@@ -1,20 +1,23 @@
-"""A row of a table as numbers: its scores by speaker and seed, their means and intervals. Pure."""
+"""The scores of one row of a table, by test speaker and seed, and their means. Pure.
 
-from collections.abc import Mapping, Sequence
+Scores are fractions, 0 to 1. A mean over speakers averages the seeds of each speaker first.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.metrics import ua, wa
 from orchestrator.analysis.statistics import clustered_bootstrap, corrected_t, mean
-from orchestrator.store.records import EpochChoice, Outcome, Unit, is_stale
+from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit, is_stale
 from orchestrator.store.snapshot import Snapshot
 
 BySpeaker = Mapping[str, Mapping[int, float]]
-"""A row's UA: speaker -> seed -> score."""
+"""The scores of a row: test speaker -> seed -> UA, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A mean and its 95 % interval; ``low`` and ``high`` are None where n bears none."""
+    """A mean and its 95 % interval, whose ends are None where there are too few values."""
 
     mean: float
     low: float | None
@@ -23,7 +26,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracies:
-    """Weighted and unweighted accuracy without an interval."""
+    """Weighted (WA) and unweighted (UA) accuracy, 0 to 1, without intervals."""
 
     wa: float
     ua: float
@@ -31,57 +34,92 @@ class Accuracies:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pooled:
-    """All held-out utterances of all seeds in one matrix: another figure than the row's mean."""
+    """The utterances of all test speakers and seeds in one confusion matrix.
+
+    Its accuracies differ from the row's, which are means over speakers.
+    """
 
     confusion: tuple[tuple[int, ...], ...]
-    """Counts; rows are the truth, columns the prediction, both in the order of the classes."""
+    """Counts of utterances: rows are the true class, columns the prediction."""
     wa: Interval
     ua: Interval
-    """With speakers drawn whole (cluster bootstrap)."""
-
-
-def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
-    """The headline's UA of every row: row -> speaker -> seed -> score."""
-    current = without_stale(outcomes)
-    return {row.name: RowScores(snapshot, row.name, current).by_speaker() for row in snapshot.rows}
-
-
-def without_stale(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Outcomes of this version's SEMANTICS: older ones are stale and are left out."""
-    return {id: o for id, o in outcomes.items() if not is_stale(o)}
+    """The intervals are of a cluster bootstrap that draws whole speakers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowEstimate:
-    """A row's figures while it fills: what ``summarise`` says of it, and nothing of other rows."""
+    """The mean accuracies of one row while its trials still train."""
 
     n: int
+    """Finished trainings."""
     missing: int
+    """Trainings that are not finished."""
     wa: Interval | None
     ua: Interval | None
+    """None while no training is finished."""
+
+
+def headline_scores(outcome: Outcome) -> Iterator[Scores]:
+    """The scores on which the tables rest, one for each test speaker of a trial.
+
+    They count utterances, at the epoch that the other half of the held-out group chose.
+    """
+    return (one for one in outcome.scores if (one.choice, one.unit) == ("chosen", "utterance"))
+
+
+def without_stale(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """The outcomes that this version of the program could have made; see ``records.is_stale``."""
+    return {id: outcome for id, outcome in outcomes.items() if not is_stale(outcome)}
+
+
+def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
+    """The UA of every row: row -> test speaker -> seed -> UA; stale outcomes are left out.
+
+    Args:
+        snapshot: the study.
+        outcomes: finished trials by id; those of other studies are ignored.
+    """
+    scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in snapshot.rows}
+    for trial in snapshot.trials:
+        outcome = outcomes.get(trial.id)
+        if outcome is not None and not is_stale(outcome) and trial.row in scores:
+            for one in headline_scores(outcome):
+                scores[trial.row].setdefault(one.speaker, {})[trial.seed] = ua(one.confusion)
+    return dict(scores)
 
 
 def estimate_row(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> RowEstimate:
-    """One row of ``summarise`` alone, cheap enough to be asked for while trials come in."""
+    """What ``summarise`` says of one row, in time that does not grow with the other rows."""
     own = {
-        t.id: o for t in snapshot.trials if t.row == row if (o := outcomes.get(t.id)) is not None
+        trial.id: outcome
+        for trial in snapshot.trials
+        if trial.row == row
+        if (outcome := outcomes.get(trial.id)) is not None
     }
-    current = without_stale(own)
-    unit = RowScores(snapshot, row, current)
+    scores = RowScores(snapshot, row, without_stale(own))
     return RowEstimate(
-        n=unit.n, missing=unit.missing, wa=unit.interval("wa"), ua=unit.interval("ua")
+        n=scores.n, missing=scores.missing, wa=scores.interval("wa"), ua=scores.interval("ua")
     )
 
 
 class RowScores:
-    """One row's scores, by seed and speaker."""
+    """All scores of one row.
+
+    Args:
+        snapshot: the study.
+        row: the name of the row.
+        outcomes: finished trials by id, none of them stale.
+    """
 
     def __init__(self, snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> None:
-        self._asked = snapshot
-        self.missing = 0
+        self._snapshot = snapshot
         self.n = 0
+        """Finished trainings."""
+        self.missing = 0
+        """Trainings that are not finished."""
         self.parameters = 0
-        # (choice, unit, metric) -> speaker -> seed -> score
+        """Trained parameters of the system; 0 where it has no such number."""
+        # (choice of the epoch, unit, metric) -> speaker -> seed -> score
         self._scores: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
         self._counts: dict[str, list[tuple[tuple[int, ...], ...]]] = {}
         for trial in snapshot.trials:
@@ -93,19 +131,19 @@ class RowScores:
                 continue
             self.n += 1
             self.parameters = max(self.parameters, outcome.parameters)
+            for one in headline_scores(outcome):
+                self._counts.setdefault(one.speaker, []).append(one.confusion)
             for s in outcome.scores:
-                if (s.choice, s.unit) == ("chosen", "utterance"):
-                    self._counts.setdefault(s.speaker, []).append(s.confusion)
                 for metric, value in (("wa", wa(s.confusion)), ("ua", ua(s.confusion))):
                     by_speaker = self._scores.setdefault((s.choice, s.unit, metric), {})
                     by_speaker.setdefault(s.speaker, {})[trial.seed] = value
 
     def by_speaker(self) -> BySpeaker:
-        """UA of the headline: speaker -> seed -> score."""
+        """Test speaker -> seed -> UA of the headline."""
         return self._scores.get(("chosen", "utterance", "ua"), {})
 
     def pooled(self) -> Pooled | None:
-        """All utterances in one matrix."""
+        """All utterances in one matrix; None while no training is finished."""
         if not self._counts:
             return None
         each = [sum_confusions(counts) for _, counts in sorted(self._counts.items())]
@@ -119,23 +157,29 @@ class RowScores:
         )
 
     def speakers(self, choice: EpochChoice, unit: Unit, metric: str) -> dict[str, float]:
-        """Scores by test speaker, averaged over seeds."""
+        """Test speaker -> mean over its seeds of a score, at that choice of the epoch."""
         found = self._scores.get((choice, unit, metric), {})
         return {speaker: mean(list(by_seed.values())) for speaker, by_seed in found.items()}
 
     def interval(self, metric: str) -> Interval | None:
-        """Mean and 95 % interval of the headline, for new speakers; ``metric`` is wa or ua."""
+        """The headline's mean over speakers and its interval for new speakers.
+
+        Args:
+            metric: ``wa`` or ``ua``.
+
+        Returns:
+            None while no training is finished.
+        """
         by_speaker = self.speakers("chosen", "utterance", metric)
         if not by_speaker:
             return None
-        groups = group_means(self._asked, by_speaker)
-        low, high, _ = corrected_t(
-            groups, test_to_train(self._asked), mean(list(by_speaker.values()))
-        )
-        return Interval(mean=mean(list(by_speaker.values())), low=low, high=high)
+        centre = mean(list(by_speaker.values()))
+        groups = group_means(self._snapshot, by_speaker)
+        low, high, _ = corrected_t(groups, speaker_ratio(self._snapshot), centre)
+        return Interval(mean=centre, low=low, high=high)
 
-    def pair(self, choice: EpochChoice, unit: Unit) -> Accuracies | None:
-        """Mean WA and UA over speakers, at that choice of the epoch, by that unit."""
+    def accuracies(self, choice: EpochChoice, unit: Unit) -> Accuracies | None:
+        """Means over speakers at another choice of the epoch, or by segment; None while empty."""
         found = {m: self.speakers(choice, unit, m) for m in ("wa", "ua")}
         if not found["ua"]:
             return None
@@ -145,20 +189,23 @@ class RowScores:
 def sum_confusions(
     confusions: Sequence[tuple[tuple[int, ...], ...]],
 ) -> tuple[tuple[int, ...], ...]:
-    """Several squares of counts as one."""
+    """The sum of confusion matrices of one size, cell by cell."""
     return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*confusions, strict=True))
 
 
-def test_to_train(snapshot: Snapshot) -> float:
-    """Test to training speakers, averaged over the folds."""
+def speaker_ratio(snapshot: Snapshot) -> float:
+    """The ratio of test to training speakers, averaged over the folds."""
     return mean([(len(f.a) + len(f.b)) / f.train for f in snapshot.folds])
 
 
 def group_means(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[float]:
-    """Means within each held-out group that has at least one scored speaker, in fold order."""
+    """The mean score of each held-out group, in fold order.
+
+    A group without a scored speaker is left out.
+    """
     groups = []
     for fold in snapshot.folds:
-        values = [by_speaker[s] for s in (*fold.a, *fold.b) if s in by_speaker]
+        values = [by_speaker[name] for name in (*fold.a, *fold.b) if name in by_speaker]
         if values:
             groups.append(mean(values))
     return groups

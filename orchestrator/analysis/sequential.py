@@ -1,28 +1,32 @@
-r"""When is a comparison settled? A sequential design over seeds: numbers in, numbers out.
+r"""A sequential design over seeds: when is the comparison of two rows settled? Pure.
 
-Rows are compared with a reference on the same seeds, for *these speakers, new seeds*. All start
-with three; then, look by look, only comparisons that are still open get more, up to a cap. A look
-settles a row when it *differs*, when further seeds are *unlikely* to show that it does, or at the
-*cap*. Looking often is testing often; three things keep the promise of 5 % over the whole table:
+Each row is compared with a reference on the same seeds, for the same speakers and new seeds. All
+rows start with three seeds. At each *interim analysis* a row is settled when it *differs* from the
+reference, when more seeds are *unlikely* to show that it does, or when it has the most seeds that
+the study allows (the *cap*). Rows that are still open get more seeds, up to the next interim
+analysis. To test at every interim analysis is to test often; three things keep the probability of
+any false difference in the table at 5 %:
 
-- The level is spent over the looks: by n of N seeds, 0.05 (n/N)^3 in all (Kim and DeMets, "Design
-  and analysis of group sequential tests based on the type I error spending rate function",
-  Biometrika 74 (1987), with rho = 3: near O'Brien and Fleming, little early and most at the end).
-- A look tests at what it adds to that, so the sum bounds the error (Bonferroni over the looks).
-  Each is Student's t at its own n: exact with three seeds as with fifty, and no joint distribution
-  of the looks is needed. The usual boundaries lean on one that normal scores have and t at two
-  degrees of freedom has not. Over looks that lie a third apart the bound costs little.
-- A row's smallest p over its looks, each divided by its share, is a p whatever stopped the row.
-  Holm over the rows takes it as any other.
+- The level is spent over the interim analyses: 0.05 (n/N)^3 in all by the one at n of N seeds (Kim
+  and DeMets, "Design and analysis of group sequential tests based on the type I error spending rate
+  function", Biometrika 74 (1987), with rho = 3: as with O'Brien and Fleming little early and most
+  at the end).
+- Each analysis tests at the level that it adds to that sum, so the sum bounds the error
+  (Bonferroni over the analyses). Each test is Student's t at its own number of seeds, which is
+  exact with three seeds as with fifty; no joint distribution of the analyses is needed. The usual
+  boundaries assume one that normal scores have, and a t of two degrees of freedom has not. Where
+  each analysis has a third more seeds than the last, the bound costs little.
+- The smallest p of a row over its analyses, each divided by its share of the level, is a valid p
+  whatever stopped the row. Holm over the rows takes it like any other p.
 
-To give up spends nothing: it can only lose a difference, never make one.
+To give a row up spends nothing of the level: it can only miss a difference, never invent one.
 
-The steps and the chance were chosen on the drawn tables of `tests/benchmarks/adaptive_tables.py`;
-what they give stands in docs/statistics.md. Tried at ten seeds, and left (this keeps 93 % of
-the verdicts of a fixed design for 69 % of its trials): a look after every seed (88 % for 63 %); the
-sum over the looks made exact by simulation (94 % for 69 %, for a table of numbers to every cap and
-level); to stop at a stated width, which also stops on true differences of that size (of 3 points to
-each side: 76 % for 71 %).
+The steps and the probability at which a row is given up were chosen on the simulated tables of
+`tests/benchmarks/adaptive_tables.py`. This design keeps 93 % of the verdicts of a fixed design with
+ten seeds, for 69 % of its trials. Three others were tried there and left: an analysis after every
+seed (88 % for 63 %); the sum over the analyses made exact by simulation (94 % for 69 %, for a table
+of numbers to every cap and level); to stop at a given width of the interval, which also stops on
+true differences of that size (of 3 points to each side: 76 % for 71 %).
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,42 +43,45 @@ from orchestrator.analysis.statistics import (
 from orchestrator.study.protocol import FEWEST_SEEDS
 
 LEVEL = 1 - CONFIDENCE
+"""The probability of any false difference in a table of equal rows."""
 RHO = 3
+"""The exponent of Kim and DeMets's spending function."""
 UNLIKELY = 0.1
-"""A row is given up when the cap would show its difference with a smaller probability."""
+"""A row is given up when the probability that it differs at the cap is below this."""
 
 StopReason = Literal["", "differs", "unlikely", "cap"]
-"""Why a row gets no more seeds; empty while it may."""
+"""Why a row gets no more seeds; empty while it may get more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InterimResult:
-    """How far a row's comparison is. What no look bears is None."""
+    """A row against the reference at its last interim analysis."""
 
     stop_reason: StopReason
     seeds_wanted: int
-    """Seeds that the design asks of the row so far."""
+    """How many seeds the row needs for the next interim analysis, or needed for its last one."""
     interims: int
-    """Looks that it had."""
+    """How many interim analyses the row had."""
     seeds: int
-    """Seeds of the last of them; 0 before the first."""
+    """The number of seeds at the last one; 0 before the first."""
     ua: float | None
-    """Row minus reference, the mean over those seeds."""
+    """Row minus reference: the mean difference in UA over those seeds; None before the first."""
     low: float | None
     high: float | None
-    """95 % at that look, corrected for looking: all looks' intervals hold at once."""
+    """The ends of a 95 % interval that holds at all interim analyses together; None below three
+    seeds, and where all seeds are equal."""
     p: float | None
-    """Two-sided, corrected for looking; before Holm."""
+    """Two-sided p, corrected for all interim analyses so far, before Holm; None likewise."""
     p_holm: float | None
-    """After Holm over the rows."""
+    """The same p after Holm over the rows."""
 
     @property
     def verdict(self) -> str:
-        """``yes`` or ``cannot tell``."""
+        """Whether the row differs from the reference: ``yes`` or ``cannot tell``."""
         return "yes" if self.p_holm is not None and self.p_holm < LEVEL else "cannot tell"
 
 
-_UNSEEN = InterimResult(
+_NOT_ANALYSED = InterimResult(
     stop_reason="",
     seeds_wanted=0,
     interims=0,
@@ -88,12 +95,13 @@ _UNSEEN = InterimResult(
 
 
 def interim_seeds(cap: int) -> tuple[int, ...]:
-    """After how many seeds a comparison is looked at: 3, then a third more each time, and the cap.
+    """The number of seeds at each interim analysis: 3, then a third more each time, then the cap.
 
-    A look that the cap follows within a fifth is left out: it would spend and tell little.
+    An analysis that has more than five sixths of the cap's seeds is left out: it would spend a part
+    of the level and show little that the cap does not.
 
     Args:
-        cap: most seeds of a row, 1 or more; up to three there is one look.
+        cap: the most seeds of a row, at least 1; up to three seeds there is one analysis.
 
     Example:
         >>> interim_seeds(10), interim_seeds(20)
@@ -109,7 +117,7 @@ def interim_seeds(cap: int) -> tuple[int, ...]:
 
 
 def level_shares(cap: int) -> tuple[float, ...]:
-    """What each look spends of the level; together all of it.
+    """The share of the level that each interim analysis spends; they sum to 1.
 
     Example:
         >>> [round(share, 3) for share in level_shares(10)]
@@ -122,20 +130,20 @@ def level_shares(cap: int) -> tuple[float, ...]:
 
 
 def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[str, InterimResult]:
-    """Where every comparison stands, decided look by look from the seeds that are there.
+    """Make every interim analysis for which the seeds are there, one after another.
 
-    All rows are looked at together: a look waits for every row that is still open. What lies
-    beyond the last whole look, or beyond the seeds a settled row was asked for, is not looked at;
-    so the answer depends on neither order nor interruptions.
+    Rows are analysed together: an analysis waits for every row that is still open. Seeds beyond
+    the last whole analysis, and those beyond what a settled row needed, are ignored. So the result
+    depends on neither the order of trials nor on interruptions.
 
     Args:
-        differences: row -> its mean UA less the reference's, one value a seed from seed 0 on, in
-            [-1, 1]; None, or the end of the sequence, where either is not finished.
-        cap: most seeds of a row.
+        differences: row -> for each seed, from seed 0 on, the mean UA of the row minus that of the
+            reference, in [-1, 1]; None, or the end of the sequence, where one is not finished.
+        cap: the most seeds of a row.
 
     Returns:
-        Row -> standing, in the order given. Values that are all equal bear no p: such rows go on
-        to the cap.
+        Row -> its last interim analysis, in the order given. A row whose values are all equal has
+        no p and goes on to the cap.
 
     Example:
         >>> clear, noise = [0.10, 0.11, 0.09, 0.10], [0.01, -0.02, 0.02, -0.01, 0.0, 0.01]
@@ -148,30 +156,30 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
         >>> one.stop_reason, one.seeds_wanted, one.seeds, one.p
         ('', 3, 0, None)
     """
-    found = dict.fromkeys(differences, _UNSEEN)
+    found = dict.fromkeys(differences, _NOT_ANALYSED)
     for seeds, share in zip(interim_seeds(cap), level_shares(cap), strict=True):
-        still = [name for name, standing in found.items() if not standing.stop_reason]
-        seen = {name: _whole(differences[name][:seeds]) for name in still}
+        still = [name for name, result in found.items() if not result.stop_reason]
+        seen = {name: _until_missing(differences[name][:seeds]) for name in still}
         for name in still:
             found[name] = replace(found[name], seeds_wanted=seeds)
         if any(len(values) < seeds for values in seen.values()):
             break
         for name, values in seen.items():
-            found[name] = _looked(found[name], values, share)
-        found = _adjusted(found)
-        unshown = sum(standing.verdict != "yes" for standing in found.values())
+            found[name] = _analysed(found[name], values, share)
+        found = _with_holm(found)
+        undecided = sum(result.verdict != "yes" for result in found.values())
         for name, values in seen.items():
             found[name] = replace(
-                found[name], stop_reason=_stop_reason(found[name], values, cap, unshown)
+                found[name], stop_reason=_stop_reason(found[name], values, cap, undecided)
             )
     return {
-        name: replace(standing, stop_reason="differs") if standing.verdict == "yes" else standing
-        for name, standing in found.items()  # Holm may show a row after it was given up
+        name: replace(result, stop_reason="differs") if result.verdict == "yes" else result
+        for name, result in found.items()  # Holm may find that a row differs after it was given up
     }
 
 
-def _whole(values: Sequence[float | None]) -> list[float]:
-    """The values before the first that is missing."""
+def _until_missing(values: Sequence[float | None]) -> list[float]:
+    """The values before the first one that is missing."""
     return [
         v
         for v in values[: next((i for i, v in enumerate(values) if v is None), None)]
@@ -179,8 +187,8 @@ def _whole(values: Sequence[float | None]) -> list[float]:
     ]
 
 
-def _looked(before: InterimResult, values: Sequence[float], share: float) -> InterimResult:
-    """A row after one more look, before Holm."""
+def _analysed(before: InterimResult, values: Sequence[float], share: float) -> InterimResult:
+    """A row after one more interim analysis, which spends ``share`` of the level; before Holm."""
     low, high, p = paired_t(values, confidence=1 - LEVEL * share)
     corrected = [p / share] if p is not None else []
     earlier = [before.p] if before.p is not None else []
@@ -195,8 +203,8 @@ def _looked(before: InterimResult, values: Sequence[float], share: float) -> Int
     )
 
 
-def _adjusted(found: Mapping[str, InterimResult]) -> dict[str, InterimResult]:
-    """Holm over all rows; one that bears no p counts as one of 1."""
+def _with_holm(found: Mapping[str, InterimResult]) -> dict[str, InterimResult]:
+    """Holm over all rows; a row without p counts as p = 1."""
     adjusted = holm({name: 1.0 if s.p is None else s.p for name, s in found.items()})
     return {
         name: replace(s, p_holm=None if s.p is None else adjusted[name])
@@ -205,13 +213,20 @@ def _adjusted(found: Mapping[str, InterimResult]) -> dict[str, InterimResult]:
 
 
 def _stop_reason(
-    standing: InterimResult, values: Sequence[float], cap: int, unshown: int
+    result: InterimResult, values: Sequence[float], cap: int, undecided: int
 ) -> StopReason:
-    """Whether this look settles the row; ``unshown`` rows are not known to differ."""
-    if standing.verdict == "yes":
+    """Whether this analysis settles the row, and why.
+
+    Args:
+        result: of this analysis.
+        values: one difference for each seed so far.
+        cap: the most seeds of a row.
+        undecided: how many rows are not known to differ; the level at the cap is divided by it.
+    """
+    if result.verdict == "yes":
         return "differs"
     if len(values) >= cap:
         return "cap"
-    level = LEVEL * level_shares(cap)[-1] / unshown
+    level = LEVEL * level_shares(cap)[-1] / undecided
     chance = predictive_power(values, cap, level)
     return "unlikely" if chance is not None and chance < UNLIKELY else ""

@@ -1,9 +1,9 @@
-r"""Formulas of the tables: numbers in, numbers out. Nothing of studies. The only door to scipy.
+r"""The statistical formulas of the tables: numbers in, numbers out. The only door to scipy.
 
-Trainings on different folds share most of their speakers, so their scores are not independent.
-Everything here takes *one value a unit* (a held-out group, a seed, a speaker) and says what so
-many units bear. Scores are fractions, 0 to 1; differences lie in [-1, 1]. What n does not bear is
-None, never 0.
+Trainings on different folds share most of their training speakers, so their scores are not
+independent. Every function takes one value for each independent unit (a held-out group, a seed, or
+a speaker). Scores are fractions, 0 to 1; differences lie in [-1, 1]. Where there are too few values
+for a result, it is None and never 0.
 """
 
 import math
@@ -13,15 +13,18 @@ from functools import lru_cache
 from orchestrator.study.protocol import FEWEST_SEEDS
 
 CONFIDENCE = 0.95
+"""Of every interval; tests are at 5 %."""
 POWER = 0.8
+"""The probability with which a detectable difference is shown."""
 MOST_FLIPPED = 20
-"""More groups than these have over a million sign patterns: no exact test is made."""
+"""The most groups of an exact sign-flip test: more have over a million sign patterns."""
 DRAWS = 2000
+"""Bootstrap samples."""
 ROUNDING = 1e-13
-"""Scores are ratios of counts: two that differ by less are equal."""
+"""Two scores that differ by less are equal: scores are ratios of counts."""
 
 IntervalAndP = tuple[float | None, float | None, float | None]
-"""Low and high end of a 95 % interval, and a two-sided p of the centre being 0."""
+"""The low and the high end of a 95 % interval, and the two-sided p of the centre being 0."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -40,24 +43,24 @@ def mean(values: Sequence[float]) -> float:
 def corrected_t(
     groups: Sequence[float], test_to_train: float, centre: float, confidence: float = CONFIDENCE
 ) -> IntervalAndP:
-    r"""Nadeau and Bengio's corrected t over held-out groups: for *new speakers*.
+    r"""Nadeau and Bengio's corrected t over held-out groups: would it hold for new speakers?
 
     .. math:: t = \frac{c}{\sqrt{(1/J + n_{test} / n_{train}) s^2}}, \quad J - 1 \text{ d.f.}
 
     Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52
-    (2003), eq. 8; the second term stands for the speakers that trainings share.
+    (2003), eq. 8. The second term accounts for the training speakers that folds share.
 
     Args:
-        groups: one value a held-out group.
+        groups: one value for each held-out group; J values.
         test_to_train: ratio of test to training speakers (2/8 for ten speakers in five pairs).
-        centre: the mean over speakers; with groups of one size, the mean of ``groups``.
+        centre: the mean over speakers, c; with groups of one size, the mean of ``groups``.
         confidence: of the interval, in (0, 1).
 
     Returns:
-        Low, high, p; all None below two groups, and where the spread is exactly 0: scores are
-        ratios of small counts, so two or three groups are often equal by chance. Taken for
-        certainty, that alone showed a difference in 6 of 100 comparisons of equal rows on two
-        pairs of speakers with 16 utterances each.
+        Low end, high end, p. All are None below two groups, and where all groups are equal: scores
+        are ratios of small counts, so two or three groups are often equal by chance. To take that
+        for certainty showed a difference in 6 of 100 comparisons of equal rows, on two pairs of
+        speakers with 16 utterances each.
 
     Example:
         >>> low, high, p = corrected_t([0.03, 0.05, 0.04, 0.06, 0.02], 2 / 8, 0.04)
@@ -79,20 +82,20 @@ def corrected_t(
 
 
 def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> IntervalAndP:
-    r"""Student's t over seeds: for *these speakers, new seeds*.
+    r"""Student's paired t over seeds: would it hold if the same speakers were trained again?
 
     .. math:: t = \frac{\bar d}{s / \sqrt{n}}, \quad n - 1 \text{ d.f.}
 
-    Source: Student (1908). Seeds share no randomness, so nothing is corrected; it says nothing
-    about other speakers.
+    Source: Student, "The Probable Error of a Mean" (1908). Seeds are independent, so nothing is
+    corrected. The result says nothing about other speakers.
 
     Args:
-        differences: one value a seed, each a mean over the same speakers.
+        differences: one value for each seed, each a mean over the same speakers; n values.
         confidence: of the interval, in (0, 1).
 
     Returns:
-        Low, high, p; all None below three seeds, and where the spread is exactly 0 (seeds that
-        change nothing are a fault of the set-up and no certainty).
+        Low end, high end, p. All are None below three seeds, and where all seeds are equal: a seed
+        without effect is a fault of the set-up and no certainty.
 
     Example:
         >>> low, high, p = paired_t([0.01, 0.02, 0.03])
@@ -107,22 +110,23 @@ def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> In
 
 
 def predictive_power(differences: Sequence[float], seeds: int, level: float) -> float | None:
-    r"""Probability that the paired t over more seeds will show a difference, as seen from now.
+    r"""The probability that the paired t will show a difference once there are more seeds.
 
     .. math:: P(|\bar d_N| > t_{N-1, 1-\alpha/2}\, s / \sqrt{N}), \quad
         \bar d_N \sim \bar d + s \sqrt{1/n - 1/N}\; T_{n-1}
 
-    The spread seen is taken for that of all N. Source: predictive power under a flat prior,
-    Spiegelhalter, Freedman and Blackburn, "Monitoring clinical trials: conditional or predictive
-    power?" (1986).
+    The deviation of the seeds so far is taken for that of all N.
+
+    Source: predictive power under a flat prior, Spiegelhalter, Freedman and Blackburn, "Monitoring
+    clinical trials: conditional or predictive power?" (1986).
 
     Args:
-        differences: one value a seed, n so far.
-        seeds: N, more than n.
-        level: alpha of the test over all, two-sided, in (0, 1).
+        differences: one value for each seed so far; n values.
+        seeds: the number of seeds N in the end, more than n.
+        level: alpha of the two-sided test at N seeds, in (0, 1).
 
     Returns:
-        In [0, 1]; None below three seeds, and where the spread is exactly 0.
+        A probability; None below three seeds, and where all seeds are equal.
 
     Example:
         >>> round(predictive_power([0.01, -0.02, 0.02, -0.01], 10, 0.05), 3)
@@ -145,27 +149,27 @@ def predictive_power(differences: Sequence[float], seeds: int, level: float) -> 
 
 
 def chance_to_lead(differences: Sequence[Sequence[float]], unseen: Sequence[int]) -> float | None:
-    r"""The chance that a mean difference over all folds is above 0, told from the first folds.
+    r"""The probability that the mean difference over all folds is above 0, from the first folds.
 
     .. math:: P\left(T_{n-1} < \frac{\bar d\,(n + m) / m}
         {s \sqrt{1/n + 1/m + 1/k + 1/l}}\right)
 
-    with n units in k folds seen, m units in l folds unseen. A predictive probability: seen and
-    unseen mean scatter about the same true one, and the sum is above 0 where the unseen mean
-    exceeds :math:`-n \bar d / m`. Units of one fold come from one training and share its luck; of
-    one fold alone that cannot be estimated, and is taken to be as large as what a single unit
-    scatters (the terms 1/k and 1/l).
+    with n units in the k folds that are trained, and m units in the l folds that are not. It is a
+    predictive probability: the means over both scatter about the same true mean, and the mean over
+    all folds is above 0 where that over the other folds exceeds :math:`-n \bar d / m`. Units of one
+    fold come from one training and share its random error. One fold does not suffice to estimate
+    that error, so it is assumed to vary as much as a single unit (the terms 1/k and 1/l).
 
     Source: Spiegelhalter, Freedman and Blackburn, "Monitoring clinical trials: conditional or
     predictive power?" (1986), with the mean's variance as for clusters (Kish, "Survey Sampling",
     1965, section 5.4).
 
     Args:
-        differences: a sequence a fold that was seen, one value a unit.
-        unseen: how many units each other fold has; at least one fold, at least one unit.
+        differences: for each trained fold a sequence with one value for each unit.
+        unseen: the number of units of each other fold; at least one fold, at least one unit.
 
     Returns:
-        A value in (0, 1); None below two units, and where the spread is exactly 0.
+        A probability in (0, 1); None below two units, and where all values are equal.
 
     Example:
         >>> round(chance_to_lead([[-0.04, -0.10, -0.07]], [3, 2]), 3)
@@ -184,16 +188,20 @@ def chance_to_lead(differences: Sequence[Sequence[float]], unseen: Sequence[int]
 
 
 def sign_flip(groups: Sequence[float]) -> float | None:
-    """Exact sign-flip permutation test over groups: the share of patterns at least as extreme.
+    """Exact sign-flip permutation test over held-out groups.
 
-    Under the null hypothesis a group's difference is as likely to have the other sign. All 2^J
-    patterns are summed; p is two-sided and cannot be below 2 / 2^J, so with five groups never
-    below 0.0625: it stands beside the t and gives no verdict.
+    Under the null hypothesis each group's difference could as well have the other sign. p is the
+    share of all 2^J sign patterns whose sum is at least as far from 0 as the one seen. It is
+    two-sided and at least 2 / 2^J, which is 0.0625 for five groups, so it is reported beside the
+    corrected t and gives no verdict.
 
     Source: Fisher, "The Design of Experiments" (1935), section 21.
 
+    Args:
+        groups: one difference for each held-out group; J values.
+
     Returns:
-        A value in (0, 1]; None without groups or above 20.
+        p in (0, 1]; None without groups and above 20 groups.
 
     Example:
         >>> sign_flip([0.03, 0.05, 0.04, 0.06, 0.02])
@@ -213,15 +221,15 @@ def sign_flip(groups: Sequence[float]) -> float | None:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment: family-wise error under any dependence.
+    """Holm's step-down adjustment: it bounds the family-wise error under any dependence.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure" (1979).
 
     Args:
-        p_values: p by name, each in [0, 1].
+        p_values: name of a comparison -> p, in [0, 1].
 
     Returns:
-        Adjusted p by name, each in [0, 1]; of one name its own, of none nothing.
+        Name -> adjusted p, in [0, 1]; with one comparison its own p.
 
     Example:
         >>> holm({"a": 0.01, "b": 0.04})
@@ -242,11 +250,14 @@ def effect_size(groups: Sequence[float]) -> float | None:
         c(m) = \frac{\Gamma(m/2)}{\sqrt{m/2}\,\Gamma((m-1)/2)}
 
     Source: Cohen, "Statistical Power Analysis" (1988), section 2.3.5; Hedges, "Distribution
-    Theory for Glass's Estimator" (1981), eq. 6e. The unit of the spread is a held-out group, so
-    sizes of tables with groups of another size do not compare.
+    Theory for Glass's Estimator" (1981), eq. 6e. The deviation s is between held-out groups, so
+    effect sizes of tables with groups of different sizes are not comparable.
+
+    Args:
+        groups: one difference for each held-out group; J values.
 
     Returns:
-        Any number; None below three groups (c(1) is 0) and for a spread of exactly 0.
+        Any number; None below three groups (c(1) is 0), and where all groups are equal.
 
     Example:
         >>> round(effect_size([0.03, 0.05, 0.04, 0.06, 0.02]), 2)
@@ -267,12 +278,17 @@ def detectable(groups: Sequence[float], test_to_train: float, comparisons: int) 
     .. math:: \delta \sqrt{(1/J + n_{test} / n_{train}) s^2}, \quad
         P(|T_{J-1}(\delta)| > t_{1 - \alpha/2}) = 0.8
 
-    with noncentral T (Cohen 1988, section 2.5), the spread seen taken for the true one, and
-    alpha = 0.05 over the number of comparisons: Holm's first step, which a row that differs alone
-    must pass.
+    with noncentral T (Cohen 1988, section 2.5). The deviation seen is taken for the true one, and
+    alpha is 0.05 divided by the number of comparisons: the first step of Holm, which a row must
+    pass if it is the only one that differs.
+
+    Args:
+        groups: one difference for each held-out group; J values.
+        test_to_train: ratio of test to training speakers.
+        comparisons: how many comparisons the table has, at least 1.
 
     Returns:
-        A difference above 0; None below two groups and for a spread of exactly 0.
+        A difference above 0; None below two groups, and where all groups are equal.
 
     Example:
         >>> round(detectable([0.03, 0.05, 0.04, 0.06, 0.02], 2 / 8, comparisons=1), 3)
@@ -289,16 +305,17 @@ def detectable(groups: Sequence[float], test_to_train: float, comparisons: int) 
 def clustered_bootstrap(
     confusions: Sequence[Sequence[Sequence[int]]],
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """95 % intervals of WA and UA of pooled utterances, speakers drawn whole.
+    """95 % intervals of the WA and UA of pooled utterances, by a cluster bootstrap over speakers.
 
-    Utterances of a speaker resemble each other, so speakers are drawn with replacement, 2,000
-    times, and the percentiles of 2.5 and 97.5 % taken. Always the same draws: the same counts
-    give the same interval. With ten speakers such an interval is somewhat too narrow.
+    Utterances of one speaker resemble each other, so whole speakers are drawn with replacement,
+    2,000 times; the interval lies between the 2.5 % and 97.5 % percentiles. The draws are always
+    the same, so equal counts give equal intervals. With ten speakers the interval is somewhat too
+    narrow.
 
     Source: Field and Welsh, "Bootstrapping clustered data" (2007), the cluster bootstrap.
 
     Args:
-        confusions: one square of counts a speaker; rows are true classes.
+        confusions: for each speaker a (C, C) matrix of counts; rows are true classes.
 
     Returns:
         (low, high) of WA and of UA, in [0, 1]; None below two speakers.
@@ -330,20 +347,20 @@ def clustered_bootstrap(
 
 
 def _deviation(values: Sequence[float]) -> float:
-    """Sample deviation of two values or more; equal values give exactly 0."""
+    """Sample standard deviation of at least two values; exactly 0 where they are equal."""
     middle = mean(values)
     if max(values) - min(values) < ROUNDING:
-        return 0.0  # 0.55 - 0.5 and 0.65 - 0.6 differ in their last bit: that is no spread
+        return 0.0  # 0.55 - 0.5 and 0.65 - 0.6 differ in their last bit, yet are equal
     return math.sqrt(math.fsum((v - middle) ** 2 for v in values) / (len(values) - 1))
 
 
 @lru_cache(maxsize=64)
 def _noncentrality(df: int, alpha: float) -> float:
-    """How many standard errors a true difference must have to be shown with the power.
+    """The noncentrality at which a two-sided t test has a power of 80 %, in standard errors.
 
-    Noncentral T is a normal over a chi, so its tails are a mean of normal tails over the chi's
-    quantiles. SciPy 1.17's own `nct` gives NaN at some of the sizes that two or three groups
-    need (12.7 standard errors at one degree of freedom, 8.0 at two).
+    A noncentral T is a normal variable divided by a chi variable, so its tails are a mean of
+    normal tails over the quantiles of chi. SciPy 1.17's own `nct` gives NaN at some of the sizes
+    that two or three groups need (12.7 standard errors at one degree of freedom, 8.0 at two).
     """
     import numpy as np
     from scipy.special import chdtri, ndtr, stdtrit

@@ -97,7 +97,7 @@ def read_trial(ledger: Ledger, id: str) -> TrialDetails:
         failures=failures,
         flight=ledger.attempts.progress(id),
         alarms=tuple(ledger.outcomes.alarms([id])),
-        sealed=blinding.sealed_trials(ledger).get(id) or flat,
+        sealed=blinding.blinded_trials(ledger).get(id) or flat,
     )
 
 

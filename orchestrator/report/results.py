@@ -60,7 +60,7 @@ def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     Raises:
         DamageError: a record is not what was written.
     """
-    sealed = blinding.sealed_trials(ledger)
+    sealed = blinding.blinded_trials(ledger)
     ids = [trial.id for trial in snapshot.trials if trial.id not in sealed]
     outcomes = ledger.outcomes.read_all(ids)
     snapshot = replace(snapshot, notes=(*snapshot.notes, *_sealed(snapshot, sealed)))

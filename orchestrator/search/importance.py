@@ -1,10 +1,12 @@
-"""Which axes mattered in a search, and what was seen along each. Pure: the same points, the same.
+"""The importance of each axis of a search, and the scores along it. Pure.
 
-Two measures, since they answer two questions. *fANOVA* (Hutter, Hoos and Leyton-Brown 2014): which
-share of the variance of scores in the whole space an axis explains by itself; what is lacking to 1
-is due to axes together, and to noise. *PED-ANOVA* (Watanabe, Bansal and Hutter 2023): how much an
-axis decides whether a configuration is among the best tenth. Neither says that a difference is
-more than noise: rows on held-out speakers do.
+There are two measures, since they answer two questions. *fANOVA* (Hutter, Hoos and Leyton-Brown,
+"An Efficient Approach for Assessing Hyperparameter Importance", 2014): which share of the variance
+of scores over the whole space does the axis explain by itself? The rest up to 1 is due to
+interactions and to noise. *PED-ANOVA* (Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently
+Quantifying Hyperparameter Importance in Arbitrary Subspaces", 2023): how much does the axis decide
+whether a configuration is among the best tenth? Neither shows that a difference is more than noise;
+that takes an ablation on held-out speakers.
 """
 
 import warnings
@@ -23,50 +25,52 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FEWEST = 20
-"""Scored configurations below which no importance is told: a tenth of fewer is one."""
+"""The fewest scored configurations for an importance: the best tenth of fewer would be one."""
 TREES = 32
-"""As many as Optuna's 64 tell, to a hundredth, in half the time: 1.5 s for 200 configurations."""
+"""Trees of fANOVA. Optuna's 64 give the same to a hundredth, in twice the time (3 s for 200
+configurations)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Importance:
-    """What one axis is to the scores; an axis with a condition, where it is there."""
+    """The importance of one axis; of an axis with a condition, where the condition holds."""
 
     key: str
     fanova: float | None
-    """Share of the variance, 0 to 1; None below ``FEWEST`` or where nothing varies."""
+    """Share of the variance, 0 to 1; None below ``FEWEST`` scores, and where all are equal."""
     ped_anova: float | None
-    """Share of what all axes decide, 0 to 1, so that these sum to 1; None likewise."""
+    """Share of the importance of all axes, 0 to 1; the shares sum to 1. None likewise."""
     n: int
-    """Configurations that have the axis, and a score."""
+    """Scored configurations that have the axis."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slice:
-    """What was seen along one axis: a pair a configuration that has it, in proposed order."""
+    """The scores along one axis, in the order of proposals."""
 
     key: str
     seen: tuple[tuple[Value | Aggregators, float], ...]
-    """A number, the label of a choice, or weights; and the score."""
+    """For each configuration that has the axis its value (a number, the label of a choice, or
+    weights of aggregators) and its score."""
 
 
 def importances(
-    axes: Sequence[SearchAxis], told: Sequence[Sequence[Evaluated]]
+    axes: Sequence[SearchAxis], tried: Sequence[Sequence[Evaluated]]
 ) -> tuple[Importance, ...]:
-    """How much every axis mattered, in the order of the axes.
+    """The importance of every axis, in the order of the axes.
 
-    Held-out groups are harder or easier, so of each score its group's mean is taken. Pruned
-    configurations count with what they were expected to score: without them the axes that make a
-    configuration hopeless would seem not to matter.
+    The mean of each held-out group is subtracted from its scores, since some groups are harder.
+    Pruned configurations count with their expected score: without them, an axis that makes
+    configurations hopeless would seem unimportant.
 
     Args:
         axes: the settings that the search varied.
-        told: the configurations of each held-out group.
+        tried: the configurations of each held-out group.
 
     Raises:
         LackError: Optuna is not installed.
     """
-    centred = [one for group in told for one in _centred(group)]
+    centred = [one for group in tried for one in _centred(group)]
     with quiet(), warnings.catch_warnings():
         # Of conditions that hold for one configuration only; `n` says so.
         warnings.simplefilter("ignore", UserWarning)
@@ -82,9 +86,9 @@ def importances(
         )
 
 
-def slices(axes: Sequence[SearchAxis], told: Sequence[Sequence[Evaluated]]) -> tuple[Slice, ...]:
-    """Values and scores along every axis, of the groups one after the other."""
-    scored = [(one.point, one.score) for group in told for one in group if one.score is not None]
+def slices(axes: Sequence[SearchAxis], tried: Sequence[Sequence[Evaluated]]) -> tuple[Slice, ...]:
+    """Values and scores along every axis, the groups one after another."""
+    scored = [(one.point, one.score) for group in tried for one in group if one.score is not None]
     return tuple(
         Slice(
             key=axis.key,
@@ -97,16 +101,18 @@ def slices(axes: Sequence[SearchAxis], told: Sequence[Sequence[Evaluated]]) -> t
 
 
 Scored = tuple[Point, float]
+"""A configuration and its score."""
 
 
 def _centred(group: Sequence[Evaluated]) -> list[Scored]:
-    """Points with what their score is above the group's mean; those without score left out."""
+    """Points with their score minus the mean of the group; those without a score are left out."""
     scored = [(one.point, one.score) for one in group if one.score is not None]
     middle = mean([score for _, score in scored]) if scored else 0.0
     return [(point, score - middle) for point, score in scored]
 
 
 def _value(axis: SearchAxis, point: Point) -> Value | Aggregators:
+    """The value of an axis, as a picture shows it."""
     if isinstance(axis.kind, Simplex):
         weights: Aggregators = axis.setting(point)
         return weights
@@ -114,9 +120,10 @@ def _value(axis: SearchAxis, point: Point) -> Value | Aggregators:
 
 
 def _fanova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, float]:
-    """Of the axes that are always there; of each other one among the configurations that have it.
+    """Axis -> share of the variance that it explains by itself.
 
-    Optuna's own leaves axes with a condition out.
+    Axes with a condition, which Optuna leaves out, are each evaluated together with the axes that
+    have none, on the configurations in which the condition holds.
     """
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
@@ -125,7 +132,7 @@ def _fanova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, f
     for other in (None, *(axis for axis in axes if axis.when is not None)):
         studied = always if other is None else [*always, other]
         having = [one for one in scored if other is None or other.is_active(one[0])]
-        if not _bears(having):
+        if not _is_enough(having):
             continue
         found = get_param_importances(
             _study(studied, having),
@@ -139,10 +146,10 @@ def _fanova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, f
 
 
 def _ped_anova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, float]:
-    """Of all axes at once; Optuna weighs one with a condition by how often it is there."""
+    """Axis -> share of the importance; Optuna weighs one with a condition by how often it holds."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    if not _bears(scored):
+    if not _is_enough(scored):
         return {}
     study = _study(axes, scored)
     seen = [axis for axis in axes if any(axis.is_active(point) for point, _ in scored)]
@@ -154,12 +161,13 @@ def _ped_anova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str
     return {axis.key: float(sum(found[n] for n in _distributions(axis))) for axis in seen}
 
 
-def _bears(scored: Sequence[Scored]) -> bool:
+def _is_enough(scored: Sequence[Scored]) -> bool:
+    """Whether there are enough different scores for an importance."""
     return len(scored) >= FEWEST and len({score for _, score in scored}) > 1
 
 
 def _study(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> "Study":
-    """A study of these axes alone, all of its trials complete."""
+    """An Optuna study of these axes alone, in which all trials are complete."""
     import optuna
 
     study = optuna.create_study(direction="maximize")
@@ -177,10 +185,10 @@ def _study(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> "Study":
 
 
 def _distributions(axis: SearchAxis) -> "dict[str, BaseDistribution]":
-    """The axis as Optuna's parameters.
+    """The parameters of an axis, with their distributions.
 
-    Of what is drawn by its logarithm the logarithm: Optuna's fANOVA takes volumes on the plain
-    scale, where nine tenths of 0.0001 to 0.01 lie above 0.001.
+    An axis that is drawn on a logarithmic scale is given as its logarithm: Optuna's fANOVA
+    measures volumes on the linear scale, where nine tenths of 0.0001 to 0.01 lie above 0.001.
     """
     from optuna.distributions import (
         CategoricalDistribution,
@@ -201,6 +209,7 @@ def _distributions(axis: SearchAxis) -> "dict[str, BaseDistribution]":
 
 
 def _params(axis: SearchAxis, point: Point) -> dict[str, Value]:
+    """The values of an axis, on the scale of `_distributions`."""
     kind = axis.kind
     if isinstance(kind, Simplex):
         return {name: point[name] for name in kind.names}

@@ -1,15 +1,16 @@
-"""What a search goes by: scores of its trials, each read from the store once.
+"""The objective of a search: the scores of its trials, each read from the store once.
 
-**Nested**: an inner fold's held-out speakers, each scored at the epoch that the other half chose.
-They are strangers to the training and to the epoch; the outer group, on which the search is
-judged, is nowhere among them. **Flat**: dev alone, the UA of each half at the epoch that it chose
-itself; the test scores of such a trial are not looked at.
+**Nested**: the UA of each held-out speaker of an inner fold, at the epoch that the other half
+chose. These speakers took no part in the training or in the choice of the epoch, and none of them
+belongs to the outer group that tests the winner. **Flat**: the dev UA of each half, at the epoch
+that this half itself chose; the test scores of the trial are not read.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
 from model.evaluation.metrics import ua
+from orchestrator.analysis.row_scores import headline_scores
 from orchestrator.errors import DamageError, first_line
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
@@ -19,14 +20,16 @@ from orchestrator.study.search_key.space import SelectionMode
 from orchestrator.study.trials import from_identity
 
 TRIES: dict[Cause, int] = {"diverged": 1, "code": 2}
-"""After so many failures of a cause that lies in the configuration it has no score. What a machine
-or a file did says nothing of a configuration: a search waits until such a trial is trained."""
+"""Cause -> after how many such failures a configuration counts as failed. Other causes lie in a
+machine or a file and say nothing about the configuration: the search waits for such trials."""
 
 
 class ObjectiveScores:
-    """Trials of a search -> UA of their units, in an order that never changes.
+    """The scores of a search's trials by id. An outcome never changes, so each is read only once.
 
-    A record is written once, so each is read once, however often it is asked for.
+    Args:
+        ledger: the store.
+        selection: whether the search is nested or flat, which decides what is scored.
     """
 
     def __init__(self, ledger: Ledger, selection: SelectionMode) -> None:
@@ -34,7 +37,7 @@ class ObjectiveScores:
         self._units: dict[str, tuple[float, ...]] = {}
         self._seconds: dict[str, float] = {}
         self._causes: dict[str, str] = {}
-        """Of trials that cannot be trained: why, as their last attempt said."""
+        """Trial -> why it cannot be trained, in the words of its last attempt."""
 
     def read_new(self, ids: Iterable[str]) -> None:
         """Read the records of those trials that have ended since the last call.
@@ -49,27 +52,30 @@ class ObjectiveScores:
             self._seconds[id] = outcome.seconds
         for id in names.keys() - self._units.keys():
             if any(map(FAILURE.fullmatch, names[id])):
-                self._hear(id)
+                self._read_failures(id)
 
     def units(self, id: str) -> tuple[float, ...] | None:
-        """UA of each unit of a finished trial, 0 to 1; None where it has not finished."""
+        """The scores of a finished trial, 0 to 1; None where it has not finished.
+
+        In a nested search one for each held-out speaker, by name; in a flat one for each half.
+        """
         return self._units.get(id)
 
     def is_failed(self, id: str) -> bool:
-        """Whether its configuration cannot be trained."""
+        """Whether the trial failed so often that its configuration counts as failed."""
         return id not in self._units and id in self._causes
 
     def seconds(self, ids: Iterable[str]) -> float:
-        """What finished trials took, one after another."""
+        """The total training time of those trials that have finished, in seconds."""
         return sum(self._seconds.get(id, 0.0) for id in ids)
 
     def common_cause(self, ids: Iterable[str]) -> str:
-        """What failed trials said most often."""
-        said = Counter(self._causes[id] for id in ids if self.is_failed(id))
-        return said.most_common(1)[0][0] if said else ""
+        """The most frequent reason of those trials that cannot be trained; empty without one."""
+        causes = Counter(self._causes[id] for id in ids if self.is_failed(id))
+        return causes.most_common(1)[0][0] if causes else ""
 
-    def _hear(self, id: str) -> None:
-        """Why a trial failed, if that is its configuration's doing."""
+    def _read_failures(self, id: str) -> None:
+        """Record why a trial cannot be trained, if the cause lies in its configuration."""
         last = [
             self._ledger.attempts.read_failure(path)
             for path in self._ledger.attempts.failure_files(id)
@@ -81,21 +87,17 @@ class ObjectiveScores:
 
     def _read(self, outcome: Outcome) -> tuple[float, ...]:
         if self._selection == "flat":
-            return _dev(self._ledger, outcome)
+            return _dev_uas(self._ledger, outcome)
         return tuple(score for _, score in held_out_uas(outcome))
 
 
 def held_out_uas(outcome: Outcome) -> list[tuple[str, float]]:
-    """(Held-out speaker, UA) of a trial, by name: utterances, at the epoch the other half chose."""
-    return sorted(
-        (s.speaker, ua(s.confusion))
-        for s in outcome.scores
-        if (s.choice, s.unit) == ("chosen", "utterance")
-    )
+    """(held-out speaker, UA) of a finished trial, by name: the scores on which tables rest, too."""
+    return sorted((one.speaker, ua(one.confusion)) for one in headline_scores(outcome))
 
 
-def _dev(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:
-    """UA of half A at the epoch that A chose, and of half B likewise."""
+def _dev_uas(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:
+    """The dev UA of half A at the epoch that A chose, and that of half B likewise."""
     fold = from_identity(outcome.identity)
     chosen = {s.speaker: s.epoch for s in outcome.scores if s.choice == "chosen"}
     try:

@@ -1,11 +1,11 @@
-"""Which configurations come next. Pure: the same search and the same outcomes, the same points.
+"""The next configurations of a search, proposed by a sampler of Optuna. Pure.
 
-A **generation** of fixed size is asked for at once, before any of it is known, and is told in the
-order in which it was proposed. So nothing depends on who finished first, on how many workers
-there were, or on an interruption: a sampler is built anew for every generation, from what the
-ledger has. Optuna's own parallel mode tells each trial as it ends, and then the same seed
-proposes otherwise on every run; and its storage is no truth for us (a torn line of its journal
-ends the study), so none is used.
+The sampler proposes a **generation** of fixed size at once, before any score of it is known, and
+receives the scores in the order of its proposals. It is built anew for every generation, from the
+scores in the store. So proposals depend neither on which trial finished first, nor on the number
+of workers, nor on interruptions. In Optuna's own parallel mode a sampler receives each score as it
+comes, and the same seed then proposes other points on every run. Optuna's storage is not used (a
+torn line of its journal ends the study): the store alone says what was tried.
 """
 
 import warnings
@@ -24,54 +24,56 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 GENERATION = 5
-"""Configurations that are asked for at once. Few, since a sampler learns between generations; with
-five held-out groups and three inner folds it is 75 trainings, enough for as many workers."""
+"""Configurations of a held-out group that are proposed at once. Few, since a sampler learns between
+generations; five groups and three inner folds make 75 trainings of it, work for as many workers."""
 FIRST = 10
-"""Configurations that are drawn at random before a sampler has anything to go by."""
+"""Configurations that are drawn at random before a sampler uses scores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluated:
-    """A configuration and what it scored."""
+    """A configuration that was tried, and its score."""
 
     point: Point
     score: float | None
-    """Its mean over all folds; of a pruned one what ``pruning.expected`` says; None: it failed.
+    """The mean UA over all folds; of a pruned one ``pruning.expected_score``; None: it failed.
 
-    So a pruned one is to every sampler what others are. Optuna's way, a state of its own that
-    ranks below all complete ones, taught TPE no more (2.7 to 2.9 points of regret for 2.6, over
-    200 searches), and GP and CMA-ES leave it out, and would come back to where it is.
+    With an expected score, samplers treat a pruned configuration like any other. Optuna gives it a
+    state of its own that ranks below all others; TPE did not learn more from that (2.7 to 2.9
+    points of regret for 2.6, over 200 searches), and GP and CMA-ES ignore such configurations and
+    would propose points near them again.
     """
 
 
-def propose(search: Search, group: int, told: Sequence[Evaluated], most: int) -> tuple[Point, ...]:
-    """The next configurations of a group: the rest of the generation that ``told`` ends in.
+def propose(search: Search, group: int, tried: Sequence[Evaluated], most: int) -> tuple[Point, ...]:
+    """Propose the next configurations of a held-out group.
 
     Args:
         search: the space, the sampler, its seed.
-        group: the held-out group for which is searched: each has proposals of its own.
-        told: all configurations so far, in the order in which they were proposed.
+        group: index of the group; each group has proposals of its own.
+        tried: all configurations so far, in the order of their proposals. If the last generation
+            is not full, its missing rest is proposed.
         most: how many are wanted at most.
 
     Raises:
         LackError: Optuna, or what its sampler needs, is not installed.
     """
-    begun = len(told) % GENERATION
-    known = told[: len(told) - begun]
+    begun = len(tried) % GENERATION
+    known = tried[: len(tried) - begun]
     with quiet():
         study = _study(search, group, known)
-        asked = [_ask(study, search) for _ in range(GENERATION)]
-    return tuple(asked[begun : begun + most])
+        generation = [_ask(study, search) for _ in range(GENERATION)]
+    return tuple(generation[begun : begun + most])
 
 
 def _study(search: Search, group: int, known: Sequence[Evaluated]) -> "Study":
-    """An Optuna study in memory that has heard of everything that is known."""
+    """An Optuna study in memory with all configurations of whole generations."""
     import optuna
 
     sampler = _sampler(search, _seed(search, group, len(known)))
     study = optuna.create_study(direction="maximize", sampler=sampler)
     if search.sampler == "cmaes":
-        _relive(study, search, group, known)
+        _replay_cmaes(study, search, group, known)
         return study
     kinds = {name: kind for axis in search.axes for name, kind in distributions(axis)}
     complete, failed = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
@@ -89,8 +91,8 @@ def _study(search: Search, group: int, known: Sequence[Evaluated]) -> "Study":
     return study
 
 
-def _relive(study: "Study", search: Search, group: int, known: Sequence[Evaluated]) -> None:
-    """CMA-ES goes by its own state, so everything is asked for again; it takes little."""
+def _replay_cmaes(study: "Study", search: Search, group: int, known: Sequence[Evaluated]) -> None:
+    """Propose all generations again, which is how CMA-ES comes to its internal state."""
     import optuna
 
     for first in range(0, len(known), GENERATION):
@@ -110,7 +112,7 @@ def _ask(study: "Study", search: Search) -> Point:
 
 
 def _point(trial: "Trial", search: Search) -> Point:
-    """Ask for the axes one by one: a condition sees what was drawn before it."""
+    """Draw the axes one by one: the condition of an axis reads the values drawn before it."""
     point: dict[str, Value] = {}
     for axis in search.axes:
         if not axis.is_active(point):
@@ -132,7 +134,7 @@ def _point(trial: "Trial", search: Search) -> Point:
 
 
 def distributions(axis: SearchAxis) -> "list[tuple[str, BaseDistribution]]":
-    """The parameters of an axis, each with what Optuna may draw."""
+    """The parameters of an axis, each with the distribution from which Optuna draws it."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -151,7 +153,7 @@ def distributions(axis: SearchAxis) -> "list[tuple[str, BaseDistribution]]":
 
 
 def _seed(search: Search, group: int, known: int) -> int:
-    """One seed a generation: a sampler's own stream would have to be kept."""
+    """A seed for each generation, since the sampler's random state is not kept."""
     text = f"{search.seed} {group} {known}"
     return int.from_bytes(sha256(text.encode()).digest()[:4], "big") >> 1
 
@@ -172,9 +174,9 @@ def _sampler(search: Search, seed: int) -> "BaseSampler":
             return samplers.CmaEsSampler(
                 seed=seed, n_startup_trials=FIRST, warn_independent_sampling=False
             )
-        # One axis at a time: of few configurations that are scored with noise, their joint density
-        # told less (over 150 searches each of `tests/benchmarks/drawn_search.py`, 2.65 points of
-        # regret for 2.42 with pruning, 3.16 for 2.91 without).
+        # One axis at a time: with few and noisy scores a joint density over all axes did worse
+        # (over 150 searches each of `tests/benchmarks/drawn_search.py`, 2.65 points of regret for
+        # 2.42 with pruning, 3.16 for 2.91 without).
         return samplers.TPESampler(seed=seed, n_startup_trials=FIRST, multivariate=False)
     except ImportError as error:
         raise LackError(
@@ -185,7 +187,7 @@ def _sampler(search: Search, seed: int) -> "BaseSampler":
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna calls options of its samplers experimental, and logs every study."""
+    """Silence Optuna, which logs every study and warns that its samplers are experimental."""
     try:
         import optuna
     except ImportError:

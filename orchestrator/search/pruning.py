@@ -1,46 +1,47 @@
-"""Which configurations are not worth their other inner folds. Pure.
+"""Pruning: which configurations of a search are not worth their other inner folds. Pure.
 
-A generation goes through the inner folds together, in fixed order, and is judged between two of
-them: each of its configurations against the best complete one of *earlier generations* of the same
-held-out group, on the very same folds and speakers. So a hard fold prunes nobody, and nothing
-depends on who finished first.
+The configurations of a generation train the inner folds together, in a fixed order. After each fold
+a configuration is compared with the *incumbent*: the best one of earlier generations of the same
+held-out group that was trained on all folds. The comparison is paired by fold and speaker, so a
+hard fold prunes nobody, and the result does not depend on which trial finished first.
 
-Optuna's ``WilcoxonPruner`` pairs too, but takes every unit for independent, and asks whether a
-configuration is worse. Speakers who are held out together are scored by one training and share its
-luck: on folds of 24 speakers, at one of three, Wilcoxon at 0.1 pruned 34 of 100 that would have
-been the best; on folds of three it can say nothing before the second fold (p >= 1/8), so that it
-saves a third at most.
+Optuna's ``WilcoxonPruner`` pairs too, but takes all speakers for independent and asks whether a
+configuration is worse. Speakers that are held out together are scored by one training and share
+its random error: with 24 speakers in each of three folds, Wilcoxon at 0.1 pruned after one fold 34
+of 100 configurations that would have been the best. With three speakers in each fold it cannot
+prune before the second fold (p >= 1/8), so that it saves a third at most.
 """
 
 from collections.abc import Sequence
 
 from orchestrator.analysis.statistics import chance_to_lead, mean
 
-# Both by simulation (`tests/benchmarks/drawn_search.py`, on other draws than the benchmark's): 40
-# configurations, eight speakers, three inner folds. With a chance of 0.1, 0.15, 0.2, 64, 60, 57 %
-# of the folds were trained, and what all of the folds would have chosen was kept in
-# 93, 89, 85 of 100 searches. Knowing the true variances would keep two or three more; a chance that
-# falls with what is left to save keeps fewer. One in six is the most careful that trains less than
-# 60 %. In folds of two speakers, judging by the first two kept 79 of 100, by three or more 90.
+# Both values were chosen by simulation (`tests/benchmarks/drawn_search.py`, on other draws than the
+# benchmark's): 40 configurations, eight speakers, three inner folds. With a probability of 0.1,
+# 0.15, 0.2 searches trained 64, 60, 57 % of the folds, and 93, 89, 85 of 100 kept the configuration
+# that all folds would have chosen. With the true variances two or three more would be kept; a
+# probability that falls with what is left to save keeps fewer. One in six is the most careful value
+# that trains less than 60 %. In folds of two speakers, 79 of 100 kept it where the first two were
+# enough to judge by, 90 where three or more were.
 CHANCE = 1 / 6
-"""One whose chance to end above the incumbent is less is pruned."""
+"""A configuration is pruned when the probability that it ends above the incumbent is less."""
 FEWEST = 3
-"""Speakers, of all folds so far, below which nobody is pruned."""
+"""The fewest speakers, over all folds so far, by which a configuration is pruned."""
 
 ByFold = Sequence[Sequence[float]]
-"""Scores: one sequence an inner fold, in it one value a held-out speaker; in fixed order."""
+"""The scores of a configuration: for each fold the UA of each held-out speaker, in fixed order."""
 
 
 def should_prune(candidate: ByFold, incumbent: ByFold) -> bool:
-    """Whether the other folds of a configuration are better spent on another one.
+    """Whether a configuration should be spared its other folds.
 
     Args:
-        candidate: its scores on the first folds.
-        incumbent: the scores of the best complete configuration of earlier generations, on all
-            folds of the same group.
+        candidate: the scores of the configuration on the first folds.
+        incumbent: the scores of the best configuration of earlier generations, on all folds of
+            the same group.
 
     Raises:
-        ValueError: they are not of the same speakers.
+        ValueError: the two are not of the same folds and speakers.
 
     Example:
         >>> best = [[0.70, 0.62, 0.66], [0.64, 0.60, 0.69], [0.71, 0.58]]
@@ -55,12 +56,17 @@ def should_prune(candidate: ByFold, incumbent: ByFold) -> bool:
 
 
 def expected_score(candidate: ByFold, incumbent: ByFold) -> float:
-    """What a pruned configuration would have scored on all folds, as far as it can be told.
+    """Estimate the score of a pruned configuration on all folds, 0 to 1.
 
-    Its own mean would not do: its folds may be the hard ones.
+    The mean of its own folds would not do, since these may be the hard ones.
+
+    Args:
+        candidate: the scores of the configuration on the folds that it trained.
+        incumbent: the scores that it was pruned by, on all folds.
 
     Returns:
-        The incumbent's mean over all units, and the mean difference on those that both have.
+        The incumbent's mean over all speakers, plus the mean difference on the speakers that both
+        have.
 
     Example:
         >>> round(expected_score([[0.5, 0.4]], [[0.6, 0.6], [0.8, 0.8]]), 3)

@@ -1,4 +1,4 @@
-"""What a search found, by its snapshot and the test scores that are open. Pure."""
+"""The result of a search: its winners, their test scores, and the importance of each axis. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ from orchestrator.study.search_key.space import SearchAxis
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Winner:
-    """What was chosen for a held-out group; in a flat search, for all speakers."""
+    """The configuration chosen for a held-out group; in a flat search, for all speakers."""
 
     group: int
     speakers: tuple[str, ...]
-    """On whom it is judged; in a flat search, on whom it was chosen."""
+    """The speakers that test it; in a flat search those by whose dev scores it was chosen."""
     configuration: SnapshotConfiguration
     test: float | None
-    """Mean UA over the speakers and seeds; None while it is sealed, and in a flat search."""
+    """The mean test UA over speakers and seeds; None while it is blinded, and in a flat search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResult:
-    """A search, as far as it has come."""
+    """What a search has found so far."""
 
     search: SnapshotSearch
     winners: tuple[Winner, ...]
     """By group; empty until the budget is used."""
     axes: tuple[SearchAxis, ...] | None
-    """The settings that it varies; None where ``search_axes`` cannot tell them."""
+    """The axes that it varies; None where they are unknown, see ``UNKNOWN_AXES``."""
     importances: tuple[Importance, ...]
-    """How much each axis mattered; empty below ``FEWEST`` scored configurations."""
+    """The importance of each axis; empty below ``FEWEST`` scored configurations."""
 
     def count(self, group: int, state: str | None = None) -> int:
-        """How many configurations of a group came to that end; without one, to any."""
+        """How many configurations of a group ended in that state; without a state, in any."""
         ends = (one.state for one in self.search.tried if one.group == group)
         return sum(end == state if state else end != "training" for end in ends)
 
     def best(self, count: int) -> tuple[SnapshotConfiguration, ...]:
-        """Those that scored best on all of their folds, the best first."""
+        """The configurations with the best scores on all folds, the best first."""
         trained = [one for one in self.search.tried if one.state == "trained"]
         return tuple(sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))[:count])
 
@@ -50,11 +50,11 @@ class SearchResult:
 def search_result(
     snapshot: Snapshot, uas: Mapping[str, Mapping[str, Mapping[int, float]]]
 ) -> SearchResult | None:
-    """What a study's search found; None where it has none.
+    """The result of a study's search; None where the study has none.
 
     Args:
         snapshot: the study.
-        uas: row -> speaker -> seed -> test UA, as ``summary.uas`` counts them.
+        uas: row -> test speaker -> seed -> UA, see ``row_scores.row_uas``.
     """
     if snapshot.search is None:
         return None
@@ -77,13 +77,14 @@ UNKNOWN_AXES = (
 
 
 def search_axes(snapshot: Snapshot) -> tuple[SearchAxis, ...] | None:
-    """The settings that a study's search varies.
+    """The axes that a study's search varies.
 
-    A snapshot tells them since they are kept in it; of an older one the study's text is read.
+    They stand in the snapshot. In a snapshot of an earlier version they do not; the text of the
+    study is then read again.
 
     Returns:
-        None where the study has no search, or where the snapshot is older and this program refuses
-        the text: ``UNKNOWN_AXES`` says so.
+        None where the study has no search, and where this version refuses the text of an earlier
+        one: ``UNKNOWN_AXES`` tells the user so.
     """
     if snapshot.search is None or snapshot.search.axes is not None:
         return snapshot.search.axes if snapshot.search else None

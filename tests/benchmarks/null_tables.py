@@ -13,7 +13,7 @@ from numpy.random import Generator
 from scipy import stats
 
 from orchestrator.analysis.differences import compare_with_reference
-from orchestrator.analysis.row_scores import BySpeaker, group_means, test_to_train
+from orchestrator.analysis.row_scores import BySpeaker, group_means, speaker_ratio
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow
 
@@ -110,7 +110,7 @@ def single(study: Snapshot, row: BySpeaker, other: BySpeaker) -> Iterator[tuple[
     flat = [row[s][k] - other[s][k] for s in SPEAKERS for k in range(SEEDS)]
     yield "naive t", float(stats.ttest_1samp(flat, 0.0).pvalue)
     (_, _, p) = corrected_t(
-        flat, test_to_train(study) / 2, mean(flat)
+        flat, speaker_ratio(study) / 2, mean(flat)
     )  # a unit tests one speaker of 8
     assert p is not None
     yield "flat", p
@@ -118,6 +118,6 @@ def single(study: Snapshot, row: BySpeaker, other: BySpeaker) -> Iterator[tuple[
         np.array(group_means(study, {s: mean(list(k.values())) for s, k in scores.items()}))
         for scores in (row, other)
     )
-    error = np.sqrt((1 / PAIRS + test_to_train(study)) * (ours.var(ddof=1) + theirs.var(ddof=1)))
+    error = np.sqrt((1 / PAIRS + speaker_ratio(study)) * (ours.var(ddof=1) + theirs.var(ddof=1)))
     gap = abs(ours.mean() - theirs.mean())
     yield "unpaired", 2 * float(stats.t.sf(gap / error, 2 * PAIRS - 2))

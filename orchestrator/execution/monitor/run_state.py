@@ -135,7 +135,7 @@ class RunState:
             return
         try:
             snapshots = self._ledger.studies.snapshots(planned.study)
-            blinded = blinding.sealed_trials(self._ledger)
+            blinded = blinding.blinded_trials(self._ledger)
         except DamageError:  # of an older snapshot: no estimates; whoever needs it reports it
             return
         trials = set(planned.placed)

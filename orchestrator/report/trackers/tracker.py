@@ -147,7 +147,7 @@ class TrackerThread:
         snapshots = self._ledger.studies.snapshots(planned.study)
         placed = set(planned.placed)
         self._snapshot = next((one for one in snapshots if placed <= {*one.all_trials}), None)
-        sealed = blinding.sealed_trials(self._ledger)
+        sealed = blinding.blinded_trials(self._ledger)
         self._trials = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
         if self._snapshot is not None and (search := self._snapshot.search) is not None:
             if not search.closed:

@@ -66,7 +66,7 @@ def test_a_level_is_the_mean_of_all_rows_that_have_it(tmp_path: Path) -> None:
     made = grid(tmp_path / "store", seeds=2)
     found, seen = (
         uas(made),
-        estimate_effects(made[1], made[0].outcomes(t.id for t in made[1].trials)),
+        estimate_effects(made[1], made[0].outcomes.read_all(t.id for t in made[1].trials)),
     )
     assert [axis.levels for axis in seen.axes] == [("64", "128", "256"), LAYERS]
     for width, shown in zip(WIDTHS, seen.main["hidden"], strict=True):
@@ -80,7 +80,7 @@ def test_dependence_is_the_difference_of_differences_after_holm(tmp_path: Path) 
     made = grid(tmp_path / "store")
     found, seen = (
         uas(made),
-        estimate_effects(made[1], made[0].outcomes(t.id for t in made[1].trials)),
+        estimate_effects(made[1], made[0].outcomes.read_all(t.id for t in made[1].trials)),
     )
     (one,) = seen.interactions
     ps = {}
@@ -107,7 +107,7 @@ def test_levels_are_compared_on_what_all_their_rows_have(tmp_path: Path) -> None
     made = grid(tmp_path / "store", missing=[("64 none", 2, 0)])
     found, seen = (
         uas(made),
-        estimate_effects(made[1], made[0].outcomes(t.id for t in made[1].trials)),
+        estimate_effects(made[1], made[0].outcomes.read_all(t.id for t in made[1].trials)),
     )
     none, last = (cell(found, 64, fa) for fa in LAYERS)
     mean, low, high, _ = told({key: (v + last[key]) / 2 for key, v in none.items()})
