@@ -1,4 +1,4 @@
-"""``ablate compare``: two rows of a study, down to the utterances that flip."""
+"""``ablate compare``: two rows of a study, with the utterances that flip."""
 
 import json
 from typing import Annotated

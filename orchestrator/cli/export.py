@@ -1,4 +1,4 @@
-"""``ablate export``: a study as a folder to take away."""
+"""``ablate export``: a study as a folder that stands alone."""
 
 import json
 from pathlib import Path

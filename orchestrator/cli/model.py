@@ -1,4 +1,4 @@
-"""``ablate model show``: what a study's networks are made of."""
+"""``ablate model show``: the networks of a study, their parts and parameters."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``ablate predict``: a trained row on anyone's recordings."""
+"""``ablate predict``: the emotion of any recordings, by a trained row."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""``ablate report``: the tables and their pictures, from the ledger alone."""
+"""``ablate report``: a study's table or picture, made from the store alone."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +35,7 @@ class TableFormat(StrEnum):
 
 
 class PictureName(StrEnum):
-    """What is drawn."""
+    """The pictures that can be drawn."""
 
     FOREST = "forest"
     SWEEP = "sweep"
@@ -186,7 +186,7 @@ def _refuse_contradictions(
 
 
 def _refuse_no_picture(snapshot: "Snapshot", picture: PictureName | None, row: str | None) -> str:
-    """The name of the picture that is to be drawn, if the study has it."""
+    """The name of the picture to draw; refuses one that the study has not."""
     from orchestrator.report.figures import gallery
 
     name = str(picture or gallery.fitting(snapshot))

@@ -1,8 +1,8 @@
 """``ablate export``: a study as a folder that needs neither its store nor this program.
 
-Tables in every form, pictures, all predictions, the study, where everything comes from, and
-`recompute.py`, which computes every printed number once more from the predictions alone. The
-folder is whole or not there: it is written beside its place and then given its name.
+It holds the tables in every form, pictures, all predictions, the study, the provenance of every
+number, and `recompute.py`, which computes every printed number again from the predictions alone.
+The folder is written under another name and renamed at the end: it is complete or not there.
 """
 
 import json
@@ -32,7 +32,7 @@ PROGRAM = ("recompute.py", "recompute_statistics.py")
 
 
 def refuse_no_folder(folder: Path) -> None:
-    """Look at where the bundle is to go, before anything is computed.
+    """Refuse a folder that no bundle can be written to, before anything is computed.
 
     Raises:
         RequestError: something is there, or it has no folder to lie in.
@@ -77,7 +77,7 @@ def export(study: StudyResults, folder: Path) -> tuple[str, ...]:
             f"No trial of `{study.snapshot.study}` is finished, so there is nothing to export: "
             "`ablate run` with its study file trains them."
         )
-    with _whole(folder) as beside:
+    with _complete(folder) as beside:
         for name, blob in _contents(study):
             replace_file(beside / name, blob)
         names = sorted(p.relative_to(beside).as_posix() for p in beside.rglob("*") if p.is_file())
@@ -85,8 +85,8 @@ def export(study: StudyResults, folder: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A folder beside the one that is wanted, which takes its name when all is written."""
+def _complete(folder: Path) -> Iterator[Path]:
+    """A folder beside the wanted one, which gets the wanted name when all is written."""
     wanted = folder.absolute()
     beside = wanted.with_name(f".{wanted.name}.{secrets.token_hex(6)}.tmp")
     beside.mkdir()
@@ -121,7 +121,7 @@ def _json(value: Any) -> bytes:
 
 
 def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
-    """Every segment of every finished trial of the tables; a trial of two rows stands twice."""
+    """The predictions of every finished trial as Parquet; a trial of two rows stands twice."""
     parts = (
         (
             {"row": row.name, "fold": trial.fold.index + 1, "seed": trial.seed, "trial": trial.id},
@@ -134,7 +134,7 @@ def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
 
 
 def _provenance(study: StudyResults, rows: tuple[RowDetails, ...]) -> dict[str, Any]:
-    """Where every number comes from. No host: a bundle is for strangers."""
+    """What every number is made of. Host names are left out: a bundle is for strangers."""
     trials = [(row.name, trial) for row in rows for trial in row.trials]
     classes: dict[str, int] = {}
     for _, trial in trials:

@@ -1,8 +1,8 @@
-"""A grid, axis by axis: what each does, and whether that depends on another.
+"""A grid of settings: the effect of each axis, and whether it depends on another axis.
 
-One panel an axis on the diagonal. Above it, both axes at once: lines that are not parallel hint
-that the effect of one depends on the other. Below it, that effect itself, at each level of the
-other axis, paired and with its interval: where all agree, nothing depends on anything.
+The diagonal has a panel for each axis. A panel above it has both axes at once: lines that are not
+parallel suggest that the effect of one depends on the other. A panel below it has that effect at
+each level of the other axis, paired and with its interval: equal effects are independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,14 +40,14 @@ from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
 SIDE = 2.15
-"""Inches of a panel's height."""
+"""Height of a panel in inches."""
 
 
 def refuse_no_axes(snapshot: Snapshot) -> None:
-    """Look whether the rows of a study are a grid that can be seen at once.
+    """Refuse a study whose rows are no grid, or one of too many axes.
 
     Raises:
-        RequestError: they are none, or there are too many axes.
+        RequestError: they are no grid, or there are too many axes.
     """
     refuse_no_grid(snapshot)
     if len(axes_of(snapshot)) > MOST_AXES:
@@ -86,19 +86,19 @@ def axes(effects: Effects, summary: Summary) -> Figure:
 
 def _caption(effects: Effects) -> Sequence[str]:
     snapshot = effects.snapshot
-    said = [
+    sentences = [
         f"n = {trainings(snapshot)} a row. Means over held-out speakers that all rows at a level "
         "have finished, the other axes averaged; bars: 95 % for new speakers (corrected t over "
         f"{len(snapshot.folds)} held-out groups)."
     ]
     if effects.interactions:
-        said.append(
+        sentences.append(
             "Diagonal: each axis alone. Above it: both axes at once. Below it: the effect of a "
             "column's axis at each level of the row's, paired. Dependence: the difference of "
             "differences that is the least chance; p after Holm over the pair of axes. `cannot "
             "tell` is no proof of independence."
         )
-    return said
+    return sentences
 
 
 def _main(panel: Panel, axis: GridAxis, levels: Sequence[Level]) -> None:
@@ -108,7 +108,7 @@ def _main(panel: Panel, axis: GridAxis, levels: Sequence[Level]) -> None:
 
 
 def _both(panel: Panel, one: Interaction) -> None:
-    """B along the panel, a line a level of A."""
+    """Draw UA by the levels of B, one line for each level of A."""
     for index, la in enumerate(one.a.levels):
         found = {lb: one.cells[la, lb].ua for lb in one.b.levels}
         _line(panel, index, len(one.a.levels), found, one.b.levels, _short(la))
@@ -117,7 +117,7 @@ def _both(panel: Panel, one: Interaction) -> None:
 
 
 def _effect(panel: Panel, one: Interaction) -> None:
-    """The effect of A along the panel, a line a level of B; what depends is said above."""
+    """Draw the effect of A, one line for each level of B; the title is the dependence."""
     panel.axhline(0, color=FAINT, lw=0.9)
     for index, lb in enumerate(one.b.levels):
         found = {la: one.effects_of_a[la, lb] for la in one.a.levels[1:]}
@@ -126,19 +126,19 @@ def _effect(panel: Panel, one: Interaction) -> None:
     first = _short(one.a.levels[0])
     panel.set_xlabel(f"{_named(one.a)}, against {first}", color=FAINT)
     _legend(panel, one.b)
-    panel.set_title(_said(one.strongest), size=7, color=INK)
+    panel.set_title(_dependence(one.strongest), size=7, color=INK)
 
 
-def _said(strongest: Dependence | None) -> str:
-    """Whether the effect of one depends on the other, in words."""
+def _dependence(strongest: Dependence | None) -> str:
+    """The strongest dependence of the two axes as text: verdict, size, interval and p."""
     if strongest is None or strongest.difference is None:
         return "dependence: –"
     d = strongest.difference
     half = "–" if d.low is None else f"{100 * (d.mean - d.low):.1f}"
-    shown = strongest.p is not None and strongest.p < 1 - CONFIDENCE
+    differs = strongest.p is not None and strongest.p < 1 - CONFIDENCE
     p = "" if strongest.p is None else f", p {strongest.p:.2f}"
-    told = "dependence: yes" if shown else "dependence: cannot tell"
-    text = f"{told}\n{100 * d.mean:+.1f} ± {half}{p}"
+    verdict = "dependence: yes" if differs else "dependence: cannot tell"
+    text = f"{verdict}\n{100 * d.mean:+.1f} ± {half}{p}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -150,7 +150,7 @@ def _line(
     levels: Sequence[Label],
     name: str,
 ) -> None:
-    """One line with bars; lines stand a little beside each other, so that bars can be told."""
+    """Draw one line with bars, a little beside the other lines, so that bars do not overlap."""
     aside = 0.0 if lines == 1 else 0.24 * (index / (lines - 1) - 0.5)
     known = [(x + aside, one) for x, lv in enumerate(levels) if (one := found[lv]) is not None]
     colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
@@ -192,7 +192,7 @@ def _short(one: Label) -> str:
 
 
 def _share(panels: Sequence[Panel], within: tuple[float, float] = (-100.0, 100.0)) -> None:
-    """What is of one kind is read on one scale; few groups have intervals beyond this world."""
+    """Give panels of one kind one scale, within what a score or a difference can be."""
     ends = [panel.get_ylim() for panel in panels]
     for panel in panels:
         low, high = min(low for low, _ in ends), max(high for _, high in ends)

@@ -1,9 +1,9 @@
-"""What all pictures share: a style, three formats, the same bytes each time. The only door to
-matplotlib, imported when something is drawn.
+"""What all pictures share: a style, three formats, equal bytes for equal numbers.
 
-Colours differ in lightness, and never tell alone: a marker, a dash or a word says the same. Names
-of unknown origin are text and nothing else: `$` starts no formula, and a script that the font
-lacks leaves boxes. Nothing of a picture depends on when or where it was drawn.
+The only door to matplotlib, which is imported when something is drawn. Colours differ in lightness,
+and a marker, a dash or a word always says the same. A name of unknown origin stays text: `$` starts
+no formula, and letters that the font lacks become boxes. Nothing in a picture depends on the time
+or the machine.
 """
 
 import io
@@ -23,9 +23,9 @@ from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 
 Figure: TypeAlias = Any
-"""A figure of matplotlib, which has no types."""
+"""A figure of matplotlib, which brings no types."""
 Panel: TypeAlias = Any
-"""One of its pairs of axes."""
+"""One pair of axes of a figure."""
 P = ParamSpec("P")
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -71,11 +71,11 @@ DPI = 160
 
 
 def refuse_no_picture(path: Path, *, also: Sequence[str] = ()) -> None:
-    """Look at where a picture is to go before anything is computed.
+    """Refuse a file that no picture can be written to, before anything is computed.
 
     Args:
-        path: where.
-        also: endings of what may be written there instead of a picture.
+        path: the file.
+        also: endings of other files that may be written instead.
 
     Raises:
         RequestError: no such format or folder.
@@ -94,7 +94,7 @@ def refuse_no_picture(path: Path, *, also: Sequence[str] = ()) -> None:
 
 
 def drawn(build: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Of a function that draws: it draws in this style, whatever else uses matplotlib."""
+    """Make a drawing function draw in this style, whatever else uses matplotlib."""
 
     @wraps(build)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -107,7 +107,7 @@ def drawn(build: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def _settle(figure: Figure) -> None:
-    """Lay out now, and once: the solver's last bits change from time to time."""
+    """Lay out once and round: the last bits of the solver differ from call to call."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel in figure.axes:
@@ -122,7 +122,7 @@ def blank(
     between: float = 0.02,
     beside: float = 0.01,
 ) -> Figure:
-    """An empty figure, whose panels will be laid out so that nothing overlaps.
+    """An empty figure; its panels will be laid out so that nothing overlaps.
 
     Args:
         width: of the figure, in inches.
@@ -139,14 +139,14 @@ def blank(
 
 
 def ramp() -> object:
-    """Colours of shares, 0 to 1: from nearly paper to ink, ever darker."""
+    """A colour map for shares from 0 to 1, from nearly white to ink."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("shares", ["#f4f6f7", "#9dbccb", LINE, INK])
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Write a picture as PNG, SVG or PDF, as the path ends; overwrites.
+    """Write a picture as PNG, SVG or PDF, by the ending of the path; overwrites the file.
 
     Raises:
         RequestError: as `refuse_no_picture`.
@@ -156,7 +156,7 @@ def write(figure: Figure, path: Path) -> None:
 
 
 def rendered(figure: Figure, form: str, *, background: str = "white") -> bytes:
-    """A picture as ``png``, ``svg`` or ``pdf``: the same question gives the same bytes."""
+    """A picture as ``png``, ``svg`` or ``pdf``; equal figures give equal bytes."""
     title = clean(str(figure.get_label()))
     undated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     about = {**undated.get(form, {}), **({"Title": title} if title else {})}
@@ -167,10 +167,10 @@ def rendered(figure: Figure, form: str, *, background: str = "white") -> bytes:
 
 
 def svg_text(figure: Figure) -> str:
-    """A picture to stand inside an HTML page: transparent, in the page's own font and ink.
+    """A picture as SVG inside an HTML page: transparent, with the page's font and ink.
 
-    It brings no style sheet, no `style` attribute and no identifier that is not needed, so that a
-    strict page may hold many: what was `INK` is `currentColor`, and paper is `var(--paper)`.
+    It has no style sheet, no `style` attribute and no needless identifier, so that a page with a
+    strict policy can hold many. `INK` becomes `currentColor` and white becomes `var(--paper)`.
     """
     text = rendered(figure, "svg", background="none").decode()
     text = text[text.index("<svg") :]
@@ -187,7 +187,7 @@ def svg_text(figure: Figure) -> str:
 
 
 def _attributes(style: str) -> str:
-    """Declarations of a `style` as attributes: a page's policy may forbid the former."""
+    """The declarations of a `style` as attributes, which a page's policy allows."""
     found: dict[str, str] = {}
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
@@ -212,7 +212,7 @@ def _style() -> Iterator[None]:
 
 
 def wrap(text: str, inches: float, size: float) -> list[str]:
-    """Lines of a text, safe to draw, that fit a width at a size in points."""
+    """A text in lines that fit a width at a size in points; control characters are replaced."""
     safe = clean(text)
     letters = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in safe)
     most = inches * 72 / (0.57 * size) * len(safe) / max(1, letters)

@@ -1,4 +1,4 @@
-"""Who is taken for whom: the pooled confusion of one row, or of all."""
+"""The pooled confusion of one row, or of all rows beside each other."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,9 +13,9 @@ from orchestrator.report.tables.cells import first_letters
 from orchestrator.report.tables.headings import label
 
 CELL = 0.52
-"""Inches of a cell where there is room."""
+"""Largest side of a cell in inches."""
 ALONE = 4.4
-"""Inches of a picture of one matrix."""
+"""Least width in inches of a picture of one matrix."""
 
 
 @canvas.drawn
@@ -59,12 +59,12 @@ def confusion(summary: Summary, row: str | None = None) -> Figure:
 
 def _head(row: RowSummary, inches: float) -> list[str]:
     pooled = row.pooled
-    said = f"WA {100 * pooled.wa.mean:.1f}, UA {100 * pooled.ua.mean:.1f}" if pooled else ""
-    return [*wrap(row.name, inches, 8), f"{said}, n {row.n}"]
+    scores = f"WA {100 * pooled.wa.mean:.1f}, UA {100 * pooled.ua.mean:.1f}" if pooled else ""
+    return [*wrap(row.name, inches, 8), f"{scores}, n {row.n}"]
 
 
 def _matrix(panel: Panel, pooled: Pooled, classes: Sequence[str], cell: float) -> None:
-    """Shares of each row in a grey that gets darker; what is right has a frame."""
+    """Draw a matrix: a cell is the darker the larger its share of the spoken class."""
     shares = [[n / sum(row) if sum(row) else 0.0 for n in row] for row in pooled.confusion]
     panel.imshow(shares, cmap=canvas.ramp(), vmin=0, vmax=1)
     names = first_letters(classes)

@@ -1,7 +1,7 @@
-"""Learning curves: what was heard of the held-out speakers, epoch by epoch.
+"""Learning curves: UA and loss of the held-out speakers by epoch.
 
-Folds are faint, their mean is bold for as long as all of them train, and a circle stands where an
-epoch was chosen: on the half whose curve it is, for the score of the other half.
+The curve of each held-out half is faint; their mean is bold for as long as all of them train. A
+circle marks the epoch that a half chose, at which the other half is scored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ from orchestrator.store.snapshot import Snapshot
 
 TRAIN = "#c05236"
 LEAST_LOSS = 1e-4
-"""Less is drawn as this: a logarithm has no 0."""
+"""A smaller loss is drawn as this: a logarithmic scale has no 0."""
 
 Curve = tuple[float, ...]
 
 
 @canvas.drawn
 def curves(snapshot: Snapshot, rows: Sequence[RowDetails]) -> Figure:
-    """Draw dev UA and loss by epoch, of one row or of several beside each other."""
+    """Draw dev UA and loss by epoch, for one row or several rows beside each other."""
     shown = [row for row in rows if any(trial.history for trial in row.trials)]
     whose = f" of {rows[0].name}" if len(rows) == 1 else ""
     title = f"{label(snapshot)}. Learning curves{whose}"
@@ -123,7 +123,7 @@ def _train(history: Sequence[EpochDetails]) -> Curve:
 
 
 def _mean(panel: Panel, lines: Sequence[Curve], colour: str, dash: object, name: str) -> None:
-    """Bold for as long as all train; those who train longest are no mean of all."""
+    """Draw the mean: bold while all train, then dotted, since it is the mean of some only."""
     if not lines:
         return
     means = [fmean(v for v in values if v is not None) for values in zip_longest(*lines)]
@@ -138,7 +138,7 @@ def _mean(panel: Panel, lines: Sequence[Curve], colour: str, dash: object, name:
 
 
 def _log_scale(panels: Sequence[Panel]) -> None:
-    """By factors: a system that weighs many heads starts at ten times another's loss."""
+    """Logarithmic scales: the loss of a system that weighs many heads is ten times another's."""
     for panel in panels:
         panel.set_yscale("log")
         panel.minorticks_off()
@@ -152,7 +152,7 @@ def _log_scale(panels: Sequence[Panel]) -> None:
 
 
 def _same_limits(panels: Sequence[Panel]) -> None:
-    """What stands beside each other is read on one scale."""
+    """Give all panels one scale: they are read beside each other."""
     ends = [panel.get_ylim() for panel in panels]
     for panel in panels:
         panel.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))

@@ -1,7 +1,7 @@
-"""A table as a picture: each row's UA, and its difference to the reference, with intervals.
+"""A table as a forest plot: each row's UA and its difference to the reference, with intervals.
 
-The verdict is told by the marker's shape: a filled diamond where a row differs, an open circle
-where nobody can tell.
+The shape of a marker is the verdict: a filled diamond for ``yes``, an open circle for
+``cannot tell``.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from orchestrator.report.tables.headings import DASH, label
 PITCH = 0.27
 """Inches from row to row."""
 NAMES = 2.0
-"""Inches for names."""
+"""Inches of width for the names of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class _Line:
     text: tuple[str, ...]
     row: RowSummary | None
     y: float
-    """Inches from the top, of its middle."""
+    """Inches from the top to its middle."""
 
 
 @canvas.drawn
 def forest(summary: Summary) -> Figure:
-    """Draw every row of a table; rows of several blocks stand in each."""
+    """Draw every row of a table; a row of several blocks stands in each of them."""
     snapshot = summary.snapshot
     lines, height = _lines(summary)
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
@@ -80,7 +80,7 @@ def forest(summary: Summary) -> Figure:
 
 
 def _lines(summary: Summary) -> tuple[list[_Line], float]:
-    """What stands where, from the top; and how tall it is."""
+    """All lines from the top, and their height in inches."""
     found: list[_Line] = []
     y = 0.0
     blocks = dict.fromkeys(block for row in summary.rows for block in row.blocks)
@@ -111,7 +111,7 @@ def _means(panel: Panel, lines: Sequence[_Line]) -> None:
         _bar(panel, line.row.ua, line.y, INK)
         panel.plot(100 * line.row.ua.mean, line.y, marker="s", ms=4, color=INK, ls="")
     panel.set_xlabel("UA (%)")
-    _room(panel, [line.row.ua for line in lines if line.row is not None], whole=True)
+    _set_limits(panel, [line.row.ua for line in lines if line.row is not None], whole=True)
 
 
 def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None:
@@ -119,15 +119,15 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
     panel.axvline(0, color=FAINT, lw=0.9)
     beside = panel.secondary_yaxis("right")
     beside.spines["right"].set_visible(False)
-    told = []
+    labels = []
     for line in lines:
         row = line.row
         if row is None:
-            told.append("")
+            labels.append("")
         elif row.name == reference:
-            told.append("reference")
+            labels.append("reference")
         elif row.difference is None:
-            told.append(DASH)
+            labels.append(DASH)
         else:
             d = row.difference
             _bar(panel, Interval(mean=d.ua, low=d.low, high=d.high), line.y, LINE)
@@ -136,15 +136,15 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
                 100 * d.ua, line.y, marker="D" if differs else "o", ms=5 if differs else 5.5, ls="",
                 color=LINE, mfc=LINE if differs else "white", mew=1.1, zorder=3,
             )  # fmt: skip
-            told.append(_told(d))
-    beside.set_yticks([line.y for line in lines], told, size=7, color=FAINT)
+            labels.append(_label(d))
+    beside.set_yticks([line.y for line in lines], labels, size=7, color=FAINT)
     beside.tick_params(length=0)
     panel.set_xlabel(f"ΔUA to {wrap(str(reference), 2.0, 8)[0]} (points)")
-    _room(panel, [row.difference for row in summary.rows], whole=False)
+    _set_limits(panel, [row.difference for row in summary.rows], whole=False)
 
 
-def _told(difference: Difference) -> str:
-    """What the picture shows, as figures."""
+def _label(difference: Difference) -> str:
+    """The difference, half of its interval and p, as text beside the marker."""
     half = DASH if difference.low is None else f"{100 * (difference.ua - difference.low):.1f}"
     p = "" if difference.p is None else f"   p {difference.p:.2f}"
     if difference.p is not None and difference.p < 0.01:
@@ -153,7 +153,7 @@ def _told(difference: Difference) -> str:
 
 
 def _bar(panel: Panel, interval: Interval, y: float, colour: str) -> None:
-    """An interval with ends, or none where n bears none."""
+    """Draw an interval with its ends; nothing where it is not known."""
     if interval.low is None or interval.high is None:
         return
     low, high = 100 * interval.low, 100 * interval.high
@@ -161,8 +161,10 @@ def _bar(panel: Panel, interval: Interval, y: float, colour: str) -> None:
     panel.plot([low, high], [y, y], color=colour, ls="", marker="|", ms=4.5, mew=1.0)
 
 
-def _room(panel: Panel, found: Sequence[Interval | Difference | None], *, whole: bool) -> None:
-    """Limits that hold every mean, and intervals as far as they are of this world."""
+def _set_limits(
+    panel: Panel, found: Sequence[Interval | Difference | None], *, whole: bool
+) -> None:
+    """Set limits that hold every mean and interval, within what scores can be."""
     low, high = (0.0, 100.0) if whole else (-100.0, 100.0)
     ends = [] if whole else [0.0]
     for one in found:

@@ -1,4 +1,4 @@
-"""What stands on every picture of a study: its title, corpus, profile, reading, banner, caption."""
+"""The frame of every picture of a study: title, corpus, profile, reading, banner, caption."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,18 +12,18 @@ from orchestrator.report.tables.headings import banner, protocol_line
 from orchestrator.store.snapshot import Snapshot
 
 WIDTH = 7.2
-"""Inches: two columns of a journal."""
+"""Inches; as wide as two columns of a journal."""
 MARGIN = 0.09
 PAD = 0.04
-"""Inches that the layout itself leaves beside panels."""
+"""Inches that matplotlib's layout leaves beside the panels."""
 TITLE, TEXT, NOTE = 10.5, 8.0, 7.0
-"""Points."""
+"""Sizes of letters in points."""
 LEADING = 1.35
 MOST_NOTES = 6
-"""Lines of a caption's remarks; the table has them all."""
+"""Most lines of a caption; the table has all remarks."""
 
 Line = tuple[str, float, str, bool]
-"""Text, size in points, colour, whether bold."""
+"""Text, size in points, colour, and whether it is bold."""
 
 
 def framed(
@@ -36,7 +36,7 @@ def framed(
     between: float = 0.02,
     beside: float = 0.03,
 ) -> Figure:
-    """An empty figure under its heading and above its caption.
+    """An empty figure with its heading above and its caption below.
 
     Args:
         snapshot: the study.
@@ -49,7 +49,7 @@ def framed(
     """
     above = list(_above(snapshot, title, width))
     below = [(line, NOTE, FAINT, False) for line in _caption(caption, width)]
-    head, foot = _tall(above) + 2 * MARGIN, _tall(below) + 2 * MARGIN
+    head, foot = _height(above) + 2 * MARGIN, _height(below) + 2 * MARGIN
     whole = head + height + foot
     edge = (MARGIN - PAD) / width
     rect = (edge, foot / whole, 1 - 2 * edge, height / whole)
@@ -61,25 +61,27 @@ def framed(
 
 
 def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
-    """What no picture of these numbers may leave out; what is missing first."""
+    """The warnings that every picture of these numbers carries; those on missing trials first."""
     plain = [*shortcomings(summary), *summary.snapshot.notes, *mixtures(summary.snapshot)]
     found = warnings(summary) if differences else plain
     return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
 
 
 def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) -> None:
-    """In place of a picture: that there is nothing to draw, and what would change that."""
+    """Write in place of a picture why there is none, and the command that changes that."""
     panel = figure.add_subplot()
     panel.set_axis_off()
     fill = clean(f"`{training_command('', done=False, study=snapshot.study)}` trains them.")
-    said = f"No trial is finished yet.\n{fill}"
+    sentence = f"No trial is finished yet.\n{fill}"
     if damaged:
-        said = "What would be drawn is damaged; the scores, which stand in the records, are whole."
-    panel.text(0.5, 0.5, said, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
+        sentence = (
+            "What would be drawn is damaged; the scores, which stand in the records, are whole."
+        )
+    panel.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
 
 
 def trainings(snapshot: Snapshot) -> str:
-    """How many trainings a row has when all are done."""
+    """How many trainings a row is to have: ``5 folds x 3 seeds``."""
     seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
     most = "at most " if snapshot.replicates == "adaptive" else ""
     return f"{len(snapshot.folds)} folds x {most}{seeds}"
@@ -103,7 +105,7 @@ def _caption(sentences: Sequence[str], width: float) -> list[str]:
     return lines
 
 
-def _tall(lines: Sequence[Line]) -> float:
+def _height(lines: Sequence[Line]) -> float:
     return sum(size for _, size, _, _ in lines) * LEADING / 72
 
 

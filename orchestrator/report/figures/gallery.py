@@ -1,4 +1,4 @@
-"""Every picture of a study by its name, and which one fits: one line a picture."""
+"""Every picture of a study by its name, and which one fits a study."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from orchestrator.report.figures.confusion import confusion
 from orchestrator.report.figures.curves import curves
 from orchestrator.report.figures.forest import forest
 from orchestrator.report.figures.slices import refuse_no_search, slices
-from orchestrator.report.figures.width import refuse_no_sweep, sweep
+from orchestrator.report.figures.width import refuse_no_widths, widths
 from orchestrator.report.results import StudyResults
 from orchestrator.store.snapshot import Snapshot
 
@@ -21,13 +21,13 @@ class Picture:
     """One kind of picture."""
 
     draw: Callable[[StudyResults, str | None], Figure]
-    """A study, and the one row that is wanted or None for all."""
+    """From a study, and the name of one row or None for all, to the figure."""
     refuse: Callable[[Snapshot], None] = lambda snapshot: None
-    """Raises RequestError for a study that has no such picture."""
+    """Raises a RequestError for a study of which there is no such picture."""
     of_a_row: bool = False
-    """Whether one row may be wanted."""
+    """Whether the picture can be of a single row."""
     most_rows: int = 200
-    """More at once are no picture any more."""
+    """Most rows in one picture."""
 
 
 def _names(row: str | None) -> tuple[str, ...] | None:
@@ -36,7 +36,7 @@ def _names(row: str | None) -> tuple[str, ...] | None:
 
 PICTURES: Mapping[str, Picture] = {
     "forest": Picture(lambda study, row: forest(study.summary)),
-    "sweep": Picture(lambda study, row: sweep(study.summary), refuse_no_sweep),
+    "sweep": Picture(lambda study, row: widths(study.summary), refuse_no_widths),
     "axes": Picture(
         lambda study, row: axes(estimate_effects(study.snapshot, study.outcomes), study.summary),
         refuse_no_axes,
@@ -54,7 +54,7 @@ PICTURES: Mapping[str, Picture] = {
 
 
 def fitting(snapshot: Snapshot) -> str:
-    """The picture that shows what a study asks: Figure 2, a grid's axes, a search's, its rows."""
+    """The picture that suits a study: Figure 2, the axes of a grid or search, else its rows."""
     if snapshot.search is not None:
         return "slices"
     if snapshot.figure is not None or snapshot.axes:
@@ -64,7 +64,7 @@ def fitting(snapshot: Snapshot) -> str:
 
 
 def all_fitting(snapshot: Snapshot) -> list[str]:
-    """Every picture that the study has."""
+    """The names of all pictures of a study."""
     found = []
     for name in PICTURES:
         try:
@@ -76,10 +76,10 @@ def all_fitting(snapshot: Snapshot) -> list[str]:
 
 
 def refuse_no_picture_of(snapshot: Snapshot, name: str, row: str | None) -> None:
-    """Look whether a study has the picture, before anything is computed.
+    """Refuse a picture that a study has not, before anything is computed.
 
     Raises:
-        RequestError: it has not, or there is no such row.
+        RequestError: there is no such picture of this study, or no such row.
     """
     picture = PICTURES[name]
     if row is not None and not picture.of_a_row:

@@ -1,4 +1,4 @@
-"""A search along each of its axes: a panel an axis, a point a configuration."""
+"""A search along each of its axes: one panel for each axis, one point for each configuration."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -16,19 +16,19 @@ from orchestrator.study.search_key.space import Choice, Range, SearchAxis, Simpl
 
 ACROSS, HEIGHT = 3, 1.55
 SMALL = 6.5
-"""Points: names of choices, which are long."""
+"""Size of the names of choices in points."""
 SPREAD = 0.5
-"""How much of the way to the next choice points are spread, so that groups stand side by side."""
+"""Share of the way to the next choice over which the points of a choice are spread, by group."""
 
 ScoredConfiguration = tuple[SnapshotConfiguration, float]
-"""A configuration and where it stands."""
+"""A configuration and its position on an axis."""
 
 
 def refuse_no_search(snapshot: Snapshot) -> None:
-    """Look whether a study has a search.
+    """Refuse a study without a search.
 
     Raises:
-        RequestError: it has not.
+        RequestError: the study has none.
     """
     if snapshot.search is None:
         raise RequestError(
@@ -39,7 +39,7 @@ def refuse_no_search(snapshot: Snapshot) -> None:
 
 @canvas.drawn
 def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
-    """Draw what the search went by against every axis."""
+    """Draw the scores that the search went by, against every axis."""
     if found is None:
         refuse_no_search(snapshot)
     axes = found.axes if found else None
@@ -77,7 +77,7 @@ def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
 def _panels(
     axes: Sequence[SearchAxis], scored: Sequence[SnapshotConfiguration]
 ) -> Iterator[tuple[str, list[ScoredConfiguration], SearchAxis]]:
-    """Name, points and axis of every panel; weights have one each."""
+    """Name, points and axis of every panel; an axis of weights has a panel for each weight."""
     for axis in axes:
         own = [one for one in scored if axis.is_active(one.point)]
         if isinstance(axis.kind, Simplex):
@@ -88,11 +88,11 @@ def _panels(
                 yield f"weight of {field.name}", weights, axis
         else:
             name = axis.key.replace("_", " ")
-            yield name, [(one, _place(axis, one)) for one in own], axis
+            yield name, [(one, _position(axis, one)) for one in own], axis
 
 
-def _place(axis: SearchAxis, one: SnapshotConfiguration) -> float:
-    """A number itself; a choice by its place in the list."""
+def _position(axis: SearchAxis, one: SnapshotConfiguration) -> float:
+    """The position of a configuration on an axis: a number itself, or the index of its choice."""
     value = one.point[axis.key]
     if isinstance(axis.kind, Choice):
         groups = 5
@@ -119,8 +119,8 @@ def _draw(panel: Panel, seen: Sequence[ScoredConfiguration], chosen: set[tuple[i
 def _scale(panel: Panel, axis: SearchAxis) -> None:
     kind = axis.kind
     if isinstance(kind, Choice):
-        room = 2.0 / len(kind.values)
-        names = ["\n".join(wrap(name, max(room, 0.9), SMALL)) for name in kind.values]
+        inches = 2.0 / len(kind.values)
+        names = ["\n".join(wrap(name, max(inches, 0.9), SMALL)) for name in kind.values]
         panel.set_xticks(range(len(names)), names, size=SMALL)
         panel.set_xlim(-0.6, len(names) - 0.4)
     elif isinstance(kind, Range) and kind.log:
@@ -132,7 +132,7 @@ def _scale(panel: Panel, axis: SearchAxis) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of each decade between, or 1 alone where these would be many.
+    """1, 2 and 5 of each decade of the range; 1 alone where the range has many decades.
 
     >>> _ticks(5e-4, 1e-2)
     [0.0005, 0.001, 0.002, 0.005, 0.01]

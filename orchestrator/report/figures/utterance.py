@@ -1,4 +1,4 @@
-"""One utterance over time: its sound, its log-Mel, its descriptors and its graphs."""
+"""One utterance over time: waveform, log-Mel, descriptors and the edges of its graphs."""
 
 import re
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from orchestrator.report.figures.canvas import FAINT, LINE, Figure, Panel
 
 STEP_S = 0.01
 MOST_NAMES = 48
-"""More rows than these are lower, and every sixteenth has its name."""
+"""Most descriptors that all have a name; of more, every sixteenth has one."""
 PITCH = ("F0_sma", "F0final_sma", "F0")
 VOICING = ("voiceProb_sma", "voicingFinalUnclipped_sma", "voiceProb")
 
 
 def draw(seen: UtteranceView, path: Path) -> None:
-    """Write a picture of an utterance as PNG, SVG or PDF, as the path ends; overwrites.
+    """Write a picture of an utterance as PNG, SVG or PDF, by the ending of the path; overwrites.
 
     Raises:
         RequestError: as `canvas.refuse_no_picture`.
@@ -60,7 +60,7 @@ def utterance(seen: UtteranceView) -> Figure:
 
 
 def _edge(seen: UtteranceView, frame: int) -> float:
-    """Seconds of the left edge of a frame: halfway to the middle of the one before."""
+    """The left edge of a frame in seconds: halfway to the middle of the frame before it."""
     return seen.first_ms / 1000 + (frame - 0.5) * STEP_S
 
 
@@ -85,7 +85,7 @@ def _title(top: Panel, seen: UtteranceView) -> None:
 
 
 def _waveform(panel: Panel, seen: UtteranceView) -> None:
-    """The samples; of many, the highest and lowest of every step."""
+    """Draw the samples; of a long recording the highest and lowest of each short stretch."""
     import numpy as np
 
     step = max(1, len(seen.signal_S) // 4000)
@@ -109,14 +109,14 @@ def _logmel(panel: Panel, scale: Panel, seen: UtteranceView) -> None:
         extent=(-half, frames * STEP_S - half, -0.5, bands - 0.5),
     )  # fmt: skip
     ticks = np.array([250, 500, 1000, 2000, 4000, 8000])
-    places = np.interp(ticks, seen.centres_M, np.arange(bands))
-    panel.set_yticks(places, ["250", "500", "1k", "2k", "4k", "8k"])
+    positions = np.interp(ticks, seen.centres_M, np.arange(bands))
+    panel.set_yticks(positions, ["250", "500", "1k", "2k", "4k", "8k"])
     panel.set_ylabel("log-Mel (Hz)")
     _scale(panel, scale, image, "dB")
 
 
 def _pitch(panel: Panel, seen: UtteranceView, column: int) -> None:
-    """F0 where the set has some, in front of how sure it is of a voice."""
+    """Draw F0, and behind it the probability of voicing where the set has it."""
     import numpy as np
 
     times = seen.first_ms / 1000 + np.arange(len(seen.frames_TF)) * STEP_S
@@ -140,7 +140,7 @@ def _pitch(panel: Panel, seen: UtteranceView, column: int) -> None:
 
 
 def _descriptors(panel: Panel, scale: Panel, seen: UtteranceView, rows: Sequence[int]) -> None:
-    """Static columns as z-scores, from the first at the top; families parted, names readable."""
+    """Draw the static columns as z-scores, the first at the top, with lines between families."""
     import numpy as np
 
     values_TR = seen.frames_TF[:, list(rows)].astype(np.float64)
@@ -168,7 +168,7 @@ def _descriptors(panel: Panel, scale: Panel, seen: UtteranceView, rows: Sequence
 
 
 def _short(column: str) -> str:
-    """`mfcc_sma[3]` -> `mfcc 3`: without openSMILE's endings, which all columns share."""
+    """A column's name without openSMILE's endings: `mfcc_sma[3]` -> `mfcc 3`."""
     return re.sub(r"\[(\d+)\]", r" \1", column.replace("_sma", "").removeprefix("pcm_"))
 
 

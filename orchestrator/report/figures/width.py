@@ -1,4 +1,4 @@
-"""Figure 2 of the paper: WA and UA against the width of a layer, one line a number of layers."""
+"""Figure 2 of the paper: WA and UA by hidden size, one line for each number of layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,53 +15,53 @@ from orchestrator.store.snapshot import Snapshot
 AXES = {"layers", "hidden"}
 HEIGHT = 2.9
 MOST = 1_000_000
-"""No width that is asked for is greater; a stranger's store could say anything."""
+"""Largest width that is drawn; a store from elsewhere may hold any number."""
 
 Lines = Mapping[int | None, Mapping[int, str]]
-"""Number of layers (None where rows do not set it) -> width -> row."""
+"""Number of layers (None where no row sets it) -> hidden size -> name of the row."""
 
 
-def refuse_no_sweep(snapshot: Snapshot) -> None:
-    """Look whether the rows of a study span widths.
+def refuse_no_widths(snapshot: Snapshot) -> None:
+    """Refuse a study whose rows do not span hidden sizes.
 
     Raises:
         RequestError: they do not.
     """
-    if not is_sweep(snapshot):
+    if not has_widths(snapshot):
         raise RequestError(
             "`--picture sweep` needs rows that set `hidden`, and nothing but `layers` beside it, "
             f"but those of `{snapshot.study}` are others: `--picture forest` draws any rows."
         )
 
 
-def is_sweep(snapshot: Snapshot) -> bool:
-    """Whether the rows differ in widths, and in nothing but layers beside them."""
+def has_widths(snapshot: Snapshot) -> bool:
+    """Whether the rows differ in hidden size, and in nothing else but the number of layers."""
     settings = [row.settings for row in snapshot.rows]
     known = all("hidden" in one and one.keys() <= AXES for one in settings)
     whole = all(type(n) is int and 0 < n <= MOST for one in settings for n in one.values())
     if not known or not whole:
         return False
-    points = [_point(one) for one in settings]
+    points = [_layers_and_hidden(one) for one in settings]
     return len(set(points)) == len(points) and len({width for _, width in points}) > 1
 
 
-def _point(settings: Mapping[str, Any]) -> tuple[int | None, int | None]:
+def _layers_and_hidden(settings: Mapping[str, Any]) -> tuple[int | None, int | None]:
     return settings.get("layers"), settings.get("hidden")
 
 
 @canvas.drawn
-def sweep(summary: Summary) -> Figure:
+def widths(summary: Summary) -> Figure:
     """Draw WA and UA against the hidden size.
 
     Raises:
-        RequestError: as `refuse_no_sweep`.
+        RequestError: as `refuse_no_widths`.
     """
     snapshot = summary.snapshot
-    refuse_no_sweep(snapshot)
+    refuse_no_widths(snapshot)
     rows = {row.name: row for row in summary.rows}
     lines: dict[int | None, dict[int, str]] = {}
-    for row in sorted(snapshot.rows, key=lambda row: _point(row.settings)[1] or 0):
-        layers, width = _point(row.settings)
+    for row in sorted(snapshot.rows, key=lambda row: _layers_and_hidden(row.settings)[1] or 0):
+        layers, width = _layers_and_hidden(row.settings)
         lines.setdefault(layers, {})[int(width or 0)] = row.name
     lines = {layers: lines[layers] for layers in sorted(lines, key=lambda n: n or 0)}
     done = any(row.n for row in summary.rows)
@@ -89,13 +89,13 @@ def sweep(summary: Summary) -> Figure:
 
 
 def _fewer(rows: Sequence[RowSummary]) -> str:
-    """Which points rest on less."""
+    """The rows that lack trainings, for the caption."""
     part = [f"{row.name}: {row.n}" for row in rows if row.missing]
     return f" (not yet: {', '.join(part)})" if part else ""
 
 
 def _panel(panel: Panel, lines: Lines, found: Mapping[str, Interval | None]) -> None:
-    """Widths double from tick to tick, so they stand at equal distances."""
+    """Draw one metric; widths stand on a logarithmic scale, at equal distances."""
     from math import log2
 
     for index, (layers, rows) in enumerate(lines.items()):
@@ -110,15 +110,15 @@ def _panel(panel: Panel, lines: Lines, found: Mapping[str, Interval | None]) -> 
         banded = [(x, one.low, one.high) for x, one in points if one.low is not None]
         lows = [100 * max(0.0, low) for _, low, _ in banded if low is not None]
         highs = [100 * min(1.0, high) for _, _, high in banded if high is not None]
-        places = [x for x, _, _ in banded]
-        if len(places) == 1:  # a band of one point has no width
-            panel.plot(places * 2, [*lows, *highs], color=colour, lw=1, alpha=0.6)
-        panel.fill_between(places, lows, highs, color=colour, alpha=0.10, lw=0)
+        xs = [x for x, _, _ in banded]
+        if len(xs) == 1:  # a band of one point has no width
+            panel.plot(xs * 2, [*lows, *highs], color=colour, lw=1, alpha=0.6)
+        panel.fill_between(xs, lows, highs, color=colour, alpha=0.10, lw=0)
         for ends in (lows, highs):
-            panel.plot(places, ends, color=colour, ls=dash, lw=0.5, alpha=0.7)
-    widths = sorted({width for rows in lines.values() for width in rows})
-    panel.set_xticks([log2(w) for w in widths], [str(w) for w in widths])
-    panel.set_xlim(log2(widths[0]) - 0.2, log2(widths[-1]) + 0.2)
+            panel.plot(xs, ends, color=colour, ls=dash, lw=0.5, alpha=0.7)
+    sizes = sorted({width for rows in lines.values() for width in rows})
+    panel.set_xticks([log2(w) for w in sizes], [str(w) for w in sizes])
+    panel.set_xlim(log2(sizes[0]) - 0.2, log2(sizes[-1]) + 0.2)
     panel.set_xlabel("hidden size")
     panel.grid(axis="y", color=HAIR, lw=0.5)
     panel.set_axisbelow(True)

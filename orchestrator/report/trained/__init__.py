@@ -1,1 +1,1 @@
-"""A trained row asked again: its networks' parts, their predictions, a card to take away."""
+"""What becomes of a trained row: its networks described, used for predictions, and exported."""

@@ -1,4 +1,4 @@
-"""A trained row to take away: its networks, what they need, and a card that says what they are."""
+"""Exports a trained row: its networks, the settings that they need, and a model card."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,5 +132,5 @@ def _percent(interval: Interval | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text of unknown origin that stays text in Markdown."""
+    """Escape text of unknown origin for Markdown."""
     return clean(text).translate(_MARKUP)

@@ -1,6 +1,6 @@
-"""Row -> network: what a study's networks are made of, built as for a training and never trained.
+"""Describes the networks of a study: their parts and parameters. Builds them, trains nothing.
 
-It knows both rooms, as `worker.py` does: a network's input is what the features give.
+Like the worker it knows both `model` and `features`: the features give the size of the input.
 """
 
 from dataclasses import dataclass
@@ -33,32 +33,32 @@ SIZE_NOTES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Architecture:
-    """The network of one row; without parts where the system is none (an SVM)."""
+    """The network of one row; without parts where the system is no network (an SVM)."""
 
     row: str
     model: str
     reading: str
     features: str
     inputs: int
-    """Channels F of a node."""
+    """F, the number of channels of a node."""
     nodes: int
-    """Most nodes N of a segment."""
+    """N, the largest number of nodes of a segment."""
     classes: tuple[str, ...]
     parts: tuple[Part, ...]
 
     published: int | None
-    """Parameters as they were printed, where this is the network that they were printed of."""
+    """The published number of parameters; None where this is not the published network."""
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network learns."""
+        """The number of trained parameters."""
         return sum(part.parameters for part in self.parts)
 
 
 def architectures(
     study: Study, row: str | None = None, *, allow_config: bool = False
 ) -> tuple[Architecture, ...]:
-    """The networks of all rows of a study, or of one. Needs no corpus and extracts nothing.
+    """Describe the networks of all rows of a study, or of one. Needs no corpus.
 
     Args:
         study: what is asked.
@@ -102,9 +102,9 @@ def architectures(
 
 
 def _published(variant: Variant) -> int | None:
-    """The printed count, unless a row changes what it was printed of: its size or its input.
+    """The published number of parameters; None where the row changes size or input.
 
-    The readings of WMA-GIN are what the paper may have meant by it, so each stands beside it.
+    Every reading of WMA-GIN is compared with it: each is what the paper may mean.
     """
     system, own = SYSTEMS[variant.model.model], variant.model
     printed_of = {system.descriptors, *(["logmel128"] if own.model == WMA_GIN else [])}

@@ -1,12 +1,12 @@
-"""A trained row on anyone's recordings. The third module that knows both rooms.
+"""Predictions of a trained row for any recordings. Knows both `model` and `features`.
 
-All networks of the row vote: of every fold and seed the two whose epochs were chosen on either
-half of the held-out group, each with its own scaler. The answer is the mean of their softmax.
+All networks of the row vote: for each fold and seed two, one for each half of the held-out group
+that chose an epoch, each with its own scaler. The answer is the mean of their softmax.
 
-A recording of the study's own corpus, known by its bytes, is another matter: a network that
-trained on its speaker, or whose epoch was chosen on that speaker, knows the voice. There only the
-networks vote that were tested on the speaker, so the answer is the one that the table counts.
-Where there is none (a published split's training speakers), all vote and it is said.
+For a recording of the study's own corpus, found by its bytes, only those networks vote that were
+tested on its speaker: the others trained on the speaker or chose their epoch on the speaker. So the
+answer is the one that the table counts. Where no network was tested on the speaker (one who trains
+in a published split) all networks vote, and a sentence says so.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 Voice = Literal["new", "held out", "trained on"]
-"""Whether the networks that voted know the speaker, as far as the file's bytes tell."""
+"""Whether the networks that voted know the speaker, judged by the bytes of the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ class Ensemble:
     config: FeatureConfig
     known: CorpusSpeech
     notes: tuple[str, ...]
-    """What must be said loudly before any answer."""
+    """Warnings, which must be shown before any answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +96,7 @@ class SegmentPrediction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """What the networks take one recording for."""
+    """The prediction for one recording."""
 
     path: Path
     emotion: str
@@ -116,7 +116,7 @@ class Unusable:
 
 
 def choose_row(snapshot: Snapshot, row: str | None) -> str:
-    """The row of that name; a single row need not be named.
+    """The name of the row to use; a single row need not be named.
 
     Raises:
         RequestError: there is none, or several and none was named.
@@ -133,7 +133,7 @@ def choose_row(snapshot: Snapshot, row: str | None) -> str:
 
 
 def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
-    """The networks of a row, from its finished trials, each file proven first.
+    """Load the networks of a row from its finished trials; every file is checked first.
 
     Raises:
         LackError: no trial of it is finished, or its features cannot be made here.
@@ -141,8 +141,8 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
         DamageError: a record or a file is not what was written.
     """
     snapshot = with_wanted_trials(snapshot, ledger)
-    places = [trial for trial in snapshot.trials if trial.row == row]
-    outcomes = ledger.outcomes.read_all(trial.id for trial in places)
+    trials = [trial for trial in snapshot.trials if trial.row == row]
+    outcomes = ledger.outcomes.read_all(trial.id for trial in trials)
     if snapshot.is_blinded:
         raise LackError(
             f"The search `{snapshot.study}` has not ended, and nothing is chosen before that: "
@@ -171,8 +171,8 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
             f"`{row}` was trained on synthesised speech (`{snapshot.corpus}`): "
             "what it says of people means nothing."
         )
-    if len(outcomes) < len(places):
-        notes.append(f"Only {len(outcomes)} of {len(places)} trials of `{row}` are finished.")
+    if len(outcomes) < len(trials):
+        notes.append(f"Only {len(outcomes)} of {len(trials)} trials of `{row}` are finished.")
     if trial.features.scaling == "speaker":
         notes.append("`scaling: speaker`: each file is scaled as a speaker of its own.")
     return Ensemble(
@@ -188,7 +188,14 @@ def predict(
     threads: int = 1,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Prediction | Unusable]:
-    """Ask the networks, in the order of the files; what cannot be used is told in its place."""
+    """Predict each recording, in the order of the files; an unusable one gives its reason.
+
+    Args:
+        ensemble: the networks.
+        paths: the recordings.
+        threads: how many extract features at once.
+        tell: called with (done, total) after each chunk.
+    """
     done = 0
     for chunk in extract(paths, ensemble.features, ensemble.config, threads):
         usable = [heard for heard in chunk if heard.nodes_NF is not None]
@@ -229,7 +236,7 @@ def _answers(ensemble: Ensemble, heard: Sequence[ExtractedRecording]) -> list[Pr
 
 
 def _votes(ensemble: Ensemble, heard: ExtractedRecording) -> tuple[Voice, list[int]]:
-    """Who votes on a recording, by index."""
+    """Whether the speaker is known, and the indices of the networks that vote."""
     everybody = list(range(len(ensemble.voters)))
     speakers = ensemble.known.speakers(heard)
     if not speakers:
@@ -257,7 +264,7 @@ def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
 
 
 def _features(name: str, version: str) -> FeatureSet:
-    """The row's feature set, where this machine makes the very numbers that it was trained on."""
+    """The feature set of the row; refused where this machine would give other numbers."""
     if name.startswith(PREFIX):
         raise RequestError(
             "`features` of the row must be a set of this program, but is a configuration of "
