@@ -470,8 +470,8 @@ def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path)
     assert [e for e in events if isinstance(e, Done)] == [Done(lost, 0.0)]
 
 
-RIVALS = """\
-study: rivals
+COMPARED = """\
+study: compared
 table: 3
 corpus: demo
 protocol: {folds: 2, seeds: 1}
@@ -483,12 +483,12 @@ rows:
 """
 
 
-def test_a_rival_and_a_machine_on_functionals_go_the_same_way(store: Path) -> None:
-    study = parse_study(RIVALS, "rivals.yaml")
+def test_a_compared_system_and_a_machine_on_functionals_go_the_same_way(store: Path) -> None:
+    study = parse_study(COMPARED, "compared.yaml")
     result, _ = go(study, store)
     assert (result.trained, result.failed) == (4, ())
     ledger = Ledger.open(str(store))
-    (snapshot,) = ledger.studies.snapshots("rivals")
+    (snapshot,) = ledger.studies.snapshots("compared")
     outcomes = {t.id: o for t in snapshot.trials if (o := ledger.outcomes.read(t.id)) is not None}
     gcn, svm = summarise(snapshot, outcomes).rows
     assert (gcn.parameters, svm.parameters) == (76_916, 0)

@@ -78,9 +78,9 @@ def test_every_system_of_table_3_is_shown_with_its_own_size(root: Path) -> None:
 
 
 def test_a_published_count_stands_beside_what_it_was_printed_of_alone(root: Path) -> None:
-    rivals = architectures(read_study(root / "studies" / "graph_systems.yaml"))
+    compared = architectures(read_study(root / "studies" / "graph_systems.yaml"))
     parts = architectures(read_study(root / "studies" / "components.yaml"))
-    assert {f.row: f.published for f in (*rivals, *parts)} == {
+    assert {f.row: f.published for f in (*compared, *parts)} == {
         "GCN": 78_000, "GAT": None, "PATCHY-Diff": 68_000, "GA-GRU": None, "Amir et al.": 30_000,
         "Amir et al., lld78": None, "L-GrIN": 92_000, "L-GrIN, lld78": None, "LSTM-GIN": 890_000,
         "WMA-GIN": 980_000, "eGeMAPS + SVM": None, "w/o FA": 980_000,

@@ -100,10 +100,10 @@ def test_a_setting_that_acts_nowhere_is_its_default() -> None:
     assert alone.model.residual and not pooled.model.attention_output and pooled.model.deep_heads
 
 
-RIVALS = [name for name, system in SYSTEMS.items() if system.network and name != "wma-gin"]
+COMPARED = [name for name, system in SYSTEMS.items() if system.network and name != "wma-gin"]
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", COMPARED)
 def test_no_key_of_wma_gin_reaches_a_rival(name: str) -> None:
     """Not from the baseline, not from a reading: two studies share the trial."""
     plain = resolve("quick", {}, {"model": name})

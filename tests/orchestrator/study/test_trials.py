@@ -61,10 +61,10 @@ def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> 
 
 
 def test_a_trial_comes_back_from_its_identity_as_json() -> None:
-    rival = replace(TRIAL, model=ModelConfig(model="l-grin"))
+    compared = replace(TRIAL, model=ModelConfig(model="l-grin"))
     dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
     without = replace(TRIAL, model=ModelConfig(bigru=False))
-    for trial in (TRIAL, dropped, rival, without):
+    for trial in (TRIAL, dropped, compared, without):
         again = from_identity(json.loads(canonical(trial.identity)))
         assert again == trial and again.id == trial.id
 
@@ -79,9 +79,9 @@ def test_a_field_that_came_later_is_silent_at_the_value_it_always_had() -> None:
 
 
 def test_a_compared_system_is_its_name_and_nothing_of_wma_gin() -> None:
-    rival = replace(TRIAL, model=ModelConfig(model="gcn"))
-    assert rival.identity["model"] == {"model": "gcn"}
-    assert rival.id == "e56f990b4b5e241856b6927d025ed0a7c5d6658e33d707684dda3393bc3f7594"
+    compared = replace(TRIAL, model=ModelConfig(model="gcn"))
+    assert compared.identity["model"] == {"model": "gcn"}
+    assert compared.id == "e56f990b4b5e241856b6927d025ed0a7c5d6658e33d707684dda3393bc3f7594"
 
 
 STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"
