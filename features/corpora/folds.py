@@ -99,8 +99,11 @@ def _published(selection: Selection) -> Fold:
             f"Corpus `{name}` must publish a split for `folds: published`, but has none: "
             "give a number of folds."
         )
-    torn = sorted(f"`{who}` ({', '.join(sorted(s or 'none' for s in where))})"
-                  for who, where in splits.items() if len(where) > 1)  # fmt: skip
+    torn = sorted(
+        f"`{who}` ({', '.join(sorted(s or 'none' for s in where))})"
+        for who, where in splits.items()
+        if len(where) > 1
+    )
     if torn:
         raise CorpusError(
             f"The published split of corpus `{name}` must keep each speaker on one side, but these "

@@ -129,8 +129,11 @@ def load(
     )
     features = train.views[0].shape[1]
     # A node that stands in two segments is counted once.
-    once = train if config.tail != "overlap" else _segments(
-        selection, fold.train, opened, {}, replace(config, tail="pad"))  # fmt: skip
+    once = (
+        train
+        if config.tail != "overlap"
+        else _segments(selection, fold.train, opened, {}, replace(config, tail="pad"))
+    )
     scaler = scaling.identity(features) if own else scaling.fit(once.views)
     return FoldData(
         train=train,

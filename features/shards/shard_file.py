@@ -36,8 +36,18 @@ FORMAT = 2
 MOST_BYTES = 64 * 1024**2
 """Most bytes of a manifest; one of a thousand utterances has 100 KiB."""
 
-_FIELDS = {"format", "key", "file", "bytes", "sha256", "source", "features", "utterances",
-           "audio", "nodes"}  # fmt: skip
+_FIELDS = {
+    "format",
+    "key",
+    "file",
+    "bytes",
+    "sha256",
+    "source",
+    "features",
+    "utterances",
+    "audio",
+    "nodes",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

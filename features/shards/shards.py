@@ -112,8 +112,10 @@ def build(
     root = Path(selection.corpus.root)
     tasks = [
         ExtractionTask(root / u.path, u.start, u.end, chosen, config.node_step)
-        for us in todo.values() for u in us if (u.id, u.digest) not in reusable
-    ]  # fmt: skip
+        for us in todo.values()
+        for u in us
+        if (u.id, u.digest) not in reusable
+    ]
     _refuse_other_audio(selection.corpus, todo, reusable)
     done = 0
     with extraction.extracted(tasks, threads, parallel_map) as results:

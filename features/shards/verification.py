@@ -63,9 +63,10 @@ def find_missing(
             continue  # `verify` names it, and what to remove
         why = _reason(utterances, made, source)
         yield ShardFinding(
-            kind="missing", file=folder / f"{key_of[speaker]}.json",
+            kind="missing",
+            file=folder / f"{key_of[speaker]}.json",
             sentence=f"Features `{config.features}` of speaker {speaker} are not here{why}.",
-        )  # fmt: skip
+        )
 
 
 def _reason(utterances: Sequence[Utterance], made: ShardSources, source: list[Any]) -> str:
@@ -95,18 +96,21 @@ def repair(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
 def _examine(folder: Path, path: Path) -> Iterator[ShardFinding]:
     if (found := format_of(path)) is not None:
         yield ShardFinding(
-            kind="outdated", file=path,
+            kind="outdated",
+            file=path,
             sentence=f"{path.name} was written in format {found}, which nothing reads any more.",
-        )  # fmt: skip
+        )
         return
     try:
         manifest = read_manifest(folder, path.stem)
     except ShardDamageError:
         # Its file cannot be found through it; the name begins alike.
         yield ShardFinding(
-            kind="damaged", file=path, remove=(path, *folder.glob(f"{path.stem}.*.arrow")),
+            kind="damaged",
+            file=path,
+            remove=(path, *folder.glob(f"{path.stem}.*.arrow")),
             sentence=f"{path.name} is not what was written.",
-        )  # fmt: skip
+        )
         return
     if manifest is not None:
         yield from _examine_file(folder / manifest["file"], path, manifest)
@@ -118,20 +122,26 @@ def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[
         size = os.lstat(file).st_size
     except FileNotFoundError:
         yield ShardFinding(
-            kind="missing", file=file, remove=(path,),
+            kind="missing",
+            file=file,
+            remove=(path,),
             sentence=f"{file.name} is missing ({holds}).",
-        )  # fmt: skip
+        )
         return
     if size != manifest["bytes"]:
         yield ShardFinding(
-            kind="damaged", file=file, remove=(path, file),
+            kind="damaged",
+            file=file,
+            remove=(path, file),
             sentence=f"{file.name} has {size} bytes, {manifest['bytes']} were written ({holds}).",
-        )  # fmt: skip
+        )
     elif sha256_of(file, reread=True) != manifest["sha256"]:
         yield ShardFinding(
-            kind="damaged", file=file, remove=(path, file),
+            kind="damaged",
+            file=file,
+            remove=(path, file),
             sentence=f"{file.name} is not what was written ({holds}).",
-        )  # fmt: skip
+        )
     else:
         yield from _examine_version(file, manifest)
 
@@ -141,9 +151,10 @@ def _examine_version(file: Path, manifest: dict[str, Any]) -> Iterator[ShardFind
     name, _, version = manifest["source"]
     if name in FEATURE_SETS and version != extractor_version(name):
         yield ShardFinding(
-            kind="outdated", file=file,
+            kind="outdated",
+            file=file,
             sentence=(
                 f"{file.name} was made by {version}; here is {extractor_version(name)}. Trials of "
                 "that version still need it."
             ),
-        )  # fmt: skip
+        )

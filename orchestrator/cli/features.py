@@ -185,8 +185,9 @@ def verify(
     if repair and parsed is not None and not found.audio:
         deleted = features.repair(ledger, found)
         with view:
-            features.build(parsed, ledger, view.show, threads=cpus or cpu_count(),
-                           allow_config=allow_config)  # fmt: skip
+            features.build(
+                parsed, ledger, view.show, threads=cpus or cpu_count(), allow_config=allow_config
+            )
             found = features.verify(ledger, parsed, view.show, allow_config=allow_config)
     others = features.not_rebuilt(ledger, deleted)
     if as_json:

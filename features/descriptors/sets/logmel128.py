@@ -59,10 +59,12 @@ def extract(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
     )
     power_KT = np.abs(spectrum_KT) ** 2
     # Band by band, bin by bin: a product of matrices has other bits on other numbers of threads.
-    power_FT = np.stack([
-        (weights_K[:, None] * power_KT[start : start + len(weights_K)]).sum(axis=0)
-        for start, weights_K in _bands()
-    ])  # fmt: skip
+    power_FT = np.stack(
+        [
+            (weights_K[:, None] * power_KT[start : start + len(weights_K)]).sum(axis=0)
+            for start, weights_K in _bands()
+        ]
+    )
     frames_FT = librosa.power_to_db(power_FT, ref=1.0)
     return np.ascontiguousarray(frames_FT.T, dtype=np.float32)
 
