@@ -180,11 +180,16 @@ def _trial(row: str, trial: TrainingDetails) -> Mapping[str, Any]:
         "digests": outcome.digests,
         "files": outcome.files,
         "scores": [
-            {"speaker": s.speaker, "choice": s.choice, "unit": s.unit, "epoch": s.epoch,
-             "confusion": s.confusion}
+            {
+                "speaker": s.speaker,
+                "choice": s.choice,
+                "unit": s.unit,
+                "epoch": s.epoch,
+                "confusion": s.confusion,
+            }
             for s in outcome.scores
         ],
-    }  # fmt: skip
+    }
 
 
 ABOUT = {

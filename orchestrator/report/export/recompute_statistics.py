@@ -265,10 +265,16 @@ def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> di
     groups = by_speaker.groupby("fold").mean().to_numpy()
     low, high, p = corrected_t(by_speaker, bundle.ratio)
     return {
-        "ua": float(by_speaker.mean()), "low": low, "high": high, "p": p, "p_holm": None,
-        "p_sign_flip": sign_flip(groups), "effect": effect_size(groups),
-        "detectable": detectable(groups, bundle.ratio, comparisons), "groups": len(groups),
-    }  # fmt: skip
+        "ua": float(by_speaker.mean()),
+        "low": low,
+        "high": high,
+        "p": p,
+        "p_holm": None,
+        "p_sign_flip": sign_flip(groups),
+        "effect": effect_size(groups),
+        "detectable": detectable(groups, bundle.ratio, comparisons),
+        "groups": len(groups),
+    }
 
 
 def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:

@@ -155,9 +155,16 @@ def _line(
     known = [(x + aside, one) for x, lv in enumerate(levels) if (one := found[lv]) is not None]
     colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
     panel.plot(
-        [x for x, _ in known], [100 * one.mean for _, one in known], color=colour, lw=1.3,
-        ls=DASHES[index % len(DASHES)], marker=marker, ms=4.5, label=name, zorder=3,
-    )  # fmt: skip
+        [x for x, _ in known],
+        [100 * one.mean for _, one in known],
+        color=colour,
+        lw=1.3,
+        ls=DASHES[index % len(DASHES)],
+        marker=marker,
+        ms=4.5,
+        label=name,
+        zorder=3,
+    )
     for x, one in known:
         if one.low is not None and one.high is not None:
             ends = [100 * one.low, 100 * one.high]
@@ -178,9 +185,15 @@ def _dress(panel: Panel, axis: GridAxis, what: str) -> None:
 
 def _legend(panel: Panel, axis: GridAxis) -> None:
     panel.legend(
-        title=_named(axis), fontsize=6.5, title_fontsize=6.5, loc="best", handlelength=2.6,
-        labelspacing=0.25, borderpad=0.2, alignment="left",
-    )  # fmt: skip
+        title=_named(axis),
+        fontsize=6.5,
+        title_fontsize=6.5,
+        loc="best",
+        handlelength=2.6,
+        labelspacing=0.25,
+        borderpad=0.2,
+        alignment="left",
+    )
 
 
 def _named(axis: GridAxis) -> str:

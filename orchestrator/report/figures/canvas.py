@@ -42,8 +42,15 @@ STYLE = {
     # DejaVu comes with matplotlib: the same letters everywhere. The others are for scripts that
     # it lacks, where a machine has one of them.
     "font.family": [
-        "DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans", "Hiragino Sans",
-        "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei", "Noto Sans",
+        "DejaVu Sans",
+        "Noto Sans CJK SC",
+        "Noto Sans CJK JP",
+        "Source Han Sans",
+        "Hiragino Sans",
+        "PingFang SC",
+        "Microsoft YaHei",
+        "WenQuanYi Zen Hei",
+        "Noto Sans",
     ],
     "font.size": 8,
     "axes.facecolor": "none",
@@ -66,7 +73,7 @@ STYLE = {
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
     "image.interpolation_stage": "data",
-}  # fmt: skip
+}
 DPI = 160
 
 

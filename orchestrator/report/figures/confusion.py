@@ -80,13 +80,26 @@ def _matrix(panel: Panel, pooled: Pooled, classes: Sequence[str], cell: float) -
     for y, row in enumerate(pooled.confusion):
         if not sum(row):
             panel.text(
-                (len(classes) - 1) / 2, y, "nobody spoke it", ha="center", va="center", color=FAINT,
+                (len(classes) - 1) / 2,
+                y,
+                "nobody spoke it",
+                ha="center",
+                va="center",
+                color=FAINT,
                 size=small - 1,
-            )  # fmt: skip
+            )
             continue
         for x, count in enumerate(row):
             colour = "white" if shares[y][x] > 0.55 else INK
-            panel.text(x, y - 0.12, f"{100 * count / sum(row):.0f}", ha="center", va="center",
-                       color=colour, size=small)  # fmt: skip
-            panel.text(x, y + 0.25, str(count), ha="center", va="center", color=colour,
-                       size=small - 2.2)  # fmt: skip
+            panel.text(
+                x,
+                y - 0.12,
+                f"{100 * count / sum(row):.0f}",
+                ha="center",
+                va="center",
+                color=colour,
+                size=small,
+            )
+            panel.text(
+                x, y + 0.25, str(count), ha="center", va="center", color=colour, size=small - 2.2
+            )

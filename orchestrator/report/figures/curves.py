@@ -69,9 +69,15 @@ def curves(snapshot: Snapshot, rows: Sequence[RowDetails]) -> Figure:
     _same_limits([top for top, _ in pairs[: len(shown)]])
     _log_scale([bottom for _, bottom in pairs[: len(shown)]])
     pairs[0][1].legend(
-        fontsize=6.5, loc="best", handlelength=2.4, labelspacing=0.25,
-        frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2,
-    )  # fmt: skip
+        fontsize=6.5,
+        loc="best",
+        handlelength=2.4,
+        labelspacing=0.25,
+        frameon=True,
+        framealpha=0.85,
+        edgecolor="none",
+        borderpad=0.2,
+    )
     return figure
 
 
@@ -132,9 +138,13 @@ def _mean(panel: Panel, lines: Sequence[Curve], colour: str, dash: object, name:
         range(1, whole + 1), means[:whole], color=colour, lw=1.8, ls=dash, zorder=3, label=name
     )
     panel.plot(
-        range(whole, len(means) + 1), means[whole - 1 :], color=colour, lw=1.0, ls=(0, (1, 1.5)),
+        range(whole, len(means) + 1),
+        means[whole - 1 :],
+        color=colour,
+        lw=1.0,
+        ls=(0, (1, 1.5)),
         zorder=3,
-    )  # fmt: skip
+    )
 
 
 def _log_scale(panels: Sequence[Panel]) -> None:

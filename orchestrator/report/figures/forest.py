@@ -37,8 +37,10 @@ def forest(summary: Summary) -> Figure:
     snapshot = summary.snapshot
     lines, height = _lines(summary)
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
-    caption = [f"n: {trainings(snapshot)} a row; means over held-out speakers, bars: 95 % for new "
-               "speakers (corrected t over held-out groups)."]  # fmt: skip
+    caption = [
+        f"n: {trainings(snapshot)} a row; means over held-out speakers, bars: 95 % for new "
+        "speakers (corrected t over held-out groups)."
+    ]
     if snapshot.reference is not None:
         caption.append(
             f"Right: paired difference to `{snapshot.reference}`. Filled diamond: differs, p < "
@@ -57,9 +59,12 @@ def forest(summary: Summary) -> Figure:
         nothing_yet(figure, snapshot)
         return figure
     panels = figure.subplots(
-        1, 1 if snapshot.reference is None else 2, sharey=True, squeeze=False,
+        1,
+        1 if snapshot.reference is None else 2,
+        sharey=True,
+        squeeze=False,
         width_ratios=[1] if snapshot.reference is None else [1, 1.25],
-    )[0]  # fmt: skip
+    )[0]
     left = panels[0]
     left.set_ylim(height, 0)
     left.set_yticks([line.y for line in lines], ["\n".join(line.text) for line in lines])
@@ -104,9 +109,15 @@ def _means(panel: Panel, lines: Sequence[_Line]) -> None:
             continue
         if line.row.ua is None:
             panel.annotate(
-                "not finished", (0, line.y), xycoords=("axes fraction", "data"), xytext=(3, 0),
-                textcoords="offset points", va="center", color=FAINT, size=7,
-            )  # fmt: skip
+                "not finished",
+                (0, line.y),
+                xycoords=("axes fraction", "data"),
+                xytext=(3, 0),
+                textcoords="offset points",
+                va="center",
+                color=FAINT,
+                size=7,
+            )
             continue
         _bar(panel, line.row.ua, line.y, INK)
         panel.plot(100 * line.row.ua.mean, line.y, marker="s", ms=4, color=INK, ls="")
@@ -133,9 +144,16 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
             _bar(panel, Interval(mean=d.ua, low=d.low, high=d.high), line.y, LINE)
             differs = row.verdict == "yes"
             panel.plot(
-                100 * d.ua, line.y, marker="D" if differs else "o", ms=5 if differs else 5.5, ls="",
-                color=LINE, mfc=LINE if differs else "white", mew=1.1, zorder=3,
-            )  # fmt: skip
+                100 * d.ua,
+                line.y,
+                marker="D" if differs else "o",
+                ms=5 if differs else 5.5,
+                ls="",
+                color=LINE,
+                mfc=LINE if differs else "white",
+                mew=1.1,
+                zorder=3,
+            )
             labels.append(_label(d))
     beside.set_yticks([line.y for line in lines], labels, size=7, color=FAINT)
     beside.tick_params(length=0)

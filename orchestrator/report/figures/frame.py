@@ -112,7 +112,13 @@ def _height(lines: Sequence[Line]) -> float:
 def _write(figure: Figure, lines: Sequence[Line], top: float, whole: float, width: float) -> None:
     for text, size, colour, bold in lines:
         figure.text(
-            MARGIN / width, top / whole, text, size=size, color=colour, va="top", ha="left",
+            MARGIN / width,
+            top / whole,
+            text,
+            size=size,
+            color=colour,
+            va="top",
+            ha="left",
             weight="bold" if bold else "normal",
-        )  # fmt: skip
+        )
         top -= size * LEADING / 72

@@ -107,11 +107,29 @@ def _draw(panel: Panel, seen: Sequence[ScoredConfiguration], chosen: set[tuple[i
     for state, marker in (("pruned", "x"), ("trained", "o")):
         own = [(x, 100 * (one.score or 0.0)) for one, x in seen if one.state == state]
         colour = FAINT if state == "pruned" else INK
-        panel.plot([x for x, _ in own], [y for _, y in own], ls="none", marker=marker, ms=3,
-                   color=colour, alpha=0.6, mew=0.8, zorder=2)  # fmt: skip
+        panel.plot(
+            [x for x, _ in own],
+            [y for _, y in own],
+            ls="none",
+            marker=marker,
+            ms=3,
+            color=colour,
+            alpha=0.6,
+            mew=0.8,
+            zorder=2,
+        )
     won = [(x, 100 * (one.score or 0.0)) for one, x in seen if (one.group, one.number) in chosen]
-    panel.plot([x for x, _ in won], [y for _, y in won], ls="none", marker="o", ms=7, mfc="none",
-               mec=LOUD, mew=1.1, zorder=3)  # fmt: skip
+    panel.plot(
+        [x for x, _ in won],
+        [y for _, y in won],
+        ls="none",
+        marker="o",
+        ms=7,
+        mfc="none",
+        mec=LOUD,
+        mew=1.1,
+        zorder=3,
+    )
     panel.locator_params(axis="y", nbins=5)
     panel.margins(y=0.1)
 

@@ -70,18 +70,29 @@ def _title(top: Panel, seen: UtteranceView) -> None:
     line = "  ·  ".join(clean(fact) for fact in (*facts, *seen.doubts) if fact)
     top.set_title(line, loc="left", size=8.5, color=FAINT, pad=15)
     top.annotate(
-        clean(seen.name), (0, 1), xycoords="axes fraction", xytext=(0, 31),
-        textcoords="offset points", size=12, weight="bold",
-    )  # fmt: skip
+        clean(seen.name),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 31),
+        textcoords="offset points",
+        size=12,
+        weight="bold",
+    )
     for number, (start, stop) in enumerate(seen.segments, start=1):
         if stop - start < 24 and number > 1:
             continue  # no room for its name
         label = f"graph {number}: {stop - start} nodes"
         left = 0.0 if start == 0 else _edge(seen, start)
         top.annotate(
-            label, (left, 1), xycoords=("data", "axes fraction"), xytext=(3, 3),
-            textcoords="offset points", size=7, color=FAINT, annotation_clip=False,
-        )  # fmt: skip
+            label,
+            (left, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, 3),
+            textcoords="offset points",
+            size=7,
+            color=FAINT,
+            annotation_clip=False,
+        )
 
 
 def _waveform(panel: Panel, seen: UtteranceView) -> None:
@@ -105,9 +116,14 @@ def _logmel(panel: Panel, scale: Panel, seen: UtteranceView) -> None:
     half = STEP_S / 2
     frames, bands = seen.logmel_TM.shape
     image = panel.imshow(
-        seen.logmel_TM.T, origin="lower", aspect="auto", cmap="bone_r", vmin=top - 80, vmax=top,
+        seen.logmel_TM.T,
+        origin="lower",
+        aspect="auto",
+        cmap="bone_r",
+        vmin=top - 80,
+        vmax=top,
         extent=(-half, frames * STEP_S - half, -0.5, bands - 0.5),
-    )  # fmt: skip
+    )
     ticks = np.array([250, 500, 1000, 2000, 4000, 8000])
     positions = np.interp(ticks, seen.centres_M, np.arange(bands))
     panel.set_yticks(positions, ["250", "500", "1k", "2k", "4k", "8k"])
@@ -148,9 +164,13 @@ def _descriptors(panel: Panel, scale: Panel, seen: UtteranceView, rows: Sequence
     z_TR = (values_TR - values_TR.mean(axis=0)) / np.where(deviation_R > 1e-9, deviation_R, 1.0)
     left = _edge(seen, 0)
     image = panel.imshow(
-        z_TR.T, aspect="auto", cmap="cividis", vmin=-3, vmax=3,
+        z_TR.T,
+        aspect="auto",
+        cmap="cividis",
+        vmin=-3,
+        vmax=3,
         extent=(left, left + len(z_TR) * STEP_S, len(rows) - 0.5, -0.5),
-    )  # fmt: skip
+    )
     every = 1 if len(rows) <= MOST_NAMES else 16
     names = [_short(seen.columns[i]) for i in rows]
     panel.set_yticks(range(0, len(rows), every), names[::every], size=6.5)

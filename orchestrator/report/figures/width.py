@@ -82,9 +82,12 @@ def widths(summary: Summary) -> Figure:
         panel.set_ylabel(f"{metric.upper()} (%)")
     if len(lines) > 1:
         right.legend(
-            *left.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1, 1),
-            borderaxespad=0, handlelength=3.2,
-        )  # fmt: skip
+            *left.get_legend_handles_labels(),
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0,
+            handlelength=3.2,
+        )
     return figure
 
 
@@ -103,10 +106,17 @@ def _panel(panel: Panel, lines: Lines, found: Mapping[str, Interval | None]) -> 
         colour, dash = SERIES[index % len(SERIES)], DASHES[index % len(DASHES)]
         marker = MARKERS[index % len(MARKERS)]
         panel.plot(
-            [x for x, _ in points], [100 * one.mean for _, one in points], color=colour, ls=dash,
-            lw=1.4, marker=marker, ms=4.5, mfc=colour, label=f"{layers} layers" if layers else "",
+            [x for x, _ in points],
+            [100 * one.mean for _, one in points],
+            color=colour,
+            ls=dash,
+            lw=1.4,
+            marker=marker,
+            ms=4.5,
+            mfc=colour,
+            label=f"{layers} layers" if layers else "",
             zorder=3,
-        )  # fmt: skip
+        )
         banded = [(x, one.low, one.high) for x, one in points if one.low is not None]
         lows = [100 * max(0.0, low) for _, low, _ in banded if low is not None]
         highs = [100 * min(1.0, high) for _, _, high in banded if high is not None]

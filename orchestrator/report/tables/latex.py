@@ -41,16 +41,16 @@ _SPECIAL = {
     **{char: f"$^{n}$" for n, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     **{char: f"$_{n}$" for n, char in enumerate("₀₁₂₃₄₅₆₇₈₉")},
 }
-_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
-          "lamda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi",
-          "omega"]  # fmt: skip
-_CAPITAL = {"Gamma", "Delta", "Theta", "Lamda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi",
-            "Omega"}  # fmt: skip
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega"
+)
+_CAPITAL = "Gamma Delta Theta Lamda Xi Pi Sigma Upsilon Phi Psi Omega"
 """Capitals that do not look like a Latin letter."""
-for _letter in _GREEK:
+for _letter in _GREEK.split():
     _command = _letter.replace("lamda", "lambda")
     _SPECIAL[unicodedata.lookup(f"GREEK SMALL LETTER {_letter}")] = f"$\\{_command}$"
-    if _letter.title() in _CAPITAL:
+    if _letter.title() in _CAPITAL.split():
         _big = unicodedata.lookup(f"GREEK CAPITAL LETTER {_letter}")
         _SPECIAL[_big] = f"$\\{_command.title()}$"
 

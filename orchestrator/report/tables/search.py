@@ -169,8 +169,13 @@ def flat_records(snapshot: Snapshot, found: SearchResult) -> list[dict[str, Any]
     """One flat record for each configuration, for CSV."""
     title = {"study": snapshot.study, "corpus": snapshot.corpus, "profile": snapshot.profile}
     return [
-        {**title, "reading": snapshot.reading, "selection": found.search.selection,
-         "group": one.group + 1, **{k: v for k, v in _json(one).items() if k != "point"},
-         "notes": " ".join(snapshot.notes)}
+        {
+            **title,
+            "reading": snapshot.reading,
+            "selection": found.search.selection,
+            "group": one.group + 1,
+            **{k: v for k, v in _json(one).items() if k != "point"},
+            "notes": " ".join(snapshot.notes),
+        }
         for one in found.search.tried
-    ]  # fmt: skip
+    ]

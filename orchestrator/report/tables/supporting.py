@@ -26,11 +26,17 @@ def sequential(summary: Summary) -> Table:
     for row in summary.rows:
         interim, over_seeds = row.interim, row.difference.over_seeds if row.difference else None
         if interim is not None:
-            cells.append((
-                row.name, str(interim.seeds), str(interim.interims),
-                difference_plus_minus(over_seeds), p_value(interim.p_holm),
-                interim.verdict if interim.seeds else "", interim.stop_reason or "open",
-            ))  # fmt: skip
+            cells.append(
+                (
+                    row.name,
+                    str(interim.seeds),
+                    str(interim.interims),
+                    difference_plus_minus(over_seeds),
+                    p_value(interim.p_holm),
+                    interim.verdict if interim.seeds else "",
+                    interim.stop_reason or "open",
+                )
+            )
         elif row.name == snapshot.reference:
             seeds = max((r.interim.seeds for r in summary.rows if r.interim), default=0)
             cells.append((row.name, str(seeds), "", "reference", "", "", ""))

@@ -85,8 +85,10 @@ def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
             "WA ± 95 %": plus_minus(known.wa if known else None),
         }
         style = "bold red" if row.failed else ""
-        grid.add_row(Text(clean(row.name)), *(Text(cells[head], style=style if head == "failed"
-                     else "") for head in heads))  # fmt: skip
+        grid.add_row(
+            Text(clean(row.name)),
+            *(Text(cells[head], style=style if head == "failed" else "") for head in heads),
+        )
     return grid
 
 

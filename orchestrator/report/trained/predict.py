@@ -176,9 +176,14 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
     if trial.features.scaling == "speaker":
         notes.append("`scaling: speaker`: each file is scaled as a speaker of its own.")
     return Ensemble(
-        snapshot=snapshot, row=row, voters=voters, features=features, config=trial.features,
-        known=CorpusSpeech(corpus), notes=tuple(notes),
-    )  # fmt: skip
+        snapshot=snapshot,
+        row=row,
+        voters=voters,
+        features=features,
+        config=trial.features,
+        known=CorpusSpeech(corpus),
+        notes=tuple(notes),
+    )
 
 
 def predict(
