@@ -54,14 +54,14 @@ READERS: dict[str, Reader] = {
 SYNTHESISED: dict[str, Callable[[Path, OnProgress], None]] = {
     name: module.prepare for name, module in READERS.items() if hasattr(module, "prepare")
 }
-"""Corpora whose audio is made here on first use -> what makes it."""
+"""Name of a synthesised corpus -> function that synthesises its audio on first use."""
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 """Pattern of the names that a corpus of a user's own may have."""
 
 
 def names() -> tuple[str, ...]:
-    """Names of all corpora that have a reader, sorted."""
+    """List the names of all corpora that have a reader, sorted."""
     return tuple(sorted(READERS))
 
 
@@ -114,7 +114,7 @@ def read(
 
 
 def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_progress) -> Corpus:
-    """Describe a corpus as it is now: files that changed are read, speech to synthesise is listed.
+    """Describe a corpus as its files are now; a synthesised one is described from its recipes.
 
     Raises:
         MissingError, CorpusError, ShardDamageError: as `recordings.refresh`.

@@ -35,7 +35,7 @@ class Utterance:
     path: str
     """Audio file, relative to the corpus's root, with forward slashes."""
     speaker: str
-    """Who speaks; folds are made of speakers."""
+    """Name of the speaker; folds hold out whole speakers."""
     sex: str
     """`female`, `male`, or empty where the corpus does not say."""
     session: str
@@ -77,7 +77,7 @@ class Selection:
     classes: tuple[str, ...]
     """Class names; the position is the class index."""
     items: tuple[tuple[Utterance, int], ...]
-    """(utterance, class index)."""
+    """Each utterance with its class index."""
     left_out: Mapping[str, int]
     """The corpus's own label -> number of utterances that were not chosen."""
 
@@ -98,8 +98,9 @@ class Corpus:
     """A registered corpus: description and digests, no audio."""
 
     name: str
+    """What a study calls it."""
     root: str
-    """Absolute folder the paths are relative to."""
+    """Absolute path of the folder that the utterances' paths are relative to."""
     utterances: tuple[Utterance, ...]
     """Sorted by id."""
     left_out: tuple[FileNote, ...]
@@ -111,12 +112,12 @@ class Corpus:
     """The reader's name where the corpus has a name of its own (`table`)."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict for `json.dump`."""
+        """Convert to values that JSON can hold."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Corpus":
-        """The inverse of `to_json`.
+        """Rebuild a corpus from what `to_json` gave.
 
         Raises:
             ShardDamageError: the data is not what `to_json` wrote.

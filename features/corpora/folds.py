@@ -25,7 +25,7 @@ class Fold:
     a: tuple[str, ...]
     """First half of the held-out group."""
     b: tuple[str, ...]
-    """Second half."""
+    """Second half of the held-out group."""
 
     def __post_init__(self) -> None:
         everyone = (*self.train, *self.a, *self.b)
@@ -89,7 +89,7 @@ def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
 
 
 def _published(selection: Selection) -> Fold:
-    """One fold: dev speakers are half a, test speakers half b."""
+    """Make the fold of a published split: dev speakers are half a, test speakers half b."""
     name = selection.corpus.name
     splits: dict[str, set[str]] = {}
     for utterance, _ in selection.items:
@@ -130,7 +130,7 @@ class _Speaker:
     session: str
     """Empty for a speaker of several sessions."""
     classes: tuple[int, ...]
-    """Utterances by class."""
+    """Number of utterances of each class."""
 
 
 def _speakers(selection: Selection) -> list[_Speaker]:
@@ -167,11 +167,12 @@ def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
 
 
 def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
-    """Each speaker in turn joins the group that lacks him most; the first of equals.
+    """Deal speakers into balanced groups: each in turn joins the group that lacks him most.
 
-    Lacking: fewest speakers, then fewest of the same sex, then least of what he brings, each
-    class counted as a share of its whole (in whole numbers, so equal is equal). Where all
-    speakers bring the same, this deals them round the groups.
+    That is the group with the fewest speakers, then with the fewest of his sex, then with the
+    fewest utterances of the classes that he speaks, each class counted as a share of its whole (in
+    whole numbers, so equal is equal); of equal groups the first. Where all speakers speak the
+    same, this deals them round the groups.
     """
     wholes = [sum(counts) or 1 for counts in zip(*(s.classes for s in speakers), strict=True)]
     weights = [math.prod(wholes) ** 2 // whole**2 for whole in wholes]

@@ -32,7 +32,7 @@ class Segments:
     utterance_S: Tensor
     """Index into `utterances`. Shape: (S,), int64."""
     lengths_S: Tensor
-    """Real nodes. Shape: (S,), int64."""
+    """Number of nodes that hold audio. Shape: (S,), int64."""
     utterances: tuple[str, ...]
     """Ids of the utterances of this set, sorted."""
     speakers: tuple[str, ...]

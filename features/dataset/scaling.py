@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONSTANT = 1e-7
-"""A deviation below this fraction of the mean is rounding (float32), not signal."""
+"""Fraction of the mean below which a deviation is rounding of float32, so the feature constant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaler:
-    """x -> (x - mean_F) / std_F."""
+    """The z-score of features: x -> (x - mean_F) / std_F."""
 
     mean_F: NDArray[np.float32]
     std_F: NDArray[np.float32]

@@ -47,9 +47,9 @@ class UtteranceView:
     doubts: tuple[str, ...]
     """What looks wrong: silent, clipped, ..."""
     signal_S: "NDArray[np.float32]"
-    """Mono, 16 kHz, as the extractors get it."""
+    """Samples, mono at 16 kHz, as the extractors get them. Shape: (S,)."""
     logmel_TM: "NDArray[np.float32]"
-    """In decibels."""
+    """Log-Mel bands in decibels. Shape: (T, M)."""
     centres_M: "NDArray[np.float64]"
     """Middle of each band in Hz."""
     features: str

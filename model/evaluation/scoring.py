@@ -40,7 +40,7 @@ class LabelledSegments(Protocol):
         """Return the number of segments."""
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return x_BNF, frames_B and nodes_B of these segments (see `GraphNetwork.forward`)."""
+        """Return x_BNF, frames_B and nodes_B of segments, as `GraphNetwork.forward` takes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,14 @@ class AggregatorWeights:
 
 
 def pair(halo_BMH: Tensor, weights: AggregatorWeights) -> Tensor:
-    """Aggregate neighbourhoods of two: the values before and after each place of a row.
+    """Aggregate neighbourhoods of two: the values before and after each position of a row.
 
     Args:
         halo_BMH: N + 2 values in a row: those of the nodes, one neighbour more at each end.
         weights: the aggregator weights.
 
     Returns:
-        The weighted aggregate at the N inner places, ``(B, N, H)``.
+        The weighted aggregate at the N inner positions, ``(B, N, H)``.
     """
     result_BNH: Tensor = _Pair.apply(halo_BMH, weights)  # type: ignore[no-untyped-call]
     return result_BNH
@@ -112,14 +112,14 @@ class _Pair(torch.autograd.Function):
 
 
 BLOCK = 1 << 18
-"""Numbers that a core's cache holds several times."""
+"""Size of a block, in numbers: a core's cache holds several blocks."""
 
 VECTORS = 64
-"""Numbers that a processor's vectors, however wide, take without a remainder."""
+"""Multiple of the number of values in a vector of any processor."""
 
 
 def _blocks(x_BNH: Tensor) -> list[slice]:
-    """Cut the segments so that what is done element by element finds its numbers in the cache.
+    """Cut the batch into blocks that fit a core's cache, for work that is done element by element.
 
     Only where a node fills whole vectors of the processor: the results are the same to the bit
     then, and are not where a cut leaves a remainder, which is rounded in another way.
@@ -132,7 +132,7 @@ def _blocks(x_BNH: Tensor) -> list[slice]:
 
 
 def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: AggregatorWeights) -> None:
-    """Write the aggregate of each place's two neighbours."""
+    """Write the aggregate of each position's two neighbours."""
     left_BNH, right_BNH = halo_BMH[:, :-2], halo_BMH[:, 2:]
     torch.add(left_BNH, right_BNH, out=result_BNH).mul_(weights.sum + weights.mean / 2)
     if weights.softmax:
@@ -144,7 +144,7 @@ def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: AggregatorWeights)
 def _pair_slopes_into(
     grad_halo_BMH: Tensor, halo_BMH: Tensor, grad_BNH: Tensor, weights: AggregatorWeights
 ) -> None:
-    """Write the gradient of the row: each place's to its left, then, on top, to its right."""
+    """Write the gradient of the row: each position adds to its left and to its right neighbour."""
     to_left_BNH, to_right_BNH = grad_halo_BMH[:, :-2], grad_halo_BMH[:, 2:]
     grad_halo_BMH[:, -2:] = 0
     both = weights.sum + weights.mean / 2
@@ -163,7 +163,7 @@ def _pair_slopes_into(
 
 
 class _Softmax(torch.autograd.Function):
-    """`_softmax`, y, with its derivative by hand.
+    """`_softmax`, whose result is y, with its derivative by hand.
 
     With p a node's share of the softmax, dy/dx = p (1 + x - y): two tensors where autograd
     would keep five.
@@ -187,7 +187,7 @@ class _Softmax(torch.autograd.Function):
 
 
 def _softmax(x_BNH: Tensor, *, whole: bool = False) -> Tensor:
-    """Softmax aggregate of all nodes that are not -inf, ``(B, 1, H)``; 0 if there is none.
+    """Compute the softmax aggregate of all nodes that are not -inf, ``(B, 1, H)``; 0 of none.
 
     ``whole`` promises that no node is -inf: nothing is looked for then.
     """
@@ -196,7 +196,7 @@ def _softmax(x_BNH: Tensor, *, whole: bool = False) -> Tensor:
 
 
 def _softmax_of_others(x_BNH: Tensor) -> Tensor:
-    """Softmax aggregate of all nodes that are not -inf but oneself, ``(B, N, H)``.
+    """Compute the softmax aggregate of all nodes that are not -inf but oneself, ``(B, N, H)``.
 
     Shares relative to the greatest node serve every node but the greatest:
     its neighbours may vanish beside it, so they are aggregated on a scale of their own.
@@ -216,7 +216,9 @@ def _finite(x_BNH: Tensor) -> Tensor:
 
 
 def _sum_of_others(x_BNH: Tensor) -> Tensor:
-    """Sum of all nodes but oneself, by a tree: what is outside my pair, plus my pair's other half.
+    """Sum, for every node, all other nodes, by a tree of pairs.
+
+    A node's sum is that of all other pairs, which is found the same way, plus its partner.
 
     N + N/2 + N/4 + ... additions, so O(N); log2(N) deep, so the rounding error grows with log N.
     (Prefix and suffix sums would serve a CPU; on a GPU `cumsum` refuses to be deterministic.)

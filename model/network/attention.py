@@ -61,7 +61,7 @@ class MultiPhaseAttention(nn.Module):
         return linear(result_BH, self.output.weight) + total_B1 * self.output.bias
 
     def shares(self, x_BNF: Tensor, gru_BNG: Tensor, nodes: Nodes) -> Tensor:
-        """How much each query (second axis) takes of each key (third axis), ``(B, N, N)``."""
+        """Compute the attention weights, ``(B, N, N)``: queries by keys."""
         scale = 1 / math.sqrt(self.key.out_features)
         map_FG = (self.query.weight.t() @ self.key.weight) * scale
         bias_G = (self.query.bias @ self.key.weight) * scale

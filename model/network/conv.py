@@ -39,7 +39,7 @@ class WmaGinConv(nn.Module):
         self.linear = nn.Linear(width_in, width_out)
 
     def forward(self, x_BNF: Tensor, aggregate: Aggregate) -> Tensor:
-        """Convolve the nodes.
+        """Apply the convolution to the nodes.
 
         Shape:
             x_BNF: ``(B, N, width_in)``; result ``(B, N, width_out)``.

@@ -26,7 +26,7 @@ class System:
     implementation: str
     """``FILE:CLASS``: a file of this folder, and the subclass of `GraphNetwork` in it."""
     title: str
-    """What a table calls it."""
+    """Its name in tables."""
     source: str
     """Where it was published."""
     parameters: int | None = None
@@ -36,9 +36,9 @@ class System:
     sizes_open: bool = False
     """Whether the source leaves sizes open, so that they are our reading."""
     figures: str = ""
-    """Who measured the published figures, where it is not the system's own authors."""
+    """Who measured the published figures, if not the system's own authors."""
     network: bool = True
-    """Whether it is a network on frames; else it reads functionals and has no epochs of Adam."""
+    """Whether it is a network on frames, trained by Adam; else it reads functionals (the SVM)."""
 
 
 SYSTEMS: dict[str, System] = {

@@ -28,7 +28,7 @@ DROPOUT = 0.5
 
 
 class LearntConv(nn.Module):
-    """MLP(A X), normalised, ReLU."""
+    """A convolution with the learnt adjacency A: MLP(A X), normalised, ReLU."""
 
     def __init__(self, width_in: int, width_out: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class LearntConv(nn.Module):
         self.second_norm = RealBatchNorm(width_out)
 
     def forward(self, mixed_BNF: Tensor, nodes: Nodes) -> Tensor:
-        """Map what the adjacency has mixed; result ``(B, N, width_out)``."""
+        """Map A X, ``(B, N, width_in)``, to ``(B, N, width_out)``."""
         inner_BNI = self.first_norm(self.first(mixed_BNF), nodes).relu()
         result_BNH: Tensor = self.second_norm(self.second(inner_BNI), nodes).relu()
         return result_BNH
@@ -87,7 +87,7 @@ class LGrin(ComparedSystem):
 
 
 def greatest_near(x_BNF: Tensor, nodes: Nodes) -> Tensor:
-    """The maximum, by channel, of a node and of those before and after it, ``(B, N, F)``."""
+    """Take the maximum of a node and its two neighbours in time, by channel, ``(B, N, F)``."""
     x_BNF = nodes.cleared(x_BNF, float("-inf"))
     before_BNF = pad(x_BNF[:, :-1], (0, 0, 1, 0), value=float("-inf"))
     after_BNF = pad(x_BNF[:, 1:], (0, 0, 0, 1), value=float("-inf"))

@@ -52,7 +52,7 @@ class PatchyDiff(ComparedSystem):
 
 
 def _line(nodes: Nodes) -> Tensor:
-    """True where two real nodes follow each other, ``(B, N, N)``."""
+    """Adjacency of the line: True where two real nodes follow each other, ``(B, N, N)``."""
     real_BN, steps_N = nodes.real_BN, nodes.steps_N
     apart_NN = (steps_N[None, :] - steps_N[:, None]).abs()
     return (apart_NN == 1) & real_BN[:, :, None] & real_BN[:, None, :]

@@ -30,7 +30,7 @@ from model.network.nodes import Nodes
 from model.network.stage_loss import cross_entropies
 
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-"""Regularisations C, one an "epoch"."""
+"""Regularisations C in the order in which they are fitted; each counts as one "epoch"."""
 
 
 def fit(
@@ -83,7 +83,7 @@ def fit(
 
 
 def _rows(segments: LabelledSegments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float64]:
-    """Z-scored functionals, ``(S, F)``."""
+    """Gather the z-scored functionals, ``(S, F)``."""
     x_SNF, frames_S, _ = segments.batch(torch.arange(len(segments)))
     _refuse_frames(int(frames_S.max()))
     rows_SF: NDArray[np.float64] = ((x_SNF[:, 0] - mean_F) / std_F).double().numpy()
@@ -99,13 +99,13 @@ def _refuse_frames(count: int) -> None:
 
 
 def _kernel_width(x_SF: NDArray[np.float64]) -> float:
-    """The library's default gamma, 1 / (F var): kept with the weights, so computed here."""
+    """Compute gamma, 1 / (F var), the library's default; it is stored with the weights."""
     variance = float(x_SF.var())
     return 1 / (x_SF.shape[1] * variance) if variance else 1.0
 
 
 def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) -> Tensor:
-    """Log softmax of the decision values, ``(S, C)``, float64."""
+    """Compute the log softmax of the decision values, ``(S, C)``, float64."""
     values = machine.decision_function(x_SF)
     if values.ndim == 1:  # of two classes: the second's side of one boundary
         values = np.stack([-values, values], axis=1)
@@ -113,7 +113,7 @@ def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) ->
 
 
 def _of_all(values_SK: NDArray[np.float64], known_K: NDArray[np.int64], classes: int) -> Tensor:
-    """Decisions of the known classes among all of them, ``(S, C)``.
+    """Extend decisions of the K classes of the training to all C classes, ``(S, C)``.
 
     A class that no training speaker speaks is put one below the least decision.
     """
@@ -201,7 +201,7 @@ class SupportVectorMachine(GraphNetwork):
         return Logits.of(_of_all(values_BK.numpy(), known_K, self._count))
 
     def _margins(self, kernel_BV: Tensor) -> Tensor:
-        """One decision a pair of classes i < j, in the library's order; above 0 it is i's."""
+        """Decide each pair of classes i < j, in the library's order; a value above 0 is for i."""
         parts = torch.split(torch.arange(kernel_BV.shape[1]), self.support_C.tolist())
         margins = []
         for i, own in enumerate(parts):

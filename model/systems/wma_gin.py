@@ -209,7 +209,7 @@ class WmaGin(GraphNetwork):
         return Logits(total_BC, torch.stack([*scores[1:], total_BC]))
 
     def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
-        """Pooled output of Bi-GRU, of all layers but the last, and of the last by attention."""
+        """Pool the outputs of the Bi-GRU and of all layers, of the last through the attention."""
         gru_BNG = self.gru(x_BNF, nodes)
         outputs = [gru_BNG]
         aggregates = self._neighbourhoods(nodes)
@@ -263,7 +263,7 @@ class WmaGin(GraphNetwork):
 
 
 def _weights(aggregators: Aggregators) -> AggregatorWeights:
-    """The aggregator weights as the layers take them, checked while they are exact fractions."""
+    """Check the aggregator weights as exact fractions, and convert them to floats."""
     parts = (aggregators.softmax, aggregators.sum, aggregators.mean)
     if min(parts) < 0 or sum(parts) != 1:
         raise ModelConfigError(
@@ -275,7 +275,7 @@ def _weights(aggregators: Aggregators) -> AggregatorWeights:
 
 
 def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:
-    """One stage's head: a linear layer, or one with a hidden layer before it."""
+    """Make the head of a stage: a linear layer, or one with a hidden layer before it."""
     if deep:
         return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
     return nn.Linear(width, classes)

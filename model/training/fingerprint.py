@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 WIDTHS = (64, 256)
-"""Matrices of other sizes go through other code."""
+"""Widths of the matrices: the library uses different code for different sizes."""
 
 
 @functools.cache
 def fingerprint() -> str:
-    """Return 8 hex digits of the bits that a few steps of learning have on this processor.
+    """Return 8 hexadecimal digits, a hash of the results of a few training steps on this processor.
 
     The steps are operations that the networks use, and no network, so that the digits change with
     the machine and not with our code. They run in one thread, as trainings do, and take a tenth of

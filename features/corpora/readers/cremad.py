@@ -59,7 +59,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 
 
 def _sexes(root: Path, names: list[str]) -> dict[str, str]:
-    """Actor -> sex, from the demographics wherever they lie; empty where they are missing."""
+    """Map actors to their sex by the demographics file; empty where that file is missing."""
     import csv  # not for a plan, which only imports this
 
     sexes: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _sexes(root: Path, names: list[str]) -> dict[str, str]:
 
 
 def _utterance(path: str, sexes: dict[str, str]) -> Utterance | str:
-    """The utterance a name stands for, or why the file is left out."""
+    """Read the utterance off a file's name, or return the reason to leave the file out."""
     file = PurePosixPath(path)
     match = NAME.fullmatch(file.stem)
     if not match:

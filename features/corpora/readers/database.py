@@ -53,7 +53,7 @@ def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _segments(frame: Any) -> list[tuple[str, float | None, float | None]]:
-    """The index as (file, start, end) with seconds; a file-wise one has neither."""
+    """Read the index as (file, start, end) in seconds; in an index of whole files both are None."""
     if frame.index.nlevels == 1:
         return [(str(file), None, None) for file in frame.index]
     return [(str(file), _seconds(start) or None, _seconds(end)) for file, start, end in frame.index]

@@ -33,7 +33,7 @@ LAYOUT = "<speaker>/<speaker>-<emotion>-<sentence>-<digest>.wav, written on firs
 
 PACKAGE = "espeakng-loader"
 MOST_MS = 1200
-"""Longest utterance: one graph of 120 nodes."""
+"""Milliseconds of the longest utterance, which fills one graph of 120 nodes."""
 
 SENTENCES = ("Sit down with me.", "Look at my hand.", "It is late now.", "We go home again.")
 

@@ -48,7 +48,7 @@ LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt")
 SUMMARY = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[[-\d., ]+\]\s*")
 TURN = re.compile(r"(Ses\d\d)[FM]_([a-z]+)\w*_([FM])[0-9A-Za-z]+")
 KINDS = {"impro": "improvised", "script": "scripted"}
-"""Utterance.kind by the dialog's name: what `corpus_part` of a study chooses among."""
+"""Beginning of a dialog's name -> `Utterance.kind`, which `corpus_part` of a study selects."""
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
@@ -92,7 +92,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 
 
 def _labels(root: Path, files: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Turn -> code from the summary lines, and the turns labelled in two ways, with the reason."""
+    """Map turns to label codes, and turns with two labels to the reason to leave them out."""
     labels: dict[str, str] = {}
     twice: dict[str, str] = {}
     for file in files:

@@ -56,7 +56,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 
 
 def _utterance(path: str) -> Utterance | str:
-    """The utterance a name stands for, or why the file is left out."""
+    """Read the utterance off a file's name, or return the reason to leave the file out."""
     file = PurePosixPath(path)
     match = NAME.fullmatch(file.stem)
     if not match:

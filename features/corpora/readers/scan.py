@@ -20,7 +20,7 @@ class MeasuredRecordings:
     """The recordings of a corpus after each was decoded and hashed."""
 
     utterances: tuple[Utterance, ...]
-    """With digest, size and time of their files, sorted by id."""
+    """Usable utterances with digest, size and time of their files, sorted by id."""
     bad: tuple[FileNote, ...]
     """Recordings left out because they cannot be used; empty unless `skip_bad`."""
     doubts: tuple[FileNote, ...]
@@ -78,7 +78,7 @@ def read_by_file_names(
 
 
 def files(root: Path, corpus: str, left: dict[str, str] | None = None) -> list[str]:
-    """All files below `root`, relative, with forward slashes, sorted; linked folders as well.
+    """List all files below `root`, linked folders included: relative, forward slashes, sorted.
 
     Files and folders whose name starts with a dot (`._*` of macOS among them) are not measured.
     A link that leads back to a folder above it is not followed; `left` takes it with the reason.

@@ -211,7 +211,7 @@ _CODES: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}
 
 
 def _text(cell: Any) -> str:
-    """A cell as text; numbers that Parquet holds as 3.0 are 3."""
+    """Convert a cell to text; a number that Parquet holds as 3.0 becomes 3."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, float) and cell.is_integer():
