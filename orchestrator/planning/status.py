@@ -1,6 +1,6 @@
-"""Where every study of a store stands, by the store alone: records, claims and checkpoints.
+"""The status of every study in a store, read from its records, leases and checkpoints alone.
 
-So it answers in another terminal, on another machine, and after everything is dead.
+So ``ablate status`` works in another terminal, on another machine, and after every process ended.
 """
 
 import time
@@ -21,42 +21,45 @@ TrialState = Literal["done", "failed", "in flight", "to do"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holder:
-    """Who holds a trial, by its claim."""
+    """The process that trains a trial, by its lease."""
 
     host: str
+    """The name of its machine."""
     since: float | None
-    """When it was claimed, by that machine's clock."""
+    """When it took the lease, by the clock of that machine."""
     silent: float
-    """Seconds since its last sign of life, as far as the clocks agree."""
+    """Seconds since it last renewed the lease, as far as the clocks agree."""
     gone: bool
-    """It is provably dead (same machine, no such process): the next run takes the trial over."""
+    """Whether it certainly ended: it ran on this machine, which has no such process."""
 
     @property
     def lost(self) -> bool:
-        """Whether the next run takes the trial over: at once, or after a lease of silence."""
+        """Whether the next run takes it over: the process ended, or its lease expired."""
         return self.gone or self.silent > LEASE_S
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialStatus:
-    """Where one trial stands."""
+    """The status of one trial."""
 
-    place: SnapshotTrial
+    trial: SnapshotTrial
+    """Its slot in the table of the study."""
     state: TrialState
     epoch: int = 0
-    """Epochs that its checkpoint holds."""
+    """Epochs in its checkpoint."""
     holder: Holder | None = None
+    """The process that trains it; None where none does."""
     why: str = ""
-    """Of a failed one: cause and sentence of its last attempt."""
+    """Of a failed trial: cause and message of its last attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyStatus:
-    """Where one study stands, as it was last asked for."""
+    """The status of one study, in the form in which it last ran."""
 
     snapshot: Snapshot
     trials: tuple[TrialStatus, ...]
-    """Each id once, at its first place in the table; of an adaptive study those asked for now."""
+    """Each trial once, in its first slot; of an adaptive study those that are needed now."""
 
     def count(self, state: TrialState) -> int:
         """How many trials are in that state."""
@@ -64,7 +67,7 @@ class StudyStatus:
 
 
 def study_statuses(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
-    """Every study of the store, or the one of that name, newest first.
+    """The status of every study in the store, the newest first, or of the one of that name.
 
     Raises:
         RequestError: no study of that name has run here.
@@ -79,51 +82,57 @@ def study_statuses(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus
 
 
 def unknown_study(name: str, known: Iterable[str]) -> RequestError:
-    """No study of that name has run; which have."""
+    """The error for a name of which no study has run; it names a similar one."""
     hint = nearest(name, known) if known else "None has run yet."
     return RequestError(f"No study `{name}` has run in this store. {hint}")
 
 
 def newest_snapshots(ledger: Ledger) -> dict[str, Snapshot]:
-    """Every study as it was last asked for, newest first."""
+    """Name -> snapshot of the last run, for every study in the store, the newest first."""
     newest: dict[str, Snapshot] = {}
     for snapshot in ledger.studies.snapshots():
         newest.setdefault(snapshot.study, snapshot)
     return newest
 
 
-def trial_status(ledger: Ledger, place: SnapshotTrial, names: Iterable[str]) -> TrialStatus:
-    """One trial, by the names of the files in its folder."""
+def trial_status(ledger: Ledger, trial: SnapshotTrial, names: Iterable[str]) -> TrialStatus:
+    """The status of one trial.
+
+    Args:
+        ledger: the store.
+        trial: the trial and its slot.
+        names: the names of the files in its folder.
+    """
     files = set(names)
     if OUTCOME in files:
-        return TrialStatus(place=place, state="done")
-    holder = lease_holder(ledger, place.id) if LEASE in files else None
-    epoch = ledger.attempts.progress(place.id).epoch if CHECKPOINT in files else 0
+        return TrialStatus(trial=trial, state="done")
+    holder = lease_holder(ledger, trial.id) if LEASE in files else None
+    epoch = ledger.attempts.progress(trial.id).epoch if CHECKPOINT in files else 0
     if holder is not None and not holder.gone:
-        return TrialStatus(place=place, state="in flight", epoch=epoch, holder=holder)
+        return TrialStatus(trial=trial, state="in flight", epoch=epoch, holder=holder)
     if any(map(FAILURE.fullmatch, files)):
-        last = ledger.attempts.read_failure(ledger.attempts.failure_files(place.id)[-1])
+        last = ledger.attempts.read_failure(ledger.attempts.failure_files(trial.id)[-1])
         why = f"{last.cause}: {first_line(last.sentence)}"
-        return TrialStatus(place=place, state="failed", epoch=epoch, why=why, holder=holder)
-    return TrialStatus(place=place, state="to do", epoch=epoch, holder=holder)
+        return TrialStatus(trial=trial, state="failed", epoch=epoch, why=why, holder=holder)
+    return TrialStatus(trial=trial, state="to do", epoch=epoch, holder=holder)
 
 
 def lease_holder(ledger: Ledger, id: str) -> Holder | None:
-    """Who holds a trial; None when nobody does."""
+    """The process that holds the lease of a trial; None where nobody does."""
     path = ledger.paths.lease_file(id)
-    claim = read_lease(path)
-    if claim is None:
+    lease = read_lease(path)
+    if lease is None:
         return None
     try:
         silent = max(0.0, time.time() - path.stat().st_mtime)
     except FileNotFoundError:
         return None
-    since = claim.get("since")
+    since = lease.get("since")
     return Holder(
-        host=str(claim.get("host", "?")),
+        host=str(lease.get("host", "?")),
         since=since if isinstance(since, float) else None,
         silent=silent,
-        gone=is_gone(claim),
+        gone=is_gone(lease),
     )
 
 

@@ -1,7 +1,7 @@
-"""All that a store knows of one trial: where it stands, what it is, what it gave and what it said.
+"""Everything that a store has of one trial: its slots, settings, status, outcome and failures.
 
-Everything is read from the store alone, and nothing of it is believed before it is proven: files
-against the outcome that names them, the outcome against its own digest and the trial's id.
+It is read from the store alone and verified: files against the digests in the outcome, the outcome
+against its own digest and the id of the trial.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,18 @@ from orchestrator.store.records import Failure, Outcome, TrainingProgress
 from orchestrator.store.snapshot import SnapshotTrial
 
 SHORT_ID = 12
-"""Hex digits of an ID that are printed: enough to name a trial."""
+"""The number of digits of a trial id that are printed; they suffice to name a trial."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableSlot:
-    """A place of the trial in a study's table."""
+    """A slot of the trial in the table of a study."""
 
     study: str
     trial: SnapshotTrial
+    """Row, fold and seed."""
     newest: bool
-    """Whether the study was last asked for in this form."""
+    """Whether the study had this form when it last ran."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,41 +37,43 @@ class KeptFile:
     name: str
     size: int
     damage: str
-    """Why it is not what was written; empty when it is."""
+    """Why its content is not what was written; empty where it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialDetails:
-    """One trial."""
+    """Everything about a trial but the content of its files."""
 
     id: str
     status: TrialStatus
-    stands: tuple[TableSlot, ...]
+    slots: tuple[TableSlot, ...]
+    """Where it stands in tables, in the newest forms of studies first."""
     identity: Mapping[str, Any]
-    """What moves its numbers; empty where no attempt has ended yet."""
+    """All settings that change its numbers; empty where no attempt has ended yet."""
     outcome: Outcome | None
     failures: tuple[Failure, ...]
     """Failed attempts, oldest first."""
     flight: TrainingProgress
+    """How far an attempt that has not ended has come."""
     alarms: tuple[str, ...]
-    """Records of the same trial with other numbers."""
-    sealed: str = ""
-    """The search that keeps its test scores sealed (`blinding.py`); empty where they are open."""
+    """Files with other numbers for the same trial: it was finished twice and differs."""
+    blinded_by: str = ""
+    """The search that blinds its test scores (`blinding.py`); empty where they may be shown."""
 
     @property
     def state(self) -> TrialState:
-        """done, failed, in flight, to do."""
+        """``done``, ``failed``, ``in flight`` or ``to do``."""
         return self.status.state
 
     @property
     def command(self) -> str:
-        """The command that trains it, or trains it again."""
-        study = self.stands[0].study if self.stands else "STUDY"
+        """The command that trains it, or trains it once more."""
+        study = self.slots[0].study if self.slots else "STUDY"
         return training_command(self.id, done=self.outcome is not None, study=study)
 
 
 def training_command(id: str, *, done: bool, study: str) -> str:
-    """What trains a trial: once more beside its record if it is done, else with its study."""
+    """The command that trains a trial: a done one once more beside its record, else its study."""
     return f"ablate rerun {id[:SHORT_ID]}" if done else f"ablate run studies/{study}.yaml"
 
 
@@ -80,29 +83,29 @@ def read_trial(ledger: Ledger, id: str) -> TrialDetails:
     Raises:
         DamageError: its record, or a snapshot, is not what was written.
     """
-    stands, flat = _stands(ledger, id)
+    slots, flat = _slots(ledger, id)
     nowhere = SnapshotTrial("", 0, 0, id)
     outcome = ledger.outcomes.read(id)
     failures = tuple(
         ledger.attempts.read_failure(path) for path in ledger.attempts.failure_files(id)
     )
     known = [outcome.identity] if outcome else [f.identity for f in reversed(failures)]
-    place = stands[0].trial if stands else nowhere
+    trial = slots[0].trial if slots else nowhere
     return TrialDetails(
         id=id,
-        status=trial_status(ledger, place, ledger.files_of([id])[id]),
-        stands=stands,
+        status=trial_status(ledger, trial, ledger.files_of([id])[id]),
+        slots=slots,
         identity=next((identity for identity in known if identity), {}),
         outcome=outcome,
         failures=failures,
         flight=ledger.attempts.progress(id),
         alarms=tuple(ledger.outcomes.alarms([id])),
-        sealed=blinding.blinded_trials(ledger).get(id) or flat,
+        blinded_by=blinding.blinded_trials(ledger).get(id) or flat,
     )
 
 
 def check_files(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
-    """The files of a finished trial, each proven against the record."""
+    """The files of a finished trial, each verified against the digest in its outcome."""
     if outcome is None:
         return ()
     kept = list[KeptFile]()
@@ -115,10 +118,12 @@ def check_files(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]
     return tuple(kept)
 
 
-def _stands(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
-    """Where the trial stands, each place once, the newest form of each study first.
+def _slots(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
+    """Find a trial in the tables of all studies.
 
-    And the flat search of which alone it is, if there is one.
+    Returns:
+        Its slots, each once, those in the newest form of a study first; and the name of a flat
+        search, if no other study has the trial, else an empty text.
     """
     found, seen = dict[tuple[str, SnapshotTrial], TableSlot](), set[str]()
     flat, others = list[str](), False
@@ -127,11 +132,11 @@ def _stands(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
         seen.add(snapshot.study)
         for trial in snapshot.all_trials:
             if trial.id == id:
-                place = TableSlot(study=snapshot.study, trial=trial, newest=newest)
-                found.setdefault((snapshot.study, trial), place)
+                slot = TableSlot(study=snapshot.study, trial=trial, newest=newest)
+                found.setdefault((snapshot.study, trial), slot)
                 if snapshot.search is not None and snapshot.search.selection == "flat":
                     flat.append(snapshot.study)
                 else:
                     others = True
-    places = tuple(sorted(found.values(), key=lambda place: not place.newest))
-    return places, "" if others or not flat else flat[0]
+    slots = tuple(sorted(found.values(), key=lambda slot: not slot.newest))
+    return slots, "" if others or not flat else flat[0]

@@ -146,7 +146,7 @@ class RunState:
         for outcome in sorted(found.values(), key=lambda outcome: outcome.finished):
             if self._estimates is not None:
                 self._estimates.add(outcome)
-            self._time_left.past(
+            self._time_left.add_finished(
                 self.by_id[outcome.id].row,
                 outcome.epochs,
                 _most_epochs(outcome),
@@ -198,7 +198,7 @@ class RunState:
 
     def _stop(self, id: str) -> None:
         """A trial does not train any more."""
-        self._time_left.leave(id)
+        self._time_left.drop(id)
         self.running.pop(id, None)
         self._curves.pop(id, None)
         self.hosts.pop(id, None)
@@ -276,7 +276,7 @@ class RunState:
             waiting = [trial.row for id, trial in self.by_id.items() if id not in begun]
             waiting += [self.by_id[id].row for id in self.elsewhere if id in self.by_id]
             lanes = max(1, self.slots or self._most_at_once) + len(self.elsewhere)
-            self._seconds_left = now, self._time_left.left(waiting, lanes, now)
+            self._seconds_left = now, self._time_left.seconds_left(waiting, lanes, now)
         return self._seconds_left[1]
 
     def throughput(self) -> tuple[float, float] | None:

@@ -1,9 +1,10 @@
-"""``--budget 3h``: the part of a study that tells most for the time there is. Pure.
+"""``--budget 3h``: which trials to train in a given time. Pure.
 
-Rows are compared on the folds and seeds that they share, so all rows with fewer seeds tell more
-than some rows with all. The trials of a study are ordered by seed, then fold; from the front, as
-many whole folds of all rows are taken as the budget allows. Where it does not even allow one, the
-rows of the first one fold are, the reference first. What more budget takes contains what less took.
+Rows are compared on the folds and seeds that they share, so all rows with few seeds show more than
+few rows with all seeds. The trials are ordered by seed, then fold; from the front, a budget selects
+as many folds as it allows, each with all rows. Where it does not allow one whole fold, it selects
+some rows of the first fold, the reference first. A larger budget selects all that a smaller one
+does, and more.
 """
 
 import re
@@ -19,10 +20,10 @@ _PART = r"([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d)"
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a budget such as ``3h``, ``90m`` or ``1h30m``.
+    """The seconds of a budget such as ``3h``, ``90m`` or ``1h30m``.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the text is not a time above 0.
 
     >>> seconds_of("3h"), seconds_of("1h30m"), seconds_of("0.5 d")
     (10800.0, 5400.0, 43200.0)
@@ -41,19 +42,22 @@ def _wrong(text: str, must: str) -> RequestError:
 
 @dataclass(frozen=True, slots=True)
 class BudgetSelection:
-    """What a budget takes of the trials that are to be trained."""
+    """The trials that are to be trained, divided by a budget."""
 
     taken: tuple[PlannedTrial, ...]
+    """Trials that the budget allows."""
     left_out: tuple[PlannedTrial, ...]
+    """Trials that it does not allow."""
 
     def describe(self) -> str:
-        """What is left out, as a sentence; empty where nothing is."""
+        """The trials that are left out, as a sentence; empty where there are none."""
         if not self.left_out:
             return ""
         total = len(self.taken) + len(self.left_out)
         return f"Left out for the budget: {len(self.left_out)} of {total} trials ({self._which()})."
 
     def _which(self) -> str:
+        """The trials that are left out, by seed, fold and row."""
         begun = {(item.seed, item.fold) for item in self.taken}
         partly = [item for item in self.left_out if (item.seed, item.fold) in begun]
         parts = [f"in fold {item.fold + 1} of seed {item.seed} `{item.row}`" for item in partly[:3]]
@@ -89,28 +93,28 @@ def select_trials(
     budget_s: float,
     reference: str | None,
 ) -> BudgetSelection:
-    """The trials that a budget takes.
+    """Select the trials that a budget allows.
 
     Args:
-        items: what is to be trained, by seed, then fold.
-        seconds: row -> what a trial of it takes.
-        lanes: how many train at once.
-        budget_s: seconds until all that is taken is trained.
+        items: the trials that are to be trained, by seed, then fold.
+        seconds: row -> length of one of its trials.
+        lanes: how many trials train at once.
+        budget_s: seconds in which all selected trials must be trained.
         reference: the row that the others are compared with.
 
     Returns:
-        The trials in their order; none where the budget is below the first trial.
+        The selection, in the order of ``items``; empty where the budget is below one trial.
     """
-    places = list(dict.fromkeys((item.seed, item.fold) for item in items))
+    slots = list(dict.fromkeys((item.seed, item.fold) for item in items))
     taken: list[PlannedTrial] = []
-    for place in places:
-        here = [item for item in items if (item.seed, item.fold) == place]
-        if _takes([*taken, *here], seconds, lanes) > budget_s:
+    for slot in slots:
+        rows = [item for item in items if (item.seed, item.fold) == slot]
+        if _wall_time([*taken, *rows], seconds, lanes) > budget_s:
             break
-        taken += here
-    if not taken and places:
+        taken += rows
+    if not taken and slots:
         for item in _reference_first(items, reference):
-            if _takes([*taken, item], seconds, lanes) > budget_s:
+            if _wall_time([*taken, item], seconds, lanes) > budget_s:
                 break
             taken.append(item)
     ids = {item.id for item in taken}
@@ -121,16 +125,17 @@ def select_trials(
 
 
 def first_trial(items: Sequence[PlannedTrial], reference: str | None) -> PlannedTrial:
-    """The trial that the smallest budget takes."""
+    """The trial that the smallest budget selects."""
     return _reference_first(items, reference)[0]
 
 
 def _reference_first(items: Sequence[PlannedTrial], reference: str | None) -> list[PlannedTrial]:
-    """Of the first fold."""
-    place = (items[0].seed, items[0].fold)
-    here = [item for item in items if (item.seed, item.fold) == place]
-    return sorted(here, key=lambda item: item.row != reference)
+    """The trials of the first fold, that of the reference before the others."""
+    slot = (items[0].seed, items[0].fold)
+    rows = [item for item in items if (item.seed, item.fold) == slot]
+    return sorted(rows, key=lambda item: item.row != reference)
 
 
-def _takes(items: Sequence[PlannedTrial], seconds: Mapping[str, float], lanes: int) -> float:
+def _wall_time(items: Sequence[PlannedTrial], seconds: Mapping[str, float], lanes: int) -> float:
+    """Seconds until all these trials are trained."""
     return makespan([seconds[item.row] for item in items], lanes)

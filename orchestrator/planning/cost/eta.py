@@ -1,13 +1,14 @@
-"""How long a study still takes, from what its trials took so far. Pure: it is told the time.
+"""How long a study still takes, estimated from its trials so far. Pure: the caller gives the time.
 
-A trial's length is its epochs times what an epoch of its row costs, over the speed of a lane now.
+The length of a trial is its number of epochs, times the cost of an epoch of its row, divided by the
+present speed of a lane (one of the places where trials train side by side).
 
-- *Epochs* end early or late: the mean of trials that ended, in which one that still trains counts
-  as "no fewer than" (Kaplan and Meier 1958). The first to end are the short ones, and without those
-  that are still training they would promise too much.
-- *Cost* of an epoch is a row's own mean, drawn a little to that of all rows.
-- *Speed* is what all lanes did of late: other work on the machine moves it for all rows alike.
-- *Lanes* take trial after trial; the last ones end one by one.
+- *Epochs*: the mean over ended trials. A trial that still trains counts as censored: it has no
+  fewer than its epochs so far (Kaplan and Meier, "Nonparametric Estimation from Incomplete
+  Observations", 1958). Short trials end first, so without the others the mean would be too small.
+- *Cost* of an epoch: the mean of its row, shrunk a little towards that of all rows.
+- *Speed*: what all lanes did lately; other work on the machine slows all rows alike.
+- *Lanes* take one trial after another; at the end of a study some are idle.
 """
 
 import bisect
@@ -18,96 +19,110 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 SHORTEST_S, LONGEST_S = 60.0, 1200.0
-"""Speed is that of the last two trials' length, but of no less and no more than this. In draws a
-shorter memory followed every whim of the machine, a longer one took too long to see a slow-down."""
+"""Speed is an average over the length of two trials, but over at least and at most these times. In
+simulations a shorter memory followed random noise, and a longer one saw a slow-down too late."""
 EPOCHS = 10
-"""And never that of fewer epochs than this."""
+"""Speed is an average over at least so many epochs."""
 TOWARDS_ALL = 2.0
-"""Trials of a row weigh against this many of all rows."""
+"""The weight of the mean over all rows, in trials, when it is combined with that of a row."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """What is known of a row."""
+    """The measurements of a row."""
 
     epochs: float = 0.0
+    """Measured epochs."""
     work: float = 0.0
-    """What those epochs cost, in seconds at speed 1."""
+    """Their cost in seconds at speed 1."""
     ended: Counter[float] = field(default_factory=Counter)
-    """How long its trials were, in shares of the most epochs that they may have."""
+    """Length of an ended trial, as a share of its most epochs -> number of such trials."""
     most: int = 0
+    """The most epochs of a trial; 0 while unknown."""
 
 
 @dataclass(slots=True)
-class _Flight:
-    """A trial in training."""
+class _InTraining:
+    """A trial that trains now."""
 
     row: str
-    heard: float
-    """When its last epoch ended, or it began."""
+    last_time: float
+    """When its last epoch ended, or when it began."""
     whole: bool
-    """It is watched from its first epoch on."""
+    """Whether it has been seen from its first epoch on."""
     epoch: int = 0
+    """Epochs so far."""
     most: int = 0
+    """The most epochs that it may have."""
     least: int = 0
-    """Fewest epochs that it will have."""
+    """The fewest epochs that it will have."""
 
 
 class TimeLeft:
-    """Told when trials begin, finish epochs and end; ``left`` says how long the rest takes."""
+    """Estimates how long the rest of a study takes, from events of its trials."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
-        self._flights: dict[str, _Flight] = {}
+        self._in_training: dict[str, _InTraining] = {}
         self._done_work = self._lane_seconds = 0.0
         self._length_s = 0.0
         self._ended = Counter[float]()
         self._count = 0
 
-    # --- what happens ----------------------------------------------------------------------
+    # --- events ----------------------------------------------------------------------
 
-    def past(self, row: str, epochs: int, most: int, seconds: float, resumed: int = 0) -> None:
-        """A finished trial whose epochs nobody watched. Tell the oldest first."""
+    def add_finished(
+        self, row: str, epochs: int, most: int, seconds: float, resumed: int = 0
+    ) -> None:
+        """Add a finished trial of which only the record is known; call it for the oldest first.
+
+        Args:
+            row: its row.
+            epochs: its epochs.
+            most: the most epochs that it could have had.
+            seconds: its training time.
+            resumed: epochs of earlier attempts, which the time does not include.
+        """
         self._worked(row, epochs - resumed, seconds)
         self._finished(row, epochs, most, seconds)
 
-    def measured(self, row: str, epochs: int, seconds: float) -> None:
-        """Epochs of a row that were measured and belong to no trial of it: a probe's."""
+    def add_probe(self, row: str, epochs: int, seconds: float) -> None:
+        """Add epochs of a row that a probe measured, which belong to no trial."""
         self._worked(row, epochs, seconds)
 
     def begin(self, id: str, row: str, now: float, *, whole: bool = True) -> None:
-        """A trial trains; not ``whole`` when it has done so for a time that nobody measured."""
-        self._flights[id] = _Flight(row, now, whole)
+        """A trial begins; ``whole`` is False where it has trained before, for an unknown time."""
+        self._in_training[id] = _InTraining(row, now, whole)
 
     def epoch(self, id: str, epoch: int, most: int, least: int, now: float) -> None:
-        """A trial has finished so many epochs of so many, and will have no fewer than ``least``."""
-        flight = self._flights.get(id)
+        """A trial has finished ``epoch`` epochs of ``most``, and will have at least ``least``."""
+        flight = self._in_training.get(id)
         if flight is None:
             return
         if flight.epoch or (flight.whole and epoch == 1):
-            self._worked(flight.row, epoch - flight.epoch, now - flight.heard)
+            self._worked(flight.row, epoch - flight.epoch, now - flight.last_time)
         else:
             flight.whole = False  # it goes on where another attempt ended
-        flight.epoch, flight.most, flight.heard = epoch, most, now
+        flight.epoch, flight.most, flight.last_time = epoch, most, now
         flight.least = max(least, epoch)
 
     def end(self, id: str, row: str, epochs: int, most: int, seconds: float, resumed: int,
             now: float) -> None:  # fmt: skip
-        """A trial has finished; ``epochs`` 0 where its record is not at hand."""
-        flight = self._flights.pop(id, None)
+        """A trial has finished; ``epochs`` is 0 where its record is not at hand."""
+        flight = self._in_training.pop(id, None)
         if flight is None or not flight.epoch:
-            self.past(row, epochs or 1, most, seconds, resumed)
+            self.add_finished(row, epochs or 1, most, seconds, resumed)
             return
         epochs, most = epochs or flight.epoch, most or flight.most
-        self._worked(row, max(0, epochs - flight.epoch), now - flight.heard)
+        self._worked(row, max(0, epochs - flight.epoch), now - flight.last_time)
         self._finished(row, epochs, most, seconds)
 
-    def leave(self, id: str) -> None:
-        """A trial trains no more, and has not finished."""
-        self._flights.pop(id, None)
+    def drop(self, id: str) -> None:
+        """A trial has stopped training without being finished."""
+        self._in_training.pop(id, None)
 
     def _worked(self, row: str, epochs: int, seconds: float) -> None:
-        """A lane did epochs of a row: that moves the speed of all, and the row's cost."""
+        """Update the speed of all lanes, and the cost of the row, by epochs that a lane did."""
         if seconds <= 0:
             return
         known = self._rows.setdefault(row, _Row())
@@ -119,6 +134,7 @@ class TimeLeft:
         known.work += seconds * self._speed
 
     def _finished(self, row: str, epochs: int, most: int, seconds: float) -> None:
+        """Count an ended trial: its share of the most epochs, and its length."""
         known = self._rows.setdefault(row, _Row())
         if epochs:
             known.most = most or epochs
@@ -127,56 +143,57 @@ class TimeLeft:
         self._count += 1
         self._length_s += (seconds - self._length_s) / self._count
 
-    # --- what is to come -------------------------------------------------------------------
+    # --- estimates -------------------------------------------------------------------
 
-    def left(self, waiting: Sequence[str], lanes: int, now: float) -> float | None:
-        """Seconds until all is trained; None before anything has been measured.
+    def seconds_left(self, waiting: Sequence[str], lanes: int, now: float) -> float | None:
+        """Seconds until all trials are trained; None before anything was measured.
 
         Args:
-            waiting: the rows of the trials to come, in the order in which they will begin.
-            lanes: how many train at once.
-            now: the time, by the clock of ``begin``.
+            waiting: the rows of trials that have not begun, in the order in which they will.
+            lanes: how many trials train at once.
+            now: the time, by the clock of the events.
         """
         if not any(row.epochs for row in self._rows.values()):
             return None
-        busy = [self._rest(flight, now) for flight in self._flights.values()]
+        busy = [self._rest(flight, now) for flight in self._in_training.values()]
         lengths = {row: self._length(row) for row in set(waiting)}
         return makespan([lengths[row] for row in waiting], lanes, busy)
 
     def length(self, row: str, most: int) -> tuple[float, bool]:
-        """Seconds of a trial of a row that may have so many epochs, and whether it is a bound.
+        """Seconds of a trial of a row, and whether they are an upper bound.
 
-        It is one as long as no trial has ended: then it may have all its epochs.
+        They are one as long as no trial has ended: all of the ``most`` epochs are then assumed.
         """
         at_most = not self._ended
         epochs = float(most) if at_most else self._epochs(row, 0, most)
         return epochs * self._cost(row) / self._speed, at_most
 
     def _length(self, row: str) -> float:
+        """Expected seconds of a trial of a row."""
         return self._epochs(row, 0) * self._cost(row) / self._speed
 
-    def _rest(self, flight: _Flight, now: float) -> float:
-        """What a trial in training still takes; an epoch that lasts longer promises nothing."""
+    def _rest(self, flight: _InTraining, now: float) -> float:
+        """Seconds that a trial still takes; a running epoch saves no more than one epoch."""
         each = self._cost(flight.row) / self._speed
         to_come = self._epochs(flight.row, max(flight.least, flight.epoch), flight.most)
-        return max(0.0, to_come - flight.epoch) * each - min(each, max(0.0, now - flight.heard))
+        return max(0.0, to_come - flight.epoch) * each - min(each, max(0.0, now - flight.last_time))
 
     @property
     def _speed(self) -> float:
-        """Work a lane does in a second, of late; 1 at first."""
+        """The work that a lane lately does in a second; 1 at first."""
         if not self._lane_seconds or not self._done_work:
             return 1.0
         return self._done_work / self._lane_seconds
 
     def _memory_s(self) -> float:
-        """Lane seconds after which a measurement counts for a third."""
+        """The time constant of the average, in seconds over all lanes."""
         epochs = sum(row.epochs for row in self._rows.values())
         each = sum(row.work for row in self._rows.values()) / epochs / self._speed if epochs else 0
         wanted = min(max(2 * self._length_s, SHORTEST_S), LONGEST_S)
-        return max(wanted, EPOCHS * each) * max(1, len(self._flights))
+        return max(wanted, EPOCHS * each) * max(1, len(self._in_training))
 
     def _cost(self, row: str) -> float:
-        """What an epoch of a row costs; of one that has not been seen, what one of all costs."""
+        """The cost of an epoch of a row; of an unmeasured row, the mean over the others."""
         known = [r for r in self._rows.values() if r.epochs]
         if not known:
             return 1.0
@@ -187,13 +204,13 @@ class TimeLeft:
         return (own.work + all_rows) / (own.epochs + 1)  # one epoch of all: timing scatters little
 
     def _epochs(self, row: str, least: int, most: int = 0) -> float:
-        """How many epochs a trial of a row will have that has no fewer than ``least``."""
+        """The expected epochs of a trial of a row that has at least ``least``."""
         own = self._rows.get(row)
         most = most or (own.most if own else 0) or self._usual_most()
         if not most:
             return 1.0
         at_least = least / most
-        training = [(f.row, max(f.least, f.epoch) / f.most) for f in self._flights.values()
+        training = [(f.row, max(f.least, f.epoch) / f.most) for f in self._in_training.values()
                     if f.most]  # fmt: skip
         share = mean_length(at_least, self._ended, [x for _, x in training])
         if own and own.ended:
@@ -203,18 +220,19 @@ class TimeLeft:
         return most * share
 
     def _usual_most(self) -> int:
+        """The most epochs of any trial so far; 0 while unknown."""
         known = [r.most for r in self._rows.values() if r.most]
-        known += [f.most for f in self._flights.values() if f.most]
+        known += [f.most for f in self._in_training.values() if f.most]
         return max(known, default=0)
 
 
 def makespan(lengths: Sequence[float], lanes: int, busy: Sequence[float] = ()) -> float:
-    """Seconds until all trials have ended that begin in this order, each as soon as it can.
+    """Seconds until the last of some trials ends, where each begins as soon as a lane is free.
 
     Args:
-        lengths: seconds of each.
-        lanes: how many train at once.
-        busy: seconds for which lanes are still taken.
+        lengths: seconds of each trial, in the order in which they begin.
+        lanes: how many trials train at once.
+        busy: for each lane that is in use, the seconds until it is free.
 
     >>> makespan([3.0, 1.0, 1.0, 2.0], 2), makespan([1.0], 1, [2.0])
     (4.0, 3.0)
@@ -227,14 +245,15 @@ def makespan(lengths: Sequence[float], lanes: int, busy: Sequence[float] = ()) -
 
 
 def mean_length(least: float, ended: Mapping[float, int], training: Sequence[float]) -> float:
-    """The mean length of trials that are no shorter than ``least``; shares of the most epochs.
+    """The expected length of a trial that has at least length ``least``; by Kaplan and Meier.
 
-    By the product limit. When nothing as long has ended: half way to the most.
+    Lengths are shares of the most epochs. Where no trial that long has ended, the result is
+    half way between the longest known length and 1.
 
     Args:
-        least: what the trials are known to reach.
-        ended: how many trials ended at which length.
-        training: lengths that trials in training will have at the least.
+        least: the length that the trial is known to reach.
+        ended: length -> how many trials ended at it.
+        training: the lengths so far of trials that still train.
 
     >>> round(mean_length(0.0, {0.2: 1, 0.4: 1}, []), 3)
     0.3

@@ -1,32 +1,32 @@
-"""How many trials share a GPU: as many as fit, and as long as one more is worth it.
+"""How many trials share a GPU: as many as fit its memory and still gain speed together.
 
-On a CPU there is nothing to measure: a trial takes one core. A small network leaves most of a GPU
-idle, so a second trial beside it may cost the first one little; at some number each further trial
-only slows the others down. That number is measured (``probe.py``), not guessed.
+A small network leaves most of a GPU idle, so a second trial beside it slows the first one little;
+from some number on, one more trial only slows down the others. A probe measures that number. On a
+CPU there is nothing to measure: a trial takes one core.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 LEAST_GAIN = 0.10
-"""By so much of what was must one more trial raise the epochs a second of all together."""
+"""The least relative gain in epochs per second, over all trials, for which one more is added."""
 HEADROOM = 1.15
-"""Memory asked for over the measured peak: a later epoch may meet a longer batch."""
+"""Memory reserved, as a multiple of the measured peak: a later batch may be longer."""
 MOST = 16
-"""Trials on one GPU."""
+"""The most trials on one GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSharing:
-    """What was measured on a GPU."""
+    """The speed of trials that share a GPU."""
 
     throughput: tuple[float, ...]
-    """Epochs a second of all together, with 1, 2, 3, ... trials at once; the last may be one that
-    was not worth it."""
+    """Epochs per second of all trials together, with 1, 2, 3, ... trials at once. The last value
+    may be one that did not gain enough."""
 
     @property
     def trials(self) -> int:
-        """How many share a GPU: the last number that was worth its trial; 1 at the least."""
+        """How many trials share a GPU: the largest number that gained enough; at least 1."""
         best = 1
         for count in range(2, len(self.throughput) + 1):
             if not _is_worth(self.throughput[count - 2], self.throughput[count - 1]):
@@ -36,7 +36,11 @@ class GpuSharing:
 
 
 def most_by_memory(peak: float, memory: float) -> int:
-    """How many trials of such a peak a GPU's memory holds; 1 at the least.
+    """How many trials fit the memory of a GPU; at least 1.
+
+    Args:
+        peak: bytes that one trial takes at its peak.
+        memory: bytes that the GPU has.
 
     >>> most_by_memory(10e9, 80e9), most_by_memory(100e9, 80e9)
     (6, 1)
@@ -47,12 +51,12 @@ def most_by_memory(peak: float, memory: float) -> int:
 def measure_sharing(
     peak: float, memory: float, measure: Callable[[int], float | None]
 ) -> GpuSharing:
-    """Measure with 1, 2, 3, ... trials at once until one more does not fit or is not worth it.
+    """Measure 1, 2, 3, ... trials at once until one more does not fit or does not gain enough.
 
     Args:
-        peak: bytes of GPU memory that one trial takes at the most.
+        peak: bytes of GPU memory that one trial takes at its peak.
         memory: bytes that the GPU has.
-        measure: epochs a second of so many together; None when memory ran out.
+        measure: number of trials -> epochs per second of all together; None when memory ran out.
     """
     found: list[float] = []
     for count in range(1, most_by_memory(peak, memory) + 1):
@@ -66,4 +70,5 @@ def measure_sharing(
 
 
 def _is_worth(before: float, after: float) -> bool:
+    """Whether one more trial gained enough speed."""
     return after >= before * (1 + LEAST_GAIN)

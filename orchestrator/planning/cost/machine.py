@@ -1,6 +1,7 @@
-"""What kind of machine this is, and what it has. Light: it asks the system, and no engine.
+"""This machine: its kind, its resources and its library versions. Imports no large library.
 
-What an epoch takes is kept by kind: another processor, GPU or PyTorch is measured anew.
+The measured length of an epoch is kept by kind of machine: with another processor, GPU or version
+of PyTorch it is measured again.
 """
 
 import os
@@ -14,9 +15,9 @@ from typing import Literal
 from orchestrator.planning.cost.resources import Resources, Usage
 
 MEMORY_PER_TRIAL = 768 * 1024**2
-"""Host memory declared for a trial in bytes: 400-460 MiB private were measured, plus data."""
+"""Bytes of host memory reserved for a trial: 400-460 MiB were measured, plus the data."""
 OBJECT_STORE = 128 * 1024**2
-"""Ray's own default takes 30 % of the memory; nothing of ours travels through it."""
+"""Bytes for Ray's object store. Ray's default is 30 % of the memory, and trials do not use it."""
 
 LIBRARIES = (
     "ablate-ser",
@@ -36,12 +37,13 @@ _GPUS = Path("/proc/driver/nvidia/gpus")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A kind of machine: two of one kind take equally long for a trial."""
+    """A kind of machine: two machines of one kind take equally long for a trial."""
 
     device: Literal["cpu", "cuda"]
     name: str
-    """Of the processor, or of the GPU."""
+    """The model of the processor, or of the GPU."""
     torch: str
+    """The version of PyTorch."""
 
     def __str__(self) -> str:
         kind = "CPU" if self.device == "cpu" else "GPU"
@@ -49,7 +51,7 @@ class Machine:
 
 
 def this_machine(gpus: int | None = None) -> Machine:
-    """What trials would train on here.
+    """The kind of machine on which trials would train here.
 
     Args:
         gpus: how many GPUs may be used; None: all there are.
@@ -61,7 +63,10 @@ def this_machine(gpus: int | None = None) -> Machine:
 
 
 def gpu_names() -> list[str]:
-    """NVIDIA GPUs by the driver's own word, those that `CUDA_VISIBLE_DEVICES` hides left out."""
+    """The models of the NVIDIA GPUs, as the driver names them.
+
+    As many are left out as `CUDA_VISIBLE_DEVICES` hides.
+    """
     names = []
     for file in sorted(_GPUS.glob("*/information")):
         fields = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
@@ -75,7 +80,7 @@ def gpu_names() -> list[str]:
 
 
 def _processor() -> str:
-    """Its model and instruction set, as Linux tells; elsewhere what Python knows."""
+    """The model of the processor by Linux; on other systems by Python's ``platform``."""
     try:
         lines = _CPUS.read_text().splitlines()
     except OSError:
@@ -85,7 +90,12 @@ def _processor() -> str:
 
 
 def resources_here(cpus: int | None = None, gpus: int = 0) -> Resources:
-    """What this machine has for trials: memory as Ray would count it when it starts here."""
+    """The CPUs, free memory and GPUs of this machine; memory as Ray counts it when it starts.
+
+    Args:
+        cpus: how many CPUs may be used; None: all there are.
+        gpus: how many GPUs may be used.
+    """
     import psutil
 
     free = psutil.virtual_memory().available - OBJECT_STORE
@@ -95,7 +105,17 @@ def resources_here(cpus: int | None = None, gpus: int = 0) -> Resources:
 def usage_here(
     *, cpus: float, cpus_there: float, gpus: float = 0.0, gpus_there: float = 0.0
 ) -> Usage:
-    """What trials use of this machine, and how much of its memory everybody uses."""
+    """How much of this machine is used.
+
+    Args:
+        cpus: CPUs that trials use.
+        cpus_there: CPUs that trials may use.
+        gpus: GPUs that trials use.
+        gpus_there: GPUs that trials may use.
+
+    Returns:
+        These, and the memory that all processes use.
+    """
     import psutil
 
     memory = psutil.virtual_memory()
@@ -106,7 +126,7 @@ def usage_here(
 
 
 def cpu_count() -> int:
-    """CPUs this process may use."""
+    """The number of CPUs that this process may use."""
     if sys.platform != "linux":
         return os.cpu_count() or 1
     return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""What a plan costs on the resources at hand: hours of CPU or GPU, wall time, money, memory."""
+"""The price of a plan on this machine: hours of CPU or GPU, wall time, money, memory."""
 
 import math
 from collections import Counter
@@ -27,69 +27,71 @@ if TYPE_CHECKING:
     from orchestrator.search.state import SearchState
 
 LATER = "proposed later"
-"""How trainings are called that a search has not proposed yet."""
+"""The row of trainings that a search has not proposed yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowPrice:
-    """A row's trials that are to be trained."""
+    """The price of the trials of one row that are to be trained."""
 
     name: str
     trials: int
+    """How many there are."""
     seconds: float | None
-    """One trial; None where nothing is known."""
+    """Length of one trial; None where it is unknown."""
     source: str
-    """``finished``, ``probe``, or empty."""
+    """Where the length comes from: ``finished`` trials or a ``probe``; empty where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
-    """What trials cost on one machine."""
+    """The price of trials on one machine."""
 
     machine: Machine
     rows: tuple[RowPrice, ...]
     at_most: bool
-    """No trial has finished, and some may end before their last epoch."""
+    """Whether lengths are upper bounds: no trial has finished, and some may end early."""
     may_settle: bool = False
-    """Of an adaptive study, up to its cap: fewer trials may be needed."""
+    """Whether an adaptive study may need fewer trials than are priced."""
     may_prune: bool = False
-    """Of a search that is to propose more: some may be spared their other folds."""
+    """Whether pruning may spare a search some of the trainings that are priced."""
     lanes: int
-    """Trials at once."""
+    """How many trials train at once."""
     workers: int
-    """How many are started; a search starts new ones for each round of trials."""
+    """How many workers are started; a search starts new ones for each round of trials."""
     warm_s: float
-    """What the first trial of each takes on top."""
+    """Seconds that the first trial of a worker takes longer."""
     wall_s: float | None
-    """Until the last has ended; features and the start of workers come on top."""
+    """Seconds until the last trial has ended, without features and the start of workers; None
+    where a length is unknown."""
     per_trial: Resources
-    """What a trial takes of a node."""
+    """The resources that a trial takes of a node."""
     measured: bool
-    """Its memory was measured, and is more than what is assumed of any trial."""
+    """Whether its memory was measured, and is more than what is assumed for any trial."""
 
     @property
     def is_bound(self) -> bool:
-        """Whether less may come of it, by the design and not by chance."""
+        """Whether the price is an upper bound, since trials or epochs may be saved."""
         return self.at_most or self.may_settle or self.may_prune
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Rows of which nothing is known."""
+        """The rows whose trials have an unknown length."""
         return tuple(row.name for row in self.rows if row.seconds is None)
 
     @property
     def later(self) -> int:
-        """Trainings that a search is expected to propose, as far as that is known."""
+        """How many trainings a search may still propose, as far as that is known."""
         return sum(row.trials for row in self.rows if row.name == LATER)
 
     @property
     def trial_s(self) -> float | None:
-        """Seconds of all trials, one after another."""
+        """The total length of all trials in seconds; None where a length is unknown."""
         known = [row.trials * row.seconds for row in self.rows if row.seconds is not None]
         return sum(known) + self.workers * self.warm_s if not self.unknown else None
 
     def money(self, rate: float) -> float | None:
-        """What the machine costs until all is trained, at its price an hour."""
+        """The price of the machine until all is trained, by its price per hour; None if unknown."""
         return None if self.wall_s is None else rate * self.wall_s / 3600
 
 
@@ -102,13 +104,13 @@ def price_plan(
     *,
     gpus_per_trial: float | None = None,
 ) -> Price:
-    """Price what a plan trains on this machine, or some of it.
+    """Price the trials of a plan on this machine.
 
     Args:
-        plan: of the study.
-        ledger: what is known is kept there.
-        cpus: how many may be used; None: all there are.
-        gpus: likewise.
+        plan: the plan of the study.
+        ledger: the store, which has finished trials and probes.
+        cpus: how many CPUs may be used; None: all there are.
+        gpus: how many GPUs may be used; None: all there are.
         items: the trials; None: all that are to be trained.
         gpus_per_trial: share of a GPU that a trial takes; None: what was measured, else one.
     """
@@ -126,19 +128,23 @@ def price_plan(
 
 
 def trials_per_budget_hour(price: Price, search: Search) -> float:
-    """How many trials share an hour of a search's budget: all, or those on one GPU."""
+    """How many trials share an hour of a search's budget.
+
+    An hour of wall time is shared by all trials that train at once, a GPU hour by those on one GPU.
+    """
     alone = search.unit == "gpu_hours" and price.per_trial.gpus
     return 1 / price.per_trial.gpus if alone else price.lanes
 
 
 def budget_shortage(plan: Plan, price: Price) -> str:
-    """What must be said of a search's hours that are fewer than its first generation takes.
+    """Warn of a search whose budget of hours is less than its first generation takes.
 
     Returns:
-        A sentence; empty where they are enough, or nobody knows.
+        The warning as a sentence; empty where the hours suffice, or the length of a training is
+        unknown.
 
     Raises:
-        StudyError: they are fewer than one training takes.
+        StudyError: the budget is less than one training takes.
     """
     search, state = plan.study.search, plan.search
     if search is None or state is None or search.unit == "trials":
@@ -176,7 +182,7 @@ def budget_shortage(plan: Plan, price: Price) -> str:
 
 
 def _hours(hours: float) -> str:
-    """Rounded up.
+    """Hours as text, rounded up.
 
     >>> _hours(0.0123), _hours(1.01)
     ('0.02 hours', '1.1 hours')
@@ -186,7 +192,7 @@ def _hours(hours: float) -> str:
 
 
 def _with_later(price: Price, state: "SearchState") -> Price:
-    """With trainings that a search has not proposed yet: each as those that it has, on average."""
+    """Add the trainings that a search may still propose, each as long as the mean of the others."""
     known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
     if not known or price.wall_s is None:
         return price
@@ -206,7 +212,13 @@ def _with_later(price: Price, state: "SearchState") -> Price:
 
 
 def trial_resources(known: timings.Timings, machine: Machine, assumed: int) -> Resources:
-    """What a trial takes of a node: a core, memory, a share of a GPU; no less than is assumed."""
+    """The resources of a trial: a core, memory, and a share of a GPU.
+
+    Args:
+        known: the measured lengths and memory.
+        machine: the kind of machine.
+        assumed: bytes of memory that a trial takes at least.
+    """
     gpus = 1 / known.trials_per_gpu if machine.device == "cuda" else 0.0
     return Resources(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
 
@@ -218,14 +230,14 @@ def price_trials(
     node: Resources,
     per_trial: Resources,
 ) -> Price:
-    """Price trials.
+    """Price trials on one node.
 
     Args:
-        items: what is to be trained, in its order.
-        known: of the rows.
-        machine: the kind.
-        node: what there is of it.
-        per_trial: what a trial takes.
+        items: the trials, in the order in which they train.
+        known: the lengths of trials by row.
+        machine: the kind of machine.
+        node: the resources of the node.
+        per_trial: the resources of a trial.
     """
     counts = Counter(item.row for item in items)
     lengths = {row: known.length(row) for row in counts}
@@ -241,7 +253,7 @@ def price_trials(
     lanes = max(1, capacity(node, per_trial))
     seconds = {row.name: row.seconds for row in rows if row.seconds is not None}
     whole = len(seconds) == len(rows)
-    # What finished trials took has warming up in it, as often as it was met.
+    # The lengths of finished trials include the slower first ones.
     warm_s = known.warm_s if any(row.source == "probe" for row in rows) else 0.0
     wall_s = makespan([seconds[item.row] for item in items], lanes) if whole else None
     return Price(
@@ -258,11 +270,11 @@ def price_trials(
 
 
 def select_within_budget(plan: Plan, price: Price, budget_s: float) -> BudgetSelection:
-    """The part of a plan that a budget takes, see ``budget.py``.
+    """Select the trials of a plan that a budget allows, see ``budget.select_trials``.
 
     Raises:
-        LackError: what a trial takes here is not known.
-        RequestError: it is below one trial.
+        LackError: the length of a trial on this machine is unknown.
+        RequestError: the budget is below one trial.
     """
     if price.unknown:
         raise LackError(
@@ -270,16 +282,19 @@ def select_within_budget(plan: Plan, price: Price, budget_s: float) -> BudgetSel
             f"{_named(price.unknown)}: `ablate plan {plan.study.file} --probe` measures it."
         )
     seconds: Mapping[str, float] = {r.name: r.seconds for r in price.rows if r.seconds is not None}
-    part = select_trials(plan.to_train, seconds, price.lanes, budget_s, plan.snapshot.reference)
-    if plan.to_train and not part.taken:
+    selection = select_trials(
+        plan.to_train, seconds, price.lanes, budget_s, plan.snapshot.reference
+    )
+    if plan.to_train and not selection.taken:
         least = seconds[first_trial(plan.to_train, plan.snapshot.reference).row]
         raise RequestError(
             f"`--budget` must be at least {math.ceil(least)}s, what one trial takes here, but "
             f"is {budget_s:g}s instead."
         )
-    return part
+    return selection
 
 
 def _named(rows: Sequence[str]) -> str:
+    """The first three rows by name, and how many more there are."""
     shown = ", ".join(f"`{row}`" for row in rows[:3])
     return shown + (f" and {len(rows) - 3} rows more" if len(rows) > 3 else "")

@@ -1,7 +1,7 @@
-"""Where a trial fits: the nodes of a cluster, what a trial takes of one, and what they lack.
+"""The resources of nodes and of trials: how many trials fit a node, and what a node lacks.
 
-A trial lies on one node whole: two nodes with half of what it takes are no place for it. Ray itself
-would wait for ever, without a word, for a place that no node can ever be.
+A trial needs all its resources on one node. Ray itself would wait for ever, without a message, for
+a node that has them.
 """
 
 import json
@@ -15,14 +15,15 @@ MIB = 1024**2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a node has, or what a trial takes of it."""
+    """What a node has, or what a trial takes of one."""
 
     cpus: float
     memory: float
-    """Bytes."""
+    """Bytes of host memory."""
     gpus: float = 0.0
+    """GPUs; of a trial also a share of one."""
     name: str = ""
-    """Of the node; empty for a trial."""
+    """The name of the node; empty for a trial."""
 
     def __str__(self) -> str:
         return ", ".join(resource.shown(self) for resource in _RESOURCES if resource.of(self))
@@ -30,34 +31,36 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What is used now, of what there is."""
+    """The resources in use, of those that there are."""
 
     used: Resources
     there: Resources
     promised: bool = False
-    """Memory is what trials have been promised on several machines, not what this one uses."""
+    """Whether the memory is what trials reserve on all machines, not what this machine uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
+    """One kind of resource: its name and unit in messages, and what to do where it lacks."""
+
     name: str
     of: Callable[[Resources], float]
     unit: float
     remedy: str
 
-    def shown(self, room: Resources) -> str:
-        return f"{self.of(room) / self.unit:.6g} {self.name}"
+    def shown(self, found: Resources) -> str:
+        return f"{self.of(found) / self.unit:.6g} {self.name}"
 
 
 _RESOURCES = (
-    _Resource("CPU", lambda room: room.cpus, 1, "`--cpus`, or a node with more"),
-    _Resource("MiB of memory", lambda room: room.memory, MIB, "free memory, or a larger node"),
-    _Resource("GPU", lambda room: room.gpus, 1, "a smaller `--gpus-per-trial`, or `--gpus 0`"),
+    _Resource("CPU", lambda found: found.cpus, 1, "`--cpus`, or a node with more"),
+    _Resource("MiB of memory", lambda found: found.memory, MIB, "free memory, or a larger node"),
+    _Resource("GPU", lambda found: found.gpus, 1, "a smaller `--gpus-per-trial`, or `--gpus 0`"),
 )
 
 
 def capacity(node: Resources, trial: Resources) -> int:
-    """How many trials a node takes at once. A share of a GPU is of one GPU, never of two halves."""
+    """How many trials a node takes at once; a share of a GPU always lies on one GPU."""
     counts = [node.cpus // trial.cpus, node.memory // trial.memory]
     if 0 < trial.gpus < 1:
         counts.append(int(node.gpus) * int(1 / trial.gpus + 1e-9))
@@ -67,10 +70,10 @@ def capacity(node: Resources, trial: Resources) -> int:
 
 
 def with_one_trial_fewer(nodes: Iterable[Resources], trial: Resources) -> Resources | None:
-    """What a trial takes so that one fewer shares a GPU, or a node's memory.
+    """The resources of a trial with which one trial fewer shares a GPU, or the memory of a node.
 
     Returns:
-        None where a trial has a whole GPU, or the node that takes most trials takes one.
+        None where nothing is shared: a trial has a whole GPU, or no node takes two trials.
     """
     if 0 < trial.gpus < 1:
         sharing = int(1 / trial.gpus + 1e-9)
@@ -83,7 +86,7 @@ def with_one_trial_fewer(nodes: Iterable[Resources], trial: Resources) -> Resour
 
 
 def describe_lack(nodes: Iterable[Resources], trial: Resources) -> str:
-    """What keeps a trial from every node, told of the node that comes closest; empty if nothing."""
+    """Why no node can take a trial, by the node that comes closest; empty where one can."""
     nodes = list(nodes)
     takes = f"A trial takes {trial} of one node"
     if not nodes:
@@ -103,23 +106,24 @@ def describe_lack(nodes: Iterable[Resources], trial: Resources) -> str:
 
 
 def _missing(node: Resources, trial: Resources) -> list[_Resource]:
+    """The resources of which the node has too little for a trial."""
     return [r for r in _RESOURCES if r.of(node) < r.of(trial)]
 
 
 def _shortage(node: Resources, trial: Resources) -> float:
-    """By how much of what a trial takes the node falls short, summed over resources."""
+    """The share of its resources that a trial would lack on the node, summed over resources."""
     return sum(1 - r.of(node) / r.of(trial) for r in _missing(node, trial))
 
 
 def autoscaler_nodes(bootstrap: Path) -> Sequence[Resources]:
-    """The nodes that Ray's autoscaler may add, where its launcher has left word of them.
+    """The nodes that Ray's autoscaler may add to a cluster.
 
     Args:
-        bootstrap: `~/ray_bootstrap_config.yaml` of a head node; `ray up` writes JSON there.
+        bootstrap: `~/ray_bootstrap_config.yaml` of the head node, where `ray up` writes JSON.
 
     Returns:
-        One a node type that may still have workers; a resource left open is without bound, as it
-        is for Ray. Empty without the file: such a cluster does not grow.
+        One for each node type that may have workers; a resource that is not declared is unbounded,
+        as for Ray. Empty without the file: such a cluster does not grow.
     """
     try:
         config = json.loads(bootstrap.read_text())
@@ -134,7 +138,7 @@ def autoscaler_nodes(bootstrap: Path) -> Sequence[Resources]:
 
 
 def _declared(name: str, resources: dict[str, Any]) -> Resources:
-    """A GPU that is not declared is not there; of CPUs and memory Ray finds out itself."""
+    """A node type by its declaration: without one it has no GPU, but unbounded CPUs and memory."""
     unknown = 2.0**53
     return Resources(
         cpus=float(resources.get("CPU", unknown)),

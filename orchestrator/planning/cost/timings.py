@@ -1,9 +1,9 @@
-"""What is known of a trial's length before it trains: finished trials, else a probe.
+"""The length of a trial before it trains: from finished trials, else from a probe.
 
-A **probe** trains a few epochs of one trial of a *shape*, by the worker that trains all trials, and
-keeps what it saw for this kind of machine. Trials of one shape cost the same an epoch: they read
-the same features and have the same network, up to values that only weigh.
-Finished trials are better evidence, since they also tell when training stops, and count first.
+A **probe** trains a few epochs of one trial of each *shape* and keeps what it measured for this
+kind of machine. Trials of one shape take equally long for an epoch: they read the same features and
+have the same network, up to values that do not change its cost. Finished trials are preferred,
+since they also show after how many epochs training stops.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,57 +21,60 @@ from orchestrator.study.canonical import digest
 from orchestrator.study.trials import PlannedTrial, Trial
 
 HELD_OUT = 1 / 3
-"""An utterance that is only scored costs so much of one that is trained on: no backward pass."""
+"""The cost of scoring an utterance, as a share of training on it: there is no backward pass."""
 MOST_READ = 8
-"""Finished trials of a row that are read: a plan answers in half a second."""
+"""The most finished trials of a row that are read, so that a plan takes half a second."""
 EXACT = 1000
-"""As how many epochs a measured one counts where a row's own cost is drawn to that of all."""
+"""The number of epochs as which a measured epoch counts, so that the mean over all rows does not
+change its cost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """What was measured of one shape on one kind of machine."""
+    """What a probe measured: one shape of trial on one kind of machine."""
 
     epoch_s: float
-    """Seconds an epoch, of the trial that was probed."""
+    """Seconds of an epoch of the probed trial."""
     fixed_s: float
-    """Seconds of a trial beside its epochs: data, first steps, records."""
+    """Seconds of a trial outside of its epochs: loading data, writing records."""
     epochs: int
-    """All that the system had, where the profile does not say how many; else 0."""
+    """The number of epochs, where the system and not the profile decides it; else 0."""
     load: float
-    """Utterances of an epoch, see ``load``."""
+    """Utterances of an epoch, see ``epoch_load``."""
     at_once: int
-    """How many trials trained beside each other."""
+    """How many trials trained at once."""
     memory: int
-    """Peak of a trial's process in bytes."""
+    """Peak memory of a trial's process in bytes."""
     gpu_memory: int = 0
-    """Peak on the GPU in bytes; 0 on a CPU."""
+    """Peak memory on the GPU in bytes; 0 on a CPU."""
     throughput: tuple[float, ...] = ()
-    """On a GPU: epochs a second with 1, 2, 3, ... trials at once."""
+    """On a GPU: epochs per second of all trials together, with 1, 2, 3, ... trials at once."""
     warm_s: float = 0.0
-    """Seconds that the first trial of a worker takes on top, until its engines are warm."""
+    """Seconds that the first trial of a worker takes longer than later ones."""
 
     @property
     def sharing(self) -> GpuSharing:
-        """How many share a GPU."""
+        """The measured speed of trials that share a GPU."""
         return GpuSharing(self.throughput)
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """What is known of a study's rows on one kind of machine."""
+    """The known lengths of a study's trials on one kind of machine, by row."""
 
     time_left: TimeLeft
+    """Has seen the finished trials and the probes."""
     most: Mapping[str, int]
-    """Row -> most epochs of a trial."""
+    """Row -> the most epochs of a trial."""
     whole: frozenset[str]
-    """Rows whose trials have all of these, whatever happens."""
+    """Rows whose trials always have that many epochs."""
     source: Mapping[str, str]
-    """Row -> ``finished`` or ``probe``; a row of which nothing is known is missing."""
+    """Row -> ``finished`` or ``probe``; rows of unknown length are missing."""
     probes: tuple[Probe, ...]
+    """The probes of the study's shapes."""
 
     def length(self, row: str) -> tuple[float, bool] | None:
-        """Seconds of a trial, and whether that is a bound; None where nothing is known."""
+        """Seconds of a trial of a row, and whether they are an upper bound; None where unknown."""
         if row not in self.source:
             return None
         seconds, at_most = self.time_left.length(row, self.most[row])
@@ -79,22 +82,25 @@ class Timings:
 
     @property
     def trials_per_gpu(self) -> int:
-        """What every probed shape bears; 1 without a probe."""
+        """How many trials share a GPU: as many as every probed shape allows; 1 without a probe."""
         return min((probe.sharing.trials for probe in self.probes), default=1)
 
     @property
     def warm_s(self) -> float:
-        """What a worker's first trial takes on top; 0 without a probe."""
+        """Seconds that the first trial of a worker takes longer; 0 without a probe."""
         return max((probe.warm_s for probe in self.probes), default=0.0)
 
     @property
     def memory(self) -> int:
-        """Largest peak of a trial's process in bytes; 0 where none was measured."""
+        """The largest peak memory of a trial's process in bytes; 0 without a probe."""
         return max((probe.memory for probe in self.probes), default=0)
 
 
 def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
-    """Read what the store knows of a plan's rows. Takes no longer for a larger store."""
+    """Read the lengths of a plan's trials from the store.
+
+    A larger store does not make it slower, since few records of each row are read.
+    """
     rows = _by_row(plan)
     finished = _finished(plan, ledger, machine)
     kept = {row: read_probe(ledger, machine, items[0].trial) for row, items in rows.items()}
@@ -105,7 +111,7 @@ def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
     most = {row: _most(items[0].trial, finished[row], kept[row]) for row, items in rows.items()}
     every = [(outcome, row) for row, found in finished.items() for outcome in found]
     for outcome, row in sorted(every, key=lambda pair: pair[0].finished):
-        time_left.past(row, outcome.epochs, most[row], outcome.seconds, outcome.resumed)
+        time_left.add_finished(row, outcome.epochs, most[row], outcome.seconds, outcome.resumed)
         source[row] = "finished"
     by_shape = {shape(rows[row][0].trial): row for row in source}
     for row, items in rows.items():
@@ -113,11 +119,11 @@ def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
             continue
         like, probe = by_shape.get(shape(items[0].trial)), kept[row]
         if like is not None:
-            time_left.measured(row, EXACT, EXACT * _epoch_s(finished[like]))
+            time_left.add_probe(row, EXACT, EXACT * _epoch_s(finished[like]))
             source[row] = "finished"
         elif probe is not None:
             epoch_s = probe.epoch_s * loads[row] / probe.load + probe.fixed_s / most[row]
-            time_left.measured(row, EXACT, EXACT * epoch_s)
+            time_left.add_probe(row, EXACT, EXACT * epoch_s)
             source[row] = "probe"
     whole = frozenset(row for row, items in rows.items() if not _may_end_early(items[0].trial))
     probes = tuple(probe for probe in kept.values() if probe is not None)
@@ -143,14 +149,14 @@ def shape(trial: Trial) -> str:
 
 
 def epoch_load(trial: Trial, plan: Plan) -> float:
-    """What an epoch goes through: utterances trained on, and the others at ``HELD_OUT``."""
+    """The cost of an epoch in utterances: those trained on, and the others at ``HELD_OUT`` each."""
     train = set(trial.train)
     mine = sum(utterance.speaker in train for utterance, _ in plan.selection.items)
     return mine + HELD_OUT * (len(plan.selection.items) - mine)
 
 
 def read_probe(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
-    """What a probe of such a trial saw on such a machine."""
+    """What a probe of this shape measured on this kind of machine; None without a usable one."""
     record = ledger.probe(_key(machine, trial))
     try:
         probe = Probe(**{**record["probe"], "throughput": tuple(record["probe"]["throughput"])})
@@ -161,11 +167,12 @@ def read_probe(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
 
 
 def write_probe(ledger: Ledger, machine: Machine, trial: Trial, probe: Probe) -> None:
-    """Keep what a probe saw."""
+    """Keep in the store what a probe measured."""
     ledger.write_probe(_key(machine, trial), {"machine": asdict(machine), "probe": asdict(probe)})
 
 
 def _key(machine: Machine, trial: Trial) -> str:
+    """The name of a probe's record in the store."""
     return digest([asdict(machine), shape(trial)])[:32]
 
 
@@ -177,7 +184,7 @@ def _by_row(plan: Plan) -> dict[str, list[PlannedTrial]]:
 
 
 def _finished(plan: Plan, ledger: Ledger, machine: Machine) -> dict[str, list[Outcome]]:
-    """Some finished trials of every row, of this kind of device and this PyTorch."""
+    """Row -> some of its finished trials, trained on this kind of machine."""
     done = set(plan.done)
     found: dict[str, list[Outcome]] = {}
     for row, items in _by_row(plan).items():
@@ -187,14 +194,17 @@ def _finished(plan: Plan, ledger: Ledger, machine: Machine) -> dict[str, list[Ou
             try:
                 outcome = ledger.outcomes.read(id)
             except DamageError:
-                continue  # `run` tells; a price does not rest on it
+                continue  # `ablate run` reports it; a price can do without
             if outcome is not None and _is_of(outcome, machine):
                 own.append(outcome)
     return found
 
 
 def _is_of(outcome: Outcome, machine: Machine) -> bool:
-    """Records name the kind of processor roughly: the device, a GPU's name, PyTorch's version."""
+    """Whether a trial trained on this kind of machine, as far as its record names it.
+
+    The record has the device, the model of a GPU and the version of PyTorch, but no processor.
+    """
     device = outcome.environment.get("device", "")
     alike = device.startswith("cpu") if machine.device == "cpu" else machine.name in device
     trained = outcome.epochs > outcome.resumed and outcome.seconds > 0
@@ -202,11 +212,13 @@ def _is_of(outcome: Outcome, machine: Machine) -> bool:
 
 
 def _epoch_s(outcomes: Iterable[Outcome]) -> float:
+    """Seconds of an epoch, averaged over finished trials."""
     outcomes = list(outcomes)
     return sum(o.seconds for o in outcomes) / sum(o.epochs - o.resumed for o in outcomes)
 
 
 def _most(trial: Trial, finished: list[Outcome], probe: Probe | None) -> int:
+    """The most epochs of a trial; of a system that is no network, as many as were seen."""
     if SYSTEMS[trial.model.model].network:
         return trial.training.epochs
     own = max((outcome.epochs for outcome in finished), default=0)

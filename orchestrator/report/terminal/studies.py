@@ -62,10 +62,10 @@ def records(studies: Iterable[StudyStatus]) -> list[dict[str, Any]]:
 
 def _trial(trial: TrialStatus) -> dict[str, Any]:
     return {
-        "id": trial.place.id,
-        "row": trial.place.row,
-        "fold": trial.place.fold + 1,
-        "seed": trial.place.seed,
+        "id": trial.trial.id,
+        "row": trial.trial.row,
+        "fold": trial.trial.fold + 1,
+        "seed": trial.trial.seed,
         "state": trial.state,
         "epoch": trial.epoch,
         "why": trial.why or None,
@@ -104,7 +104,7 @@ def _show_study(console: Console, study: StudyStatus) -> None:
     console.print()
     rows: Mapping[str, list[TrialStatus]] = {name: [] for name in snapshot.overview_lines}
     for trial in study.trials:
-        rows.get(snapshot.overview_line(trial.place.row), []).append(trial)
+        rows.get(snapshot.overview_line(trial.trial.row), []).append(trial)
     cells = [
         (name, *(str(sum(t.state == state for t in own)) for state in STATES))
         for name, own in rows.items()
@@ -135,7 +135,7 @@ def _list(console: Console, what: str, trials: Sequence[TrialStatus], about: Any
     console.print(Text(f"{what}:"))
     for trial in trials[:MOST]:
         console.print(
-            Text.assemble((f"  {trial.place.id[:SHORT_ID]}  ", "dim"), clean(where(trial.place)))
+            Text.assemble((f"  {trial.trial.id[:SHORT_ID]}  ", "dim"), clean(where(trial.trial)))
         )
         console.print(Text(f"    {clean(about(trial))}"))
     if len(trials) > MOST:

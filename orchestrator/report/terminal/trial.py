@@ -27,17 +27,17 @@ def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
         "holder": holder_json(trial.status.holder),
         "stands": [
             {
-                "study": place.study,
-                "row": place.trial.row,
-                "fold": place.trial.fold + 1,
-                "seed": place.trial.seed,
-                "newest": place.newest,
+                "study": slot.study,
+                "row": slot.trial.row,
+                "fold": slot.trial.fold + 1,
+                "seed": slot.trial.seed,
+                "newest": slot.newest,
             }
-            for place in trial.stands
+            for slot in trial.slots
         ],
         "identity": dict(trial.identity),
         "outcome": _outcome(trial),
-        "sealed": trial.sealed or None,
+        "sealed": trial.blinded_by or None,
         "files": [asdict(file) for file in files],
         "failures": [asdict(failure) for failure in trial.failures],
         "alarms": list(trial.alarms),
@@ -49,7 +49,7 @@ def _outcome(trial: TrialDetails) -> dict[str, Any] | None:
     if trial.outcome is None:
         return None
     found = asdict(trial.outcome)
-    return {**found, "scores": None} if trial.sealed else found
+    return {**found, "scores": None} if trial.blinded_by else found
 
 
 def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> None:
@@ -59,17 +59,17 @@ def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> No
         state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
     print_pairs(console, [("trial", trial.id), ("state", state)])
     pairs = []  # on their own, so that no study's name pushes the id over the edge
-    for place in trial.stands:
-        form = "" if place.newest else " (an earlier form of the study)"
-        pairs.append((place.study, f"{where(place.trial)}{form}"))
-    if not trial.stands:
+    for slot in trial.slots:
+        form = "" if slot.newest else " (an earlier form of the study)"
+        pairs.append((slot.study, f"{where(slot.trial)}{form}"))
+    if not trial.slots:
         pairs.append(("study", "none asks for it: `ablate gc` would remove it"))
     print_pairs(console, pairs)
     if trial.identity:
         console.print()
         print_pairs(console, list(_identity(trial.identity)))
     if trial.outcome is not None:
-        _show_outcome(console, trial.outcome, files, trial.sealed)
+        _show_outcome(console, trial.outcome, files, trial.blinded_by)
     for failure in trial.failures[-1:]:
         console.print()
         console.print(Text(clean(f"last failure: {failure.cause}: {failure.sentence}"), "bold red"))
@@ -143,8 +143,8 @@ def log_record(trial: TrialDetails, log: str) -> dict[str, Any]:
         "epoch": trial.status.epoch,
         "holder": holder_json(trial.status.holder),
         "failures": [asdict(failure) for failure in trial.failures],
-        "sealed": trial.sealed or None,
-        "log": _unscored(log, trial.sealed).splitlines(),
+        "sealed": trial.blinded_by or None,
+        "log": _unscored(log, trial.blinded_by).splitlines(),
     }
 
 
@@ -163,10 +163,10 @@ def print_logs(console: Console, trial: TrialDetails, log: str) -> None:
         _print_failure(console, number, len(trial.failures), failure)
     if trial.state == "in flight" and trial.status.holder is not None:
         console.print(Text(clean(f"in flight {held(trial.status.holder)}"), style="bold"))
-    if trial.sealed:
-        console.print(Text(clean(_sealed(trial.sealed)), style="bold yellow"))
+    if trial.blinded_by:
+        console.print(Text(clean(_sealed(trial.blinded_by)), style="bold yellow"))
     if log:
-        shown = clean_lines(_unscored(log, trial.sealed).rstrip("\n"))
+        shown = clean_lines(_unscored(log, trial.blinded_by).rstrip("\n"))
         console.print(Text(shown), soft_wrap=True)
     elif trial.state == "in flight":
         console.print("No epoch is finished yet.")

@@ -146,7 +146,7 @@ def test_a_resumed_trials_log_begins_at_its_first_epoch(store: Path, tmp_path: P
         process.send_signal(signal.SIGKILL)
         process.wait()
     ledger = Ledger.open(str(store))
-    (id,) = [t.place.id for s in _status(ledger, "long") for t in s.trials if t.epoch]
+    (id,) = [t.trial.id for s in _status(ledger, "long") for t in s.trials if t.epoch]
     before = ledger.attempts.progress(id)
     with running(store, tmp_path / "long.yaml"):
         for _ in range(300):

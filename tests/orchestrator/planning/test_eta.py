@@ -44,7 +44,7 @@ def drawn(
     rows: Mapping[str, float] = ROWS,
 ) -> list[Guess]:  # fmt: skip
     """One study, row beside row; epochs scatter by 5 %, trainings end early."""
-    rng, pace = random.Random(seed), TimeLeft()
+    rng, time_left = random.Random(seed), TimeLeft()
     waiting = [(f"{row} {n}", row) for n in range(trials_a_row) for row in rows]
     coming: list[tuple[float, str]] = []
     plan: dict[str, tuple[str, int, list[int], float]] = {}
@@ -54,7 +54,7 @@ def drawn(
         id, row = waiting.pop(0)
         plan[id] = (row, *an_ending(rng), now)
         epochs[id] = 0
-        pace.begin(id, row, now)
+        time_left.begin(id, row, now)
         heapq.heappush(coming, (now + 0.5 + took(row, now), id))
 
     def took(row: str, now: float) -> float:
@@ -67,14 +67,14 @@ def drawn(
         now, id = heapq.heappop(coming)
         row, last, least, began = plan[id]
         epochs[id] += 1
-        pace.epoch(id, epochs[id], MOST, least[epochs[id] - 1], now)
+        time_left.epoch(id, epochs[id], MOST, least[epochs[id] - 1], now)
         if epochs[id] < last:
             heapq.heappush(coming, (now + took(row, now), id))
             continue
-        pace.end(id, row, last, MOST, now - began, 0, now)
+        time_left.end(id, row, last, MOST, now - began, 0, now)
         if waiting:
             begin(now)
-        left = pace.left([row for _, row in waiting], lanes, now)
+        left = time_left.seconds_left([row for _, row in waiting], lanes, now)
         assert left is not None
         promised.append((now, left))
     return [Guess(n, left, now - when) for n, (when, left) in enumerate(promised, 1) if when < now]
@@ -105,21 +105,21 @@ def test_nine_in_ten_promises_are_right_within_a_quarter_after_the_first_trials(
 
 def test_rows_of_unequal_cost_and_equal_length_are_told_apart_at_once() -> None:
     """A plain mean of what has finished is off by half here: the cheap rows finish first."""
-    pace, now = TimeLeft(), 0.0
+    time_left, now = TimeLeft(), 0.0
     for id, row in enumerate(ROWS):
-        pace.begin(str(id), row, 0.0)
+        time_left.begin(str(id), row, 0.0)
     for second in range(1, 61):
         for id, (row, cost) in enumerate(ROWS.items()):
             epoch = round(second / cost)
             if epoch <= 20 and abs(second - epoch * cost) < 0.2:
-                pace.epoch(str(id), epoch, 20, 20, second)
+                time_left.epoch(str(id), epoch, 20, 20, second)
                 if epoch == 20:
-                    pace.end(str(id), row, 20, 20, second, 0, second)
+                    time_left.end(str(id), row, 20, 20, second, 0, second)
         now = float(second)
         if second == 20:  # small and plain have finished, wide is at a third
-            left = pace.left(["plain", "wide", "small"] * 4, 3, now)
+            left = time_left.seconds_left(["plain", "wide", "small"] * 4, 3, now)
             assert left == pytest.approx((20 + 60 + 8) * 4 / 3 + 40 / 3, rel=0.25)
-    assert pace.left(["wide"], 1, now) == pytest.approx(60, rel=0.05)
+    assert time_left.seconds_left(["wide"], 1, now) == pytest.approx(60, rel=0.05)
 
 
 def test_a_slow_down_is_seen_within_a_few_trials() -> None:
@@ -132,32 +132,32 @@ def test_a_slow_down_is_seen_within_a_few_trials() -> None:
 
 
 def test_the_last_wave_is_not_divided_among_lanes() -> None:
-    pace = TimeLeft()
-    pace.past("row", 10, 10, 100.0)
-    assert pace.left(["row"] * 5, 4, 0.0) == pytest.approx(200)
-    assert pace.left(["row"], 4, 0.0) == pytest.approx(100)
+    time_left = TimeLeft()
+    time_left.add_finished("row", 10, 10, 100.0)
+    assert time_left.seconds_left(["row"] * 5, 4, 0.0) == pytest.approx(200)
+    assert time_left.seconds_left(["row"], 4, 0.0) == pytest.approx(100)
 
 
 def test_a_trial_that_stands_still_promises_no_end() -> None:
-    pace = TimeLeft()
-    pace.past("row", 10, 10, 100.0)
-    pace.begin("a", "row", 0.0)
-    pace.epoch("a", 1, 10, 10, 10.0)
-    assert pace.left([], 1, 10_000.0) == pytest.approx(80)
+    time_left = TimeLeft()
+    time_left.add_finished("row", 10, 10, 100.0)
+    time_left.begin("a", "row", 0.0)
+    time_left.epoch("a", 1, 10, 10, 10.0)
+    assert time_left.seconds_left([], 1, 10_000.0) == pytest.approx(80)
 
 
 def test_epochs_of_an_earlier_attempt_are_no_speed() -> None:
-    pace = TimeLeft()
-    pace.past("row", 10, 10, 100.0)
-    pace.begin("a", "row", 0.0)
-    pace.epoch("a", 6, 10, 10, 1.0)  # it goes on after the fifth
-    assert pace.left([], 1, 1.0) == pytest.approx(40)
+    time_left = TimeLeft()
+    time_left.add_finished("row", 10, 10, 100.0)
+    time_left.begin("a", "row", 0.0)
+    time_left.epoch("a", 6, 10, 10, 1.0)  # it goes on after the fifth
+    assert time_left.seconds_left([], 1, 1.0) == pytest.approx(40)
 
 
 def test_before_anything_was_measured_nothing_is_promised() -> None:
-    pace = TimeLeft()
-    pace.begin("a", "row", 0.0)
-    assert pace.left(["row"], 1, 5.0) is None
+    time_left = TimeLeft()
+    time_left.begin("a", "row", 0.0)
+    assert time_left.seconds_left(["row"], 1, 5.0) is None
 
 
 def test_trials_in_training_count_as_no_shorter_than_they_are() -> None:

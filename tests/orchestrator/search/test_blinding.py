@@ -50,7 +50,7 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     final = [t for t in search.trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.outcomes.has(t.id))
     (record,) = [read_trial(ledger, done)]
-    assert record.sealed == "tiny_search"
+    assert record.blinded_by == "tiny_search"
     shown = cli("show", done[:12], "--store", store).output
     assert "sealed by the search `tiny_search`" in " ".join(shown.split())
     assert "test speaker" not in shown
@@ -61,11 +61,11 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -
     assert "Sealed: the search goes on" in said and "inner UA" in said
     assert measure(ledger, snapshot).summary.rows[0].ua is None
     inner_trial = next(t.id for t in search.trials if t.row != CHOSEN)
-    assert read_trial(ledger, inner_trial).sealed == ""
+    assert read_trial(ledger, inner_trial).blinded_by == ""
     assert not (store / "searches").exists()
 
     go(study(), store)
-    assert kept(store)[1].closed and read_trial(ledger, done).sealed == ""
+    assert kept(store)[1].closed and read_trial(ledger, done).blinded_by == ""
     assert "test speaker" in cli("show", done[:12], "--store", store).output
     (opened,) = (store / "searches").iterdir()
     assert json.loads(opened.read_text())["configurations"] == 12
@@ -162,7 +162,7 @@ rows:
     plan = plan_study(parse_study(rows, "by_hand.yaml"), ledger)
     assert done.id in plan.done  # one training serves both
     go(parse_study(rows, "by_hand.yaml"), store)
-    assert read_trial(ledger, done.id).sealed == "tiny_search"
+    assert read_trial(ledger, done.id).blinded_by == "tiny_search"
     said = " ".join(cli("report", "by_hand", "--store", store).output.split())
     assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
     before = measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n
@@ -172,7 +172,7 @@ rows:
     live = board.estimate("as chosen")
     assert live is not None and live.n == before < len(by_hand.trials)
     go(study(), store)
-    assert read_trial(ledger, done.id).sealed == ""
+    assert read_trial(ledger, done.id).blinded_by == ""
     assert measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n > before
     assert "Sealed" not in cli("report", "by_hand", "--store", store).output
 
