@@ -135,6 +135,7 @@ def _slots(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
 
 
 def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:
+    """The finished trainings of the folds and seeds that both rows have finished."""
     found: dict[str, dict[tuple[int, int], Outcome]] = {a: {}, b: {}}
     for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)

@@ -199,6 +199,7 @@ def _interaction(
     b: GridAxis,
     cells: Mapping[tuple[Label, Label], ScoreBySpeaker],
 ) -> Interaction:
+    """The interaction of axes A and B from the scores of their cells."""
     first_b = b.levels[0]
     effects_of_a = {
         (la, lb): _minus(cells[la, lb], cells[a.levels[0], lb])
@@ -222,14 +223,17 @@ def _interaction(
 
 
 def _point(row: SnapshotRow, axes: Sequence[GridAxis]) -> tuple[Label, ...]:
+    """The level of a row on each axis."""
     return tuple(level_label(row.settings[axis.key]) for axis in axes)
 
 
 def _minus(one: ScoreBySpeaker, other: ScoreBySpeaker) -> ScoreBySpeaker:
+    """The difference on the tests that both have."""
     return {test: one[test] - other[test] for test in one if test in other}
 
 
 def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) -> Level:
+    """The mean of the rows at one level, or at a pair of levels."""
     speakers = len({speaker for speaker, _ in scores})
     return Level(at=at, ua=_judged(snapshot, scores)[0], speakers=speakers)
 

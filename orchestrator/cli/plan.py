@@ -110,6 +110,7 @@ def _probe(
 
 
 def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None:
+    """Print a plan as one JSON object."""
     from orchestrator.report.terminal.price import as_json
 
     snapshot = quote.plan.snapshot

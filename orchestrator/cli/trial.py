@@ -52,7 +52,7 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
 
     ledger = Ledger.open_existing(store)
     trial = trial_details.read_trial(ledger, ledger.find_trial(id))
-    log = "\n".join(trial.flight.log)
+    log = "\n".join(trial.progress.log)
     if trial.outcome is not None:
         log = ledger.attempts.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
     if as_json:

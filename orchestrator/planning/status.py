@@ -137,6 +137,7 @@ def lease_holder(ledger: Ledger, id: str) -> Holder | None:
 
 
 def _study(ledger: Ledger, snapshot: Snapshot) -> StudyStatus:
+    """The status of the study of a snapshot."""
     snapshot = with_wanted_trials(snapshot, ledger)
     first: dict[str, SnapshotTrial] = {}
     for trial in snapshot.all_trials:

@@ -53,7 +53,7 @@ class TrialDetails:
     outcome: Outcome | None
     failures: tuple[Failure, ...]
     """Failed attempts, oldest first."""
-    flight: TrainingProgress
+    progress: TrainingProgress
     """How far an attempt that has not ended has come."""
     alarms: tuple[str, ...]
     """Files with other numbers for the same trial: it was finished twice and differs."""
@@ -98,7 +98,7 @@ def read_trial(ledger: Ledger, id: str) -> TrialDetails:
         identity=next((identity for identity in known if identity), {}),
         outcome=outcome,
         failures=failures,
-        flight=ledger.attempts.progress(id),
+        progress=ledger.attempts.progress(id),
         alarms=tuple(ledger.outcomes.alarms([id])),
         blinded_by=blinding.blinded_trials(ledger).get(id) or flat,
     )

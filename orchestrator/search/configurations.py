@@ -50,6 +50,7 @@ class ConfigurationTrials:
     def _build(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
     ) -> tuple[PlannedTrial, ...]:
+        """The same, without the memory of what was built."""
         variant = self._variant(row, point)
         extractor = self._extractors[variant.features.features]
         trials = []
@@ -60,6 +61,7 @@ class ConfigurationTrials:
         return tuple(trials)
 
     def _variant(self, row: str, point: Point) -> Variant:
+        """The variant that a point resolves to, built once and named after its first row."""
         key = digest(dict(point))
         if key not in self.variants:
             resolved = resolve(self._profile, self._study.settings, self._search.settings(point))

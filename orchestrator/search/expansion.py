@@ -155,6 +155,7 @@ def _snapshot_configuration(search: Search, one: Configuration) -> SnapshotConfi
 
 
 def _slots(trials: Sequence[PlannedTrial]) -> tuple[SnapshotTrial, ...]:
+    """The trials by their slots, as a snapshot keeps them."""
     return tuple(SnapshotTrial(item.row, item.fold, item.seed, item.id) for item in trials)
 
 
@@ -197,6 +198,7 @@ def _speakers_digest(selection: Selection, folds: Sequence[Fold]) -> str:
 
 
 def _held_out(selection: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
+    """The speech, and who is held out together, as plain values."""
     return {
         "corpus": selection.digest,
         "classes": list(selection.classes),

@@ -113,6 +113,7 @@ class _Replay:
         return GENERATION if spent_s + next_s <= self._budget_s else 0
 
     def _trial_ids(self) -> dict[str, None]:
+        """The ids of all trials so far, each once."""
         return dict.fromkeys(item.id for one in self._tried for item in one.trials)
 
     def add(self, generation: int, most: int) -> None:
@@ -198,9 +199,8 @@ class _Replay:
                 break
             folds.append(units)
         wanted = trials[: len(folds) + (state != "pruned")]
-        if (
-            best is None
-        ):  # all folds train at once: one that cannot be trained decides, at any place
+        if best is None:
+            # Without pruning all folds train at once: any that cannot be trained decides.
             wanted = trials
             if any(self._scores.is_failed(item.id) for item in trials):
                 state = "failed"
@@ -229,6 +229,7 @@ class _Replay:
         )
 
     def _remaining(self) -> RemainingBudget:
+        """What the search may still propose."""
         search, by_hours = self._search, self._search.unit != "trials"
         tried = max(map(len, self._by_group.values()))
         training = (one for one in self._tried if one.state == "training")

@@ -86,6 +86,7 @@ class ObjectiveScores:
             self._causes[id] = f"{cause}: {first_line(last[-1].sentence)}"
 
     def _read(self, outcome: Outcome) -> tuple[float, ...]:
+        """The scores of a finished trial, see `units`."""
         if self._selection == "flat":
             return _dev_uas(self._ledger, outcome)
         return tuple(score for _, score in held_out_uas(outcome))

@@ -108,6 +108,7 @@ def _replay_cmaes(study: "Study", search: Search, group: int, known: Sequence[Ev
 
 
 def _ask(study: "Study", search: Search) -> Point:
+    """One new point."""
     return _point(study.ask(), search)
 
 
@@ -159,6 +160,11 @@ def _seed(search: Search, group: int, known: int) -> int:
 
 
 def _sampler(search: Search, seed: int) -> "BaseSampler":
+    """The sampler that the search names.
+
+    Raises:
+        LackError: Optuna, or a package that the sampler needs, is not installed.
+    """
     try:
         from optuna import samplers
     except ImportError:

@@ -77,6 +77,11 @@ def expected_score(candidate: ByFold, incumbent: ByFold) -> float:
 
 
 def _differences(candidate: ByFold, incumbent: ByFold) -> list[list[float]]:
+    """Candidate minus incumbent, for each speaker of the folds that both have.
+
+    Raises:
+        ValueError: the two are not of the same folds and speakers.
+    """
     pairs = zip(candidate, incumbent, strict=False)
     if len(candidate) > len(incumbent) or any(len(ours) != len(best) for ours, best in pairs):
         raise ValueError("two configurations are compared on the same folds and speakers only")

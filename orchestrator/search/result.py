@@ -98,6 +98,7 @@ def search_axes(snapshot: Snapshot) -> tuple[SearchAxis, ...] | None:
 def _importances(
     axes: Sequence[SearchAxis] | None, search: SnapshotSearch
 ) -> tuple[Importance, ...]:
+    """The importance of each axis; empty without axes or with too few scores."""
     scored = [one for one in search.tried if one.score is not None]
     if len(scored) < FEWEST or axes is None:
         return ()
@@ -114,6 +115,7 @@ def _winner(
     number: int,
     uas: Mapping[str, Mapping[int, float]],
 ) -> Winner:
+    """The winner of a group, with the mean of those test scores that are known."""
     folds = (snapshot.folds[group],) if search.selection == "nested" else snapshot.folds
     speakers = tuple(speaker for fold in folds for speaker in (*fold.a, *fold.b))
     known = [mean(list(uas[speaker].values())) for speaker in speakers if speaker in uas]

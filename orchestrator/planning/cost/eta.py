@@ -96,25 +96,26 @@ class TimeLeft:
 
     def epoch(self, id: str, epoch: int, most: int, least: int, now: float) -> None:
         """A trial has finished ``epoch`` epochs of ``most``, and will have at least ``least``."""
-        flight = self._in_training.get(id)
-        if flight is None:
+        trial = self._in_training.get(id)
+        if trial is None:
             return
-        if flight.epoch or (flight.whole and epoch == 1):
-            self._worked(flight.row, epoch - flight.epoch, now - flight.last_time)
+        if trial.epoch or (trial.whole and epoch == 1):
+            self._worked(trial.row, epoch - trial.epoch, now - trial.last_time)
         else:
-            flight.whole = False  # it goes on where another attempt ended
-        flight.epoch, flight.most, flight.last_time = epoch, most, now
-        flight.least = max(least, epoch)
+            trial.whole = False  # it goes on where another attempt ended
+        trial.epoch, trial.most, trial.last_time = epoch, most, now
+        trial.least = max(least, epoch)
 
-    def end(self, id: str, row: str, epochs: int, most: int, seconds: float, resumed: int,
-            now: float) -> None:  # fmt: skip
+    def end(
+        self, id: str, row: str, epochs: int, most: int, seconds: float, resumed: int, now: float
+    ) -> None:
         """A trial has finished; ``epochs`` is 0 where its record is not at hand."""
-        flight = self._in_training.pop(id, None)
-        if flight is None or not flight.epoch:
+        trial = self._in_training.pop(id, None)
+        if trial is None or not trial.epoch:
             self.add_finished(row, epochs or 1, most, seconds, resumed)
             return
-        epochs, most = epochs or flight.epoch, most or flight.most
-        self._worked(row, max(0, epochs - flight.epoch), now - flight.last_time)
+        epochs, most = epochs or trial.epoch, most or trial.most
+        self._worked(row, max(0, epochs - trial.epoch), now - trial.last_time)
         self._finished(row, epochs, most, seconds)
 
     def drop(self, id: str) -> None:
@@ -155,7 +156,7 @@ class TimeLeft:
         """
         if not any(row.epochs for row in self._rows.values()):
             return None
-        busy = [self._rest(flight, now) for flight in self._in_training.values()]
+        busy = [self._rest(trial, now) for trial in self._in_training.values()]
         lengths = {row: self._length(row) for row in set(waiting)}
         return makespan([lengths[row] for row in waiting], lanes, busy)
 
@@ -172,11 +173,11 @@ class TimeLeft:
         """Expected seconds of a trial of a row."""
         return self._epochs(row, 0) * self._cost(row) / self._speed
 
-    def _rest(self, flight: _InTraining, now: float) -> float:
+    def _rest(self, trial: _InTraining, now: float) -> float:
         """Seconds that a trial still takes; a running epoch saves no more than one epoch."""
-        each = self._cost(flight.row) / self._speed
-        to_come = self._epochs(flight.row, max(flight.least, flight.epoch), flight.most)
-        return max(0.0, to_come - flight.epoch) * each - min(each, max(0.0, now - flight.last_time))
+        each = self._cost(trial.row) / self._speed
+        to_come = self._epochs(trial.row, max(trial.least, trial.epoch), trial.most)
+        return max(0.0, to_come - trial.epoch) * each - min(each, max(0.0, now - trial.last_time))
 
     @property
     def _speed(self) -> float:
@@ -210,8 +211,11 @@ class TimeLeft:
         if not most:
             return 1.0
         at_least = least / most
-        training = [(f.row, max(f.least, f.epoch) / f.most) for f in self._in_training.values()
-                    if f.most]  # fmt: skip
+        training = [
+            (trial.row, max(trial.least, trial.epoch) / trial.most)
+            for trial in self._in_training.values()
+            if trial.most
+        ]
         share = mean_length(at_least, self._ended, [x for _, x in training])
         if own and own.ended:
             mine = mean_length(at_least, own.ended, [x for name, x in training if name == row])

@@ -49,6 +49,7 @@ class _Resource:
     remedy: str
 
     def shown(self, found: Resources) -> str:
+        """The amount of this resource as text."""
         return f"{self.of(found) / self.unit:.6g} {self.name}"
 
 

@@ -131,11 +131,11 @@ def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
 
 
 def shape(trial: Trial) -> str:
-    """Digest of what an epoch's cost depends on.
+    """Digest of all that the cost of an epoch depends on.
 
-    Weights of aggregators, the place of FA layers and a rate of dropout move numbers, not seconds:
-    of the first only counts which are used, of the second how many there are, of the last whether
-    there is any.
+    Three settings change scores but hardly the cost, so only a part of each counts: of the weights
+    of aggregators which are not 0, of the FA layers how many there are, and of the dropout rate
+    whether it is above 0.
     """
     identity = trial.identity
     model = dict(identity["model"])
@@ -177,6 +177,7 @@ def _key(machine: Machine, trial: Trial) -> str:
 
 
 def _by_row(plan: Plan) -> dict[str, list[PlannedTrial]]:
+    """Row -> its trials."""
     rows: dict[str, list[PlannedTrial]] = {}
     for item in plan.trials:
         rows.setdefault(item.row, []).append(item)
@@ -226,6 +227,7 @@ def _most(trial: Trial, finished: list[Outcome], probe: Probe | None) -> int:
 
 
 def _may_end_early(trial: Trial) -> bool:
+    """Whether training may stop before the most epochs."""
     return SYSTEMS[trial.model.model].network and trial.training.may_end_early
 
 
