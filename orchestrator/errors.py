@@ -1,7 +1,7 @@
-"""Errors that reach a person: sentences with the place, the value and the remedy.
+"""Errors that reach a person: sentences that name the place, the value and the remedy.
 
-Each kind has the exit code that the command line returns:
-2 the request was wrong, 3 the environment lacks something, 4 damage or a differing result.
+Each kind of error has an exit code, which the command line returns: 2 the request was wrong, 3 the
+environment lacks something, 4 damage or a differing result.
 """
 
 import difflib
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 
 class AblateError(Exception):
-    """Root of what this room raises on purpose."""
+    """Root of all errors that the orchestrator raises on purpose."""
 
     exit_code = 1
 
 
 class RequestError(AblateError):
-    """What was asked for cannot be done: a study, an option, a table number."""
+    """The request is wrong: a study file, an option, the number of a table."""
 
     exit_code = 2
 
@@ -28,40 +28,40 @@ class LackError(AblateError):
 
 
 class DamageError(AblateError):
-    """The store holds something that is not what was written, or a differing result."""
+    """The store holds a file that is not what was written, or two results that differ."""
 
     exit_code = 4
 
 
 class Interrupted(AblateError):  # noqa: N818 - nothing went wrong
-    """A person stopped the work; what is done is kept."""
+    """A person stopped the work; finished trials stay in the store."""
 
     exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong in a text, with its place (line and column count from 1)."""
+    """One thing that is wrong in a text, with line and column, both from 1."""
 
     line: int
     column: int
     sentence: str
 
 
-MOST = 50
-"""Faults of one file that are shown; a file made to have thousands of them floods no terminal."""
+MOST_FAULTS = 50
+"""Faults of one file that are shown, so that a hostile file with thousands floods no terminal."""
 
 
 class StudyError(RequestError):
-    """All faults of one study file, each with file:line:column and a caret."""
+    """All faults of one study file, each with file:line:column, its line and a caret."""
 
     def __init__(self, file: str, text: str, faults: Iterable[Fault]) -> None:
         self.file = file
         self.faults = tuple(sorted(set(faults), key=lambda f: (f.line, f.column, f.sentence)))
         lines = text.splitlines()
-        shown = [self._show(fault, lines) for fault in self.faults[:MOST]]
-        if len(self.faults) > MOST:
-            shown.append(f"and {len(self.faults) - MOST} more faults")
+        shown = [self._show(fault, lines) for fault in self.faults[:MOST_FAULTS]]
+        if len(self.faults) > MOST_FAULTS:
+            shown.append(f"and {len(self.faults) - MOST_FAULTS} more faults")
         super().__init__("\n".join(shown))
 
     def _show(self, fault: Fault, lines: list[str]) -> str:
@@ -90,7 +90,12 @@ def first_line(said: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str], shown: Callable[[str], object] = str) -> str:
-    """A closing sentence: the nearest known word, or all of them, each as it is ``shown``.
+    """A closing sentence of an error: the nearest known word, or all of them.
+
+    Args:
+        word: what a person wrote.
+        known: what it may be.
+        shown: how a known word is printed.
 
     >>> nearest("hiden", ["hidden", "layers"])
     'Did you mean `hidden`?'

@@ -1,31 +1,31 @@
-"""Named points at which a fault would be at its worst; tests end, stop or starve the process there.
+"""Named points of a training at which a fault does the most harm: tests kill or stop it there.
 
-A point is an audit event of Python's own (`sys.audit`). Nothing listens to it but a hook that a
-test has put into its own process (`tests/faults/probe.py`): no variable, option or file of a store
-makes this program hurt itself, and the log that the checks read is written by the tests, not here.
-Unheard, a point costs a tenth of a microsecond.
+A point is an audit event of Python's own (`sys.audit`). Only a hook that a test installs in its own
+process listens to it (`tests/faults/probe.py`): no variable, option or file of a store makes this
+program fail on purpose, and the tests write their own log. Without a hook a point costs a tenth of
+a microsecond.
 """
 
 import sys
 from typing import Literal
 
 FaultPoint = Literal[
-    "claimed",  # the lease is ours, nothing has been trained
-    "epoch",  # an epoch is trained, its checkpoint is not written
+    "claimed",  # the worker holds the lease, nothing is trained
+    "epoch",  # an epoch is trained, its checkpoint is not written yet
     "checkpointed",  # its checkpoint is whole
-    "results",  # the attempt's files are written, the outcome is not
-    "committed",  # the outcome is written, the checkpoint is still there
-    "swept",  # the checkpoint is gone, nobody has been told
+    "results",  # the attempt's files are written, the outcome is not yet
+    "committed",  # the outcome is written, the checkpoint is not removed yet
+    "swept",  # the checkpoint is removed, the driver does not know yet
     "released",  # the lease is given back
 ]
 
 
 def reach(point: FaultPoint, id: str, epoch: int = 0) -> None:
-    """Say that this process is at a point of a trial; whatever a test's hook raises rises.
+    """Report that a training is at a point; what a test's hook raises is raised here.
 
     Args:
-        point: where.
-        id: of which trial.
-        epoch: after which epoch, where that means something.
+        point: the point.
+        id: the trial.
+        epoch: the last trained epoch, where the point has one.
     """
     sys.audit(f"ablate.{point}", id, epoch)

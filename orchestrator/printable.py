@@ -1,7 +1,7 @@
-"""Text of unknown origin, made safe to print: names, labels, logs and errors of anybody's store.
+"""Makes text of unknown origin safe to print: names, labels, logs and errors of a stranger's store.
 
-Escape sequences could move the cursor or write to the clipboard, bidirectional marks make a line
-read otherwise than it is, and half a surrogate pair cannot be printed at all.
+Escape sequences can move the cursor or write to the clipboard, bidirectional marks change the order
+in which a line is read, and half a surrogate pair cannot be printed at all.
 """
 
 import re
@@ -13,10 +13,10 @@ _CONTROL_BUT_LINES = re.compile(_CONTROL.pattern.replace("\x00-\x1f", "\x00-\x08
 
 
 def clean(text: str) -> str:
-    """One line without control characters; each becomes a question mark."""
+    """The text as one line: each control character becomes a question mark."""
     return _CONTROL.sub("?", text)
 
 
 def clean_lines(text: str) -> str:
-    """Several lines without control characters; line ends and tabs stay."""
+    """The text with each control character, but line ends and tabs, as a question mark."""
     return _CONTROL_BUT_LINES.sub("?", text)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -110,10 +111,13 @@ class Attempts:
 
 
 def read_history(blob: bytes) -> list[Any]:
-    """One entry an epoch, of a ``history.json`` that has been proven.
+    """The entries of a ``history.json``, one an epoch.
+
+    Args:
+        blob: its bytes, whose sha256 was checked.
 
     Raises:
-        DamageError: it was written by something else.
+        DamageError: this program did not write it.
     """
     try:
         history = json.loads(blob)
@@ -129,16 +133,16 @@ PredictionKey = tuple[str, int, str]
 
 
 def read_predictions(blob: bytes) -> dict[PredictionKey, list[float]]:
-    """Key -> probabilities of the classes, of a ``predictions.parquet`` that has been proven.
+    """Key -> probabilities of the classes, from a ``predictions.parquet``.
+
+    Args:
+        blob: its bytes, whose sha256 was checked.
 
     Raises:
-        DamageError: it was written by something else.
+        DamageError: this program did not write it.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
+    with _refusing_foreign_tables():
+        columns = _read_table(blob).to_pydict()
         classes = [columns[name] for name in columns if name.startswith("p_")]
         keys = zip(columns["utterance"], columns["segment"], columns["choice"], strict=True)
         return {
@@ -147,39 +151,35 @@ def read_predictions(blob: bytes) -> dict[PredictionKey, list[float]]:
                 keys, zip(*classes, strict=True), strict=True
             )
         }
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
-        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
 
 
 def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
-    """Utterance -> (speaker, emotion, what it was taken for), of the headline's epoch.
+    """Utterance -> (speaker, emotion, predicted class), at the chosen epoch.
 
-    An utterance is taken for the class of the highest mean probability of its segments.
+    The predicted class has the highest mean probability over the segments of the utterance.
+
+    Args:
+        blob: the bytes of a ``predictions.parquet``, whose sha256 was checked.
 
     Raises:
-        DamageError: it was written by something else.
+        DamageError: this program did not write it.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        columns = pq.read_table(pa.BufferReader(blob)).to_pydict()
+    with _refusing_foreign_tables():
+        columns = _read_table(blob).to_pydict()
         classes = [name for name in columns if name.startswith("p_")]
         totals: dict[str, list[float]] = {}
-        spoken: dict[str, tuple[str, str]] = {}
+        labels: dict[str, tuple[str, str]] = {}
         for index, choice in enumerate(columns["choice"]):
             if choice == "chosen":
                 utterance = str(columns["utterance"][index])
-                spoken[utterance] = columns["speaker"][index], columns["emotion"][index]
+                labels[utterance] = columns["speaker"][index], columns["emotion"][index]
                 sums = totals.setdefault(utterance, [0.0] * len(classes))
-                for place, name in enumerate(classes):
-                    sums[place] += columns[name][index]
+                for position, name in enumerate(classes):
+                    sums[position] += columns[name][index]
         return {
-            utterance: (*spoken[utterance], classes[sums.index(max(sums))].removeprefix("p_"))
+            utterance: (*labels[utterance], classes[sums.index(max(sums))].removeprefix("p_"))
             for utterance, sums in totals.items()
         }
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
-        raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
 
 
 def predictions_parquet(
@@ -192,44 +192,64 @@ def predictions_parquet(
         probabilities: class name -> float32 probability, stored as ``p_<class>``.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     arrays = {name: pa.array(list(values)) for name, values in columns.items()}
     arrays |= {
         f"p_{name}": pa.array(list(values), type=pa.float32())
         for name, values in probabilities.items()
     }
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(arrays), sink, compression="zstd", write_page_checksum=True)
-    return bytes(sink.getvalue())
+    return _table_bytes(pa.table(arrays))
 
 
 def gathered_predictions(
     parts: Iterable[tuple[Mapping[str, Any], bytes]], classes: Sequence[str]
 ) -> bytes:
-    """Several ``predictions.parquet``, proven before, as one: still a row a segment and choice.
+    """Several ``predictions.parquet`` as one, still one row a segment and choice.
 
     Args:
-        parts: values that stand in every row of one of them, and its bytes.
-        classes: what its probabilities are of, in this order.
+        parts: for each of them, columns of one value that go before its own, and its bytes, whose
+            sha256 was checked.
+        classes: the classes of the probabilities, in this order.
 
     Raises:
-        DamageError: one was written by something else.
+        DamageError: this program did not write one of them.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     names = ["utterance", "segment", "speaker", "emotion", "choice", "epoch"]
     names += [f"p_{name}" for name in classes]
-    sink = pa.BufferOutputStream()
-    try:
+    with _refusing_foreign_tables():
         tables = []
         for values, blob in parts:
-            table = pq.read_table(pa.BufferReader(blob)).select(names)
-            for place, (name, value) in enumerate(values.items()):
-                table = table.add_column(place, name, pa.array([value] * len(table)))
+            table = _read_table(blob).select(names)
+            for position, (name, value) in enumerate(values.items()):
+                table = table.add_column(position, name, pa.array([value] * len(table)))
             tables.append(table)
-        pq.write_table(pa.concat_tables(tables), sink, compression="zstd", write_page_checksum=True)
-    except (pa.ArrowException, KeyError, TypeError):
+        return _table_bytes(pa.concat_tables(tables))
+
+
+@contextmanager
+def _refusing_foreign_tables() -> Iterator[None]:
+    """Whatever a table of another make raises, as a DamageError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
         raise DamageError("A `predictions.parquet` is not one that this program writes.") from None
+
+
+def _read_table(blob: bytes) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(blob))
+
+
+def _table_bytes(table: Any) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())

@@ -1,8 +1,8 @@
-"""Files that are whole or not there, in a folder of a machine or in an object store.
+"""Files that are either whole or not there, in a folder or in an object store.
 
-In a folder: a temporary file beside the target, fsync, then rename or link, then fsync of the
-folder. In an object store an object is whole by its nature, and is created once by a conditional
-write (`If-None-Match: *`), which not every service honours: `refuse_overwriting` finds out.
+In a folder a file is written beside its target and synced, then renamed or linked, then the folder
+is synced. In an object store an object is always whole; it is created once by a conditional write
+(`If-None-Match: *`), which not every service honours: `refuse_overwriting` tests that.
 
 Light to import.
 """
@@ -23,16 +23,19 @@ from orchestrator.errors import DamageError, LackError
 from orchestrator.store.paths import Location, is_remote
 
 AT_ONCE = 16
-"""Requests to an object store that wait together."""
+"""Requests to an object store that are under way together."""
 
 FEW = 8
-"""Folders of an object store that are asked for one by one, and not with all others."""
+"""So many folders of an object store are listed one by one; more by one listing of all."""
 
 MOST_BYTES = 64 * 1024**2
-"""Of one JSON text. An outcome has a few KiB, a corpus of ten thousand files 4 MiB."""
+"""The largest JSON text that is read, in bytes.
+
+An outcome has a few KiB, a corpus of ten thousand files 4 MiB.
+"""
 
 MOST_TENSORS = 4 * 1024**3
-"""Bytes of a file of tensors or predictions that is read."""
+"""The largest file of tensors or predictions that is read, in bytes."""
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -40,33 +43,40 @@ _K = TypeVar("_K")
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file of a store as it lies there."""
+    """A file in the listing of a folder."""
 
     path: Location
     name: str
-    """Below the folder that was looked through, with forward slashes."""
+    """Its path below the listed folder, with forward slashes."""
     size: int
-    """Bytes."""
+    """In bytes."""
     modified: float
-    """When it was last written, by the clock of whoever keeps it."""
+    """When it was last written, in seconds since 1970, by the clock of the store."""
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the system or an object store refused or could not be reached."""
+    """Whether the system or an object store refused, or could not be reached."""
     return isinstance(error, OSError) or any(
         kind.__module__ == "botocore.exceptions" for kind in type(error).__mro__
     )
 
 
 NOT_OURS = (errno.ELOOP, errno.EINVAL, errno.EFBIG)
-"""What `read` raises of a link, of what is no file, of a giant: no store of ours holds them."""
+"""Error numbers of `read` for a link, for no regular file, and for a file that is too large.
+
+This program writes none of these.
+"""
 
 
 def read(path: Location, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file of the store; whoever made the store, it can be nothing else.
+    """The bytes of a file of the store, which a stranger may have made.
+
+    Args:
+        path: the file.
+        most: the largest size that is read, in bytes.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
         OSError: it is a link (which could lead anywhere), no regular file (a pipe would wait for
             ever) or larger than `most` bytes.
     """
@@ -117,8 +127,7 @@ def parse(blob: bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON text, holds what JSON has no number for, or is nested too deeply
-            to be one of ours.
+        ValueError: it is no JSON text, holds NaN or an infinity, or is nested too deeply.
     """
     try:
         return json.loads(blob, parse_constant=_refuse_constant)
@@ -146,7 +155,11 @@ def replace_file(path: Location, blob: bytes) -> None:
 
 
 def create_once(path: Location, blob: bytes) -> bool:
-    """Create ``path`` with these bytes; False when it exists, which then stays as it is."""
+    """Create a file with these bytes.
+
+    Returns:
+        False when the file is there already; it then stays as it is.
+    """
     if path.exists():
         return False
     if not isinstance(path, Path):
@@ -163,9 +176,9 @@ def create_once(path: Location, blob: bytes) -> bool:
 
 
 def take(path: Location) -> bytes | None:
-    """Remove a file and give what was in it; None when there is none.
+    """Remove a file and return its bytes; None when there is no such file.
 
-    Of two who take it one gets it; in an object store both may.
+    Of two processes that take it at once, one gets the bytes; in an object store both may.
     """
     try:
         if not isinstance(path, Path):
@@ -191,15 +204,22 @@ def touch(path: Location) -> None:
 
 
 def files_in(folder: Location, pattern: str) -> list[Location]:
-    """What a folder holds under such names (`*` and `?`), by name; nothing if it is not there."""
+    """The files and folders in a folder whose names match, sorted by name.
+
+    Args:
+        folder: where; one that is not there holds nothing.
+        pattern: of the names, with `*` and `?`.
+    """
     found: Iterable[Location] = folder.glob(pattern)
     return sorted(found, key=lambda path: path.name)
 
 
 def names_in(folder: Location, below: Iterable[str]) -> dict[str, set[str]]:
-    """Names of the files in each of some folders below ``folder``; an object store is asked once.
+    """Subfolder -> names of the files in it; a subfolder that is not there holds none.
 
-    Folders that are not there hold nothing.
+    Args:
+        folder: where the subfolders are.
+        below: names of the subfolders.
     """
     found: dict[str, set[str]] = {name: set() for name in below}
     if isinstance(folder, Path):
@@ -219,7 +239,7 @@ def names_in(folder: Location, below: Iterable[str]) -> dict[str, set[str]]:
 
 
 def folders_in(folder: Location) -> list[str]:
-    """Names of the folders in a folder, sorted; links are none."""
+    """Names of the folders in a folder, sorted, without links."""
     if isinstance(folder, Path):
         try:
             with os.scandir(folder) as entries:
@@ -234,7 +254,7 @@ def folders_in(folder: Location) -> list[str]:
 
 
 def every_file(folder: Location) -> list[FileEntry]:
-    """All files below a folder, by name. A link is a file here: it is never followed."""
+    """All files below a folder, sorted by name; a link counts as a file and is never followed."""
     if not isinstance(folder, Path):
         prefix = folder.path.rstrip("/") + "/"
         kept = folder.fs.find(folder.path, detail=True)
@@ -270,10 +290,13 @@ def remove_empty(folder: Location) -> None:
 
 
 def refuse_overwriting(marker: Location) -> None:
-    """Refuse an object store that lets a conditional write replace what is there.
+    """Test that an object store honours conditional writes.
+
+    Args:
+        marker: a file that is there.
 
     Raises:
-        LackError: it does; records would not be safe from each other.
+        LackError: it does not, so a second record could overwrite the first.
     """
     if not isinstance(marker, Path) and _put_once(marker, marker.read_bytes() + b"\n"):
         raise LackError(

@@ -1,4 +1,4 @@
-"""What the store keeps of a trial: its outcome, why an attempt failed, how far one in flight is."""
+"""Records of the store: outcomes, failures, the progress of a training, openings of test scores."""
 
 import time
 from collections.abc import Mapping
@@ -15,24 +15,28 @@ Cause = Literal["infrastructure", "data", "code", "diverged"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """What one test speaker's speech was taken for, under one choice of epoch."""
+    """The confusion matrix of one test speaker, under one choice of epoch."""
 
     speaker: str
     choice: EpochChoice
     unit: Unit
     epoch: int
     confusion: tuple[tuple[int, ...], ...]
-    """Counts; rows are the truth, columns the prediction, both in the order of the classes."""
+    """Counts, classes x classes: rows are the truth, columns the prediction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a finished trial gave."""
+    """The result of a finished trial."""
 
     id: str
+    """sha256 of the identity."""
     identity: Mapping[str, Any]
+    """All that the result depends on: speech, features, system, training, fold, seed."""
     attempt: str
+    """The attempt that finished it."""
     epochs: int
+    """How many epochs were trained."""
     scores: tuple[Scores, ...]
     digests: Mapping[str, str]
     """sha256 of what was computed: ``predictions``, ``history``, ``weights``."""
@@ -41,30 +45,33 @@ class Outcome:
     environment: Mapping[str, str]
     """The determinism class: bits are promised within it."""
     host: str = ""
+    """The machine that trained it."""
     seconds: float = 0.0
+    """How long the attempt took."""
     finished: float = 0.0
+    """When, in seconds since 1970."""
     resumed: int = 0
     """Epochs that an earlier, interrupted attempt had already trained."""
     libraries: Mapping[str, str] = field(default_factory=dict)
-    """Versions of what trained it; empty in records from before they were kept."""
+    """Library -> version; empty in records from before they were kept."""
     parameters: int = 0
-    """How many numbers the system learnt; 0 where it has no such count, or the record is old."""
+    """How many parameters were trained; 0 of a system without such a count, or in old records."""
 
     @property
     def scored_part(self) -> dict[str, Any]:
-        """The part that is bit-identical whenever this trial is trained in the same class."""
+        """The part that is the same, bit for bit, within a determinism class."""
         scores = [asdict(s) for s in self.scores]
         return {"id": self.id, "epochs": self.epochs, "scores": scores, "digests": self.digests}
 
 
 def is_stale(outcome: Outcome) -> bool:
-    """Whether it was computed by code whose numbers meant something else."""
+    """Whether it was computed by earlier code, whose numbers mean something else."""
     return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why an attempt ended without an outcome."""
+    """The reason why an attempt ended without an outcome."""
 
     id: str
     cause: Cause
@@ -75,7 +82,7 @@ class Failure:
     host: str
     finished: float = field(default_factory=time.time)
     identity: Mapping[str, Any] = field(default_factory=dict)
-    """What was to be trained; empty in records from before it was kept."""
+    """The identity of the trial; empty in records from before it was kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,27 +90,29 @@ class TrainingProgress:
     """How far a trial in flight is, by its newest checkpoint."""
 
     epoch: int
+    """The last trained epoch, from 1; 0 without a checkpoint."""
     log: tuple[str, ...]
+    """Lines of its log."""
     dev_ua: tuple[float, ...] = ()
-    """UA of every epoch, the mean of both directions, 0 to 1."""
+    """Dev UA after every epoch, 0 to 1: the mean over both halves of the held-out group."""
     max_epochs: int = 0
-    """The most that it may have; 0 in checkpoints from before it was kept, as ``min_epochs``."""
+    """The most epochs that it may train; 0 in checkpoints from before this was kept."""
     min_epochs: int = 0
-    """The fewest that it will have."""
+    """The fewest epochs that it will train; 0 in checkpoints from before this was kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opening:
-    """The test scores of a search were opened."""
+    """The record that the test scores of a search were shown from then on."""
 
     key: str
-    """Digest of the search."""
+    """Digest of the search, without its budget."""
     speakers: str = ""
-    """Digest of the speech and of who is held out together; empty in old records."""
+    """Digest of the speech and of which speakers are held out together; empty in old records."""
     unit: str
-    """Of the budget that was used."""
+    """Unit of the budget that was used: ``trials``, ``hours``, ``gpu_hours``."""
     amount: float
-    """Of it."""
+    """The budget, in that unit."""
     configurations: int
-    """How many each held-out group had tried."""
+    """How many configurations each held-out group had tried."""
     opened: float = field(default_factory=time.time)

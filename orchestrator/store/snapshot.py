@@ -1,7 +1,7 @@
-"""What a run was asked for, resolved: all that a report needs beside the ledger.
+"""The snapshot of a study: its resolved form, all that a report needs beside the outcomes.
 
-Kept in the store when a run starts, so that tables come back from any folder, without the study
-file and without the corpus.
+A run writes it into the store when it starts, so that a report needs neither the study file nor
+the corpus, and works from any folder.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,53 +18,66 @@ from orchestrator.study.study import PaperClaim
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotRow:
-    """One row: its name, its published figures, its reading, its system."""
+    """One row of a study's table, with what it resolves to."""
 
     name: str
     reading: str
+    """Which reading of the paper's text it trains; empty of a published system."""
     paper: Mapping[str, float]
+    """Published figures: ``wa`` and ``ua`` in percent, ``params``; any may be absent."""
     model: str = WMA_GIN
+    """The system; empty of a published one."""
     profile: str = ""
     """Empty in snapshots from before it was kept."""
     blocks: tuple[str, ...] = ()
-    """Headings under which the row stands."""
+    """Headings of the table under which the row stands."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What the row sets, as JSON values; empty in snapshots from before it was kept."""
+    """The settings of this row alone, as JSON; empty in snapshots from before they were kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotFold:
-    """One held-out group of speakers, its two halves, and how many speakers train."""
+    """One fold: a held-out group of speakers."""
 
     index: int
+    """From 0."""
     a: tuple[str, ...]
+    """First half of the held-out group. The epoch that scores one half is chosen on the other."""
     b: tuple[str, ...]
+    """Second half."""
     train: int
+    """How many speakers train."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTrial:
-    """Where a trial stands in the table."""
+    """A trial, by its place in the table."""
 
     row: str
+    """Name of the row; of a search's trial its configuration: ``group 2 #7``."""
     fold: int
+    """Index of the fold; of a search's trial, of the inner fold."""
     seed: int
     id: str
+    """The trial's id, 64 hex digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotSpeech:
-    """What some of the trials read: it names the selection and the shards that they need."""
+    """The speech and features that some of the trials read: they name selection and shards."""
 
     corpus: str
     """Digest of the selected speech and labels."""
     features: str
+    """Name of the frame descriptors, as it stands in trial ids."""
     node_step: int
+    """Milliseconds from one node of a graph to the next."""
     extractor: str
+    """Version of the program that computes the descriptors."""
 
 
 CHOSEN = "chosen by the search"
-"""The row of what a search chose."""
+"""Name of the row with the winners of a search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,27 +85,28 @@ class SnapshotConfiguration:
     """A configuration that a search has proposed."""
 
     group: int
-    """Index of the held-out group for which it was; 0 in a flat search."""
+    """Index of the held-out group for which it was proposed; 0 in a flat search."""
     number: int
-    """In the group, from 1, in the order of proposals."""
+    """Its place among the proposals of the group, from 1."""
     point: Mapping[str, str | int | float]
-    """What was proposed, parameter by parameter."""
+    """Parameter -> proposed value."""
     description: str
-    """The same in words: ``lr 0.0012, layers 3``. Its key in the record is ``told``."""
+    """The point in words: ``lr 0.0012, layers 3``. Its key in the record is ``told``."""
     trials: tuple[str, ...]
-    """Ids, by inner fold."""
+    """Ids of its trials, by inner fold."""
     state: str
     """``trained``, ``pruned`` after some of its folds, ``failed``, or still ``training``."""
     score: float | None
-    """Mean UA over units of its folds, 0 to 1; of a pruned one what it was expected to reach."""
+    """Mean UA over its folds, 0 to 1; of a pruned one the UA that it was expected to reach; None
+    while it trains or where it failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotSearch:
-    """A search, as far as it has come."""
+    """A search, as far as its trials are finished."""
 
     key: str
-    """Digest of all that its proposals and scores rest on, but for the budget."""
+    """Digest of all that its proposals and scores depend on, except the budget."""
     selection: str
     """``nested`` or ``flat``."""
     sampler: str
@@ -103,66 +117,76 @@ class SnapshotSearch:
     """In words: ``20 configurations a held-out group``."""
     tried: tuple[SnapshotConfiguration, ...]
     trials: tuple[SnapshotTrial, ...]
-    """All of it but what judges the winners once that is open: rows are configurations, folds
-    inner folds."""
+    """The trials that score configurations; until the search is closed, also those that test the
+    winners."""
     winners: tuple[int, ...]
-    """Their numbers, by group; empty until the budget is used."""
+    """The number of each group's winner, by group; empty until the budget is used."""
     closed: bool
-    """Whether the winners' test scores are open: they stand in the study's own ``trials``."""
+    """Whether the search has ended: the trials that test the winners stand in the study's own
+    ``trials``, and their scores are shown."""
     opened: tuple[int, ...] = ()
-    """Configurations a group after which they had been opened before, with other budgets."""
+    """Numbers of configurations a group after which test scores were shown before this budget."""
     others: int = 0
-    """Other searches whose test scores of the same speakers had been opened before."""
+    """How many other searches had shown test scores of the same speakers before."""
     speakers: str = ""
-    """Digest of the speech and of who is held out together; empty of a flat one."""
+    """Digest of the speech and of which speakers are held out together; empty in a flat search."""
     at_once: float = 1
-    """How many trials shared an hour of its budget, where that is of hours."""
+    """How many trials train at once; they share each hour of a budget of hours."""
     axes: tuple[SearchAxis, ...] | None = None
     """The settings that it varies; None in snapshots from before they were kept."""
 
     def blinds(self, trial: SnapshotTrial) -> bool:
-        """Whether the test scores of one of its trials are never shown, or not yet."""
+        """Whether the test scores of one of its trials are not shown: not yet, or never."""
         return self.selection == "flat" or (not self.closed and trial.row == CHOSEN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A study as it was asked for."""
+    """A study in its resolved form."""
 
     study: str
+    """Its name."""
     question: str
     table: int | None
+    """Number of the paper's table that it reproduces."""
     figure: int | None
+    """Number of the paper's figure that it reproduces."""
     corpus: str
     profile: str
-    """``mixed`` where rows differ in it; the same for ``reading``."""
+    """Training profile; ``mixed`` where rows differ in it."""
     reading: str
+    """Reading of the paper's text; ``mixed`` where rows differ in it."""
     classes: tuple[str, ...]
+    """Emotions, in the order of every confusion matrix."""
     utterances: int
+    """How many utterances were selected."""
     rows: tuple[SnapshotRow, ...]
     folds: tuple[SnapshotFold, ...]
     seeds: int
+    """Seeds a row; of an adaptive study the most."""
     trials: tuple[SnapshotTrial, ...]
+    """The trials of its rows; of an adaptive study all that a row may need."""
     comparable: bool
-    """Whether published figures may be set against these: the paper's corpus and protocol."""
+    """Whether published figures may stand beside these: corpus and protocol are the paper's."""
     reference: str | None
+    """The row with which all others are compared."""
     claim: PaperClaim | None
     corpus_part: str = "all"
     """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
     notes: tuple[str, ...] = ()
-    """What every form of the table must say of the speech: files left out, a published split."""
+    """Notes on the speech that stand under every table: files left out, a published split."""
     published: tuple[SnapshotRow, ...] = ()
-    """Systems that are not trained here, with what was printed of them."""
+    """Systems that are not trained here, with their published figures."""
     speech: tuple[SnapshotSpeech, ...] = ()
-    """What its trials read; empty in snapshots from before it was kept."""
+    """The speech that its trials read; empty in snapshots from before it was kept."""
     axes: tuple[str, ...] = ()
-    """What the rows are the grid of; empty where they were listed, or in older snapshots."""
+    """Settings whose grid gives the rows; empty of listed rows and in older snapshots."""
     text: str = ""
     """The study file as it was written; empty in snapshots from before it was kept."""
     replicates: str = "fixed"
-    """``adaptive``: ``seeds`` is the most of a row, and ``trials`` are all that may be needed."""
+    """``fixed``, or ``adaptive``: rows get more seeds until a comparison is decided."""
     search: SnapshotSearch | None = None
-    """Where its configurations are proposed, not listed."""
+    """The search that proposes its configurations; None where the study lists its rows."""
 
     @property
     def is_blinded(self) -> bool:
