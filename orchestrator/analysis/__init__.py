@@ -1,1 +1,1 @@
-"""Statistics: outcomes in, means, intervals, differences and verdicts out."""
+"""The statistics of a study: from outcomes to means, intervals, differences and verdicts."""

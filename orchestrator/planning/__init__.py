@@ -1,1 +1,1 @@
-"""What a study still has to train, and what that costs: done, failed, stale, to do."""
+"""Which trials of a study are done, which ones a run would train, and what that costs."""

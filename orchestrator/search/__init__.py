@@ -1,1 +1,1 @@
-"""Which configurations a search trains next, and what it found."""
+"""Which configurations a search proposes next, and what it found."""

@@ -1,1 +1,1 @@
-"""What training costs: time, memory and money, from measured trials or a probe."""
+"""The price of training: time, memory and money, from finished trials or a probe."""
