@@ -18,6 +18,7 @@ from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempts import read_decisions
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import PREDICTIONS
 from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
 
@@ -162,9 +163,7 @@ def _by_utterance(
     net: dict[str, list[float]] = {}
     decisions = 0
     for pair in shared.values():
-        ours, theirs = (
-            read_decisions(ledger.attempts.read_file(o, "predictions.parquet")) for o in pair
-        )
+        ours, theirs = (read_decisions(ledger.attempts.read_file(o, PREDICTIONS)) for o in pair)
         for name in sorted(ours.keys() & theirs.keys()):
             speaker, emotion, taken = ours[name]
             right_a, right_b = taken == emotion, theirs[name][2] == emotion

@@ -49,12 +49,13 @@ def logs(id: IdArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import trial as view
     from orchestrator.store.ledger import Ledger
+    from orchestrator.store.paths import LOG
 
     ledger = Ledger.open_existing(store)
     trial = trial_details.read_trial(ledger, ledger.find_trial(id))
     log = "\n".join(trial.progress.log)
     if trial.outcome is not None:
-        log = ledger.attempts.read_file(trial.outcome, "log.txt").decode("utf-8", "replace")
+        log = ledger.attempts.read_file(trial.outcome, LOG).decode("utf-8", "replace")
     if as_json:
         print(json.dumps(view.log_record(trial, log), indent=2))
     else:

@@ -16,6 +16,7 @@ from orchestrator.execution.worker import worker
 from orchestrator.store import leases
 from orchestrator.store.attempts import read_history, read_predictions
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import HISTORY, PREDICTIONS
 from orchestrator.store.records import Outcome
 
 TOLERANCE = 1e-3
@@ -149,8 +150,8 @@ def _keep_or_remove(ledger: Ledger, found: Rerun, keep: bool) -> Rerun:
 
 
 def _closeness(ledger: Ledger, record: Outcome, retrained: Outcome) -> Closeness:
-    before = read_predictions(ledger.attempts.read_file(record, "predictions.parquet"))
-    after = read_predictions(ledger.attempts.read_file(retrained, "predictions.parquet"))
+    before = read_predictions(ledger.attempts.read_file(record, PREDICTIONS))
+    after = read_predictions(ledger.attempts.read_file(retrained, PREDICTIONS))
     largest, decisions, segments = 0.0, 0, 0
     for key in before.keys() | after.keys():
         p, q = before.get(key), after.get(key)
@@ -161,9 +162,7 @@ def _closeness(ledger: Ledger, record: Outcome, retrained: Outcome) -> Closeness
         if key[-1] == "chosen":
             segments += 1
             decisions += p.index(max(p)) != q.index(max(q))
-    histories = [
-        read_history(ledger.attempts.read_file(o, "history.json")) for o in (record, retrained)
-    ]
+    histories = [read_history(ledger.attempts.read_file(o, HISTORY)) for o in (record, retrained)]
     epochs = max(map(len, histories))
     padded = [[*history, *[None] * (epochs - len(history))] for history in histories]
     first = next((n for n, (x, y) in enumerate(zip(*padded, strict=True), 1) if x != y), None)

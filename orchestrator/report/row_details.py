@@ -15,6 +15,7 @@ from orchestrator.planning.trial_details import training_command
 from orchestrator.store.attempts import read_history
 from orchestrator.store.files import in_parallel
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import HISTORY
 from orchestrator.store.records import Outcome, Scores, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotTrial
 
@@ -180,7 +181,7 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...], str]:
     """The epochs of a training, and why they cannot be used; one of the two is empty."""
     try:
-        entries = read_history(ledger.attempts.read_file(outcome, "history.json"))
+        entries = read_history(ledger.attempts.read_file(outcome, HISTORY))
         return tuple(_epoch(entry) for entry in entries), ""
     except DamageError as error:
         return (), str(error)

@@ -14,7 +14,7 @@ from orchestrator.analysis.row_scores import headline_scores
 from orchestrator.errors import DamageError, first_line
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.paths import FAILURE, OUTCOME
+from orchestrator.store.paths import FAILURE, HISTORY, OUTCOME
 from orchestrator.store.records import Cause, Outcome
 from orchestrator.study.search_key.space import SelectionMode
 from orchestrator.study.trials import from_identity
@@ -103,7 +103,7 @@ def _dev_uas(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:
     chosen = {s.speaker: s.epoch for s in outcome.scores if s.choice == "chosen"}
     try:
         by_number = {
-            e["number"]: e for e in read_history(ledger.attempts.read_file(outcome, "history.json"))
+            e["number"]: e for e in read_history(ledger.attempts.read_file(outcome, HISTORY))
         }
         on_a = by_number[next(chosen[s] for s in fold.b if s in chosen)]["a"]["ua"]
         on_b = by_number[next(chosen[s] for s in fold.a if s in chosen)]["b"]["ua"]

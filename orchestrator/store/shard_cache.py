@@ -34,21 +34,20 @@ def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
     if not lacking:
         return
     with _alone(ledger.paths.local_shards):
-        kept = _by_key(ledger.paths.shards)
+        shared = _by_key(ledger.paths.shards)
         for key in lacking:
             if not (ledger.paths.local_shards / _manifest(key)).exists():
-                _copy(kept.get(key, []), ledger.paths.local_shards)
+                _copy(shared.get(key, []), ledger.paths.local_shards)
 
 
 def publish(ledger: Ledger, keys: Iterable[str]) -> None:
     """Copy those shards to the store that it lacks."""
     if not is_remote(ledger.root):
         return
-    here, kept = _by_key(ledger.paths.local_shards), _by_key(ledger.paths.shards)
+    local, shared = _by_key(ledger.paths.local_shards), _by_key(ledger.paths.shards)
     for key in keys:
-        there = {path.name for path in kept.get(key, [])}
-        if _manifest(key) not in there:
-            _copy(here.get(key, []), ledger.paths.shards)
+        if _manifest(key) not in {path.name for path in shared.get(key, [])}:
+            _copy(local.get(key, []), ledger.paths.shards)
 
 
 def fetch_all_anew(ledger: Ledger) -> None:

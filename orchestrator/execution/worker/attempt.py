@@ -29,7 +29,7 @@ from orchestrator.store import checkpoints, leases, shard_cache
 from orchestrator.store.checkpoints import Checkpoint
 from orchestrator.store.files import is_refusal
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.paths import new_attempt
+from orchestrator.store.paths import LOG, new_attempt
 from orchestrator.store.records import Failure, Outcome
 from orchestrator.study.canonical import digest
 from orchestrator.study.trials import from_identity
@@ -220,9 +220,7 @@ class Attempt:
         results = training_results(fit, data)
         self._note(f"finished after {fit.epochs} epochs")
         log = "\n".join(self._log).encode() + b"\n"
-        files = self._ledger.attempts.write(
-            self._task.id, self._name, {**results.files, "log.txt": log}
-        )
+        files = self._ledger.attempts.write(self._task.id, self._name, {**results.files, LOG: log})
         reach("results", self._task.id)
         return Outcome(
             id=self._task.id,

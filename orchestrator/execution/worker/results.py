@@ -15,6 +15,7 @@ from model.evaluation.scoring import by_utterance
 from model.training.fit import Direction, Fit
 from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.checkpoints import tensors_blob, tensors_digest
+from orchestrator.store.paths import HISTORY, PREDICTIONS, WEIGHTS
 from orchestrator.store.records import EpochChoice, Scores, Unit
 from orchestrator.study.canonical import canonical, digest
 
@@ -55,9 +56,9 @@ def training_results(fit: Fit, data: FoldData) -> TrainingResults:
             "weights": tensors_digest(weights),
         },
         files={
-            "predictions.parquet": _parquet(predictions, data.classes),
-            "weights.safetensors": tensors_blob(weights),
-            "history.json": canonical(history).encode(),
+            PREDICTIONS: _parquet(predictions, data.classes),
+            WEIGHTS: tensors_blob(weights),
+            HISTORY: canonical(history).encode(),
         },
     )
 

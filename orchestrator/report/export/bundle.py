@@ -26,6 +26,7 @@ from orchestrator.report.tables.headings import banner, label, protocol_line
 from orchestrator.report.tables.text import marked
 from orchestrator.store.attempts import gathered_predictions
 from orchestrator.store.files import replace_file
+from orchestrator.store.paths import PREDICTIONS
 
 PROGRAM = ("recompute.py", "recompute_statistics.py")
 """The files of the program that a bundle brings to check itself."""
@@ -125,7 +126,7 @@ def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
     parts = (
         (
             {"row": row.name, "fold": trial.fold.index + 1, "seed": trial.seed, "trial": trial.id},
-            study.ledger.attempts.read_file(trial.outcome, "predictions.parquet"),
+            study.ledger.attempts.read_file(trial.outcome, PREDICTIONS),
         )
         for row in rows
         for trial in row.trials

@@ -12,6 +12,7 @@ from model.evaluation.metrics import ua, wa
 from orchestrator.analysis.statistics import mean
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import HISTORY
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
@@ -102,7 +103,7 @@ def read(ledger: Ledger, snapshot: Snapshot, trial: SnapshotTrial) -> FinishedTr
     outcome = ledger.outcomes.read(trial.id)
     if outcome is None:
         return None
-    history = read_history(ledger.attempts.read_file(outcome, "history.json"))
+    history = read_history(ledger.attempts.read_file(outcome, HISTORY))
     return FinishedTrial(snapshot, trial, outcome, tuple(history))
 
 

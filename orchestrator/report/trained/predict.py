@@ -40,6 +40,7 @@ from orchestrator.analysis.adaptive import with_wanted_trials
 from orchestrator.errors import LackError, RequestError, nearest
 from orchestrator.store.checkpoints import tensors_from
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import WEIGHTS
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.trials import from_identity
@@ -252,7 +253,7 @@ def _votes(ensemble: Ensemble, heard: ExtractedRecording) -> tuple[Voice, list[i
 
 def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
     trial = from_identity(outcome.identity)
-    stored = tensors_from(ledger.attempts.read_file(outcome, "weights.safetensors"))
+    stored = tensors_from(ledger.attempts.read_file(outcome, WEIGHTS))
     for side, tested in (("tests_a", trial.a), ("tests_b", trial.b)):
         weights: Mapping[str, Tensor] = {
             key.removeprefix(f"{side}/"): tensor

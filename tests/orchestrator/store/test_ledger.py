@@ -9,7 +9,7 @@ import pytest
 
 from features.config import FeatureConfig
 from model.config import ModelConfig, TrainConfig
-from orchestrator.errors import DamageError, LackError, RequestError
+from orchestrator.errors import DamageError, LackError, RequestError, first_line
 from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.files import create_once, replace_file
 from orchestrator.store.ledger import Ledger
@@ -231,3 +231,29 @@ def test_predictions_are_a_table_with_page_checksums(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "p.parquet", page_checksum_verification=True)
     assert table.to_pylist() == [{"utterance": "u", "epoch": 3, "p_sad": 0.25}]
     assert json.dumps(str(table.schema.field("p_sad").type)) == '"float"'
+
+
+def test_trials_in_another_folder_leave_the_store_as_it_is(tmp_path: Path) -> None:
+    ledger = Ledger.open(str(tmp_path / "store"))
+    ledger.write_selection("0" * 64, {"corpus": "demo"})
+    rehearsal = ledger.with_trials_in(tmp_path / "scratch")
+    assert rehearsal.outcomes.commit(OUTCOME) == "committed"
+    assert rehearsal.selection("0" * 64) == {"corpus": "demo"}
+    assert rehearsal.outcomes.has(TRIAL.id) and not ledger.outcomes.has(TRIAL.id)
+    assert not (tmp_path / "store" / "trials").exists()
+
+
+def test_only_open_makes_a_store(tmp_path: Path) -> None:
+    where = str(tmp_path / "store")
+    with pytest.raises(LackError, match="There is no store"):
+        Ledger.open_existing(where)
+    assert Ledger.open_readonly(where).studies.snapshots() == []
+    assert not Path(where).exists()
+    Ledger.open(where)
+    assert Ledger.open_existing(where).corpora() == {}
+
+
+def test_the_first_line_of_an_error_is_its_text_or_its_type() -> None:
+    assert first_line("\nIt broke.\nThere.") == "It broke."
+    assert first_line(ValueError("so\nand so")) == "so"
+    assert (first_line(KeyboardInterrupt()), first_line("")) == ("KeyboardInterrupt", "")
