@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from orchestrator.cli import app as command_line
-from orchestrator.study.settings import SETTINGS
+from orchestrator.study.keys.settings import SETTINGS
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent

@@ -4,7 +4,9 @@ Letters of this package: B segments in a batch, N nodes, F features, T frames, C
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 FRAME_STEP_MS = 10
 """Step between two openSMILE frames in milliseconds (paper, section 3.2)."""
@@ -21,15 +23,19 @@ The order of the keys is the order of the class indices: alphabetical."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureConfig:
-    """What a node and a segment are. Every field enters the trial's id."""
+    """What a node and a segment are. Every field enters the trial's id.
+
+    Types say which values a study file may give, and docstrings what its reference says of them.
+    """
 
     features: str = "lld78"
-    """Name of a descriptor set (`descriptors/catalogue.py`), or ``opensmile:DIGEST``."""
+    """Frame descriptors: the name of a set, or ``opensmile:PATH.conf``, an openSMILE configuration
+    of your own (whose digest stands here instead of its path)."""
 
-    node_step: int = 10
-    """Milliseconds from node to node: 10 (paper) or 50, the mean of five frames."""
+    node_step: Literal[10, 50] = 10
+    """Milliseconds from node to node: 10 (paper), or 50, the mean of five frames."""
 
-    segment_nodes: int = 120
+    segment_nodes: Annotated[int, Interval(ge=8, le=1000)] = 120
     """Most nodes in one graph (paper, section 3.2)."""
 
     tail: Literal["pad", "drop", "overlap"] = "pad"
@@ -38,8 +44,8 @@ class FeatureConfig:
     starts earlier, so that it is full."""
 
     padding: Literal["masked", "nodes"] = "masked"
-    """``masked``: padding is invisible to the network (ours). ``nodes``: every graph is filled
-    up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
+    """What padding is. ``masked``: invisible to the network (ours). ``nodes``: every graph is
+    filled up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
 
     scaling: Literal["train", "speaker"] = "train"
     """Where mean and deviation of the z-score come from: all real training frames,

@@ -6,7 +6,9 @@ for Speech Emotion Recognition", Interspeech 2022 (arXiv 2207.00940).
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 BIGRU_HIDDEN = 128
 """Hidden size of each direction of the Bi-GRU (paper, section 2.1); its output is twice that."""
@@ -26,20 +28,24 @@ class Aggregators:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """One network. The defaults are reading R0: the text of the paper, 579,864 parameters."""
+    """One network. The defaults are reading R0: the text of the paper, 579,864 parameters.
+
+    Types say which values a study file may give, and docstrings what its reference says of them.
+    A new field is a new setting of every study, see CONTRIBUTING.md.
+    """
 
     model: str = WMA_GIN
-    """The system, one of ``SYSTEMS`` in `systems/catalogue.py`. Every other field is WMA-GIN's
-    alone: the sizes of the compared systems are constants of their files."""
+    """The system. Every other setting of `baseline` is WMA-GIN's alone: the sizes of the systems
+    that it is compared with are fixed."""
 
-    layers: int = 4
-    """WMA-GIN layers, 1 to 8 (paper: 4, section 3.4)."""
+    layers: Annotated[int, Interval(ge=1, le=8)] = 4
+    """WMA-GIN layers (paper: 4, section 3.4)."""
 
-    hidden: int = 256
+    hidden: Annotated[int, Interval(ge=1, le=4096)] = 256
     """Width H of every WMA-GIN layer (paper: 256, section 3.4)."""
 
     aggregators: Aggregators = Aggregators()
-    """Aggregator weights (paper, Table 2)."""
+    """Weights of the three aggregators of neighbours, which sum to 1 (paper, Table 2)."""
 
     fa_layers: tuple[int, ...] = (2,)
     """Fully adjacent layers, 1-based and ascending; empty for none (paper: 2 of 4, section 2.3)."""
@@ -48,13 +54,15 @@ class ModelConfig:
     """Whether a node is its own neighbour in a fully adjacent layer (as in the code of [20])."""
 
     graph: str = "cycle"
-    """``cycle`` (paper), ``line``, or ``window:K``: all nodes at most K steps away, no wrap."""
+    """Edges between nodes: ``cycle`` (paper), ``line``, or ``window:K``, all nodes at most K steps
+    away, without a wrap."""
 
     pooling: Literal["mean", "sum"] = "mean"
     """How real nodes are pooled before each head (the paper is silent: ours)."""
 
     stage_loss: bool = True
-    """Five stage losses weighted 1..S over their sum (section 2.4); off: cross-entropy of G."""
+    """Multi-stage loss: five losses weighted 1..S over their sum (section 2.4); off: cross-entropy
+    of the last head G."""
 
     attention: bool = True
     """Multi-phase attention before head e; off: e pools the last layer as the others do (ours)."""
@@ -65,40 +73,41 @@ class ModelConfig:
     residual: bool = True
     """Whether layer l > 1 adds its input to its output (section 2.1)."""
 
-    dropout: float = 0.0
+    dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
     """Share of each layer's new values that are set to 0 in training (the paper names none)."""
 
     layer_norm: bool = False
-    """R*: LayerNorm before the ReLU of every WMA-GIN layer."""
+    """LayerNorm before the ReLU of every WMA-GIN layer (reading R*)."""
 
     deep_heads: bool = False
-    """R*: each head is Linear(H, H), ReLU, Linear(H, C) and not one Linear(H, C)."""
+    """Each head is Linear(H, H), ReLU, Linear(H, C), and not one Linear(H, C) (reading R*)."""
 
     attention_output: bool = False
-    """R*: an output map H -> H in the multi-phase attention."""
+    """An output map H -> H in the multi-phase attention (reading R*)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """How one trial is trained."""
 
-    lr: float = 1e-4
+    lr: Annotated[float, Interval(ge=1e-8, le=1)] = 1e-4
     """Adam's learning rate (paper, section 3.3)."""
 
-    weight_decay: float = 1e-8
+    weight_decay: Annotated[float, Interval(ge=0, le=1)] = 1e-8
     """Adam's weight decay (paper, section 3.3)."""
 
-    batch: int = 128
+    batch: Annotated[int, Interval(ge=1, le=65_536)] = 128
     """Segments in a batch (paper, section 3.3)."""
 
-    epochs: int = 200
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 200
     """Most epochs of a training (ours)."""
 
-    patience: int = 20
+    patience: Annotated[int, Interval(ge=1, le=100_000)] = 20
     """Epochs without a better dev score before a direction stops (ours)."""
 
     class_weights: Literal["off", "inverse"] = "off"
-    """``inverse``: cross-entropy weighted by inverse class frequency of the training segments."""
+    """Weights of the classes in the loss. ``inverse``: the inverse of how often a class occurs
+    among the training segments."""
 
     @property
     def may_end_early(self) -> bool:

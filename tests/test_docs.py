@@ -248,7 +248,7 @@ def test_each_folder_stands_in_the_architecture_with_its_sentence() -> None:
 
 def test_each_setting_system_and_study_is_named(root: Path) -> None:
     from model.systems.catalogue import SYSTEMS
-    from orchestrator.study.settings import SETTINGS
+    from orchestrator.study.keys.settings import SETTINGS
 
     assert absent(SETTINGS, DOCS / "study_file.md") == []
     assert absent(SYSTEMS, DOCS / "systems.md") == []

@@ -9,7 +9,7 @@ from features.corpora.folds import Fold, deal
 from features.errors import CorpusError
 from orchestrator.errors import LackError, nearest
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.settings import emotions
+from orchestrator.study.resolve import emotions
 from orchestrator.study.study import Study
 
 SYNTHESISED = "demo"

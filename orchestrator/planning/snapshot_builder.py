@@ -17,7 +17,7 @@ from orchestrator.store.snapshot import (
     SnapshotTrial,
 )
 from orchestrator.study.canonical import plain
-from orchestrator.study.settings import emotions, resolve
+from orchestrator.study.resolve import emotions, resolve
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial, Variant
 

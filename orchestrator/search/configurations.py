@@ -9,8 +9,8 @@ from features.descriptors.feature_set import FeatureSet
 from orchestrator.search.objective import ObjectiveScores
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import digest
+from orchestrator.study.resolve import resolve
 from orchestrator.study.search_key.space import Point, Search
-from orchestrator.study.settings import resolve
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial, Variant, trial_of
 

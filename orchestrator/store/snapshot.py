@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from model.config import WMA_GIN
 from orchestrator.study.canonical import plain
@@ -70,7 +70,7 @@ class SnapshotSpeech:
     """Digest of the selected speech and labels."""
     features: str
     """Name of the frame descriptors, as it stands in trial ids."""
-    node_step: int
+    node_step: Literal[10, 50]
     """Milliseconds from one node of a graph to the next."""
     extractor: str
     """Version of the program that computes the descriptors."""

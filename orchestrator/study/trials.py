@@ -15,7 +15,7 @@ from features.corpora.corpus import Selection
 from features.corpora.folds import Fold
 from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
 from orchestrator.study.canonical import digest, plain
-from orchestrator.study.settings import resolve
+from orchestrator.study.resolve import resolve
 from orchestrator.study.study import Study
 
 SEMANTICS = 1

@@ -10,7 +10,7 @@ from model.network.description import Part, describe
 from model.systems.catalogue import SYSTEMS, build
 from orchestrator.errors import RequestError, nearest
 from orchestrator.planning.feature_sets import with_features
-from orchestrator.study.settings import emotions
+from orchestrator.study.resolve import emotions
 from orchestrator.study.study import Study
 from orchestrator.study.trials import Variant, variants
 

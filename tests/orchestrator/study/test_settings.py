@@ -5,15 +5,9 @@ import pytest
 from features.config import FeatureConfig
 from model.config import Aggregators, ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
-from orchestrator.study.settings import (
-    PROFILES,
-    READINGS,
-    SETTINGS,
-    ImpossibleError,
-    fa_layers,
-    resolve,
-)
-from orchestrator.study.value_readers import as_fraction
+from orchestrator.study.keys.settings import PROFILES, READINGS, SETTINGS
+from orchestrator.study.keys.values import as_fraction
+from orchestrator.study.resolve import ImpossibleError, fa_layers, resolve
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from features.config import FeatureConfig
 from model.config import Aggregators, ModelConfig, TrainConfig
 from orchestrator.study.canonical import canonical
 from orchestrator.study.reader import parse_study, read_study
-from orchestrator.study.settings import resolve
+from orchestrator.study.resolve import resolve
 from orchestrator.study.trials import ADDED, Trial, from_identity, variants
 
 TRIAL = Trial(

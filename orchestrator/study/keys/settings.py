@@ -1,0 +1,174 @@
+"""Every setting that a study can vary: where its key stands, its values, its default, its meaning.
+
+Most are fields of a configuration (`features/config.py`, `model/config.py`): such a field is the
+whole declaration of a setting. What is no field, or is written in another way, stands here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import AfterValidator, create_model
+
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
+from model.config import ModelConfig, TrainConfig
+from model.systems.catalogue import SYSTEMS
+from orchestrator.study.keys.mapping import Keys, attribute_docs
+from orchestrator.study.keys.values import Descriptors, Emotions, FaLayer, Flag, Edges, Weights
+
+Home = Literal["study", "baseline"]
+K = TypeVar("K", bound=Keys)
+
+READINGS: dict[str, dict[str, Any]] = {
+    "as-written": {
+        "node_step": 10,
+        "layer_norm": False,
+        "deep_heads": False,
+        "attention_output": False,
+    },
+    "as-likely-run": {
+        "node_step": 50,
+        "layer_norm": False,
+        "deep_heads": False,
+        "attention_output": False,
+    },
+    "size-matched": {
+        "node_step": 10,
+        "layer_norm": True,
+        "deep_heads": True,
+        "attention_output": True,
+    },
+}
+"""Named choices where the paper leaves a thing open (README, "What the paper leaves open")."""
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "paper": {"training": {"lr": 1e-4, "batch": 128, "epochs": 200, "patience": 20}},
+    "quick": {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": 15}},
+}
+"""How much training. ``quick`` was chosen on dev UA alone (README, "Profiles")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: its values as a type for pydantic, and what stands where it is left out."""
+
+    home: Home
+    """Where the key stands in a study file; ``set`` of a row takes either."""
+    kind: Any
+    default: Any
+    """Value as a study would write it; None where it follows from something else, see ``doc``."""
+    source: tuple[type, str] | str
+    """What the setting is for; or the class and field whose docstring says that."""
+    in_rows: bool = True
+    """Whether a row may set it; not where the rows would no longer score the same speech."""
+
+    @property
+    def doc(self) -> str:
+        """What the setting is for, in one paragraph."""
+        return self.source if isinstance(self.source, str) else _doc(*self.source)
+
+    @property
+    def number(self) -> Literal["integer", "number"] | None:
+        """Whether its values are whole numbers or any numbers, so that they may have a range."""
+        base = get_args(self.kind)[0] if get_origin(self.kind) is Annotated else self.kind
+        return "integer" if base is int else "number" if base is float else None
+
+
+def _doc(config: type, field: str) -> str:
+    return attribute_docs(config)[field]
+
+
+def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
+    """A setting for each field of a configuration; ``kinds`` replaces types of fields."""
+    hints = get_type_hints(config, include_extras=True)
+    return {
+        field.name: Setting(
+            home=home,
+            kind=kinds.get(field.name, Flag if hints[field.name] is bool else hints[field.name]),
+            default=field.default,
+            source=(config, field.name),
+        )
+        for field in fields(config)
+    }
+
+
+_TRAINING = _fields("study", TrainConfig)
+CLASS_WEIGHTS = _TRAINING.pop("class_weights")
+TRAINING: Mapping[str, Setting] = _TRAINING
+"""What stands below ``training``; an axis of a search has the key alone."""
+
+
+def with_settings(
+    settings: Mapping[str, Setting], kind: Callable[[Any], Any] = lambda kind: kind
+) -> Callable[[type[K]], type[K]]:
+    """Decorator of a mapping that has settings among its keys, each of which may be left out.
+
+    Args:
+        settings: key -> setting.
+        kind: the type of such a key's value, of the type of the setting's values.
+    """
+
+    def extended(base: type[K]) -> type[K]:
+        keys: dict[str, Any] = {key: (kind(found.kind), None) for key, found in settings.items()}
+        model = create_model(base.__name__, __base__=base, __module__=base.__module__, **keys)
+        model.settings = settings
+        return model
+
+    return extended
+
+
+@with_settings(TRAINING)
+class TrainingKeys(Keys):
+    """How a trial is trained."""
+
+    no_mapping = f"`{{name}}` must be a mapping of {', '.join(TRAINING)}, but is {{value}} instead."
+
+
+_BASELINE = _fields("baseline", ModelConfig, aggregators=Weights, graph=Edges)
+del _BASELINE["fa_layers"]
+
+SETTINGS: Mapping[str, Setting] = {
+    "profile": Setting(
+        "study",
+        Literal[tuple(PROFILES)],
+        None,
+        "How much training. Without it `paper` on the paper's own corpus, `quick` on any other.",
+    ),
+    "reading": Setting(
+        "study",
+        Literal[tuple(READINGS)],
+        "as-written",
+        "Named choice of settings where the paper leaves a thing open.",
+    ),
+    **_fields("study", FeatureConfig, features=Descriptors),
+    "emotions": Setting(
+        "study",
+        Emotions,
+        DEFAULT_EMOTIONS,
+        "Classes, each with the corpus labels that it gathers.",
+        in_rows=False,
+    ),
+    "corpus_part": Setting(
+        "study",
+        Literal["all", "improvised", "scripted"],
+        "all",
+        "Which kind of speech, of a corpus that has both (iemocap).",
+        in_rows=False,
+    ),
+    "class_weights": CLASS_WEIGHTS,
+    "training": Setting(
+        "study",
+        Annotated[TrainingKeys, AfterValidator(attrgetter("given"))],
+        None,
+        "How a trial is trained; what is left out is the profile's.",
+    ),
+    **_BASELINE,
+    "model": replace(_BASELINE["model"], kind=Literal[tuple(SYSTEMS)]),
+    "fa_layer": Setting(
+        "baseline",
+        FaLayer,
+        "antepenultimate",
+        "Fully adjacent layers: a word, numbers from 1, `all` or `none` (paper: 2 of 4).",
+    ),
+}

@@ -1,0 +1,255 @@
+"""Every key of a study file beside the settings: each declared once, with what it is for.
+
+From these declarations come the reader, the JSON Schema (`schema.py`) and the reference of keys
+(`reference.py`). What keys demand of each other is checked in `reader.py`. The key ``search`` is
+declared in `search_key/search_keys.py`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval, MinLen
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from orchestrator.errors import nearest
+from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be
+from orchestrator.study.keys.settings import SETTINGS, Home, Setting, with_settings
+from orchestrator.study.keys.values import (
+    Folds,
+    Headings,
+    NameText,
+    Parameters,
+    Percent,
+    RowName,
+    SomeRow,
+    SomeRows,
+    TableNumber,
+)
+from orchestrator.study.protocol import FEWEST_SEEDS, Replicates
+
+IN_ROWS = {key: setting for key, setting in SETTINGS.items() if setting.in_rows}
+AXES = {key: setting for key, setting in IN_ROWS.items() if key != "training"}
+"""Settings that ``axes`` may list values of."""
+
+
+def _home(home: Home) -> dict[str, Setting]:
+    return {key: setting for key, setting in SETTINGS.items() if setting.home == home}
+
+
+def _listed(kind: Any) -> Any:
+    wrong = Sentence("`axes.{name}` must list its values, but is {value} instead.")
+    return Annotated[list[kind], MinLen(1), wrong]
+
+
+class StudyPart(Keys):
+    """A mapping that may be mistaken for the place of a setting."""
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        """Where the key belongs, if it is a setting's."""
+        if key in SETTINGS and SETTINGS[key].home == "baseline":
+            return "is not a key. It belongs under `baseline`."
+        return super().unknown(key)
+
+
+class ProtocolKeys(StudyPart):
+    """Who is held out, and how often each training is drawn anew."""
+
+    folds: Folds = 5
+    """How many groups of speakers are held out, one after the other; `published`: as the corpus's
+    authors divide it."""
+    seeds: Annotated[int, Interval(ge=1, le=1000)] = 1
+    """How many trainings each fold and row has, each from other random numbers."""
+    replicates: Replicates = "fixed"
+    """`adaptive`: seeds go to comparisons that are open; `seeds` is the most of a row."""
+
+
+@with_settings(_home("baseline"))
+class BaselineKeys(Keys):
+    """The settings that all rows share; a row changes some with `set`."""
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        """Where the key belongs, if it is a setting's."""
+        if key in SETTINGS:
+            return "is not a key. It belongs at the top level."
+        return super().unknown(key)
+
+
+@with_settings(IN_ROWS)
+class SetKeys(Keys):
+    """Settings in which a row differs from the baseline."""
+
+    no_mapping = "`{name}` must be a mapping of settings, but is {value} instead."
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        """Whether the key is a setting of the whole study, which no row may change."""
+        if key in ("corpus", "protocol", *SETTINGS):
+            return (
+                "cannot differ between rows: they must score the same speech. "
+                "Give it to a study of its own."
+            )
+        return f"is not a key. {nearest(key, SETTINGS)}"
+
+
+@with_settings(AXES, _listed)
+class GridKeys(Keys):
+    """Values of settings; every combination of them is a row."""
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        """What may be an axis."""
+        return f"is not an axis. {nearest(key, cls.model_fields)}"
+
+
+class PaperKeys(Keys):
+    """What the paper prints for a row; any may be missing."""
+
+    no_mapping = (
+        "`{name}` must map `wa` and `ua` to percent and `params` to a count, "
+        "but is {value} instead."
+    )
+
+    wa: Annotated[Percent | None, Stated] = None
+    """Weighted accuracy in percent, as published."""
+    ua: Annotated[Percent | None, Stated] = None
+    """Unweighted accuracy in percent, as published."""
+    params: Annotated[Parameters | None, Stated] = None
+    """How many parameters the system has, as published."""
+
+
+class RowKeys(StudyPart):
+    """A row of the table: one variant that is trained."""
+
+    no_mapping = "A row must be a mapping, but is {value}."
+
+    name: RowName
+    """What the row is called in the table."""
+    set: SetKeys = SetKeys()
+    """Settings in which this row differs from the baseline."""
+    paper: PaperKeys = PaperKeys()
+    """What the paper prints for the row; any may be missing."""
+    block: Headings = Field(default_factory=list)
+    """The heading, or headings, under which the row stands."""
+
+    @classmethod
+    def lacks(cls, key: str) -> str:
+        """The same as of a wrong name."""
+        return "A row must have a `name` of 1 to 60 letters."
+
+
+class PublishedKeys(Keys):
+    """A system that is printed as published, and not trained."""
+
+    no_mapping = "A published system must have a `name` and a `paper`, but is {value} instead."
+
+    name: RowName
+    """What the system is called in the table."""
+    paper: PaperKeys
+    """What was published of it; any may be missing."""
+
+    @classmethod
+    def lacks(cls, key: str) -> str:
+        """The same as of what is no mapping."""
+        return cls.no_mapping
+
+    @classmethod
+    def unknown(cls, key: str) -> str:
+        """What only a row may have."""
+        if key in RowKeys.model_fields:
+            return "is not a key: what is published is not trained here. Make it one of `rows`."
+        return super().unknown(key)
+
+
+class ClaimKeys(StudyPart):
+    """What the paper says of the rows; judged on its own corpus and profile only."""
+
+    lack_at_key = True
+
+    better: Annotated[SomeRow, WithJsonSchema({"type": "string"})]
+    """The row that the paper calls better."""
+    than: SomeRows
+    """The rows that it is better than; `rest` for all others."""
+    on: Annotated[Literal["wa", "ua"], must_be("`ua` or `wa`")] = "ua"
+    """The metric that is meant."""
+
+    @classmethod
+    def lacks(cls, key: str) -> str:
+        """Which one."""
+        return f"`claim` must say `better` and `than`; `{key}` is missing."
+
+
+def _together(schema: dict[str, Any]) -> None:
+    """What keys demand of each other, as far as a schema can say it."""
+    schema["required"] = ["study"]
+    schema["allOf"] = [
+        {"oneOf": [{"required": [key]} for key in ("rows", "axes", "search")]},
+        {"not": {"required": ["table", "figure"]}},
+        _ADAPTIVE,
+    ]
+
+
+@with_settings(_home("study"))
+class StudyKeys(StudyPart):
+    """A study file: rows to compare, and the protocol under which they are compared."""
+
+    model_config = ConfigDict(json_schema_extra=_together)
+
+    study: Annotated[NameText, must_be("a name of small letters, digits, `_` and `-`")] = ""
+    """Name of the study: what report, status and watch call it."""
+    question: Annotated[str, Sentence("`question` must be a sentence.")] = ""
+    """What is asked; the title of its table."""
+    table: Annotated[TableNumber | None, Stated] = None
+    """Which table of the paper it fills; studies of one table are printed together."""
+    figure: Annotated[TableNumber | None, Stated] = None
+    """Which figure of the paper it fills, instead of a table."""
+    corpus: Annotated[
+        NameText,
+        must_be(
+            "`auto`, a known corpus or a table's own name of small letters, digits, `_` and `-`"
+        ),
+    ] = "auto"
+    """A registered corpus, `demo`, or `auto`: iemocap where it is registered, else demo."""
+    protocol: ProtocolKeys = ProtocolKeys()
+    """Who is held out, and how often each training is drawn anew."""
+    baseline: BaselineKeys = BaselineKeys()
+    """The settings that all rows share; a row changes some with `set`."""
+    rows: Annotated[list[RowKeys], MinLen(1), must_be("a list")] = Field(default_factory=list)
+    """The variants: one row of the table each."""
+    published: Annotated[list[PublishedKeys], MinLen(1), must_be("a list")] = Field(
+        default_factory=list
+    )
+    """Systems that are printed above the rows as published, and not trained."""
+    axes: GridKeys = GridKeys()
+    """Instead of rows: values of settings, and every combination of them is a row."""
+    search: Any = None
+    """Instead of rows: a space of settings, whose best configuration is looked for."""
+    reference: Annotated[SomeRow | None, Stated] = None
+    """The row that the others are compared with."""
+    claim: Annotated[ClaimKeys | None, Stated] = None
+    """What the paper says of the rows; judged on its own corpus and profile only."""
+
+
+_ADAPTIVE: dict[str, Any] = {
+    "if": {
+        "required": ["protocol"],
+        "properties": {
+            "protocol": {
+                "required": ["replicates"],
+                "properties": {"replicates": {"const": "adaptive"}},
+            }
+        },
+    },
+    "then": {
+        "required": ["reference"],
+        "not": {"required": ["search"]},
+        "properties": {
+            "protocol": {
+                "required": ["seeds"],
+                "properties": {"seeds": {"minimum": FEWEST_SEEDS}},
+            },
+            "rows": {"minItems": 2},
+        },
+    },
+}
+"""What `replicates: adaptive` needs: comparisons, and a cap."""

@@ -1,0 +1,162 @@
+"""Layers of settings (profile, reading, study, row) -> the configurations of one variant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
+from features.descriptors.catalogue import FUNCTIONALS
+from model.config import WMA_GIN, ModelConfig, TrainConfig
+from model.systems.catalogue import SYSTEMS
+from orchestrator.study.keys.settings import PROFILES, READINGS, SETTINGS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """What a variant is, with every default written out."""
+
+    profile: str
+    reading: str
+    features: FeatureConfig
+    model: ModelConfig
+    training: TrainConfig
+
+
+class ImpossibleError(ValueError):
+    """Settings that are each right but impossible together; ``key`` is where to say so."""
+
+    def __init__(self, key: str, sentence: str) -> None:
+        self.key = key
+        super().__init__(sentence)
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers win; ``training`` merges key by key."""
+    merged: dict[str, Any] = {"training": {}}
+    for layer in layers:
+        training = {**merged["training"], **layer.get("training", {})}
+        merged = {**merged, **layer, "training": training}
+    return merged
+
+
+def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, Any]) -> Resolved:
+    """Layers, each over the one before: profile, reading, study, then the row's own three.
+
+    Args:
+        default_profile: the profile of a study that names none; it follows from the corpus.
+        study: settings of the study's top level and of its baseline.
+        row: settings of one row.
+
+    Returns:
+        The configurations, free of defaults.
+
+    Raises:
+        ImpossibleError: when a key has no meaning beside the others; the sentence says which.
+    """
+    profile = study.get("profile", default_profile)
+    reading = study.get("reading", "as-written")
+    named = [PROFILES[row["profile"]]] if "profile" in row else []
+    named += [READINGS[row["reading"]]] if "reading" in row else []
+    merged = merge(PROFILES[profile], READINGS[reading], study, *named, row)
+    return Resolved(
+        profile=merged.get("profile", profile),
+        reading=merged.get("reading", reading),
+        features=_features(merged),
+        model=_model(merged, row),
+        training=_training(merged),
+    )
+
+
+# Where a setting acts nowhere it is its default: two rows that differ in it are the same.
+
+
+def _features(merged: Mapping[str, Any]) -> FeatureConfig:
+    """The descriptors, and what they are made into; functionals are one row, never stepped or cut.
+
+    Raises:
+        ImpossibleError: when the system does not read such descriptors.
+    """
+    system = merged.get("model", WMA_GIN)
+    values = {f.name: merged[f.name] for f in fields(FeatureConfig) if f.name in merged}
+    config = FeatureConfig(**values)
+    functionals = config.features in FUNCTIONALS
+    if functionals and SYSTEMS[system].network:
+        raise ImpossibleError(
+            "features",
+            f"`features` must give frames for `model: {system}`, but is `{config.features}` "
+            "instead, one row an utterance: `model: svm` reads it.",
+        )
+    if not functionals and not SYSTEMS[system].network:
+        raise ImpossibleError(
+            "features",
+            f"`features` must be functionals for `model: {system}`, but is `{config.features}` "
+            f"instead: set `features: {FUNCTIONALS[0]}`.",
+        )
+    if functionals:
+        return FeatureConfig(features=config.features, scaling=config.scaling)
+    return config
+
+
+def _model(merged: Mapping[str, Any], row: Mapping[str, Any]) -> ModelConfig:
+    """The system. WMA-GIN's keys act in WMA-GIN alone: the sizes of the compared systems are fixed.
+
+    Raises:
+        ImpossibleError: a row sets such a key for a compared system, or an FA layer is not there.
+    """
+    system = merged.get("model", WMA_GIN)
+    if system != WMA_GIN:
+        own = {key for key, setting in SETTINGS.items() if setting.home == "baseline"} - {"model"}
+        for key in row:
+            if key in own:
+                raise ImpossibleError(
+                    key,
+                    f"`{key}` must stand beside `model: {WMA_GIN}`, but stands beside "
+                    f"`model: {system}` instead, whose sizes are fixed: leave it out.",
+                )
+        return ModelConfig(model=system)
+    layers = merged.get("layers", ModelConfig().layers)
+    model = {f.name: merged[f.name] for f in fields(ModelConfig) if f.name in merged}
+    model["fa_layers"] = fa = fa_layers(merged.get("fa_layer", "antepenultimate"), layers)
+    if not fa:
+        model.pop("fa_self", None)
+    if len(fa) == layers:
+        model.pop("graph", None)
+    if layers == 1:
+        model.pop("residual", None)
+    if not model.get("attention", True):
+        model.pop("attention_output", None)
+    return ModelConfig(**model)
+
+
+def _training(merged: Mapping[str, Any]) -> TrainConfig:
+    """How it is trained; a system that is no network has no Adam, no batches and no epochs."""
+    training = {**merged["training"]} if SYSTEMS[merged.get("model", WMA_GIN)].network else {}
+    if "class_weights" in merged:
+        training["class_weights"] = merged["class_weights"]
+    return TrainConfig(**training)
+
+
+def emotions(study: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Class -> corpus labels: the study's own map, or the four classes of the paper."""
+    return dict(study.get("emotions", DEFAULT_EMOTIONS))
+
+
+def fa_layers(value: str | tuple[int, ...], layers: int) -> tuple[int, ...]:
+    """Resolve a word or numbers to 1-based layers.
+
+    >>> fa_layers("antepenultimate", 4), fa_layers("none", 4), fa_layers((3, 1), 4)
+    ((2,), (), (1, 3))
+    """
+    back = {"last": 0, "penultimate": 1, "antepenultimate": 2}
+    if value == "none":
+        return ()
+    if value == "all":
+        return tuple(range(1, layers + 1))
+    wanted = (layers - back[value],) if isinstance(value, str) else tuple(sorted(set(value)))
+    beyond = [n for n in wanted if not 1 <= n <= layers]
+    if beyond:
+        shown = value if isinstance(value, str) else ", ".join(map(str, value))
+        raise ImpossibleError(
+            "fa_layer", f"`fa_layer` must be one of the {layers} layers, but is `{shown}` instead."
+        )
+    return wanted
