@@ -9,9 +9,8 @@ Everything between them is replaced by what the code says today. `rooms.svg` is 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import draw_rooms
 import typer.main
@@ -19,7 +18,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from orchestrator.cli import app as command_line
-from orchestrator.study.keys.settings import SETTINGS
+from orchestrator.study.reference import markdown
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -70,36 +69,6 @@ def rooms() -> str:
         )
         for package in draw_rooms.PACKAGES
     )
-
-
-# --- study files ----------------------------------------------------------------------------
-
-
-def keys() -> str:
-    """Every setting: where it stands, what it means, what it takes."""
-    return _table(
-        ("key", "stands", "means", "takes"),
-        (
-            (
-                f"`{name}`",
-                "under `baseline`" if setting.home == "baseline" else "at the top",
-                setting.doc,
-                _values(setting.schema),
-            )
-            for name, setting in SETTINGS.items()
-        ),
-    )
-
-
-def _values(schema: Mapping[str, Any]) -> str:
-    """What a JSON Schema accepts, in short."""
-    if "anyOf" in schema:
-        return "; or ".join(map(_values, schema["anyOf"]))
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "properties" in schema:
-        return "a mapping of " + ", ".join(f"`{name}`" for name in schema["properties"])
-    return str(schema.get("pattern", schema.get("type", "")))
 
 
 # --- the command line -----------------------------------------------------------------------
@@ -166,7 +135,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     "rooms": rooms,
-    "keys": keys,
+    "keys": markdown,
     "overview": overview,
     "command": command,
     "exit": exit_codes,

@@ -357,7 +357,21 @@ def _sentence(kind: Any, metadata: tuple[Any, ...]) -> Sentence:
         return must_be(f"a whole number from {limits[Ge].ge} to {limits[Le].le}")
     if kind is float:
         return must_be(f"a number from {limits[Ge].ge:g} to {limits[Le].le:g}")
-    return Sentence(kind.no_mapping if issubclass(kind, Keys) else must_be(kind.__name__).text)
+    if get_origin(kind) in (list, tuple, dict):
+        return must_be("a list")
+    return Sentence(kind.no_mapping) if issubclass(kind, Keys) else must_be("text")
+
+
+def accepted(model: type[Keys], key: str) -> str:
+    """What the value of a key must be, in the words of its error."""
+    kind, metadata = _below(model, key)
+    if kind is Any and not metadata:
+        return "a value of the setting"
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(kind))
+    text = _sentence(kind, metadata).text
+    words = re.search(r"must (?:be |have )?(.+?)(, but is \{value\}( instead)?)?\.$", text)
+    return words[1] if words else text
 
 
 def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:

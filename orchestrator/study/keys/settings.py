@@ -7,7 +7,7 @@ whole declaration of a setting. What is no field, or is written in another way, 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, create_model
 
@@ -15,7 +15,7 @@ from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from model.config import ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
 from orchestrator.study.keys.mapping import Keys, attribute_docs
-from orchestrator.study.keys.values import Descriptors, Emotions, FaLayer, Flag, Edges, Weights
+from orchestrator.study.keys.values import Descriptors, Edges, Emotions, FaLayer, Flag, Weights
 
 Home = Literal["study", "baseline"]
 K = TypeVar("K", bound=Keys)
@@ -111,16 +111,18 @@ def with_settings(
 
     def extended(base: type[K]) -> type[K]:
         keys: dict[str, Any] = {key: (kind(found.kind), None) for key, found in settings.items()}
-        model = create_model(base.__name__, __base__=base, __module__=base.__module__, **keys)
+        model = create_model(
+            base.__name__, __base__=base, __module__=base.__module__, __doc__=base.__doc__, **keys
+        )
         model.settings = settings
-        return model
+        return cast(type[K], model)
 
     return extended
 
 
 @with_settings(TRAINING)
 class TrainingKeys(Keys):
-    """How a trial is trained."""
+    """How a trial is trained; the defaults are those of the profile `paper`."""
 
     no_mapping = f"`{{name}}` must be a mapping of {', '.join(TRAINING)}, but is {{value}} instead."
 

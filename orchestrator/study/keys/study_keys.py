@@ -222,7 +222,7 @@ class StudyKeys(StudyPart):
     """Systems that are printed above the rows as published, and not trained."""
     axes: GridKeys = GridKeys()
     """Instead of rows: values of settings, and every combination of them is a row."""
-    search: Any = None
+    search: Annotated[Any, must_be("a mapping")] = None
     """Instead of rows: a space of settings, whose best configuration is looked for."""
     reference: Annotated[SomeRow | None, Stated] = None
     """The row that the others are compared with."""

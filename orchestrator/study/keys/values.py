@@ -239,7 +239,12 @@ RowName = Annotated[
     Sentence("A row must have a `name` of 1 to 60 letters."),
 ]
 
-SomeRow = Annotated[str, PlainValidator(str), WithJsonSchema({"type": ["string", "integer"]})]
+SomeRow = Annotated[
+    str,
+    PlainValidator(str),
+    WithJsonSchema({"type": ["string", "integer"]}),
+    must_be("the name of a row"),
+]
 """What should be the name of a row: which rows there are is known later."""
 
 
@@ -251,6 +256,7 @@ SomeRows = Annotated[
     list[SomeRow],
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    must_be("the name of a row, a list of them or `rest`"),
 ]
 """One such name or several; or ``rest``."""
 
