@@ -7,7 +7,7 @@ whole declaration of a setting. What is no field, or is written in another way, 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, create_model
 
@@ -115,7 +115,7 @@ def with_settings(
             base.__name__, __base__=base, __module__=base.__module__, __doc__=base.__doc__, **keys
         )
         model.settings = settings
-        return cast(type[K], model)
+        return model
 
     return extended
 
