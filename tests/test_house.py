@@ -71,6 +71,9 @@ def test_top_level_is_kept() -> None:
 
 # --- sizes and names ------------------------------------------------------------------------
 
+MOST_LINES = 400
+MOST_FUNCTION_LINES = 60
+"""Of a function without its docstring."""
 MOST_MODULES = 12
 
 # Folders of alike members may grow: their sentence says what one file holds.
@@ -90,6 +93,21 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Number of lines from ``def`` to the last, without the docstring."""
+    assert function.end_lineno is not None
+    first = function.body[0]
+    documented = ast.get_docstring(function) is not None and first.end_lineno is not None
+    docstring = first.end_lineno - first.lineno + 1 if documented else 0  # type: ignore[operator]
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
 def types_of(tree: ast.Module) -> Iterator[str]:
     """Public classes, and names like `Confusion = Sequence[...]` that stand for a type."""
     for node in tree.body:
@@ -97,10 +115,26 @@ def types_of(tree: ast.Module) -> Iterator[str]:
             name = node.name
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
         else:
             continue
         if name[0].isupper() and not name.isupper():
             yield name
+
+
+def test_a_file_is_one_thought() -> None:
+    lengths = {relative(p): len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
+    assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
+
+
+def test_a_function_is_read_at_a_glance() -> None:
+    lengths = {
+        f"{relative(p)}:{function.name}": lines_of(function)
+        for p in MODULES
+        for function in functions(ast.parse(p.read_text(encoding="utf-8")))
+    }
+    assert {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES} == {}
 
 
 def test_a_folder_of_unlike_modules_is_small() -> None:
