@@ -81,7 +81,7 @@ def rerun(
     Exit code 0: equal, or within the tolerance where bits are not promised; 4: they differ.
     """
     from orchestrator.errors import Interrupted, RequestError
-    from orchestrator.execution import rerun as once_more
+    from orchestrator.execution import rerun as retraining
     from orchestrator.execution.cluster.gpu import cuda_works
     from orchestrator.execution.events import Epoch, Event
     from orchestrator.report.console import console_for, progress
@@ -91,7 +91,7 @@ def rerun(
     ledger = Ledger.open_existing(store)
     whole = ledger.find_trial(id)
     record = ledger.outcomes.read(whole)
-    gpu = bool(gpus) if gpus is not None else record is not None and once_more.was_on_gpu(record)
+    gpu = bool(gpus) if gpus is not None else record is not None and retraining.was_on_gpu(record)
     if gpu and not cuda_works():
         raise RequestError(
             "The record was made on a GPU, and PyTorch can use none here: `--gpus 0` trains on the "
@@ -100,11 +100,11 @@ def rerun(
     try:
         with progress("training again") as count:
 
-            def hear(event: Event) -> None:
+            def on_event(event: Event) -> None:
                 if isinstance(event, Epoch):
                     count(event.epoch, event.epochs)
 
-            found = once_more.rerun(ledger, whole, hear, gpu=gpu, keep=keep)
+            found = retraining.rerun(ledger, whole, on_event, gpu=gpu, keep=keep)
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. Nothing was changed.") from None
     if as_json:

@@ -194,7 +194,7 @@ def _trial(row: str, trial: TrainingDetails) -> Mapping[str, Any]:
 
 
 ABOUT = {
-    ".txt": "the tables and all that stands behind them, as in a terminal",
+    ".txt": "the tables and those that support them, as in a terminal",
     ".md": "the same for a web page of a repository",
     ".tex": "the same for a paper (booktabs)",
     ".csv": "one line a row, every number in full",

@@ -31,11 +31,11 @@ def selection(corpus: Corpus) -> Selection:
         return corpus.select({emotion: (emotion,) for emotion in corpus.emotions()})
 
 
-def record(corpus: Corpus, heard: Inspection | None) -> dict[str, Any]:
+def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
     """A corpus as JSON values, with its audio where the recordings were inspected."""
     left_out = Counter(item.reason for item in corpus.left_out)
-    doubts = heard.doubts if heard else corpus.doubts
-    told = {
+    doubts = inspected.doubts if inspected else corpus.doubts
+    values = {
         "name": corpus.name,
         "root": corpus.root,
         "utterances": len(corpus.utterances),
@@ -48,20 +48,20 @@ def record(corpus: Corpus, heard: Inspection | None) -> dict[str, Any]:
         "doubts": [{"path": item.path, "reason": item.reason} for item in doubts],
         "notes": [*corpus.notes, *([corpus.omission] if corpus.omission else [])],
     }
-    if heard is not None:
-        told["problems"] = [{"path": item.path, "reason": item.reason} for item in heard.bad]
-        told["audio"] = {
-            "heard": heard.usable,
+    if inspected is not None:
+        values["problems"] = [{"path": item.path, "reason": item.reason} for item in inspected.bad]
+        values["audio"] = {
+            "heard": inspected.usable,
             "seconds": {
-                "shortest": heard.shortest,
-                "median": heard.median,
-                "longest": heard.longest,
-                "total": heard.total,
+                "shortest": inspected.shortest,
+                "median": inspected.median,
+                "longest": inspected.longest,
+                "total": inspected.total,
             },
-            "rates": {str(rate): count for rate, count in heard.rates.items()},
-            "channels": {str(number): count for number, count in heard.channels.items()},
+            "rates": {str(rate): count for rate, count in inspected.rates.items()},
+            "channels": {str(number): count for number, count in inspected.channels.items()},
         }
-    return told
+    return values
 
 
 def _speakers(corpus: Corpus) -> list[dict[str, Any]]:
@@ -95,31 +95,31 @@ def _folds(corpus: Corpus) -> dict[str, Any]:
     return {"most": most if most >= 2 else 0, "published": published}
 
 
-def show(console: Console, told: Mapping[str, Any]) -> None:
+def show(console: Console, values: Mapping[str, Any]) -> None:
     """Print counts by emotion and speaker, what the default classes leave out, and the audio."""
-    pairs = [("corpus", told["name"]), ("folder", told["root"])]
-    pairs += [("utterances", str(told["utterances"])), ("folds", _folds_line(told["folds"]))]
-    pairs += [(key, _counts(told[key])) for key in ("kinds", "splits") if told[key]]
-    if told.get("audio", {}).get("heard"):
-        pairs += _audio_lines(told["audio"])
+    pairs = [("corpus", values["name"]), ("folder", values["root"])]
+    pairs += [("utterances", str(values["utterances"])), ("folds", _folds_line(values["folds"]))]
+    pairs += [(key, _counts(values[key])) for key in ("kinds", "splits") if values[key]]
+    if values.get("audio", {}).get("heard"):
+        pairs += _audio_lines(values["audio"])
     print_pairs(console, pairs)
     gathered = {label: name for name, labels in DEFAULT_EMOTIONS.items() for label in labels}
     console.print()
-    cells = [(e, str(n), gathered.get(e, "left out")) for e, n in told["emotions"].items()]
+    cells = [(e, str(n), gathered.get(e, "left out")) for e, n in values["emotions"].items()]
     print_columns(console, ["emotion", "utterances", "class"], cells, numeric=[False, True, False])
-    if not set(gathered) & set(told["emotions"]):
+    if not set(gathered) & set(values["emotions"]):
         console.print(
             Text("No label is one of the four classes: name yours with `emotions:` in the study.")
         )
     console.print()
-    _print_speakers(console, told["speakers"], list(told["emotions"]))
-    if told["left_out"]:
+    _print_speakers(console, values["speakers"], list(values["emotions"]))
+    if values["left_out"]:
         console.print()
-        print_pairs(console, [(str(n), reason) for reason, n in told["left_out"].items()])
-    for note in told["notes"]:
+        print_pairs(console, [(str(n), reason) for reason, n in values["left_out"].items()])
+    for note in values["notes"]:
         console.print(Text(clean(note), style="bold yellow"))
-    _print_files(console, "look wrong", told["doubts"])
-    _print_files(console, "cannot be used", told.get("problems", []))
+    _print_files(console, "look wrong", values["doubts"])
+    _print_files(console, "cannot be used", values.get("problems", []))
 
 
 def _print_speakers(
@@ -182,12 +182,12 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
     }
 
 
-def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> None:
+def show_folds(console: Console, values: Mapping[str, Any], chosen: Selection) -> None:
     """Print the sides of every fold: counts of speakers and utterances, then the speakers."""
-    classes = told["classes"]
-    console.print(clean(f"corpus {told['corpus']}, classes {', '.join(classes)}"))
+    classes = values["classes"]
+    console.print(clean(f"corpus {values['corpus']}, classes {', '.join(classes)}"))
     sexes = {u.speaker: u.sex for u, _ in chosen.items}
-    for fold in told["folds"]:
+    for fold in values["folds"]:
         console.print()
         cells = []
         for side in ("a", "b", "train"):
@@ -203,6 +203,6 @@ def show_folds(console: Console, told: Mapping[str, Any], chosen: Selection) -> 
             *(c[:8] for c in classes),
         ]
         print_columns(console, heads, cells, numeric=[False, *[True] * (len(heads) - 1)])
-        named = ("a", "b") if len(told["folds"]) > 1 else ("a", "b", "train")
+        named = ("a", "b") if len(values["folds"]) > 1 else ("a", "b", "train")
         for side in named:
             console.print(Text(f"  {side}: {clean(', '.join(fold[side]['speakers']))}", "dim"))

@@ -204,30 +204,30 @@ def predict(
     """
     done = 0
     for chunk in extract(paths, ensemble.features, ensemble.config, threads):
-        usable = [heard for heard in chunk if heard.nodes_NF is not None]
-        answers = dict(zip((h.path for h in usable), _answers(ensemble, usable), strict=True))
-        for heard in chunk:
-            yield answers.get(heard.path) or Unusable(path=heard.path, reason=heard.bad)
+        usable = [one for one in chunk if one.nodes_NF is not None]
+        answers = dict(zip((one.path for one in usable), _answers(ensemble, usable), strict=True))
+        for recording in chunk:
+            yield answers.get(recording.path) or Unusable(path=recording.path, reason=recording.bad)
         done += len(chunk)
         tell(done, len(paths))
 
 
-def _answers(ensemble: Ensemble, heard: Sequence[ExtractedRecording]) -> list[Prediction]:
-    if not heard:
+def _answers(ensemble: Ensemble, usable: Sequence[ExtractedRecording]) -> list[Prediction]:
+    if not usable:
         return []
-    arrays = [h.nodes_NF for h in heard if h.nodes_NF is not None]
+    arrays = [one.nodes_NF for one in usable if one.nodes_NF is not None]
     chunk = cut_recordings(arrays, ensemble.config)
     log_VSC = torch.stack([log_probabilities(v.network, chunk) for v in ensemble.voters])
     log_VUC = torch.stack([by_utterance(log_SC, chunk.utterance_S)[1] for log_SC in log_VSC])
     found = []
-    for index, (h, nodes_NF) in enumerate(zip(heard, arrays, strict=True)):
-        voice, votes = _votes(ensemble, h)
+    for index, (recording, nodes_NF) in enumerate(zip(usable, arrays, strict=True)):
+        voice, votes = _votes(ensemble, recording)
         mean_C = log_VUC[votes, index].exp().mean(0)
         parts_SC = log_VSC[votes][:, chunk.utterance_S == index].exp().mean(0)
         times = segment_times(len(nodes_NF), ensemble.config, ensemble.features)
         found.append(
             Prediction(
-                path=h.path,
+                path=recording.path,
                 emotion=ensemble.snapshot.classes[int(mean_C.argmax())],
                 probabilities=tuple(mean_C.tolist()),
                 parts=tuple(
@@ -241,10 +241,10 @@ def _answers(ensemble: Ensemble, heard: Sequence[ExtractedRecording]) -> list[Pr
     return found
 
 
-def _votes(ensemble: Ensemble, heard: ExtractedRecording) -> tuple[Voice, list[int]]:
+def _votes(ensemble: Ensemble, recording: ExtractedRecording) -> tuple[Voice, list[int]]:
     """Whether the speaker is known, and the indices of the networks that vote."""
     everybody = list(range(len(ensemble.voters)))
-    speakers = ensemble.known.speakers(heard)
+    speakers = ensemble.known.speakers(recording)
     if not speakers:
         return "new", everybody
     own = [i for i, voter in enumerate(ensemble.voters) if speakers <= voter.tested]
