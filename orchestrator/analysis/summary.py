@@ -79,7 +79,7 @@ class Summary:
     absent: tuple[str, ...]
     """``speaker: class``: a class that a test speaker never speaks; it is left out of that UA."""
     classes_of_determinism: int
-    """How many kinds of machine and PyTorch the outcomes come from; above one a warning is due."""
+    """How many kinds of machine and PyTorch trained the outcomes: bits agree only within one."""
     identical_seeds: tuple[str, ...]
     """Rows in which two seeds gave the same predictions: the seed has no effect, a fault."""
     alarms: tuple[str, ...]

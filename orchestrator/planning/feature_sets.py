@@ -1,4 +1,4 @@
-"""The frame descriptors of a study's rows: sets of the catalogue, or an openSMILE configuration."""
+"""The descriptor sets of a study's rows: from the catalogue, or an openSMILE configuration."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,11 @@ from orchestrator.study.trials import Variant
 def with_features(
     study: Study, rows: tuple[Variant, ...], allow_config: bool
 ) -> tuple[tuple[Variant, ...], dict[str, FeatureSet]]:
-    """The frame descriptors of every row.
+    """Resolve the descriptor set of every row.
 
     Returns:
         The rows, an openSMILE configuration of the user's own named by the digest of its content;
-        and the feature sets by that name.
+        and the descriptor sets by that name.
 
     Raises:
         StudyError: see `feature_set`.
@@ -32,7 +32,7 @@ def with_features(
 
 
 def feature_set(study: Study, name: str, allow_config: bool) -> FeatureSet:
-    """The feature set that a study file names.
+    """The descriptor set that a study file names.
 
     Args:
         study: where the name stands.

@@ -38,7 +38,7 @@ class Plan:
     """Class -> the corpus's own labels for it."""
     variants: tuple[Variant, ...]
     features: Mapping[str, FeatureSet]
-    """The frame descriptors of the variants, by the name that stands in trial ids."""
+    """The descriptor sets of the variants, by the name in trial ids."""
     trials: tuple[PlannedTrial, ...]
     """All trials; of an adaptive study those that may still be needed."""
     notices: tuple[str, ...]

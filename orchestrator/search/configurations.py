@@ -30,7 +30,7 @@ class ConfigurationTrials:
         self._corpus, self._classes = selection.digest, selection.classes
         self._feature_set = feature_set
         self.features: dict[str, FeatureSet] = {}
-        """Frame descriptors by the name that stands in trial ids."""
+        """Descriptor sets by the name in trial ids."""
         self.variants: dict[str, Variant] = {}
         """Digest of a point -> its variant."""
         self._by_setting: dict[str, FeatureSet] = {}

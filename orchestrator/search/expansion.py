@@ -30,7 +30,7 @@ class SearchExpansion:
     variants: tuple[Variant, ...]
     """The distinct configurations, each under the name of its first proposal."""
     features: dict[str, FeatureSet]
-    """The frame descriptors of the variants, by the name that stands in trial ids."""
+    """The descriptor sets of the variants, by the name in trial ids."""
     snapshot: SnapshotSearch
     """The search as the store keeps it."""
     open: tuple[SnapshotTrial, ...]
@@ -58,7 +58,7 @@ def expand_search(
         folds: the folds of the protocol.
         ledger: the store.
         default_profile: the profile of a study that names none.
-        feature_set: name in the study file -> frame descriptors.
+        feature_set: name in the study file -> descriptor set.
         memory: what earlier plans of this search read and built; this one adds to it.
         trials_at_once: how many trials share an hour of a budget of hours; None: as many as when
             the store last kept the search. A run passes None before it has workers: with fewer
