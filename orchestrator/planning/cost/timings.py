@@ -8,6 +8,7 @@ since they also show after how many epochs training stops.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from model.systems.catalogue import SYSTEMS
 from orchestrator.errors import DamageError
@@ -133,19 +134,30 @@ def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
 def shape(trial: Trial) -> str:
     """Digest of all that the cost of an epoch depends on.
 
-    Three settings change scores but hardly the cost, so only a part of each counts: of the weights
-    of aggregators which are not 0, of the FA layers how many there are, and of the dropout rate
-    whether it is above 0.
+    Of the network that is every field, or the part of it that costs time, see `_costly`.
     """
     identity = trial.identity
-    model = dict(identity["model"])
-    if "dropout" in model:
-        model["dropout"] = bool(model["dropout"])
-    if "aggregators" in model:
-        model["aggregators"] = sorted(k for k, v in model["aggregators"].items() if v != "0")
-        model["fa_layers"] = len(model["fa_layers"])
+    model = {field: _costly(value) for field, value in identity["model"].items()}
     read = {key: identity[key] for key in ("corpus", "classes", "extractor", "features")}
     return digest({**read, "model": model, "batch": trial.training.batch})
+
+
+def _costly(value: Any) -> Any:
+    """The part of a field's value that costs time; how large a rate or a weight is costs none.
+
+    Of a rate it is whether there is one, of weights which are not 0, of layers how many there are.
+
+    >>> _costly(0.3), _costly({"sum": "1/2", "mean": "0"}), _costly([2, 4]), _costly(256)
+    (True, ['sum'], 2, 256)
+    """
+    match value:
+        case float():
+            return value != 0
+        case dict():
+            return sorted(name for name, weight in value.items() if weight != "0")
+        case list():
+            return len(value)
+    return value
 
 
 def epoch_load(trial: Trial, plan: Plan) -> float:

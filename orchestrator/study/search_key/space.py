@@ -12,7 +12,7 @@ from itertools import product
 from math import prod, sqrt
 from typing import Any, Literal
 
-from model.config import Aggregators
+from model.config import Aggregators, TrainConfig
 
 Value = str | int | float
 Point = Mapping[str, Value]
@@ -21,7 +21,7 @@ SAMPLERS: tuple[Sampler, ...] = ("tpe", "gp", "cmaes", "random")
 BudgetUnit = Literal["trials", "hours", "gpu_hours"]
 UNITS: tuple[BudgetUnit, ...] = ("trials", "hours", "gpu_hours")
 SelectionMode = Literal["nested", "flat"]
-TRAINING = ("lr", "weight_decay", "batch", "epochs", "patience")
+TRAINING = tuple(f.name for f in fields(TrainConfig) if f.name != "class_weights")
 """Axes that stand under ``training`` in a study; in a search they have no prefix."""
 DIGITS = 3
 """Significant digits of a proposed fraction: no study tells more apart, and names stay short."""

@@ -1,6 +1,8 @@
 from fractions import Fraction
+from typing import get_args
 
 import pytest
+from annotated_types import Interval
 
 from features.config import FeatureConfig
 from model.config import Aggregators, ModelConfig, TrainConfig
@@ -78,10 +80,21 @@ TWO_VALUES = {
 }  # fmt: skip
 
 
+def two_values(key: str) -> tuple[object, object]:
+    """Of a switch, words or numbers they follow from the declaration."""
+    if key in TWO_VALUES:
+        return TWO_VALUES[key]  # type: ignore[return-value]
+    kind, *metadata = get_args(SETTINGS[key].kind)
+    if kind is bool:
+        return True, False
+    limits = [m for m in metadata if isinstance(m, Interval)]
+    return (limits[0].ge, limits[0].le) if limits else (kind, metadata[0])
+
+
 @pytest.mark.parametrize("key", sorted(k for k, s in SETTINGS.items() if s.in_rows))
 def test_no_setting_of_a_row_is_dead(key: str) -> None:
     """That a configuration's field moves forward, loss or data is held in its own room."""
-    one, other = (resolve("quick", {}, {key: value}) for value in TWO_VALUES[key])
+    one, other = (resolve("quick", {}, {key: value}) for value in two_values(key))
     assert (one.features, one.model, one.training) != (other.features, other.model, other.training)
 
 
@@ -118,7 +131,7 @@ def test_a_row_that_sets_a_key_of_wma_gin_for_a_rival_is_refused(key: str) -> No
         "whose sizes are fixed: leave it out.$"
     )
     with pytest.raises(ImpossibleError, match=sentence) as caught:
-        resolve("quick", {"model": "gcn"}, {key: TWO_VALUES[key][0]})
+        resolve("quick", {"model": "gcn"}, {key: two_values(key)[0]})
     assert caught.value.key == key
 
 

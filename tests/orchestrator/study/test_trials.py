@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -133,3 +133,23 @@ def test_names_of_profiles_and_readings_stay_out_of_the_id() -> None:
     assert "quick" not in canonical(TRIAL.identity) and "as-written" not in canonical(
         TRIAL.identity
     )
+
+
+ORIGINAL = {
+    "features": {"features", "node_step", "segment_nodes", "padding", "scaling"},
+    "model": {
+        "model", "layers", "hidden", "aggregators", "fa_layers", "fa_self", "graph", "pooling",
+        "stage_loss", "layer_norm", "deep_heads", "attention_output",
+    },
+    "training": {"lr", "weight_decay", "batch", "epochs", "patience", "class_weights"},
+}  # fmt: skip
+"""Fields that every identity has had since SEMANTICS 1."""
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [(part, f.name) for part in ORIGINAL for f in fields(getattr(TRIAL, part))],
+)
+def test_a_new_field_leaves_the_ids_of_trained_trials_as_they_are(part: str, field: str) -> None:
+    told = f"orchestrator/study/trials.py: `ADDED` must have a line for `{field}` of {part}"
+    assert (field in ORIGINAL[part]) != (field in ADDED.get(part, {})), told
