@@ -443,8 +443,8 @@ def test_every_training_gives_back_what_it_held(
     for folder in list((store / "trials").iterdir())[:2]:
         shutil.rmtree(folder)
     given = []
-    release = worker.release
-    monkeypatch.setattr(worker, "release", lambda: given.append(release()))
+    real = worker.return_freed_memory
+    monkeypatch.setattr(worker, "return_freed_memory", lambda: given.append(real()))
     assert go(smoke, store)[0].trained == 2 and len(given) == 2
 
 

@@ -15,7 +15,7 @@ from orchestrator.execution.cluster.scratch import LEASE_FILE, folder
 LIVE = """
 import sys, time
 from pathlib import Path
-from orchestrator.scratch import folder
+from orchestrator.execution.cluster.scratch import folder
 with folder(Path(sys.argv[1])) as own:
     print(own, flush=True)
     time.sleep(600)
