@@ -40,13 +40,13 @@ READINGS: dict[str, dict[str, Any]] = {
         "attention_output": True,
     },
 }
-"""Named choices where the paper leaves a thing open (README, "What the paper leaves open")."""
+"""Named choices where the paper leaves a thing open (docs/systems.md)."""
 
 PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"training": {"lr": 1e-4, "batch": 128, "epochs": 200, "patience": 20}},
     "quick": {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": 15}},
 }
-"""How much training. ``quick`` was chosen on dev UA alone (README, "Profiles")."""
+"""How much training. ``quick`` was chosen on dev UA alone (docs/systems.md)."""
 
 
 @dataclass(frozen=True, slots=True)
