@@ -1,5 +1,5 @@
 # make demo    two commands' worth of trust: install, run Table 1 on synthesised speech, print it
-# make test    the quick suite, two files at a time (ten to twelve minutes on two cores)
+# make test    the quick suite, two files at a time
 # make check   ruff and mypy
 # make docs    the pages of docs/ as a site in .site/; a dead link or an unknown page fails it
 # make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
@@ -22,11 +22,10 @@ demo: $(VENV)/demo
 	$(BIN)/ablate report --table 1
 
 # In the order of the tree: by default files with few tests come last, those that start Ray among
-# them, two at once (12 min 22 s; in this order 11 min 39 s on the same machine).
+# them, two at once. The slowest tests stand at the end of the log.
 test: $(VENV)/dev
-	$(PYTEST) -m "not alone and not bench and not faults and not clusters and not editor" -n 2 \
-	  --dist loadfile --no-loadscope-reorder
-	$(PYTEST) -m alone
+	$(PYTEST) -m "not bench and not faults and not clusters and not editor" -n 2 \
+	  --dist loadfile --no-loadscope-reorder --durations 25
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -47,9 +46,11 @@ faults: $(VENV)/dev
 clusters: $(VENV)/dev
 	$(PYTEST) -m clusters --timeout 1800
 
-editor: $(VENV)/dev
+editor: $(VENV)/dev $(VENV)/editor/node_modules/yaml-language-server
+	$(PYTEST) -m editor tests/orchestrator/study/test_editor.py
+
+$(VENV)/editor/node_modules/yaml-language-server: | $(VENV)/dev
 	npm install --silent --no-audit --no-fund --prefix $(VENV)/editor yaml-language-server@2.0.0
-	$(PYTEST) -m editor
 
 bench-gpu: $(VENV)/dev
 	$(PYTEST) -m gpu -s --timeout 1800

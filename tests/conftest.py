@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.shared import made_once
+
 ROOT = Path(__file__).resolve().parent.parent
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -44,18 +46,31 @@ def denormals() -> None:
 
 
 @pytest.fixture(scope="session")
-def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the synthesised corpus, spoken. Copy it before you change it."""
+    from features.corpora import catalogue
+
+    return made_once(
+        tmp_path_factory, "demo", lambda path: catalogue.prepare(catalogue.read("demo", path))
+    )
+
+
+@pytest.fixture(scope="session")
+def trained_store(tmp_path_factory: pytest.TempPathFactory, demo_speech: Path) -> Path:
     """A store in which ``studies/smoke.yaml`` has run, inline. Copy it before you change it."""
     from orchestrator.execution.cluster.inline import InlineCluster
     from orchestrator.execution.run import run
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
 
-    store = tmp_path_factory.mktemp("trained") / "store"
-    study = read_study(ROOT / "studies" / "smoke.yaml")
-    result = run(study, Ledger.open(str(store)), InlineCluster(), lambda event: None)
-    assert result.failed == ()
-    return store
+    def train(folder: Path) -> None:
+        ledger = Ledger.open(str(folder))
+        shutil.copytree(demo_speech, ledger.paths.corpus_audio("demo"), dirs_exist_ok=True)
+        study = read_study(ROOT / "studies" / "smoke.yaml")
+        result = run(study, ledger, InlineCluster(), lambda event: None)
+        assert result.failed == ()
+
+    return made_once(tmp_path_factory, "trained", train)
 
 
 @pytest.fixture
@@ -86,8 +101,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = (tmp_path_factory.mktemp("s3") / "log").open("wb")
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=log, stderr=log,
-    )  # fmt: skip
+        stdout=log,
+        stderr=log,
+    )
     for _ in range(300):
         with socket.socket() as probe:
             if not probe.connect_ex(("127.0.0.1", port)):

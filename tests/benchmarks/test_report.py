@@ -4,7 +4,6 @@ The store is made by the ledger's own writers; only the numbers in it are made u
 """
 
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,11 @@ from orchestrator.store.records import CHOICES, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 from orchestrator.study.canonical import digest
 from orchestrator.study.trials import SEMANTICS
+from tests.commands import ABLATE
 
 pytestmark = pytest.mark.bench
 
 ROWS, FOLDS, SEEDS = 20, 5, 100
-ABLATE = Path(sys.executable).with_name("ablate")
 
 
 @pytest.fixture(scope="module")

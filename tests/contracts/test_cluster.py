@@ -1,12 +1,9 @@
-"""Every cluster trains the same tasks to the same records; what Ray must not do is held too."""
+"""Every cluster trains the same tasks to the same records; Ray is started once for them."""
 
-import os
-import signal
-import stat
-import subprocess
-import sys
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +15,7 @@ from orchestrator.execution.cluster.protocol import Cluster, Task
 from orchestrator.execution.cluster.ray_cluster import RayCluster
 from orchestrator.execution.events import Done, Elsewhere, Epoch, Event, Failed, Started
 from orchestrator.execution.run import run, train_one
-from orchestrator.planning.cost.machine import OBJECT_STORE, cpu_count
+from orchestrator.planning.cost.machine import cpu_count
 from orchestrator.planning.cost.resources import Usage
 from orchestrator.planning.plan import plan_study
 from orchestrator.store.leases import acquire, read_lease
@@ -40,32 +37,57 @@ def tasks(ledger: Ledger, root: Path) -> list[Task]:
     ]
 
 
-def build(kind: str, store: Path) -> Cluster:
-    return InlineCluster() if kind == "inline" else RayCluster(cpus=2, gpus=0, store=store)
+class Held:
+    """A cluster that was entered before, and that a run which ends does not give back."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def __enter__(self) -> Cluster:
+        return self._cluster
+
+    def __exit__(self, *error: object) -> None:
+        return None
 
 
-KINDS = ["inline", pytest.param("ray", marks=pytest.mark.ray)]
+@pytest.fixture(scope="module")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One Ray of two CPUs for all tests here; each task names its own store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        with RayCluster(cpus=2, gpus=0, store=tmp_path_factory.mktemp("none")) as cluster:
+            yield cluster
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each kind of cluster, entered."""
+    if request.param == "inline":
+        return InlineCluster().__enter__()
+    found: Cluster = request.getfixturevalue("ray_cluster")
+    return found
+
+
 def test_a_cluster_trains_every_task_once_and_tells(
-    kind: str, store: Path, root: Path, quiet_home: Path
+    cluster: Cluster, store: Path, root: Path
 ) -> None:
     ledger = empty_of_trials(store)
     wanted = tasks(ledger, root)
     events: list[Event] = []
-    here, environment = Path.cwd(), dict(os.environ)
     used: list[Usage | None] = []
 
     def hear(event: Event) -> None:
         events.append(event)
         used.append(cluster.usage())
 
-    with build(kind, store) as cluster:
-        assert cluster.slots == (1 if kind == "inline" else 2)
-        cluster.train(wanted, train_one, hear)
-        again: list[Event] = []
-        cluster.train(wanted[:1], train_one, again.append)
+    inline = isinstance(cluster, InlineCluster)
+    assert cluster.slots == (1 if inline else 2)
+    cluster.train(wanted, train_one, hear)
+    again: list[Event] = []
+    cluster.train(wanted[:1], train_one, again.append)
     for task in wanted:
         own = [e for e in events if getattr(e, "id", "") == task.id]
         assert [type(e) for e in own] == [Started, Epoch, Epoch, Done]
@@ -74,12 +96,10 @@ def test_a_cluster_trains_every_task_once_and_tells(
         assert first is not None and second is not None
         assert first.scored_part == second.scored_part
     assert [type(e) for e in again] == [Started, Done]
-    there = cpu_count() if kind == "inline" else 2
+    there = cpu_count() if inline else 2
     assert all(u is not None and u.used.cpus <= u.there.cpus == there for u in used)
     assert any(u is not None and u.used.cpus >= 1 for u in used)
     assert all(u is not None and 0 < u.used.memory < u.there.memory for u in used)
-    assert kind == "inline" or cluster.usage() is None
-    assert (Path.cwd(), dict(os.environ)) == (here, environment)
 
 
 def _as_store(trials: Path) -> Path:
@@ -91,16 +111,14 @@ def _as_store(trials: Path) -> Path:
     return store
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_task_that_raises_is_told_and_the_others_go_on(
-    kind: str, store: Path, root: Path, quiet_home: Path
+    cluster: Cluster, store: Path, root: Path
 ) -> None:
     ledger = empty_of_trials(store)
     good, bad = tasks(ledger, root)[:2]
     wrong = Task(id=bad.id, identity=good.identity, store=bad.store)
     events: list[Event] = []
-    with build(kind, store) as cluster:
-        cluster.train([wrong, good], train_one, events.append)
+    cluster.train([wrong, good], train_one, events.append)
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert failed.id == bad.id and failed.cause == "code"
     assert [e.id for e in events if isinstance(e, Done)] == [good.id]
@@ -113,36 +131,33 @@ def twice(number: int) -> int:
     return 2 * number
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_cluster_maps_in_order_and_errors_rise_as_themselves(
-    kind: str, tmp_path: Path, quiet_home: Path
-) -> None:
-    with build(kind, tmp_path) as cluster:
-        assert list(cluster.map(twice, range(12))) == [2 * n for n in range(12)]
-        with pytest.raises(ShardDamageError, match=r"^Thirteen is damaged\.$"):
-            list(cluster.map(twice, [1, 13, 2]))
-        first = cluster.map(twice, range(100))
-        assert [next(first), next(first)] == [0, 2]
+def test_a_cluster_maps_in_order_and_errors_rise_as_themselves(cluster: Cluster) -> None:
+    assert list(cluster.map(twice, range(12))) == [2 * n for n in range(12)]
+    with pytest.raises(ShardDamageError, match=r"^Thirteen is damaged\.$"):
+        list(cluster.map(twice, [1, 13, 2]))
+    first = cluster.map(twice, range(100))
+    assert [next(first), next(first)] == [0, 2]
 
 
 @pytest.mark.ray
 def test_features_built_on_ray_are_those_built_here(
-    root: Path, tmp_path: Path, quiet_home: Path
+    ray_cluster: Cluster, root: Path, tmp_path: Path, demo_speech: Path
 ) -> None:
     from orchestrator.execution.prepare import build as build_features
 
     study = read_study(root / "studies" / "smoke.yaml")
     stores = [Ledger.open(str(tmp_path / name)) for name in ("here", "ray")]
+    for store in stores:
+        shutil.copytree(demo_speech, store.paths.corpus_audio("demo"), dirs_exist_ok=True)
     build_features(study, stores[0], lambda event: None, threads=1)
-    with build("ray", tmp_path) as cluster:
-        build_features(study, stores[1], lambda event: None, threads=1, elsewhere=cluster.map)
+    build_features(study, stores[1], lambda event: None, threads=1, elsewhere=ray_cluster.map)
     one, other = ({p.name: p.read_bytes() for p in s.paths.local_shards.iterdir()} for s in stores)
     assert one == other
 
 
 @pytest.mark.ray
 def test_ray_survives_a_killed_worker_and_the_run_goes_on(
-    store: Path, root: Path, quiet_home: Path
+    ray_cluster: Cluster, store: Path, root: Path
 ) -> None:
     """The first trial's worker is killed once, from outside, in its first epoch."""
     ledger = empty_of_trials(store)
@@ -158,7 +173,7 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
             psutil.Process(killed[0]).kill()
 
     study = read_study(root / "studies" / "smoke.yaml")
-    result = run(study, ledger, RayCluster(cpus=2, gpus=0, store=store), hear)
+    result = run(study, ledger, Held(ray_cluster), hear)
     assert killed and result.failed == ()
     assert len([e for e in events if isinstance(e, Done)]) == 4
     for path in (store / "before").iterdir():
@@ -170,81 +185,22 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
 
 @pytest.mark.ray
 def test_what_the_listener_raises_comes_out_as_itself(
-    store: Path, root: Path, quiet_home: Path
+    ray_cluster: Cluster, store: Path, root: Path
 ) -> None:
     ledger = empty_of_trials(store)
 
     def full(event: Event) -> None:
         raise OSError(28, "No space left on device")
 
-    with RayCluster(cpus=1, gpus=0, store=store) as cluster:
-        with pytest.raises(OSError, match="No space left on device"):
-            cluster.train(tasks(ledger, root)[:1], train_one, full)
-        why = cluster.train(tasks(ledger, root)[:1], _broken, lambda event: None)
+    with pytest.raises(OSError, match="No space left on device"):
+        ray_cluster.train(tasks(ledger, root)[:1], train_one, full)
+    why = ray_cluster.train(tasks(ledger, root)[:1], _broken, lambda event: None)
     assert why == "ImportError: no torch here"
 
 
 def _broken(task: Task, tell: object) -> None:
     """What a worker does whose imports fail."""
     raise ImportError("no torch here")
-
-
-@pytest.mark.ray
-def test_ctrl_c_ends_ray_and_keeps_what_is_done(store: Path, root: Path, quiet_home: Path) -> None:
-    empty_of_trials(store)
-    line = [str(Path(sys.executable).with_name("ablate")), "run",
-            str(root / "studies" / "smoke.yaml"), "--store", str(store), "--cpus", "1"]  # fmt: skip
-    with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
-        for shown in process.stdout:
-            if "1/4  done" in shown:
-                children = psutil.Process(process.pid).children(recursive=True)
-                os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-                break
-        process.wait(60)
-        said = process.stderr.read()
-    assert process.returncode == 130, said
-    assert "trials are done and kept. The same command goes on from there." in said
-    _, alive = psutil.wait_procs(children, timeout=20)
-    assert alive == []
-    again = subprocess.run([*line, "--inline"], capture_output=True, text=True, timeout=120)
-    assert again.returncode == 0, again.stderr
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize(
-    ("names", "on_path"),
-    [
-        (["model.py", "features/__init__.py", "orchestrator.py", "torch.py"], False),
-        (["model.py", "features/__init__.py"], True),
-    ],
-    ids=["working folder", "PYTHONPATH"],
-)
-def test_a_hostile_folder_does_not_shadow_ours(
-    names: list[str], on_path: bool, store: Path, root: Path, tmp_path: Path, quiet_home: Path
-) -> None:
-    """A user's own ``model.py`` and ``features/`` are never imported, here and in Ray's workers."""
-    empty_of_trials(store)
-    hostile = tmp_path / "work"
-    (hostile / "features").mkdir(parents=True)
-    trap = f"open({str(tmp_path / 'sprung')!r}, 'a').write('x')\nraise SystemExit(9)\n"
-    for name in names:
-        (hostile / name).write_text(trap)
-    ablate = Path(sys.executable).with_name("ablate")
-    done = subprocess.run(
-        [ablate, "run", root / "studies" / "smoke.yaml", "--store", store, "--cpus", "2"],
-        cwd=hostile,
-        env={**os.environ, **({"PYTHONPATH": str(hostile)} if on_path else {})},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "sprung").exists()
-    assert "4/4  done" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -262,36 +218,6 @@ def test_an_address_that_is_none_or_silent_is_said_before_anything_is_made(
 ) -> None:
     with pytest.raises(AblateError, match=sentence):
         RayCluster(address=address, store=tmp_path)
-
-
-@pytest.mark.ray
-def test_ray_is_started_private_and_short(
-    tmp_path: Path, quiet_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import ray  # here, before: what Ray saw when it was imported must not count
-
-    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # somebody's cluster: not ours to join
-    cluster = RayCluster(cpus=1, gpus=0, store=tmp_path)
-    with cluster:
-        scratch = cluster._scratch
-        token = scratch / "token"
-        assert stat.S_IMODE(token.stat().st_mode) == 0o600
-        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
-        assert os.environ["RAY_AUTH_MODE"] == "token"
-        assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
-        assert tmp_path not in scratch.parents
-        (node,) = ray.nodes()
-        assert node["NodeManagerAddress"] == "127.0.0.1"
-        assert node["Resources"]["object_store_memory"] == OBJECT_STORE
-        assert list((scratch / "cwd").iterdir()) == [] and Path.cwd() == scratch / "cwd"
-        assert _dashboard_ports() == []
-    assert not scratch.exists()
-    assert not list(quiet_home.rglob("*token*"))
-
-
-def _dashboard_ports() -> Sequence[int]:
-    listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-    return [c.laddr.port for c in listening if c.laddr.port == 8265]
 
 
 def test_a_task_held_elsewhere_is_told(store: Path, root: Path) -> None:

@@ -1,9 +1,6 @@
 """A folder and an object store keep the same promises; the object store is a real S3 server."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -22,8 +19,8 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import Location
 from orchestrator.store.records import Failure, Outcome
 from orchestrator.study.reader import read_study
+from tests.commands import ablate
 
-ABLATE = Path(sys.executable).with_name("ablate")
 SMOKE = Path(__file__).parents[2] / "studies" / "smoke.yaml"
 
 
@@ -47,17 +44,6 @@ def outcome(trained_store: Path) -> Outcome:
         path.name for path in trained.paths.trials.iterdir()
     ).values()
     return found
-
-
-def ablate(*words: str | Path, code: int = 0) -> str:
-    done = subprocess.run(
-        [str(ABLATE), *map(str, words)],
-        env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, timeout=300,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 # --- files ----------------------------------------------------------------------------------

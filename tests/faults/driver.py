@@ -21,6 +21,7 @@ from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.cluster.protocol import OnEvent, Task, Work
 from orchestrator.store import leases
 from tests.faults.probe import attach
+from tests.forks import check_warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ def drive(
     words: Sequence[str], store: str, log: str, fault: str, said: str, settings: Settings
 ) -> None:
     """Run the command in this process, until it exits or is killed."""
+    check_warm()
     os.setpgid(0, 0)
     handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(handle, 1)

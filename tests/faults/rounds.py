@@ -3,7 +3,6 @@
 Without Ray: each round is a fork of a warm process (`driver.py`).
 """
 
-import multiprocessing
 import os
 import re
 import signal
@@ -18,15 +17,7 @@ from tests.faults import checker, probe
 from tests.faults.checker import Judgement
 from tests.faults.driver import Settings, drive
 from tests.faults.matrix import Matrix
-
-_FORKS = multiprocessing.get_context("forkserver")
-# What a round imports, early or late: torch's optimiser asks for _dynamo at its first step.
-_FORKS.set_forkserver_preload(
-    ["orchestrator.execution.worker.worker", "orchestrator.cli.app", "orchestrator.execution.run",
-     "orchestrator.report.terminal.live",
-     "orchestrator.report.tables.text", "torch._dynamo", "pyarrow.parquet", "pyarrow.ipc",
-     "features.descriptors.extraction", "features.descriptors.opensmile_engine"]
-)  # fmt: skip
+from tests.forks import FORKS
 
 PLAIN = Settings()
 LIMIT_S = 120.0
@@ -93,7 +84,7 @@ class Rounds:
         self._count += 1
         said = self._folder / f"said-{self._count}.txt"
         words = words or ("run", str(study or self.study), "--inline")
-        process = _FORKS.Process(
+        process = FORKS.Process(
             target=drive,
             args=(words, str(self.store), str(self.log), fault, str(said), settings),
         )

@@ -9,16 +9,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from features.corpora import catalogue
 from features.corpora.corpus import Corpus, Utterance
+from features.shards import shards
+from tests.shared import made_once
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """The synthesised corpus, spoken once for all tests."""
-    corpus = catalogue.read("demo", tmp_path_factory.mktemp("demo"))
-    catalogue.prepare(corpus)
-    return corpus
+def demo(demo_speech: Path) -> Corpus:
+    """The synthesised corpus, spoken."""
+    return catalogue.read("demo", demo_speech)
+
+
+@pytest.fixture(scope="session")
+def demo_shards(tmp_path_factory: pytest.TempPathFactory, demo: Corpus) -> Path:
+    """The shards of its 78 descriptors. Copy them before you change them."""
+    return made_once(
+        tmp_path_factory,
+        "demo-shards",
+        lambda path: shards.build(path, demo.select(DEFAULT_EMOTIONS), FeatureConfig()),
+    )
 
 
 @pytest.fixture(scope="session")

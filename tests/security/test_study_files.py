@@ -1,7 +1,6 @@
 """A study file is data, whoever wrote it: bombs do not go off, tags build nothing."""
 
 import resource
-import time
 from pathlib import Path
 
 import pytest
@@ -31,17 +30,17 @@ FILES = {
 }
 
 
+@pytest.mark.timeout(60)  # a limit to waiting: a bomb that goes off would take hours
 @pytest.mark.parametrize("what", FILES)
 def test_it_is_refused_at_once_with_a_sentence(what: str, tmp_path: Path) -> None:
     text, sentence = FILES[what]
     path = tmp_path / "study.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises((RequestError, StudyError)) as raised:
         read_study(path)
     assert sentence in str(raised.value)
     assert len(str(raised.value).splitlines()) <= 151
-    assert time.monotonic() - began < 30
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
     assert not (tmp_path / "ran").exists() and not Path("ran").exists()
 

@@ -66,26 +66,15 @@ def test_recordings_need_no_preparation(write_wav: Any, tmp_path: Path) -> None:
     catalogue.prepare(ravdess.read(tmp_path))
 
 
-def test_importing_it_is_quick_and_light() -> None:
-    """What a plan pays for this room: less than for NumPy alone, measured beside it."""
-
-    def seconds_of(imported: str) -> float:
-        code = (
-            f"import sys, time; start = time.process_time(); {imported}; "
-            "print(time.process_time() - start, len({'numpy', 'torch'} & sys.modules.keys()))"
-        )
-        out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-        taken, heavy = out.split()
-        assert int(heavy) == (imported == "import numpy")
-        return float(taken)
-
-    room = (
-        "from features.corpora import catalogue, folds; from features.shards import shards; "
-        "from features.descriptors import catalogue"
+def test_importing_it_is_light() -> None:
+    """What a plan pays for this room holds no numbers; how long it takes, `make bench` measures."""
+    code = (
+        "import sys; from features.corpora import catalogue, folds; "
+        "from features.shards import shards; from features.descriptors import catalogue; "
+        "print({'numpy', 'torch'} & sys.modules.keys())"
     )
-    pairs = [(seconds_of(room), seconds_of("import numpy")) for _ in range(3)]
-    ours, numpys = zip(*pairs, strict=True)
-    assert min(ours) < min(numpys)
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert out == "set()\n"
 
 
 def test_a_synthesised_corpus_of_another_version_is_described_anew_and_not_spoken(

@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -226,23 +225,6 @@ def test_a_folder_that_is_gone_is_missing(make: Any, tmp_path: Path) -> None:
 
 def test_synthesised_audio_is_not_looked_at(small: Corpus) -> None:
     assert refresh(small) == small
-
-
-@pytest.mark.alone
-def test_refresh_of_six_thousand_files_takes_a_fifth_of_a_second(make: Any, tmp_path: Path) -> None:
-    found = []
-    for number in range(6000):
-        path = tmp_path / f"{number}.wav"
-        path.write_bytes(b"")
-        stat = path.stat()
-        found.append(make.utterance(str(number), "ann", "angry", size=0, mtime_ns=stat.st_mtime_ns))
-    corpus = make.corpus(*found, root=str(tmp_path))
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        refresh(corpus)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.2
 
 
 def test_a_misspelt_label_beside_a_right_one_is_not_left_out_in_silence(make: Any) -> None:

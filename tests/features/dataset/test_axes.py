@@ -1,5 +1,6 @@
 """Every axis of the data moves the data: two values give other batches."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,23 +8,22 @@ import pytest
 import torch
 
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
-from features.corpora import catalogue
+from features.corpora.corpus import Corpus
 from features.corpora.folds import deal
 from features.dataset.dataset import FoldData, load
 from features.shards import shards
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("axes")
-    catalogue.prepare(catalogue.read("demo", folder / "demo"))
-    return folder
+def folder(demo_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of one set, to which those of the others are added."""
+    return Path(shutil.copytree(demo_shards, tmp_path_factory.mktemp("axes") / "shards"))
 
 
-def fold(folder: Path, config: FeatureConfig) -> FoldData:
-    selection = catalogue.read("demo", folder / "demo").select(DEFAULT_EMOTIONS)
-    shards.build(folder / "shards", selection, config)
-    return load(folder / "shards", selection, deal(selection, 5)[0], config)
+def fold(folder: Path, demo: Corpus, config: FeatureConfig) -> FoldData:
+    selection = demo.select(DEFAULT_EMOTIONS)
+    shards.build(folder, selection, config)
+    return load(folder, selection, deal(selection, 5)[0], config)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,12 @@ def fold(folder: Path, config: FeatureConfig) -> FoldData:
      ("tail", "drop"), ("tail", "overlap"), ("features", "is10"), ("features", "lld35"),
      ("features", "logmel128")],
 )  # fmt: skip
-def test_an_axis_of_the_data_moves_the_data(demo: Path, axis: str, value: object) -> None:
+def test_an_axis_of_the_data_moves_the_data(
+    folder: Path, demo: Corpus, axis: str, value: object
+) -> None:
     base = FeatureConfig(segment_nodes=40 if axis == "tail" else 120)
-    one = fold(demo, base)
-    other = fold(demo, replace(base, **{axis: value}))
+    one = fold(folder, demo, base)
+    other = fold(folder, demo, replace(base, **{axis: value}))
     batches = [data.train.batch(torch.arange(8)) for data in (one, other)]
     same = all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*batches, strict=True))
     assert not same

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ def selection(demo: Corpus) -> Selection:
 
 
 @pytest.fixture(scope="module")
-def folder(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("features")
-    shards.build(path, selection, CONFIG)
+def folder(
+    selection: Selection, demo_shards: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    path = tmp_path_factory.mktemp("features") / "shards"
+    shutil.copytree(demo_shards, path)
+    shards.build(path, selection, CONFIG)  # they are all there
     return path
 
 

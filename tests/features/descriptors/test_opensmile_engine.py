@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,18 +17,25 @@ def noise(samples: int) -> NDArray[np.float32]:
     return (0.1 * np.random.default_rng(samples).standard_normal(samples)).astype(np.float32)
 
 
-def test_an_interrupt_is_heard_at_once_and_costs_no_frame() -> None:
+def test_an_interrupt_is_heard_before_the_end_and_costs_no_frame() -> None:
     """openSMILE calls back for every frame; an interrupt in there used to vanish with its frame."""
     signal_S = noise(120 * 16_000)
     whole = lld78.SET.extract(signal_S)
-    began = time.perf_counter()
-    alone = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    alone.start()
+    ended: list[bool] = []
+    ended_before: list[int] = []
+
+    def interrupt() -> None:
+        ended_before.append(len(ended))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.1, interrupt)
+    timer.start()
     with pytest.raises(KeyboardInterrupt):
         while True:
             lld78.SET.extract(signal_S)
-    assert time.perf_counter() - began < 5
-    alone.join()
+            ended.append(True)
+    timer.join()
+    assert len(ended) - ended_before[0] <= 1  # the one that may end while the signal is sent
     assert np.array_equal(lld78.SET.extract(signal_S), whole)
 
 

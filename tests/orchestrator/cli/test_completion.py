@@ -2,14 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from orchestrator.store.ledger import Ledger
-
-ABLATE = Path(sys.executable).with_name("ablate")
+from tests.commands import ABLATE
 
 
 def completed(line: str, store: Path, shell: str = "bash") -> str:

@@ -1,29 +1,15 @@
 """``ablate features`` and ``--allow-config``, in processes of their own."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import opensmile
 import pytest
 
-ABLATE = Path(sys.executable).with_name("ablate")
+from tests.commands import ablate
+
 EMOBASE = Path(opensmile.__file__).parent / "core/config/emobase/emobase.conf"
-
-
-def ablate(*words: str | Path, code: int = 0) -> str:
-    done = subprocess.run(
-        [str(ABLATE), *map(str, words)],
-        env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, timeout=300,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stdout + done.stderr
-    assert " \n" not in done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import pty
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,20 +19,7 @@ from orchestrator.store.files import create_once
 from orchestrator.store.leases import acquire
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import read_study
-
-ABLATE = Path(sys.executable).with_name("ablate")
-
-
-def ablate(*words: str | Path, code: int = 0) -> str:
-    done = subprocess.run(
-        [str(ABLATE), *map(str, words)], stdin=subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, timeout=300,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stdout + done.stderr
-    assert " \n" not in done.stdout + done.stderr
-    return done.stdout + done.stderr
+from tests.commands import ABLATE, ablate
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from model.config import Aggregators
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import DamageError, LackError
 from orchestrator.execution import retries
+from orchestrator.execution import run as run_module
 from orchestrator.execution.cluster.inline import InlineCluster
 from orchestrator.execution.cluster.protocol import LOW_MEMORY, OnEvent, Task, Work
 from orchestrator.execution.events import Done, Epoch, Event, Failed, Note, Planned, Retry
@@ -27,6 +28,7 @@ from orchestrator.store.leases import acquire
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study, read_study
 from orchestrator.study.study import Study
+from tests.searches import drawn
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,12 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def smoke(root: Path) -> Study:
     return read_study(root / "studies" / "smoke.yaml")
+
+
+@pytest.fixture
+def drawn_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what a run does when workers die: their trainings are drawn, not trained."""
+    monkeypatch.setattr(run_module, "train_one", drawn)
 
 
 def go(study: Study, store: Path) -> tuple[RunResult, list[Event]]:
@@ -301,6 +309,7 @@ class DyingCluster:
         return ""
 
 
+@pytest.mark.usefixtures("drawn_work")
 @pytest.mark.parametrize("deaths", [1, ATTEMPTS])
 def test_a_trial_whose_worker_dies_goes_last_and_alone(
     smoke: Study, store: Path, deaths: int
@@ -322,6 +331,7 @@ def test_a_trial_whose_worker_dies_goes_last_and_alone(
         assert result.failed == () and result.trained == 4
 
 
+@pytest.mark.usefixtures("drawn_work")
 def test_when_the_scheduler_ends_early_the_innocent_go_on_together(
     smoke: Study, store: Path
 ) -> None:
@@ -365,6 +375,7 @@ class CrowdedCluster(DyingCluster):
         return ""
 
 
+@pytest.mark.usefixtures("drawn_work")
 @pytest.mark.parametrize("reason", ["", LOW_MEMORY])
 def test_out_of_memory_gives_trials_more_room_and_never_fails_the_study(
     smoke: Study, store: Path, reason: str

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -228,11 +229,13 @@ def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
     one = replace(plan, trials=plan.trials[:1])
     events: list[Event] = []
     prepare(plan, plan.trials, ledger, events.append, 1)
+    began = time.monotonic()
     probe.measure(one, ledger, HERE, 1, events.append)
+    spent_s = time.monotonic() - began
     found = timings.read_probe(ledger, HERE, plan.trials[0].trial)
     assert found is not None and not (store / "trials").exists()
-    assert 0 < found.epoch_s < 60 and 2**27 < found.memory < 2**31
-    assert 0 < found.warm_s < 60
+    assert 0 < found.epoch_s < spent_s and 0 < found.warm_s < spent_s
+    assert 2**27 < found.memory < 2**31
     assert found.at_once == 1 and found.load == timings.epoch_load(plan.trials[0].trial, plan)
 
 
@@ -251,9 +254,12 @@ def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_res
         events: list[Event] = []
         known = priced(plan_study(study, ledger), ledger, node=replace(NODE, cpus=1))
         result = run(
-            study, ledger, InlineCluster(), events.append,
+            study,
+            ledger,
+            InlineCluster(),
+            events.append,
             choose=lambda plan: price.select_within_budget(plan, known, budget_s),
-        )  # fmt: skip
+        )
         return result.trained, [e.sentence for e in events if isinstance(e, Note) and e.loud]
 
     with pytest.raises(RequestError, match="^`--budget` must be at least 5s, what one trial"):

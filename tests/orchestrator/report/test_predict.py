@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -30,8 +29,8 @@ from orchestrator.report.trained.predict import (
 from orchestrator.store.attempts import read_predictions
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study
+from tests.commands import execute
 
-ABLATE = Path(sys.executable).with_name("ablate")
 ROW = "FA in layer 2"
 MACHINES = """\
 study: machines
@@ -56,15 +55,6 @@ def spoken(ledger: Ledger) -> dict[str, Path]:
     """Utterance's id -> its audio, for all of the corpus."""
     demo = ledger.paths.corpus_audio("demo")
     return {path.stem.rpartition("-")[0]: path for path in demo.rglob("*.wav")}
-
-
-def ablate(*words: str | Path, code: int) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(ABLATE), *map(str, words)], env={**os.environ, "COLUMNS": "80"},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return done
 
 
 def test_the_corpus_s_own_speech_gets_the_predictions_that_the_outcomes_keep(
@@ -196,9 +186,18 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
     folder.mkdir(parents=True)
     shutil.copy(spoken["female-2-happy-1"], folder / "=one.wav")
     (folder / "two.wav").write_bytes(b"RIFF")
-    words = ["predict", tmp_path / "speech", "--study", "smoke", "--row", ROW, "--segments",
-             "--store", trained_store]  # fmt: skip
-    table = ablate(*words, code=1)
+    words = [
+        "predict",
+        tmp_path / "speech",
+        "--study",
+        "smoke",
+        "--row",
+        ROW,
+        "--segments",
+        "--store",
+        trained_store,
+    ]
+    table = execute(*words, code=1)
     assert "held out" in table.stdout
     *said, _ = table.stderr.splitlines()
     assert max(map(len, [*table.stdout.splitlines(), *said])) <= 80
@@ -209,11 +208,11 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
         "speaker voted."
     )
     assert table.stderr.splitlines()[-1].startswith(f"unusable: {folder / 'two.wav'}: ")
-    told = json.loads(ablate(*words, "--format", "json", code=1).stdout)
+    told = json.loads(execute(*words, "--format", "json", code=1).stdout)
     (file,), (bad,) = told["files"], told["unusable"]
     assert bad["file"] == str(folder / "two.wav")
     assert sum(file["probabilities"].values()) == pytest.approx(1)
-    (row,) = csv.DictReader(io.StringIO(ablate(*words, "--format", "csv", code=1).stdout))
+    (row,) = csv.DictReader(io.StringIO(execute(*words, "--format", "csv", code=1).stdout))
     assert row["corpus"] == "demo" and row["voice"] == "held out"
     assert float(row["p_sad"]) == file["segments"][0]["probabilities"]["sad"]
 
@@ -222,18 +221,31 @@ def test_an_exported_row_loads_as_its_card_says_and_gives_the_same_weights(
     trained_store: Path, ensemble: Ensemble, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mine"
-    words = ["predict", "--study", "smoke", "--row", ROW, "--export", folder,
-             "--store", trained_store]  # fmt: skip
-    ablate(*words, code=0)
+    words = [
+        "predict",
+        "--study",
+        "smoke",
+        "--row",
+        ROW,
+        "--export",
+        folder,
+        "--store",
+        trained_store,
+    ]
+    execute(*words, code=0)
     card = (folder / "README.md").read_text()
     assert "says of people means nothing" in card and "audEERING" in card
     assert "- UA " in card and " to " in card.split("- UA ")[1].splitlines()[0]
     assert " \n" not in card
     program = card.split("```python")[1].split("```")[0] + "for n in networks: print(n.std_F.sum())"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
         check=True,
-    )  # fmt: skip
+    )
     wanted = [str(voter.network.std_F.sum()) for voter in ensemble.voters]
     assert done.stdout.splitlines() == wanted and len(set(wanted)) > 1
-    assert "must name a new or empty folder" in ablate(*words, code=2).stderr
+    assert "must name a new or empty folder" in execute(*words, code=2).stderr

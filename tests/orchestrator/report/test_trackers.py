@@ -26,8 +26,7 @@ from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.reader import read_study
-
-ABLATE = Path(sys.executable).with_name("ablate")
+from tests.commands import ABLATE
 
 
 def exported(root: Path, store: Path, *words: str) -> tuple[Ledger, tuple[str, ...]]:
@@ -87,8 +86,10 @@ def test_tensorboard_reads_every_number_to_its_last_bit(logged: Path) -> None:
         _, reader = found[id[:12]]
 
         def values(tag: str, reader: Any = reader) -> list[tuple[int, Any]]:
-            return [(e.step, tensor_util.make_ndarray(e.tensor_proto).item())
-                    for e in reader.Tensors(tag)]  # fmt: skip
+            return [
+                (e.step, tensor_util.make_ndarray(e.tensor_proto).item())
+                for e in reader.Tensors(tag)
+            ]
 
         epochs = history(ledger, outcome)
         assert values("loss") == [(e["number"], e["loss"]) for e in epochs]
@@ -265,9 +266,19 @@ def test_optuna_dashboard_opens_the_study(logged: Path, tmp_path: Path) -> None:
     program = "from optuna_dashboard._cli import main; main()"
     with (tmp_path / "dashboard.txt").open("wb") as said:
         server = subprocess.Popen(
-            [sys.executable, "-c", program, str(journal), "--host", "127.0.0.1", "--port",
-             str(port)], stdout=said, stderr=said,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-c",
+                program,
+                str(journal),
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+            ],
+            stdout=said,
+            stderr=said,
+        )
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -300,13 +311,19 @@ def test_to_log_twice_changes_nothing(root: Path, logged: Path, tmp_path: Path) 
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{store / 'logs' / 'mlflow' / 'mlflow.db'}")
-    (before,) = {len(client.search_runs([e.experiment_id])) for e in client.search_experiments()
-                 if e.name == "smoke"}  # fmt: skip
+    (before,) = {
+        len(client.search_runs([e.experiment_id]))
+        for e in client.search_experiments()
+        if e.name == "smoke"
+    }
     exported(root, store, "tensorboard", "mlflow", "optuna")
     assert files_below(store / "logs" / "tensorboard") == events and len(events) == 4
     assert [(t.number, t.params, t.value) for t in load(store).trials] == trials
-    (after,) = {len(client.search_runs([e.experiment_id])) for e in client.search_experiments()
-                if e.name == "smoke"}  # fmt: skip
+    (after,) = {
+        len(client.search_runs([e.experiment_id]))
+        for e in client.search_experiments()
+        if e.name == "smoke"
+    }
     assert before == after == 4
 
 
@@ -376,10 +393,21 @@ def test_a_damaged_history_is_said_with_exit_4_and_the_others_are_logged(
     (path, *_) = (store / "trials").glob("*/attempt-*/history.json")
     path.write_text(path.read_text().replace("0.", "0.9", 1))
     done = subprocess.run(
-        [str(ABLATE), "run", str(root / "studies" / "smoke.yaml"), "--inline",
-         "--log", "tensorboard", "--store", str(store)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            str(ABLATE),
+            "run",
+            str(root / "studies" / "smoke.yaml"),
+            "--inline",
+            "--log",
+            "tensorboard",
+            "--store",
+            str(store),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 4
     said = " ".join(done.stdout.split())
     assert f"A trial was not logged: `{path}` is not what was written" in said
@@ -413,11 +441,22 @@ def test_a_missing_extra_is_exit_3_with_the_command(
     (tmp_path / "absent").mkdir()
     (tmp_path / "absent" / f"{module}.py").write_text("raise ImportError('not here')")
     done = subprocess.run(
-        [str(ABLATE), "run", str(root / "studies" / "smoke.yaml"), "--inline", "--log", system,
-         "--store", str(tmp_path / "store")],
-        capture_output=True, text=True, timeout=60, check=False,
+        [
+            str(ABLATE),
+            "run",
+            str(root / "studies" / "smoke.yaml"),
+            "--inline",
+            "--log",
+            system,
+            "--store",
+            str(tmp_path / "store"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "absent")},
-    )  # fmt: skip
+    )
     assert done.returncode == 3
     assert f"pip install 'ablate-ser[{system}]'" in done.stderr
     assert not (tmp_path / "store" / "studies").exists()  # nothing was even asked
@@ -434,10 +473,24 @@ def test_an_object_store_needs_a_folder_of_this_machine(s3: str, tmp_path: Path)
 
 def test_the_command_says_where_to_look(root: Path, store: Path) -> None:
     done = subprocess.run(
-        [str(ABLATE), "run", str(root / "studies" / "smoke.yaml"), "--inline",
-         "--log", "tensorboard", "--log", "optuna:here", "--store", str(store)],
-        capture_output=True, text=True, timeout=120, check=True, cwd=store,
-    )  # fmt: skip
+        [
+            str(ABLATE),
+            "run",
+            str(root / "studies" / "smoke.yaml"),
+            "--inline",
+            "--log",
+            "tensorboard",
+            "--log",
+            "optuna:here",
+            "--store",
+            str(store),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        cwd=store,
+    )
     said = " ".join(done.stdout.split())
     assert f"Logged: `tensorboard --logdir {store}/logs/tensorboard` shows it." in said
     assert f"`optuna-dashboard {store}/here/journal.log`" in said

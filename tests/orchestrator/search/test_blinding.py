@@ -41,33 +41,31 @@ def test_what_has_not_trained_was_proposed_and_not_tried(store: Path, tmp_path: 
     assert "1: not chosen yet 0 – – 2: not chosen yet 0 – –" in said
 
 
-def test_test_scores_are_sealed_until_the_last_training_has_ended(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(1, TRAININGS - 1))
-    snapshot, search = kept(store)
+def test_test_scores_are_sealed_until_the_last_training_has_ended(sealed: Path) -> None:
+    snapshot, search = kept(sealed)
     assert not search.closed and snapshot.trials == () and len(search.winners) == 2
-    ledger = Ledger.open_readonly(str(store))
+    ledger = Ledger.open_readonly(str(sealed))
     final = [t for t in search.trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.outcomes.has(t.id))
     (record,) = [read_trial(ledger, done)]
     assert record.blinded_by == "tiny_search"
-    shown = cli("show", done[:12], "--store", store).output
+    shown = cli("show", done[:12], "--store", sealed).output
     assert "sealed by the search `tiny_search`" in " ".join(shown.split())
     assert "test speaker" not in shown
-    assert json.loads(cli("show", done[:12], "--json", "--store", store).output)["outcome"][
+    assert json.loads(cli("show", done[:12], "--json", "--store", sealed).output)["outcome"][
         "scores"
     ] is None  # fmt: skip
-    said = cli("report", "tiny_search", "--store", store).output
+    said = cli("report", "tiny_search", "--store", sealed).output
     assert "Sealed: the search goes on" in said and "inner UA" in said
     assert measure(ledger, snapshot).summary.rows[0].ua is None
     inner_trial = next(t.id for t in search.trials if t.row != CHOSEN)
     assert read_trial(ledger, inner_trial).blinded_by == ""
-    assert not (store / "searches").exists()
+    assert not (sealed / "searches").exists()
 
-    go(study(), store)
-    assert kept(store)[1].closed and read_trial(ledger, done).blinded_by == ""
-    assert "test speaker" in cli("show", done[:12], "--store", store).output
-    (opened,) = (store / "searches").iterdir()
+    go(study(), sealed)
+    assert kept(sealed)[1].closed and read_trial(ledger, done).blinded_by == ""
+    assert "test speaker" in cli("show", done[:12], "--store", sealed).output
+    (opened,) = (sealed / "searches").iterdir()
     assert json.loads(opened.read_text())["configurations"] == 12
 
 
@@ -103,26 +101,24 @@ def test_another_search_for_the_same_speakers_is_said(store: Path) -> None:
     assert kept(store)[1].others == 0  # the first of them had seen nothing
 
 
-def test_an_edited_study_and_its_log_break_no_seal(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(1, TRAININGS - 1))
-    ledger = Ledger.open_readonly(str(store))
-    final = [t for t in kept(store)[1].trials if t.row == CHOSEN]
+def test_an_edited_study_and_its_log_break_no_seal(sealed: Path) -> None:
+    ledger = Ledger.open_readonly(str(sealed))
+    final = [t for t in kept(sealed)[1].trials if t.row == CHOSEN]
     done = next(t.id for t in final if ledger.outcomes.has(t.id))
     with pytest.raises(KeyboardInterrupt):
-        go(study(**{"  pruning": "  seed: 1\n  pruning"}), store, Shuffled(1, 3))
-    assert not any(t.id == done for t in kept(store)[1].trials)  # the newest form has it no more
-    assert "test speaker" not in cli("show", done[:12], "--store", store).output
-    said = cli("logs", done[:12], "--store", store).output
+        go(study(**{"  pruning": "  seed: 1\n  pruning"}), sealed, Shuffled(1, 3))
+    assert not any(t.id == done for t in kept(sealed)[1].trials)  # the newest form has it no more
+    assert "test speaker" not in cli("show", done[:12], "--store", sealed).output
+    said = cli("logs", done[:12], "--store", sealed).output
     assert "sealed by the search `tiny_search`" in " ".join(said.split()) and " UA " not in said
 
 
 def test_nothing_tells_how_trainings_do_that_judge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dev of one half is test of the other: neither events, nor the board, nor `watch` has it."""
     monkeypatch.setattr(run_module, "train_one", TRAINED)
-    store, events = tmp_path / "store", list[Event]()
+    events = list[Event]()
     small = parse_study(TEXT.replace("{trials: 12}", "{trials: 1}"), "tiny.yaml")
     board = RunState(Ledger.open(str(store)))
     shown = list[tuple[str, tuple[float, ...]]]()
@@ -140,11 +136,9 @@ def test_nothing_tells_how_trainings_do_that_judge(
     assert not any(curve for row, curve in shown if row == CHOSEN)
 
 
-def test_an_ablation_opens_no_seal(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        go(study(), store, Shuffled(1, TRAININGS - 1))
-    ledger = Ledger.open_readonly(str(store))
-    search = kept(store)[1]
+def test_an_ablation_opens_no_seal(sealed: Path) -> None:
+    ledger = Ledger.open_readonly(str(sealed))
+    search = kept(sealed)[1]
     done = next(t for t in search.trials if t.row == CHOSEN and ledger.outcomes.has(t.id))
     outcome = ledger.outcomes.read(done.id)
     assert outcome is not None
@@ -161,9 +155,9 @@ rows:
 """
     plan = plan_study(parse_study(rows, "by_hand.yaml"), ledger)
     assert done.id in plan.done  # one training serves both
-    go(parse_study(rows, "by_hand.yaml"), store)
+    go(parse_study(rows, "by_hand.yaml"), sealed)
     assert read_trial(ledger, done.id).blinded_by == "tiny_search"
-    said = " ".join(cli("report", "by_hand", "--store", store).output.split())
+    said = " ".join(cli("report", "by_hand", "--store", sealed).output.split())
     assert "what the search `tiny_search` chose as well: not shown, and told as missing" in said
     before = measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n
     board = RunState(ledger)
@@ -171,10 +165,10 @@ rows:
     board.apply(Planned(by_hand.trials, frozenset(t.id for t in by_hand.trials), 1, "by_hand"))
     live = board.estimate("as chosen")
     assert live is not None and live.n == before < len(by_hand.trials)
-    go(study(), store)
+    go(study(), sealed)
     assert read_trial(ledger, done.id).blinded_by == ""
     assert measure(ledger, ledger.studies.snapshots("by_hand")[0]).summary.rows[0].n > before
-    assert "Sealed" not in cli("report", "by_hand", "--store", store).output
+    assert "Sealed" not in cli("report", "by_hand", "--store", sealed).output
 
 
 @pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])

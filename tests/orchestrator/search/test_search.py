@@ -75,18 +75,19 @@ def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> No
             assert identity["training"]["lr"] == winner.point["lr"]
 
 
-def test_a_report_says_how_many_were_tried_and_what_was_chosen(store: Path) -> None:
-    go(study(), store)
-    said = cli("report", "tiny_search", "--store", store).output
+def test_a_report_says_how_many_were_tried_and_what_was_chosen(searched: Path) -> None:
+    said = cli("report", "tiny_search", "--store", searched).output
     assert "12 configurations tried for each of 2 held-out groups" in " ".join(said.split())
     assert "which no choice has seen" in " ".join(said.split())
-    record = json.loads(cli("report", "tiny_search", "--format", "json", "--store", store).output)
+    record = json.loads(
+        cli("report", "tiny_search", "--format", "json", "--store", searched).output
+    )
     assert len(record["search"]["tried"]) == 24 and record["rows"][0]["n"] == 4
     for winner in record["search"]["chosen"]:
         assert winner["configuration"] in " ".join(said.split())
         assert f"{100 * winner['test_ua']:.1f}" in said
     for form in ("markdown", "latex", "html", "csv"):
-        done = cli("report", "tiny_search", "--format", form, "--store", store)
+        done = cli("report", "tiny_search", "--format", form, "--store", searched)
         assert done.exit_code == 0 and "12 configurations tried" in done.output
 
 
@@ -128,8 +129,13 @@ def test_a_search_is_drawn_along_its_axes(text: str, store: Path, tmp_path: Path
     if snapshot.name == "flat_search":
         assert "has no row that was judged" in str(bundle.exception)
         return
-    done = subprocess.run([sys.executable, "recompute.py"], cwd=tmp_path / "bundle", check=False,
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "recompute.py"],
+        cwd=tmp_path / "bundle",
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -150,8 +156,9 @@ def test_networks_that_read_different_features_are_no_ensemble(
     monkeypatch.setattr("tests.searches.skill", taste)
     go(parse_study(text, "tiny.yaml"), store)
     snapshot, search = kept(store)
-    steps = {one.point["node_step"] for one in search.tried
-             if one.number == search.winners[one.group]}  # fmt: skip
+    steps = {
+        one.point["node_step"] for one in search.tried if one.number == search.winners[one.group]
+    }
     assert steps == {"10", "50"}
     with pytest.raises(RequestError, match="read different features, since a search chose them"):
         assemble(Ledger.open_readonly(str(store)), snapshot, CHOSEN)
@@ -201,10 +208,9 @@ def test_a_configuration_that_cannot_win_is_spared_its_other_folds(store: Path) 
     assert found is not None and [found.count(g, "pruned") for g in range(3)] != [0, 0, 0]
 
 
-def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path) -> None:
-    go(study(), store)
-    snapshot, search = kept(store)
-    ledger = Ledger.open_readonly(str(store))
+def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(searched: Path) -> None:
+    snapshot, search = kept(searched)
+    ledger = Ledger.open_readonly(str(searched))
     for one in search.tried:
         outcomes = [ledger.outcomes.read(id) for id in one.trials]
         units = [score for o in outcomes if o is not None for _, score in held_out_uas(o)]
@@ -217,20 +223,18 @@ def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(store: Path
     assert found is not None and [one.key for one in found.importances] == ["lr", "layers"]
     rate, layers = (one.fanova or 0.0 for one in found.importances)
     assert rate > layers  # as the objective has it
-    said = cli("report", "tiny_search", "--details", "--store", store).output
+    said = cli("report", "tiny_search", "--details", "--store", searched).output
     assert "Which axes mattered in the search" in said
 
 
 def test_what_was_proposed_is_not_asked_for_again(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+    searched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(study(), store)
-
     def nobody(*_: Any) -> Any:
         raise AssertionError("everything was proposed before")
 
     monkeypatch.setattr("orchestrator.search.generations.propose", nobody)
-    plan = plan_study(study(), Ledger.open_readonly(str(store)))
+    plan = plan_study(study(), Ledger.open_readonly(str(searched)))
     assert plan.to_train == () and len(plan.done) == TRAININGS
 
 

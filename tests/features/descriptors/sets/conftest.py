@@ -7,13 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from features.audio import read_mono
-from features.corpora import catalogue
+from features.corpora.corpus import Corpus
 
 
 @pytest.fixture(scope="session")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.float32]:
+def speech(demo: Corpus) -> NDArray[np.float32]:
     """One synthesised utterance of about a second."""
-    corpus = catalogue.read("demo", tmp_path_factory.mktemp("speech"))
-    catalogue.prepare(corpus)
-    (utterance,) = (u for u in corpus.utterances if u.id == "female-1-neutral-1")
-    return read_mono(Path(corpus.root) / utterance.path)
+    (utterance,) = (u for u in demo.utterances if u.id == "female-1-neutral-1")
+    return read_mono(Path(demo.root) / utterance.path)

@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,18 +12,13 @@ import pytest
 from orchestrator.execution.cluster import doctor
 from orchestrator.execution.cluster.doctor import CheckResult
 from orchestrator.store import files
+from tests.commands import execute
 
-ABLATE = Path(sys.executable).with_name("ablate")
 pytestmark = pytest.mark.usefixtures("quiet_home")
 
 
-def ablate(*words: str | Path, code: int = 0, **environment: str) -> str:
-    done = subprocess.run(
-        [str(ABLATE), "doctor", *map(str, words)],
-        env={**os.environ, "COLUMNS": "80", **environment}, capture_output=True, text=True,
-        timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+def ablate(*words: object, code: int = 0, **environment: str) -> str:
+    done = execute("doctor", *words, code=code, **environment)
     assert done.stderr == ""
     return done.stdout
 

@@ -22,8 +22,7 @@ from orchestrator.execution.cluster.jobs import JobRequest, pack_code, refuse_op
 from orchestrator.execution.events import Done, Note, Planned, from_line, to_line
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import SnapshotTrial
-
-ABLATE = Path(sys.executable).with_name("ablate")
+from tests.commands import ABLATE
 
 
 @pytest.fixture(scope="module")
