@@ -15,10 +15,13 @@ from typing import Any
 import aiohttp
 
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
-     if (found := shutil.which(name)) is not None),
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+        if (found := shutil.which(name)) is not None
+    ),
     None,
-)  # fmt: skip
+)
 
 
 class Browser:
@@ -28,11 +31,21 @@ class Browser:
         assert CHROMIUM is not None
         self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-             "--disable-dev-shm-usage", "--remote-debugging-port=0",
-             f"--user-data-dir={self._home.name}", "about:blank"],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+            [
+                CHROMIUM,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-dev-shm-usage",
+                "--remote-debugging-port=0",
+                f"--user-data-dir={self._home.name}",
+                "about:blank",
+            ],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
         assert self._process.stderr is not None
         found = (re.search(r"ws://127\.0\.0\.1:(\d+)/", line) for line in self._process.stderr)
         port = next(match[1] for match in found if match)
@@ -70,8 +83,11 @@ class Browser:
         """Open a file and wait until it stands."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=width, height=900, deviceScaleFactor=1, mobile=width < 600,
-        )  # fmt: skip
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
         self.call("Emulation.setEmulatedMedia", features=[scheme, still])
@@ -116,8 +132,12 @@ class Browser:
     @property
     def complaints(self) -> list[str]:
         """What stands in the console, violations of the page's policy and errors among it."""
-        kinds = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown",
-                 "Page.javascriptDialogOpening")  # fmt: skip
+        kinds = (
+            "Log.entryAdded",
+            "Runtime.consoleAPICalled",
+            "Runtime.exceptionThrown",
+            "Page.javascriptDialogOpening",
+        )
         return [str(event) for event in self.events if event["method"] in kinds]
 
     def close(self) -> None:

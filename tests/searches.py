@@ -94,9 +94,15 @@ def failing(cause: Any, sentence: str, which: Callable[[Any], bool]) -> Work:
         tell(Started(task.id))
         ledger = Ledger.open_unchecked(task.store)
         failure = Failure(
-            id=task.id, cause=cause, sentence=sentence, traceback="", epoch=1,
-            attempt="attempt-x", host="here", identity=task.identity,
-        )  # fmt: skip
+            id=task.id,
+            cause=cause,
+            sentence=sentence,
+            traceback="",
+            epoch=1,
+            attempt="attempt-x",
+            host="here",
+            identity=task.identity,
+        )
         tell(Failed(task.id, cause, sentence, str(ledger.attempts.write_failure(failure))))
 
     return work

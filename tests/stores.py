@@ -57,29 +57,47 @@ def made(
         for fold in asked_folds:
             for name, settings in rows.items():
                 identity = {
-                    "semantics": SEMANTICS, "classes": list(EMOTIONS), "corpus": "0" * 64,
-                    "extractor": "opensmile-2.6.0", "features": {"features": "lld78"},
+                    "semantics": SEMANTICS,
+                    "classes": list(EMOTIONS),
+                    "corpus": "0" * 64,
+                    "extractor": "opensmile-2.6.0",
+                    "features": {"features": "lld78"},
                     "model": {"model": "wma-gin", "name": name, **settings},
-                    "training": {"epochs": EPOCHS}, "seed": seed,
-                    "fold": {"train": [s for s in speakers if s not in (*fold.a, *fold.b)],
-                             "a": list(fold.a), "b": list(fold.b)},
-                }  # fmt: skip
+                    "training": {"epochs": EPOCHS},
+                    "seed": seed,
+                    "fold": {
+                        "train": [s for s in speakers if s not in (*fold.a, *fold.b)],
+                        "a": list(fold.a),
+                        "b": list(fold.b),
+                    },
+                }
                 trials.append(SnapshotTrial(name, fold.index, seed, digest(identity)))
                 if (name, fold.index, seed) not in missing:
                     train(ledger, identity, fold, (skill or {}).get(name, 1.0))
     snapshot = replace(
         Snapshot(
-            study="made", question="Which is better?", table=7, figure=None, corpus="tones",
-            profile="quick", reading="as-written", classes=EMOTIONS, utterances=32 * folds,
+            study="made",
+            question="Which is better?",
+            table=7,
+            figure=None,
+            corpus="tones",
+            profile="quick",
+            reading="as-written",
+            classes=EMOTIONS,
+            utterances=32 * folds,
             rows=tuple(
                 SnapshotRow(name=name, reading="as-written", paper={}, settings=dict(own))
                 for name, own in rows.items()
             ),
-            folds=asked_folds, seeds=seeds, trials=tuple(trials), comparable=False,
-            reference=next(iter(rows)), claim=None,
+            folds=asked_folds,
+            seeds=seeds,
+            trials=tuple(trials),
+            comparable=False,
+            reference=next(iter(rows)),
+            claim=None,
         ),
         **changes,
-    )  # fmt: skip
+    )
     ledger.studies.write_snapshot(snapshot.study, snapshot.to_json())
     return ledger, snapshot
 
@@ -99,8 +117,11 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
     for half, speaker in halves:
         leaning = random.standard_normal(len(EMOTIONS)) / 2
         for choice in CHOICES:
-            epoch = {"chosen": best["b" if half == "a" else "a"], "last_epoch": EPOCHS,
-                     "best_on_test": best[half]}[choice]  # fmt: skip
+            epoch = {
+                "chosen": best["b" if half == "a" else "a"],
+                "last_epoch": EPOCHS,
+                "best_on_test": best[half],
+            }[choice]
             by_segment, by_utterance = [], []
             for number in range(16):
                 truth = number % len(EMOTIONS)
@@ -110,8 +131,14 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
                     logits[truth] += skill
                     p = (np.exp(logits) / np.exp(logits).sum()).astype(np.float32)
                     own.append(p.astype(np.float64))
-                    values = (f"{speaker}-{number:02}", segment, speaker, EMOTIONS[truth], choice,
-                              epoch)  # fmt: skip
+                    values = (
+                        f"{speaker}-{number:02}",
+                        segment,
+                        speaker,
+                        EMOTIONS[truth],
+                        choice,
+                        epoch,
+                    )
                     for column, value in zip(columns.values(), values, strict=True):
                         column.append(value)
                     probabilities.append(p)
@@ -120,9 +147,14 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
             for unit, pairs in (("utterance", by_utterance), ("segment", by_segment)):
                 counts = confusion(*zip(*pairs, strict=True), len(EMOTIONS))
                 scores.append(
-                    Scores(speaker=speaker, choice=choice, unit=unit, epoch=epoch,
-                           confusion=tuple(map(tuple, counts)))
-                )  # fmt: skip
+                    Scores(
+                        speaker=speaker,
+                        choice=choice,
+                        unit=unit,
+                        epoch=epoch,
+                        confusion=tuple(map(tuple, counts)),
+                    )
+                )
     files = {
         "predictions.parquet": predictions_parquet(
             columns, dict(zip(EMOTIONS, np.array(probabilities).T, strict=True))
@@ -134,13 +166,21 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
     attempt = f"attempt-{id[:12]}"
     ledger.outcomes.commit(
         Outcome(
-            id=id, identity=identity, attempt=attempt, epochs=EPOCHS, scores=tuple(scores),
+            id=id,
+            identity=identity,
+            attempt=attempt,
+            epochs=EPOCHS,
+            scores=tuple(scores),
             digests={name: digest(id + name) for name in ("predictions", "history", "weights")},
-            files=ledger.attempts.write(id, attempt, files), libraries={"torch": "2"},
-            environment={"device": "cpu", "torch": "2"}, host="here", seconds=1.0, finished=1.7e9,
+            files=ledger.attempts.write(id, attempt, files),
+            libraries={"torch": "2"},
+            environment={"device": "cpu", "torch": "2"},
+            host="here",
+            seconds=1.0,
+            finished=1.7e9,
             parameters=1000,
         )
-    )  # fmt: skip
+    )
 
 
 def _epoch(number: int, random: np.random.Generator, skill: float) -> dict[str, Any]:
@@ -150,8 +190,12 @@ def _epoch(number: int, random: np.random.Generator, skill: float) -> dict[str, 
     for half in "ab":
         right = 1 + round(3 * done * min(1.0, skill / 2) * random.uniform(0.7, 1.0))
         wrong = 4 - right
-        counts = [[right, wrong, 0, 0], [0, right, wrong, 0], [0, 0, right, wrong],
-                  [wrong, 0, 0, right]]  # fmt: skip
+        counts = [
+            [right, wrong, 0, 0],
+            [0, right, wrong, 0],
+            [0, 0, right, wrong],
+            [wrong, 0, 0, right],
+        ]
         loss = float(1.4 - skill / 3 * done + 0.05 * random.standard_normal())
         halves[half] = {"ua": ua(counts), "wa": wa(counts), "loss": loss}
     return {"number": number, "loss": float(1.4 * np.exp(-number * skill / 9)), **halves}
@@ -171,5 +215,7 @@ def as_older(ledger: Ledger, id: str) -> Outcome:
     """The record as code of an earlier meaning would have left it."""
     outcome = ledger.outcomes.read(id)
     assert outcome is not None
-    return replace(outcome, identity={**json.loads(canonical(asdict(outcome)))["identity"],
-                                      "semantics": SEMANTICS - 1})  # fmt: skip
+    return replace(
+        outcome,
+        identity={**json.loads(canonical(asdict(outcome)))["identity"], "semantics": SEMANTICS - 1},
+    )

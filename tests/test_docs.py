@@ -276,8 +276,11 @@ def test_each_page_is_in_the_menu() -> None:
 
 def test_nothing_is_fetched_when_a_page_is_read() -> None:
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    plugins = {name for plugin in config["plugins"] for name in ([plugin] if isinstance(plugin, str)
-               else plugin)}  # fmt: skip
+    plugins = {
+        name
+        for plugin in config["plugins"]
+        for name in ([plugin] if isinstance(plugin, str) else plugin)
+    }
     assert config["theme"]["font"] is False
     assert plugins == {"search", "mkdocstrings"}
     assert "extra_javascript" not in config

@@ -14,18 +14,40 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "model", "features")
 
 ENGINES = (
-    "torch", "torch_geometric", "sklearn", "ray", "opensmile", "pyarrow", "scipy", "optuna",
-    "mlflow", "tensorboardX", "soundfile", "librosa", "audformat", "pandas", "matplotlib",
-)  # fmt: skip
+    "torch",
+    "torch_geometric",
+    "sklearn",
+    "ray",
+    "opensmile",
+    "pyarrow",
+    "scipy",
+    "optuna",
+    "mlflow",
+    "tensorboardX",
+    "soundfile",
+    "librosa",
+    "audformat",
+    "pandas",
+    "matplotlib",
+)
 
 # Modules of model and features that every command may import: they load no engine.
 LIGHT = (
-    "model.config", "model.errors", "model.evaluation.metrics", "model.systems.catalogue",
-    "features.config", "features.errors", "features.corpora.corpus", "features.corpora.catalogue",
-    "features.corpora.folds", "features.corpora.inspection", "features.descriptors.catalogue",
-    "features.descriptors.feature_set", "features.descriptors.opensmile_config",
+    "model.config",
+    "model.errors",
+    "model.evaluation.metrics",
+    "model.systems.catalogue",
+    "features.config",
+    "features.errors",
+    "features.corpora.corpus",
+    "features.corpora.catalogue",
+    "features.corpora.folds",
+    "features.corpora.inspection",
+    "features.descriptors.catalogue",
+    "features.descriptors.feature_set",
+    "features.descriptors.opensmile_config",
     "features.dataset.utterance_view",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -78,10 +100,14 @@ MOST_MODULES = 12
 
 # Folders of alike members may grow: their sentence says what one file holds.
 ALIKE = (
-    "orchestrator/cli", "orchestrator/report/figures", "orchestrator/report/terminal",
-    "orchestrator/report/trackers", "model/systems", "features/corpora/readers",
+    "orchestrator/cli",
+    "orchestrator/report/figures",
+    "orchestrator/report/terminal",
+    "orchestrator/report/trackers",
+    "model/systems",
+    "features/corpora/readers",
     "features/descriptors/sets",
-)  # fmt: skip
+)
 
 # Programs that travel alone: they import nothing of the packages, and so may name types alike.
 ALONE = ("orchestrator/report/export/recompute", "features/corpora/readers/espeak")

@@ -38,15 +38,26 @@ def snapshot(rows: int, seeds: int = SEEDS) -> Snapshot:
     """A study of so many rows and the reference."""
     names = (*(f"row {n}" for n in range(rows)), REFERENCE)
     return Snapshot(
-        study="null", question="", table=1, figure=None, corpus="drawn", profile="paper",
-        reading="as-written", classes=("a", "b"), utterances=0,
+        study="null",
+        question="",
+        table=1,
+        figure=None,
+        corpus="drawn",
+        profile="paper",
+        reading="as-written",
+        classes=("a", "b"),
+        utterances=0,
         rows=tuple(SnapshotRow(name=name, reading="as-written", paper={}) for name in names),
         folds=tuple(
             SnapshotFold(index=n, a=(SPEAKERS[2 * n],), b=(SPEAKERS[2 * n + 1],), train=8)
             for n in range(PAIRS)
         ),
-        seeds=seeds, trials=(), comparable=False, reference=REFERENCE, claim=None,
-    )  # fmt: skip
+        seeds=seeds,
+        trials=(),
+        comparable=False,
+        reference=REFERENCE,
+        claim=None,
+    )
 
 
 def draw(

@@ -50,10 +50,18 @@ def test_every_system_learns_from_real_speech(root: Path, tmp_path: Path) -> Non
             times.append(time.monotonic())
 
         result = train(
-            trial.model, trial.training, data.train, data.a, data.b, mean_F=data.mean_F,
-            std_F=data.std_F, classes=len(data.classes), nodes=trial.features.segment_nodes,
-            seed=0, on_epoch=clock,
-        )  # fmt: skip
+            trial.model,
+            trial.training,
+            data.train,
+            data.a,
+            data.b,
+            mean_F=data.mean_F,
+            std_F=data.std_F,
+            classes=len(data.classes),
+            nodes=trial.features.segment_nodes,
+            seed=0,
+            on_epoch=clock,
+        )
         a, b = (max(getattr(e, side).ua for e in result.history) for side in ("a", "b"))
         seconds = (times[-1] - times[0]) / result.epochs
         print(f"{placed.row:<20} {result.parameters:>10,} {seconds:>8.2f} {a:>8.3f} {b:>7.3f}")

@@ -54,10 +54,11 @@ def copies(demo: Corpus, count: int) -> Selection:
     while len(items) < count:
         turn = len(items) // len(demo.utterances)
         items += [
-            replace(u, id=f"{u.id}-{turn}", digest=f"{u.digest}-{turn}",
-                    speaker=f"{u.speaker}-{turn}")
+            replace(
+                u, id=f"{u.id}-{turn}", digest=f"{u.digest}-{turn}", speaker=f"{u.speaker}-{turn}"
+            )
             for u in demo.utterances
-        ]  # fmt: skip
+        ]
     chosen = tuple(sorted(items[:count], key=lambda u: u.id))
     return replace(demo, utterances=chosen).select(DEFAULT_EMOTIONS)
 
@@ -80,9 +81,12 @@ def test_extraction_two_cores_one_core_and_openSMILE(demo: Corpus, tmp_path: Pat
     paths = [str(root / u.path) for u, _ in selection.items]
     speech = sum(soundfile.info(path).duration for path in paths)
     smile = opensmile.Smile(
-        opensmile.FeatureSet.emobase, opensmile.FeatureLevel.LowLevelDescriptors_Deltas,
-        sampling_rate=16_000, resample=True, num_workers=2,
-    )  # fmt: skip
+        opensmile.FeatureSet.emobase,
+        opensmile.FeatureLevel.LowLevelDescriptors_Deltas,
+        sampling_rate=16_000,
+        resample=True,
+        num_workers=2,
+    )
     work: dict[str, Callable[[Path], object]] = {
         "one": lambda folder: shards.build(folder, selection, CONFIG, threads=1),
         "two": lambda folder: shards.build(folder, selection, CONFIG, threads=2),
@@ -160,9 +164,16 @@ def test_checking_1440_cached_files(tmp_path: Path) -> None:
         path.write_bytes(blob)
         read = recordings.identify(str(tmp_path), path.name)
         items.append(
-            Utterance(id=path.stem, path=path.name, speaker=f"s{number % 24:02}", sex="",
-                      session="", emotion="sad" if number % 2 else "angry", **read)
-        )  # fmt: skip
+            Utterance(
+                id=path.stem,
+                path=path.name,
+                speaker=f"s{number % 24:02}",
+                sex="",
+                session="",
+                emotion="sad" if number % 2 else "angry",
+                **read,
+            )
+        )
     found = Corpus(name="made", root=str(tmp_path), utterances=tuple(items), left_out=())
     taken = seconds(lambda: recordings.refresh(found))
     print(f"\nChecking 1,440 cached files: {taken * 1000:.0f} ms (target 1,000)")
@@ -259,9 +270,11 @@ def test_private_memory_of_one_and_four_workers(demo: Corpus, tmp_path: Path) ->
         for process in running:
             process.communicate()
         pss = [
-            int(line.split()[1]) for text in found for line in text.splitlines()
+            int(line.split()[1])
+            for text in found
+            for line in text.splitlines()
             if line.startswith("Pss:")
-        ]  # fmt: skip
+        ]
         return sum(pss) / 1024
 
     extra = {n: private(n, True) - private(n, False) for n in (1, 4)}

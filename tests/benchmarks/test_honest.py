@@ -25,8 +25,11 @@ from tests.benchmarks.null_tables import PAIR, SEED, SPEAKER
 SPEAKERS = [f"speaker-{n}" for n in range(10)]
 SEARCH = Search(
     axes=(SearchAxis(key="lr", kind=Range(low=1e-4, high=1e-1, whole=False, log=True)),),
-    unit="trials", amount=0, sampler="random", pruning=False,
-)  # fmt: skip
+    unit="trials",
+    amount=0,
+    sampler="random",
+    pruning=False,
+)
 TESTS = 2.0
 """By so many points dev and test scores of one training differ: they are of different epochs."""
 
@@ -86,10 +89,14 @@ def seeming_worth(selection: str, configurations: int, draw: int) -> float:
     """What the chosen configurations score on the speakers that judge them, in points."""
     outer = folds(SPEAKERS, 5)
     nested = selection == "nested"
-    groups = [
-        Group(index=f.index, name=f"group {f.index}", folds=folds(f.train, 3), outer=f)
-        for f in outer
-    ] if nested else [Group(index=0, name="all folds", folds=outer, outer=None)]  # fmt: skip
+    groups = (
+        [
+            Group(index=f.index, name=f"group {f.index}", folds=folds(f.train, 3), outer=f)
+            for f in outer
+        ]
+        if nested
+        else [Group(index=0, name="all folds", folds=outer, outer=None)]
+    )
     drawn = Drawn(draw)
     search = replace(SEARCH, amount=configurations, seed=draw, selection=cast(Any, selection))
     course = replay(search, groups, build, cast(ObjectiveScores, drawn), {}, 1, 1)

@@ -73,9 +73,11 @@ def plain_overhead_s(results: Path) -> float:
     """The same of plain Ray Tune, in a process and a Ray of its own; its start is not counted."""
     done = subprocess.run(
         [sys.executable, "-c", PLAIN_TUNE, str(PLAIN), str(results)],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
         env={k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TUNE_"))},
-    )  # fmt: skip
+    )
     return 2 * float(done.stdout.rpartition("seconds")[2]) / PLAIN - 1.0
 
 

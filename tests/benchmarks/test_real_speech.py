@@ -54,10 +54,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 def ua_by_speaker(plan: Plan, outcomes: dict[str, Outcome], row: str) -> list[float]:
     return [
         ua(scores.confusion)
-        for placed in plan.trials if placed.row == row
+        for placed in plan.trials
+        if placed.row == row
         for scores in outcomes[placed.id].scores
         if (scores.choice, scores.unit) == ("chosen", "utterance")
-    ]  # fmt: skip
+    ]
 
 
 def test_the_network_is_within_one_standard_error_of_the_svm(ledger: Ledger) -> None:

@@ -34,15 +34,26 @@ def full_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(SEEDS)
     )
     snapshot = Snapshot(
-        study="full", question="?", table=98, figure=None, corpus="drawn", profile="quick",
-        reading="as-written", classes=("angry", "happy", "neutral", "sad"), utterances=280,
+        study="full",
+        question="?",
+        table=98,
+        figure=None,
+        corpus="drawn",
+        profile="quick",
+        reading="as-written",
+        classes=("angry", "happy", "neutral", "sad"),
+        utterances=280,
         rows=tuple(SnapshotRow(name=name, reading="as-written", paper={}) for name in names),
         folds=tuple(
             SnapshotFold(index=n, a=(f"s{2 * n}",), b=(f"s{2 * n + 1}",), train=8)
             for n in range(FOLDS)
         ),
-        seeds=SEEDS, trials=trials, comparable=False, reference=names[0], claim=None,
-    )  # fmt: skip
+        seeds=SEEDS,
+        trials=trials,
+        comparable=False,
+        reference=names[0],
+        claim=None,
+    )
     ledger.studies.write_snapshot(snapshot.study, snapshot.to_json())
     for number, trial in enumerate(trials):
         ledger.outcomes.commit(_outcome(trial, number))
@@ -67,11 +78,15 @@ def _outcome(trial: SnapshotTrial, number: int) -> Outcome:
         for unit in ("utterance", "segment")
     )
     return Outcome(
-        id=trial.id, identity=_identity(trial.row, trial.fold, trial.seed),
-        attempt="attempt-0", epochs=3,
-        scores=scores, digests={"predictions": trial.id}, files={},
+        id=trial.id,
+        identity=_identity(trial.row, trial.fold, trial.seed),
+        attempt="attempt-0",
+        epochs=3,
+        scores=scores,
+        digests={"predictions": trial.id},
+        files={},
         environment={"device": "cpu"},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("words", "most"), [(("report", "full"), 3.0), (("status",), 1.0)])

@@ -103,10 +103,17 @@ def test_a_look_at_six_thousand_recordings_takes_little_beside_asking_for_their_
         path.write_bytes(b"")
         found.append(
             Utterance(
-                id=f"{number:04}", path=path.name, speaker="ann", sex="", session="",
-                emotion="angry", digest=str(number), size=0, mtime_ns=path.stat().st_mtime_ns,
+                id=f"{number:04}",
+                path=path.name,
+                speaker="ann",
+                sex="",
+                session="",
+                emotion="angry",
+                digest=str(number),
+                size=0,
+                mtime_ns=path.stat().st_mtime_ns,
             )
-        )  # fmt: skip
+        )
     corpus = Corpus(name="empty", root=str(tmp_path), utterances=tuple(found), left_out=())
     paths = [str(tmp_path / u.path) for u in found]
     taken = ratio(lambda: refresh(corpus), lambda: [os.stat(path) for path in paths], 9)

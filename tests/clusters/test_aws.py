@@ -85,9 +85,15 @@ def test_cluster_yaml_starts_a_closed_head_and_spot_workers(
     wire = Wire()
     config = commands._bootstrap_config(prepare_config(yaml.safe_load(text)), no_config_cache=True)
     commands.get_or_create_head_node(
-        config, str(file), no_restart=False, restart_only=False, yes=True,
-        override_cluster_name=None, no_monitor_on_head=False, _runner=wire,
-    )  # fmt: skip
+        config,
+        str(file),
+        no_restart=False,
+        restart_only=False,
+        yes=True,
+        override_cluster_name=None,
+        no_monitor_on_head=False,
+        _runner=wire,
+    )
     worker = config["available_node_types"]["worker"]["node_config"]
     provider = _get_node_provider(config["provider"], config["cluster_name"])
     tags = {

@@ -67,10 +67,20 @@ def play(scene: str, folder: Path, **environment: str) -> str:
     known = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
     done = subprocess.run(
         [*ALONE, "bash", "-c", scene],
-        env={**known, "PATH": path, "HOME": str(folder), "HERE": str(folder),
-             "RAY_USAGE_STATS_ENABLED": "0", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500, cwd=folder,
-    )  # fmt: skip
+        env={
+            **known,
+            "PATH": path,
+            "HOME": str(folder),
+            "HERE": str(folder),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=500,
+        cwd=folder,
+    )
     print(done.stdout)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -139,7 +149,8 @@ def test_symmetric_run_trains_a_study_as_under_slurm(home: Path, store: Path, ro
     need("unshare", "ip")
     (store / "trials").rename(store / "before")
     temp = f"/tmp/s{os.getpid()}"
-    said = play(SLURM, home, STUDY=str(root / "studies" / "smoke.yaml"), STORE=str(store),
-                TEMP=temp)  # fmt: skip
+    said = play(
+        SLURM, home, STUDY=str(root / "studies" / "smoke.yaml"), STORE=str(store), TEMP=temp
+    )
     shutil.rmtree(temp, ignore_errors=True)
     assert "On head node." in said and "4/4  done" in said and "Done: 4 trained." in said

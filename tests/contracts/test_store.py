@@ -89,8 +89,9 @@ def test_a_file_is_replaced_and_taken_and_listed(ledger: Ledger) -> None:
     assert files.take(folder / "a.json") == b"new" and files.take(folder / "a.json") is None
     assert files.files_in(ledger.root / "none", "*") == []
     assert files.names_in(ledger.root, ["listed", "none"]) == {
-        "listed": {"b.json", "c.txt"}, "none": set(),
-    }  # fmt: skip
+        "listed": {"b.json", "c.txt"},
+        "none": set(),
+    }
 
 
 # --- records --------------------------------------------------------------------------------
@@ -119,8 +120,15 @@ def test_a_damaged_record_is_named(ledger: Ledger, outcome: Outcome) -> None:
 
 
 def test_failures_are_numbered(ledger: Ledger, outcome: Outcome) -> None:
-    failure = Failure(id=outcome.id, cause="code", sentence="No.", traceback="", epoch=1,
-                      attempt="attempt-1", host="here")  # fmt: skip
+    failure = Failure(
+        id=outcome.id,
+        cause="code",
+        sentence="No.",
+        traceback="",
+        epoch=1,
+        attempt="attempt-1",
+        host="here",
+    )
     assert [ledger.attempts.write_failure(failure).name for _ in range(2)] == [
         "failure-1.json",
         "failure-2.json",

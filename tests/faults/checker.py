@@ -75,9 +75,14 @@ def judge(log: Path | str, *, overlaps: bool = False, restarts: bool = False) ->
     seen = [(e.id, epoch) for e in executions for epoch in e.epochs]
     return Judgement(
         fired=sum(line["event"] in ("fired", "killed") for line in lines),
-        executions=len(executions), epochs=len(seen), repeated=len(seen) - len(set(seen)),
-        retrained=len(retrained), lost=len(lost), overlaps=len(alive), broken=tuple(broken),
-    )  # fmt: skip
+        executions=len(executions),
+        epochs=len(seen),
+        repeated=len(seen) - len(set(seen)),
+        retrained=len(retrained),
+        lost=len(lost),
+        overlaps=len(alive),
+        broken=tuple(broken),
+    )
 
 
 def _executions(lines: Iterable[Mapping[str, Any]]) -> list[_Execution]:

@@ -29,8 +29,11 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SIGNALS = {
-    "kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM, "int": signal.SIGINT,
-}  # fmt: skip
+    "kill": signal.SIGKILL,
+    "stop": signal.SIGSTOP,
+    "term": signal.SIGTERM,
+    "int": signal.SIGINT,
+}
 ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO, "erofs": errno.EROFS}
 CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.utime", "os.rmdir"}
 

@@ -162,11 +162,18 @@ class RayRounds(Rounds):
         line = [BIN / "ablate", *words, "--store", self.store]
         with said.open("wb") as out:
             process = subprocess.Popen(
-                line, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                line,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
                 preexec_fn=_heed_ctrl_c,
-                env={**os.environ, **probe.environment(self.log, fault, self.store),
-                     "PYTHONUNBUFFERED": "1", **environment},
-            )  # fmt: skip
+                env={
+                    **os.environ,
+                    **probe.environment(self.log, fault, self.store),
+                    "PYTHONUNBUFFERED": "1",
+                    **environment,
+                },
+            )
         return RayRound(process, self.log, said)
 
 
@@ -215,13 +222,25 @@ class TwoNodes:
     @contextmanager
     def third(self, log: Path, *before: str) -> Iterator[None]:
         """Another node joins, from a command line with something before it."""
-        line = [*before, str(BIN / "ray"), "start", "--address", self.address, "--block",
-                "--num-cpus=1", "--num-gpus=0",
-                f"--memory={2 * 1024**3}", f"--object-store-memory={100 * 1024**2}"]  # fmt: skip
+        line = [
+            *before,
+            str(BIN / "ray"),
+            "start",
+            "--address",
+            self.address,
+            "--block",
+            "--num-cpus=1",
+            "--num-gpus=0",
+            f"--memory={2 * 1024**3}",
+            f"--object-store-memory={100 * 1024**2}",
+        ]
         with subprocess.Popen(
-            line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            line,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
             env={**os.environ, **probe.environment(log), **self.environment},
-        ) as process:  # fmt: skip
+        ) as process:
             try:
                 yield
             finally:
@@ -267,9 +286,12 @@ def two_nodes(log: Path, *nodes: str, alert: bool = False) -> Iterator[TwoNodes]
     with errors.open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, program, *nodes],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
-            env={**os.environ, **probe.environment(log), **environment}, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, **probe.environment(log), **environment},
+            start_new_session=True,
+        )
     assert process.stdin is not None and process.stdout is not None
     started: list[psutil.Process] = []
     try:

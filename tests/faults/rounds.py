@@ -155,6 +155,12 @@ def said(ended: Ended, *words: str) -> str:
 def tell(matrix: Matrix, row: str, judgement: Judgement, said: str = "") -> None:
     """A row of the matrix from a judgement that held."""
     matrix.tell(
-        row, struck=judgement.fired, lost=judgement.lost, retrained=judgement.retrained,
-        differing=0, epochs=judgement.repeated, overlaps=judgement.overlaps, said=said,
-    )  # fmt: skip
+        row,
+        struck=judgement.fired,
+        lost=judgement.lost,
+        retrained=judgement.retrained,
+        differing=0,
+        epochs=judgement.repeated,
+        overlaps=judgement.overlaps,
+        said=said,
+    )

@@ -28,7 +28,7 @@ ONCE = [
     ("17 EIO once: reading the checkpoint", "read=checkpoint:1:eio"),
     ("17 EIO once: writing the outcome", "disk=outcome.json:1:eio"),
     ("26 an error of the code, once", "epoch:2:raise"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("row", "fault"), _first_in_short(ONCE))
@@ -48,7 +48,7 @@ LASTING = [
     ("17 store turns read-only", "disk:40+:erofs", 1),
     ("17 store is read-only", "disk:1+:erofs", 3),
     ("25 an error of the code, always", "epoch:5+:raise", 1),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("row", "fault", "code"), _first_in_short(LASTING))
@@ -105,7 +105,7 @@ NOTICES = [
     ("27 SIGTERM (a spot machine's notice)", "epoch:5:term"),
     ("7 Ctrl-C", "epoch:5:int"),
     ("27 SIGTERM while the outcome is written", "disk=outcome.json:2:term"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("row", "fault"), _first_in_short(NOTICES))
@@ -147,7 +147,7 @@ BUILDING = [
     ("36 killed while features are written", "disk=.arrow:2:kill", -9),
     ("36 killed before a shard's manifest", "disk=.json:3:kill", -9),
     ("15 disk full while a shard is written", "disk=.arrow:1:enospc", 3),
-]  # fmt: skip
+]
 
 
 @pytest.mark.faults

@@ -189,8 +189,12 @@ def test_a_spot_notice_to_every_process_and_20_s_later_the_end(
     rounds.to_the_end()
     judgement = rounds.judged()
     assert judgement.repeated <= 2  # at most the epoch in flight of each of two trials
-    tell(matrix, "27 Ray: spot notice, SIGKILL after 20 s", judgement,
-         spoken(ended.said, "Interrupted"))  # fmt: skip
+    tell(
+        matrix,
+        "27 Ray: spot notice, SIGKILL after 20 s",
+        judgement,
+        spoken(ended.said, "Interrupted"),
+    )
 
 
 @pytest.mark.faults

@@ -54,10 +54,13 @@ def test_a_wait_for_others_is_shown_and_ends(tiny_ray: RayRounds, tmp_path: Path
     )
     with two_nodes(tiny_ray.log) as cluster:
         with subprocess.Popen(
-            [sys.executable, "-c", program, cluster.address], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", program, cluster.address],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, **cluster.environment},
-        ) as other:  # fmt: skip
+        ) as other:
             assert other.stdout is not None and "held" in other.stdout.readline()
             round = on(tiny_ray, cluster.address).start(**cluster.environment)
             sentence = "Others use this cluster: waiting for a node with 1 CPU, 768 MiB of memory"

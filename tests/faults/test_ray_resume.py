@@ -43,8 +43,12 @@ def test_inline_a_killed_run_trains_again_within_six_seconds(tiny_ray: RayRounds
 
 def test_under_ray_a_killed_run_trains_again_in_twice_a_bare_start(tiny_ray: RayRounds) -> None:
     began = time.monotonic()
-    subprocess.run([sys.executable, "-c", BARE], check=True, capture_output=True,
-                   env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"})  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-c", BARE],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+    )
     bare = time.monotonic() - began
     took = resumed_after(tiny_ray)
     print(f"\nRay: {took:.1f} s to the first new epoch; a bare Ray start: {bare:.1f} s")

@@ -37,9 +37,11 @@ def test_two_studies_that_share_trials_train_them_once(
     tiny_ray: RayRounds, matrix: Matrix, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.yaml"
-    other.write_text(STUDY.replace("study: tiny", "study: other").replace(
-        "{name: No FA, set: {fa_layer: none}}", "{name: No FA, set: {fa_layer: 1}}"
-    ))  # fmt: skip
+    other.write_text(
+        STUDY.replace("study: tiny", "study: other").replace(
+            "{name: No FA, set: {fa_layer: none}}", "{name: No FA, set: {fa_layer: 1}}"
+        )
+    )
     tiny_ray.options = ("--cpus", "1", "--gpus", "0")
     first, second = tiny_ray.start(), tiny_ray.start(study=other)
     ended = first.ended(), second.ended()

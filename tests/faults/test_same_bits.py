@@ -62,9 +62,18 @@ def test_of_another_class_only_where_the_table_says_so(
     assert rounds.once("claimed:3:kill").code == -9
     name, _, value = variable.partition("=")
     done = subprocess.run(
-        [Path(sys.executable).with_name("ablate"), "run", rounds.study, "--inline", "--store",
-         rounds.store], env={**os.environ, name: value}, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            Path(sys.executable).with_name("ablate"),
+            "run",
+            rounds.study,
+            "--inline",
+            "--store",
+            rounds.store,
+        ],
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     table = checker.printed(rounds.store, "tiny")
     if name == "OMP_NUM_THREADS":

@@ -58,9 +58,10 @@ def test_a_search_that_is_killed_at_seeded_instants_comes_to_the_same_end(
         count += 1
         folder.mkdir()
         shutil.copytree(
-            reference, folder / "store",
+            reference,
+            folder / "store",
             ignore=shutil.ignore_patterns("trials", "studies", "searches"),
-        )  # fmt: skip
+        )
         rounds, ended, latest = (
             Rounds(folder, study, folder / "store", reference),
             Ended(-9, ""),

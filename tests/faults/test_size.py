@@ -52,9 +52,15 @@ def test_of_ten_thousand_trials_one_is_started(
     assert len({item.id for item in placed}) == 10_000
     for item in placed[1:]:
         outcome = Outcome(
-            id=item.id, identity=item.trial.identity, attempt="attempt-0", epochs=1, scores=(),
-            digests={}, files={}, environment={},
-        )  # fmt: skip
+            id=item.id,
+            identity=item.trial.identity,
+            attempt="attempt-0",
+            epochs=1,
+            scores=(),
+            digests={},
+            files={},
+            environment={},
+        )
         body = asdict(outcome)
         folder = ledger.paths.trial_folder(item.id)
         folder.mkdir(parents=True)
@@ -71,6 +77,7 @@ def test_of_ten_thousand_trials_one_is_started(
     assert cluster.started == [placed[0].id]
     assert 0 < planned < 15
     matrix.tell(
-        "35 9,999 of 10,000 done, one is started", struck=1,
+        "35 9,999 of 10,000 done, one is started",
+        struck=1,
         said=f"{planned:.1f} s of processor time to plan and to prove all records",
-    )  # fmt: skip
+    )

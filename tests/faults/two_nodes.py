@@ -20,9 +20,12 @@ def main() -> None:
     options.add_argument("--cpus", type=int, default=1)
     snapshot = options.parse_args()
     common: dict[str, Any] = {
-        "num_cpus": snapshot.cpus, "num_gpus": snapshot.gpus, "memory": snapshot.memory * MIB,
-        "object_store_memory": 100 * MIB, "include_dashboard": False,
-    }  # fmt: skip
+        "num_cpus": snapshot.cpus,
+        "num_gpus": snapshot.gpus,
+        "memory": snapshot.memory * MIB,
+        "object_store_memory": 100 * MIB,
+        "include_dashboard": False,
+    }
     cluster = Cluster(initialize_head=True, head_node_args=common)
     other = cluster.add_node(**common)
     head = cluster.head_node

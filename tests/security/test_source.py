@@ -11,9 +11,17 @@ SOURCES = sorted(
 )
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "copyreg"}
 EVALUATORS = {"eval", "exec", "compile", "__import__"}
-LOADERS = {("torch", "load"), ("np", "load"), ("numpy", "load"), ("yaml", "load"),
-           ("yaml", "unsafe_load"), ("yaml", "full_load"), ("pd", "read_pickle"),
-           ("os", "system"), ("os", "popen")}  # fmt: skip
+LOADERS = {
+    ("torch", "load"),
+    ("np", "load"),
+    ("numpy", "load"),
+    ("yaml", "load"),
+    ("yaml", "unsafe_load"),
+    ("yaml", "full_load"),
+    ("pd", "read_pickle"),
+    ("os", "system"),
+    ("os", "popen"),
+}
 
 
 def faults(tree: ast.AST) -> list[str]:
@@ -42,8 +50,16 @@ def test_no_module_unpickles_evaluates_or_starts_a_shell(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["import pickle", "from joblib import load", "torch.load(x)", "np.load(x, allow_pickle=True)",
-     "eval(x)", "subprocess.run(x, shell=True)", "yaml.load(x)", "os.system(x)"],
-)  # fmt: skip
+    [
+        "import pickle",
+        "from joblib import load",
+        "torch.load(x)",
+        "np.load(x, allow_pickle=True)",
+        "eval(x)",
+        "subprocess.run(x, shell=True)",
+        "yaml.load(x)",
+        "os.system(x)",
+    ],
+)
 def test_the_search_finds_each(source: str) -> None:
     assert faults(ast.parse(source))

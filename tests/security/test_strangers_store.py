@@ -70,8 +70,9 @@ def tell(
         except SystemExit as end:
             code = int(end.code or 0)
         said = capsys.readouterr()
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]",
-                             said.out + said.err)  # fmt: skip
+        assert not re.search(
+            r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", said.out + said.err
+        )
         assert SECRET not in said.out + said.err
         assert code in (0, 1, 2, 3, 4)
         return code, said.out + said.err
@@ -83,15 +84,27 @@ def commands(root: Path, id: str) -> list[tuple[str, ...]]:
     """Every command that reads a store; those that train or remove come last."""
     smoke = str(root / "studies" / "smoke.yaml")
     return [
-        ("status",), ("status", "--json"), ("show", id), ("show", id, "--json"), ("logs", id),
-        ("report", "smoke"), ("report", "smoke", "--details", "--format", "markdown"),
-        ("report", "smoke", "--format", "html"), ("report", "smoke", "--format", "latex"),
-        ("report", "smoke", "--format", "csv"), ("report", "smoke", "--format", "json"),
-        ("plan", smoke), ("corpus", "list"), ("corpus", "check", "mine"),
-        ("corpus", "folds", "mine"), ("features", "verify", smoke), ("gc",),
-        ("features", "verify", smoke, "--repair"), ("run", smoke, "--inline"),
+        ("status",),
+        ("status", "--json"),
+        ("show", id),
+        ("show", id, "--json"),
+        ("logs", id),
+        ("report", "smoke"),
+        ("report", "smoke", "--details", "--format", "markdown"),
+        ("report", "smoke", "--format", "html"),
+        ("report", "smoke", "--format", "latex"),
+        ("report", "smoke", "--format", "csv"),
+        ("report", "smoke", "--format", "json"),
+        ("plan", smoke),
+        ("corpus", "list"),
+        ("corpus", "check", "mine"),
+        ("corpus", "folds", "mine"),
+        ("features", "verify", smoke),
+        ("gc",),
+        ("features", "verify", smoke, "--repair"),
+        ("run", smoke, "--inline"),
         ("gc", "--yes", "--keep-newest"),
-    ]  # fmt: skip
+    ]
 
 
 # --- what a stranger can put where ------------------------------------------------------------
@@ -137,8 +150,22 @@ def place(store: Path, kind: str) -> Path:
     }[kind]
 
 
-KINDS = ("store", "corpus", "selection", "snapshot", "outcome", "failure", "claim", "checkpoint",
-         "manifest", "shard", "predictions", "weights", "history", "log")  # fmt: skip
+KINDS = (
+    "store",
+    "corpus",
+    "selection",
+    "snapshot",
+    "outcome",
+    "failure",
+    "claim",
+    "checkpoint",
+    "manifest",
+    "shard",
+    "predictions",
+    "weights",
+    "history",
+    "log",
+)
 
 
 def vouch(store: Path, path: Path) -> None:
@@ -205,9 +232,14 @@ def test_a_link_in_place_of_any_file_is_not_followed(
     path.symlink_to(outside)
     if kind == "log":
         vouch(store, path)
-    for words in (("show", first_trial(store).name), ("logs", first_trial(store).name),
-                  ("report", "smoke"), ("features", "verify"), ("gc", "--yes"),
-                  ("run", str(root / "studies" / "smoke.yaml"), "--inline")):  # fmt: skip
+    for words in (
+        ("show", first_trial(store).name),
+        ("logs", first_trial(store).name),
+        ("report", "smoke"),
+        ("features", "verify"),
+        ("gc", "--yes"),
+        ("run", str(root / "studies" / "smoke.yaml"), "--inline"),
+    ):
         tell(*words)
     assert outside.read_bytes() == before
 
@@ -286,8 +318,11 @@ def test_a_checkpoint_names_its_own_file_or_none(store: Path) -> None:
     ledger = Ledger.open(str(store))
     (store / "outside.safetensors").write_bytes(place(store, "weights").read_bytes())
     blob = (store / "outside.safetensors").read_bytes()
-    body = {"file": "../../outside.safetensors", "numbers": {},
-            "sha256": hashlib.sha256(blob).hexdigest()}  # fmt: skip
+    body = {
+        "file": "../../outside.safetensors",
+        "numbers": {},
+        "sha256": hashlib.sha256(blob).hexdigest(),
+    }
     record = {"checkpoint": body, "sha256": digest(body)}
     place(store, "checkpoint").write_text(json.dumps(record))
     assert checkpoints.read(ledger, first_trial(store).name) is None
@@ -299,17 +334,47 @@ def test_a_corpus_names_files_of_its_own_folder(
 ) -> None:
     (speech := tmp_path / "speech").mkdir()
     (tmp_path / "outside.wav").write_text(SECRET)
-    utterance = {"id": "u", "path": path, "speaker": "s", "sex": "", "session": "",
-                 "emotion": "sad", "digest": "0" * 64, "size": 1, "mtime_ns": 1}  # fmt: skip
-    record = {"format": 1, "name": "mine", "root": str(speech), "utterances": [utterance],
-              "left_out": [], "notes": [], "doubts": [], "reader": "table"}  # fmt: skip
+    utterance = {
+        "id": "u",
+        "path": path,
+        "speaker": "s",
+        "sex": "",
+        "session": "",
+        "emotion": "sad",
+        "digest": "0" * 64,
+        "size": 1,
+        "mtime_ns": 1,
+    }
+    record = {
+        "format": 1,
+        "name": "mine",
+        "root": str(speech),
+        "utterances": [utterance],
+        "left_out": [],
+        "notes": [],
+        "doubts": [],
+        "reader": "table",
+    }
     place(store, "corpus").write_text(json.dumps(record))
     code, said = tell("corpus", "check", "mine")
     assert code == 4 and "leads out of the corpus" in said
 
 
-@pytest.mark.parametrize("kind", ["store", "corpus", "selection", "snapshot", "outcome", "failure",
-                                  "claim", "checkpoint", "manifest", "history"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "store",
+        "corpus",
+        "selection",
+        "snapshot",
+        "outcome",
+        "failure",
+        "claim",
+        "checkpoint",
+        "manifest",
+        "history",
+    ],
+)
 @pytest.mark.parametrize("shape", ["huge", "deep", "number"])
 def test_a_json_text_of_no_sensible_size_is_refused(
     kind: str, shape: str, store: Path, root: Path, tell: Callable[..., tuple[int, str]]
@@ -363,15 +428,27 @@ def nasty_store(store: Path, word: str) -> str:
     sha256 = hashlib.sha256((attempt_of(trial) / "log.txt").read_bytes()).hexdigest()
     scores = json.loads((trial / "outcome.json").read_bytes())["outcome"]["scores"]
     change_outcome(
-        trial, host=word, environment={"device": word, word: word}, libraries={word: word},
-        files={"log.txt": sha256}, scores=[{**score, "speaker": word} for score in scores],
-    )  # fmt: skip
+        trial,
+        host=word,
+        environment={"device": word, word: word},
+        libraries={word: word},
+        files={"log.txt": sha256},
+        scores=[{**score, "speaker": word} for score in scores],
+    )
     other = store / "trials" / snapshot.trials[1].id
     (other / "outcome.json").rename(other / "aside")
     ledger.attempts.write_failure(
-        Failure(id=other.name, cause="code", sentence=word, traceback=word, epoch=1,
-                attempt=word, host=word, identity={"model": {word: word}})
-    )  # fmt: skip
+        Failure(
+            id=other.name,
+            cause="code",
+            sentence=word,
+            traceback=word,
+            epoch=1,
+            attempt=word,
+            host=word,
+            identity={"model": {word: word}},
+        )
+    )
     third = store / "trials" / snapshot.trials[2].id
     (third / "outcome.json").rename(third / "aside")
     (third / "claim.json").write_text(json.dumps({"owner": word, "host": word, "since": 1.0}))
@@ -385,9 +462,14 @@ def test_names_of_a_stranger_are_printed_and_do_nothing(
     word = NASTY[name]
     id = nasty_store(store, word)
     ids = sorted(path.name for path in (store / "trials").iterdir())
-    for words in (("status",), ("report", "smoke"), ("report", "smoke", "--details"),
-                  *((command, one) for one in ids for command in ("show", "logs")),
-                  ("gc",), ("corpus", "list")):  # fmt: skip
+    for words in (
+        ("status",),
+        ("report", "smoke"),
+        ("report", "smoke", "--details"),
+        *((command, one) for one in ids for command in ("show", "logs")),
+        ("gc",),
+        ("corpus", "list"),
+    ):
         said = tell(*words)[1]  # which has looked for control characters
         assert max(map(len, said.splitlines())) <= 80 or words[0] == "logs"
         if name == "markup" and words[0] in ("status", "logs") and "[bold" in said:

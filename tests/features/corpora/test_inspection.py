@@ -15,8 +15,9 @@ def bad_files(write_wav: Any, make: Any, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.wav").write_text("no audio")
     write_wav(tmp_path / "zero.wav", np.zeros(0))
-    soundfile.write(tmp_path / "nan.wav", np.array([0.0, np.nan], np.float32), 16_000,
-                    subtype="FLOAT")  # fmt: skip
+    soundfile.write(
+        tmp_path / "nan.wav", np.array([0.0, np.nan], np.float32), 16_000, subtype="FLOAT"
+    )
     (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
     (tmp_path / "gone.wav").symlink_to(tmp_path / "nothing.wav")
     (tmp_path / "folder.wav").mkdir()

@@ -28,10 +28,18 @@ def fold(folder: Path, demo: Corpus, config: FeatureConfig) -> FoldData:
 
 @pytest.mark.parametrize(
     ("axis", "value"),
-    [("node_step", 50), ("padding", "nodes"), ("scaling", "speaker"), ("segment_nodes", 40),
-     ("tail", "drop"), ("tail", "overlap"), ("features", "is10"), ("features", "lld35"),
-     ("features", "logmel128")],
-)  # fmt: skip
+    [
+        ("node_step", 50),
+        ("padding", "nodes"),
+        ("scaling", "speaker"),
+        ("segment_nodes", 40),
+        ("tail", "drop"),
+        ("tail", "overlap"),
+        ("features", "is10"),
+        ("features", "lld35"),
+        ("features", "logmel128"),
+    ],
+)
 def test_an_axis_of_the_data_moves_the_data(
     folder: Path, demo: Corpus, axis: str, value: object
 ) -> None:

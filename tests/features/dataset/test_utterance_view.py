@@ -79,8 +79,9 @@ def test_what_is_no_recording_is_refused(write_wav: Any, tmp_path: Path) -> None
     (tmp_path / "text.wav").write_text("no audio")
     (tmp_path / "empty.wav").write_bytes(b"")
     write_wav(tmp_path / "zero.wav", np.zeros(0))
-    soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan] * 99, np.float32), 16_000,
-                    subtype="FLOAT")  # fmt: skip
+    soundfile.write(
+        tmp_path / "nan.wav", np.array([0, np.nan] * 99, np.float32), 16_000, subtype="FLOAT"
+    )
     said = {
         "text.wav": "not audio, or truncated",
         "empty.wav": "empty",
@@ -116,8 +117,9 @@ def test_functionals_are_no_course_over_time(write_wav: Any, tmp_path: Path) -> 
 
 def test_an_id_is_found_or_refused_with_the_way_out(make: Any) -> None:
     one = make.corpus(make.utterance("ann-1", "ann", "sad"), name="one")
-    two = make.corpus(make.utterance("ann-1", "ann", "sad"),
-                      make.utterance("bob-1", "bob", "sad"), name="two")  # fmt: skip
+    two = make.corpus(
+        make.utterance("ann-1", "ann", "sad"), make.utterance("bob-1", "bob", "sad"), name="two"
+    )
     assert find([one, two], "bob-1") == (two, two.utterances[1])
     with pytest.raises(CorpusError, match=r"is in `one` and `two` instead: .*`--corpus one`"):
         find([one, two], "ann-1")

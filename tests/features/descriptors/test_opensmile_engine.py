@@ -41,9 +41,10 @@ def test_an_interrupt_is_heard_before_the_end_and_costs_no_frame() -> None:
 
 def test_an_instance_that_is_used_again_gives_the_bits_of_a_fresh_one() -> None:
     smile = opensmile.Smile(
-        opensmile.FeatureSet.emobase, opensmile.FeatureLevel.LowLevelDescriptors,
+        opensmile.FeatureSet.emobase,
+        opensmile.FeatureLevel.LowLevelDescriptors,
         sampling_rate=16_000,
-    )  # fmt: skip
+    )
     for samples in (9_000, 30_000, 800, 9_000):
         fresh = smile(noise(samples), 16_000)[0].T
         assert np.array_equal(lld78.SET.extract(noise(samples))[:, :26], fresh)

@@ -70,8 +70,15 @@ def test_the_same_seed_gives_the_same_bits_resumed_or_not(segments_of: Callable,
         states: list[TrainingState] = []
         sets = (segments_of(16), segments_of(8, seed=1), segments_of(8, seed=2))
         config = TrainConfig(lr=1e-3, batch=8, epochs=3)
-        result = fit(network_of(name, seed=seed), *sets, config, classes=4, seed=seed,
-                     resume=resume, on_epoch=states.append)  # fmt: skip
+        result = fit(
+            network_of(name, seed=seed),
+            *sets,
+            config,
+            classes=4,
+            seed=seed,
+            resume=resume,
+            on_epoch=states.append,
+        )
         return result, states
 
     straight, states = trained(0)

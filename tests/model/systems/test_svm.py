@@ -47,8 +47,16 @@ def fitted(
 ) -> tuple[Fit, list[TrainingState]]:
     states: list[TrainingState] = []
     mean_F, std_F = train.x_SF.mean(0), train.x_SF.std(0)
-    result = fit(train, rows(24, seed=1), rows(28, seed=2), mean_F, std_F, classes=classes,
-                 resume=resume, on_epoch=states.append)  # fmt: skip
+    result = fit(
+        train,
+        rows(24, seed=1),
+        rows(28, seed=2),
+        mean_F,
+        std_F,
+        classes=classes,
+        resume=resume,
+        on_epoch=states.append,
+    )
     return result, states
 
 
@@ -115,10 +123,17 @@ def test_inverse_class_weights_move_it() -> None:
     one.labels_S = one.labels_S.clamp(max=2)
     sets = {"mean_F": one.x_SF.mean(0), "std_F": one.x_SF.std(0), "classes": 4, "nodes": 1}
     histories = [
-        train(ModelConfig(model="svm"), TrainConfig(class_weights=kind), one, rows(24, seed=1),
-              rows(28, seed=2), seed=0, **sets).history
+        train(
+            ModelConfig(model="svm"),
+            TrainConfig(class_weights=kind),
+            one,
+            rows(24, seed=1),
+            rows(28, seed=2),
+            seed=0,
+            **sets,
+        ).history
         for kind in ("off", "inverse")
-    ]  # fmt: skip
+    ]
     assert histories[0] != histories[1]
 
 

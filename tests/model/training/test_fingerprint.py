@@ -15,8 +15,11 @@ PROGRAM = "from model.training.fingerprint import fingerprint; print(fingerprint
 def elsewhere(**variables: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env={**os.environ, **variables}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.strip()
 
 

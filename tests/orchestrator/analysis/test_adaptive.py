@@ -77,20 +77,34 @@ def drawn(task: Task, tell: OnEvent) -> None:
     first = min(map(str, (*fold["a"], *fold["b"]))) < min(map(str, fold["train"]))
     hits = round(SPOKEN * value(row, int(not first), identity["seed"]))
     square = tuple(
-        tuple(hits if i == j else (SPOKEN - hits if j == (i + 1) % classes else 0)
-              for j in range(classes)) for i in range(classes)
-    )  # fmt: skip
+        tuple(
+            hits if i == j else (SPOKEN - hits if j == (i + 1) % classes else 0)
+            for j in range(classes)
+        )
+        for i in range(classes)
+    )
     choices: Sequence[EpochChoice] = ("chosen", "last_epoch", "best_on_test")
     units: Sequence[Unit] = ("utterance", "segment")
     scores = tuple(
         Scores(speaker=speaker, choice=choice, unit=unit, epoch=1, confusion=square)
-        for speaker in (*fold["a"], *fold["b"]) for choice in choices for unit in units
-    )  # fmt: skip
+        for speaker in (*fold["a"], *fold["b"])
+        for choice in choices
+        for unit in units
+    )
     digests = dict.fromkeys(("predictions", "history", "weights"), task.id)
     ledger.outcomes.commit(
-        Outcome(id=task.id, identity=identity, attempt=new_attempt(), epochs=2, scores=scores,
-                digests=digests, files={}, environment={"device": "cpu"}, seconds=1.0)
-    )  # fmt: skip
+        Outcome(
+            id=task.id,
+            identity=identity,
+            attempt=new_attempt(),
+            epochs=2,
+            scores=scores,
+            digests=digests,
+            files={},
+            environment={"device": "cpu"},
+            seconds=1.0,
+        )
+    )
     tell(Done(task.id, 1.0))
 
 
@@ -366,8 +380,11 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     assert "recompute.py" in names
     again = subprocess.run(
         [sys.executable, "recompute.py", "--each"],
-        cwd=tmp_path / "bundle", capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path / "bundle",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert again.returncode == 0, again.stdout[-2000:] + again.stderr
     assert "clear: sequential p_holm" in again.stdout and "DIFFERS" not in again.stdout
     printed = json.loads((tmp_path / "bundle" / "table.json").read_text())

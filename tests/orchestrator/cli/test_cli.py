@@ -78,9 +78,17 @@ def test_the_report_works_from_the_store_alone(store: Path, tmp_path: Path) -> N
     assert table["title"] == {"corpus": "demo", "profile": "quick", "reading": "as-written"}
     row = table["rows"][1]
     assert {
-        "name", "n", "missing", "wa", "ua", "segment", "last_epoch", "best_on_test", "paper",
+        "name",
+        "n",
+        "missing",
+        "wa",
+        "ua",
+        "segment",
+        "last_epoch",
+        "best_on_test",
+        "paper",
         "difference",
-    } <= set(row)  # fmt: skip
+    } <= set(row)
     assert set(row["ua"]) == {"mean", "low", "high"} and row["n"] == 2 and row["missing"] == 0
     assert set(row["segment"]) == set(row["last_epoch"]) == {"wa", "ua"}
     assert set(row["paper"]) == {"wa", "ua", "params"} and row["parameters"] > 0
@@ -207,17 +215,25 @@ def test_corpora_are_listed_and_checked(store: Path) -> None:
 def table_of(folder: Path, bad: bool = False) -> Path:
     """A table of short tones: six speakers of two sexes, two emotions, a published split."""
     folder.mkdir()
-    sides = {"ann": "train", "bea": "dev", "cid": "test", "dan": "train", "eve": "dev",
-             "fay": "test"}  # fmt: skip
+    sides = {
+        "ann": "train",
+        "bea": "dev",
+        "cid": "test",
+        "dan": "train",
+        "eve": "dev",
+        "fay": "test",
+    }
     rows = ["file,speaker,sex,emotion,split"]
     for speaker, side in sides.items():
         sex = "male" if speaker in ("cid", "dan") else "female"
         for pitch, emotion in enumerate(("angry", "sad"), start=1):
             with wave.open(str(folder / f"{speaker}-{emotion}.wav"), "wb") as out:
                 out.setparams((1, 2, 16_000, 0, "NONE", ""))
-                out.writeframes(b"".join(
-                    struct.pack("<h", int(8000 * math.sin(n * pitch / 20))) for n in range(4000)
-                ))  # fmt: skip
+                out.writeframes(
+                    b"".join(
+                        struct.pack("<h", int(8000 * math.sin(n * pitch / 20))) for n in range(4000)
+                    )
+                )
             rows.append(f"{speaker}-{emotion}.wav,{speaker},{sex},{emotion},{side}")
     if bad:
         (folder / "empty.wav").write_bytes(b"")
@@ -248,11 +264,16 @@ def test_a_table_of_ones_own_is_studied_with_its_split_and_its_omission(tmp_path
     assert "  labels.csv:14: empty.wav: empty" in refused.stderr
     execute("corpus", "add", "table", file, "--name", "mine", "--skip-bad", "--store", store)
     assert "mine" in execute("corpus", "list", "--store", store).stdout
-    told = json.loads(execute("corpus", "folds", "mine", "--folds", "published", "--json",
-                             "--store", store).stdout)  # fmt: skip
+    told = json.loads(
+        execute(
+            "corpus", "folds", "mine", "--folds", "published", "--json", "--store", store
+        ).stdout
+    )
     assert [told["folds"][0][side]["speakers"] for side in ("train", "a", "b")] == [
-        ["ann", "dan"], ["bea", "eve"], ["cid", "fay"],
-    ]  # fmt: skip
+        ["ann", "dan"],
+        ["bea", "eve"],
+        ["cid", "fay"],
+    ]
     execute("run", tmp_path / "mine.yaml", "--inline", "--store", store)
     omission = (
         "1 unusable file is left out of corpus `mine` (`--skip-bad`): labels.csv:14: empty.wav "
@@ -325,10 +346,28 @@ def test_the_version_is_told_and_is_the_packages(root: Path) -> None:
 
 def test_every_command_has_help_and_the_options_are_pinned() -> None:
     options = {
-        ("run",): {"--store", "--inline", "--cpus", "--gpus", "--gpus-per-trial", "--address",
-                   "--budget", "--allow-config", "--log", "--json"},
-        ("plan",): {"--store", "--json", "--allow-config", "--probe", "--budget", "--cpus",
-                    "--gpus", "--rate"},
+        ("run",): {
+            "--store",
+            "--inline",
+            "--cpus",
+            "--gpus",
+            "--gpus-per-trial",
+            "--address",
+            "--budget",
+            "--allow-config",
+            "--log",
+            "--json",
+        },
+        ("plan",): {
+            "--store",
+            "--json",
+            "--allow-config",
+            "--probe",
+            "--budget",
+            "--cpus",
+            "--gpus",
+            "--rate",
+        },
         ("schema",): set(),
         ("status",): {"--store", "--json"},
         ("show",): {"--store", "--json"},
@@ -337,8 +376,16 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("watch",): {"--store", "--every", "--json"},
         ("gc",): {"--store", "--yes", "--keep-newest", "--json"},
         ("doctor",): {"--store", "--deep", "--address", "--json"},
-        ("report",): {"--table", "--figure", "--store", "--details", "--format", "--output",
-                      "--picture", "--row"},
+        ("report",): {
+            "--table",
+            "--figure",
+            "--store",
+            "--details",
+            "--format",
+            "--output",
+            "--picture",
+            "--row",
+        },
         ("export",): {"--store", "--output", "--json"},
         ("compare",): {"--store", "--limit", "--json"},
         ("model", "show"): {"--json", "--allow-config"},
@@ -349,7 +396,7 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         ("features", "list"): {"--json"},
         ("features", "build"): {"--store", "--cpus", "--address", "--allow-config", "--json"},
         ("features", "verify"): {"--store", "--repair", "--cpus", "--allow-config", "--json"},
-    }  # fmt: skip
+    }
     for command, wanted in options.items():
         text = execute(*command, "--help", columns=200).stdout
         found = {word.strip(",") for word in text.split() if word.startswith("--")}
@@ -362,9 +409,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(root: Path, store: Path
     smoke = root / "studies" / "smoke.yaml"
     line = [str(ABLATE), "run", str(smoke), "--inline", "--store", str(store)]
     with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:  # fmt: skip
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         for shown in process.stdout:
             if "2/4  done" in shown:

@@ -17,10 +17,18 @@ def completed(line: str, store: Path, shell: str = "bash") -> str:
         snapshot = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     done = subprocess.run(
         [str(ABLATE)],
-        env={**os.environ, **snapshot, "_ABLATE_COMPLETE": f"complete_{shell}",
-             "ABLATE_STORE": str(store)},
-        capture_output=True, text=True, timeout=60, check=False, cwd=store.parent,
-    )  # fmt: skip
+        env={
+            **os.environ,
+            **snapshot,
+            "_ABLATE_COMPLETE": f"complete_{shell}",
+            "ABLATE_STORE": str(store),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=store.parent,
+    )
     assert done.stderr == ""
     return done.stdout
 
@@ -46,7 +54,10 @@ def test_a_store_that_cannot_be_read_completes_nothing_and_says_nothing(tmp_path
 def test_the_script_of_each_shell_is_shown(shell: str) -> None:
     done = subprocess.run(
         [str(ABLATE), "--show-completion", shell],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0 and "_ABLATE_COMPLETE" in done.stdout

@@ -51,8 +51,9 @@ def test_damage_is_named_with_exit_4_and_repaired_alone(smoke: Path, store: Path
     assert f"damaged: {cut.name} has 1000 bytes" in said
     assert f"missing: {gone.name} is missing" in said
     assert "10 shards, 7 whole." in said
-    assert "must know what to build" in ablate("features", "verify", "--repair", "--store", store,
-                                               code=2)  # fmt: skip
+    assert "must know what to build" in ablate(
+        "features", "verify", "--repair", "--store", store, code=2
+    )
     said = ablate("features", "verify", smoke, "--repair", "--store", store)
     assert said.splitlines()[-1] == "Repaired."
     assert {path: path.stat().st_mtime_ns for path in times} == times

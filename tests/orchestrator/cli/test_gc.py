@@ -73,9 +73,11 @@ def test_on_a_terminal_it_asks(ledger: Ledger, answer: str, removed: bool) -> No
     forget_study(ledger)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [str(ABLATE), "gc", "--store", str(ledger.root)], stdin=theirs, stdout=subprocess.PIPE,
+        [str(ABLATE), "gc", "--store", str(ledger.root)],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
         text=True,
-    ) as process:  # fmt: skip
+    ) as process:
         os.write(ours, f"{answer}\n".encode())
         said = process.communicate(timeout=60)[0]
     os.close(ours)

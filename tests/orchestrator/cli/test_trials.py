@@ -159,9 +159,15 @@ def test_a_failed_trial_says_why(ledger: Ledger, id: str) -> None:
     assert outcome is not None
     unfinish(ledger, id)
     failure = Failure(
-        id=id, cause="diverged", sentence="The loss is NaN in epoch 7.", traceback="Trace\n  line",
-        epoch=6, attempt="attempt-1", host="there", identity=outcome.identity,
-    )  # fmt: skip
+        id=id,
+        cause="diverged",
+        sentence="The loss is NaN in epoch 7.",
+        traceback="Trace\n  line",
+        epoch=6,
+        attempt="attempt-1",
+        host="there",
+        identity=outcome.identity,
+    )
     ledger.attempts.write_failure(failure)
     assert "diverged: The loss is NaN in epoch 7." in ablate("status", "--store", ledger.root)
     said = ablate("logs", id[:6], "--store", ledger.root)
@@ -208,8 +214,18 @@ def test_a_trial_that_never_began_is_named_by_its_study(
 def test_show_tells_what_a_trial_is_and_gave(ledger: Ledger, id: str) -> None:
     text = ablate("show", id[:8], "--store", ledger.root)
     assert max(map(len, text.splitlines())) <= 80
-    for words in (id, "state  done", "smoke  ", "hidden 64", "test speaker", "parameters  207,566",
-                  "cpu ", "numpy ", "weights.safetensors", "ablate rerun " + id[:12]):  # fmt: skip
+    for words in (
+        id,
+        "state  done",
+        "smoke  ",
+        "hidden 64",
+        "test speaker",
+        "parameters  207,566",
+        "cpu ",
+        "numpy ",
+        "weights.safetensors",
+        "ablate rerun " + id[:12],
+    ):
         assert words in text, words
     told = json.loads(ablate("show", id[:8], "--store", ledger.root, "--json"))
     outcome = ledger.outcomes.read(id)
@@ -247,8 +263,12 @@ def test_a_trial_trained_again_has_the_same_bits_and_its_record_is_untouched(
     assert told["verdict"] == "equal" and told["again"] != told["record"]
     kept = Path(told["kept"])
     assert {p.name for p in kept.iterdir()} == {
-        "history.json", "log.txt", "predictions.parquet", "rerun.json", "weights.safetensors",
-    }  # fmt: skip
+        "history.json",
+        "log.txt",
+        "predictions.parquet",
+        "rerun.json",
+        "weights.safetensors",
+    }
     assert all(p.read_bytes() == blob for p, blob in before.items())
 
 

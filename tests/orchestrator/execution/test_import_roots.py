@@ -29,9 +29,11 @@ def test_the_command_line_imports_our_packages(
 ) -> None:
     done = subprocess.run(
         [*program, "plan", root / "studies" / "smoke.yaml", "--store", store],
-        cwd=hostile, env={**os.environ, "PYTHONPATH": path.format(hostile=hostile)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=hostile,
+        env={**os.environ, "PYTHONPATH": path.format(hostile=hostile)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert not (hostile.parent / "sprung").exists()
 
@@ -43,9 +45,11 @@ def test_a_training_and_the_processes_of_a_probe_import_our_packages(
     for words in (["plan", "--probe", "--cpus", "1"], ["run", "--inline"]):
         done = subprocess.run(
             [ABLATE, *words, root / "studies" / "smoke.yaml", "--store", store],
-            cwd=hostile, env={**os.environ, "PYTHONPATH": str(hostile)},
-            capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=hostile,
+            env={**os.environ, "PYTHONPATH": str(hostile)},
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     assert not (hostile.parent / "sprung").exists()
     assert "4/4  done" in done.stdout

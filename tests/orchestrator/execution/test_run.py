@@ -200,8 +200,9 @@ def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
     broken_training(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
     result, events = go(smoke, store)
     assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Retry)] == [
-        (2, ATTEMPTS, 0.0), (3, ATTEMPTS, 0.0)
-    ]  # fmt: skip
+        (2, ATTEMPTS, 0.0),
+        (3, ATTEMPTS, 0.0),
+    ]
     assert result.failed == () and scored(ledger, lost) == before
 
 

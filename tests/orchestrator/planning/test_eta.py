@@ -40,9 +40,12 @@ def an_ending(rng: random.Random) -> tuple[int, list[int]]:
 
 
 def drawn(
-    seed: int, trials_a_row: int, lanes: int, load: Callable[[float], float] = lambda now: 1.0,
+    seed: int,
+    trials_a_row: int,
+    lanes: int,
+    load: Callable[[float], float] = lambda now: 1.0,
     rows: Mapping[str, float] = ROWS,
-) -> list[Guess]:  # fmt: skip
+) -> list[Guess]:
     """One study, row beside row; epochs scatter by 5 %, trainings end early."""
     rng, time_left = random.Random(seed), TimeLeft()
     waiting = [(f"{row} {n}", row) for n in range(trials_a_row) for row in rows]
@@ -97,8 +100,10 @@ def test_nine_in_ten_promises_are_right_within_a_quarter_after_the_first_trials(
     print(f"\n{lanes} lanes, 45 trials of unequal rows that end early; error of the time left:")
     for finished in (1, 3, 6, 9, 15, 22, 30):
         found = errors(studies, finished)
-        print(f"  after {finished:2d}: median {statistics.median(found):.2f}, nine in ten "
-              f"{found[35]:.2f}, within a quarter {share(found):.0%}")  # fmt: skip
+        print(
+            f"  after {finished:2d}: median {statistics.median(found):.2f}, nine in ten "
+            f"{found[35]:.2f}, within a quarter {share(found):.0%}"
+        )
     for finished in (6, 9, 15, 22):
         assert share(errors(studies, finished)) >= 0.9
 

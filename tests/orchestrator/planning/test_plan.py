@@ -133,13 +133,21 @@ def test_a_part_of_iemocap_is_named_and_never_set_against_the_paper(tmp_path: Pa
     ledger = Ledger.open(str(tmp_path / "s"))
     utterances = tuple(
         Utterance(
-            id=f"{speaker}-{kind}-{emotion}", path="", speaker=speaker, sex="", session="",
-            emotion=emotion, digest=f"{speaker}{kind}{emotion}", size=0, mtime_ns=0, kind=kind,
+            id=f"{speaker}-{kind}-{emotion}",
+            path="",
+            speaker=speaker,
+            sex="",
+            session="",
+            emotion=emotion,
+            digest=f"{speaker}{kind}{emotion}",
+            size=0,
+            mtime_ns=0,
+            kind=kind,
         )
         for speaker in "abcdefghij"
         for kind in ("improvised", "scripted")
         for emotion in ("angry", "happy", "neutral", "sad")
-    )  # fmt: skip
+    )
     corpus = Corpus(name="iemocap", root=str(tmp_path), utterances=utterances, left_out=())
     ledger.write_corpus("iemocap", corpus.to_json())
     text = STUDY.format(corpus="iemocap", folds=5, epochs=2, more="", rows="")

@@ -57,12 +57,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     stores.made(
-        root, ROWS, seeds=3, missing=gone, rows=rows, comparable=True, corpus="iemocap",
+        root,
+        ROWS,
+        seeds=3,
+        missing=gone,
+        rows=rows,
+        comparable=True,
+        corpus="iemocap",
         skill={"full": 1.6, "w/o FA | [all] <b>": 1.2, "weak 日本": 0.2},
         claim=PaperClaim(better="full", than=("w/o FA | [all] <b>",), on="ua"),
         published=(SnapshotRow(name="Theirs", reading="", paper={"ua": 60.0}, model=""),),
         text="study: made\n",
-    )  # fmt: skip
+    )
     return root
 
 
@@ -87,8 +93,11 @@ def recompute(folder: Path, *words: str) -> tuple[int, str]:
     """What the script of a bundle says, in an isolated Python that takes warnings for errors."""
     done = subprocess.run(
         [sys.executable, "-I", "-W", "error", "-c", ALONE, *words],
-        cwd=folder, capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout
 
@@ -107,11 +116,24 @@ def test_every_printed_number_follows_from_the_predictions_alone(bundle: Path) -
     assert agreeing == total == len(lines)
     assert float(last.split()[-1].rstrip(".")) < 1e-9
     for what in (
-        "wa low", "ua high", "segment ua", "last_epoch wa", "best_on_test ua", "pooled_wa low",
-        "difference p_holm", "difference p_sign_flip", "difference effect", "difference detectable",
-        "new_seeds p", "printed under ΔUA ± 95 %", "printed under p Holm", "printed under g_z",
-        "printed under new seeds ΔUA ± 95 %", "printed under pooled WA", "happy taken for sad",
-    ):  # fmt: skip
+        "wa low",
+        "ua high",
+        "segment ua",
+        "last_epoch wa",
+        "best_on_test ua",
+        "pooled_wa low",
+        "difference p_holm",
+        "difference p_sign_flip",
+        "difference effect",
+        "difference detectable",
+        "new_seeds p",
+        "printed under ΔUA ± 95 %",
+        "printed under p Holm",
+        "printed under g_z",
+        "printed under new seeds ΔUA ± 95 %",
+        "printed under pooled WA",
+        "happy taken for sad",
+    ):
         found = [line for line in lines if f": {what}: " in line]
         assert any(line.startswith("agrees   full: ") or "w/o FA" in line for line in found), what
     numbers = json.loads((bundle / "table.json").read_text())
@@ -165,21 +187,34 @@ def test_the_script_knows_nothing_of_the_program(root: Path) -> None:
         for file in files
         for node in ast.walk(ast.parse(file.read_text()))
         for name in (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import)
-            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
         )
-    }  # fmt: skip
+    }
     others = names - set(sys.stdlib_module_names) - {file.stem for file in files}
     assert others == {"numpy", "pandas", "scipy", "sklearn"}
 
 
 def test_a_bundle_holds_every_form_and_says_what_it_lacks(bundle: Path, store: Path) -> None:
     names = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
-    figures = {f"figures/{name}.{form}" for name in ("forest", "axes", "curves", "confusion")
-               for form in ("png", "svg", "pdf")}  # fmt: skip
+    figures = {
+        f"figures/{name}.{form}"
+        for name in ("forest", "axes", "curves", "confusion")
+        for form in ("png", "svg", "pdf")
+    }
     tables = {f"table.{ending}" for ending in ("txt", "md", "tex", "csv", "json", "html")}
-    rest = {"README.md", "predictions.parquet", "study.json", "study.yaml", "provenance.json",
-            "recompute.py", "recompute_statistics.py"}  # fmt: skip
+    rest = {
+        "README.md",
+        "predictions.parquet",
+        "study.json",
+        "study.yaml",
+        "provenance.json",
+        "recompute.py",
+        "recompute_statistics.py",
+    }
     assert names == figures | tables | rest
     shown = ablate("report", "made", "--store", store, "--format", "markdown", "--details")
     assert (bundle / "table.md").read_text() == shown

@@ -41,8 +41,18 @@ def test_a_png_decodes_and_has_its_size(seen: UtteranceView, tmp_path: Path) -> 
 def test_an_svg_keeps_its_text_as_text(seen: UtteranceView, tmp_path: Path) -> None:
     draw(seen, tmp_path / "a.SVG")
     text = (tmp_path / "a.SVG").read_text()
-    for word in ("$x_1$ &amp; &lt;b&gt;", "Ann", "sad", "2.00 s", "16,000 Hz, mono", "mfcc 12",
-                 "F0env", "time (s)", "graph 1: 120 nodes", "graph 2: 78 nodes"):  # fmt: skip
+    for word in (
+        "$x_1$ &amp; &lt;b&gt;",
+        "Ann",
+        "sad",
+        "2.00 s",
+        "16,000 Hz, mono",
+        "mfcc 12",
+        "F0env",
+        "time (s)",
+        "graph 1: 120 nodes",
+        "graph 2: 78 nodes",
+    ):
         assert word in text, word
 
 

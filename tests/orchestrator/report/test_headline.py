@@ -29,36 +29,70 @@ ROWS = (
     ("WMA-GIN", "wma-gin", ("own features", "all on lld78"), {"ua": 67.72, "params": 980_000}),
     ("eGeMAPS + SVM", "svm", ("own features",), {}),
 )
-PARAMETERS = dict(zip((row[0] for row in ROWS), (76_916, 38_660, 44_420, 67_586, 227_076,
-                                                 579_864, 0), strict=True))  # fmt: skip
+PARAMETERS = dict(
+    zip(
+        (row[0] for row in ROWS), (76_916, 38_660, 44_420, 67_586, 227_076, 579_864, 0), strict=True
+    )
+)
 
 
 def summary(*, blocks: bool = True) -> Summary:
     snapshot = Snapshot(
-        study="s", question="?", table=3, figure=None, corpus="ravdess", profile="quick",
-        reading="as-written", classes=("angry", "sad"), utterances=100,
+        study="s",
+        question="?",
+        table=3,
+        figure=None,
+        corpus="ravdess",
+        profile="quick",
+        reading="as-written",
+        classes=("angry", "sad"),
+        utterances=100,
         rows=tuple(
-            SnapshotRow(name=name, reading="as-written", paper=paper, model=model,
-                     blocks=own if blocks else ())
+            SnapshotRow(
+                name=name,
+                reading="as-written",
+                paper=paper,
+                model=model,
+                blocks=own if blocks else (),
+            )
             for name, model, own, paper in ROWS
         ),
-        folds=(SnapshotFold(index=0, a=("s1",), b=("s2",), train=8),), seeds=1,
-        trials=(SnapshotTrial("GCN", 0, 0, "x"),), comparable=False, reference="WMA-GIN",
+        folds=(SnapshotFold(index=0, a=("s1",), b=("s2",), train=8),),
+        seeds=1,
+        trials=(SnapshotTrial("GCN", 0, 0, "x"),),
+        comparable=False,
+        reference="WMA-GIN",
         claim=None,
-    )  # fmt: skip
+    )
     score = Interval(mean=0.5, low=0.25, high=0.75)
     rows = tuple(
         RowSummary(
-            name=row.name, n=1, missing=0, speakers=2, wa=score, ua=score, segment=None,
-            last_epoch=None, best_on_test=None, paper=row.paper, difference=None, verdict="",
-            parameters=PARAMETERS[row.name], blocks=row.blocks,
+            name=row.name,
+            n=1,
+            missing=0,
+            speakers=2,
+            wa=score,
+            ua=score,
+            segment=None,
+            last_epoch=None,
+            best_on_test=None,
+            paper=row.paper,
+            difference=None,
+            verdict="",
+            parameters=PARAMETERS[row.name],
+            blocks=row.blocks,
         )
         for row in snapshot.rows
-    )  # fmt: skip
+    )
     return Summary(
-        snapshot=snapshot, rows=rows, absent=(), classes_of_determinism=1, identical_seeds=(),
-        alarms=(), claim="",
-    )  # fmt: skip
+        snapshot=snapshot,
+        rows=rows,
+        absent=(),
+        classes_of_determinism=1,
+        identical_seeds=(),
+        alarms=(),
+        claim="",
+    )
 
 
 def printed(found: Summary) -> str:
@@ -71,9 +105,18 @@ def test_a_row_stands_under_each_of_its_headings() -> None:
     found = table(summary())
     assert dict(found.headings) == {0: "own features", 6: "all on lld78"}
     assert [cell[0] for cell in found.cells] == [
-        "GCN", "Amir et al.", "PATCHY-Diff", "GA-GRU", "WMA-GIN", "eGeMAPS + SVM",
-        "GCN", "Amir et al., lld78", "PATCHY-Diff", "GA-GRU", "WMA-GIN",
-    ]  # fmt: skip
+        "GCN",
+        "Amir et al.",
+        "PATCHY-Diff",
+        "GA-GRU",
+        "WMA-GIN",
+        "eGeMAPS + SVM",
+        "GCN",
+        "Amir et al., lld78",
+        "PATCHY-Diff",
+        "GA-GRU",
+        "WMA-GIN",
+    ]
 
 
 def test_headings_stand_in_every_form_within_80_columns() -> None:
@@ -131,10 +174,17 @@ def test_a_footnote_says_whose_sizes_and_figures_they_are(note: str) -> None:
 
 
 DIFFERENCE = Difference(
-    ua=-0.0412, low=-0.0824, high=0.0, p=0.0504, groups=4, p_alone=0.0084, p_sign_flip=0.0625,
-    effect=-1.234, detectable=0.0567,
+    ua=-0.0412,
+    low=-0.0824,
+    high=0.0,
+    p=0.0504,
+    groups=4,
+    p_alone=0.0084,
+    p_sign_flip=0.0625,
+    effect=-1.234,
+    detectable=0.0567,
     over_seeds=SeedDifference(ua=-0.0398, low=-0.05, high=-0.0296, p=0.0001, seeds=3),
-)  # fmt: skip
+)
 
 
 def with_differences() -> Summary:
@@ -149,8 +199,14 @@ def test_what_a_difference_rests_on_keeps_the_two_questions_apart() -> None:
     found = differences(with_differences())
     assert found is not None
     assert found.cells[0] == (
-        "GCN", "0.008", "0.050", "0.062", "-1.23", "5.7", "-4.0 ± 1.0",
-    )  # fmt: skip
+        "GCN",
+        "0.008",
+        "0.050",
+        "0.062",
+        "-1.23",
+        "5.7",
+        "-4.0 ± 1.0",
+    )
     assert "WMA-GIN" not in [cell[0] for cell in found.cells]  # the reference
     assert "For new speakers" in found.footnotes[0] and "new seeds" in found.footnotes[1]
 
@@ -199,10 +255,17 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
     *_, last = csv.DictReader(io.StringIO(csv_text(flat(published()))))
     said = {key: value for key, value in last.items() if value}
     assert said == {
-        "study": "s", "table": "3", "corpus": "ravdess", "corpus_part": "all", "profile": "quick",
-        "reading": "as-written", "name": "HNSD", "blocks": PUBLISHED, "paper_wa": "0.705",
+        "study": "s",
+        "table": "3",
+        "corpus": "ravdess",
+        "corpus_part": "all",
+        "profile": "quick",
+        "reading": "as-written",
+        "name": "HNSD",
+        "blocks": PUBLISHED,
+        "paper_wa": "0.705",
         "paper_ua": "0.725",
-    }  # fmt: skip
+    }
 
 
 def test_published_systems_stand_above_the_blocks() -> None:
@@ -214,9 +277,14 @@ def test_published_systems_stand_above_the_blocks() -> None:
 
 def test_no_name_means_anything_to_markdown() -> None:
     names = [
-        r"a|b \| c\\|d", "*a* **b** _c_ __d__ e_f", "`x` ``y``", "[a](http://x) ![b](c) <b>&amp;",
-        "~~a~~ $x_1$ # 1. \\", "最後の層 | שכבה", "<!-- x --> <script>alert(1)</script>",
-    ]  # fmt: skip
+        r"a|b \| c\\|d",
+        "*a* **b** _c_ __d__ e_f",
+        "`x` ``y``",
+        "[a](http://x) ![b](c) <b>&amp;",
+        "~~a~~ $x_1$ # 1. \\",
+        "最後の層 | שכבה",
+        "<!-- x --> <script>alert(1)</script>",
+    ]
     base = table(with_differences())
     marked = markdown(
         replace(
@@ -303,9 +371,11 @@ def test_rows_of_several_profiles_and_readings_say_which_is_whose_in_every_form(
 def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
     found = summary(blocks=False)
     loud = replace(
-        found, snapshot=replace(found.snapshot, corpus="demo"), identical_seeds=("GCN",),
+        found,
+        snapshot=replace(found.snapshot, corpus="demo"),
+        identical_seeds=("GCN",),
         rows=(replace(found.rows[0], missing=2), *found.rows[1:]),
-    )  # fmt: skip
+    )
     (line,) = {row["notes"] for row in csv.DictReader(io.StringIO(csv_text(flat(loud))))}
     for words in ("Synthesised demo speech", "gave identical predictions", "Missing: 2 trainings"):
         assert words in line

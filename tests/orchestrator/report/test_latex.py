@@ -32,8 +32,12 @@ def pdflatex(tmp_path: Path) -> Compile:
         (tmp_path / f"{name}.tex").write_text(text, encoding="utf-8")
         done = subprocess.run(
             ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "-no-shell-escape", name],
-            cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
-        )  # fmt: skip
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         assert done.returncode == 0, done.stdout[-2000:]
         log = (tmp_path / f"{name}.log").read_text(errors="replace")
         assert "Missing character" not in log

@@ -21,9 +21,17 @@ from orchestrator.report.terminal.live import RunState, View
 from orchestrator.study.trials import PlannedTrial, Trial
 
 TRIAL = Trial(
-    corpus="c" * 64, classes=("a", "b"), extractor="x", features=FeatureConfig(),
-    model=ModelConfig(), training=TrainConfig(), train=("s1",), a=("s2",), b=("s3",), seed=0,
-)  # fmt: skip
+    corpus="c" * 64,
+    classes=("a", "b"),
+    extractor="x",
+    features=FeatureConfig(),
+    model=ModelConfig(),
+    training=TrainConfig(),
+    train=("s1",),
+    a=("s2",),
+    b=("s3",),
+    seed=0,
+)
 PLACED = tuple(
     PlannedTrial(row, fold, 0, TRIAL, f"{row}{fold}") for fold in range(2) for row in ("one", "two")
 )
@@ -99,9 +107,13 @@ def shown(
 ) -> tuple[View, io.StringIO]:
     sink = io.StringIO()
     console = Console(
-        file=sink, force_terminal=terminal, width=width, height=24, highlight=False,
+        file=sink,
+        force_terminal=terminal,
+        width=width,
+        height=24,
+        highlight=False,
         _environ={"TERM": "xterm"},
-    )  # fmt: skip
+    )
     return View(console, RunState(clock=clock or time.monotonic)), sink
 
 

@@ -33,10 +33,14 @@ ROWS = {"WMA-GIN": {"fa_layer": "2"}, "better": {"fa_layer": "3"}, "w/o FA": {"f
 
 def study(root: Path, names: tuple[str, ...] = (), **changes: object) -> tuple[Ledger, Snapshot]:
     return stores.made(
-        root, {**ROWS, **{name: {"fa_layer": f"<b>{name}"} for name in names}}, folds=4, seeds=2,
+        root,
+        {**ROWS, **{name: {"fa_layer": f"<b>{name}"} for name in names}},
+        folds=4,
+        seeds=2,
         skill={"better": 2.9, "WMA-GIN": 0.7, "w/o FA": 0.1},
-        missing=[("w/o FA", 1, 1)], **{"corpus": "demo", **changes},
-    )  # fmt: skip
+        missing=[("w/o FA", 1, 1)],
+        **{"corpus": "demo", **changes},
+    )
 
 
 def text_of(*studies: tuple[Ledger, Snapshot]) -> str:
@@ -248,8 +252,15 @@ def test_a_row_opens_what_stands_behind_it(chromium: Browser, file: Path) -> Non
     chromium.click("#s1-r2 summary")
     assert chromium.js(seen)[:3] == [False, True, False]
     text = chromium.js("document.querySelector('#s1-r2 .row-details').innerText")
-    for part in ("Differs from WMA-GIN", "8 trainings", "group 4", "speaker-07", "ablate rerun",
-                 "Loss by epoch", "angry"):  # fmt: skip
+    for part in (
+        "Differs from WMA-GIN",
+        "8 trainings",
+        "group 4",
+        "speaker-07",
+        "ablate rerun",
+        "Loss by epoch",
+        "angry",
+    ):
         assert part in text, part
     assert chromium.js("document.querySelectorAll('#s1-r2 .curves polyline').length") == 19
     chromium.press(" ")

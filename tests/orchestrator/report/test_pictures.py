@@ -37,10 +37,16 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     """Figure 2 in small, which is no whole grid."""
     rows = {f"{n} x {h}": {"layers": n, "hidden": h} for n, h in POINTS}
     return measure(
-        *stores.made(tmp_path_factory.mktemp("grid") / "store", rows, figure=2, table=None,
-                     missing=[("5 x 256", 1, 0)], corpus="demo",
-                     skill={"5 x 128": 3.0})
-    )  # fmt: skip
+        *stores.made(
+            tmp_path_factory.mktemp("grid") / "store",
+            rows,
+            figure=2,
+            table=None,
+            missing=[("5 x 256", 1, 0)],
+            corpus="demo",
+            skill={"5 x 128": 3.0},
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +61,14 @@ def axes(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     rows = {name: {} for name in HOSTILE}
     return measure(
-        *stores.made(tmp_path_factory.mktemp("odd") / "store", rows, folds=2,
-                     question="Is `$\\frac{1}{2}$` \x1b[31m <b>?", corpus="demo")
-    )  # fmt: skip
+        *stores.made(
+            tmp_path_factory.mktemp("odd") / "store",
+            rows,
+            folds=2,
+            question="Is `$\\frac{1}{2}$` \x1b[31m <b>?",
+            corpus="demo",
+        )
+    )
 
 
 def kinds(study: StudyResults) -> list[tuple[str, Any]]:
@@ -251,8 +262,13 @@ def test_report_writes_a_table_in_the_form_that_its_name_ends_in(
     grid: StudyResults, tmp_path: Path
 ) -> None:
     store = grid.ledger.root
-    for form, ending in (("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex"),
-                         ("html", "html")):  # fmt: skip
+    for form, ending in (
+        ("markdown", "md"),
+        ("csv", "csv"),
+        ("json", "json"),
+        ("latex", "tex"),
+        ("html", "html"),
+    ):
         path = tmp_path / f"a.{ending}"
         assert "Wrote `made`" in ablate("report", "made", "--store", store, "-o", path)
         assert path.read_text() == ablate("report", "made", "--store", store, "--format", form)

@@ -52,9 +52,10 @@ def test_test_scores_are_sealed_until_the_last_training_has_ended(sealed: Path) 
     shown = cli("show", done[:12], "--store", sealed).output
     assert "sealed by the search `tiny_search`" in " ".join(shown.split())
     assert "test speaker" not in shown
-    assert json.loads(cli("show", done[:12], "--json", "--store", sealed).output)["outcome"][
-        "scores"
-    ] is None  # fmt: skip
+    assert (
+        json.loads(cli("show", done[:12], "--json", "--store", sealed).output)["outcome"]["scores"]
+        is None
+    )
     said = cli("report", "tiny_search", "--store", sealed).output
     assert "Sealed: the search goes on" in said and "inner UA" in said
     assert measure(ledger, snapshot).summary.rows[0].ua is None

@@ -104,11 +104,14 @@ def test_the_same_points_give_the_same_bits_in_another_process() -> None:
     )
     said = {
         subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
         ).stdout
         for seed in ("1", "2")
-    }  # fmt: skip
+    }
     assert said == {f"{importances(search().axes, drawn(groups=1))}\n"}
 
 

@@ -54,9 +54,13 @@ def test_more_speakers_of_one_training_are_not_more_trainings() -> None:
     assert spread < 1e-6 < 0.05 < alone
 
 
-@pytest.mark.parametrize(("candidate", "incumbent"), [
-    ([[0.5, 0.5]], [[0.5], [0.5]]), ([[0.5], [0.5]], [[0.5]]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("candidate", "incumbent"),
+    [
+        ([[0.5, 0.5]], [[0.5], [0.5]]),
+        ([[0.5], [0.5]], [[0.5]]),
+    ],
+)
 def test_other_speakers_are_no_comparison(
     candidate: list[list[float]], incumbent: list[list[float]]
 ) -> None:
@@ -70,8 +74,11 @@ def test_the_chance_is_how_often_it_happens() -> None:
     told, happened = [], []
     for _ in range(4000):
         true = draw.gauss(0, 0.1)
-        folds = [[luck + draw.gauss(true, 1) for _ in range(n)]
-                 for n in (3, 3, 2) for luck in [draw.gauss(0, 1)]]  # fmt: skip
+        folds = [
+            [luck + draw.gauss(true, 1) for _ in range(n)]
+            for n in (3, 3, 2)
+            for luck in [draw.gauss(0, 1)]
+        ]
         chance = chance_to_lead(folds[:2], [2])
         assert chance is not None
         told.append(chance)

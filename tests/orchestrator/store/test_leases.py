@@ -143,8 +143,13 @@ def test_a_claim_that_could_not_be_removed_is_not_waited_for(
 
 
 def test_a_process_of_another_container_is_not_provably_gone() -> None:
-    claim = {"host": socket.gethostname(), "boot": leases._boot(), "processes": "pid:[1]",
-             "pid": 1, "started": 1.0}  # fmt: skip
+    claim = {
+        "host": socket.gethostname(),
+        "boot": leases._boot(),
+        "processes": "pid:[1]",
+        "pid": 1,
+        "started": 1.0,
+    }
     assert not is_gone(claim)
 
 

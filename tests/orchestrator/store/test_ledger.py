@@ -170,13 +170,23 @@ def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(
 
 
 ASKED = Snapshot(
-    study="s", question="", table=1, figure=None, corpus="demo", profile="quick",
-    reading="as-written", classes=("angry", "sad"), utterances=4,
+    study="s",
+    question="",
+    table=1,
+    figure=None,
+    corpus="demo",
+    profile="quick",
+    reading="as-written",
+    classes=("angry", "sad"),
+    utterances=4,
     rows=(SnapshotRow(name="r", reading="as-written", paper={"ua": 50.0}),),
-    folds=(SnapshotFold(index=0, a=("s3",), b=("s4",), train=2),), seeds=1,
-    trials=(SnapshotTrial("r", 0, 0, TRIAL.id),), comparable=False, reference=None,
+    folds=(SnapshotFold(index=0, a=("s3",), b=("s4",), train=2),),
+    seeds=1,
+    trials=(SnapshotTrial("r", 0, 0, TRIAL.id),),
+    comparable=False,
+    reference=None,
     claim=PaperClaim(better="r", than=("q",), on="ua"),
-)  # fmt: skip
+)
 
 
 def test_snapshots_come_newest_first_and_are_kept(ledger: Ledger) -> None:

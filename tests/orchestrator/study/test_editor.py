@@ -36,8 +36,10 @@ class Editor:
         threading.Thread(target=self._listen, daemon=True).start()
         self._number = 0
         capable = {"textDocument": {"hover": {"contentFormat": ["plaintext"]}}}
-        self.ask("initialize", {"processId": os.getpid(), "rootUri": folder.as_uri(),
-                                "capabilities": capable})  # fmt: skip
+        self.ask(
+            "initialize",
+            {"processId": os.getpid(), "rootUri": folder.as_uri(), "capabilities": capable},
+        )
         self.tell("initialized", {})
         settings = {"yaml": {"validate": True, "hover": True, "schemaStore": {"enable": False}}}
         self.tell("workspace/didChangeConfiguration", {"settings": settings})
@@ -61,8 +63,10 @@ class Editor:
         """Open a study that names the schema in its first line; (line, message), from 1."""
         uri = (self.folder / name).as_uri()
         whole = f"# yaml-language-server: $schema=./study.schema.json\n{text}"
-        self.tell("textDocument/didOpen", {"textDocument": {
-            "uri": uri, "languageId": "yaml", "version": 1, "text": whole}})  # fmt: skip
+        self.tell(
+            "textDocument/didOpen",
+            {"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": whole}},
+        )
         while True:
             message = self._heard.get(timeout=60)
             if message.get("method") == "textDocument/publishDiagnostics":

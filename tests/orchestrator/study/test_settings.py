@@ -15,12 +15,24 @@ from orchestrator.study.resolve import ImpossibleError, fa_layers, resolve
 @pytest.mark.parametrize(
     ("written", "fraction"),
     [
-        (0.333, Fraction(1, 3)), (0.334, Fraction(1, 3)), ("1/3", Fraction(1, 3)),
-        ("2 / 6", Fraction(1, 3)), (0.5, Fraction(1, 2)), (1, Fraction(1)), (0, Fraction(0)),
-        (0.167, Fraction(1, 6)), (0.33, Fraction(33, 100)), ("x", None), (True, None),
-        ("501/1000", Fraction(501, 1000)), (1.5, None), (-0.1, None), ("1/0", None), (None, None),
+        (0.333, Fraction(1, 3)),
+        (0.334, Fraction(1, 3)),
+        ("1/3", Fraction(1, 3)),
+        ("2 / 6", Fraction(1, 3)),
+        (0.5, Fraction(1, 2)),
+        (1, Fraction(1)),
+        (0, Fraction(0)),
+        (0.167, Fraction(1, 6)),
+        (0.33, Fraction(33, 100)),
+        ("x", None),
+        (True, None),
+        ("501/1000", Fraction(501, 1000)),
+        (1.5, None),
+        (-0.1, None),
+        ("1/0", None),
+        (None, None),
     ],
-)  # fmt: skip
+)
 def test_a_weight_is_the_fraction_a_person_means(written: object, fraction: object) -> None:
     assert as_fraction(written) == fraction
 
@@ -51,9 +63,15 @@ def test_a_profile_never_touches_network_features_or_reading() -> None:
 
 @pytest.mark.parametrize(
     ("word", "layers", "found"),
-    [("last", 4, (4,)), ("antepenultimate", 4, (2,)), ("penultimate", 2, (1,)), ("all", 3,
-     (1, 2, 3)), ("none", 3, ()), ((4, 2, 2), 4, (2, 4))],
-)  # fmt: skip
+    [
+        ("last", 4, (4,)),
+        ("antepenultimate", 4, (2,)),
+        ("penultimate", 2, (1,)),
+        ("all", 3, (1, 2, 3)),
+        ("none", 3, ()),
+        ((4, 2, 2), 4, (2, 4)),
+    ],
+)
 def test_fa_words_are_layer_numbers(word: object, layers: int, found: object) -> None:
     assert fa_layers(word, layers) == found  # type: ignore[arg-type]
 
@@ -65,19 +83,36 @@ def test_a_layer_beyond_the_last_is_refused() -> None:
 
 
 TWO_VALUES = {
-    "profile": ("paper", "quick"), "reading": ("as-written", "size-matched"),
-    "features": ("lld78", "is10"), "segment_nodes": (60, 120), "tail": ("drop", "overlap"),
-    "node_step": (10, 50), "padding": ("masked", "nodes"), "scaling": ("train", "speaker"),
-    "class_weights": ("off", "inverse"), "training": ({"lr": 0.1}, {"lr": 0.2}),
-    "layers": (3, 4), "hidden": (64, 128), "fa_layer": ("none", "last"),
-    "fa_self": (True, False), "graph": ("cycle", "line"), "pooling": ("mean", "sum"),
+    "profile": ("paper", "quick"),
+    "reading": ("as-written", "size-matched"),
+    "features": ("lld78", "is10"),
+    "segment_nodes": (60, 120),
+    "tail": ("drop", "overlap"),
+    "node_step": (10, 50),
+    "padding": ("masked", "nodes"),
+    "scaling": ("train", "speaker"),
+    "class_weights": ("off", "inverse"),
+    "training": ({"lr": 0.1}, {"lr": 0.2}),
+    "layers": (3, 4),
+    "hidden": (64, 128),
+    "fa_layer": ("none", "last"),
+    "fa_self": (True, False),
+    "graph": ("cycle", "line"),
+    "pooling": ("mean", "sum"),
     "model": ("wma-gin", "gcn"),
-    "stage_loss": (True, False), "layer_norm": (False, True), "deep_heads": (False, True),
-    "attention_output": (False, True), "attention": (True, False), "bigru": (True, False),
-    "residual": (True, False), "dropout": (0.0, 0.3),
-    "aggregators": (Aggregators(), Aggregators(softmax=Fraction(1), sum=Fraction(0),
-                                               mean=Fraction(0))),
-}  # fmt: skip
+    "stage_loss": (True, False),
+    "layer_norm": (False, True),
+    "deep_heads": (False, True),
+    "attention_output": (False, True),
+    "attention": (True, False),
+    "bigru": (True, False),
+    "residual": (True, False),
+    "dropout": (0.0, 0.3),
+    "aggregators": (
+        Aggregators(),
+        Aggregators(softmax=Fraction(1), sum=Fraction(0), mean=Fraction(0)),
+    ),
+}
 
 
 def two_values(key: str) -> tuple[object, object]:
@@ -150,13 +185,19 @@ def test_of_training_only_class_weights_reach_a_machine_without_epochs() -> None
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ({"model": "svm"}, "^`features` must be functionals for `model: svm`, but is `lld78` "
-         "instead: set `features: egemaps`.$"),
-        ({"model": "gat", "features": "egemaps"}, "^`features` must give frames for `model: gat`, "
-         "but is `egemaps` instead, one row an utterance: `model: svm` reads it.$"),
+        (
+            {"model": "svm"},
+            "^`features` must be functionals for `model: svm`, but is `lld78` "
+            "instead: set `features: egemaps`.$",
+        ),
+        (
+            {"model": "gat", "features": "egemaps"},
+            "^`features` must give frames for `model: gat`, "
+            "but is `egemaps` instead, one row an utterance: `model: svm` reads it.$",
+        ),
         ({"features": "egemaps"}, "^`features` must give frames for `model: wma-gin`, "),
     ],
-)  # fmt: skip
+)
 def test_a_system_reads_its_own_kind_of_descriptors(row: dict[str, str], sentence: str) -> None:
     with pytest.raises(ImpossibleError, match=sentence):
         resolve("quick", {}, row)

@@ -28,10 +28,14 @@ def ids(name: str, profile: str) -> dict[str, Any]:
     study = read_study(ROOT / "studies" / f"{name}.yaml")
     speakers = [f"s{n:02}" for n in range(10)]
     folds = tuple(
-        Fold(index=f, a=(speakers[2 * f],), b=(speakers[2 * f + 1],),
-             train=tuple(s for s in speakers if s not in speakers[2 * f : 2 * f + 2]))
+        Fold(
+            index=f,
+            a=(speakers[2 * f],),
+            b=(speakers[2 * f + 1],),
+            train=tuple(s for s in speakers if s not in speakers[2 * f : 2 * f + 2]),
+        )
         for f in range(5)
-    )  # fmt: skip
+    )
     selection: Any = SimpleNamespace(digest="c" * 64, classes=("angry", "happy", "neutral", "sad"))
     placed = expand(
         study, variants(study, profile), selection, folds, dict.fromkeys(SETS, "extractor 1")

@@ -46,85 +46,158 @@ def test_axes_span_a_grid() -> None:
     text = "study: g\nfigure: 2\naxes: {layers: [4, 5], fa_layer: [last, [1, 2]]}\n"
     names = [row.name for row in parse_study(text, "g.yaml").rows]
     assert names == [
-        "layers 4, fa layer last", "layers 4, fa layer 1+2",
-        "layers 5, fa layer last", "layers 5, fa layer 1+2",
-    ]  # fmt: skip
+        "layers 4, fa layer last",
+        "layers 4, fa layer 1+2",
+        "layers 5, fa layer last",
+        "layers 5, fa layer 1+2",
+    ]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
         ("protocol", "protocl", "5:1 `protocl` is not a key. Did you mean `protocol`?"),
-        ("hidden: 64", "hiden: 64",
-         "6:23 `baseline.hiden` is not a key. Did you mean `hidden`?"),
-        ("hidden: 64", "node_step: 50",
-         "6:23 `baseline.node_step` is not a key. It belongs at the top level."),
-        ("table: 1", "table: 1\nlayers: 4",
-         "4:1 `layers` is not a key. It belongs under `baseline`."),
-        ("table: 1", "table: one", "3:8 `table` must be a whole number from 1 to 99, "
-         "but is `one` instead."),
-        ("table: 1", "table: 1\nfigure: 2",
-         "4:1 A study may declare a table or a figure, not both."),
-        ("corpus: demo", "corpus: ../x",
-         "4:9 `corpus` must be `auto`, a known corpus or a table's own name of small letters, "
-         "digits, `_` and `-`, but is `../x` instead."),
-        ("folds: 5", "folds: publised",
-         "5:19 `protocol.folds` must be a whole number from 2 to 100 or `published`, "
-         "but is `publised` instead."),
-        ("table: 1", "table: 1\ncorpus_part: script",
-         "4:14 `corpus_part` must be `all` or `improvised` or `scripted`, "
-         "but is `script` instead. Did you mean `scripted`?"),
-        ("folds: 5", "folds: 1", "5:19 `protocol.folds` must be a whole number from 2 to 100, "
-         "but is `1` instead."),
-        ("layers: 4", "layers: 9", "6:20 `layers` must be a whole number from 1 to 8, "
-         "but is `9` instead."),
-        ("layers: 4", "layers: true", "6:20 `layers` must be a whole number from 1 to 8, "
-         "but is true instead."),
-        ("set: {fa_layer: last}", "set: {fa_layer: 5}",
-         "8:34 `fa_layer` must be one of the 4 layers, but is `5` instead. (row `Last`)"),
-        ("fa_layer: last", "fa_layer: lats",
-         "8:34 `fa_layer` must be a layer number from 1, a list of them, `last`, `penultimate`, "
-         "`antepenultimate`, `all` or `none`, but is `lats` instead. Did you mean `last`?"),
-        ("fa_layer: none", "fa_layer: 4",
-         "9:5 The rows `Last` and `None` are the same variant: what `None` sets changes "
-         "nothing."),
+        ("hidden: 64", "hiden: 64", "6:23 `baseline.hiden` is not a key. Did you mean `hidden`?"),
+        (
+            "hidden: 64",
+            "node_step: 50",
+            "6:23 `baseline.node_step` is not a key. It belongs at the top level.",
+        ),
+        (
+            "table: 1",
+            "table: 1\nlayers: 4",
+            "4:1 `layers` is not a key. It belongs under `baseline`.",
+        ),
+        (
+            "table: 1",
+            "table: one",
+            "3:8 `table` must be a whole number from 1 to 99, but is `one` instead.",
+        ),
+        (
+            "table: 1",
+            "table: 1\nfigure: 2",
+            "4:1 A study may declare a table or a figure, not both.",
+        ),
+        (
+            "corpus: demo",
+            "corpus: ../x",
+            "4:9 `corpus` must be `auto`, a known corpus or a table's own name of small letters, "
+            "digits, `_` and `-`, but is `../x` instead.",
+        ),
+        (
+            "folds: 5",
+            "folds: publised",
+            "5:19 `protocol.folds` must be a whole number from 2 to 100 or `published`, "
+            "but is `publised` instead.",
+        ),
+        (
+            "table: 1",
+            "table: 1\ncorpus_part: script",
+            "4:14 `corpus_part` must be `all` or `improvised` or `scripted`, "
+            "but is `script` instead. Did you mean `scripted`?",
+        ),
+        (
+            "folds: 5",
+            "folds: 1",
+            "5:19 `protocol.folds` must be a whole number from 2 to 100, but is `1` instead.",
+        ),
+        (
+            "layers: 4",
+            "layers: 9",
+            "6:20 `layers` must be a whole number from 1 to 8, but is `9` instead.",
+        ),
+        (
+            "layers: 4",
+            "layers: true",
+            "6:20 `layers` must be a whole number from 1 to 8, but is true instead.",
+        ),
+        (
+            "set: {fa_layer: last}",
+            "set: {fa_layer: 5}",
+            "8:34 `fa_layer` must be one of the 4 layers, but is `5` instead. (row `Last`)",
+        ),
+        (
+            "fa_layer: last",
+            "fa_layer: lats",
+            "8:34 `fa_layer` must be a layer number from 1, a list of them, `last`, `penultimate`, "
+            "`antepenultimate`, `all` or `none`, but is `lats` instead. Did you mean `last`?",
+        ),
+        (
+            "fa_layer: none",
+            "fa_layer: 4",
+            "9:5 The rows `Last` and `None` are the same variant: what `None` sets changes "
+            "nothing.",
+        ),
         ("name: None", "name: Last", "9:5 The row `Last` stands here twice."),
-        ("wa: 70.67", "war: 70.67",
-         "8:49 `paper.war` is not a key. Did you mean `wa`?"),
-        ("wa: 70.67", "params: 0.98",
-         "8:57 `paper.params` must be a whole number from 1 to 1000000000000, "
-         "but is `0.98` instead."),
-        ("set: {fa_layer: last}", "set: {model: gcn, layers: 4}",
-         "8:44 `layers` must stand beside `model: wma-gin`, but stands beside `model: gcn` "
-         "instead, whose sizes are fixed: leave it out. (row `Last`)"),
-        ("set: {fa_layer: last}", "set: {model: svm}",
-         "8:31 `features` must be functionals for `model: svm`, but is `lld78` instead: "
-         "set `features: egemaps`. (row `Last`)"),
-        ("set: {fa_layer: last}", "set: {model: gcm}",
-         "8:31 `model` must be a known word, but is `gcm` instead. Did you mean `gcn`?"),
-        ("name: Last,", "name: Last, block: one,",
-         "9:5 The row `None` must have a `block`, as others have."),
-        ("name: Last,", "name: Last, block: 3,",
-         "8:25 `block` must be a heading of 1 to 60 letters or a list of them, "
-         "but is `3` instead."),
+        ("wa: 70.67", "war: 70.67", "8:49 `paper.war` is not a key. Did you mean `wa`?"),
+        (
+            "wa: 70.67",
+            "params: 0.98",
+            "8:57 `paper.params` must be a whole number from 1 to 1000000000000, "
+            "but is `0.98` instead.",
+        ),
+        (
+            "set: {fa_layer: last}",
+            "set: {model: gcn, layers: 4}",
+            "8:44 `layers` must stand beside `model: wma-gin`, but stands beside `model: gcn` "
+            "instead, whose sizes are fixed: leave it out. (row `Last`)",
+        ),
+        (
+            "set: {fa_layer: last}",
+            "set: {model: svm}",
+            "8:31 `features` must be functionals for `model: svm`, but is `lld78` instead: "
+            "set `features: egemaps`. (row `Last`)",
+        ),
+        (
+            "set: {fa_layer: last}",
+            "set: {model: gcm}",
+            "8:31 `model` must be a known word, but is `gcm` instead. Did you mean `gcn`?",
+        ),
+        (
+            "name: Last,",
+            "name: Last, block: one,",
+            "9:5 The row `None` must have a `block`, as others have.",
+        ),
+        (
+            "name: Last,",
+            "name: Last, block: 3,",
+            "8:25 `block` must be a heading of 1 to 60 letters or a list of them, "
+            "but is `3` instead.",
+        ),
         ("wa: 70.67", "wa: 170", "8:53 `paper.wa` must be a percentage, but is `170` instead."),
-        ("reference: Last", "reference: Lasst",
-         "10:12 `reference` must be the name of a row, but is `Lasst` instead. "
-         "Did you mean `Last`?"),
+        (
+            "reference: Last",
+            "reference: Lasst",
+            "10:12 `reference` must be the name of a row, but is `Lasst` instead. "
+            "Did you mean `Last`?",
+        ),
         ("name: Last", "name: true", "8:12 A row must have a `name` of 1 to 60 letters."),
         ("name: Last", "name: ''", "8:12 A row must have a `name` of 1 to 60 letters."),
-        ("than: rest", "then: rest",
-         "11:1 `claim` must say `better` and `than`; `than` is missing."),
-        ("rows:", "search: {layers: [4]}\nrows:",
-         "7:1 A study must have one of `rows`, `axes` and `search`, but has `rows` and `search`."),
-        ("study: position", "study: ../../etc",
-         "1:8 `study` must be a name of small letters, digits, `_` and `-`, "
-         "but is `../../etc` instead."),
-        ("set: {fa_layer: none}", "set: {corpus: demo}",
-         "9:24 `set.corpus` cannot differ between rows: they must score the same speech. "
-         "Give it to a study of its own."),
+        (
+            "than: rest",
+            "then: rest",
+            "11:1 `claim` must say `better` and `than`; `than` is missing.",
+        ),
+        (
+            "rows:",
+            "search: {layers: [4]}\nrows:",
+            "7:1 A study must have one of `rows`, `axes` and `search`, but has `rows` and "
+            "`search`.",
+        ),
+        (
+            "study: position",
+            "study: ../../etc",
+            "1:8 `study` must be a name of small letters, digits, `_` and `-`, "
+            "but is `../../etc` instead.",
+        ),
+        (
+            "set: {fa_layer: none}",
+            "set: {corpus: demo}",
+            "9:24 `set.corpus` cannot differ between rows: they must score the same speech. "
+            "Give it to a study of its own.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_fault_is_told_with_its_place_and_remedy(old: str, new: str, fault: str) -> None:
     assert old in GOOD
     assert fault in faults(GOOD.replace(old, new, 1))
@@ -133,18 +206,24 @@ def test_a_fault_is_told_with_its_place_and_remedy(old: str, new: str, fault: st
 @pytest.mark.parametrize(
     ("weights", "fault"),
     [
-        ("{softmax: 1/2, sum: 1/4}",
-         "`aggregators` must sum to 1, but sums to 3/4 (0.75) instead."),
-        ("{softmax: 1/2, sun: 1/2}",
-         "`aggregators.sun` is not an aggregator. Did you mean `sum`?"),
-        ("{softmax: -1, sum: 2}", "`aggregators.softmax` must be a number from 0 to 1 or a "
-         "fraction such as 1/3, but is `-1` instead."),
-        ("{softmax: 1/0, sum: 1}", "`aggregators.softmax` must be a number from 0 to 1 or a "
-         "fraction such as 1/3, but is `1/0` instead."),
-        ("3", "`aggregators` must map `softmax`, `sum` and `mean` to weights, "
-         "but is `3` instead."),
+        (
+            "{softmax: 1/2, sum: 1/4}",
+            "`aggregators` must sum to 1, but sums to 3/4 (0.75) instead.",
+        ),
+        ("{softmax: 1/2, sun: 1/2}", "`aggregators.sun` is not an aggregator. Did you mean `sum`?"),
+        (
+            "{softmax: -1, sum: 2}",
+            "`aggregators.softmax` must be a number from 0 to 1 or a "
+            "fraction such as 1/3, but is `-1` instead.",
+        ),
+        (
+            "{softmax: 1/0, sum: 1}",
+            "`aggregators.softmax` must be a number from 0 to 1 or a "
+            "fraction such as 1/3, but is `1/0` instead.",
+        ),
+        ("3", "`aggregators` must map `softmax`, `sum` and `mean` to weights, but is `3` instead."),
     ],
-)  # fmt: skip
+)
 def test_weights_must_make_sense(weights: str, fault: str) -> None:
     found = faults(GOOD.replace("layers: 4", f"aggregators: {weights}"))
     assert any(fault in f for f in found)
@@ -174,9 +253,14 @@ def test_a_missing_file_names_its_neighbour_and_the_neighbours_folder(
 
 
 SHIPPED = (
-    "aggregator_weights", "components", "fa_position", "graph_systems", "layers_hidden",
-    "other_systems", "smoke",
-)  # fmt: skip
+    "aggregator_weights",
+    "components",
+    "fa_position",
+    "graph_systems",
+    "layers_hidden",
+    "other_systems",
+    "smoke",
+)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -212,8 +296,16 @@ def test_figure_2_is_nine_points_without_fa_from_the_lower_bounds_up(root: Path)
     study = read_study(root / "studies" / "layers_hidden.yaml")
     points = [(row.settings["layers"], row.settings["hidden"]) for row in study.rows]
     assert points == [
-        (4, 64), (4, 128), (4, 256), (4, 512), (5, 128), (5, 256), (5, 512), (6, 256), (6, 512),
-    ]  # fmt: skip
+        (4, 64),
+        (4, 128),
+        (4, 256),
+        (4, 512),
+        (5, 128),
+        (5, 256),
+        (5, 512),
+        (6, 256),
+        (6, 512),
+    ]
     assert (study.figure, study.settings["fa_layer"]) == (2, "none")
     assert not any(row.paper for row in study.rows)
 
@@ -222,12 +314,21 @@ def test_table_3_has_the_papers_rows_of_wma_gin_and_two_parts_more(root: Path) -
     study = read_study(root / "studies" / "components.yaml")
     assert study.table == 3
     assert [(row.paper.get("wa"), row.paper.get("ua")) for row in study.rows] == [
-        (72.48, 67.72), (70.19, 65.55), (70.25, 66.47), (65.61, 60.26), (None, None), (None, None),
-    ]  # fmt: skip
+        (72.48, 67.72),
+        (70.19, 65.55),
+        (70.25, 66.47),
+        (65.61, 60.26),
+        (None, None),
+        (None, None),
+    ]
     assert [dict(row.settings) for row in study.rows] == [
-        {}, {"fa_layer": "none"}, {"stage_loss": False}, {"features": "logmel128"},
-        {"attention": False}, {"bigru": False},
-    ]  # fmt: skip
+        {},
+        {"fa_layer": "none"},
+        {"stage_loss": False},
+        {"features": "logmel128"},
+        {"attention": False},
+        {"bigru": False},
+    ]
 
 
 def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path) -> None:
@@ -235,15 +336,41 @@ def test_every_row_of_table_2_is_there_with_the_weights_of_the_paper(root: Path)
     weights = [row.settings["aggregators"] for row in study.rows]
     shown = [f"{w.softmax} {w.sum} {w.mean}" for w in weights]
     assert shown == [
-        "1/2 1/4 1/4", "1/4 1/2 1/4", "1/4 1/4 1/2", "3/5 1/5 1/5", "1/5 1/5 3/5",
-        "1/5 3/5 1/5", "1/3 1/3 1/3", "1 0 0", "0 1 0", "0 0 1",
-    ]  # fmt: skip
+        "1/2 1/4 1/4",
+        "1/4 1/2 1/4",
+        "1/4 1/4 1/2",
+        "3/5 1/5 1/5",
+        "1/5 1/5 3/5",
+        "1/5 3/5 1/5",
+        "1/3 1/3 1/3",
+        "1 0 0",
+        "0 1 0",
+        "0 0 1",
+    ]
     assert [row.paper["ua"] for row in study.rows] == [
-        66.52, 65.31, 65.30, 65.78, 66.24, 65.15, 67.72, 66.59, 66.38, 65.89,
-    ]  # fmt: skip
+        66.52,
+        65.31,
+        65.30,
+        65.78,
+        66.24,
+        65.15,
+        67.72,
+        66.59,
+        66.38,
+        65.89,
+    ]
     assert [row.paper["wa"] for row in study.rows] == [
-        68.46, 67.67, 67.26, 67.88, 70.76, 69.31, 72.48, 71.42, 71.26, 69.86,
-    ]  # fmt: skip
+        68.46,
+        67.67,
+        67.26,
+        67.88,
+        70.76,
+        69.31,
+        72.48,
+        71.42,
+        71.26,
+        69.86,
+    ]
 
 
 def test_table_3_has_every_system_with_the_figures_of_the_paper(root: Path) -> None:
@@ -307,18 +434,38 @@ def test_replicates_are_fixed_unless_they_are_said_to_be_adaptive() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("adaptive", "adaptiv", "5:45 `protocol.replicates` must be `fixed` or `adaptive`, but is "
-         "`adaptiv` instead. Did you mean `adaptive`?"),
-        ("seeds: 10", "seeds: 2", "5:29 `protocol.seeds` is the most that a row gets with "
-         "`replicates: adaptive`: it must be 3 or more, such as 10, but is `2` instead."),
-        ("seeds: 10, ", "", "5:34 `protocol.seeds` is the most that a row gets with `replicates: "
-         "adaptive`: it must be 3 or more, such as 10, but is `1` instead."),
-        ("reference: Last\n", "", "5:45 `protocol.replicates: adaptive` adds seeds to comparisons "
-         "that are open, so a `reference` must say what rows are compared with."),
-        ("  - {name: None, set: {fa_layer: none}}\n", "", "5:45 `protocol.replicates: adaptive` "
-         "adds seeds to comparisons that are open, so there must be two rows, but is one."),
+        (
+            "adaptive",
+            "adaptiv",
+            "5:45 `protocol.replicates` must be `fixed` or `adaptive`, but is "
+            "`adaptiv` instead. Did you mean `adaptive`?",
+        ),
+        (
+            "seeds: 10",
+            "seeds: 2",
+            "5:29 `protocol.seeds` is the most that a row gets with "
+            "`replicates: adaptive`: it must be 3 or more, such as 10, but is `2` instead.",
+        ),
+        (
+            "seeds: 10, ",
+            "",
+            "5:34 `protocol.seeds` is the most that a row gets with `replicates: "
+            "adaptive`: it must be 3 or more, such as 10, but is `1` instead.",
+        ),
+        (
+            "reference: Last\n",
+            "",
+            "5:45 `protocol.replicates: adaptive` adds seeds to comparisons "
+            "that are open, so a `reference` must say what rows are compared with.",
+        ),
+        (
+            "  - {name: None, set: {fa_layer: none}}\n",
+            "",
+            "5:45 `protocol.replicates: adaptive` "
+            "adds seeds to comparisons that are open, so there must be two rows, but is one.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_adaptive_replicates_need_comparisons_and_a_cap(old: str, new: str, fault: str) -> None:
     text = ADAPTIVE.replace("claim: {better: Last, than: rest, on: ua}\n", "")
     assert old in text and faults(text.replace(old, new)) == [fault]

@@ -35,27 +35,48 @@ def test_an_id_is_a_fixed_string() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"corpus": "d" * 64}, {"classes": ("angry", "happy")}, {"extractor": "x 2"},
-        {"train": ("s1", "s5")}, {"a": ("s5",)}, {"b": ("s5",)}, {"seed": 1},
-        {"features": FeatureConfig(node_step=50)}, {"features": FeatureConfig(padding="nodes")},
+        {"corpus": "d" * 64},
+        {"classes": ("angry", "happy")},
+        {"extractor": "x 2"},
+        {"train": ("s1", "s5")},
+        {"a": ("s5",)},
+        {"b": ("s5",)},
+        {"seed": 1},
+        {"features": FeatureConfig(node_step=50)},
+        {"features": FeatureConfig(padding="nodes")},
         {"features": FeatureConfig(scaling="speaker")},
-        {"features": FeatureConfig(segment_nodes=60)}, {"features": FeatureConfig(tail="drop")},
-        {"features": FeatureConfig(tail="overlap")}, {"features": FeatureConfig(features="is10")},
-        {"model": ModelConfig(layers=3)}, {"model": ModelConfig(hidden=64)},
-        {"model": ModelConfig(fa_layers=())}, {"model": ModelConfig(fa_self=False)},
-        {"model": ModelConfig(graph="line")}, {"model": ModelConfig(pooling="sum")},
-        {"model": ModelConfig(stage_loss=False)}, {"model": ModelConfig(layer_norm=True)},
-        {"model": ModelConfig(attention=False)}, {"model": ModelConfig(bigru=False)},
-        {"model": ModelConfig(residual=False)}, {"model": ModelConfig(dropout=0.1)},
-        {"model": ModelConfig(deep_heads=True)}, {"model": ModelConfig(attention_output=True)},
+        {"features": FeatureConfig(segment_nodes=60)},
+        {"features": FeatureConfig(tail="drop")},
+        {"features": FeatureConfig(tail="overlap")},
+        {"features": FeatureConfig(features="is10")},
+        {"model": ModelConfig(layers=3)},
+        {"model": ModelConfig(hidden=64)},
+        {"model": ModelConfig(fa_layers=())},
+        {"model": ModelConfig(fa_self=False)},
+        {"model": ModelConfig(graph="line")},
+        {"model": ModelConfig(pooling="sum")},
+        {"model": ModelConfig(stage_loss=False)},
+        {"model": ModelConfig(layer_norm=True)},
+        {"model": ModelConfig(attention=False)},
+        {"model": ModelConfig(bigru=False)},
+        {"model": ModelConfig(residual=False)},
+        {"model": ModelConfig(dropout=0.1)},
+        {"model": ModelConfig(deep_heads=True)},
+        {"model": ModelConfig(attention_output=True)},
         {"model": ModelConfig(model="gcn")},
-        {"model": ModelConfig(aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0),
-                                                      mean=Fraction(0)))},
-        {"training": TrainConfig(lr=1e-3)}, {"training": TrainConfig(weight_decay=0.0)},
-        {"training": TrainConfig(batch=32)}, {"training": TrainConfig(epochs=2)},
-        {"training": TrainConfig(patience=2)}, {"training": TrainConfig(class_weights="inverse")},
+        {
+            "model": ModelConfig(
+                aggregators=Aggregators(softmax=Fraction(1), sum=Fraction(0), mean=Fraction(0))
+            )
+        },
+        {"training": TrainConfig(lr=1e-3)},
+        {"training": TrainConfig(weight_decay=0.0)},
+        {"training": TrainConfig(batch=32)},
+        {"training": TrainConfig(epochs=2)},
+        {"training": TrainConfig(patience=2)},
+        {"training": TrainConfig(class_weights="inverse")},
     ],
-)  # fmt: skip
+)
 def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> None:
     assert replace(TRIAL, **change).id != TRIAL.id
 
@@ -91,13 +112,15 @@ STUDY = "study: s\ntable: 1\nbaseline: {%s}\nrows: [{name: a, set: {%s}}]\n"
     ("one", "other"),
     [
         ("fa_layer: last", "fa_layer: 4"),
-        ("aggregators: {softmax: 1/3, sum: 1/3, mean: 1/3}",
-         "aggregators: {mean: 0.333, sum: 0.333, softmax: 0.333}"),
+        (
+            "aggregators: {softmax: 1/3, sum: 1/3, mean: 1/3}",
+            "aggregators: {mean: 0.333, sum: 0.333, softmax: 0.333}",
+        ),
         ("aggregators: {softmax: 1, sum: 0, mean: 0}", "aggregators: {softmax: 1.0}"),
         ("stage_loss: true", "stage_loss: on"),
         ("training: {lr: 1e-4}", "training: {lr: 0.0001}"),
     ],
-)  # fmt: skip
+)
 def test_spelling_and_key_order_do_not_move_the_id(one: str, other: str) -> None:
     found = [variants(parse_study(STUDY % ("layers: 4", s), "s"), "paper")[0] for s in (one, other)]
     assert found[0] == found[1]
@@ -138,11 +161,21 @@ def test_names_of_profiles_and_readings_stay_out_of_the_id() -> None:
 ORIGINAL = {
     "features": {"features", "node_step", "segment_nodes", "padding", "scaling"},
     "model": {
-        "model", "layers", "hidden", "aggregators", "fa_layers", "fa_self", "graph", "pooling",
-        "stage_loss", "layer_norm", "deep_heads", "attention_output",
+        "model",
+        "layers",
+        "hidden",
+        "aggregators",
+        "fa_layers",
+        "fa_self",
+        "graph",
+        "pooling",
+        "stage_loss",
+        "layer_norm",
+        "deep_heads",
+        "attention_output",
     },
     "training": {"lr", "weight_decay", "batch", "epochs", "patience", "class_weights"},
-}  # fmt: skip
+}
 """Fields that every identity has had since SEMANTICS 1."""
 
 

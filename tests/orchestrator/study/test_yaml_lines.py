@@ -16,8 +16,20 @@ def value(text: str) -> object:
 def test_scalars_follow_yaml_1_2() -> None:
     text = "[1e-3, no, yes, true, null, 007, 0.5, .5, '1', 1/3, 2026-01-01, 1_000, 0x10]"
     assert value(text) == [
-        1e-3, "no", "yes", True, None, 7, 0.5, 0.5, "1", "1/3", "2026-01-01", "1_000", "0x10",
-    ]  # fmt: skip
+        1e-3,
+        "no",
+        "yes",
+        True,
+        None,
+        7,
+        0.5,
+        0.5,
+        "1",
+        "1/3",
+        "2026-01-01",
+        "1_000",
+        "0x10",
+    ]
 
 
 def test_every_value_knows_its_place() -> None:
@@ -32,14 +44,16 @@ def test_every_value_knows_its_place() -> None:
     [
         ("a: &x 1\n", "1:4 Anchors (`&x`) are not allowed."),
         ("a: &x 1\nb: *x\n", "2:4 Aliases (`*x`) are not allowed."),
-        ("a: !!python/object:os.system x\n",
-         "1:4 Tags (`tag:yaml.org,2002:python/object:os.system`) are not allowed."),
+        (
+            "a: !!python/object:os.system x\n",
+            "1:4 Tags (`tag:yaml.org,2002:python/object:os.system`) are not allowed.",
+        ),
         ("a: 1\na: 2\n", "2:1 `a` stands here twice (first in line 1)."),
         ("a: 1\n---\nb: 2\n", "2:1 The file must hold one document."),
         ("", "1:1 The file is empty."),
         ("? [1, 2]\n: 3\n", "1:3 A key must be a word."),
     ],
-)  # fmt: skip
+)
 def test_what_a_study_does_without_is_refused(text: str, fault: str) -> None:
     assert fault in faults(text)
 

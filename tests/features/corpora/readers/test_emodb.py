@@ -48,9 +48,14 @@ def test_the_complete_corpus_gives_seven_classes_and_ten_speakers(tree: Path) ->
     corpus = read(tree)
     assert corpus.notes == ()
     assert corpus.emotions() == {
-        "angry": 127, "bored": 81, "disgust": 46, "fearful": 69, "happy": 71, "neutral": 79,
+        "angry": 127,
+        "bored": 81,
+        "disgust": 46,
+        "fearful": 69,
+        "happy": 71,
+        "neutral": 79,
         "sad": 62,
-    }  # fmt: skip
+    }
     seven = corpus.select({name: (name,) for name in SEVEN})
     assert seven.classes == SEVEN
     assert len(seven.items) == 535

@@ -115,8 +115,10 @@ def test_unreadable_audio_is_named_all_at_once(write_wav: Any, tmp_path: Path) -
     corpus = read(tmp_path, skip_bad=True)
     assert [u.speaker for u in corpus.utterances] == ["actor-01"]
     assert [left.reason for left in corpus.left_out if left.bad] == [
-        "empty", "not audio, or truncated", "without a sample",
-    ]  # fmt: skip
+        "empty",
+        "not audio, or truncated",
+        "without a sample",
+    ]
 
 
 def test_nothing_usable_is_refused_even_when_bad_is_skipped(tmp_path: Path) -> None:

@@ -34,8 +34,12 @@ def wavs(write_wav: Any, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("comma", [",", ";", "\t"])
 def test_a_csv_file_is_a_corpus(wavs: Path, comma: str) -> None:
-    lines = ("\ufeffFile,speaker,sex,emotion,note", "wav/a.wav,ann,F,joy,x", "",
-             "wav/b.wav,bob,male,anger,y")  # fmt: skip
+    lines = (
+        "\ufeffFile,speaker,sex,emotion,note",
+        "wav/a.wav,ann,F,joy,x",
+        "",
+        "wav/b.wav,bob,male,anger,y",
+    )
     corpus = read(table(wavs, *(line.replace(",", comma) for line in lines)), name="mine")
     assert (corpus.name, corpus.reader, corpus.root) == ("mine", "table", str(wavs))
     assert [(u.id, u.speaker, u.sex, u.emotion) for u in corpus.utterances] == [
@@ -46,12 +50,20 @@ def test_a_csv_file_is_a_corpus(wavs: Path, comma: str) -> None:
 
 
 def test_a_parquet_file_says_the_same_as_a_csv_file(wavs: Path) -> None:
-    csv = table(wavs, "file,speaker,emotion,split,start,end", "wav/a.wav,3,joy,train,,0.1",
-                "wav/b.wav,4,anger,validation,0.1,")  # fmt: skip
+    csv = table(
+        wavs,
+        "file,speaker,emotion,split,start,end",
+        "wav/a.wav,3,joy,train,,0.1",
+        "wav/b.wav,4,anger,validation,0.1,",
+    )
     columns = {
-        "file": ["wav/a.wav", "wav/b.wav"], "speaker": [3.0, 4.0], "emotion": ["joy", "anger"],
-        "split": ["train", "dev"], "start": [None, 0.1], "end": [0.1, None],
-    }  # fmt: skip
+        "file": ["wav/a.wav", "wav/b.wav"],
+        "speaker": [3.0, 4.0],
+        "emotion": ["joy", "anger"],
+        "split": ["train", "dev"],
+        "start": [None, 0.1],
+        "end": [0.1, None],
+    }
     pq.write_table(pa.table(columns), wavs / "labels.parquet")
     assert read(csv).utterances == read(wavs / "labels.parquet").utterances
     assert [u.split for u in read(csv).utterances] == ["train", "dev"]
@@ -155,8 +167,13 @@ def test_a_part_of_a_file_is_an_utterance_with_a_digest_of_its_own(
     low, high = make.tone(0.5, 16_000, 200.0), make.tone(0.5, 16_000, 900.0)
     whole = write_wav(tmp_path / "both.wav", np.concatenate([low, high]))
     write_wav(tmp_path / "high.wav", high)
-    file = table(tmp_path, "file,speaker,emotion,start,end", "both.wav,ann,sad,,0.5",
-                 "both.wav,ann,joy,0.5,", "high.wav,bob,joy,,")  # fmt: skip
+    file = table(
+        tmp_path,
+        "file,speaker,emotion,start,end",
+        "both.wav,ann,sad,,0.5",
+        "both.wav,ann,joy,0.5,",
+        "high.wav,bob,joy,,",
+    )
     corpus = read(file)
     first, second, alone = corpus.utterances
     assert (first.id, second.id) == ("both.wav#0.0-0.5", "both.wav#0.5-None")

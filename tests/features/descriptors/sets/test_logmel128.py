@@ -42,9 +42,10 @@ def test_the_bits_do_not_depend_on_the_threads_of_the_linear_algebra() -> None:
     )
     said = {
         subprocess.check_output(
-            [sys.executable, "-c", code], cwd=ROOT,
+            [sys.executable, "-c", code],
+            cwd=ROOT,
             env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
         )
         for threads in ("1", "4")
-    }  # fmt: skip
+    }
     assert len(said) == 1

@@ -43,10 +43,16 @@ def test_the_shipped_file_and_a_cluster_of_ones_own_are_right(root: Path, tmp_pa
         ("max_workers: 1", "max_workers: one", "5:14 `max_workers` must be of type integer, but"),
         ("cluster_name: ours\n", "", "1:1 `cluster_name` is missing: Ray needs it."),
         ("head_ip: 192.0.2.10, ", "", "1:1 Ray refuses this file: "),
-        ("RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 ray start --head", "ray start --head",
-         "9:5 `head_start_ray_commands` must say RAY_AUTH_MODE=token before `ray start`"),
-        ("RAY_USAGE_STATS_ENABLED=0 ray start --add", "ray start --add",
-         "11:5 `worker_start_ray_commands` must say RAY_USAGE_STATS_ENABLED=0"),
+        (
+            "RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 ray start --head",
+            "ray start --head",
+            "9:5 `head_start_ray_commands` must say RAY_AUTH_MODE=token before `ray start`",
+        ),
+        (
+            "RAY_USAGE_STATS_ENABLED=0 ray start --add",
+            "ray start --add",
+            "11:5 `worker_start_ray_commands` must say RAY_USAGE_STATS_ENABLED=0",
+        ),
         ("host=127.0.0.1", "host=0.0.0.0", "9:5 `--dashboard-host` must be 127.0.0.1, but is `0."),
         (" --dashboard-host=127.0.0.1", "", "9:5 `--dashboard-host` must be 127.0.0.1, but is m"),
         (LOCAL[LOCAL.index("worker_start") :], "", "1:1 `worker_start_ray_commands` must hold a"),
@@ -55,7 +61,7 @@ def test_the_shipped_file_and_a_cluster_of_ones_own_are_right(root: Path, tmp_pa
         ("[chmod", "[python3.10 x, chmod", "7:18 Python must be 3.11 or newer, but is 3.10"),
         ("[chmod", "[python3.11 x, python3.12 x, chmod", "7:32 Python must be 3.11, as in line 7"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_is_told_with_its_place(old: str, new: str, said: str, tmp_path: Path) -> None:
     assert old in LOCAL
     found = faults(tmp_path / "bad.yaml", LOCAL.replace(old, new, 1))
@@ -65,15 +71,25 @@ def test_a_fault_is_told_with_its_place(old: str, new: str, said: str, tmp_path:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("      SecurityGroupIds: [sg-00000000000000000]", "      EbsOptimized: true",
-         "must name `SecurityGroupIds`: the group that Ray would make lets SSH in from 0.0.0.0/0."),
-        ("{HttpTokens: required}", "{HttpTokens: optional}",
-         "MetadataOptions.HttpTokens` must be `required`, but is `optional` instead"),
-        ("  cache_stopped_nodes: false", "  security_group: {IpPermissions: [{CidrIp: 0.0.0.0/0}]}",
-         "`0.0.0.0/0` lets the whole world in"),
+        (
+            "      SecurityGroupIds: [sg-00000000000000000]",
+            "      EbsOptimized: true",
+            "must name `SecurityGroupIds`: the group that Ray would make lets SSH in from "
+            "0.0.0.0/0.",
+        ),
+        (
+            "{HttpTokens: required}",
+            "{HttpTokens: optional}",
+            "MetadataOptions.HttpTokens` must be `required`, but is `optional` instead",
+        ),
+        (
+            "  cache_stopped_nodes: false",
+            "  security_group: {IpPermissions: [{CidrIp: 0.0.0.0/0}]}",
+            "`0.0.0.0/0` lets the whole world in",
+        ),
         ("head_node_type: head", "head_node_type: haed", "must be one of `available_node_types`"),
     ],
-)  # fmt: skip
+)
 def test_aws_is_closed_to_strangers(
     old: str, new: str, said: str, root: Path, tmp_path: Path
 ) -> None:

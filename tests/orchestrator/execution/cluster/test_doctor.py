@@ -31,9 +31,18 @@ def test_a_machine_that_can_train_gets_ticks_and_nothing_is_left_behind(tmp_path
     said = ablate("--store", tmp_path / "new")
     lines = [line for line in said.splitlines() if not line.startswith(" ")]
     assert [line.split()[1] for line in lines] == [
-        "python", "machine", "torch", "gpu", "ray", "opensmile", "espeak-ng", "store", "scratch",
-        "loopback", "token",
-    ]  # fmt: skip
+        "python",
+        "machine",
+        "torch",
+        "gpu",
+        "ray",
+        "opensmile",
+        "espeak-ng",
+        "store",
+        "scratch",
+        "loopback",
+        "token",
+    ]
     assert {line[0] for line in lines} == {"✓"}, said
     assert max(map(len, said.splitlines())) <= 80
     assert list(tmp_path.iterdir()) == []
@@ -139,5 +148,6 @@ def test_a_cluster_that_answers_without_a_token_is_named(tmp_path: Path) -> None
         found = doctor.run_check("cluster", check)
         server.shutdown()
     assert (found.state, found.found) == (
-        "bad", f"The cluster at {address} answers without a token",
-    )  # fmt: skip
+        "bad",
+        f"The cluster at {address} answers without a token",
+    )

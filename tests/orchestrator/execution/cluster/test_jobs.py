@@ -47,14 +47,27 @@ def server() -> Iterator[tuple[str, str]]:
         log = stack.enter_context((folder / "log").open("wb"))
         # `ray start`, and not `ray.init`: a job finds its cluster by the address that this one
         # leaves in its temporary folder, and takes any other of this machine where there is none.
-        line = ["start", "--head", "--block", "--port=0", "--node-ip-address=127.0.0.1",
-                "--dashboard-host=127.0.0.1", f"--dashboard-port={port}",
-                "--dashboard-agent-listen-port=0", "--num-cpus=2", "--num-gpus=0",
-                f"--object-store-memory={2**27}", f"--temp-dir={folder / 'ray'}"]  # fmt: skip
+        line = [
+            "start",
+            "--head",
+            "--block",
+            "--port=0",
+            "--node-ip-address=127.0.0.1",
+            "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={port}",
+            "--dashboard-agent-listen-port=0",
+            "--num-cpus=2",
+            "--num-gpus=0",
+            f"--object-store-memory={2**27}",
+            f"--temp-dir={folder / 'ray'}",
+        ]
         head = subprocess.Popen(
             [Path(sys.executable).with_name("ray"), *line],
-            env=environment, cwd=folder, stdout=log, stderr=log,
-        )  # fmt: skip
+            env=environment,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
         stack.callback(_end, head)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "token"))
@@ -238,8 +251,10 @@ def test_a_store_of_this_machine_only_is_refused(root: Path, tmp_path: Path) -> 
     smoke = root / "studies" / "smoke.yaml"
     done = subprocess.run(
         [ABLATE, "submit", smoke, "--address", "http://127.0.0.1:1", "--store", "here"],
-        capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert done.returncode == 2 and "a folder that every machine of the cluster" in done.stderr
 
 

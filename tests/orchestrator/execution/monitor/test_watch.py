@@ -59,9 +59,17 @@ def unfinished(store: Path) -> tuple[Ledger, list[str]]:
 
 def fail(ledger: Ledger, id: str, ago: float = 60.0) -> None:
     ledger.attempts.write_failure(
-        Failure(id=id, cause="code", sentence="It broke.\nThere.", traceback="", epoch=1,
-                attempt="attempt-1", host="h", finished=time.time() - ago)
-    )  # fmt: skip
+        Failure(
+            id=id,
+            cause="code",
+            sentence="It broke.\nThere.",
+            traceback="",
+            epoch=1,
+            attempt="attempt-1",
+            host="h",
+            finished=time.time() - ago,
+        )
+    )
 
 
 class Enough(Exception):  # noqa: N818
@@ -166,11 +174,16 @@ def test_what_happens_is_told_once_and_in_its_order(store: Path) -> None:
 
     steps = iter(
         [
-            take, give,  # a machine dies
-            take, lambda: fail(ledger, id), nothing, give,  # it fails, and holds on for a moment
-            take, lambda: record.write_bytes(blob),
+            take,
+            give,  # a machine dies
+            take,
+            lambda: fail(ledger, id),
+            nothing,
+            give,  # it fails, and holds on for a moment
+            take,
+            lambda: record.write_bytes(blob),
         ]
-    )  # fmt: skip
+    )
     heard = list[Event]()
 
     def sleep(seconds: float) -> None:
@@ -184,8 +197,7 @@ def test_what_happens_is_told_once_and_in_its_order(store: Path) -> None:
             heard.append(event)
     give()
     kinds = [type(event).__name__ for event in heard if not isinstance(event, Waiting)]
-    assert kinds == ["Planned", "Started", "Stopped", "Started", "Failed", "Started",
-                     "Done"]  # fmt: skip
+    assert kinds == ["Planned", "Started", "Stopped", "Started", "Failed", "Started", "Done"]
     (failed,) = [event for event in heard if isinstance(event, Failed)]
     assert failed.sentence == "It broke." and failed.record.endswith("failure-1.json")
     assert isinstance(heard[-1], Done) and heard[-1].seconds > 0
@@ -301,8 +313,11 @@ def test_a_curve_runs_from_its_least_to_its_greatest() -> None:
 def test_a_pipe_gets_plain_lines_and_the_command_ends(trained_store: Path) -> None:
     done = subprocess.run(
         [str(ABLATE), "watch", "--store", str(trained_store)],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert done.stdout == "4 of 4 trials done\n"
 
 
@@ -312,8 +327,11 @@ def test_json_has_one_line_a_change_and_the_exit_code_tells_of_failures(store: P
         fail(ledger, id)
     done = subprocess.run(
         [str(ABLATE), "watch", "smoke", "--json", "--store", str(store)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["kind"] for line in lines] == ["Planned", "Failed", "Failed"]
     assert sorted(lines[0]["values"]["done"]) == sorted(ids[:2])
@@ -365,9 +383,12 @@ def watched(store: Path, terminal: Terminal, **extra: str) -> Iterator["subproce
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     process = subprocess.Popen(
         [str(ABLATE), "watch", "smoke", "--every", "0.2", "--store", str(store)],
-        stdin=terminal.theirs, stdout=terminal.theirs, stderr=terminal.theirs,
-        env={**env, "TERM": "xterm", **extra}, start_new_session=True,
-    )  # fmt: skip
+        stdin=terminal.theirs,
+        stdout=terminal.theirs,
+        stderr=terminal.theirs,
+        env={**env, "TERM": "xterm", **extra},
+        start_new_session=True,
+    )
     try:
         yield process
     finally:

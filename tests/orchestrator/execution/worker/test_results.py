@@ -7,10 +7,15 @@ from orchestrator.execution.worker.results import decisions
 def segments() -> Segments:
     """One utterance in two segments, one speaker."""
     return Segments(
-        labels_S=torch.tensor([0, 0]), utterance_S=torch.tensor([0, 0]),
-        lengths_S=torch.tensor([1, 1]), utterances=("u",), speakers=("s",), views=(),
-        scalers={}, fill_to=None,
-    )  # fmt: skip
+        labels_S=torch.tensor([0, 0]),
+        utterance_S=torch.tensor([0, 0]),
+        lengths_S=torch.tensor([1, 1]),
+        utterances=("u",),
+        speakers=("s",),
+        views=(),
+        scalers={},
+        fill_to=None,
+    )
 
 
 def test_a_very_sure_network_is_counted_by_what_it_says() -> None:
