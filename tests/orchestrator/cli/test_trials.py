@@ -242,7 +242,7 @@ def test_a_file_that_is_not_what_was_written_is_named(ledger: Ledger, id: str) -
     folder = ledger.paths.attempt_folder(id, outcome.attempt)
     (folder / "log.txt").write_text("epoch 1: all is well\n")
     (folder / "history.json").unlink()
-    shown = ablate("show", id[:8], "--store", ledger.root, code=4)
+    shown = " ".join(ablate("show", id[:8], "--store", ledger.root, code=4).split())
     assert shown.count("is not what was written") == 1 and "cannot be read" in shown
     assert "is not what was written" in ablate("logs", id[:8], "--store", ledger.root, code=4)
 
