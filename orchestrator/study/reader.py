@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
-from orchestrator.study.keys.mapping import KeyPath, read_keys
+from orchestrator.study.keys.reading import KeyPath, read_keys
 from orchestrator.study.keys.settings import SETTINGS
 from orchestrator.study.keys.study_keys import StudyKeys
 from orchestrator.study.protocol import FEWEST_SEEDS

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model.config import Aggregators
-from orchestrator.study.keys.mapping import Keys, accepted
+from orchestrator.study.keys.mapping import Keys
+from orchestrator.study.keys.reading import accepted
 from orchestrator.study.keys.settings import SETTINGS, TRAINING, TrainingKeys
 from orchestrator.study.keys.study_keys import (
     BaselineKeys,

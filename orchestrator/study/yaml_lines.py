@@ -51,6 +51,12 @@ class Node:
         """The items of a list; empty for anything else."""
         return self.value if isinstance(self.value, list) else []
 
+    def below(self, step: "int | str") -> "Node | None":
+        """The value of a key, or the item at an index; None where there is none."""
+        if isinstance(step, str):
+            return self.mapping.get(step)
+        return self.sequence[step] if step < len(self.sequence) else None
+
     def plain(self) -> Any:
         """The value without places."""
         if isinstance(self.value, dict):

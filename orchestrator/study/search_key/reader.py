@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from orchestrator.errors import Fault, nearest
-from orchestrator.study.keys.mapping import read_keys
+from orchestrator.study.keys.reading import read_keys
 from orchestrator.study.search_key.search_keys import (
     CONDITION,
     NO_AXES,
