@@ -44,8 +44,8 @@ class FeatureConfig:
     starts earlier, so that it is full."""
 
     padding: Literal["masked", "nodes"] = "masked"
-    """What padding is. ``masked``: invisible to the network (ours). ``nodes``: every graph is
-    filled up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
+    """What padding is. ``masked``: invisible to the network (chosen here). ``nodes``: every graph
+    is filled up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
 
     scaling: Literal["train", "speaker"] = "train"
     """Where mean and deviation of the z-score come from: all real training frames,

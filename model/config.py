@@ -58,17 +58,19 @@ class ModelConfig:
     away, without a wrap."""
 
     pooling: Literal["mean", "sum"] = "mean"
-    """How real nodes are pooled before each head (the paper is silent: ours)."""
+    """How real nodes are pooled before each head (the paper is silent)."""
 
     stage_loss: bool = True
     """Multi-stage loss: five losses weighted 1..S over their sum (section 2.4); off: cross-entropy
     of the last head G."""
 
     attention: bool = True
-    """Multi-phase attention before head e; off: e pools the last layer as the others do (ours)."""
+    """Multi-phase attention before head e; off: e pools the last layer as the others do (chosen
+    here)."""
 
     bigru: bool = True
-    """The Bi-GRU before the layers; off: each node by itself, tanh(Linear(F, 256)) (ours)."""
+    """The Bi-GRU before the layers; off: each node by itself, tanh(Linear(F, 256)) (chosen
+    here)."""
 
     residual: bool = True
     """Whether layer l > 1 adds its input to its output (section 2.1)."""
@@ -100,10 +102,10 @@ class TrainConfig:
     """Segments in a batch (paper, section 3.3)."""
 
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 200
-    """Most epochs of a training (ours)."""
+    """Most epochs of a training (chosen here)."""
 
     patience: Annotated[int, Interval(ge=1, le=100_000)] = 20
-    """Epochs without a better dev score before a direction stops (ours)."""
+    """Epochs without a better dev score before a direction stops (chosen here)."""
 
     class_weights: Literal["off", "inverse"] = "off"
     """Weights of the classes in the loss. ``inverse``: the inverse of how often a class occurs
