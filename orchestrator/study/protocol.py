@@ -1,9 +1,8 @@
-"""What a protocol may ask for, beside its folds: how many seeds, and how they are given out."""
+"""Seeds of a protocol: how many there are, and how rows get them."""
 
 from typing import Literal
 
 Replicates = Literal["fixed", "adaptive"]
-REPLICATES: tuple[Replicates, ...] = ("fixed", "adaptive")
 """``fixed``: every row has ``seeds`` trainings a fold. ``adaptive``: that many at most."""
 
 FEWEST_SEEDS = 3

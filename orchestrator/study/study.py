@@ -8,11 +8,6 @@ from orchestrator.errors import Fault, StudyError
 from orchestrator.study.protocol import Replicates
 from orchestrator.study.search_key.space import Search
 
-METRICS = ("wa", "ua")
-FIGURES = (*METRICS, "params")
-"""What ``paper`` may give of a row: two percentages, and a count of parameters."""
-MOST_PARAMETERS = 10**12
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
@@ -28,7 +23,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperClaim:
-    """What the paper says: ``better`` beats ``than`` on ``on``."""
+    """A claim of the paper: the row ``better`` has a higher score than each row of ``than``."""
 
     better: str
     than: tuple[str, ...]
@@ -37,7 +32,7 @@ class PaperClaim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """A question: rows to compare, and the protocol under which they are compared."""
+    """A study file that was read: rows to compare, and the protocol of the comparison."""
 
     name: str
     question: str
@@ -56,12 +51,20 @@ class Study:
     published: tuple[Row, ...] = ()
     """Systems that are not trained here: their published figures stand beside the rows."""
     search: Search | None = None
-    """Instead of rows: a space whose best configuration is asked for."""
+    """Instead of rows: a space of configurations, of which the best is looked for."""
     replicates: Replicates = "fixed"
-    """``adaptive``: ``seeds`` is the most that a row gets, see `sequential.py`."""
+    """``fixed``: each row has ``seeds`` trainings a fold. ``adaptive``: at most so many, see
+    `analysis/sequential.py`."""
 
     def fault(self, key: str, sentence: str) -> StudyError:
-        """An error at a key of this study's file, for what only the corpus can tell."""
+        """An error at a key of this study's file.
+
+        For faults that its text alone does not show, such as folds that the corpus cannot give.
+
+        Args:
+            key: a key of the top level, or one below `protocol` or `search` (`protocol.folds`).
+            sentence: what is wrong, with the remedy.
+        """
         around = key.rpartition(".")[0]  # of a key that is left out
         line, column = self.places.get(key) or self.places.get(around, (1, 1))
         return StudyError(self.file, self.text, [Fault(line, column, sentence)])

@@ -32,7 +32,7 @@ Never change a line; a new field of a configuration adds one."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """One row of a table, with nothing left to default."""
+    """One row of a table, resolved: every field has its value."""
 
     name: str
     profile: str
@@ -78,7 +78,7 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """The trial's name everywhere: 64 hex digits."""
+        """The trial's name in every store: sha256 of its identity, 64 hexadecimal digits."""
         return digest(self.identity)
 
 
@@ -111,7 +111,7 @@ def trial_of(
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """A trial and where it stands in one study's table."""
+    """A trial with the row, the fold and the seed of one study that it is for."""
 
     row: str
     fold: int
@@ -158,7 +158,7 @@ def expand(
 
 
 def from_identity(identity: Mapping[str, Any]) -> Trial:
-    """The trial whose ``identity`` this is."""
+    """The trial that has this ``identity``; fields younger than it get their first value."""
     features, training = (
         {**ADDED.get(part, {}), **identity[part]} for part in ("features", "training")
     )

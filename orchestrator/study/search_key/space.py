@@ -17,9 +17,7 @@ from model.config import Aggregators, TrainConfig
 Value = str | int | float
 Point = Mapping[str, Value]
 Sampler = Literal["tpe", "gp", "cmaes", "random"]
-SAMPLERS: tuple[Sampler, ...] = ("tpe", "gp", "cmaes", "random")
 BudgetUnit = Literal["trials", "hours", "gpu_hours"]
-UNITS: tuple[BudgetUnit, ...] = ("trials", "hours", "gpu_hours")
 SelectionMode = Literal["nested", "flat"]
 TRAINING = tuple(f.name for f in fields(TrainConfig) if f.name != "class_weights")
 """Axes that stand under ``training`` in a study; in a search they have no prefix."""
@@ -43,16 +41,16 @@ class Range:
 
     @property
     def size(self) -> float:
-        """How many values there are; no end of fractions."""
+        """Number of values; infinite for fractions."""
         return len(self.values) if self.whole else math.inf
 
     @property
     def values(self) -> range:
-        """Those of whole numbers."""
+        """All values of a range of whole numbers."""
         return range(int(self.low), int(self.high) + 1, self.step)
 
     def nearest(self, value: float) -> Value:
-        """What is proposed for a number that a sampler drew."""
+        """The value of the range that is nearest to a number that a sampler drew."""
         if self.whole:
             return round(value)
         return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
@@ -60,24 +58,24 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """One of several; a point keeps the label, as text."""
+    """One of several values; a point keeps its label, as text."""
 
     values: Mapping[str, Any]
     """Label -> the setting's value."""
 
     @property
     def size(self) -> float:
-        """How many there are."""
+        """Number of values."""
         return len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Simplex:
-    """Aggregator weights that sum to 1, every one of them as likely: two fractions draw them."""
+    """Aggregator weights that sum to 1, drawn uniformly by two numbers from 0 to 1."""
 
     names = ("aggregators.1", "aggregators.2")
     size = (PARTS + 1) * (PARTS + 2) / 2
-    """How many weights there are."""
+    """Number of different weights."""
 
     def weights(self, first: float, second: float) -> Aggregators:
         """The weights of two numbers from 0 to 1, in twelfths.
@@ -98,14 +96,14 @@ class Simplex:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """``layers >= 3``: an axis is there only where another one is so."""
+    """``layers >= 3``: an axis is varied only where another one has such a value."""
 
     key: str
     sign: Literal["=", ">=", "<="]
     value: Value
 
     def holds(self, point: Point) -> bool:
-        """Whether it is so at a point that has the other axis."""
+        """Whether the other axis has such a value at a point."""
         found = point[self.key]
         if isinstance(self.value, str):
             return found == self.value
@@ -127,11 +125,11 @@ class SearchAxis:
     when: Condition | None = None
 
     def is_active(self, point: Point) -> bool:
-        """Whether it is there, given the axes before it."""
+        """Whether the axis is varied at a point that has the axes before it."""
         return self.when is None or self.when.holds(point)
 
     def setting(self, point: Point) -> Any:
-        """The value that it has at a point where it is active."""
+        """The value of the setting at a point where the axis is active."""
         if isinstance(self.kind, Simplex):
             first, second = (float(point[name]) for name in self.kind.names)
             return self.kind.weights(first, second)
@@ -141,7 +139,7 @@ class SearchAxis:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
-    """A study's key `search`: a space, how it is walked, and by what its best is told."""
+    """A study's key `search`: a space, how it is sampled, and how its best is selected."""
 
     axes: tuple[SearchAxis, ...]
     """Axes with a condition stand after the others."""
