@@ -98,7 +98,8 @@ class _Place:
     @classmethod
     def of(cls, model: type[Keys], root: Node, name: str, error: ErrorDetails) -> "_Place":
         """Follow an error's ``loc`` through the file and through the declarations at once."""
-        node, path, kind, metadata = root, KeyPath(), model, ()
+        node, kind, metadata = root, model, ()
+        path: KeyPath = ()
         about_key = error["type"] in ("extra_forbidden", "missing")
         for step in error["loc"][:-1] if about_key else error["loc"]:
             is_tag = get_origin(kind) in (Union, UnionType)
