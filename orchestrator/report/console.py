@@ -1,4 +1,7 @@
-"""Printing in the terminal: aligned columns and pairs, sentences, a bar. Fits 80 columns."""
+"""Prints in the terminal: aligned columns, ``name  value`` pairs, sentences, a progress bar.
+
+Everything fits a terminal of 80 columns.
+"""
 
 import re
 import textwrap
@@ -14,7 +17,9 @@ from rich.text import Text
 from orchestrator.printable import clean
 
 FIRST = 12
-"""Narrowest width of the first column; where even that is too wide, cells stand below the name."""
+"""Narrowest width of the first column of a table, in characters.
+
+If a table is too wide for the terminal even so, the cells of a row are printed below its name."""
 
 
 def print_columns(
@@ -25,16 +30,17 @@ def print_columns(
     numeric: Sequence[bool] | None = None,
     headings: Mapping[int, str] | None = None,
 ) -> None:
-    """Print aligned columns; the first may wrap, the others keep their width.
+    """Print a table with aligned columns; only the first column may wrap its text.
 
     On a console that is too narrow, the cells of a row stand below its name: no number is cut.
 
     Args:
         console: where to print.
-        heads: one for each column.
-        cells: the rows.
-        numeric: whether a column holds numbers, which are aligned to the right; all if not given.
-        headings: index of a row -> a heading above it.
+        heads: the head of each column.
+        cells: the rows, each with one text for each column.
+        numeric: for each column, whether it holds numbers, which are aligned to the right; None
+            aligns all columns to the left.
+        headings: index of a row in ``cells`` -> a heading that is printed above it.
     """
     numbers = numeric or [False] * len(heads)
     if _narrowest(heads, cells) > console.width:
@@ -58,7 +64,7 @@ def print_columns(
 
 
 def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """Columns of the terminal that the table needs at least."""
+    """The least width of a table, in characters, with the first column at most ``FIRST`` wide."""
     wide = [max(map(cell_len, (*textwrap.wrap(head, 10), ""))) for head in heads]
     for row in cells:
         wide = [max(pair) for pair in zip(wide, map(cell_len, row), strict=True)]
@@ -71,7 +77,7 @@ def _print_below(
     cells: Sequence[Sequence[str]],
     headings: Mapping[int, str],
 ) -> None:
-    """Print each row as its name and, below it, a line for each cell that is not empty."""
+    """Print each row as its first cell and, below it, ``head  cell`` for each cell with text."""
     for index, row in enumerate(cells):
         if index in headings:
             console.print(Text(clean(headings[index]), style="bold"))
@@ -82,13 +88,13 @@ def _print_below(
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr inside a ``with``; without a terminal nothing.
+    """Show a progress bar on stderr while the ``with`` block runs; nothing without a terminal.
 
     Args:
         what: the text beside the bar.
 
     Yields:
-        A function that moves the bar to (done, total).
+        A function that moves the bar; its arguments are how many items are done, and of how many.
     """
     from rich.progress import (  # here, since only a bar needs it: `ablate plan` is quick
         BarColumn,
@@ -113,14 +119,14 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print ``name  value`` lines, aligned; a long value wraps below its beginning."""
+    """Print ``name  value`` for each pair, values aligned; long ones wrap in their column."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         print_beside(console, Text(f"  {clean(name):<{width}}  ", style="dim"), value)
 
 
 def print_beside(console: Console, head: Text, value: str) -> None:
-    """Print a value beside its head; a long value wraps below its beginning."""
+    """Print a text to the right of a head; further lines of a long text are indented as far."""
     width = max(20, console.width - head.cell_len)
     lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
     console.print(Text.assemble(head, lines[0]))
@@ -129,7 +135,7 @@ def print_beside(console: Console, head: Text, value: str) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """``45 s``, ``12 min``, ``3 h 20 min``; empty for None."""
+    """A number of seconds as text: ``45 s``, ``12 min`` or ``3 h 20 min``; empty for None."""
     if seconds is None:
         return ""
     if seconds < 90:
@@ -139,7 +145,10 @@ def duration(seconds: float | None) -> str:
 
 
 def say(sentence: str) -> None:
-    """Print a sentence on stderr, wrapped to the terminal; a path is never broken."""
+    """Print a sentence on stderr, wrapped at spaces to the width of the terminal.
+
+    A word longer than a line, such as a path, is not broken, so that it can be copied.
+    """
     console = console_for(stderr=True)
     lines = textwrap.wrap(
         clean(sentence), console.width, break_long_words=False, break_on_hyphens=False
@@ -149,7 +158,11 @@ def say(sentence: str) -> None:
 
 
 def console_for(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; without a terminal 80 columns, with lines ``trimmed``."""
+    """A Rich console on stdout, or on stderr.
+
+    It is as wide as the terminal. If the output is not a terminal, it is 80 characters wide, and
+    no line ends in spaces.
+    """
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 80
@@ -158,7 +171,10 @@ def console_for(*, stderr: bool = False) -> Console:
 
 
 def trimmed(stream: IO[str]) -> IO[str]:
-    """A stream that drops the spaces at the ends of lines, with which Rich fills columns up."""
+    """A stream that writes to another stream without the spaces at the ends of lines.
+
+    Rich fills the last column up with such spaces.
+    """
     return cast("IO[str]", _Trimmed(stream))
 
 

@@ -1,6 +1,6 @@
-"""Every form of a table by its name and by the ending of its files.
+"""The six forms of a study's tables (text, Markdown, LaTeX, CSV, JSON, HTML) by name and ending.
 
-A new form is a function from studies to a text, and a line in ``FORMS``.
+A new form is a function from studies to the text of a file, and a line in ``FORMS``.
 """
 
 import io
@@ -20,15 +20,20 @@ from orchestrator.report.tables.plain_values import as_json, flat
 from orchestrator.report.tables.table import Table
 
 Write = Callable[[Sequence[StudyResults], bool], str]
-"""Studies of one table, and whether the supporting tables are wanted -> the text of a file."""
+"""Writes studies as the text of one file.
+
+The arguments are the studies that share a table of the paper, and whether supporting tables are
+wanted below the first one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One form of a table: the ending of its files, and the function that writes it."""
+    """One form of a table, such as Markdown."""
 
     ending: str
+    """The ending of its files, with the dot, such as ``.md``."""
     write: Write
+    """The function that makes the text of such a file."""
 
 
 def _tables(studies: Sequence[StudyResults], details: bool) -> list[Table]:
@@ -36,7 +41,7 @@ def _tables(studies: Sequence[StudyResults], details: bool) -> list[Table]:
 
 
 def _plain(studies: Sequence[StudyResults], details: bool) -> str:
-    """The text of a terminal of 80 columns without colours."""
+    """The tables as a terminal of 80 columns prints them, without colours."""
     sink = io.StringIO()
     console = Console(file=trimmed(sink), width=80, highlight=False, markup=False, emoji=False)
     print_all(console, studies, details)
@@ -87,7 +92,13 @@ FORMS: Mapping[str, Format] = {
 
 
 def print_all(console: Console, studies: Sequence[StudyResults], details: bool) -> None:
-    """Print all tables below each other, in colours where the console has them."""
+    """Print the tables of all studies below each other, in colours if the console has colours.
+
+    Args:
+        console: where to print.
+        studies: the studies, in the order of printing.
+        details: whether to print the supporting tables too.
+    """
     for index, one in enumerate(_tables(studies, details)):
         if index:
             console.print()
@@ -95,6 +106,6 @@ def print_all(console: Console, studies: Sequence[StudyResults], details: bool) 
 
 
 def by_ending(path: Path) -> Format | None:
-    """The form with the ending of this file; None where no form of a table has it."""
+    """The form of a table whose ending this path has, in capitals or not; None without such."""
     ending = path.suffix.lower()
     return next((form for form in FORMS.values() if form.ending == ending), None)

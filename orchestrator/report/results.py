@@ -1,6 +1,7 @@
-"""A study's results: its outcomes, summarised by row, and the store that holds their files.
+"""The results of a study, as every table, picture and bundle takes them.
 
-Every form of a table, every picture and every bundle is made of these.
+They hold the outcomes (records of finished trials), their summary by row, and the store, where the
+learning curves and predictions lie.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,27 +23,41 @@ class StudyResults:
 
     ledger: Ledger
     outcomes: Mapping[str, Outcome]
-    """Id -> finished trial."""
+    """Trial id -> the record of the finished trial."""
     summary: Summary
+    """Means, intervals and differences of every row."""
     search: SearchResult | None = None
-    """What its search found; None for a study without a search."""
+    """The configurations that the study's search scored and chose; None without a search."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """The study as it was planned: rows, folds, seeds, trials."""
+        """The study with everything resolved: its rows, folds, seeds and trials."""
         return self.summary.snapshot
 
     def details(
         self, names: Collection[str] | None = None, *, histories: bool = True
     ) -> tuple[RowDetails, ...]:
-        """The trainings of all rows, or of those named; reads learning curves from the store."""
+        """The trainings of every row, in the order of the study.
+
+        Args:
+            names: the rows that are wanted; None for all.
+            histories: whether to read the learning curves, one file of the store for each trial.
+        """
         return row_details(
             self.ledger, self.snapshot, self.outcomes, names=names, histories=histories
         )
 
 
 def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
-    """A note on trials whose test scores a search has sealed; empty without such trials."""
+    """A note that the test scores of some trials are not shown, since a search chooses by them.
+
+    Args:
+        snapshot: the study.
+        sealed: trial id -> the name of the search that hides its test scores until it has ended.
+
+    Returns:
+        A list of one sentence; empty where no trial of the study is sealed.
+    """
     searches = [sealed[trial.id] for trial in snapshot.trials if trial.id in sealed]
     if not searches:
         return []
@@ -55,10 +70,13 @@ def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
 
 
 def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
-    """Read and summarise the outcomes of a study, without those that a search has sealed.
+    """Read the outcomes of a study from the store and summarise them by row.
+
+    Trials whose test scores a search hides until it has ended (sealed) are left out, as if they
+    were missing; a note in the snapshot says how many.
 
     Raises:
-        DamageError: a record is not what was written.
+        DamageError: a record of the store does not match its checksum.
     """
     sealed = blinding.blinded_trials(ledger)
     ids = [trial.id for trial in snapshot.trials if trial.id not in sealed]

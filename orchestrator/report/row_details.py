@@ -1,7 +1,7 @@
-"""The details of a row: scores, epochs, settings and command of each finished trial.
+"""Every finished trial of a row: its scores, epochs, settings, and the command to retrain it.
 
-Scores come from the records, learning curves from files that are proven against the records. A
-damaged learning curve is reported and left out; the scores do not depend on it.
+Scores come from the records. Learning curves come from a file of each trial, whose digest must be
+the one in the record: a damaged file is reported and left out, and the scores do not depend on it.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,92 +20,116 @@ from orchestrator.store.records import Outcome, Scores, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotTrial
 
 Counts = tuple[tuple[int, ...], ...]
-"""A confusion matrix: rows are the spoken classes, columns the predicted ones."""
+"""A confusion matrix, classes x classes: number of utterances by spoken class (rows) and predicted
+class (columns)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevScore:
-    """Scores of one half of the held-out group after an epoch; UA and WA are fractions."""
+    """Scores of one half (A or B) of the held-out group after an epoch."""
 
     ua: float
+    """Unweighted accuracy (mean recall over the classes), 0 to 1."""
     wa: float
+    """Weighted accuracy (correct / all), 0 to 1."""
     loss: float
-    """Cross-entropy over the utterances."""
+    """Mean cross-entropy of the half's utterances."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochDetails:
-    """One epoch of a training; of a system without epochs one step of its own."""
+    """Losses and scores after one epoch of a training.
+
+    A system without epochs, such as the SVM, has one entry for each step of its own.
+    """
 
     number: int
+    """The number of the epoch, from 1."""
     loss: float
-    """Over the training segments."""
+    """Mean loss of the segments that were trained on, as the system weighs it."""
     a: DevScore
+    """Scores of half A of the held-out group."""
     b: DevScore
+    """Scores of half B of the held-out group."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingDetails:
-    """One finished training."""
+    """One finished training of a row: its fold and seed, its record and its learning curve."""
 
     id: str
+    """The trial id, 64 hexadecimal digits."""
     seed: int
+    """The seed, from 0."""
     fold: SnapshotFold
-    """Its held-out group in two halves, and the number of training speakers."""
+    """The held-out group in its halves A and B, and the number of training speakers."""
     outcome: Outcome
+    """The record of the finished trial."""
     history: tuple[EpochDetails, ...]
-    """Empty where histories were not read, or where this one is damaged."""
+    """The learning curve, one entry for each epoch; empty if it was not read or is damaged."""
     damage: str
-    """Why the history cannot be used; empty where it can."""
+    """A sentence that says why the learning curve cannot be used; empty if it can."""
     rerun_command: str
-    """The command that trains it once more and compares."""
+    """The shell command that trains the trial again and compares it with its record."""
 
     @property
     def scores(self) -> tuple[Scores, ...]:
-        """One for each test speaker, by utterance, at the epoch that the other half chose."""
+        """The scores that the tables count, one for each test speaker.
+
+        They count utterances, at the epoch that the other half of the held-out group chose.
+        """
         return tuple(
             s for s in self.outcome.scores if (s.choice, s.unit) == ("chosen", "utterance")
         )
 
     @property
     def confusion(self) -> Counts:
-        """The utterances of both halves in one matrix."""
+        """The utterances of all test speakers (halves A and B) in one matrix of counts."""
         return sum_confusions([s.confusion for s in self.scores])
 
     @property
     def chosen_on_a(self) -> int:
-        """The epoch that half A chose; it scores B."""
+        """The number of the epoch that half A chose, at which half B is scored; 0 if B has none."""
         return self._epoch_of(self.fold.b)
 
     @property
     def chosen_on_b(self) -> int:
-        """The epoch that half B chose; it scores A."""
+        """The number of the epoch that half B chose, at which half A is scored; 0 if A has none."""
         return self._epoch_of(self.fold.a)
 
     def _epoch_of(self, tested: tuple[str, ...]) -> int:
-        """The epoch at which these speakers were tested; 0 where none of them was scored."""
+        """The number of the epoch at which these speakers were scored; 0 if none of them was."""
         return next((s.epoch for s in self.scores if s.speaker in tested), 0)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The determinism class: trainings within one class give equal bits."""
+        """The determinism class: kind of device, PyTorch version and the like, by name.
+
+        The same trial has the same bits on all machines of one class.
+        """
         return self.outcome.environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowDetails:
-    """A row: its finished trainings by fold and seed, and its missing trials."""
+    """One row of a study: its finished trainings and its missing trials."""
 
     name: str
+    """The name of the row."""
     trials: tuple[TrainingDetails, ...]
+    """The finished trainings, ordered by fold, then by seed."""
     missing: tuple[SnapshotTrial, ...]
-    """Not finished, or trained by an earlier version of the code with another meaning."""
+    """The trials that are not finished, or that earlier code trained whose numbers meant something
+    else."""
     fill: str
-    """The command that trains what is missing."""
+    """The shell command that trains what is missing, such as ``ablate run studies/first.yaml``."""
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The settings that all its trainings share; empty without trainings."""
+        """The settings that all trainings of the row share, nested as in a trial's identity.
+
+        Fold and seed are left out. Empty while no training is finished.
+        """
         shared: dict[str, Any] = {}
         for trial in self.trials:
             own = {k: v for k, v in trial.outcome.identity.items() if k not in ("fold", "seed")}
@@ -121,13 +145,13 @@ def row_details(
     names: Collection[str] | None = None,
     histories: bool = True,
 ) -> tuple[RowDetails, ...]:
-    """The details of the rows of a study, in their order.
+    """The finished and missing trials of a study's rows, in the order of the study.
 
     Args:
-        ledger: the store, for the histories.
+        ledger: the store, from which the learning curves are read.
         snapshot: the study.
-        outcomes: id -> finished trial.
-        names: the rows; all if not given.
+        outcomes: trial id -> the record of the finished trial.
+        names: the rows that are wanted; None for all.
         histories: whether to read the learning curves, one file for each trial.
     """
     folds = {fold.index: fold for fold in snapshot.folds}
@@ -167,7 +191,10 @@ def row_details(
 
 
 def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that two configurations share; a search chooses one for each held-out group."""
+    """The settings that are equal in two nested mappings of settings.
+
+    They differ within one row where a search chose a configuration for each held-out group.
+    """
     found: dict[str, Any] = {}
     for key, value in one.items():
         its = other.get(key)
@@ -179,7 +206,7 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...], str]:
-    """The epochs of a training, and why they cannot be used; one of the two is empty."""
+    """The epochs of a training and an empty text; or no epochs and why they cannot be used."""
     try:
         entries = read_history(ledger.attempts.read_file(outcome, HISTORY))
         return tuple(_epoch(entry) for entry in entries), ""
@@ -190,10 +217,11 @@ def _history(ledger: Ledger, outcome: Outcome) -> tuple[tuple[EpochDetails, ...]
 
 
 def _epoch(entry: Mapping[str, Any]) -> EpochDetails:
-    """Read an entry of a history.
+    """Read one entry of a `history.json`, the file with the learning curve of a trial.
 
     Raises:
-        ValueError: no training gives these numbers; a store from elsewhere may hold anything.
+        ValueError: a UA or WA is not from 0 to 1, or a loss is not finite. No training writes such
+            numbers, but a store from elsewhere may hold anything.
     """
     halves = [
         DevScore(float(half["ua"]), float(half["wa"]), float(half["loss"]))

@@ -1,8 +1,10 @@
-"""A grid of settings: the effect of each axis, and whether it depends on another axis.
+"""The picture of a grid of settings: how UA depends on each axis and on each pair of axes.
 
-The diagonal has a panel for each axis. A panel above it has both axes at once: lines that are not
-parallel suggest that the effect of one depends on the other. A panel below it has that effect at
-each level of the other axis, paired and with its interval: equal effects are independent.
+An axis is a setting whose values (levels) the rows of the study combine with those of other axes.
+The picture is a square of panels. The diagonal has UA by level for each axis. A panel above it has
+both axes at once: lines that are not parallel suggest that the effect of one depends on the other.
+A panel below it has that effect at each level of the other axis, paired and with its interval:
+equal effects are independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,15 +41,16 @@ from orchestrator.report.tables.headings import label
 from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
+"""Most axes of a grid that is drawn."""
 SIDE = 2.15
 """Height of a panel in inches."""
 
 
 def refuse_no_axes(snapshot: Snapshot) -> None:
-    """Refuse a study whose rows are no grid, or one of too many axes.
+    """Do nothing if the rows of a study are a grid of at most ``MOST_AXES`` axes; else raise.
 
     Raises:
-        RequestError: they are no grid, or there are too many axes.
+        RequestError: the rows are no grid, or it has more axes.
     """
     refuse_no_grid(snapshot)
     if len(axes_of(snapshot)) > MOST_AXES:
@@ -59,7 +62,15 @@ def refuse_no_axes(snapshot: Snapshot) -> None:
 
 @canvas.drawn
 def axes(effects: Effects, summary: Summary) -> Figure:
-    """Draw the effects of all axes and of every pair of them."""
+    """Draw UA by the levels of every axis and of every pair of axes.
+
+    Args:
+        effects: the mean UA at each level and each pair of levels, with intervals.
+        summary: the study's numbers, for the remarks below the picture.
+
+    Returns:
+        A matplotlib figure; while no training is finished, one with a sentence that says so.
+    """
     snapshot, found = effects.snapshot, effects.axes
     done = any(row.n for row in summary.rows)
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
@@ -108,7 +119,7 @@ def _main(panel: Panel, axis: GridAxis, levels: Sequence[Level]) -> None:
 
 
 def _both(panel: Panel, one: Interaction) -> None:
-    """Draw UA by the levels of B, one line for each level of A."""
+    """Draw UA in percent by the levels of axis B, one line for each level of axis A."""
     for index, la in enumerate(one.a.levels):
         found = {lb: one.cells[la, lb].ua for lb in one.b.levels}
         _line(panel, index, len(one.a.levels), found, one.b.levels, _short(la))
@@ -117,7 +128,10 @@ def _both(panel: Panel, one: Interaction) -> None:
 
 
 def _effect(panel: Panel, one: Interaction) -> None:
-    """Draw the effect of A, one line for each level of B; the title is the dependence."""
+    """Draw the difference in UA from the first level of axis A, in percentage points.
+
+    It has one line for each level of axis B; the title says whether the effect depends on B.
+    """
     panel.axhline(0, color=FAINT, lw=0.9)
     for index, lb in enumerate(one.b.levels):
         found = {la: one.effects_of_a[la, lb] for la in one.a.levels[1:]}
@@ -130,7 +144,10 @@ def _effect(panel: Panel, one: Interaction) -> None:
 
 
 def _dependence(strongest: Dependence | None) -> str:
-    """The strongest dependence of the two axes as text: verdict, size, interval and p."""
+    """The strongest dependence of two axes as two lines: verdict; size ± half its interval, and p.
+
+    Size and interval are a difference of differences in UA, in percentage points.
+    """
     if strongest is None or strongest.difference is None:
         return "dependence: –"
     d = strongest.difference
@@ -150,7 +167,17 @@ def _line(
     levels: Sequence[Label],
     name: str,
 ) -> None:
-    """Draw one line with bars, a little beside the other lines, so that bars do not overlap."""
+    """Draw UA (or a difference in UA) by level as one line with bars for the intervals.
+
+    Args:
+        panel: where to draw.
+        index: the number of the line, from 0, which gives its colour and marker. It is moved a
+            little sideways by it, so that the bars of several lines do not overlap.
+        lines: how many lines the panel has.
+        found: level -> value as a fraction; None where it is not known.
+        levels: the levels from left to right.
+        name: the line's name in the legend.
+    """
     aside = 0.0 if lines == 1 else 0.24 * (index / (lines - 1) - 0.5)
     known = [(x + aside, one) for x, lv in enumerate(levels) if (one := found[lv]) is not None]
     colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
@@ -205,7 +232,12 @@ def _short(one: Label) -> str:
 
 
 def _share(panels: Sequence[Panel], within: tuple[float, float] = (-100.0, 100.0)) -> None:
-    """Give panels of one kind one scale, within what a score or a difference can be."""
+    """Give all panels the same vertical scale, which holds what each of them shows.
+
+    Args:
+        panels: the panels.
+        within: the scale never goes beyond these two values, in percent or percentage points.
+    """
     ends = [panel.get_ylim() for panel in panels]
     for panel in panels:
         low, high = min(low for low, _ in ends), max(high for _, high in ends)

@@ -1,6 +1,6 @@
-"""What a cell reads: numbers, names and settings as every form prints them.
+"""The text of a table's cells: scores, differences, p values, counts and settings.
 
-Scores are fractions inside and percent here.
+Scores come in as fractions from 0 to 1 and are printed in percent, without the sign.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,23 @@ from orchestrator.report.tables.headings import DASH
 
 
 def percent(value: float | None) -> str:
-    """A fraction as percent with one digit, or a dash."""
+    """A fraction from 0 to 1 as percent, without the sign: 0.7312 -> ``73.1``; None -> a dash."""
     return DASH if value is None else f"{100 * value:.1f}"
 
 
 def published_percent(value: float | None) -> str:
-    """A published percentage as it was printed, with two digits, or a dash."""
+    """A published score, which is in percent already, with two digits after the point.
+
+    None, where the paper has no such score, becomes a dash.
+    """
     return DASH if value is None else f"{value:.2f}"
 
 
 def plus_minus(interval: Interval | None) -> str:
-    """``54.2 ± 9.1``; a dash for a half width that is not known."""
+    """A mean and half of its 95 % interval, in percent: ``54.2 ± 9.1``.
+
+    A dash stands for half of an interval that is not known, and for None.
+    """
     if interval is None:
         return DASH
     half = DASH if interval.low is None else f"{100 * (interval.mean - interval.low):.1f}"
@@ -30,7 +36,10 @@ def plus_minus(interval: Interval | None) -> str:
 
 
 def difference_plus_minus(difference: Difference | SeedDifference | None) -> str:
-    """``+3.1 ± 2.4``, in points; a dash for a half width that is not known."""
+    """A difference in UA and half of its 95 % interval, in percentage points: ``+3.1 ± 2.4``.
+
+    A dash stands for half of an interval that is not known, and for None.
+    """
     if difference is None:
         return DASH
     low = difference.low
@@ -39,19 +48,22 @@ def difference_plus_minus(difference: Difference | SeedDifference | None) -> str
 
 
 def mean_and_range(interval: Interval) -> str:
-    """``54.2 [45.1, 63.3]``; the mean alone where its interval is not known."""
+    """A mean and the ends of its 95 % interval, in percent: ``54.2 [45.1, 63.3]``.
+
+    The mean stands alone if its interval is not known.
+    """
     if interval.low is None or interval.high is None:
         return f"{100 * interval.mean:.1f}"
     return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 def wa_and_ua(pair: Accuracies | None) -> str:
-    """``56.0/54.2``: WA, then UA."""
+    """WA, then UA, in percent: ``56.0/54.2``; None -> a dash."""
     return DASH if pair is None else f"{100 * pair.wa:.1f}/{100 * pair.ua:.1f}"
 
 
 def p_value(p: float | None) -> str:
-    """A p in three digits: so few groups cannot tell smaller ones apart.
+    """A p with three digits after the point: so few held-out groups tell no smaller ones apart.
 
     >>> p_value(0.0204), p_value(0.0001), p_value(None)
     ('0.020', '<0.001', '–')
@@ -62,7 +74,7 @@ def p_value(p: float | None) -> str:
 
 
 def short_count(parameters: float) -> str:
-    """A published count as papers print it.
+    """A number of parameters as papers print it, in millions (M) or thousands (K).
 
     >>> short_count(980_000), short_count(78_000), short_count(412)
     ('0.98M', '78K', '412')
@@ -73,7 +85,10 @@ def short_count(parameters: float) -> str:
 
 
 def first_letters(classes: Sequence[str]) -> list[str]:
-    """The shortest beginnings, of three letters or more, that tell all classes apart."""
+    """The names of classes cut to one length, the shortest from three letters on that differ.
+
+    Such as ``ang``, ``hap``, ``neu``, ``sad``; whole names if no length tells them apart.
+    """
     for length in range(3, max(map(len, classes), default=3) + 1):
         if len({name[:length] for name in classes}) == len(classes):
             return [name[:length] for name in classes]
@@ -81,7 +96,7 @@ def first_letters(classes: Sequence[str]) -> list[str]:
 
 
 def setting_text(value: Any) -> str:
-    """A setting, or several by their names, without the braces of JSON.
+    """The value of a setting as text; a mapping of settings as ``name value`` pairs with commas.
 
     >>> setting_text({"layers": 4, "bigru": True, "edges": []})
     'bigru yes, edges none, layers 4'

@@ -1,4 +1,4 @@
-"""The comparison of two rows, as JSON values and in the terminal."""
+"""The output of `ablate compare`: rows A and B of a study side by side, as tables and as JSON."""
 
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +17,12 @@ from orchestrator.report.tables.text import print_table
 
 
 def record(found: Comparison, limit: int) -> dict[str, Any]:
-    """A comparison as plain JSON values; scores are fractions."""
+    """A comparison of rows A and B as JSON values; scores are fractions from 0 to 1.
+
+    Args:
+        found: the comparison.
+        limit: the most utterances to list among those that only one of the rows recognises.
+    """
     snapshot = found.snapshot
     return {
         "study": snapshot.study,
@@ -42,13 +47,24 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
 
 
 def _difference_json(difference: Difference) -> dict[str, Any]:
-    """As JSON values; ``over_seeds`` has been printed as ``again`` since there is a `--json`."""
+    """The difference of A and B as JSON values.
+
+    The key of ``over_seeds`` is ``again``, its first name, so that scripts go on reading it.
+    """
     record = asdict(difference)
     return {"again" if key == "over_seeds" else key: value for key, value in record.items()}
 
 
 def show(console: Console, found: Comparison, limit: int) -> None:
-    """Print the scores by fold and emotion, then the utterances that flip."""
+    """Print the scores of A and B by fold and emotion, then the utterances that flip.
+
+    An utterance flips if one row recognises it and the other does not.
+
+    Args:
+        console: where to print.
+        found: the comparison.
+        limit: the most flipped utterances to print; 0 for none.
+    """
     print_table(console, scores(found))
     if found.flips and limit:
         console.print()
@@ -56,7 +72,7 @@ def show(console: Console, found: Comparison, limit: int) -> None:
 
 
 def scores(found: Comparison) -> Table:
-    """The table of UA by fold and recall by emotion, of both rows."""
+    """The table of A, B and B - A, in percent: UA on each fold, then recall of each emotion."""
     cells = [_cells(f"held-out group {one.name}", one) for one in found.folds]
     cells += [_cells(one.name, one) for one in found.emotions]
     notes = [
@@ -90,7 +106,12 @@ def scores(found: Comparison) -> Table:
 
 
 def flips(found: Comparison, limit: int) -> Table:
-    """The table of utterances that one row recognises and the other does not."""
+    """The table of flips: utterances that one row recognises and the other does not.
+
+    Args:
+        found: the comparison.
+        limit: the most utterances in the table; a footnote says how many more there are.
+    """
     gained, lost = sum(f.gained for f in found.flips), sum(f.lost for f in found.flips)
     shown = found.flips[:limit]
     return Table(

@@ -1,4 +1,4 @@
-"""The footnotes of a study's table, and the warnings that every form of it carries."""
+"""The footnotes and warnings below a study's table, as sentences."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,13 @@ from orchestrator.store.snapshot import Snapshot
 
 
 def footnotes(summary: Summary, details: bool) -> list[str]:
-    """The footnotes: what the numbers are, whose sizes and figures, then all warnings."""
+    """All sentences below a table: what its numbers mean, whose they are, then the warnings.
+
+    Args:
+        summary: the study's numbers.
+        details: True for the table of details (scores by segment, at the last epoch and at the
+            best on test), False for the first table of the study.
+    """
     snapshot = summary.snapshot
     groups, speakers = len(snapshot.folds), sum(len(f.a) + len(f.b) for f in snapshot.folds)
     seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
@@ -54,7 +60,10 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
 
 
 def _system_notes(snapshot: Snapshot) -> list[str]:
-    """Whose sizes a compared system has, and who measured its published figures."""
+    """Notes on the systems of a study other than WMA-GIN (compared systems).
+
+    They say who fixed the sizes of their layers, and who measured their published scores.
+    """
     used = dict.fromkeys(row.model for row in snapshot.rows)
     systems = [SYSTEMS[name] for name in used if name in SYSTEMS]
     notes = size_notes(systems)
@@ -69,7 +78,11 @@ def _system_notes(snapshot: Snapshot) -> list[str]:
 
 
 def size_notes(systems: Sequence[System]) -> list[str]:
-    """The note on systems whose paper leaves sizes open; empty without such systems."""
+    """A note on the systems whose papers do not give all layer sizes, so that we chose them.
+
+    Returns:
+        A list of one sentence; empty if there is no such system.
+    """
     near = [s.title for s in systems if s.sizes_open and s.parameters is not None]
     free = [s.title for s in systems if s.sizes_open and s.parameters is None]
     if not near and not free:
@@ -80,13 +93,21 @@ def size_notes(systems: Sequence[System]) -> list[str]:
 
 
 def warnings(summary: Summary) -> list[str]:
-    """Notes on the speech, the spreads and the trainings, which every form of the table carries."""
+    """The sentences that stand in every form of a table, JSON and CSV too.
+
+    They say what is special about the corpus, the profiles and readings of rows, intervals that
+    mislead, and missing or suspicious trainings.
+    """
     snapshot = summary.snapshot
     return [*snapshot.notes, *mixtures(snapshot), *_spreads(summary), *shortcomings(summary)]
 
 
 def mixtures(snapshot: Snapshot) -> list[str]:
-    """The profile and reading of each row, where the title says ``mixed``."""
+    """Notes that name the profile and the reading of each row, if the rows differ in them.
+
+    A profile (`paper` or `quick`) is how much training a trial gets; a reading is a named choice
+    where the paper leaves something open. The title then says ``mixed``.
+    """
     notes = []
     if snapshot.profile == "mixed":
         profiles = (r.profile or r.settings.get("profile", DASH) for r in snapshot.rows)
@@ -100,7 +121,11 @@ def mixtures(snapshot: Snapshot) -> list[str]:
 
 
 def shortcomings(summary: Summary) -> list[str]:
-    """Notes on missing, stale, mixed and suspicious trainings."""
+    """Warnings about the trainings behind the numbers, one sentence for each kind that occurs.
+
+    Missing; trained by earlier code; without a class in a test speaker's speech; from machines of
+    different determinism classes; finished twice with different numbers; equal for all seeds.
+    """
     notes, study = [], summary.snapshot.study
     missing = sum(row.missing for row in summary.rows)
     if missing:
@@ -142,7 +167,7 @@ def shortcomings(summary: Summary) -> list[str]:
 
 
 def _spreads(summary: Summary) -> list[str]:
-    """Notes on intervals that mislead, and on rows that lack held-out groups."""
+    """Warnings about intervals: two folds only, a spread of 0, rows that lack held-out groups."""
     snapshot, notes = summary.snapshot, []
     if len(snapshot.folds) == 2:
         notes.append(
@@ -178,12 +203,16 @@ def _spreads(summary: Summary) -> list[str]:
 
 
 def design(summary: Summary) -> list[str]:
-    """The note on a sequential design, for forms without footnotes; empty for any other design."""
+    """The note on the seeds of an adaptive study, for JSON and CSV, which have no footnotes.
+
+    Returns:
+        A list of one sentence; empty for a study with a fixed number of seeds.
+    """
     return [sequential_note(summary)] if summary.snapshot.replicates == "adaptive" else []
 
 
 def sequential_note(summary: Summary) -> str:
-    """A sentence: interim analyses of an adaptive study, and the seeds of its rows."""
+    """A sentence on an adaptive study: how many interim analyses it had, and seeds for each row."""
     snapshot = summary.snapshot
     interims = [row.interim for row in summary.rows if row.interim is not None]
     made = max((s.interims for s in interims), default=0)

@@ -1,19 +1,20 @@
-"""The heading of a study's table: label, protocol and banner, the same in every form."""
+"""The texts above a study's table: label, line on corpus and protocol, warning (banner)."""
 
 from orchestrator.store.snapshot import Snapshot
 
 DASH = "–"
+"""Stands in a cell whose value is not known."""
 
 
 def label(snapshot: Snapshot) -> str:
-    """``Table 1`` or ``Figure 2`` of the paper; else the name of the study."""
+    """``Table 1`` or ``Figure 2`` if the study reproduces one of the paper; else its name."""
     if snapshot.table is not None:
         return f"Table {snapshot.table}"
     return f"Figure {snapshot.figure}" if snapshot.figure is not None else snapshot.study
 
 
 def protocol_line(snapshot: Snapshot) -> str:
-    """Corpus, profile and reading in one line, which every form carries."""
+    """The line below a title, such as ``corpus iemocap, profile paper, reading as-written``."""
     part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
     design = "" if snapshot.replicates == "fixed" else f", replicates {snapshot.replicates}"
     corpus = f"corpus {snapshot.corpus}{part}"
@@ -21,7 +22,7 @@ def protocol_line(snapshot: Snapshot) -> str:
 
 
 def banner(snapshot: Snapshot) -> str:
-    """The warning over every form of a table of synthesised speech; else empty."""
+    """The warning above tables of the synthesised demo corpus; empty for every other corpus."""
     if snapshot.corpus == "demo":
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""

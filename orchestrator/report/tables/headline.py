@@ -1,4 +1,7 @@
-"""A study's own table: its rows with scores and differences, beside the paper's figures."""
+"""The headline: a study's first table, with the scores and differences of its rows.
+
+The paper's scores stand beside them. The table of details has the same rows with other scores.
+"""
 
 from collections.abc import Sequence
 
@@ -17,13 +20,17 @@ from orchestrator.report.tables.table import Column, Table
 from orchestrator.store.snapshot import Snapshot
 
 PUBLISHED = "as published, not run here"
+"""The heading above the rows of systems that have published scores only."""
 
 
 def table(summary: Summary, *, details: bool = False) -> Table:
-    """The headline of a study; with ``details`` the table of what the headline leaves out.
+    """The first table of a study (the headline), or its table of details.
 
-    The headline has UA, WA and the difference in UA to the reference. The details have scores by
-    segment, at the last epoch and at the epoch that is best on the test speakers.
+    Args:
+        summary: the study's numbers.
+        details: False for the headline, which has UA, WA and the difference in UA to the reference
+            row. True for the details, which have scores by segment, at the last epoch and at the
+            epoch that is best on the test speakers.
     """
     snapshot = summary.snapshot
     heads, plain = _details(summary) if details else _headline(summary)
@@ -48,7 +55,14 @@ def table(summary: Summary, *, details: bool = False) -> Table:
 
 
 def tables(summary: Summary, *, details: bool) -> list[Table]:
-    """The headline, of an adaptive study what its seeds settled, with ``details`` all others."""
+    """The tables of a study without its search, in the order of printing.
+
+    The headline comes first. An adaptive study has a second one, on its seeds.
+
+    Args:
+        summary: the study's numbers.
+        details: whether all other supporting tables follow.
+    """
     found = [table(summary)]
     if summary.snapshot.replicates == "adaptive":
         found.append(sequential(summary))
@@ -59,7 +73,12 @@ def tables(summary: Summary, *, details: bool) -> list[Table]:
 
 
 def _published(snapshot: Snapshot, heads: Sequence[str]) -> list[tuple[str, ...]]:
-    """The rows of systems that are published and not trained here: dashes for what is measured."""
+    """The cells of systems that the study only quotes: published scores, else dashes.
+
+    Args:
+        snapshot: the study, with the published systems.
+        heads: the heads of the table's columns.
+    """
     paper = _paper_head(snapshot)
     cells: list[tuple[str, ...]] = []
     for row in snapshot.published:
@@ -72,9 +91,16 @@ def _published(snapshot: Snapshot, heads: Sequence[str]) -> list[tuple[str, ...]
 def _in_blocks(
     rows: Sequence[RowSummary], cells: Sequence[tuple[str, ...]]
 ) -> tuple[list[tuple[str, ...]], dict[int, str]]:
-    """The rows block by block, and the heading at the first row of each block.
+    """Order the lines of a table by blocks (headings under which rows stand).
 
-    A row of several blocks stands in each of them.
+    A row of several blocks stands in each of them. Without blocks the order stays.
+
+    Args:
+        rows: the rows of the study.
+        cells: the cells of each row.
+
+    Returns:
+        The cells in their new order, and index of a block's first line -> the block's heading.
     """
     blocks = dict.fromkeys(block for row in rows for block in row.blocks)
     if not blocks:
@@ -92,7 +118,7 @@ def _paper_head(snapshot: Snapshot) -> str:
 
 
 def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The heads of the columns, and the cells of every row."""
+    """The headline's column heads, and the cells of every row: n, UA, WA, ΔUA and verdict."""
     snapshot = summary.snapshot
     with_paper = any("ua" in row.paper for row in summary.rows) or any(
         "ua" in row.paper for row in snapshot.published
@@ -111,7 +137,11 @@ def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
-    """WA and UA by segment and by other choices of the epoch, beside the paper's figures."""
+    """The column heads of the details, and the cells of every row.
+
+    WA and UA by segment, at the last epoch and at the best epoch on the test speakers, in percent,
+    beside the paper's scores.
+    """
     snapshot = summary.snapshot
     published = (*(row.paper for row in summary.rows), *(row.paper for row in snapshot.published))
     with_paper = any({"wa", "ua"} & paper.keys() for paper in published)

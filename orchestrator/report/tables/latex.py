@@ -1,4 +1,4 @@
-r"""A table as LaTeX with booktabs: it compiles alone, and as a part of any document by ``\input``.
+r"""Tables as a LaTeX file with booktabs, which compiles alone or inside a document by ``\input``.
 
 The preamble needs booktabs alone: ``\multicolumn`` sets the heads, a minipage the footnotes, and
 letters are written so that OT1, the oldest encoding, prints them. A word in another script would be
@@ -19,11 +19,13 @@ from orchestrator.printable import clean
 from orchestrator.report.tables.table import Column, Table
 
 WIDEST = 26
-"""Width of the first column in ens, where a name is wider and must break."""
+"""Width of the first column in ens (half an em each); a name that is wider breaks into lines."""
 UNBROKEN = 20
-"""Width of a word, in cells of a terminal, above which it may break, without a hyphen."""
+"""A word of more characters than this may break at the end of a line, without a hyphen.
+
+A character of double width, such as a Chinese one, counts twice."""
 MOST_ROWS = 30
-"""Most rows of a page."""
+"""Most rows of one ``table`` environment; a longer table goes on in further ones."""
 
 _SPECIAL = {
     "\1": r"\allowbreak{}",  # in a word that no line holds
@@ -46,7 +48,7 @@ _GREEK = (
     "upsilon phi chi psi omega"
 )
 _CAPITAL = "Gamma Delta Theta Lamda Xi Pi Sigma Upsilon Phi Psi Omega"
-"""Capitals that do not look like a Latin letter."""
+"""Greek capitals that do not look like a Latin letter, for which LaTeX has a command."""
 for _letter in _GREEK.split():
     _command = _letter.replace("lamda", "lambda")
     _SPECIAL[unicodedata.lookup(f"GREEK SMALL LETTER {_letter}")] = f"$\\{_command}$"
@@ -58,7 +60,7 @@ _LETTERS = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿĀāĂăĆćĈĉĊċČčĎďĒēĔĕĖėĚěĜĝĞğĠġĢģĤĥĨĩĪī"
     "ĬĭİıĴĵĶķĹĺĻļĽľŁłŃńŅņŇňŌōŎŏŐőŒœŔŕŖŗŘřŚśŜŝŞşŠšŢţŤťŨũŪūŬŭŮůŰűŴŵŶŷŸŹźŻżŽž"
 )
-"""The letters that OT1 composes, found by compiling every letter up to U+017F."""
+"""The letters that LaTeX's encoding OT1 can print, found by compiling each one up to U+017F."""
 
 ALONE = r"""\ifdefined\table\else % compiled by itself, this file is a document
   \documentclass{article}
@@ -72,7 +74,10 @@ OTHER = r"\providecommand\otherscript[2]{\ifdefined\Umathcode#1\else#2\fi}" + "\
 
 
 def latex(tables: Sequence[Table]) -> str:
-    r"""The tables as one file; each a ``table`` environment with caption, label and footnotes."""
+    r"""The text of a LaTeX file: a ``table`` environment for each table, or several for a long one.
+
+    Each has a caption and a ``\label`` such as ``tab:table-1``; footnotes follow the last part.
+    """
     words = _Words()
     bodies = [
         _environment(part, words, number, continued=page > 0)
@@ -94,19 +99,23 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 class _Words:
-    """Escapes text for LaTeX, and numbers the words of other scripts that it meets."""
+    """Escapes text for LaTeX and numbers the words that pdfLaTeX cannot print.
+
+    Such words are in another script, such as Chinese; pdfLaTeX prints their number instead.
+    """
 
     def __init__(self) -> None:
         self.others: dict[str, int] = {}
+        """Words that pdfLaTeX cannot print -> their number, from 1."""
 
     def plain(self, text: str) -> str:
-        """Escape text of unknown origin."""
+        """Escape a text for LaTeX, whatever characters it has."""
         words = unicodedata.normalize("NFC", clean(text)).split(" ")
         runs = ((known, " ".join(run)) for known, run in groupby(words, key=_is_known))
         return " ".join(_escaped(run) if known else self._other(run) for known, run in runs)
 
     def prose(self, text: str) -> str:
-        """Escape a sentence; text in backticks stands in quotes."""
+        """Escape a sentence for LaTeX; text in backticks is put into single quotes."""
         parts = text.split("`")
         if len(parts) % 2 == 0:
             return self.plain(text)
@@ -114,7 +123,7 @@ class _Words:
         return re.sub(r"\b([dg])\\_z\b", r"$\1_z$", "".join(quoted)).replace(r" \%", r"~\%")
 
     def number(self, text: str) -> str:
-        """Escape a cell of numbers; minus and plus are set as wide as each other."""
+        """Escape a cell with numbers; their signs are set in math mode, where both are as wide."""
         return re.sub(r"(?<![\w.)])([+-])(?=\d)", r"$\1$", self.plain(text))
 
     def _other(self, run: str) -> str:
@@ -133,14 +142,14 @@ def _escaped(run: str) -> str:
 
 
 def _breakable(word: str) -> str:
-    """A word; one wider than ``UNBROKEN`` gets marks where it may break."""
+    r"""The word; if it is wider than ``UNBROKEN``, with ``\1`` wherever a line may break in it."""
     if cell_len(word) <= UNBROKEN:
         return word
     return re.sub(f"(.{{{UNBROKEN // 4}}})(?=.)", "\\g<1>\1", word)
 
 
 def _parts(table: Table) -> list[Table]:
-    """The table in parts that fit a page; the last one has the footnotes."""
+    """The table in parts of about ``MOST_ROWS`` rows each; only the last one has the footnotes."""
     pages = max(1, -(-len(table.cells) // MOST_ROWS))
     starts = [len(table.cells) * page // pages for page in range(pages)]
     starts = [_beginning(table, start) for start in starts]
@@ -156,14 +165,20 @@ def _parts(table: Table) -> list[Table]:
 
 
 def _beginning(table: Table, index: int) -> int:
-    """The index of the nearest row above with a name: a row without one belongs to it."""
+    """The index of the first row of a group: this row if it has a name, else the one above.
+
+    A row without a name in its first cell belongs to the named row above it.
+    """
     while index and not table.cells[index][0]:
         index -= 1
     return index
 
 
 def _headings(table: Table, start: int, stop: int) -> dict[int, str]:
-    """The headings of a part; that of a block that goes on from the last part is repeated."""
+    """The headings of the rows from ``start`` to before ``stop``, with indices from ``start``.
+
+    If the part begins inside a block, the block's heading is repeated at its top.
+    """
     above = [index for index in table.headings if index <= start]
     first = {0: table.headings[max(above)]} if above else {}
     rest = {index - start: name for index, name in table.headings.items() if start < index < stop}
@@ -199,7 +214,7 @@ def _sentence(text: str) -> str:
 
 
 def _tabular(table: Table, words: _Words) -> list[str]:
-    """The heads and rows of a table as lines of a ``tabular``."""
+    """The lines of the ``tabular`` environment: column heads, headings of blocks, rows."""
     pairs = [_is_pair(table, index) for index in range(len(table.columns))]
     wide = max((cell_len(row[0]) for row in table.cells), default=0) > WIDEST
     kinds = [
@@ -233,7 +248,7 @@ def _tabular(table: Table, words: _Words) -> list[str]:
 
 
 def _is_pair(table: Table, index: int) -> bool:
-    """Whether a column holds means with a ±; LaTeX then aligns the two parts separately."""
+    """Whether a column has cells such as ``54.2 ± 9.1``, which LaTeX sets as two columns."""
     return "±" in table.columns[index].head and any(" ± " in row[index] for row in table.cells)
 
 
@@ -244,7 +259,13 @@ def _kind(column: Column, pair: bool, wide: bool) -> str:
 
 
 def _head(column: Column, pair: bool, words: _Words) -> str:
-    """A head, wrapped into lines; the last lines of all heads stand side by side."""
+    """The LaTeX of a column's head, wrapped into lines and aligned at the last line.
+
+    Args:
+        column: the column.
+        pair: whether the column is set as two, mean and half of the interval.
+        words: escapes the text.
+    """
     whole = column.head.replace("± 95 %", "±\u00a095\u00a0%")
     width = 6 if pair else 10  # a head wider than its pair would tear it apart
     parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
@@ -266,7 +287,11 @@ def _cell(cell: str, column: Column, pair: bool, words: _Words) -> str:
 
 
 def _aligned(rows: Sequence[list[str] | str]) -> list[str]:
-    """Rows as lines of LaTeX with their cells padded to columns; other lines as they are."""
+    """The rows as lines of LaTeX, cells padded with spaces so that the file reads as a table.
+
+    Args:
+        rows: lists of cells, and lines between them that are kept as they are.
+    """
     cells = [row for row in rows if isinstance(row, list)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [

@@ -1,4 +1,4 @@
-"""A study's table as plain values: one mapping for JSON, one a row for CSV."""
+"""A study's numbers in full: as one nested mapping for JSON, or one flat mapping a row for CSV."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,10 @@ from orchestrator.report.tables.headline import PUBLISHED
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """A study's table as plain JSON values; scores are fractions, those of the paper too."""
+    """The numbers of a study as JSON values, unrounded; what is not known is None.
+
+    Scores and differences are fractions from 0 to 1, those of the paper too.
+    """
     snapshot = summary.snapshot
     return {
         "study": snapshot.study,
@@ -45,7 +48,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def _notes(summary: Summary) -> list[str]:
-    """Banner, design and warnings, for forms without footnotes."""
+    """The sentences that JSON and CSV carry: a warning of demo speech, adaptive seeds, warnings."""
     notes = (banner(summary.snapshot), *design(summary), *warnings(summary))
     return [note for note in notes if note]
 
@@ -80,7 +83,7 @@ def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _fraction(percent: float | None) -> float | None:
-    """A published percentage as a fraction, without the noise of the division."""
+    """A published percentage as a fraction, rounded to six digits: 57.11 -> 0.5711."""
     return None if percent is None else round(percent / 100, 6)
 
 
@@ -115,7 +118,7 @@ def _over_seeds_json(difference: Difference | None) -> dict[str, float | None]:
 
 
 def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
-    """What the seeds of an adaptive study settled of a row; all null in any other study."""
+    """The last interim analysis of a row of an adaptive study; all None in any other study."""
     if interim is None:
         return dict.fromkeys(("seeds", "looks", "p_holm", "verdict", "settled"))
     return {
@@ -128,9 +131,9 @@ def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
 
 
 def flat(summary: Summary) -> list[Mapping[str, Any]]:
-    """One flat mapping a row, for CSV; corpus, profile and reading stand in every line.
+    """One flat mapping a row, for CSV; study, corpus, profile and reading stand in each of them.
 
-    Published systems come last, under their heading, with nothing that is measured.
+    Scores are fractions from 0 to 1. Systems with published scores only come last.
     """
     snapshot = summary.snapshot
     title: dict[str, Any] = {

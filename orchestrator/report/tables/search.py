@@ -1,4 +1,8 @@
-"""The tables of a search: what it chose, how many it tried, which axes mattered; also as JSON."""
+"""The tables of a search: configurations chosen and tried, importance of each axis; also as JSON.
+
+A nested search chooses a configuration for each held-out group, on the other groups. A flat search
+chooses one on all speakers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,11 +18,20 @@ from orchestrator.search.result import UNKNOWN_AXES, SearchResult
 from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 
 BEST = 10
-"""Most configurations of a flat search that are shown."""
+"""Most configurations in the table of a flat search, the best ones."""
 
 
 def all_tables(summary: Summary, found: SearchResult | None, *, details: bool) -> list[Table]:
-    """All tables of a study, the headline first; of a flat search its best configurations are."""
+    """All tables of a study, with those of its search, in the order of printing.
+
+    Args:
+        summary: the study's numbers.
+        found: the result of its search; None for a study without one.
+        details: whether the supporting tables follow too.
+
+    Returns:
+        The headline first. A flat search has no headline: its best configurations come first.
+    """
     if found is None:
         return tables(summary, details=details)
     snapshot = summary.snapshot
@@ -30,7 +43,11 @@ def all_tables(summary: Summary, found: SearchResult | None, *, details: bool) -
 
 
 def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
-    """One line for each held-out group: the chosen configuration, the number tried, its scores."""
+    """The table of a nested search, with a line for each held-out group.
+
+    A line has the chosen configuration, how many were tried, the UA by which it was chosen (on
+    inner folds) and its test UA, in percent.
+    """
     ends = _ends(found)
     winners = {winner.group: winner for winner in found.winners}
     cells = []
@@ -60,7 +77,10 @@ def _nested(snapshot: Snapshot, found: SearchResult) -> Table:
 
 
 def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
-    """The best configurations of a flat search by their dev UA."""
+    """The table of a flat search: its best configurations with their dev UA in percent.
+
+    The dev UA is the UA on held-out speakers by which the search chose.
+    """
     ends = _ends(found)
     cells = [(one.description, percent(one.score)) for one in found.best(BEST)]
     counts = [f"{found.count(0, state)} {state}" for state in ends]
@@ -82,7 +102,10 @@ def _flat(snapshot: Snapshot, found: SearchResult) -> Table:
 
 
 def _mattered(snapshot: Snapshot, found: SearchResult) -> Table:
-    """How much each axis mattered to the scores of the search."""
+    """The table of importances: for each axis (searched setting), the percent of it by two methods.
+
+    fANOVA and PED-ANOVA; the footnote says what each is a percent of.
+    """
     return Table(
         label=label(snapshot),
         title="Which axes mattered in the search",
@@ -110,7 +133,7 @@ def _number(head: str) -> Column:
 
 
 def _ends(found: SearchResult) -> list[str]:
-    """Of ``pruned`` and ``failed``, the states that some configurations ended in."""
+    """``pruned`` and ``failed``, each only if a configuration of the search ended in that state."""
     ends = {one.state for one in found.search.tried}
     return [state for state in ("pruned", "failed") if state in ends]
 
@@ -127,7 +150,10 @@ def _unknown(found: SearchResult) -> list[str]:
 
 
 def as_json(found: SearchResult) -> dict[str, Any]:
-    """A search as JSON values; scores are fractions."""
+    """A search as JSON values: its settings, the chosen and all tried configurations.
+
+    Scores are fractions from 0 to 1; groups count from 1.
+    """
     search = found.search
     return {
         "selection": search.selection,
@@ -166,7 +192,7 @@ def _json(one: SnapshotConfiguration) -> dict[str, Any]:
 
 
 def flat_records(snapshot: Snapshot, found: SearchResult) -> list[dict[str, Any]]:
-    """One flat record for each configuration, for CSV."""
+    """One flat mapping for each tried configuration, for CSV; scores are fractions from 0 to 1."""
     title = {"study": snapshot.study, "corpus": snapshot.corpus, "profile": snapshot.profile}
     return [
         {

@@ -1,4 +1,4 @@
-"""The tables that support a headline: what its differences rest on, pooled scores, parameters."""
+"""The tables below a study's first one: seeds, tests, pooled scores and numbers of parameters."""
 
 from model.config import WMA_GIN
 from model.systems.catalogue import SYSTEMS
@@ -18,7 +18,11 @@ from orchestrator.store.snapshot import SnapshotRow
 
 
 def sequential(summary: Summary) -> Table:
-    """What the seeds of an adaptive study settled: for these speakers, not for new ones."""
+    """The table of an adaptive study's interim analyses, one line for each row.
+
+    It has the seeds that the row got, its difference in UA to the reference for these speakers and
+    new seeds in percentage points, and whether the comparison is settled.
+    """
     snapshot = summary.snapshot
     heads = ["row", "seeds", "looks", "new seeds ΔUA ± 95 %", "new seeds p Holm"]
     heads += ["new seeds differs", "settled"]
@@ -66,9 +70,13 @@ def sequential(summary: Summary) -> Table:
 
 
 def differences(summary: Summary) -> Table | None:
-    """The tests behind each difference, for new speakers and for new seeds.
+    """The table of tests behind each row's difference to the reference, in percentage points.
 
-    None for a study without a reference, or of a single row.
+    It has p values, effect size and detectable difference for new speakers, and the difference for
+    new seeds.
+
+    Returns:
+        None for a study without a reference, or with a single row.
     """
     snapshot = summary.snapshot
     if snapshot.reference is None or len(summary.rows) < 2:
@@ -107,7 +115,14 @@ def differences(summary: Summary) -> Table | None:
 
 
 def pooled(summary: Summary) -> Table | None:
-    """WA, UA and the confusion over all utterances at once; None while no row has a training."""
+    """The table of scores over all held-out utterances at once, in percent.
+
+    Each row has WA, UA and its confusion matrix: percent of each spoken class (lines) that was
+    taken for each class (columns).
+
+    Returns:
+        None while no training is finished.
+    """
     snapshot = summary.snapshot
     known = [(row.name, row.pooled) for row in summary.rows if row.pooled is not None]
     if not known:
@@ -137,7 +152,11 @@ def pooled(summary: Summary) -> Table | None:
 
 
 def parameters(summary: Summary) -> Table | None:
-    """How many parameters each row trains, and the published count; None where none is known."""
+    """The table of trained parameters of each row beside the published number.
+
+    Returns:
+        None if no row has either number.
+    """
     rows = [row for row in summary.rows if row.parameters or "params" in row.paper]
     if not rows:
         return None
@@ -168,7 +187,11 @@ def parameters(summary: Summary) -> Table | None:
 
 
 def _size_source(row: SnapshotRow) -> str:
-    """Who fixed the sizes of a row's system. For WMA-GIN the paper's text does, by its reading."""
+    """Where the layer sizes of a row's system come from, as the text of a cell.
+
+    ``published``; ``ours, near the count`` or ``ours, free`` if the system's paper leaves them
+    open; for WMA-GIN the reading of its paper, such as ``reading as-written``.
+    """
     system = SYSTEMS.get(row.model)
     if system is None or row.model == WMA_GIN:
         return f"reading {row.reading}"

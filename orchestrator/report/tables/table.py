@@ -1,4 +1,4 @@
-"""A table as texts, which every form lays out in its own way."""
+"""A table whose cells are texts already, before Markdown, LaTeX or a terminal lays it out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,29 +6,35 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A column's head and whether its cells are numbers."""
+    """A column of a table."""
 
     head: str
+    """The text above the column."""
     numeric: bool = True
+    """Whether its cells hold numbers, which are aligned to the right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table as texts: title, columns, cells, footnotes."""
+    """A table as texts."""
 
     label: str = ""
     """``Table 1``, or the name of the study; may be empty."""
     title: str
+    """The question of the study, or what the table shows."""
     subtitle: str
+    """The line below the title, such as ``corpus iemocap, profile paper, reading as-written``."""
     banner: str
-    """A warning over the table; may be empty."""
+    """A warning above the table; empty if there is none."""
     columns: tuple[Column, ...]
     cells: tuple[tuple[str, ...], ...]
+    """The rows of the table, each with one text for each column."""
     footnotes: tuple[str, ...]
+    """The sentences below the table."""
     headings: Mapping[int, str] = field(default_factory=dict)
-    """Index of a row of ``cells`` -> the heading of the block that begins there."""
+    """Index of a row in ``cells`` -> a heading above it, where a block of rows begins."""
 
     @property
     def head(self) -> str:
-        """Label and title in one line."""
+        """Label and title in one line: ``Table 1. Which depth serves best?``."""
         return self.title if self.label in ("", self.title) else f"{self.label}. {self.title}"

@@ -1,4 +1,4 @@
-"""A table as text: Rich in the terminal, Markdown, CSV, JSON."""
+"""Writes a table in the terminal or as Markdown, and flat records as CSV or JSON."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ from orchestrator.report.tables.table import Table
 _MARKUP = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
 )
-"""Escapes for all characters with a meaning in Markdown or HTML."""
+"""Character -> its escape, for all characters with a meaning in Markdown or HTML but ``_``."""
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print one table with its title, banner and footnotes."""
+    """Print a table in the terminal with its title, banner and footnotes, warnings in yellow."""
     console.print(Text(clean(table.head), style="bold"))
     console.print(Text(clean(table.subtitle), style="dim"))
     if table.banner:
@@ -41,7 +41,7 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def markdown(table: Table) -> str:
-    """A GitHub-flavoured Markdown table with title and footnotes."""
+    """The table in GitHub-flavoured Markdown, with its title, banner and a list of footnotes."""
 
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(map(marked, cells)) + " |"
@@ -60,13 +60,16 @@ def markdown(table: Table) -> str:
 
 
 def marked(text: str) -> str:
-    """Escape text of unknown origin for Markdown, and for HTML made of it."""
+    """Escape a text so that Markdown, and HTML made from it, shows it as it is."""
     # An underscore within a word means nothing.
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", clean(text).translate(_MARKUP))
 
 
 def _prose(text: str) -> str:
-    """Escape a sentence; text in backticks stays code where it needs no escapes, else is quoted."""
+    """Escape a sentence for Markdown.
+
+    Text in backticks stays code if it needs no escapes; else it stands in double quotes.
+    """
     parts = clean(text).split("`")
     if len(parts) % 2 == 0:
         return marked(text)
@@ -75,7 +78,10 @@ def _prose(text: str) -> str:
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as CSV, one line each; what a spreadsheet would take for a formula is quoted."""
+    """The records as CSV, a line each below a line of all their keys; None is an empty cell.
+
+    A text that a spreadsheet would take for a formula gets a ``'`` before it.
+    """
     sink = io.StringIO()
     names = dict.fromkeys(key for record in records for key in record)
     writer = csv.DictWriter(sink, fieldnames=list(names), lineterminator="\n")
@@ -86,7 +92,10 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def safe_cell(value: Any) -> Any:
-    """A value as a cell of CSV, with a ``'`` before what a spreadsheet would take for a formula."""
+    """A value as a cell of CSV: None as an empty text, control characters of texts replaced.
+
+    A text that a spreadsheet would take for a formula, such as ``=A1``, gets a ``'`` before it.
+    """
     if not isinstance(value, str):
         return "" if value is None else value
     formula = value.lstrip().startswith(("=", "+", "-", "@")) or value.startswith(("\t", "\r"))
@@ -94,5 +103,5 @@ def safe_cell(value: Any) -> Any:
 
 
 def json_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as JSON: a single one as an object, several as a list."""
+    """The records as indented JSON: one record as an object, several as a list of objects."""
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
