@@ -1,4 +1,4 @@
-"""The attempts to train a trial: the files of each, why some failed, how far one in flight is."""
+"""Attempts to train a trial: their files, the records of failures, and progress by checkpoint."""
 
 import hashlib
 import json
@@ -16,23 +16,36 @@ from orchestrator.study.canonical import canonical
 
 
 class Attempts:
-    """Writes and reads what attempts leave in a store, but for outcomes and checkpoints."""
+    """Reads and writes the files of attempts, except outcomes and checkpoints."""
 
     def __init__(self, paths: StorePaths) -> None:
         self._paths = paths
 
     def write(self, id: str, attempt: str, blobs: Mapping[str, bytes]) -> dict[str, str]:
-        """Write an attempt's files durably; returns their sha256 by name."""
+        """Write the files of an attempt to disk (synced) or to the object store.
+
+        Args:
+            id: the trial.
+            attempt: name of the attempt.
+            blobs: file name -> bytes.
+
+        Returns:
+            File name -> sha256 of its bytes.
+        """
         folder = self._paths.attempt_folder(id, attempt)
         for name, blob in blobs.items():
             replace_file(folder / name, blob)
         return {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
 
     def read_file(self, outcome: Outcome, name: str) -> bytes:
-        """A file of the attempt that finished a trial, checked against its outcome.
+        """Read a file of the attempt that finished a trial, its sha256 verified by the outcome.
+
+        Args:
+            outcome: the outcome of the trial.
+            name: file name, such as ``predictions.parquet``.
 
         Raises:
-            DamageError: it is not what was written, or gone.
+            DamageError: the file is missing or its bytes are not those that were written.
         """
         path = self._paths.attempt_folder(outcome.id, outcome.attempt) / name
         try:
@@ -46,12 +59,12 @@ class Attempts:
         return blob
 
     def write_rerun(self, outcome: Outcome) -> None:
-        """Write, beside its files, the outcome of a training that repeats a finished one."""
+        """Write ``rerun.json``, the outcome of a repeated training, into that attempt's folder."""
         folder = self._paths.attempt_folder(outcome.id, outcome.attempt)
         create_once(folder / RERUN, canonical(asdict(outcome)).encode())
 
     def remove(self, id: str, attempt: str) -> None:
-        """Remove the files of an attempt that no record names."""
+        """Delete the folder of an attempt; the caller knows that no record names it."""
         folder = self._paths.attempt_folder(id, attempt)
         for path in files.files_in(folder, "*"):
             path.unlink(missing_ok=True)
@@ -60,7 +73,11 @@ class Attempts:
     # --- failures --------------------------------------------------------------------------
 
     def write_failure(self, failure: Failure) -> Location:
-        """Write why an attempt failed, as ``failure-<n>.json``; returns that file."""
+        """Write the record of a failed attempt as ``failure-<n>.json`` with the next free n.
+
+        Returns:
+            The path of the record.
+        """
         blob = json.dumps(asdict(failure), indent=1, sort_keys=True).encode()
         n = len(files.files_in(self._paths.trial_folder(failure.id), "failure-*.json")) + 1
         while not create_once(path := self._paths.failure_file(failure.id, n), blob):
@@ -68,7 +85,7 @@ class Attempts:
         return path
 
     def failure_files(self, id: str) -> list[Location]:
-        """The records of a trial's failed attempts, oldest first."""
+        """Paths of the records of a trial's failed attempts, oldest first."""
         found = {}
         for path in files.files_in(self._paths.trial_folder(id), "failure-*.json"):
             if match := FAILURE.fullmatch(path.name):
@@ -76,7 +93,7 @@ class Attempts:
         return [found[n] for n in sorted(found)]
 
     def read_failure(self, path: Location) -> Failure:
-        """The record of one failed attempt.
+        """Read the record of one failed attempt.
 
         Raises:
             DamageError: it is not what was written.
@@ -89,7 +106,11 @@ class Attempts:
     # --- trials in flight ------------------------------------------------------------------
 
     def progress(self, id: str) -> TrainingProgress:
-        """How far a trial in flight is, by its newest checkpoint; epoch 0 without one."""
+        """How many epochs of a trial its newest checkpoint has.
+
+        Returns:
+            Epoch 0 and an empty log where there is no checkpoint, or a damaged one.
+        """
         try:
             record = files.read_json(self._paths.checkpoint_file(id))
             numbers = record["checkpoint"]["numbers"]
@@ -111,13 +132,13 @@ class Attempts:
 
 
 def read_history(blob: bytes) -> list[Any]:
-    """The entries of a ``history.json``, one an epoch.
+    """Parse a ``history.json``: a list with one entry (losses and scores) for each epoch.
 
     Args:
         blob: its bytes, whose sha256 was checked.
 
     Raises:
-        DamageError: this program did not write it.
+        DamageError: it holds something else than a list.
     """
     try:
         history = json.loads(blob)
@@ -129,14 +150,17 @@ def read_history(blob: bytes) -> list[Any]:
 
 
 PredictionKey = tuple[str, int, str]
-"""Utterance, number of the segment, choice of epoch."""
+"""(name of the utterance, number of the segment in it, choice of epoch), see ``EpochChoice``."""
 
 
 def read_predictions(blob: bytes) -> dict[PredictionKey, list[float]]:
-    """Key -> probabilities of the classes, from a ``predictions.parquet``.
+    """The class probabilities of every segment, from a ``predictions.parquet``.
 
     Args:
         blob: its bytes, whose sha256 was checked.
+
+    Returns:
+        Key -> one probability for each class, in the order of the file's columns.
 
     Raises:
         DamageError: this program did not write it.
@@ -185,11 +209,11 @@ def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
 def predictions_parquet(
     columns: Mapping[str, Sequence[Any]], probabilities: Mapping[str, Iterable[float]]
 ) -> bytes:
-    """A Parquet table of predictions, one row a segment and choice, with page checksums.
+    """The bytes of a ``predictions.parquet``: one row a segment and choice of epoch.
 
     Args:
-        columns: utterance, segment, speaker, emotion, choice, epoch.
-        probabilities: class name -> float32 probability, stored as ``p_<class>``.
+        columns: utterance, segment, speaker, emotion, choice, epoch -> one value a row.
+        probabilities: class name -> one probability a row, stored as float32 column ``p_<class>``.
     """
     import pyarrow as pa
 
@@ -204,12 +228,15 @@ def predictions_parquet(
 def gathered_predictions(
     parts: Iterable[tuple[Mapping[str, Any], bytes]], classes: Sequence[str]
 ) -> bytes:
-    """Several ``predictions.parquet`` as one, still one row a segment and choice.
+    """Join several ``predictions.parquet`` into one, still one row a segment and choice of epoch.
 
     Args:
-        parts: for each of them, columns of one value that go before its own, and its bytes, whose
-            sha256 was checked.
-        classes: the classes of the probabilities, in this order.
+        parts: for each table, extra columns of one constant value that are put first (such as the
+            trial's fold), and the bytes of its file, whose sha256 was checked.
+        classes: names of the classes, in the order of the probability columns.
+
+    Returns:
+        The bytes of the Parquet file.
 
     Raises:
         DamageError: this program did not write one of them.
@@ -230,7 +257,7 @@ def gathered_predictions(
 
 @contextmanager
 def _refusing_foreign_tables() -> Iterator[None]:
-    """Whatever a table of another make raises, as a DamageError."""
+    """Turn any error about a table that this program did not write into a DamageError."""
     import pyarrow as pa
 
     try:

@@ -1,4 +1,4 @@
-"""Tensors in the store: the checkpoint of a trial in flight, the weights of a finished one.
+"""Tensors in the store: checkpoints of trials that still train, and weights of finished ones.
 
 A checkpoint is a safetensors file and a JSON record with the name and sha256 of that file. The
 record is written last: whenever the process dies, the record names a whole file. The record holds
@@ -26,15 +26,19 @@ from orchestrator.study.canonical import canonical, digest
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state of a training between two epochs."""
+    """The state of a training after an epoch, from which another attempt can go on."""
 
     tensors: Mapping[str, Tensor]
+    """Name -> tensor: weights, state of the optimiser, and weights of the best epochs so far."""
     numbers: Mapping[str, Any]
     """Counters, scores and log lines, as JSON values."""
 
 
 def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint of a trial; the former one stays until the new one is whole."""
+    """Write the checkpoint of a trial after ``epoch`` (from 1), then delete the former one.
+
+    The former one stays valid until the new one is whole.
+    """
     record = ledger.paths.checkpoint_file(id)
     blob = tensors_blob(checkpoint.tensors)
     tensors = ledger.paths.checkpoint_tensors(id, epoch)
@@ -49,7 +53,7 @@ def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:
 
 
 def read(ledger: Ledger, id: str) -> Checkpoint | None:
-    """The checkpoint of a trial; None when there is none, or a damaged one.
+    """The newest checkpoint of a trial; None when there is none, or a damaged one.
 
     A damaged checkpoint costs its epochs, never a result: training starts again from the first
     epoch and gives the same bits.
@@ -69,14 +73,14 @@ def read(ledger: Ledger, id: str) -> Checkpoint | None:
 
 
 def remove(ledger: Ledger, id: str) -> None:
-    """Remove the checkpoint of a finished trial."""
+    """Delete the checkpoint of a trial that is finished; does nothing where there is none."""
     record = ledger.paths.checkpoint_file(id)
     record.unlink(missing_ok=True)
     _remove_tensors(record, keep="")
 
 
 def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors as the bytes of a safetensors file.
+    """Serialise tensors as the bytes of a safetensors file.
 
     Raises:
         MemoryError: no memory is left for them.
@@ -92,7 +96,7 @@ def tensors_blob(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def tensors_from(blob: bytes) -> dict[str, Tensor]:
-    """The tensors of a safetensors file whose sha256 was checked.
+    """Read tensors from the bytes of a safetensors file, whose sha256 was checked.
 
     Raises:
         DamageError: it is no safetensors file.
@@ -105,7 +109,7 @@ def tensors_from(blob: bytes) -> dict[str, Tensor]:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 over names, types, shapes and bytes: independent of the file's layout."""
+    """sha256 over names, types, shapes and bytes of tensors, whatever the file's layout."""
     sha256 = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

@@ -23,10 +23,10 @@ from orchestrator.errors import DamageError, LackError
 from orchestrator.store.paths import Location, is_remote
 
 AT_ONCE = 16
-"""Requests to an object store that are under way together."""
+"""The number of requests to an object store that run at the same time."""
 
 FEW = 8
-"""So many folders of an object store are listed one by one; more by one listing of all."""
+"""Up to so many folders of an object store are listed one by one; more, by one listing of all."""
 
 MOST_BYTES = 64 * 1024**2
 """The largest JSON text that is read, in bytes.
@@ -46,8 +46,9 @@ class FileEntry:
     """A file in the listing of a folder."""
 
     path: Location
+    """The whole path, to read or remove the file by."""
     name: str
-    """Its path below the listed folder, with forward slashes."""
+    """The path relative to the listed folder, with forward slashes."""
     size: int
     """In bytes."""
     modified: float
@@ -55,7 +56,7 @@ class FileEntry:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the system or an object store refused, or could not be reached."""
+    """Whether the file system or the object store raised it (refused, full, out of reach)."""
     return isinstance(error, OSError) or any(
         kind.__module__ == "botocore.exceptions" for kind in type(error).__mro__
     )
@@ -69,7 +70,7 @@ This program writes none of these.
 
 
 def read(path: Location, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file of the store, which a stranger may have made.
+    """Read a file of the store, which somebody else may have made.
 
     Args:
         path: the file.
@@ -94,7 +95,7 @@ def read(path: Location, most: int = MOST_BYTES) -> bytes:
 
 
 def read_json(path: Location, most: int = MOST_BYTES) -> Any:
-    """The value of a JSON text, read as ``read`` does.
+    """Read a JSON file of at most ``most`` bytes.
 
     Raises:
         OSError: as ``read``.
@@ -104,7 +105,7 @@ def read_json(path: Location, most: int = MOST_BYTES) -> Any:
 
 
 def read_record(path: Location) -> Any:
-    """The value of a JSON text that this program wrote.
+    """Read a JSON file that must exist, since this program wrote it.
 
     Raises:
         DamageError: it is missing, no regular file or no JSON text.
@@ -124,7 +125,7 @@ def read_record(path: Location) -> Any:
 
 
 def parse(blob: bytes) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text as ``json.loads`` does, but refuse NaN and infinities.
 
     Raises:
         ValueError: it is no JSON text, holds NaN or an infinity, or is nested too deeply.
@@ -145,7 +146,7 @@ def _refuse_large(size: int, most: int) -> None:
 
 
 def replace_file(path: Location, blob: bytes) -> None:
-    """Write a file so that readers see the old one or the new one, never a part."""
+    """Write a file in one step: readers see the old bytes or the new ones, never a part."""
     if not isinstance(path, Path):
         path.write_bytes(blob)
         return
@@ -155,10 +156,10 @@ def replace_file(path: Location, blob: bytes) -> None:
 
 
 def create_once(path: Location, blob: bytes) -> bool:
-    """Create a file with these bytes.
+    """Create a file in one step, unless it exists; of two writers at once, one succeeds.
 
     Returns:
-        False when the file is there already; it then stays as it is.
+        True when this call created the file; False when it exists already, and then stays as it is.
     """
     if path.exists():
         return False
@@ -196,7 +197,7 @@ def take(path: Location) -> bytes | None:
 
 
 def touch(path: Location) -> None:
-    """Give a file the present time."""
+    """Set a file's time of last change to now."""
     if isinstance(path, Path):
         os.utime(path)
     else:
@@ -204,22 +205,25 @@ def touch(path: Location) -> None:
 
 
 def files_in(folder: Location, pattern: str) -> list[Location]:
-    """The files and folders in a folder whose names match, sorted by name.
+    """The files and folders right in a folder whose names match, sorted by name.
 
     Args:
-        folder: where; one that is not there holds nothing.
-        pattern: of the names, with `*` and `?`.
+        folder: the folder; one that does not exist gives an empty list.
+        pattern: a glob pattern of the name, with `*` and `?`.
     """
     found: Iterable[Location] = folder.glob(pattern)
     return sorted(found, key=lambda path: path.name)
 
 
 def names_in(folder: Location, below: Iterable[str]) -> dict[str, set[str]]:
-    """Subfolder -> names of the files in it; a subfolder that is not there holds none.
+    """The names of the files right in each of some subfolders.
 
     Args:
-        folder: where the subfolders are.
+        folder: the folder with the subfolders.
         below: names of the subfolders.
+
+    Returns:
+        Name of the subfolder -> names in it; an empty set for a subfolder that does not exist.
     """
     found: dict[str, set[str]] = {name: set() for name in below}
     if isinstance(folder, Path):
@@ -239,7 +243,7 @@ def names_in(folder: Location, below: Iterable[str]) -> dict[str, set[str]]:
 
 
 def folders_in(folder: Location) -> list[str]:
-    """Names of the folders in a folder, sorted, without links."""
+    """Names of the folders right in a folder, sorted, without links; empty if it does not exist."""
     if isinstance(folder, Path):
         try:
             with os.scandir(folder) as entries:
@@ -254,7 +258,7 @@ def folders_in(folder: Location) -> list[str]:
 
 
 def every_file(folder: Location) -> list[FileEntry]:
-    """All files below a folder, sorted by name; a link counts as a file and is never followed."""
+    """All files below a folder at any depth, sorted by name; links are listed but not followed."""
     if not isinstance(folder, Path):
         prefix = folder.path.rstrip("/") + "/"
         kept = folder.fs.find(folder.path, detail=True)
@@ -275,7 +279,13 @@ def every_file(folder: Location) -> list[FileEntry]:
 
 
 def in_parallel(store: Location, work: Callable[[_K], _T], items: Sequence[_K]) -> list[_T]:
-    """The work of every item, in their order; an object store is asked for several at once."""
+    """Apply ``work`` to each item; the results have the order of the items.
+
+    Args:
+        store: an object store is asked by ``AT_ONCE`` threads; for a folder it is a plain loop.
+        work: a function of one item, safe to call from several threads.
+        items: the arguments.
+    """
     if not is_remote(store) or not items:
         return [work(item) for item in items]
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -283,20 +293,22 @@ def in_parallel(store: Location, work: Callable[[_K], _T], items: Sequence[_K]) 
 
 
 def remove_empty(folder: Location) -> None:
-    """Remove a folder that holds nothing any more; an object store has no folders."""
+    """Remove a folder if it is empty, else do nothing; an object store has no folders."""
     if isinstance(folder, Path):
         with suppress(OSError):
             folder.rmdir()
 
 
 def refuse_overwriting(marker: Location) -> None:
-    """Test that an object store honours conditional writes.
+    """Test that an object store refuses to create an object that exists (conditional writes).
+
+    Does nothing for a store that is a folder.
 
     Args:
-        marker: a file that is there.
+        marker: a file of the store that exists.
 
     Raises:
-        LackError: it does not, so a second record could overwrite the first.
+        LackError: it does not refuse, so a second record could overwrite the first.
     """
     if not isinstance(marker, Path) and _put_once(marker, marker.read_bytes() + b"\n"):
         raise LackError(

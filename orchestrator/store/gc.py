@@ -49,39 +49,44 @@ from orchestrator.store.snapshot import Snapshot, SnapshotSpeech
 from orchestrator.store.studies import read_snapshot
 
 GRACE_S = 3600.0
-"""A younger file that no record names may be named soon: it stays."""
+"""Seconds. A file younger than this stays though no record names it: its record may be written
+soon."""
 RUN_S = 30 * 86400.0
-"""An older nonce of a run on a cluster stays behind from a run that has ended."""
+"""Seconds. A nonce (see ``paths.NONCE``) older than this is left over from a run that has ended."""
 
 UnneededKind = Literal[
     "trial", "attempt", "checkpoint", "claim", "shard", "selection", "snapshot", "temporary"
 ]
+"""What an item is; ``claim`` is a lease whose process is gone, ``snapshot`` an earlier form of a
+study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnneededItem:
-    """Files that no study needs, removed together."""
+    """One thing that no study needs, and its files, which are removed together."""
 
     kind: UnneededKind
     name: str
-    """Where it lies, below the store."""
+    """Its path relative to the store, such as ``trials/<id>``."""
     why: str
-    """The reason: ``no study asks for it``."""
+    """Why it is unneeded, such as ``no study asks for it``."""
     files: tuple[FileEntry, ...]
+    """All its files."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Sum of the sizes of its files, in bytes."""
         return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GcScan:
-    """The result of going through a store."""
+    """The result of a scan: what may be removed, and what stays in doubt."""
 
     unneeded: tuple[UnneededItem, ...]
     left_alone: tuple[str, ...]
-    """A sentence for each thing that stays though it may be unneeded, and why."""
+    """One sentence for each thing that stays though it may be unneeded: what it is, and why it
+    stays."""
 
 
 def scan(ledger: Ledger, *, newest_only: bool = False) -> GcScan:
@@ -89,7 +94,8 @@ def scan(ledger: Ledger, *, newest_only: bool = False) -> GcScan:
 
     Args:
         ledger: the store.
-        newest_only: only the newest form of each study needs something.
+        newest_only: whether only the newest snapshot of each study counts, and not the earlier
+            ones.
 
     Raises:
         DamageError: a snapshot or a needed record is damaged, so its needs are unknown.
@@ -98,13 +104,18 @@ def scan(ledger: Ledger, *, newest_only: bool = False) -> GcScan:
 
 
 def remove(ledger: Ledger, shown: GcScan, *, newest_only: bool = False) -> GcScan:
-    """Remove what a scan has shown and what is still unneeded.
+    """Remove the items that an earlier scan showed and that a new scan still finds unneeded.
+
+    Args:
+        ledger: the store.
+        shown: the scan that the user has seen and agreed to.
+        newest_only: as for ``scan``.
 
     Returns:
-        What was removed.
+        The removed items.
 
     Raises:
-        RequestError: another removal is at work.
+        RequestError: another `ablate gc` removes files of this store now.
         DamageError: as ``scan``.
     """
     lease = leases.acquire(ledger.paths.gc_lease)
@@ -122,7 +133,10 @@ def remove(ledger: Ledger, shown: GcScan, *, newest_only: bool = False) -> GcSca
 
 
 def _remove(item: UnneededItem) -> None:
-    """Remove the outcome first: whatever stops this, no outcome is left whose files are gone."""
+    """Remove an item's files and emptied folders, the outcome first.
+
+    Whatever stops this, no outcome is left whose files are gone.
+    """
     for file in sorted(item.files, key=lambda f: (f.path.name != OUTCOME, f.name)):
         file.path.unlink(missing_ok=True)
     folders = {folder for file in item.files for folder in _folders(item, file)}
@@ -131,7 +145,7 @@ def _remove(item: UnneededItem) -> None:
 
 
 def _folders(item: UnneededItem, file: FileEntry) -> Iterator[Location]:
-    """The folders of a trial or an attempt that its file lies in."""
+    """The file's folder and those above it, up to the trial's or attempt's own folder."""
     if item.kind in ("trial", "attempt"):
         folder: Location = file.path.parent
         for _ in range(file.name.count("/") - item.name.count("/")):
@@ -140,12 +154,12 @@ def _folders(item: UnneededItem, file: FileEntry) -> Iterator[Location]:
 
 
 class _Scanner:
-    """Goes through a store once: reads the snapshots, then lists every file."""
+    """One scan of a store: reads the snapshots, lists every file, and sorts the files by need."""
 
     def __init__(self, ledger: Ledger, newest_only: bool) -> None:
         self._ledger = ledger
         self._earlier_forms: dict[str, str] = {}
-        """Snapshots that need nothing, by name below the store -> their study."""
+        """Path below the store of a snapshot that may go -> name of its study."""
         self._snapshots = self._read_snapshots(newest_only)
         self._ids = {trial.id for snapshot in self._snapshots for trial in snapshot.all_trials}
         self._files = [
@@ -157,7 +171,7 @@ class _Scanner:
         self._left_alone: list[str] = []
 
     def scan(self) -> GcScan:
-        """All unneeded files, by kind."""
+        """All unneeded items: trials, then shards, selections, snapshots, temporary files."""
         unneeded = [*self._trials(), *self._speech(), *self._forms(), *self._temporary()]
         if isinstance(self._ledger.root, Path):
             for name in (TRIALS, SHARDS, SELECTIONS, STUDIES):
@@ -290,7 +304,11 @@ class _Scanner:
         return speech
 
     def _by_records(self, snapshot: Snapshot) -> Iterator[SnapshotSpeech]:
-        """The speech that a snapshot's trials read, by their outcomes: for an old snapshot."""
+        """The speech that the trials of an old snapshot read, from their outcomes.
+
+        Raises:
+            _UnknownNeedsError: a trial of it is not finished.
+        """
         ids = {trial.id for trial in snapshot.all_trials}
         outcomes = self._ledger.outcomes.read_all(sorted(ids))
         if len(outcomes) < len(ids):
@@ -337,7 +355,7 @@ class _Scanner:
 
 
 class _UnknownNeedsError(Exception):
-    """The speech that a study needs is unknown: no shard and no selection is removed."""
+    """It is unknown which speech a study needs: then no shard and no selection is removed."""
 
 
 def _one(kind: UnneededKind, file: FileEntry, why: str) -> UnneededItem:

@@ -28,19 +28,19 @@ from orchestrator.store.files import create_once, is_refusal, read, replace_file
 from orchestrator.store.paths import Location
 
 LEASE_S = 120.0
-"""How long a lease lasts that is not renewed, in seconds.
+"""Seconds after which a lease that nobody renews has expired.
 
 Longer than a worker was seen to train on after its node (14 s) or its head node (63 s) was lost.
 """
 BEAT_S = 10.0
-"""Seconds from one renewal to the next."""
+"""Seconds between two renewals of a lease."""
 
 _own: set[str] = set()
-"""Owners of the leases that this process holds now."""
+"""The random owner names of the leases that this process holds now."""
 
 
 class Lease:
-    """A lease that this process holds; a thread renews it until ``release``."""
+    """A lease that this process holds; a background thread renews it until ``release``."""
 
     def __init__(self, path: Location, record: dict[str, Any]) -> None:
         self._path, self._record = path, record
@@ -53,17 +53,17 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """Whether the lease still stands; when it does not, nothing more may be written."""
+        """Whether this process may still write: no other owner seen, last renewal recent."""
         return not self._lost and time.monotonic() - self._renewed < LEASE_S - 2 * BEAT_S
 
     def still_mine(self) -> bool:
-        """Whether the file still names this owner: read right before a commit."""
+        """Whether the file still names this owner; call it right before a commit."""
         if _owner(read_lease(self._path)) != self._record["owner"]:
             self._lost = True
         return self.held
 
     def release(self) -> None:
-        """Stop renewing the lease and remove its file, unless another owner has it.
+        """Stop renewing the lease and remove its file, unless the file names another owner.
 
         Where the system refuses the removal, the file stays. This process knows at once that the
         lease is given up, others know when this process has ended.
@@ -94,7 +94,11 @@ class Lease:
 
 
 def acquire(path: Location) -> Lease | None:
-    """Take the lease at ``path``; None when another owner, who may be alive, holds it."""
+    """Take the lease at ``path``; None when another owner, who may be alive, holds it.
+
+    A lease whose owner is provably gone is removed first; one that stands still for too long only a
+    ``LeaseObserver`` removes.
+    """
     found = read_lease(path)
     if found is not None and is_gone(found):
         break_lease(path, found)
@@ -119,9 +123,11 @@ def acquire(path: Location) -> Lease | None:
 
 
 def read_lease(path: Location) -> Mapping[str, Any] | None:
-    """The record of the lease at ``path``; None without a file, empty of a damaged one.
+    """The record of the lease at ``path``: owner, host, process, counter (``beat``).
 
-    A damaged lease has no owner, but holds until it is stale.
+    Returns:
+        None where there is no file; an empty mapping where it is damaged. A damaged lease has no
+        owner, but holds until its file has not changed for ``LEASE_S``.
     """
     try:
         return _record(read(path))
@@ -132,12 +138,12 @@ def read_lease(path: Location) -> Mapping[str, Any] | None:
 
 
 def is_gone(lease: Mapping[str, Any]) -> bool:
-    """Whether the owner is provably gone: it was a process of this machine that has ended.
+    """Whether the owner is provably gone: a process of this machine that has ended.
 
-    Or it is this very process, which has given the lease up and could not remove its file.
+    True also for this very process, where it released the lease and could not remove its file.
 
     Args:
-        lease: what ``read_lease`` gave.
+        lease: a record from ``read_lease``.
     """
     if lease.get("host") != socket.gethostname():
         return False
@@ -152,23 +158,28 @@ def is_gone(lease: Mapping[str, Any]) -> bool:
 
 
 def break_lease(path: Location, seen: Mapping[str, Any]) -> None:
-    """Remove a lease whose owner was seen to be dead, unless it has changed since."""
+    """Remove the lease at ``path``, unless it changed since ``seen`` was read from it."""
     taken = take(path)
     if taken is not None and _record(taken) != dict(seen):
         create_once(path, taken)  # somebody took it in between: put it back
 
 
 class LeaseObserver:
-    """Tells dead leases of other machines from living ones by the counters in them."""
+    """Finds leases of dead owners on other machines: those whose counter stands still.
+
+    Args:
+        lease_s: seconds without a change of the counter after which a lease counts as dead.
+    """
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
         self._seen: dict[str, tuple[Any, float]] = {}
 
     def is_stale(self, path: Location) -> bool:
-        """Whether nobody holds the lease; a dead one is removed.
+        """Whether nobody holds the lease; a dead one is removed by this call.
 
-        It is dead when its owner is gone, or when its counter has stood still for ``lease_s``.
+        It is dead when its owner is gone, or when its counter has not changed for ``lease_s``
+        seconds since this observer first saw it: so call it repeatedly.
         """
         lease = read_lease(path)
         if lease is None:
@@ -197,7 +208,7 @@ def _owner(lease: Mapping[str, Any] | None) -> Any:
 
 
 def _boot() -> str:
-    """A name of the machine's present boot, where the system gives one."""
+    """An id of the machine's present boot: after a restart it is another one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -205,7 +216,7 @@ def _boot() -> str:
 
 
 def _processes() -> str:
-    """A name of the PID namespace, where the system gives one."""
+    """The id of the PID namespace (containers number their processes apart); empty off Linux."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -213,10 +224,12 @@ def _processes() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """When the process started; None when there is no such process. Numbers are used again.
+    """When the process started: with the pid it names one process, since pids are used again.
 
-    On Linux in ticks since the boot: psutil gives a time of day, which moves with every correction
-    of the clock, so that a living owner would seem to be gone.
+    Returns:
+        On Linux ticks since the boot, elsewhere seconds since 1970; None when there is no such
+        process. On Linux no time of day, which moves with every correction of the clock, so that a
+        living owner would seem to be gone.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

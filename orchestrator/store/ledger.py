@@ -1,4 +1,4 @@
-"""The store: what every study, trial and attempt leaves, behind one door.
+"""The store: `Ledger`, by which all records of studies, trials and attempts are read and written.
 
 A record is committed by creating it once (`files.py`); all names stand in `paths.py`; of an
 object store, shards and synthesised speech are kept in a cache of each machine as well
@@ -28,16 +28,17 @@ from orchestrator.store.studies import Studies
 from orchestrator.study.canonical import canonical
 
 FORMAT = 1
+"""The version of the store's format, as ``store.json`` holds it."""
 
 _SHORTEST = 6
-"""Digits of the shortest prefix that stands for a trial's id."""
+"""The fewest hex digits by which a user may abbreviate a trial's id."""
 
 
 class Ledger:
-    """A store: its paths, and the parts that read and write what lies there.
+    """A store: its paths, and the objects that read and write its records.
 
-    Records that belong to no trial and no study (corpora, selections of speech, measurements) are
-    read and written here.
+    Records that belong to no trial and no study (corpora, selections of speech, probes) are read
+    and written here; the others by ``outcomes``, ``attempts`` and ``studies``.
     """
 
     def __init__(self, paths: StorePaths) -> None:
@@ -52,24 +53,27 @@ class Ledger:
         return self.paths.root
 
     def with_trials_in(self, folder: Path) -> "Ledger":
-        """This store with its trials in another folder: what a rehearsal writes is thrown away."""
+        """The same store with trials in another folder: a rehearsal's, which are thrown away."""
         return Ledger(StorePaths(self.root, folder / TRIALS))
 
     # --- opening ---------------------------------------------------------------------------
 
     @classmethod
     def open_unchecked(cls, where: str) -> "Ledger":
-        """The store at ``where``, unchecked: for workers, whose driver has opened it."""
+        """The store at ``where``, without any check: for workers, whose driver has checked it."""
         return cls(StorePaths.below(parse_location(where)))
 
     @classmethod
     def open(cls, where: str) -> "Ledger":
-        """Open the store at ``where``, or make it.
+        """Open the store at ``where`` for writing; create it where there is none.
+
+        Args:
+            where: a folder or ``s3://BUCKET/PATH``.
 
         Raises:
-            RequestError: for a URI of something else than an object store we know.
-            LackError: when it cannot be reached or written, or does not keep what is written.
-            DamageError: when it is a store of another format.
+            RequestError: a URI of another form than ``s3://BUCKET/PATH``.
+            LackError: it cannot be reached or written, or lets one record overwrite another.
+            DamageError: it is a store of another format.
         """
         ledger = cls.open_unchecked(where)
         marker = ledger.paths.marker
@@ -87,11 +91,11 @@ class Ledger:
 
     @classmethod
     def open_existing(cls, where: str) -> "Ledger":
-        """Open the store at ``where``; never makes one.
+        """Open the store at ``where``, which must exist.
 
         Raises:
             RequestError, DamageError: as ``open``.
-            LackError: when it cannot be reached or is not there.
+            LackError: it cannot be reached or does not exist.
         """
         ledger = cls.open_unchecked(where)
         if not ledger._exists():
@@ -104,18 +108,18 @@ class Ledger:
 
     @classmethod
     def open_readonly(cls, where: str) -> "Ledger":
-        """Open the store at ``where`` for reading; one that is not there reads as empty.
+        """Open the store at ``where`` for reading; one that does not exist reads as empty.
 
         Raises:
             RequestError, DamageError: as ``open``.
-            LackError: when it cannot be reached.
+            LackError: it cannot be reached.
         """
         ledger = cls.open_unchecked(where)
         ledger._exists()
         return ledger
 
     def _exists(self) -> bool:
-        """Whether the store is there; its format is checked if it is."""
+        """Whether the store has its marker file; if so, its format is checked."""
         try:
             exists = self.paths.marker.exists()
         except Exception as error:
@@ -138,49 +142,55 @@ class Ledger:
     # --- corpora and measurements ------------------------------------------------------------
 
     def corpora(self) -> dict[str, dict[str, Any]]:
-        """The records of the registered corpora, by name."""
+        """Name -> record of each registered corpus: its recordings and labels, as JSON values."""
         paths = files.files_in(self.paths.corpora, "*.json")
         return {path.stem: files.read_record(path) for path in paths}
 
     def write_corpus(self, name: str, record: Mapping[str, Any]) -> None:
-        """Register a corpus, or register it anew."""
+        """Write the record of a corpus; an earlier record of that name is replaced."""
         replace_file(self.paths.corpus_file(name), canonical(record).encode())
 
     def selection(self, digest: str) -> Any:
-        """The record of the speech and labels that a digest stands for."""
+        """The record of a selection (utterances and labels) by its digest, as JSON values.
+
+        Raises:
+            DamageError: it is missing or damaged.
+        """
         return files.read_record(self.paths.selection_file(digest))
 
     def write_selection(self, digest: str, record: Mapping[str, Any]) -> None:
-        """Write that record, so that workers need no registered corpus."""
+        """Write the record of a selection once: workers then need no registered corpus."""
         create_once(self.paths.selection_file(digest), canonical(record).encode())
 
     def probe(self, key: str) -> Any:
-        """A measurement; None where there is none, or a damaged one."""
+        """The record of a probe (measured time of an epoch); None if missing or damaged."""
         try:
             return files.read_json(self.paths.probe_file(key))
         except (OSError, ValueError):
             return None
 
     def write_probe(self, key: str, record: Mapping[str, Any]) -> None:
-        """Write a measurement in the place of an earlier one of the same key."""
+        """Write the record of a probe; an earlier one of the same key is replaced."""
         replace_file(self.paths.probe_file(key), canonical(record).encode())
 
     @property
     def has_probes(self) -> bool:
-        """Whether anything was ever measured."""
+        """Whether the store holds at least one probe."""
         return bool(files.files_in(self.paths.probes, "*.json"))
 
     # --- trials ------------------------------------------------------------------------------
 
     def files_of(self, ids: Iterable[str]) -> dict[str, set[str]]:
-        """Trial -> names of the files in its folder; empty where there is no folder."""
+        """Id of a trial -> names of the files in its folder; empty where it has no folder."""
         return files.names_in(self.paths.trials, ids)
 
     def find_trial(self, prefix: str) -> str:
-        """The id of the one trial that begins so, among those with a folder or in a snapshot.
+        """The whole id of the one trial whose id begins with ``prefix``, 6 to 64 hex digits.
+
+        Trials with a folder come first; if none of them matches, the trials of all snapshots.
 
         Raises:
-            RequestError: it is too short, or no trial or several begin so.
+            RequestError: the prefix is too short or not hexadecimal, or no trial or several match.
         """
         if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},64}}", prefix):
             raise RequestError(
@@ -208,7 +218,13 @@ class Ledger:
 
 
 def _refused(root: Location, error: Exception, what: str) -> Exception:
-    """The error as a sentence, where it is the system's or the object store's."""
+    """A LackError that says what the file system or object store refused; other errors as they are.
+
+    Args:
+        root: the store.
+        error: the error that was caught.
+        what: what failed, such as ``cannot be written``.
+    """
     if not files.is_refusal(error):
         return error
     reason = getattr(error, "strerror", None) or str(error)

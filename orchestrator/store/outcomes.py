@@ -1,4 +1,4 @@
-"""The outcomes of a store: one checksummed record a finished trial, created once."""
+"""The outcomes of a store: one checksummed record for each finished trial, created once."""
 
 import gc
 import hashlib
@@ -16,20 +16,22 @@ from orchestrator.store.records import Outcome, Scores
 from orchestrator.study.canonical import canonical, digest
 
 Committed = Literal["committed", "same", "different"]
+"""Result of ``Outcomes.commit``: this call wrote the outcome, an equal one was there, or one with
+other numbers was there."""
 
 
 class Outcomes:
-    """Reads and commits outcomes."""
+    """Reads and commits the outcomes of one store."""
 
     def __init__(self, paths: StorePaths) -> None:
         self._paths = paths
 
     def has(self, id: str) -> bool:
-        """Whether the trial has an outcome; it is not read."""
+        """Whether the trial has an outcome, without reading it."""
         return self._paths.outcome_file(id).exists()
 
     def read(self, id: str) -> Outcome | None:
-        """The outcome of a trial, or None when it is not finished.
+        """The outcome of a trial, with its checksum verified; None when the trial is not finished.
 
         Raises:
             DamageError: the record is not what was written.
@@ -60,7 +62,7 @@ class Outcomes:
             raise DamageError(f"The outcome `{path}` is damaged. {remedy}") from None
 
     def read_all(self, ids: Iterable[str]) -> dict[str, Outcome]:
-        """The outcomes of those trials that are finished, in the order of the ids.
+        """Id -> outcome of those trials that are finished, in the order of the ids.
 
         Raises:
             DamageError: as ``read``.
@@ -72,12 +74,12 @@ class Outcomes:
         return {id: outcome for id, outcome in found if outcome is not None}
 
     def commit(self, outcome: Outcome) -> Committed:
-        """Write the outcome of a finished trial, once.
+        """Write the outcome of a finished trial, unless it has one already.
 
         Returns:
-            ``committed``; ``same`` when an equal record (or one of another determinism class)
-            was there; ``different`` when the one there has other numbers of the same class:
-            the late one is then written beside it, as an alarm.
+            ``committed``: this call wrote it. ``same``: one was there, with equal numbers or from
+            another determinism class; nothing is written. ``different``: one of the same class was
+            there with other numbers; the new one is written beside it, as an alarm.
         """
         blob = _checksummed(asdict(outcome))
         if create_once(self._paths.outcome_file(outcome.id), blob):
@@ -91,7 +93,7 @@ class Outcomes:
         return "different"
 
     def alarms(self, ids: Iterable[str]) -> list[str]:
-        """Where second outcomes lie, with other numbers than the first of their trial."""
+        """Paths of alarms of these trials: second outcomes whose numbers differ from the first."""
         return [
             str(self._paths.trial_folder(id) / name)
             for id, names in files.names_in(self._paths.trials, ids).items()
@@ -102,9 +104,9 @@ class Outcomes:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without Python's search for cycles, which visits every record again and again.
+    """Switch off Python's garbage collector, which visits every record again and again.
 
-    Records hold no cycles; the search took a seventh of the time of a report on ten thousand.
+    Records hold no cycles; the collector took a seventh of the time of a report on ten thousand.
     """
     searching = gc.isenabled()
     gc.disable()
@@ -116,14 +118,15 @@ def _no_collection() -> Iterator[None]:
 
 
 def _checksummed(body: Mapping[str, Any]) -> bytes:
-    """A record with the sha256 of its text."""
+    """The bytes of a JSON record with the body and the sha256 of its canonical text."""
     return canonical({"outcome": body, "sha256": digest(body)}).encode()
 
 
 def _is_checksummed(blob: bytes, sha256: object) -> bool:
-    """Whether the sha256 is that of the record, in a text that ``_checksummed`` made.
+    """Whether ``sha256`` is the digest of the body in ``blob``, a text that ``_checksummed`` made.
 
-    By its bytes: to write ten thousand records again, for their digests, took a second.
+    It hashes the bytes themselves: to write ten thousand records again, for their digests, took a
+    second.
     """
     start, end = b'{"outcome":', b',"sha256":"' + str(sha256).encode() + b'"}'
     if not (blob.startswith(start) and blob.endswith(end)):

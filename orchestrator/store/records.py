@@ -8,111 +8,135 @@ from typing import Any, Literal
 from orchestrator.study.trials import SEMANTICS
 
 EpochChoice = Literal["chosen", "last_epoch", "best_on_test"]
+"""How the epoch of a score is chosen: by the other half of the held-out group (``chosen``), the
+last one, or the best one on the test speakers themselves (too high, for comparison only)."""
 CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test")
+"""All choices of epoch, in the order in which they are recorded."""
 Unit = Literal["utterance", "segment"]
+"""What a confusion matrix counts: whole utterances or their segments."""
 Cause = Literal["infrastructure", "data", "code", "diverged"]
+"""Why an attempt failed: a machine or process that broke, wrong data, an error in the program, or a
+training whose loss became infinite or NaN."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """The confusion matrix of one test speaker, under one choice of epoch."""
+    """The confusion matrix of one test speaker, for one choice of epoch and one unit."""
 
     speaker: str
+    """Name of the test speaker."""
     choice: EpochChoice
+    """By which rule the epoch was chosen."""
     unit: Unit
+    """Whether utterances or segments are counted."""
     epoch: int
+    """The epoch at which the network was scored, from 1."""
     confusion: tuple[tuple[int, ...], ...]
-    """Counts, classes x classes: rows are the truth, columns the prediction."""
+    """Counts, shape (C, C) for C classes: rows are the true class, columns the predicted one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """The result of a finished trial."""
+    """The result of a finished trial: its scores, its identity, and the digests of its files."""
 
     id: str
-    """sha256 of the identity."""
+    """The trial's id: sha256 of ``identity``, 64 hex digits."""
     identity: Mapping[str, Any]
-    """All that the result depends on: speech, features, system, training, fold, seed."""
+    """All that the result depends on, as JSON values: speech, features, system, training, fold,
+    seed."""
     attempt: str
-    """The attempt that finished it."""
+    """Name of the attempt that finished the trial; its folder has the files."""
     epochs: int
-    """How many epochs were trained."""
+    """How many epochs were trained, those of earlier attempts included."""
     scores: tuple[Scores, ...]
+    """One for each test speaker, choice of epoch and unit."""
     digests: Mapping[str, str]
-    """sha256 of what was computed: ``predictions``, ``history``, ``weights``."""
+    """``predictions``, ``history``, ``weights`` -> sha256 of the values, not of the file."""
     files: Mapping[str, str]
     """File name in the attempt's folder -> sha256 of its bytes."""
     environment: Mapping[str, str]
-    """The determinism class: bits are promised within it."""
+    """The determinism class: device, version of PyTorch, and on a CPU a fingerprint of its
+    arithmetic. On a CPU, results are equal bit for bit within it."""
     host: str = ""
-    """The machine that trained it."""
+    """Name of the machine that trained the trial."""
     seconds: float = 0.0
-    """How long the attempt took."""
+    """Duration of the attempt that finished the trial, in seconds."""
     finished: float = 0.0
-    """When, in seconds since 1970."""
+    """When it finished, in seconds since 1970."""
     resumed: int = 0
-    """Epochs that an earlier, interrupted attempt had already trained."""
+    """How many of the epochs an earlier, interrupted attempt had trained."""
     libraries: Mapping[str, str] = field(default_factory=dict)
-    """Library -> version; empty in records from before they were kept."""
+    """Name of a library -> version; empty in records from before they were kept."""
     parameters: int = 0
-    """How many parameters were trained; 0 of a system without such a count, or in old records."""
+    """Number of trained parameters; 0 for a system without such a count, or in old records."""
 
     @property
     def scored_part(self) -> dict[str, Any]:
-        """The part that is the same, bit for bit, within a determinism class."""
+        """The fields that are equal, bit for bit, within a determinism class, as a dict."""
         scores = [asdict(s) for s in self.scores]
         return {"id": self.id, "epochs": self.epochs, "scores": scores, "digests": self.digests}
 
 
 def is_stale(outcome: Outcome) -> bool:
-    """Whether it was computed by earlier code, whose numbers mean something else."""
+    """Whether an earlier version of the training code computed it, so it is not comparable.
+
+    True where the ``semantics`` number of its identity is not the present one.
+    """
     return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """The reason why an attempt ended without an outcome."""
+    """The record of an attempt that ended without an outcome, and why."""
 
     id: str
+    """The trial's id."""
     cause: Cause
     sentence: str
+    """The error's message, for the user."""
     traceback: str
+    """Python's traceback, as text."""
     epoch: int
+    """The last epoch that was trained before the failure; 0 before the first."""
     attempt: str
+    """Name of the attempt."""
     host: str
+    """Name of the machine."""
     finished: float = field(default_factory=time.time)
+    """When it failed, in seconds since 1970."""
     identity: Mapping[str, Any] = field(default_factory=dict)
     """The identity of the trial; empty in records from before it was kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingProgress:
-    """How far a trial in flight is, by its newest checkpoint."""
+    """How many epochs of an unfinished trial are trained, as its newest checkpoint says."""
 
     epoch: int
-    """The last trained epoch, from 1; 0 without a checkpoint."""
+    """The last epoch in the checkpoint, from 1; 0 without a checkpoint."""
     log: tuple[str, ...]
-    """Lines of its log."""
+    """The lines of the training's log up to that epoch."""
     dev_ua: tuple[float, ...] = ()
-    """Dev UA after every epoch, 0 to 1: the mean over both halves of the held-out group."""
+    """One value for each epoch: UA on the held-out group, mean of its halves A and B, 0 to 1."""
     max_epochs: int = 0
-    """The most epochs that it may train; 0 in checkpoints from before this was kept."""
+    """The most epochs that the trial may train; 0 in checkpoints from before this was kept."""
     min_epochs: int = 0
-    """The fewest epochs that it will train; 0 in checkpoints from before this was kept."""
+    """The fewest epochs that the trial will train; 0 in checkpoints from before this was kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opening:
-    """The record that the test scores of a search were shown from then on."""
+    """The record that the test scores of a search were opened, as its last training had ended."""
 
     key: str
-    """Digest of the search, without its budget."""
+    """Digest of the search without its budget, so that a larger budget is the same search."""
     speakers: str = ""
-    """Digest of the speech and of which speakers are held out together; empty in old records."""
+    """Digest of the speech and of which speakers each held-out group has; empty in old records."""
     unit: str
-    """Unit of the budget that was used: ``trials``, ``hours``, ``gpu_hours``."""
+    """Unit of the search's budget: ``trials``, ``hours`` or ``gpu_hours``."""
     amount: float
-    """The budget, in that unit."""
+    """The budget that was used up, in ``unit``."""
     configurations: int
-    """How many configurations each held-out group had tried."""
+    """How many configurations had been tried for each held-out group."""
     opened: float = field(default_factory=time.time)
+    """When they were opened, in seconds since 1970."""

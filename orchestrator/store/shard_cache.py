@@ -20,13 +20,13 @@ from orchestrator.store.paths import Location, is_remote
 
 
 def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
-    """Copy those shards to this machine that it lacks.
+    """Copy the shards that this machine's cache lacks from the object store.
 
     One worker of a machine copies at a time; the others wait for it.
 
     Args:
         ledger: the store.
-        keys: of the shards that are needed.
+        keys: keys of the shards that are needed.
     """
     if not is_remote(ledger.root):
         return
@@ -41,7 +41,12 @@ def fetch(ledger: Ledger, keys: Iterable[str]) -> None:
 
 
 def publish(ledger: Ledger, keys: Iterable[str]) -> None:
-    """Copy those shards to the store that it lacks."""
+    """Copy shards from this machine's cache to the object store, where that lacks them.
+
+    Args:
+        ledger: the store.
+        keys: keys of the shards that were built here.
+    """
     if not is_remote(ledger.root):
         return
     local, shared = _by_key(ledger.paths.local_shards), _by_key(ledger.paths.shards)
@@ -51,7 +56,7 @@ def publish(ledger: Ledger, keys: Iterable[str]) -> None:
 
 
 def fetch_all_anew(ledger: Ledger) -> None:
-    """Replace all copies on this machine by what the store holds now."""
+    """Empty this machine's cache and copy all shards of the object store into it."""
     if not is_remote(ledger.root):
         return
     with _alone(ledger.paths.local_shards):
@@ -63,11 +68,11 @@ def fetch_all_anew(ledger: Ledger) -> None:
 
 
 def remove(ledger: Ledger, names: Iterable[str]) -> None:
-    """Delete files of shards from the store that were deleted on this machine.
+    """Delete files of shards from the object store.
 
     Args:
         ledger: the store.
-        names: of the files.
+        names: file names of shards that were deleted from this machine's cache.
     """
     if is_remote(ledger.root):
         for name in names:
@@ -84,7 +89,7 @@ def _copy(paths: list[Location], folder: Location) -> None:
 
 
 def _by_key(folder: Location) -> dict[str, list[Location]]:
-    """Key -> files of that shard; a hidden file is still being written."""
+    """Key of a shard -> its files; a hidden file is left out, since it is still being written."""
     found: dict[str, list[Location]] = {}
     for path in files_in(folder, "*"):
         if not path.name.startswith("."):
@@ -94,7 +99,7 @@ def _by_key(folder: Location) -> dict[str, list[Location]]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one process of this machine in at a time; the system frees the lock of a dead one."""
+    """Hold a lock on the folder: one process of this machine at a time; a dead process frees it."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The snapshot of a study: its resolved form, all that a report needs beside the outcomes.
+"""The snapshot of a study: the study with everything resolved, as it is kept in the store.
 
 A run writes it into the store when it starts, so that a report needs neither the study file nor
 the corpus, and works from any folder.
@@ -18,58 +18,64 @@ from orchestrator.study.study import PaperClaim
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotRow:
-    """One row of a study's table, with what it resolves to."""
+    """One row of a study's table with its main settings, or one published system."""
 
     name: str
+    """Name of the row, as the study file gives it."""
     reading: str
-    """Which reading of the paper's text it trains; empty of a published system."""
+    """Reading (named choice where the paper leaves something open); empty for a published
+    system."""
     paper: Mapping[str, float]
-    """Published figures: ``wa`` and ``ua`` in percent, ``params``; any may be absent."""
+    """Published figures: ``wa`` and ``ua`` in percent, ``params`` as a count; any may be absent."""
     model: str = WMA_GIN
-    """The system; empty of a published one."""
+    """The system that the row trains, such as ``wma-gin``; empty for a published system."""
     profile: str = ""
-    """Empty in snapshots from before it was kept."""
+    """Profile (`paper` or `quick`: how long to train); empty in snapshots from before it was
+    kept."""
     blocks: tuple[str, ...] = ()
     """Headings of the table under which the row stands."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The settings of this row alone, as JSON; empty in snapshots from before they were kept."""
+    """The settings that the study file gives for this row alone, as JSON values; empty in snapshots
+    from before they were kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotFold:
-    """One fold: a held-out group of speakers."""
+    """One fold: the speakers of its held-out group, in two halves."""
 
     index: int
-    """From 0."""
+    """Number of the fold, from 0."""
     a: tuple[str, ...]
-    """First half of the held-out group. The epoch that scores one half is chosen on the other."""
+    """Names of the speakers in half A. The epoch that scores one half is chosen on the other."""
     b: tuple[str, ...]
-    """Second half."""
+    """Names of the speakers in half B."""
     train: int
-    """How many speakers train."""
+    """Number of training speakers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTrial:
-    """A trial, by its place in the table."""
+    """A trial's id and its slot in the study: row, fold, seed."""
 
     row: str
-    """Name of the row; of a search's trial its configuration: ``group 2 #7``."""
+    """Name of the row; for a trial of a search its group and configuration, such as
+    ``group 2 #7``."""
     fold: int
-    """Index of the fold; of a search's trial, of the inner fold."""
+    """Index of the fold, from 0; for a trial of a search that of the inner fold."""
     seed: int
+    """The seed, from 0."""
     id: str
     """The trial's id, 64 hex digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotSpeech:
-    """The speech and features that some of the trials read: they name selection and shards."""
+    """A combination of speech and features that trials read; `ablate gc` keeps its files."""
 
     corpus: str
-    """Digest of the selected speech and labels."""
+    """Digest of the selected utterances and labels; it names the file of the selection."""
     features: str
-    """Name of the frame descriptors, as it stands in trial ids."""
+    """Name of the descriptor set, such as ``lld78``, as it stands in trial ids."""
     node_step: Literal[10, 50]
     """Milliseconds from one node of a graph to the next."""
     extractor: str
@@ -77,110 +83,129 @@ class SnapshotSpeech:
 
 
 CHOSEN = "chosen by the search"
-"""Name of the row with the winners of a search."""
+"""Name of the one row of a search: the trials that test its winners."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotConfiguration:
-    """A configuration that a search has proposed."""
+    """A configuration (set of values) that a search has proposed, and its state."""
 
     group: int
-    """Index of the held-out group for which it was proposed; 0 in a flat search."""
+    """Index of the held-out group for which it was proposed, from 0; 0 in a flat search."""
     number: int
-    """Its place among the proposals of the group, from 1."""
+    """Its position among the proposals for the group, from 1."""
     point: Mapping[str, str | int | float]
-    """Parameter -> proposed value."""
+    """Name of a parameter -> proposed value."""
     description: str
-    """The point in words: ``lr 0.0012, layers 3``. Its key in the record is ``told``."""
+    """The point as text, such as ``lr 0.0012, layers 3``. Its key in the record is ``told``."""
     trials: tuple[str, ...]
-    """Ids of its trials, by inner fold."""
+    """Ids of the trials that score it: one for each inner fold in order."""
     state: str
-    """``trained``, ``pruned`` after some of its folds, ``failed``, or still ``training``."""
+    """``trained``, ``pruned`` (stopped after some of its folds), ``failed``, or still
+    ``training``."""
     score: float | None
-    """Mean UA over its folds, 0 to 1; of a pruned one the UA that it was expected to reach; None
-    while it trains or where it failed."""
+    """Mean UA over its folds, 0 to 1; if pruned, the UA that it was expected to reach; None while
+    it trains or where it failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotSearch:
-    """A search, as far as its trials are finished."""
+    """A search in a snapshot: its settings, its configurations and their scores so far."""
 
     key: str
-    """Digest of all that its proposals and scores depend on, except the budget."""
+    """Digest of all that proposals and scores depend on (space, sampler, seed, speech), without the
+    budget."""
     selection: str
-    """``nested`` or ``flat``."""
+    """``nested`` (each held-out group gets a search on its training speakers) or ``flat`` (one
+    search on the scores of all speakers, without a test)."""
     sampler: str
+    """Name of the method that proposes configurations, such as ``tpe``."""
     seed: int
+    """Seed of the sampler."""
     inner_folds: int
-    """0 in a flat search."""
+    """Number of inner folds that score a configuration; 0 in a flat search."""
     budget: str
-    """In words: ``20 configurations a held-out group``."""
+    """The budget as text, such as ``20 configurations a held-out group``."""
     tried: tuple[SnapshotConfiguration, ...]
+    """All proposed configurations."""
     trials: tuple[SnapshotTrial, ...]
     """The trials that score configurations; until the search is closed, also those that test the
     winners."""
     winners: tuple[int, ...]
-    """The number of each group's winner, by group; empty until the budget is used."""
+    """For each held-out group in order, the number of its best configuration; empty until the
+    budget is used."""
     closed: bool
-    """Whether the search has ended: the trials that test the winners stand in the study's own
+    """Whether the search has ended: the trials that test the winners then stand in the study's own
     ``trials``, and their scores are shown."""
     opened: tuple[int, ...] = ()
-    """Numbers of configurations a group after which test scores were shown before this budget."""
+    """At which numbers of configurations a group this search's test scores were shown before, under
+    other budgets."""
     others: int = 0
     """How many other searches had shown test scores of the same speakers before."""
     speakers: str = ""
-    """Digest of the speech and of which speakers are held out together; empty in a flat search."""
+    """Digest of the corpus and of the speakers in each held-out group; empty in a flat search,
+    which tests nobody."""
     at_once: float = 1
     """How many trials train at once; they share each hour of a budget of hours."""
     axes: tuple[SearchAxis, ...] | None = None
-    """The settings that it varies; None in snapshots from before they were kept."""
+    """The axes of the search's space: each setting with its range or choices; None in snapshots
+    from before they were kept."""
 
     def blinds(self, trial: SnapshotTrial) -> bool:
-        """Whether the test scores of one of its trials are not shown: not yet, or never."""
+        """Whether the test scores of one of the search's trials must not be shown now.
+
+        Those of a flat search never are; those of the winners are shown once the search is closed.
+        """
         return self.selection == "flat" or (not self.closed and trial.row == CHOSEN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A study in its resolved form."""
+    """A study with everything resolved, as a run was asked for it."""
 
     study: str
-    """Its name."""
+    """Name of the study."""
     question: str
+    """The question that the study asks, as a sentence from its file."""
     table: int | None
-    """Number of the paper's table that it reproduces."""
+    """Number of the paper's table that it reproduces; None where it reproduces none."""
     figure: int | None
-    """Number of the paper's figure that it reproduces."""
+    """Number of the paper's figure that it reproduces; None where it reproduces none."""
     corpus: str
+    """Name of the corpus, such as ``iemocap``."""
     profile: str
-    """Training profile; ``mixed`` where rows differ in it."""
+    """Profile (`paper` or `quick`: how long to train); ``mixed`` where rows differ in it."""
     reading: str
-    """Reading of the paper's text; ``mixed`` where rows differ in it."""
+    """Reading (named choice where the paper leaves something open); ``mixed`` where rows differ in
+    it."""
     classes: tuple[str, ...]
-    """Emotions, in the order of every confusion matrix."""
+    """Names of the classes, in the order of the rows and columns of every confusion matrix."""
     utterances: int
-    """How many utterances were selected."""
+    """Number of utterances of the selection."""
     rows: tuple[SnapshotRow, ...]
     folds: tuple[SnapshotFold, ...]
     seeds: int
-    """Seeds a row; of an adaptive study the most."""
+    """Number of seeds of each row; in an adaptive study the cap (the most)."""
     trials: tuple[SnapshotTrial, ...]
-    """The trials of its rows; of an adaptive study all that a row may need."""
+    """All trials of the rows; in an adaptive study all up to the cap."""
     comparable: bool
     """Whether published figures may stand beside these: corpus and protocol are the paper's."""
     reference: str | None
-    """The row with which all others are compared."""
+    """Name of the row with which all others are compared; None where rows are not compared."""
     claim: PaperClaim | None
+    """The claim of the paper about the rows; None where the study has none."""
     corpus_part: str = "all"
-    """The kind of speech that was chosen: ``improvised``, ``scripted``, ``all``."""
+    """Which kind of recordings is used: ``improvised``, ``scripted`` or ``all``."""
     notes: tuple[str, ...] = ()
-    """Notes on the speech that stand under every table: files left out, a published split."""
+    """Sentences that stand under every table, such as files that were left out."""
     published: tuple[SnapshotRow, ...] = ()
     """Systems that are not trained here, with their published figures."""
     speech: tuple[SnapshotSpeech, ...] = ()
-    """The speech that its trials read; empty in snapshots from before it was kept."""
+    """The combinations of speech and features that its trials read; empty in snapshots from before
+    they were kept."""
     axes: tuple[str, ...] = ()
-    """Settings whose grid gives the rows; empty of listed rows and in older snapshots."""
+    """Names of the settings whose grid gives the rows; empty where rows are listed, and in older
+    snapshots."""
     text: str = ""
     """The study file as it was written; empty in snapshots from before it was kept."""
     replicates: str = "fixed"
@@ -190,30 +215,34 @@ class Snapshot:
 
     @property
     def is_blinded(self) -> bool:
-        """Whether it has a search that has not ended: its test scores are not shown yet."""
+        """Whether it has a search that has not ended, so that its test scores are not shown yet."""
         return self.search is not None and not self.search.closed
 
     @property
     def all_trials(self) -> tuple[SnapshotTrial, ...]:
-        """The trials of its rows, then those that its search goes by."""
+        """The trials of its rows, then those that score the configurations of its search."""
         return self.trials + (self.search.trials if self.search else ())
 
     def overview_line(self, row: str) -> str:
-        """The line of an overview that counts a row's trials; a search has one a held-out group.
+        """Name of the line that counts a trial in an overview (`ablate status`).
 
         Args:
-            row: the row of a trial; of a search `group 2 #7`, whose line is `group 2`.
+            row: the row of a trial.
+
+        Returns:
+            The row itself; for a trial of a search its held-out group, so `group 2 #7` gives
+            `group 2`.
         """
         return row.rpartition(" #")[0] if self.search and row != CHOSEN else row
 
     @property
     def overview_lines(self) -> tuple[str, ...]:
-        """The lines of an overview: the groups of a search, then the rows."""
+        """Names of the lines of an overview, each once: the groups of a search, then the rows."""
         groups = (self.overview_line(trial.row) for trial in self.all_trials)
         return tuple(dict.fromkeys((*groups, *(row.name for row in self.rows))))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The record of the snapshot in the store, as JSON values."""
         record = asdict(self)
         if self.search is not None:
             search = record["search"]
@@ -226,10 +255,10 @@ class Snapshot:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Snapshot":
-        """The snapshot of which ``to_json`` gave the record.
+        """The snapshot from a record that ``to_json`` gave, in this version or an earlier one.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it gave no such record.
+            KeyError, TypeError, ValueError, AttributeError: the record has another form.
         """
         kind: Any = cls
         snapshot: Snapshot = _reader(kind)(record)
@@ -240,7 +269,7 @@ class Snapshot:
 
 @cache
 def _reader(kind: Any) -> Callable[[Any], Any]:
-    """A function that makes a value of a type from its JSON form.
+    """A function that makes a value of type ``kind`` from its JSON form.
 
     Args:
         kind: a dataclass, ``tuple[X, ...]``, ``X | None``, or a type that JSON has itself.
@@ -259,7 +288,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def _dataclass_reader(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
-    """A function that makes a dataclass from a mapping; what the mapping lacks is the default."""
+    """A function that makes a dataclass from a mapping; a missing key gets the field's default."""
     readers = {key: _reader(hint) for key, hint in get_type_hints(kind).items()}
     readers = {key: read for key, read in readers.items() if read is not _as_it_is}
 
@@ -280,7 +309,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _axis_to_json(axis: SearchAxis) -> dict[str, Any]:
-    """An axis as JSON values; choices as a list, since their order is theirs."""
+    """An axis of a search as JSON values; choices as a list of pairs, which keeps their order."""
     kind: dict[str, Any]
     match axis.kind:
         case Choice(values=values):
@@ -293,7 +322,7 @@ def _axis_to_json(axis: SearchAxis) -> dict[str, Any]:
 
 
 def _axis_from_json(record: Mapping[str, Any]) -> SearchAxis:
-    """The axis that ``_axis_to_json`` wrote; the settings of its choices stay JSON values."""
+    """The axis from a record of ``_axis_to_json``; the settings of its choices stay JSON values."""
     kind, when = record["kind"], record["when"]
     return SearchAxis(
         key=record["key"],

@@ -1,4 +1,4 @@
-"""The studies of a store: their snapshots, and which test scores of searches were opened."""
+"""Snapshots of studies in the store, and records of which searches' test scores were opened."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
@@ -14,7 +14,7 @@ from orchestrator.study.canonical import canonical, digest
 
 
 class Studies:
-    """Writes and reads snapshots and openings."""
+    """Reads and writes the snapshots and openings of one store."""
 
     def __init__(self, paths: StorePaths) -> None:
         self._paths = paths
@@ -22,10 +22,14 @@ class Studies:
     # --- snapshots -------------------------------------------------------------------------
 
     def write_snapshot(self, name: str, record: Mapping[str, Any]) -> Location:
-        """Write the snapshot of a study; one that is there gets the present time instead.
+        """Write the snapshot of a study; if an equal one exists, only set its time to now.
+
+        Args:
+            name: name of the study.
+            record: the snapshot as ``Snapshot.to_json`` gives it.
 
         Returns:
-            Where it lies.
+            The path of the snapshot.
         """
         path = self._paths.snapshot_file(name, digest(record))
         if not create_once(path, canonical(record).encode()):
@@ -33,7 +37,10 @@ class Studies:
         return path
 
     def snapshots(self, name: str = "*") -> list[Snapshot]:
-        """All snapshots, or those of one study, newest first.
+        """All snapshots, or those of one study, the last written first.
+
+        Args:
+            name: name of the study; ``*`` stands for all.
 
         Raises:
             DamageError: one is not what was written.
@@ -41,7 +48,7 @@ class Studies:
         return list(self.iter_snapshots(name))
 
     def iter_snapshots(self, name: str) -> Iterator[Snapshot]:
-        """The snapshots of one study, newest first, each read when it is asked for.
+        """The snapshots of one study, the last written first, each read when it is its turn.
 
         A search has many: one a generation of configurations.
 
@@ -51,23 +58,23 @@ class Studies:
         return map(read_snapshot, self.snapshot_files(name))
 
     def snapshot_files(self, name: str = "*") -> list[Location]:
-        """Where all snapshots lie, or those of one study, newest first by the files' times."""
+        """Paths of all snapshots, or of one study's, the last written first (by file times)."""
         paths = files.files_in(self._paths.studies, f"{name}@*.json")
         return sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
 
     # --- openings of test scores -----------------------------------------------------------
 
     def write_opening(self, opening: Opening) -> bool:
-        """Record that the test scores of a search were opened.
+        """Record that the test scores of a search were opened (from now on shown).
 
         Returns:
-            Whether that was not recorded before.
+            True when this is new; False when the same opening was recorded before.
         """
         path = self._paths.opening_file(opening.key, opening.configurations)
         return create_once(path, canonical(asdict(opening)).encode())
 
     def openings(self) -> list[Opening]:
-        """Every opening of the test scores of a search, the first one first.
+        """Every opening of the test scores of a search, the oldest first.
 
         Raises:
             DamageError: one is not what was written.
@@ -89,7 +96,7 @@ class Studies:
 
 
 def read_snapshot(path: Location) -> Snapshot:
-    """The snapshot in a file.
+    """Read a snapshot and check it against the digest in its file name.
 
     Raises:
         DamageError: it is not what was written.
