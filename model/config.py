@@ -14,12 +14,15 @@ BIGRU_HIDDEN = 128
 """Hidden size of each direction of the Bi-GRU (paper, section 2.1); its output is twice that."""
 
 WMA_GIN = "wma-gin"
-"""The paper's own system."""
+"""Name of the paper's own system in `ModelConfig.model`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aggregators:
-    """Weights of the three neighbourhood aggregators of eq. (4); they sum to 1 and stay fixed."""
+    """Weights of the three neighbourhood aggregators of eq. (4), as exact fractions.
+
+    Each is 0 to 1 and they sum to 1; they are not learnt.
+    """
 
     softmax: Fraction = Fraction(1, 3)
     sum: Fraction = Fraction(1, 3)
@@ -28,7 +31,10 @@ class Aggregators:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """One network. The defaults are reading R0: the text of the paper, 579,864 parameters.
+    """The system that a row trains and, of WMA-GIN, its sizes and parts.
+
+    The defaults are reading R0, the text of the paper: 579,864 parameters at 78 descriptors and 4
+    classes.
 
     Types say which values a study file may give, and docstrings what its reference says of them.
     A new field is a new setting of every study, see CONTRIBUTING.md.
@@ -51,41 +57,45 @@ class ModelConfig:
     """Fully adjacent layers, 1-based and ascending; empty for none (paper: 2 of 4, section 2.3)."""
 
     fa_self: bool = True
-    """Whether a node is its own neighbour in a fully adjacent layer (as in the code of [20])."""
+    """Whether a node is its own neighbour in a fully adjacent layer (as in the code of the paper's
+    source [20], arXiv 2006.05205)."""
 
     graph: str = "cycle"
-    """Edges between nodes: ``cycle`` (paper), ``line``, or ``window:K``, all nodes at most K steps
-    away, without a wrap."""
+    """Edges between nodes: ``cycle`` (paper), ``line``, or ``window:K``, which joins all nodes at
+    most K steps apart and does not join the ends."""
 
     pooling: Literal["mean", "sum"] = "mean"
-    """How real nodes are pooled before each head (the paper is silent)."""
+    """How the real nodes of a segment become one vector before each head (the paper is
+    silent)."""
 
     stage_loss: bool = True
-    """Multi-stage loss: five losses weighted 1..S over their sum (section 2.4); off: cross-entropy
-    of the last head G."""
+    """Multi-stage loss: the mean cross-entropy of the S = ``layers`` + 1 stages, weighted 1 to S
+    (section 2.4); off: the cross-entropy of G, the sum of all heads."""
 
     attention: bool = True
-    """Multi-phase attention before head e; off: e pools the last layer as the others do (chosen
-    here)."""
+    """Multi-phase attention before the last head, e; off: head e pools the last layer as the other
+    heads pool theirs (chosen here)."""
 
     bigru: bool = True
-    """The Bi-GRU before the layers; off: each node by itself, tanh(Linear(F, 256)) (chosen
-    here)."""
+    """The Bi-GRU before the layers; off: tanh(Linear(F, 256)) of each node by itself
+    (chosen here)."""
 
     residual: bool = True
-    """Whether layer l > 1 adds its input to its output (section 2.1)."""
+    """Whether every layer after the first adds its input to its output (section 2.1)."""
 
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
-    """Share of each layer's new values that are set to 0 in training (the paper names none)."""
+    """Dropout probability in training, on what each layer computes before its input is added (the
+    paper names none)."""
 
     layer_norm: bool = False
-    """LayerNorm before the ReLU of every WMA-GIN layer (reading R*)."""
+    """LayerNorm before the ReLU of every WMA-GIN layer (reading R*, ``size-matched``)."""
 
     deep_heads: bool = False
-    """Each head is Linear(H, H), ReLU, Linear(H, C), and not one Linear(H, C) (reading R*)."""
+    """Each head is Linear(H, H), ReLU, Linear(H, C), and not one Linear(H, C) (reading R*,
+    ``size-matched``)."""
 
     attention_output: bool = False
-    """An output map H -> H in the multi-phase attention (reading R*)."""
+    """A linear map H -> H behind the multi-phase attention (reading R*, ``size-matched``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +115,8 @@ class TrainConfig:
     """Most epochs of a training (chosen here)."""
 
     patience: Annotated[int, Interval(ge=1, le=100_000)] = 20
-    """Epochs without a better dev score before a direction stops (chosen here)."""
+    """A training stops when neither half of the held-out group has had a better score for this
+    many epochs (chosen here)."""
 
     class_weights: Literal["off", "inverse"] = "off"
     """Weights of the classes in the loss. ``inverse``: the inverse of how often a class occurs
@@ -113,5 +124,8 @@ class TrainConfig:
 
     @property
     def may_end_early(self) -> bool:
-        """Whether patience can run out before the last epoch: the best may be the first."""
+        """Whether a training can stop before ``epochs``.
+
+        If epoch 1 stays the best, training stops after ``1 + patience`` epochs.
+        """
         return 1 + self.patience < self.epochs

@@ -10,10 +10,10 @@ class ModelConfigError(ModelError):
 
 
 class DivergedError(ModelError):
-    """The training loss is no longer a number.
+    """The training loss, or a log probability of a held-out segment, is NaN or infinite.
 
     Args:
-        epoch: the epoch in which that happened, from 1.
+        epoch: number of the epoch in which that happened, from 1.
     """
 
     def __init__(self, epoch: int) -> None:

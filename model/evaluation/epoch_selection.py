@@ -1,8 +1,8 @@
-"""The rule that chooses the epoch: on one held-out speaker, for the score of the other.
+"""The rule that chooses the epoch: on one half of the held-out group, for the score of the other.
 
-Holding out a pair of speakers (a, b), a system is trained once on the others. The epoch that
-scores b is chosen on a, and the epoch that scores a is chosen on b. This is the paper's 8:1:1 with
-every speaker tested, for half of the trainings.
+A fold holds out a group of speakers in two halves, a and b (of ten speakers, one each); a system
+is trained once on the others. The epoch that scores b is chosen on a, and the epoch that scores a
+is chosen on b. This is the paper's 8:1:1 with every speaker tested, for half of the trainings.
 
 The rule for "best", used for choosing and for patience alike (ours, the paper only names early
 stopping): highest UA over utterances; of equal ones the lowest loss (`Score.loss`, cross-entropy of
@@ -25,17 +25,18 @@ from model.evaluation.state import BestEpoch, EpochScores, StateDict, TrainingSt
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """One held-out speaker tested at the epoch that was chosen on the other.
+    """One half of the held-out group, tested at the epoch that was chosen on the other half.
 
     Attributes:
-        chosen: number of the epoch chosen on the other speaker; its score is the headline.
+        chosen: number, from 1, of the epoch chosen on the other half; reports show the scores of
+            this epoch.
         at_chosen_SC: log probabilities of the tested segments at that epoch, ``(S, C)``, float64;
             in logarithms, since probabilities underflow where a network is very sure.
-        at_last_SC: the same after the last epoch.
-        best_on_test: number of the epoch that the same rule would choose on the tested speaker
+        at_last_SC: the same after the last epoch of the training.
+        best_on_test: number of the epoch that the same rule would choose on the tested half
             itself: a cheat, computed to measure the optimism of papers that do so.
-        at_best_on_test_SC: log probabilities at that epoch.
-        weights: the network's ``state_dict`` at the chosen epoch.
+        at_best_on_test_SC: log probabilities of the tested segments at that epoch.
+        weights: the network's ``state_dict`` at the chosen epoch, on the CPU.
     """
 
     chosen: int
@@ -51,11 +52,11 @@ class Fit:
     """The result of a training.
 
     Attributes:
-        epochs: how many epochs were trained.
-        history: one entry an epoch, ascending.
-        tests_a: ``a`` tested, the epoch chosen on ``b``.
-        tests_b: ``b`` tested, the epoch chosen on ``a``.
-        parameters: how many numbers the network learnt; 0 where the system has no such count.
+        epochs: number of epochs that were trained.
+        history: loss and scores of each epoch, from epoch 1 on.
+        tests_a: half ``a`` tested, at the epoch chosen on ``b``.
+        tests_b: half ``b`` tested, at the epoch chosen on ``a``.
+        parameters: number of the network's learnable parameters; 0 for the SVM.
     """
 
     epochs: int
@@ -66,7 +67,7 @@ class Fit:
 
 
 def better(score: Score, than: Score) -> bool:
-    """Whether a later epoch is strictly better: higher UA, or the same at a lower loss."""
+    """Whether a later ``score`` beats ``than``: by a higher UA, or by a lower loss at equal UA."""
     return (score.ua, -score.loss) > (than.ua, -than.loss)
 
 
@@ -79,19 +80,22 @@ def state_after_epoch(
     weights: StateDict,
     moments: StateDict,
 ) -> TrainingState:
-    """Score both held-out speakers after an epoch; return the state that the next one needs.
+    """Score both halves of the held-out group after an epoch, and append the epoch to the state.
 
     Args:
         state: the state after the epoch before; None after the first epoch.
-        loss: training loss of the epoch.
+        loss: mean training loss of a segment in this epoch, in nats.
         logs: log probabilities of the segments of ``a`` and of ``b``, each ``(S, C)``.
-        held_out: those segments.
+        held_out: the segments of ``a`` and of ``b``, with their labels.
         classes: number of classes C.
-        weights: the system's ``state_dict`` now; copied.
-        moments: the tensors of its optimiser; copied.
+        weights: the system's ``state_dict`` now; copied to the CPU.
+        moments: the tensors of its optimiser, such as Adam's moments; copied to the CPU.
+
+    Returns:
+        The state after this epoch, from which the next one goes on.
 
     Raises:
-        DivergedError: a probability is no longer a number.
+        DivergedError: a log probability is NaN or infinite.
     """
     number = 1 if state is None else state.epoch + 1
     if not all(bool(log_SC.isfinite().all()) for log_SC in logs):
@@ -109,13 +113,18 @@ def state_after_epoch(
 
 
 def is_over(state: TrainingState, config: TrainConfig) -> bool:
-    """Whether all epochs are done, or both directions have run out of patience."""
+    """Whether to stop: ``config.epochs`` are done, or both halves have run out of patience."""
     latest = max(state.on_a.epoch, state.on_b.epoch)
     return state.epoch >= config.epochs or state.epoch - latest >= config.patience
 
 
 def fit_of(state: TrainingState, parameters: int = 0) -> Fit:
-    """Read the result of a training from its last state."""
+    """Make the result of a training from the state after its last epoch.
+
+    Args:
+        state: the state after the last epoch.
+        parameters: number of the network's learnable parameters; 0 for the SVM.
+    """
     on_a, on_b = state.on_a, state.on_b
     return Fit(
         epochs=state.epoch,

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 Confusion = Sequence[Sequence[int]]
-"""Counts by true class (rows) and predicted class (columns)."""
+"""Number of utterances or segments by true class (rows) and predicted class (columns), (C, C)."""
 
 
 def confusion(truth: Iterable[int], prediction: Iterable[int], classes: int) -> list[list[int]]:
@@ -16,7 +16,7 @@ def confusion(truth: Iterable[int], prediction: Iterable[int], classes: int) -> 
 
     Args:
         truth: true classes, 0 to ``classes - 1``.
-        prediction: predicted classes, as many.
+        prediction: predicted classes, as many as true ones and in the same order.
         classes: number of classes.
 
     Returns:
@@ -51,7 +51,7 @@ def wa(confusion: Confusion) -> float:
         confusion: rows of true, columns of predicted classes.
 
     Returns:
-        A value in [0, 1]; nan if nothing was scored.
+        A fraction from 0 to 1; NaN if the confusion counts nothing.
 
     Example:
         >>> wa([[3, 1], [0, 4]])
@@ -66,14 +66,14 @@ def ua(confusion: Confusion) -> float:
 
     .. math:: UA = 1/|P| sum_{c in P} n_cc / sum_d n_cd,  P = {c : sum_d n_cd > 0}
 
-    Source: as `wa`. A class that nobody spoke has no recall: it is left out (see `absent`).
+    Source: as `wa`. A class without a true example has no recall: it is left out (see `absent`).
     It is computed in whole numbers and rounded once, so that equal recalls give equal floats.
 
     Args:
         confusion: rows of true, columns of predicted classes.
 
     Returns:
-        A value in [0, 1]; nan if nothing was scored.
+        A fraction from 0 to 1; NaN if the confusion counts nothing.
 
     Example:
         >>> ua([[1, 3], [0, 4]])
@@ -88,10 +88,13 @@ def ua(confusion: Confusion) -> float:
 
 
 def absent(confusion: Confusion) -> list[int]:
-    """List the classes that nobody spoke, and that UA therefore leaves out.
+    """List the classes without a true example, which UA therefore leaves out.
 
     Args:
         confusion: rows of true, columns of predicted classes.
+
+    Returns:
+        Their class indices, ascending.
 
     Example:
         >>> absent([[1, 0, 0], [0, 0, 0], [1, 0, 1]])

@@ -1,4 +1,4 @@
-"""From a network to scores: segments are scored, averaged into utterances, counted to UA and WA.
+"""From a network to UA and WA: log probabilities of segments, averaged into utterances, scored.
 
 Letters: S segments, U utterances, C classes.
 """
@@ -14,43 +14,48 @@ from model.evaluation import metrics
 from model.network.graph_network import GraphNetwork
 
 BATCH = 128
-"""Segments scored at once: one number for all trials, so that scores do not depend on `batch`."""
+"""Segments that a forward pass scores at once, the same in all trials: scores must not depend on
+the training's `batch`."""
 
 
 class LabelledSegments(Protocol):
-    """What training and scoring need of the segments of some speakers.
+    """S labelled segments of some speakers, as training and scoring use them.
 
-    `features.dataset.dataset.Segments` has it. The two packages do not import each other, so this
-    protocol says here what it must have.
+    `features.dataset.dataset.Segments` is one. The packages `model` and `features` do not import
+    each other, so this protocol says what `model` needs of it.
 
     Attributes:
-        labels_S: class of each segment's utterance, int64.
-        utterance_S: number of each segment's utterance, int64; equal means the same utterance.
+        labels_S: class index of each segment's utterance, ``(S,)``, int64.
+        utterance_S: number of each segment's utterance, ``(S,)``, int64; segments of one utterance
+            have the same number.
     """
 
     @property
     def labels_S(self) -> Tensor:
-        """Class of each segment's utterance."""
+        """Class index of each segment's utterance, ``(S,)``, int64."""
 
     @property
     def utterance_S(self) -> Tensor:
-        """Number of each segment's utterance."""
+        """Number of each segment's utterance, ``(S,)``, int64; equal for one utterance."""
 
     def __len__(self) -> int:
         """Return the number of segments."""
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return x_BNF, frames_B and nodes_B of segments, as `GraphNetwork.forward` takes them."""
+        """Gather the segments numbered ``indices`` into x_BNF, frames_B, nodes_B.
+
+        The three are the arguments of `GraphNetwork.forward`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well a set of speakers is recognised; utterances are counted, not segments.
+    """Loss, UA and WA over the utterances of some speakers.
 
     Attributes:
         loss: mean cross-entropy of the utterances' probabilities, in nats.
-        ua: unweighted accuracy, in [0, 1].
-        wa: weighted accuracy, in [0, 1].
+        ua: unweighted accuracy (mean recall over classes), 0 to 1.
+        wa: weighted accuracy (correct / all), 0 to 1.
     """
 
     loss: float
@@ -61,15 +66,15 @@ class Score:
 def log_probabilities(
     network: GraphNetwork, segments: LabelledSegments, device: str = "cpu"
 ) -> Tensor:
-    """Score all segments in their own order, in batches of ``BATCH``.
+    """Compute the class log probabilities of all segments, in their order.
 
     Args:
-        network: a network in any mode; it is put into evaluation mode.
+        network: a network on ``device``, in any mode; it is put into evaluation mode.
         segments: the S segments to score.
-        device: torch device to compute on.
+        device: torch device to compute on, such as ``cpu``.
 
     Returns:
-        Logarithms of the softmax of G, shape ``(S, C)``, float64 on the CPU.
+        Log softmax of the network's scores G, ``(S, C)``, float64 on the CPU.
     """
     network.eval()
     with torch.no_grad():
@@ -102,11 +107,13 @@ def by_utterance(log_SC: Tensor, utterance_S: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def score(log_SC: Tensor, segments: LabelledSegments, classes: int) -> Score:
-    """Score utterances from the segments' log probabilities.
+    """Compute loss, UA and WA of utterances from their segments' log probabilities.
+
+    An utterance is taken for the class of the highest mean probability of its segments.
 
     Args:
         log_SC: log probabilities of the segments, ``(S, C)``, as `log_probabilities` gives them.
-        segments: those segments.
+        segments: the same S segments, with their labels.
         classes: number of classes C.
     """
     numbers_U, log_UC = by_utterance(log_SC, segments.utterance_S)

@@ -15,18 +15,18 @@ from model.errors import ModelError
 from model.evaluation.scoring import Score
 
 StateDict = dict[str, Tensor]
-"""A network's ``state_dict``: name -> parameter or scaler."""
+"""A network's ``state_dict``: name -> parameter or buffer, such as the scaler's ``mean_F``."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochScores:
-    """Training loss and scores of one epoch.
+    """Training loss and held-out scores of one epoch.
 
     Attributes:
-        number: of the epoch, from 1.
+        number: the epoch's number, from 1.
         loss: mean training loss of a segment, in nats.
-        a: scores of the held-out speaker ``a``.
-        b: scores of the held-out speaker ``b``.
+        a: scores of half ``a`` of the held-out group after the epoch.
+        b: scores of half ``b`` after the epoch.
     """
 
     number: int
@@ -37,13 +37,13 @@ class EpochScores:
 
 @dataclass(frozen=True, slots=True)
 class BestEpoch:
-    """The best epoch so far as judged on one held-out speaker.
+    """The best epoch so far, judged on one half of the held-out group.
 
     Attributes:
         epoch: its number, from 1.
         weights: the network's ``state_dict`` at that epoch.
         a_SC: log probabilities of the segments of ``a`` at that epoch, ``(S, C)``, float64.
-        b_SC: the same of ``b``.
+        b_SC: log probabilities of the segments of ``b`` at that epoch.
     """
 
     epoch: int
@@ -54,16 +54,18 @@ class BestEpoch:
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """All that a training needs to go on after an epoch.
+    """State of a training after its newest epoch, complete enough to resume with the same bits.
 
     Attributes:
-        history: one entry an epoch, ascending.
-        network: weights after the last epoch.
-        adam: tensors of the optimiser, named ``<parameter>/<what>``; empty for an SVM.
-        on_a: best epoch judged on ``a``.
-        on_b: best epoch judged on ``b``.
-        last_a_SC: log probabilities of the segments of ``a`` after the last epoch, ``(S, C)``.
-        last_b_SC: the same of ``b``.
+        history: loss and scores of each epoch, from epoch 1 on.
+        network: the ``state_dict`` after the newest epoch.
+        adam: tensors of the optimiser, named ``<parameter>/<tensor>``, such as
+            ``heads.0.bias/exp_avg``; empty for an SVM.
+        on_a: best epoch so far judged on half ``a`` of the held-out group.
+        on_b: best epoch so far judged on half ``b``.
+        last_a_SC: log probabilities of the segments of ``a`` after the newest epoch, ``(S, C)``,
+            float64.
+        last_b_SC: log probabilities of the segments of ``b`` after the newest epoch.
     """
 
     history: tuple[EpochScores, ...]
@@ -76,12 +78,15 @@ class TrainingState:
 
     @property
     def epoch(self) -> int:
-        """The last finished epoch."""
+        """Number of the newest finished epoch, from 1."""
         return self.history[-1].number
 
 
 def state_tensors(state: TrainingState) -> dict[str, Tensor]:
-    """List all tensors of a state under unique names."""
+    """Name every tensor of a state uniquely, such as ``on_a/weights/NAME``, for a safetensors file.
+
+    `state_from` is the inverse.
+    """
     tensors = {"last/a": state.last_a_SC, "last/b": state.last_b_SC}
     groups = {
         "network": state.network,
@@ -97,7 +102,10 @@ def state_tensors(state: TrainingState) -> dict[str, Tensor]:
 
 
 def state_numbers(state: TrainingState) -> dict[str, Any]:
-    """List all numbers of a state as JSON values; JSON keeps every bit of a float."""
+    """Collect the history and the best epochs of a state as JSON values.
+
+    JSON keeps every bit of a float. `state_from` is the inverse.
+    """
     return {
         "history": [asdict(epoch) for epoch in state.history],
         "on_a": state.on_a.epoch,
@@ -106,7 +114,7 @@ def state_numbers(state: TrainingState) -> dict[str, Any]:
 
 
 def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> TrainingState:
-    """Build a state from what `state_tensors` and `state_numbers` gave.
+    """Rebuild a state from the results of `state_tensors` and `state_numbers`.
 
     Raises:
         ModelError: a tensor or a number is missing.

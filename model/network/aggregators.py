@@ -4,8 +4,8 @@ The softmax is element-wise: each channel weighs the neighbours by their own val
 without a temperature. That is the aggregator of PNA (arXiv 2004.05718), which the paper cites.
 Its maximum is taken out before the exponential, so that nothing overflows.
 
-Nothing here knows a graph's shape, only the three neighbourhoods that need no edge list:
-two nodes (`pair`), all nodes of a graph (`pooled`), all nodes but oneself (`others`).
+The functions serve three neighbourhoods that need no edge list: two nodes (`pair`), all nodes of a
+segment (`pooled`), all nodes of a segment but oneself (`others`).
 Letters: B segments of a batch, N nodes, H channels.
 """
 
@@ -20,12 +20,13 @@ from torch.autograd.function import once_differentiable
 from model.network.nodes import Nodes
 
 Aggregate = Callable[[Tensor], Tensor]
-"""From node values ``(B, N, H)`` to what their neighbourhoods aggregate to, ``(B, N, H)``."""
+"""A function from node values ``(B, N, H)`` to the weighted aggregate of each node's neighbours,
+``(B, N, H)``, or ``(B, 1, H)`` where all nodes of a segment have the same neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AggregatorWeights:
-    """Weights of the three aggregators: the paper's alpha, beta and gamma, which are not learnt."""
+    """Weights of the three aggregators as floats, not learnt: the paper's alpha, beta and gamma."""
 
     softmax: float
     sum: float
@@ -33,15 +34,18 @@ class AggregatorWeights:
 
     @property
     def total(self) -> float:
-        """Weight of a lone neighbour, which is its own sum, mean and softmax."""
+        """Sum of the three weights: the factor of a single neighbour.
+
+        Sum, mean and softmax of one neighbour are all equal to it.
+        """
         return self.softmax + self.sum + self.mean
 
 
 def pair(halo_BMH: Tensor, weights: AggregatorWeights) -> Tensor:
-    """Aggregate neighbourhoods of two: the values before and after each position of a row.
+    """Aggregate, for each node, the node before it and the node after it.
 
     Args:
-        halo_BMH: N + 2 values in a row: those of the nodes, one neighbour more at each end.
+        halo_BMH: values of the N nodes with one more neighbour at each end, ``(B, N + 2, H)``.
         weights: the aggregator weights.
 
     Returns:
@@ -52,7 +56,12 @@ def pair(halo_BMH: Tensor, weights: AggregatorWeights) -> Tensor:
 
 
 def pooled(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights) -> Tensor:
-    """Aggregate all real nodes of a segment into one vector: O(N), no pair is ever formed.
+    """Aggregate all real nodes of a segment into one vector, in O(N) time.
+
+    Args:
+        x_BNH: node values, ``(B, N, H)``.
+        nodes: which nodes are real.
+        weights: the aggregator weights.
 
     Returns:
         The weighted aggregate, ``(B, 1, H)``.
@@ -67,10 +76,16 @@ def pooled(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights) -> Tensor:
 
 
 def others(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights) -> Tensor:
-    """Aggregate, for every node, all real nodes but itself: O(N), and nothing is subtracted.
+    """Aggregate, for every node, all real nodes of its segment but itself, in O(N) time.
 
-    "All minus mine" loses every digit of the rest once one node outweighs it,
-    so sums are built by a tree, and in the softmax the greatest node is treated apart.
+    The sum of all nodes minus the node's own value would lose every digit of the others where one
+    node outweighs them. So sums are built by a tree, and in the softmax the greatest node is
+    treated apart.
+
+    Args:
+        x_BNH: node values, ``(B, N, H)``.
+        nodes: which nodes are real.
+        weights: the aggregator weights.
 
     Returns:
         The weighted aggregate, ``(B, N, H)``; 0 for the only node of a segment.
@@ -84,11 +99,11 @@ def others(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights) -> Tensor:
 
 
 class _Pair(torch.autograd.Function):
-    """`pair`, with its derivative by hand: it keeps one tensor where autograd would keep four.
+    """`pair` with its derivative written by hand: it saves one tensor where autograd saves four.
 
-    The softmax of two values is a sigmoid s of their difference d = l - r, the aggregate r + s d:
-    half the work of two exponentials, and nothing to overflow. Its slope in l is s + d s (1 - s),
-    in r one minus that.
+    The softmax weight of the left of two values l, r is s = sigmoid(d), d = l - r, and their
+    softmax aggregate is r + s d: half the work of two exponentials, and nothing can overflow. Its
+    derivative by l is s + d s (1 - s), and by r it is one minus that.
     """
 
     @staticmethod
@@ -112,18 +127,20 @@ class _Pair(torch.autograd.Function):
 
 
 BLOCK = 1 << 18
-"""Size of a block, in numbers: a core's cache holds several blocks."""
+"""Most numbers (1 MiB of float32) that `pair` works on at once: a core's cache holds several such
+blocks."""
 
 VECTORS = 64
-"""Multiple of the number of values in a vector of any processor."""
+"""Channels H must be a multiple of this for the batch to be cut into blocks: it is a multiple of
+the number of floats in a vector register of any processor."""
 
 
 def _blocks(x_BNH: Tensor) -> list[slice]:
-    """Cut the batch into blocks that fit a core's cache, for work that is done element by element.
+    """Cut the batch axis into slices that fit a core's cache, for element-wise work.
 
-    Only where a node fills whole vectors of the processor: the results are the same to the bit
-    then, and are not where a cut leaves a remainder, which is rounded in another way.
-    A GPU takes all at once.
+    The batch is cut only on a CPU and only where H is a multiple of ``VECTORS``: then the results
+    have the same bits as uncut. Elsewhere a cut would leave a remainder, which is rounded in
+    another way, so there is one slice.
     """
     batch, length, width = x_BNH.shape
     cut = x_BNH.device.type == "cpu" and width % VECTORS == 0
@@ -132,7 +149,7 @@ def _blocks(x_BNH: Tensor) -> list[slice]:
 
 
 def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: AggregatorWeights) -> None:
-    """Write the aggregate of each position's two neighbours."""
+    """Write each node's aggregate of its two neighbours into ``result_BNH``, ``(B, N, H)``."""
     left_BNH, right_BNH = halo_BMH[:, :-2], halo_BMH[:, 2:]
     torch.add(left_BNH, right_BNH, out=result_BNH).mul_(weights.sum + weights.mean / 2)
     if weights.softmax:
@@ -144,7 +161,16 @@ def _pair_into(result_BNH: Tensor, halo_BMH: Tensor, weights: AggregatorWeights)
 def _pair_slopes_into(
     grad_halo_BMH: Tensor, halo_BMH: Tensor, grad_BNH: Tensor, weights: AggregatorWeights
 ) -> None:
-    """Write the gradient of the row: each position adds to its left and to its right neighbour."""
+    """Write the gradient of `pair` by its input into ``grad_halo_BMH``.
+
+    Each node's gradient goes to the node before it and to the node after it.
+
+    Args:
+        grad_halo_BMH: the result, ``(B, N + 2, H)``.
+        halo_BMH: the input of `pair`.
+        grad_BNH: gradient by the output of `pair`, ``(B, N, H)``.
+        weights: the aggregator weights.
+    """
     to_left_BNH, to_right_BNH = grad_halo_BMH[:, :-2], grad_halo_BMH[:, 2:]
     grad_halo_BMH[:, -2:] = 0
     both = weights.sum + weights.mean / 2
@@ -163,10 +189,9 @@ def _pair_slopes_into(
 
 
 class _Softmax(torch.autograd.Function):
-    """`_softmax`, whose result is y, with its derivative by hand.
+    """`_softmax` with its derivative written by hand: it saves two node tensors, autograd five.
 
-    With p a node's share of the softmax, dy/dx = p (1 + x - y): two tensors where autograd
-    would keep five.
+    With p a node's share of the softmax and y the result, dy/dx = p (1 + x - y).
     """
 
     @staticmethod
@@ -187,19 +212,30 @@ class _Softmax(torch.autograd.Function):
 
 
 def _softmax(x_BNH: Tensor, *, whole: bool = False) -> Tensor:
-    """Compute the softmax aggregate of all nodes that are not -inf, ``(B, 1, H)``; 0 of none.
+    """Compute the softmax aggregate over the nodes of a segment, by channel.
 
-    ``whole`` promises that no node is -inf: nothing is looked for then.
+    Args:
+        x_BNH: node values, ``(B, N, H)``; -inf at nodes that do not count.
+        whole: promises that no value is -inf, so that none is searched for.
+
+    Returns:
+        Sum of the values weighted by their softmax, ``(B, 1, H)``; 0 where no node counts.
     """
     y_B1H: Tensor = _Softmax.apply(x_BNH, whole)  # type: ignore[no-untyped-call]
     return y_B1H
 
 
 def _softmax_of_others(x_BNH: Tensor) -> Tensor:
-    """Compute the softmax aggregate of all nodes that are not -inf but oneself, ``(B, N, H)``.
+    """Compute, for every node, the softmax aggregate over all other nodes, by channel.
 
-    Shares relative to the greatest node serve every node but the greatest:
-    its neighbours may vanish beside it, so they are aggregated on a scale of their own.
+    Exponentials relative to the greatest node serve every node but the greatest itself: its
+    neighbours may underflow beside it, so they are aggregated relative to their own maximum.
+
+    Args:
+        x_BNH: node values, ``(B, N, H)``; -inf at nodes that do not count.
+
+    Returns:
+        The aggregate that leaves the node itself out, ``(B, N, H)``.
     """
     top_B1H, where_B1H = x_BNH.detach().max(1, keepdim=True)
     is_top_BNH = torch.zeros_like(x_BNH, dtype=torch.bool).scatter(1, where_B1H, True)
@@ -211,17 +247,19 @@ def _softmax_of_others(x_BNH: Tensor) -> Tensor:
 
 
 def _finite(x_BNH: Tensor) -> Tensor:
-    """Replace the -inf of absent nodes by 0: their share is 0, and 0 x inf is not a number."""
+    """Replace the -inf of nodes that do not count by 0: their share is 0, but 0 x inf is NaN."""
     return x_BNH.masked_fill(x_BNH == float("-inf"), 0)
 
 
 def _sum_of_others(x_BNH: Tensor) -> Tensor:
-    """Sum, for every node, all other nodes, by a tree of pairs.
+    """Sum, for every node, the values of all other nodes, ``(B, N, H)``, by a tree of pairs.
 
-    A node's sum is that of all other pairs, which is found the same way, plus its partner.
+    A node's result is the value of its partner in the pair plus the sum of all other pairs, which
+    is found in the same way (recursively, with the pairs as nodes).
 
-    N + N/2 + N/4 + ... additions, so O(N); log2(N) deep, so the rounding error grows with log N.
-    (Prefix and suffix sums would serve a CPU; on a GPU `cumsum` refuses to be deterministic.)
+    The tree takes N + N/2 + N/4 + ... additions, so O(N); it is log2(N) deep, so the rounding
+    error grows with log N. (Prefix and suffix sums would serve a CPU; on a GPU `cumsum` is not
+    deterministic.)
     """
     batch, nodes, width = x_BNH.shape
     if nodes == 1:

@@ -1,4 +1,4 @@
-"""Multi-phase attention (MPA): what the network may have passed over on its way (section 2.1).
+"""Multi-phase attention (MPA) over input, Bi-GRU output and last layer (paper, section 2.1).
 
 The paper: "similar to self-attention, each of three linear projections is performed on the input
 features, the output of Bi-GRU, and output of the last WMA-GIN layer, such that they are transformed
@@ -32,7 +32,7 @@ class MultiPhaseAttention(nn.Module):
         features: channels F of the input (query).
         phase: channels G of the Bi-GRU's output (key).
         hidden: channels H of the last layer (value), and of the result.
-        output_map: reading R*: a linear map H -> H behind it.
+        output_map: whether a linear map H -> H follows (reading R*).
     """
 
     def __init__(self, features: int, phase: int, hidden: int, *, output_map: bool) -> None:
@@ -45,11 +45,17 @@ class MultiPhaseAttention(nn.Module):
     def forward(
         self, x_BNF: Tensor, gru_BNG: Tensor, last_BNH: Tensor, nodes: Nodes, pooling: str
     ) -> Tensor:
-        """Attend, and pool over the real nodes.
+        """Attend from every node to every real node, and pool the results over the real nodes.
 
-        Shape:
-            x_BNF: ``(B, N, F)``; gru_BNG: ``(B, N, G)``; last_BNH: ``(B, N, H)``;
-            result ``(B, H)``.
+        Args:
+            x_BNF: scaled input (query), ``(B, N, F)``.
+            gru_BNG: output of the Bi-GRU (key), ``(B, N, G)``.
+            last_BNH: output of the last layer (value), ``(B, N, H)``.
+            nodes: which nodes are real.
+            pooling: ``mean`` or ``sum``.
+
+        Returns:
+            One vector a segment, ``(B, H)``.
         """
         shares_BNN = self.shares(x_BNF, gru_BNG, nodes)
         weight_BN = nodes.pooled(shares_BNN, pooling)  # of each key, summed over the queries
@@ -61,7 +67,10 @@ class MultiPhaseAttention(nn.Module):
         return linear(result_BH, self.output.weight) + total_B1 * self.output.bias
 
     def shares(self, x_BNF: Tensor, gru_BNG: Tensor, nodes: Nodes) -> Tensor:
-        """Compute the attention weights, ``(B, N, N)``: queries by keys."""
+        """Compute the attention weights, queries by keys, ``(B, N, N)``.
+
+        Each row sums to 1; padded keys have weight 0.
+        """
         scale = 1 / math.sqrt(self.key.out_features)
         map_FG = (self.query.weight.t() @ self.key.weight) * scale
         bias_G = (self.query.bias @ self.key.weight) * scale

@@ -10,11 +10,11 @@ from model.network.nodes import Nodes
 class RealBatchNorm(nn.Module):
     """Batch normalisation over the real nodes of a batch; padded nodes become zero.
 
-    A batch of a single node has no variance: it is normalised by the running statistics.
+    A batch with one real node in all has no variance: it is normalised by the running statistics.
 
     Args:
         width: channels H.
-        affine: whether scale and shift are learnt.
+        affine: whether scale and shift of each channel are learnt.
     """
 
     def __init__(self, width: int, *, affine: bool = True) -> None:
@@ -22,7 +22,7 @@ class RealBatchNorm(nn.Module):
         self.norm = BatchNorm(width, affine=affine, allow_single_element=True)
 
     def forward(self, x_BNH: Tensor, nodes: Nodes) -> Tensor:
-        """Normalise each channel; the shape stays ``(B, N, H)``."""
+        """Normalise each channel over the real nodes; ``(B, N, H)`` in and out."""
         real_BN = nodes.real_BN
         result_BNH = torch.zeros_like(x_BNH)
         result_BNH[real_BN] = self.norm(x_BNH[real_BN])

@@ -1,8 +1,8 @@
 """One WMA-GIN convolution (paper, eq. 4) and the near neighbourhoods: cycle, line, window.
 
 X_i <- Linear((1 + eps) X_i + aggregate of the neighbours of i), eps learnable.
-The paper calls its map "MLP" and says it is one linear layer; where the activation stands is ours
-(`wma_gin.py`).
+The paper calls its map "MLP" and says it is one linear layer; where the activation stands is
+chosen here (`wma_gin.py`).
 
 A cycle or a line needs no edge list: its neighbours are two shifts of the node axis,
 repaired at the ends of every padded segment. Conventions, shared with the edge lists of `edges.py`:
@@ -21,16 +21,16 @@ from model.network.aggregators import Aggregate, AggregatorWeights, pair
 from model.network.nodes import Nodes
 
 Graph = str | Callable[[Nodes], Tensor]
-"""``cycle``, ``line`` or ``window:K``; or a function that lists the edges of a batch, any graph's,
-``(2, E)``, with the nodes numbered as in `edges.edge_list`."""
+"""``cycle``, ``line`` or ``window:K``; or, for any other graph, a function from a batch of nodes
+to its edges, ``(2, E)``, int64, with the nodes numbered as in `edges.edge_list`."""
 
 
 class WmaGinConv(nn.Module):
     """One WMA-GIN convolution: Linear((1 + eps) x + aggregate), eps learnable (eq. 4).
 
     Args:
-        width_in: channels of the nodes.
-        width_out: channels of the result.
+        width_in: channels of the nodes that go in.
+        width_out: channels of the nodes that come out.
     """
 
     def __init__(self, width_in: int, width_out: int) -> None:
@@ -41,18 +41,22 @@ class WmaGinConv(nn.Module):
     def forward(self, x_BNF: Tensor, aggregate: Aggregate) -> Tensor:
         """Apply the convolution to the nodes.
 
-        Shape:
-            x_BNF: ``(B, N, width_in)``; result ``(B, N, width_out)``.
+        Args:
+            x_BNF: node values, ``(B, N, width_in)``.
+            aggregate: aggregates each node's neighbours.
+
+        Returns:
+            Node values, ``(B, N, width_out)``.
         """
         result_BNH: Tensor = self.linear(torch.addcmul(aggregate(x_BNF), x_BNF, 1 + self.eps))
         return result_BNH
 
 
 def window_of(graph: Graph) -> int | None:
-    """Read K out of ``window:K``; None for ``cycle``, ``line`` and a function.
+    """Read K (in nodes) out of ``window:K``; None for ``cycle``, ``line`` and a function.
 
     Raises:
-        ModelConfigError: it is none of them.
+        ModelConfigError: ``graph`` is none of these.
     """
     if not isinstance(graph, str):
         return None
@@ -70,13 +74,18 @@ def window_of(graph: Graph) -> int | None:
 def neighbourhood(
     graph: Graph, nodes: Nodes, weights: AggregatorWeights, *, edges: bool
 ) -> Aggregate:
-    """Aggregate near neighbours: by shifts where the graph allows it, else along edge lists.
+    """Make the function that aggregates the near neighbours of each node.
+
+    It works by shifts of the node axis for a cycle or a line, else along edge lists.
 
     Args:
         graph: which nodes are neighbours.
         nodes: which nodes are real.
         weights: the aggregator weights.
-        edges: take the edge lists even where shifts would do.
+        edges: whether to use edge lists even where shifts would do (the slow reference).
+
+    Raises:
+        ModelConfigError: ``graph`` is a word that names no graph.
     """
     window = window_of(graph)
     if edges or window is not None or not isinstance(graph, str):
@@ -91,13 +100,16 @@ def neighbourhood(
 
 
 def shifted(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights, *, closed: bool) -> Tensor:
-    """Aggregate the previous and the following node, two shifts of the node axis.
+    """Aggregate, for each node, the one before and the one after it, by shifts of the node axis.
 
     Args:
-        x_BNH: node values.
+        x_BNH: node values, ``(B, N, H)``.
         nodes: which of them are real.
         weights: the aggregator weights.
         closed: whether the first and the last real node are neighbours (cycle) or not (line).
+
+    Returns:
+        The weighted aggregate, ``(B, N, H)``; at padded nodes it has no meaning.
     """
     first_B1H, last_B1H = x_BNH[:, :1], nodes.from_end(x_BNH, 1)
     halo_BMH = torch.cat([last_B1H, x_BNH, first_B1H], dim=1)
@@ -114,7 +126,10 @@ def shifted(x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights, *, closed: 
 def _with_open_ends(
     result_BNH: Tensor, x_BNH: Tensor, nodes: Nodes, weights: AggregatorWeights, *, closed: bool
 ) -> Tensor:
-    """Correct the first and last node of segments that have fewer than two neighbours there."""
+    """Correct ``result_BNH`` at first and last nodes that have fewer than two neighbours.
+
+    These are the ends of a line and, on a cycle, the nodes of segments of one or two nodes.
+    """
     length_B11 = nodes.lengths_B[:, None, None]
     is_open_B11 = length_B11 <= 2 if closed else length_B11 > 0
     is_first_1N1 = (nodes.steps_N == 0)[None, :, None]

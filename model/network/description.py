@@ -1,6 +1,6 @@
-"""The parts of a network: what each is, the shape of its output, its count of parameters.
+"""A table of a network's parts: class, shape of the output and number of parameters of each.
 
-All is read from the network itself, by one forward pass, so it serves every system.
+It is read from the network itself, by one forward pass on zeros, so it serves every system.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,15 +17,15 @@ BATCH = 2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a network.
+    """One layer or bare parameter of a network.
 
     Attributes:
         name: the attribute that holds it, such as ``convs.0``.
         title: what the paper calls it, where the network says so in `titles`; else the name.
-        kind: its class.
-        shape: shape of its output, such as ``(B, N, 256)``; of a bare parameter its own; empty
-            if the forward pass did not call the part.
-        parameters: how many numbers it learns.
+        kind: name of its class, such as ``Linear``; ``Parameter`` for a bare parameter.
+        shape: shape of its output, such as ``(B, N, 256)``, with B segments of N nodes; of a bare
+            parameter its own; empty if the forward pass did not call the part.
+        parameters: number of its learnable parameters.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Part:
 
 
 def describe(network: nn.Module, features: int, nodes: int) -> tuple[Part, ...]:
-    """Describe a network in the order in which its parts are first used.
+    """List the parts of a network: its bare parameters, then its layers in the order of use.
 
-    Parts are its children, those in lists one by one, and its own parameters;
-    what learns nothing is left out, so the parts' parameters sum to the network's.
+    Layers are the network's child modules; those in a ``ModuleList`` are listed one by one. A
+    layer without learnable parameters is left out, so the parts' parameters sum to the network's.
 
     Args:
-        network: called as `GraphNetwork.forward`.
+        network: a module that is called as `GraphNetwork.forward` is.
         features: channels F of its input.
         nodes: nodes N of a full segment.
     """
@@ -79,7 +79,10 @@ def _members(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def _shapes_of(
     network: nn.Module, members: Mapping[str, nn.Module], features: int, nodes: int
 ) -> dict[str, str]:
-    """Find the shape of each part's output, in the order of the first calls, by a forward pass."""
+    """Map each part to the shape of its output, in the order of the first calls.
+
+    One forward pass on zeros finds them; a part that it does not call is missing.
+    """
     shapes: dict[str, str] = {}
 
     def recorder(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Edge lists and message passing along them: the slow reference, and the way for any other graph.
+"""Edge lists and aggregation along them: for any graph, and a slow reference for cycle and line.
 
     along_edges(edge_list(nodes, reach=1, closed=True), weights)     the cycle, edge by edge
     along_edges(edges_2E, weights)                                   whatever graph you list
@@ -20,13 +20,14 @@ from model.network.nodes import Nodes
 def edge_list(
     nodes: Nodes, *, reach: int, closed: bool = False, include_self: bool = False
 ) -> Tensor:
-    """List the edges of a padded batch, sorted by target; padded nodes have none.
+    """List the edges of a padded batch, sorted by target; padded nodes have no edge.
 
-    A line has reach 1; a cycle too, and is closed; a complete graph has reach N.
+    A line has ``reach`` 1; a cycle has ``reach`` 1 and is ``closed``; a complete graph has
+    ``reach`` N.
 
     Args:
         nodes: which nodes are real.
-        reach: how many steps apart two nodes may be and still be neighbours.
+        reach: most steps between two nodes that are neighbours.
         closed: whether the first and the last real node are neighbours as well.
         include_self: whether a node is its own neighbour.
 
@@ -47,17 +48,22 @@ def edge_list(
 
 
 def along_edges(edges_2E: Tensor, weights: AggregatorWeights) -> Aggregate:
-    """Aggregate along edges by PyG's own aggregators.
+    """Make a function that aggregates neighbours along edges, by PyG's own aggregators.
 
-    Its softmax with inverse temperature 1, not learned, is the element-wise one of eq. (4).
+    PyG's softmax with inverse temperature 1, not learnt, is the element-wise one of eq. (4).
 
     Args:
-        edges_2E: sources and targets in any order, nodes numbered as `edge_list` does. Any graph
-            will do: an edge has one direction, and counts as often as it is listed.
+        edges_2E: sources and targets of any graph, ``(2, E)``, int64, in any order, with the nodes
+            numbered as `edge_list` does. An edge has one direction and counts as often as it is
+            listed.
         weights: the aggregator weights.
 
+    Returns:
+        A function from node values ``(B, N, H)`` to aggregates ``(B, N, H)``; 0 at a node without
+        an edge.
+
     Raises:
-        ValueError: it is no list of edges.
+        ValueError: ``edges_2E`` has another shape or type.
     """
     if edges_2E.dim() != 2 or len(edges_2E) != 2 or edges_2E.dtype != torch.int64:
         raise ValueError(
@@ -85,15 +91,15 @@ def along_edges(edges_2E: Tensor, weights: AggregatorWeights) -> Aggregate:
 
 
 def convolved(layer: Callable[[Tensor, Tensor], Tensor], x_BNH: Tensor, edges_2E: Tensor) -> Tensor:
-    """Apply a graph layer of PyG's to a padded batch.
+    """Apply a graph layer of PyG to a padded batch.
 
-    Padded nodes have no edge, so nothing of them reaches a real node; the caller clears or pools
-    away what stands at them afterwards.
+    Padded nodes have no edge, so no real node sees their values. The result at padded nodes has no
+    meaning: the caller clears it or pools over the real nodes alone.
 
     Args:
         layer: from node values ``(B * N, H)`` and edges to node values ``(B * N, K)``.
-        x_BNH: node values.
-        edges_2E: sources and targets, nodes numbered as `edge_list` does.
+        x_BNH: node values, ``(B, N, H)``.
+        edges_2E: sources and targets, ``(2, E)``, nodes numbered as `edge_list` does.
 
     Returns:
         Node values, ``(B, N, K)``.

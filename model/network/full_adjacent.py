@@ -1,7 +1,7 @@
 """The fully adjacent (FA) layer: every pair of nodes of a graph is joined (paper, section 2.3).
 
-Which layers are fully adjacent, and what such a layer aggregates. An FA layer keeps its type and
-its parameters; only its neighbourhood changes, from two nodes to all of them.
+Here: which layers are fully adjacent, and what such a layer aggregates. An FA layer keeps its type
+and its parameters; only its neighbourhood changes, from two nodes to all nodes of the segment.
 
 The paper joins "every pair of nodes" and does not say whether a node is its own neighbour.
 The code of the work it cites for the idea (arXiv 2006.05205) includes it: our default.
@@ -18,7 +18,11 @@ from model.network.nodes import Nodes
 
 
 def positions(fa_layers: Sequence[int], layers: int) -> frozenset[int]:
-    """Check the 1-based positions of the FA layers against the number of layers.
+    """Check the positions of the FA layers against the number of layers, and return them as a set.
+
+    Args:
+        fa_layers: positions of the fully adjacent layers, from 1, ascending.
+        layers: number of WMA-GIN layers L.
 
     Raises:
         ModelConfigError: a position is not between 1 and ``layers``, or they do not ascend.
@@ -36,7 +40,7 @@ def positions(fa_layers: Sequence[int], layers: int) -> frozenset[int]:
 
 
 def neighbourhood(nodes: Nodes, weights: AggregatorWeights, *, include_self: bool) -> Aggregate:
-    """Aggregate the fully adjacent neighbourhood.
+    """Make the function that aggregates the fully adjacent neighbourhood of each node.
 
     Args:
         nodes: which nodes are real.
@@ -44,7 +48,7 @@ def neighbourhood(nodes: Nodes, weights: AggregatorWeights, *, include_self: boo
         include_self: whether a node is its own neighbour.
 
     Returns:
-        A function whose result is ``(B, 1, H)``, the same for all nodes of a segment,
-        where a node is its own neighbour; else ``(B, N, H)``.
+        A function from node values ``(B, N, H)`` to aggregates: ``(B, 1, H)``, one for all nodes
+        of a segment, where a node is its own neighbour; else ``(B, N, H)``.
     """
     return partial(pooled if include_self else others, nodes=nodes, weights=weights)

@@ -1,4 +1,4 @@
-"""The base of every network: it scales the nodes that go in and defines what comes out.
+"""The base class of every network: it scales the input and defines the output and the loss.
 
 A subclass says in `_logits` how scaled nodes become scores.
 Letters: B segments, N nodes, F features, C classes, S stages.
@@ -16,12 +16,13 @@ from model.network.stage_loss import stage_loss
 
 
 class Logits(NamedTuple):
-    """Scores before any softmax.
+    """Class scores of a batch before any softmax.
 
     Attributes:
-        total_BC: G, the sum of all heads; its softmax is the prediction.
-        stages_SBC: the scores that the loss sees, G as the last: of WMA-GIN b, c, ..., e, G.
-        penalty: a scalar that a system adds to its training loss; 0 for most.
+        total_BC: G, the sum of all heads; its softmax is the predicted probability.
+        stages_SBC: the scores that enter the training loss, G as the last; of WMA-GIN the heads b,
+            c, ..., e and then G.
+        penalty: a scalar that the system adds to its training loss, in nats; 0 for most.
     """
 
     total_BC: Tensor
@@ -30,21 +31,28 @@ class Logits(NamedTuple):
 
     @classmethod
     def of(cls, total_BC: Tensor, penalty: Tensor | float = 0.0) -> "Logits":
-        """Return the scores of a network with a single stage."""
+        """Make the scores of a network with a single stage, G.
+
+        Args:
+            total_BC: G, ``(B, C)``.
+            penalty: a scalar that the system adds to its training loss.
+        """
         return cls(total_BC, total_BC.unsqueeze(0), penalty)
 
 
 class GraphNetwork(nn.Module):
-    """A network on padded segments of nodes.
+    """A network that scores padded segments of nodes; a subclass defines `_logits`.
 
     Args:
         features: channels F of a node.
-        mean_F: what the scaler subtracts; 0 if None.
-        std_F: what the scaler divides by; 1 if None.
+        mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
+        std_F: their standard deviation, ``(F,)``; 1 if None.
     """
 
     mean_F: Tensor
+    """What `scaled` subtracts from each feature, ``(F,)``; a buffer, saved with the weights."""
     std_F: Tensor
+    """What `scaled` divides each feature by, ``(F,)``; a buffer, saved with the weights."""
 
     def __init__(
         self, features: int, mean_F: Tensor | None = None, std_F: Tensor | None = None
@@ -68,7 +76,7 @@ class GraphNetwork(nn.Module):
         Args:
             config: the system's name and, of WMA-GIN, its sizes.
             features: channels F of a node.
-            classes: number of emotions C.
+            classes: number of classes C.
             nodes: most nodes N of a segment; only L-GrIN's size depends on it.
             mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
             std_F: their standard deviation, ``(F,)``; 1 if None.
@@ -85,13 +93,13 @@ class GraphNetwork(nn.Module):
         """Build the network and give it the weights and the scaler of a finished training.
 
         Args:
-            config: as `from_config` takes it.
-            weights: its ``state_dict``.
-            classes: number of emotions C.
+            config: the system's name and, of WMA-GIN, its sizes.
+            weights: the ``state_dict`` of the trained network.
+            classes: number of classes C.
             nodes: most nodes N of a segment.
 
         Raises:
-            KeyError, RuntimeError: the weights are another network's.
+            KeyError, RuntimeError: the weights do not fit this network.
         """
         network = cls.from_config(config, len(weights["mean_F"]), classes, nodes)
         network.load_state_dict(dict(weights))
@@ -101,13 +109,15 @@ class GraphNetwork(nn.Module):
         """Score the classes of each segment.
 
         Args:
-            x_BNF: features as extracted, unscaled; anything may stand beyond the real frames.
-            frames_B: real frames of each segment: what is beyond them is zero after scaling.
-            nodes_B: what counts as a node: equal to ``frames_B`` where padding is masked,
-                N where the zeros of the padding are nodes too.
+            x_BNF: features as extracted, unscaled, ``(B, N, F)``; values beyond the real frames do
+                not matter.
+            frames_B: number of real frames of each segment, ``(B,)``, 1 to N; values beyond them
+                are 0 after scaling.
+            nodes_B: number of nodes of each segment's graph, ``(B,)``: equal to ``frames_B`` where
+                padding is masked, N where the zeros of the padding are nodes too.
 
-        Shape:
-            x_BNF: ``(B, N, F)``; total_BC: ``(B, C)``; stages_SBC: ``(S, B, C)``.
+        Returns:
+            Scores before the softmax, ``(B, C)`` and, of each stage, ``(S, B, C)``.
 
         Raises:
             ValueError: a shape or a length does not fit.
@@ -118,7 +128,15 @@ class GraphNetwork(nn.Module):
         return self._logits(x_BNF, Nodes.of(nodes_B, x_BNF.shape[1], x_BNF.dtype))
 
     def scaled(self, x_BNF: Tensor, frames_B: Tensor) -> Tensor:
-        """Standardise each feature; zero beyond the real frames. Shape stays ``(B, N, F)``."""
+        """Z-score each feature by mean_F and std_F, and put 0 beyond the real frames.
+
+        Args:
+            x_BNF: unscaled features, ``(B, N, F)``.
+            frames_B: number of real frames of each segment, ``(B,)``.
+
+        Returns:
+            Scaled features, ``(B, N, F)``.
+        """
         frames = Nodes.of(frames_B, x_BNF.shape[1])
         return frames.cleared((x_BNF - self.mean_F) / self.std_F)
 
@@ -127,8 +145,8 @@ class GraphNetwork(nn.Module):
 
         Args:
             logits: as `forward` gives them.
-            labels_B: class of each segment, int64.
-            weights_C: class weights; all 1 if None.
+            labels_B: class index of each segment, ``(B,)``, int64.
+            weights_C: weight of each class, ``(C,)``; all 1 if None.
 
         Returns:
             A scalar, in nats.
@@ -137,17 +155,21 @@ class GraphNetwork(nn.Module):
         return entropy + logits.penalty
 
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
-        """Score scaled segments; what is beyond the real nodes must not change any score."""
+        """Score scaled segments, ``(B, N, F)``; values at padded nodes must not change a score."""
         raise NotImplementedError
 
 
 def parameters_of(network: nn.Module) -> int:
-    """Count the numbers that a network learns."""
+    """Count the learnable parameters of a network, one for each number; buffers do not count."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _check_batch(x_BNF: Tensor, frames_B: Tensor, nodes_B: Tensor, *, features: int) -> None:
-    """Refuse a batch that would broadcast into a wrong answer."""
+    """Refuse shapes and lengths that do not fit, since some would broadcast into a wrong answer.
+
+    Raises:
+        ValueError: a shape or a length does not fit.
+    """
     if x_BNF.dim() != 3 or x_BNF.shape[2] != features:
         raise ValueError(
             f"`x_BNF` must have the shape (B, N, {features}), but has {tuple(x_BNF.shape)} instead."

@@ -1,4 +1,4 @@
-"""Which nodes of a padded batch are real: lengths become masks here and nowhere else.
+"""Which nodes of a padded batch are real: here alone lengths become masks.
 
 Padding is masked wherever nodes meet: Bi-GRU, ends of the cycle, FA, attention and pooling.
 So a padded segment has the scores that it has without padding (the paper says nothing on this).
@@ -15,11 +15,11 @@ class Nodes:
     """The real nodes of a batch of B segments, all padded to N nodes.
 
     Attributes:
-        lengths_B: number of real nodes of each segment, at least 1.
-        padded: N.
+        lengths_B: number of real nodes of each segment, ``(B,)``, int64, at least 1.
+        padded: number of nodes N that every segment is padded to.
         shortest: the least of ``lengths_B``; equal to ``padded`` when no segment is padded,
             and then masks are left out and cost nothing.
-        count_B11: ``lengths_B`` as floating point numbers.
+        count_B11: ``lengths_B`` as floating point numbers, ``(B, 1, 1)``, to divide node values by.
     """
 
     lengths_B: Tensor
@@ -29,7 +29,13 @@ class Nodes:
 
     @classmethod
     def of(cls, lengths_B: Tensor, padded: int, dtype: torch.dtype = torch.float32) -> "Nodes":
-        """Describe segments of these lengths, padded to ``padded`` nodes, with values ``dtype``."""
+        """Describe segments of these lengths.
+
+        Args:
+            lengths_B: number of real nodes of each segment, ``(B,)``, int64.
+            padded: number of nodes N that every segment is padded to.
+            dtype: type of the node values.
+        """
         return cls(lengths_B, padded, int(lengths_B.min()), lengths_B.to(dtype)[:, None, None])
 
     @property
@@ -48,9 +54,9 @@ class Nodes:
         return (self.steps_N == self.lengths_B[:, None] - 1).unsqueeze(2)
 
     def from_end(self, x_BNH: Tensor, steps: int) -> Tensor:
-        """Take the last real node (``steps`` 1), the one before it (2), ..., ``(B, 1, H)``.
+        """Take from each segment the node ``steps`` from the end, ``(B, 1, H)``.
 
-        A segment that has no such node gives its first.
+        Step 1 is the last real node, 2 the one before it. A shorter segment gives its first node.
         """
         if self.shortest == self.padded:
             row = max(self.padded - steps, 0)
@@ -59,18 +65,18 @@ class Nodes:
         return x_BNH.gather(1, row_B11.expand(-1, 1, x_BNH.shape[2]))
 
     def cleared(self, x_BNH: Tensor, value: float = 0.0) -> Tensor:
-        """Put ``value`` at padded nodes; the shape stays ``(B, N, H)``."""
+        """Put ``value`` into every channel of padded nodes; ``(B, N, H)`` in and out."""
         if self.shortest == self.padded:
             return x_BNH
         return x_BNH.masked_fill(~self.real_BN.unsqueeze(2), value)
 
     def pooled(self, x_BNH: Tensor, pooling: str) -> Tensor:
-        """Take the mean or the sum over real nodes, ``(B, H)``."""
+        """Take the ``mean`` or the ``sum`` (``pooling``) over real nodes, ``(B, H)``."""
         total_BH = self.cleared(x_BNH).sum(1)
         return total_BH if pooling == "sum" else total_BH / self.count_B11.squeeze(2)
 
     def reversed(self, x_BNH: Tensor) -> Tensor:
-        """Reverse the real nodes of each segment, ``(B, N, H)``; padding stays where it is."""
+        """Reverse the real nodes of each segment, ``(B, N, H)``; padding stays at the end."""
         if self.shortest == self.padded:
             return x_BNH.flip(1)
         mirrored_BN = self.lengths_B[:, None] - 1 - self.steps_N

@@ -16,16 +16,18 @@ from torch import Tensor
 def stage_loss(
     stages_SBC: Tensor, labels_B: Tensor, *, multi_stage: bool, weights_C: Tensor | None = None
 ) -> Tensor:
-    """Cross-entropy of the stages, weighted 1..S over their sum.
+    """Compute the training loss from the scores of all stages, or of the last stage alone.
 
     Args:
-        stages_SBC: scores of the S stages (b, ..., e, G) before any softmax.
-        labels_B: the true classes.
-        multi_stage: all stages; or only the last, G.
-        weights_C: class weights; the mean over segments is then weighted by their class.
+        stages_SBC: scores of the S stages (b, ..., e, G) before any softmax, ``(S, B, C)``.
+        labels_B: true class index of each segment, ``(B,)``, int64.
+        multi_stage: whether all stages count, weighted 1 to S over the sum of the weights; else
+            only the last, G.
+        weights_C: weight of each class, ``(C,)``: the mean over segments is then weighted by the
+            segment's class; None for equal weights.
 
     Returns:
-        The loss, a scalar.
+        The loss, a scalar in nats.
     """
     scores_SBC = stages_SBC if multi_stage else stages_SBC[-1:]
     losses_S = cross_entropies(scores_SBC, labels_B, weights_C)
@@ -34,7 +36,13 @@ def stage_loss(
 
 
 def cross_entropies(scores_SBC: Tensor, labels_B: Tensor, weights_C: Tensor | None) -> Tensor:
-    """Mean cross-entropy of each stage, ``(S,)``, weighted by the class of each segment."""
+    """Compute the mean cross-entropy of each stage over the segments, ``(S,)``, in nats.
+
+    Args:
+        scores_SBC: class scores before any softmax, ``(S, B, C)``.
+        labels_B: true class index of each segment, ``(B,)``, int64.
+        weights_C: weight of each class, ``(C,)``, which weighs segments; None for equal weights.
+    """
     # Gathered by hand: the library's loss is not deterministic on every device.
     index_SB1 = labels_B[None, :, None].expand(len(scores_SBC), -1, 1)
     losses_SB = -scores_SBC.log_softmax(2).gather(2, index_SB1).squeeze(2)

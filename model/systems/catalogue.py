@@ -1,4 +1,4 @@
-"""The systems of Table 3 by name: what tables print of each, and where its code stands.
+"""The systems of the paper's Table 3 by name: what tables print of each, and the file of its code.
 
 A new system is one file in this folder and one entry in ``SYSTEMS``.
 
@@ -21,24 +21,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class System:
-    """What is known of a system without importing it."""
+    """Title, source and published facts of a system, and the file that holds its code."""
 
     implementation: str
-    """``FILE:CLASS``: a file of this folder, and the subclass of `GraphNetwork` in it."""
+    """``FILE:CLASS``, such as ``gcn:Gcn``: a file of this folder without its ending, and the
+    subclass of `GraphNetwork` in it."""
     title: str
-    """Its name in tables."""
+    """The system's name in tables, such as ``LSTM-GIN``."""
     source: str
-    """Where it was published."""
+    """Authors, venue and year of its publication, and arXiv number or doi where there is one."""
     parameters: int | None = None
-    """Published size as it was printed (78K is 78,000), or None."""
+    """Published number of parameters, rounded as printed (78K is 78,000); None if unpublished."""
     descriptors: str = "lld78"
-    """The frame descriptors that it was published on."""
+    """Name of the descriptor set (`features.descriptors`) that it was published on."""
     sizes_open: bool = False
-    """Whether the source leaves sizes open, so that they are our reading."""
+    """Whether the source leaves layer sizes open, so that our file chooses them."""
     figures: str = ""
-    """Who measured the published figures, if not the system's own authors."""
+    """Who measured its published scores, such as ``reported by LSTM-GIN's paper``; empty: its own
+    authors."""
     network: bool = True
-    """Whether it is a network on frames, trained by Adam; else it reads functionals (the SVM)."""
+    """Whether it is a network on frames, trained by Adam; False for the SVM, which reads
+    functionals (one row of statistics an utterance)."""
 
 
 SYSTEMS: dict[str, System] = {
@@ -109,13 +112,13 @@ SYSTEMS: dict[str, System] = {
 
 
 def load(name: str) -> "type[GraphNetwork]":
-    """Import the file of one system, and of no other.
+    """Import the file of one system, and return its class.
 
     Args:
         name: a key of ``SYSTEMS``.
 
     Returns:
-        The class that its entry names.
+        The class that ``SYSTEMS[name].implementation`` names.
     """
     module, _, class_name = SYSTEMS[name].implementation.partition(":")
     loaded: type[GraphNetwork] = getattr(import_module(f"{__package__}.{module}"), class_name)
@@ -130,18 +133,18 @@ def build(
     mean_F: "Tensor | None" = None,
     std_F: "Tensor | None" = None,
 ) -> "GraphNetwork":
-    """Build the untrained network of any system that is one.
+    """Build the untrained network of any system but the SVM, which is no network.
 
     Args:
-        config: which system; of WMA-GIN also its sizes.
+        config: the system's name and, of WMA-GIN, its sizes.
         features: channels F of a node.
-        classes: number of emotions C.
+        classes: number of classes C.
         nodes: most nodes N of a segment; only L-GrIN's size depends on it.
         mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
         std_F: their standard deviation, ``(F,)``; 1 if None.
 
     Raises:
-        ModelConfigError: the system is no network, or such a network cannot be built.
+        ModelConfigError: the system is unknown or no network, or the configuration is impossible.
     """
     if config.model not in SYSTEMS or not SYSTEMS[config.model].network:
         raise ModelConfigError(

@@ -28,7 +28,11 @@ DROPOUT = 0.5
 
 
 class SpectralConv(nn.Module):
-    """One convolution: an MLP on the frequencies of a graph."""
+    """One spectral convolution: U MLP(U' X), with U the graph Fourier transform.
+
+    Args:
+        width: channels of the nodes that go in; ``HIDDEN`` come out.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -37,14 +41,26 @@ class SpectralConv(nn.Module):
         self.second = nn.Linear(INNER, HIDDEN)
 
     def forward(self, x_BNF: Tensor, u_BNN: Tensor, nodes: Nodes) -> Tensor:
-        """Transform, map each frequency, transform back; result ``(B, N, HIDDEN)``."""
+        """Transform the nodes to frequencies, map each by the MLP, and transform back.
+
+        Args:
+            x_BNF: node values, ``(B, N, width)``.
+            u_BNN: transform, nodes by frequencies, ``(B, N, N)``, as `cosines` gives it.
+            nodes: which nodes are real.
+
+        Returns:
+            Node values, ``(B, N, HIDDEN)``.
+        """
         spectrum_BNF = torch.bmm(u_BNN.transpose(1, 2), x_BNF)
         inner_BNI = self.norm(self.first(spectrum_BNF), nodes).relu()
         return torch.bmm(u_BNN, self.second(inner_BNI))
 
 
 class CompactGraph(ComparedSystem):
-    """Two spectral convolutions, sum over nodes, two dense layers."""
+    """The network of Shirian and Guha: two spectral convolutions, sum over nodes, two dense layers.
+
+    Arguments as `ComparedSystem`.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         self.convs = nn.ModuleList(map(SpectralConv, (features, HIDDEN)))
@@ -60,14 +76,15 @@ class CompactGraph(ComparedSystem):
 
 
 def cosines(nodes: Nodes) -> Tensor:
-    """The graph Fourier transform of each segment's line: the orthonormal DCT-II.
+    """Compute the graph Fourier transform of each segment's line graph: the orthonormal DCT-II.
 
     .. math:: U_{ik} = c_k cos(pi k (2 i + 1) / 2 n),  c_0 = 1 / sqrt n,  c_k = sqrt(2 / n)
 
     Its columns are the eigenvectors of the line's Laplacian, from slow to fast.
 
     Returns:
-        Nodes by frequencies, ``(B, N, N)``; zero beyond the n real ones of a segment.
+        U, nodes by frequencies, ``(B, N, N)``; 0 in rows and columns beyond the n real nodes of a
+        segment.
     """
     n_B11, steps_N = nodes.count_B11, nodes.steps_N.to(nodes.count_B11.dtype)
     phase_BNN = (2 * steps_N[:, None] + 1) * steps_N[None, :] * (math.pi / (2 * n_B11))

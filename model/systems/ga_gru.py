@@ -21,12 +21,17 @@ from model.network.nodes import Nodes
 from model.network.recurrent import BothWays
 
 NEIGHBOURS = 8
+"""Most similar frames that a frame is joined to, itself not counted."""
 HEADS = 4
+"""Attention heads, of ``HIDDEN / HEADS`` channels each."""
 HIDDEN = 256
 
 
 class GaGru(ComparedSystem):
-    """Bi-GRU, a graph of similar frames, graph attention, mean over nodes, one linear layer."""
+    """The network of Su et al.: Bi-GRU, graph attention among similar frames, one linear layer.
+
+    Arguments as `ComparedSystem`.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         self.gru = BothWays(nn.GRU, features, BIGRU_HIDDEN)
@@ -40,7 +45,13 @@ class GaGru(ComparedSystem):
 
 
 def similar(h_BNG: Tensor, nodes: Nodes) -> Tensor:
-    """Join each real node to the real nodes most similar to it.
+    """Join each real node to the 8 real nodes whose values are most similar by cosine.
+
+    A segment of fewer than 9 real nodes is joined completely; no node is joined to itself here.
+
+    Args:
+        h_BNG: outputs of the Bi-GRU, ``(B, N, G)``.
+        nodes: which nodes are real.
 
     Returns:
         Sources and targets, shape ``(2, E)``; node n of segment b is number ``b * N + n``.

@@ -21,7 +21,10 @@ LAYERS = 2
 
 
 class Gat(ComparedSystem):
-    """Two layers of graph attention, mean over nodes, two dense layers."""
+    """GAT on the cycle: two layers of graph attention, mean over nodes, two dense layers.
+
+    Arguments as `ComparedSystem`.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         widths = [features] + [HIDDEN] * (LAYERS - 1)

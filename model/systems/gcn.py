@@ -21,7 +21,10 @@ LAYERS = 2
 
 
 class Gcn(ComparedSystem):
-    """Two graph convolutions, mean over nodes, two dense layers."""
+    """GCN on the cycle: two graph convolutions, mean over nodes, two dense layers.
+
+    Arguments as `ComparedSystem`.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         widths = [features] + [HIDDEN] * LAYERS

@@ -22,13 +22,21 @@ from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 
 BRANCHES = (128, 64)
+"""Output channels of the two convolutions of an inception layer."""
 LAYERS = 2
+"""Number of inception layers."""
 HEAD = 12
+"""Hidden width of the classifier."""
 DROPOUT = 0.5
 
 
 class LearntConv(nn.Module):
-    """A convolution with the learnt adjacency A: MLP(A X), normalised, ReLU."""
+    """A convolution with the learnt adjacency A: ReLU(BatchNorm(MLP(A X))).
+
+    Args:
+        width_in: channels of the nodes that go in.
+        width_out: channels of the nodes that come out.
+    """
 
     def __init__(self, width_in: int, width_out: int) -> None:
         super().__init__()
@@ -39,28 +47,44 @@ class LearntConv(nn.Module):
         self.second_norm = RealBatchNorm(width_out)
 
     def forward(self, mixed_BNF: Tensor, nodes: Nodes) -> Tensor:
-        """Map A X, ``(B, N, width_in)``, to ``(B, N, width_out)``."""
+        """Map ``mixed_BNF``, which is A X, ``(B, N, width_in)``, to ``(B, N, width_out)``."""
         inner_BNI = self.first_norm(self.first(mixed_BNF), nodes).relu()
         result_BNH: Tensor = self.second_norm(self.second(inner_BNI), nodes).relu()
         return result_BNH
 
 
 class Inception(nn.Module):
-    """A maximum over neighbours beside two convolutions: d -> d + 192 channels."""
+    """An inception layer: a maximum over neighbours beside two convolutions of 128 and 64 channels.
+
+    Args:
+        width: channels of the nodes that go in; ``width + 192`` come out.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.convs = nn.ModuleList(LearntConv(width, branch) for branch in BRANCHES)
 
     def forward(self, x_BNF: Tensor, adjacency_NN: Tensor, nodes: Nodes) -> Tensor:
-        """Join the three branches; padded nodes stay zero."""
+        """Concatenate the three branches by channel; padded nodes stay 0.
+
+        Args:
+            x_BNF: node values, ``(B, N, width)``.
+            adjacency_NN: the learnt adjacency A, ``(N, N)``, not negative.
+            nodes: which nodes are real.
+
+        Returns:
+            Node values, ``(B, N, width + 192)``.
+        """
         mixed_BNF = adjacency_NN @ x_BNF
         branches = [layer(mixed_BNF, nodes) for layer in self.convs]
         return torch.cat([nodes.cleared(greatest_near(x_BNF, nodes)), *branches], dim=2)
 
 
 class LGrin(ComparedSystem):
-    """Learnt adjacency, two inception layers, three read-outs, a narrow classifier."""
+    """L-GrIN: a learnt adjacency, two inception layers, three read-outs, a narrow classifier.
+
+    Arguments as `ComparedSystem`; here the size depends on ``nodes``.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         self.norm = RealBatchNorm(features, affine=False)
@@ -87,7 +111,15 @@ class LGrin(ComparedSystem):
 
 
 def greatest_near(x_BNF: Tensor, nodes: Nodes) -> Tensor:
-    """Take the maximum of a node and its two neighbours in time, by channel, ``(B, N, F)``."""
+    """Take, by channel, the maximum of a real node and its real neighbours in time.
+
+    Args:
+        x_BNF: node values, ``(B, N, F)``.
+        nodes: which nodes are real.
+
+    Returns:
+        The maxima, ``(B, N, F)``; at padded nodes they have no meaning.
+    """
     x_BNF = nodes.cleared(x_BNF, float("-inf"))
     before_BNF = pad(x_BNF[:, :-1], (0, 0, 1, 0), value=float("-inf"))
     after_BNF = pad(x_BNF[:, 1:], (0, 0, 0, 1), value=float("-inf"))

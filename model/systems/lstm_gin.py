@@ -23,12 +23,18 @@ from model.network.nodes import Nodes
 from model.network.recurrent import BothWays
 
 LSTM_HIDDEN = 256
+"""Channels of the Bi-LSTM in each direction."""
 HIDDEN = 256
+"""Channels of each GIN layer."""
 LAYERS = 2
+"""Number of GIN layers."""
 
 
 class LstmGin(ComparedSystem):
-    """Bi-LSTM, two GIN layers, a head for each."""
+    """LSTM-GIN on the line: Bi-LSTM and two GIN layers; the linear heads of all three are summed.
+
+    Arguments as `ComparedSystem`.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         widths = [2 * LSTM_HIDDEN] + [HIDDEN] * LAYERS

@@ -20,14 +20,19 @@ from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 
 FIELD = 9
-"""Nodes of a receptive field."""
+"""Nodes of a receptive field: the node itself and four on either side."""
 HIDDEN = 64
 CLUSTERS = 30
+"""Clusters that the nodes of a segment are pooled to."""
 HEAD = 32
+"""Width of the last hidden layer."""
 
 
 class PatchyDiff(ComparedSystem):
-    """Patch convolution, embedding and assignment, pooling to clusters, one more convolution."""
+    """PATCHY-Diff: a convolution over patches, differentiable pooling to 30 clusters, a classifier.
+
+    Arguments as `ComparedSystem`. Pooling adds its two losses to the training loss.
+    """
 
     def _build(self, features: int, classes: int, nodes: int) -> None:
         self.patches = nn.Conv1d(features, HIDDEN, FIELD, padding=FIELD // 2)
@@ -52,7 +57,7 @@ class PatchyDiff(ComparedSystem):
 
 
 def _line(nodes: Nodes) -> Tensor:
-    """Adjacency of the line: True where two real nodes follow each other, ``(B, N, N)``."""
+    """Make the adjacency of each segment's line: True for consecutive real nodes, ``(B, N, N)``."""
     real_BN, steps_N = nodes.real_BN, nodes.steps_N
     apart_NN = (steps_N[None, :] - steps_N[:, None]).abs()
     return (apart_NN == 1) & real_BN[:, :, None] & real_BN[:, None, :]

@@ -1,14 +1,14 @@
-"""eGeMAPS + SVM: the usual simple system beside the networks. The only door to scikit-learn.
+"""eGeMAPS + SVM: a support vector machine on functionals. The only door to scikit-learn.
 
 Sourced: the extended Geneva set of 88 functionals (Eyben et al., IEEE TAC 2016, doi
 10.1109/TAFFC.2015.2457417) with a support vector machine is the usual baseline of the field.
 Ours: one row an utterance, z-scored by the fold's scaler; an RBF kernel with scikit-learn's width,
 1 / (F var); the regularisation C from a fixed grid, chosen by the very rule that chooses a
-network's epoch: each C is one "epoch", from the smoothest to the tightest. So chosen, last and
-best-on-test mean here what they mean elsewhere. Probabilities are the softmax of the decision
-values, without the library's internal cross-validation, which draws at random.
+network's epoch: each C is one "epoch", from the smoothest boundary to the tightest. So *chosen*,
+*last* and *best on test* mean here what they mean for a network. Probabilities are the softmax of
+the decision values, without the library's internal cross-validation, which draws at random.
 
-A fitted machine is stored as plain tensors; `SupportVectorMachine` decides from them alone.
+A fitted machine is stored as plain tensors; `SupportVectorMachine` predicts from them alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,24 +45,24 @@ def fit(
     resume: TrainingState | None = None,
     on_epoch: Callable[[TrainingState], None] = lambda state: None,
 ) -> Fit:
-    """Fit one machine for every regularisation of ``GRID``.
+    """Fit one machine for every regularisation C of ``GRID``; each counts as one epoch.
 
     Args:
-        train: one row of functionals each.
-        a: rows of one held-out speaker.
-        b: rows of the other.
+        train: training utterances, one segment of one row of functionals each.
+        a: utterances of half A of the held-out group, alike.
+        b: utterances of half B.
         mean_F: mean of each feature over the training rows, ``(F,)``.
         std_F: their standard deviation, ``(F,)``.
-        weights_C: class weights, as a network's loss takes them.
+        weights_C: weight of each class, ``(C,)``; None for equal weights.
         classes: number of classes C.
-        resume: the state to go on from; None to begin.
-        on_epoch: called with the state after every C.
+        resume: the state after a finished epoch, to go on from; None to begin.
+        on_epoch: called with the state after every epoch.
 
     Returns:
-        Both directions, as `training.fit.fit` gives them for a network.
+        History of the epochs and both directions, as `training.fit.fit` gives for a network.
 
     Raises:
-        ModelError: a segment has more than one row, or all rows are of one class.
+        ModelError: a segment has more than one row, or all training rows are of one class.
     """
     x_SF, x_a, x_b = (_rows(segments, mean_F, std_F) for segments in (train, a, b))
     labels_S = train.labels_S.numpy()
@@ -83,7 +83,11 @@ def fit(
 
 
 def _rows(segments: LabelledSegments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float64]:
-    """Gather the z-scored functionals, ``(S, F)``."""
+    """Gather the functionals of all segments and z-score them, ``(S, F)``, float64.
+
+    Raises:
+        ModelError: a segment has more than one row.
+    """
     x_SNF, frames_S, _ = segments.batch(torch.arange(len(segments)))
     _refuse_frames(int(frames_S.max()))
     rows_SF: NDArray[np.float64] = ((x_SNF[:, 0] - mean_F) / std_F).double().numpy()
@@ -99,13 +103,23 @@ def _refuse_frames(count: int) -> None:
 
 
 def _kernel_width(x_SF: NDArray[np.float64]) -> float:
-    """Compute gamma, 1 / (F var), the library's default; it is stored with the weights."""
+    """Compute the RBF kernel's gamma, 1 / (F var), the library's default; 1 where var is 0.
+
+    Args:
+        x_SF: z-scored training rows, ``(S, F)``; var is the variance of all of their numbers.
+    """
     variance = float(x_SF.var())
     return 1 / (x_SF.shape[1] * variance) if variance else 1.0
 
 
 def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) -> Tensor:
-    """Compute the log softmax of the decision values, ``(S, C)``, float64."""
+    """Compute the log softmax of the machine's decision values, ``(S, C)``, float64.
+
+    Args:
+        machine: a fitted machine, which may know fewer than C classes.
+        x_SF: z-scored rows, ``(S, F)``.
+        classes: number of classes C.
+    """
     values = machine.decision_function(x_SF)
     if values.ndim == 1:  # of two classes: the second's side of one boundary
         values = np.stack([-values, values], axis=1)
@@ -113,9 +127,14 @@ def _log_probabilities(machine: SVC, x_SF: NDArray[np.float64], classes: int) ->
 
 
 def _of_all(values_SK: NDArray[np.float64], known_K: NDArray[np.int64], classes: int) -> Tensor:
-    """Extend decisions of the K classes of the training to all C classes, ``(S, C)``.
+    """Extend decision values of the K classes in the training set to all C classes, ``(S, C)``.
 
-    A class that no training speaker speaks is put one below the least decision.
+    A class without a training row gets the least decision value of the row minus 1.
+
+    Args:
+        values_SK: decision values, ``(S, K)``.
+        known_K: indices of the K classes, ``(K,)``, ascending.
+        classes: number of classes C.
     """
     decisions_SC = np.repeat(values_SK.min(axis=1, keepdims=True) - 1, classes, axis=1)
     decisions_SC[:, known_K] = values_SK
@@ -123,7 +142,7 @@ def _of_all(values_SK: NDArray[np.float64], known_K: NDArray[np.int64], classes:
 
 
 def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> StateDict:
-    """Write the machine as plain tensors: all that its decisions need."""
+    """Convert a fitted machine to the named tensors that `SupportVectorMachine` predicts from."""
     return {
         "mean_F": mean_F,
         "std_F": std_F,
@@ -137,27 +156,35 @@ def _weights(machine: SVC, gamma: float, mean_F: Tensor, std_F: Tensor) -> State
 
 
 class SupportVectorMachine(GraphNetwork):
-    """A fitted machine that decides from its tensors alone, called as a network is.
+    """A fitted SVM, called as a network; it predicts from stored tensors, without scikit-learn.
 
-    One machine a pair of classes; a class has the votes that it wins, and of equal votes more
-    where they were won clearly (the library's own order: the sum s of its margins as
-    s / 3(|s| + 1), less than a third of a vote).
+    Each pair of classes has a decision of its own, and a class scores one vote for each pair that
+    it wins. Ties are broken as the library does: the sum s of a class's margins adds
+    s / 3(|s| + 1), less than a third of a vote.
+
+    Letters: V support vectors, F features, K classes in the training set, P pairs of them.
 
     Args:
-        weights: as ``fit`` gives them.
+        weights: the tensors that `fit` stored.
         classes: number of classes C.
 
     Raises:
-        KeyError: a tensor is not there.
+        KeyError: a tensor is missing.
         ValueError: the tensors do not fit each other.
     """
 
     support_VF: Tensor
+    """Support vectors, z-scored, ``(V, F)``, float64, sorted by class."""
     dual_KV: Tensor
+    """Dual coefficients as in `sklearn.svm.SVC.dual_coef_`, ``(K - 1, V)``."""
     intercept: Tensor
+    """Intercept of each pair's decision, ``(P,)``."""
     classes: Tensor
+    """Indices of the classes in the training set, ``(K,)``, int64, ascending."""
     support_C: Tensor
+    """Number of support vectors of each such class, ``(K,)``."""
     gamma: Tensor
+    """Width of the RBF kernel exp(-gamma d²), a scalar."""
 
     def __init__(self, weights: Mapping[str, Tensor], classes: int) -> None:
         super().__init__(len(weights["mean_F"]), weights["mean_F"], weights["std_F"])
@@ -180,10 +207,10 @@ class SupportVectorMachine(GraphNetwork):
     def from_weights(
         cls, config: ModelConfig, weights: Mapping[str, Tensor], classes: int, nodes: int
     ) -> Self:
-        """Build the machine from its tensors; ``config`` and ``nodes`` do not matter.
+        """Build the machine from its stored tensors; ``config`` and ``nodes`` are ignored.
 
         Raises:
-            KeyError, ValueError: the tensors are those of another system.
+            KeyError, ValueError: a tensor is missing, or the tensors do not fit each other.
         """
         return cls(weights, classes)
 
@@ -201,7 +228,14 @@ class SupportVectorMachine(GraphNetwork):
         return Logits.of(_of_all(values_BK.numpy(), known_K, self._count))
 
     def _margins(self, kernel_BV: Tensor) -> Tensor:
-        """Decide each pair of classes i < j, in the library's order; a value above 0 is for i."""
+        """Compute the margin of each pair of classes i < j, ``(B, P)``, without the intercept.
+
+        Args:
+            kernel_BV: kernel values of rows and support vectors, ``(B, V)``.
+
+        Returns:
+            Margins, ``(B, P)``, in the library's order of pairs; positive means class i.
+        """
         parts = torch.split(torch.arange(kernel_BV.shape[1]), self.support_C.tolist())
         margins = []
         for i, own in enumerate(parts):

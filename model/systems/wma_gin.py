@@ -7,13 +7,13 @@
 Letters: B segments, N nodes, F features, G channels of the Bi-GRU (256), H hidden, C classes,
 S stages, L layers.
 
-Where the paper is silent (ours): each layer ends in a ReLU, the first too; layer 1 maps G -> H
-without residual (the widths may differ), then X_l = X_(l-1) + ReLU(conv(X_(l-1)));
+Where the paper is silent (chosen here): each layer ends in a ReLU, the first too; layer 1 maps
+G -> H without residual (the widths may differ), then X_l = X_(l-1) + ReLU(conv(X_(l-1)));
 nodes are pooled before each head. Reading R* adds a LayerNorm before each ReLU,
 a hidden layer in each head and an output map in the attention.
 
-What "without" means, where the paper is silent too (ours): without Bi-GRU, `NodeMap` stands in its
-place; without attention, head e pools the last layer's output as b, c and d pool theirs;
+What "without" means, where the paper is silent too (chosen here): without Bi-GRU, `NodeMap` stands
+in its place; without attention, head e pools the last layer's output as b, c and d pool theirs;
 without residual, X_l = ReLU(conv(X_(l-1))) in every layer. Each takes away one thing:
 the widths, the heads and the stages of the loss remain.
 """
@@ -43,10 +43,10 @@ PHASE = 2 * BIGRU_HIDDEN
 
 
 class BiGru(BothWays):
-    """The paper's Bi-GRU, one layer (section 2.1).
+    """The paper's Bi-GRU, one layer of 128 channels each way (section 2.1).
 
     Args:
-        features: channels of the input.
+        features: channels F of the input.
     """
 
     def __init__(self, features: int) -> None:
@@ -54,14 +54,14 @@ class BiGru(BothWays):
 
 
 class NodeMap(nn.Module):
-    """What replaces the Bi-GRU where that is off: tanh(Linear(F, 256)) of every node by itself.
+    """The replacement of the Bi-GRU where that is off: tanh(Linear(F, 256)) of each node by itself.
 
-    This is the candidate state of a GRU, all that is left of one without memory and gates. So an
-    ablation takes away the recurrence, and neither the width nor the range (-1, 1) that the layers
-    and the attention's key were given.
+    This is a GRU's candidate state, which is all that a GRU without memory and gates computes. So
+    the ablation removes the recurrence, and keeps the width and the range (-1, 1) of what the
+    layers and the attention's key read.
 
     Args:
-        features: channels of the input.
+        features: channels F of the input.
     """
 
     def __init__(self, features: int) -> None:
@@ -69,35 +69,39 @@ class NodeMap(nn.Module):
         self.linear = nn.Linear(features, PHASE)
 
     def forward(self, x_BNF: Tensor, nodes: Nodes) -> Tensor:
-        """Map each node; result ``(B, N, 2 x BIGRU_HIDDEN)``, as `BiGru` gives."""
+        """Map each node: ``(B, N, F)`` to ``(B, N, 2 x BIGRU_HIDDEN)``, the shape of `BiGru`."""
         result_BNG: Tensor = self.linear(x_BNF).tanh()
         return result_BNG
 
 
 class WmaGin(GraphNetwork):
-    """Graph isomorphism network with weighted multiple aggregators.
+    """The paper's network: a graph isomorphism network with weighted multiple aggregators.
 
     Args:
         features: channels F of a node.
-        classes: emotions C.
-        layers: WMA-GIN layers L.
-        hidden: their width H.
-        weights: aggregator weights.
-        fa_layers: 1-based positions of the fully adjacent layers.
-        fa_self: whether a node is its own neighbour there.
-        graph: ``cycle``, ``line``, ``window:K`` or a function (`conv.Graph`) elsewhere.
+        classes: number of classes C.
+        layers: number of WMA-GIN layers L.
+        hidden: width H of every WMA-GIN layer.
+        weights: weights of the three aggregators.
+        fa_layers: positions of the fully adjacent layers, from 1, ascending.
+        fa_self: whether a node is its own neighbour in a fully adjacent layer.
+        graph: ``cycle``, ``line``, ``window:K`` or a function (`conv.Graph`): the edges in all
+            other layers.
         pooling: ``mean`` or ``sum`` of the real nodes before each head.
-        multi_stage: whether `loss` sees all stages or only G.
-        attention: whether head e reads the last layer through the attention.
+        multi_stage: whether `loss` takes all stages or G alone.
+        attention: whether head e reads the last layer through the multi-phase attention.
         bigru: whether a Bi-GRU reads the frames first; else a `NodeMap`.
-        residual: whether layers after the first add their input.
-        dropout: share of what each layer adds that is set to 0 in training.
-        layer_norm: LayerNorm before the ReLU of each layer.
-        deep_heads: a hidden layer in each head.
-        attention_output: an output map in the attention.
-        mean_F: what the scaler subtracts; 0 if None.
-        std_F: what the scaler divides by; 1 if None.
-        edges: pass messages along edge lists everywhere (the slow reference).
+        residual: whether layers after the first add their input to their output.
+        dropout: probability, 0 to 1, that a value that a layer adds is set to 0 in training.
+        layer_norm: whether a LayerNorm stands before the ReLU of each layer.
+        deep_heads: whether each head has a hidden layer.
+        attention_output: whether the attention ends in a linear map H -> H.
+        mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
+        std_F: their standard deviation, ``(F,)``; 1 if None.
+        edges: whether all layers aggregate along edge lists (the slow reference).
+
+    Raises:
+        ModelConfigError: ``graph`` names no graph, or ``fa_layers`` do not fit ``layers``.
     """
 
     def __init__(
@@ -161,16 +165,16 @@ class WmaGin(GraphNetwork):
         """Build the untrained network that a configuration asks for.
 
         Args:
-            config: every field counts.
+            config: sizes and parts of the network.
             features: channels F of a node.
-            classes: number of emotions C.
-            nodes: does not matter here.
+            classes: number of classes C.
+            nodes: ignored: no size depends on the length of a segment.
             mean_F: mean of each feature over the training frames, ``(F,)``; 0 if None.
             std_F: their standard deviation, ``(F,)``; 1 if None.
-            edges: pass messages along edge lists everywhere (the slow reference).
+            edges: whether all layers aggregate along edge lists (the slow reference).
 
         Raises:
-            ModelConfigError: such a network cannot be built.
+            ModelConfigError: a value is out of its range, or values contradict each other.
         """
         _check_range("layers", config.layers, 1, MOST_LAYERS)
         _check_range("hidden", config.hidden, 1, MOST_HIDDEN)
@@ -202,14 +206,24 @@ class WmaGin(GraphNetwork):
         )
 
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
-        """Sum the heads of all phases; the stages are b, c, ..., e, G, ``(L + 1, B, C)``."""
+        """Score the pooled phases by their heads, and sum the heads to G.
+
+        Returns:
+            G, ``(B, C)``, and the stages b, c, ..., e, G, ``(L + 1, B, C)``.
+        """
         phases = self._phases(x_BNF, nodes)
         scores = [head(phase_BH) for head, phase_BH in zip(self.heads, phases, strict=True)]
         total_BC = torch.stack(scores).sum(0)
         return Logits(total_BC, torch.stack([*scores[1:], total_BC]))
 
     def _phases(self, x_BNF: Tensor, nodes: Nodes) -> list[Tensor]:
-        """Pool the outputs of the Bi-GRU and of all layers, of the last through the attention."""
+        """Compute one vector a segment for each head: the Bi-GRU's and each layer's output, pooled.
+
+        The last layer's output is pooled through the attention where that is on.
+
+        Returns:
+            L + 1 tensors: ``(B, G)`` of the Bi-GRU, then ``(B, H)`` of each layer.
+        """
         gru_BNG = self.gru(x_BNF, nodes)
         outputs = [gru_BNG]
         aggregates = self._neighbourhoods(nodes)
@@ -225,14 +239,14 @@ class WmaGin(GraphNetwork):
         return [*phases, self.attention(x_BNF, gru_BNG, last_BNH, nodes, self.pooling)]
 
     def _neighbourhoods(self, nodes: Nodes) -> list[Aggregate]:
-        """How each layer aggregates its neighbours."""
+        """Make the function of each layer that aggregates a node's neighbours; L of them."""
         near = conv.neighbourhood(self.graph, nodes, self.weights, edges=self.edges)
         full = self._full_neighbourhood(nodes) if self.fa_layers else near
         numbers = range(1, len(self.convs) + 1)
         return [full if number in self.fa_layers else near for number in numbers]
 
     def _full_neighbourhood(self, nodes: Nodes) -> Aggregate:
-        """How a fully adjacent layer aggregates its neighbours."""
+        """Make the function by which a fully adjacent layer aggregates a node's neighbours."""
         if self.edges:
             # PyG takes seconds to import: only if it is needed.
             from model.network.edges import along_edges, edge_list
@@ -243,7 +257,7 @@ class WmaGin(GraphNetwork):
 
     @property
     def titles(self) -> dict[str, str]:
-        """Name of a part here -> what the paper calls it."""
+        """Attribute name of a part, such as ``heads.0``, -> its name in the paper, ``head a``."""
         named = {"gru": "Bi-GRU" if isinstance(self.gru, BiGru) else "instead of the Bi-GRU"}
         named["attention"] = "attention"
         near = self.graph if isinstance(self.graph, str) else "edges"
@@ -256,14 +270,27 @@ class WmaGin(GraphNetwork):
         return named
 
     def loss(self, logits: Logits, labels_B: Tensor, weights_C: Tensor | None = None) -> Tensor:
-        """Compute the training loss, a scalar: multi-stage (eq. 5), or the cross-entropy of G."""
+        """Compute the training loss: multi-stage (eq. 5), or the cross-entropy of G alone.
+
+        Args:
+            logits: as `forward` gives them.
+            labels_B: class index of each segment, ``(B,)``, int64.
+            weights_C: weight of each class, ``(C,)``; all 1 if None.
+
+        Returns:
+            A scalar, in nats.
+        """
         return stage_loss(
             logits.stages_SBC, labels_B, multi_stage=self.multi_stage, weights_C=weights_C
         )
 
 
 def _weights(aggregators: Aggregators) -> AggregatorWeights:
-    """Check the aggregator weights as exact fractions, and convert them to floats."""
+    """Convert the aggregator weights to floats, after checking them as exact fractions.
+
+    Raises:
+        ModelConfigError: a weight is negative, or their sum is not 1.
+    """
     parts = (aggregators.softmax, aggregators.sum, aggregators.mean)
     if min(parts) < 0 or sum(parts) != 1:
         raise ModelConfigError(
@@ -275,7 +302,10 @@ def _weights(aggregators: Aggregators) -> AggregatorWeights:
 
 
 def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:
-    """Make the head of a stage: a linear layer, or one with a hidden layer before it."""
+    """Make the head of a stage: a linear layer ``width`` -> ``classes``.
+
+    A ``deep`` head has a hidden layer of ``hidden`` channels with a ReLU before it.
+    """
     if deep:
         return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
     return nn.Linear(width, classes)

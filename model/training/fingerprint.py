@@ -1,9 +1,10 @@
-"""Which bits this machine's arithmetic gives: computed, since a processor's name does not tell.
+"""A hash of this machine's arithmetic: machines with equal hashes train to equal bits.
 
-The linear algebra behind PyTorch picks its code by the processor's maker, by its instructions and
-by variables such as `MKL_CBWR`, all under one "AVX512": two such machines with the same PyTorch
-gave other losses from the second epoch on. Caches and what only tensor units have changed nothing
-(masked one by one on one machine), so a list of processors would part more than differs.
+It is computed, since a processor's name does not tell. The linear algebra behind PyTorch picks its
+code by the processor's maker, by its instructions and by variables such as `MKL_CBWR`, all under
+one "AVX512": two such machines with the same PyTorch gave other losses from the second epoch on.
+Cache sizes and instructions of tensor units changed nothing (masked one by one on one machine), so
+a list of processors would separate machines that compute alike.
 """
 
 import functools
@@ -15,16 +16,16 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 WIDTHS = (64, 256)
-"""Widths of the matrices: the library uses different code for different sizes."""
+"""Hidden widths that `fingerprint` tries: the library uses other code for other matrix sizes."""
 
 
 @functools.cache
 def fingerprint() -> str:
     """Return 8 hexadecimal digits, a hash of the results of a few training steps on this processor.
 
-    The steps are operations that the networks use, and no network, so that the digits change with
-    the machine and not with our code. They run in one thread, as trainings do, and take a tenth of
-    a second once a process.
+    The steps are made of operations that the networks use but call no network, so the digits
+    change with the machine and not with our code. They run in one thread, as trainings do. The
+    first call in a process takes a tenth of a second; the result is cached.
     """
     digest = blake2b(digest_size=4)
     threads = torch.get_num_threads()
@@ -39,7 +40,11 @@ def fingerprint() -> str:
 
 
 def _step(width: int) -> list[Tensor]:
-    """Compute two rounds of attention and gates, their loss, and its gradients."""
+    """Compute a loss through two rounds of attention and gates; return it and its gradients.
+
+    Args:
+        width: hidden width of the matrices; also the seed of the random inputs.
+    """
     draw = torch.Generator().manual_seed(width)
 
     def drawn(*shape: int) -> Tensor:

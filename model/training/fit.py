@@ -1,4 +1,7 @@
-"""One training of any system: networks by Adam, epochs chosen as `epoch_selection.py` says."""
+"""Train any system: a network by Adam, the SVM by its own solver, epochs chosen by one rule.
+
+The rule that chooses the epoch stands in `epoch_selection.py`.
+"""
 
 import math
 from collections.abc import Callable
@@ -60,25 +63,26 @@ def train(
     on_epoch: Callable[[TrainingState], None] = lambda state: None,
     device: str = "cpu",
 ) -> Fit:
-    """Train any system of `systems/catalogue.py`: the one function that a trial needs.
+    """Build and train any system of `systems/catalogue.py`: a trial calls this function alone.
 
     Args:
         model: the system and its sizes.
-        config: how to train.
+        config: learning rate, batch, epochs, patience; of the SVM only the class weights count.
         train: segments to learn from.
-        a: segments of one held-out speaker.
-        b: segments of the other.
+        a: segments of half A of the held-out group.
+        b: segments of half B.
         mean_F: mean of each feature over the training frames, ``(F,)``.
         std_F: their standard deviation, ``(F,)``.
         classes: number of classes C.
         nodes: most nodes N of a segment.
-        seed: seed of the trial.
-        resume: the state to go on from; None to begin.
+        seed: seed of the trial; weights, order and dropout derive from it.
+        resume: the state after a finished epoch, to go on from; None to begin.
         on_epoch: called with the state after every epoch.
-        device: torch device to compute on.
+        device: torch device to compute on, such as ``cpu`` or ``cuda``.
 
     Returns:
-        Both directions, as `fit` gives them.
+        History of the epochs and both directions: each half tested at the epoch chosen on the
+        other.
 
     Raises:
         DivergedError: the loss is no longer a finite number.
@@ -118,7 +122,7 @@ def initialise(
     *,
     nodes: int = 120,
 ) -> GraphNetwork:
-    """Build a network whose first weights depend on nothing but the configuration and the seed.
+    """Build an untrained network; its weights depend on the configuration and the seed alone.
 
     Args:
         config: the system and its sizes.
@@ -154,9 +158,9 @@ def fit(
     Args:
         network: as `initialise` built it; it is trained in place.
         train: segments to learn from.
-        a: segments of one held-out speaker.
-        b: segments of the other.
-        config: how to train.
+        a: segments of half A of the held-out group.
+        b: segments of half B.
+        config: learning rate, weight decay, batch, epochs, patience, class weights.
         classes: number of classes C.
         seed: seed of the trial.
         resume: the state to go on from; None to begin with the network's own weights.
@@ -164,8 +168,8 @@ def fit(
         device: torch device to compute on.
 
     Returns:
-        Both directions: each held-out speaker tested at the epoch that the other chose. A resumed
-        training gives the same bits as an uninterrupted one.
+        History of the epochs and both directions: each half tested at the epoch chosen on the
+        other. A resumed training gives the same bits as an uninterrupted one.
 
     Raises:
         DivergedError: the loss is no longer a finite number.
@@ -193,21 +197,30 @@ def fit(
 
 
 def epoch_order(segments: int, seed: int, epoch: int) -> Tensor:
-    """Shuffle the numbers of the training segments, ``(S,)``, by the seed and the epoch alone."""
+    """Draw the order in which an epoch visits the training segments; seed torch for the epoch.
+
+    Args:
+        segments: number of training segments S.
+        seed: seed of the trial.
+        epoch: number of the epoch, from 1.
+
+    Returns:
+        A permutation of 0 to S - 1, ``(S,)``, int64, that depends on seed and epoch alone.
+    """
     torch.manual_seed(derive(seed, epoch, "training"))
     generator = torch.Generator().manual_seed(derive(seed, epoch, "order"))
     return torch.randperm(segments, generator=generator)
 
 
 def class_weights(labels_S: Tensor, classes: int, kind: str) -> Tensor | None:
-    """Weigh classes by their inverse frequency.
+    """Compute class weights for the loss from how often each class occurs in training.
 
     .. math:: w_c = S / (C n_c)
 
     Args:
         labels_S: class of each training segment, int64.
         classes: number of classes C.
-        kind: ``inverse``, or ``off``.
+        kind: ``inverse`` (inverse frequency), or ``off``.
 
     Returns:
         A weight for each class, ``(C,)``, 0 for one without a segment; None if ``kind`` is ``off``.
@@ -227,7 +240,11 @@ def _train_epoch(
     number: int,
     device: str,
 ) -> float:
-    """Take one optimiser step for each batch; return the mean loss of a segment."""
+    """Take one optimiser step for each batch; return the mean loss of a segment, in nats.
+
+    Raises:
+        DivergedError: the loss of a batch is NaN or infinite.
+    """
     network.train()
     losses: list[float] = []
     for indices in batches:
@@ -244,7 +261,7 @@ def _train_epoch(
 
 
 def _optimiser_tensors(network: GraphNetwork, optimiser: Adam) -> StateDict:
-    """Name the optimiser's tensors after the parameters that they belong to."""
+    """Collect the optimiser's tensors under names such as ``heads.0.bias/exp_avg``."""
     return {
         f"{name}/{what}": tensor
         for name, parameter in network.named_parameters()
@@ -253,7 +270,7 @@ def _optimiser_tensors(network: GraphNetwork, optimiser: Adam) -> StateDict:
 
 
 def _restore(state: TrainingState, network: GraphNetwork, optimiser: Adam) -> None:
-    """Load a state into a network and its optimiser."""
+    """Load the weights and Adam's tensors of a saved state into a network and its optimiser."""
     network.load_state_dict(state.network)
     parameters = dict(network.named_parameters())
     for key, tensor in state.adam.items():

@@ -1,4 +1,4 @@
-"""A trained system: stored weights put back into the network that learnt them."""
+"""Rebuilding a trained system from its stored weights."""
 
 from collections.abc import Mapping
 
@@ -13,19 +13,19 @@ from model.systems.catalogue import load
 def trained(
     config: ModelConfig, weights: Mapping[str, Tensor], classes: int, nodes: int
 ) -> GraphNetwork:
-    """Build a system and give it its stored weights, scaler included.
+    """Build a system and load its stored weights, the scaler's mean and deviation included.
 
     Args:
-        config: which system.
+        config: the system and its sizes, as it was trained.
         weights: its ``state_dict``; of a support vector machine, the tensors that `svm.fit` gave.
         classes: number of classes C.
-        nodes: most nodes of a segment.
+        nodes: most nodes N of a segment, as it was trained.
 
     Returns:
         The network in evaluation mode, on the CPU.
 
     Raises:
-        ModelError: the weights are another system's.
+        ModelError: the weights do not fit the system.
     """
     try:
         network = load(config.model).from_weights(config, weights, classes, nodes)

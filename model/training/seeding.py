@@ -1,4 +1,4 @@
-"""Seeds, which are derived and never stored; and the settings of torch that a training needs.
+"""Random seeds, derived and never stored; and torch's global settings that a training pins.
 
 Every random draw of a training comes from `derive(seed, epoch, purpose)`. So no generator's state
 has to be saved: a training resumed at any epoch draws what the uninterrupted one draws.
@@ -20,11 +20,11 @@ def derive(seed: int, epoch: int, purpose: str) -> int:
 
     Args:
         seed: seed of the trial.
-        epoch: epoch that draws; 0 for what is drawn before the first.
-        purpose: what is drawn, such as ``order``.
+        epoch: number of the epoch that draws, from 1; 0 for draws before the first epoch.
+        purpose: what is drawn: ``init`` (weights), ``order`` (of segments), ``training`` (dropout).
 
     Returns:
-        A number below 2**63, the same on every machine.
+        A seed from 0 to 2**63 - 1, the same on every machine.
 
     Example:
         >>> derive(0, 1, "order") == derive(0, 1, "order") != derive(0, 2, "order")
@@ -36,13 +36,13 @@ def derive(seed: int, epoch: int, purpose: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PinnedSetting:
-    """One setting of the process that may change a result.
+    """A process-wide setting of torch that can change a training's bits, with the value it needs.
 
     Attributes:
-        name: its name in torch, for errors.
-        wanted: the value that every trial needs.
-        read: returns the value of now.
-        write: sets a value.
+        name: the setting's name in torch, such as ``num_threads``, for errors.
+        wanted: the value that it must have in every trial.
+        read: returns the present value.
+        write: sets the value.
     """
 
     name: str
@@ -52,7 +52,13 @@ class PinnedSetting:
 
 
 def _attribute(holder: Any, path: str, wanted: object) -> PinnedSetting:
-    """Describe a setting that is an attribute of one of torch's modules."""
+    """Make a `PinnedSetting` of an attribute of one of torch's modules.
+
+    Args:
+        holder: the module, such as ``torch.backends.cudnn``.
+        path: dotted name for errors; its last part is the attribute.
+        wanted: the value that the attribute must have.
+    """
     name = path.rpartition(".")[2]
     return PinnedSetting(
         path, wanted, lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
@@ -60,12 +66,12 @@ def _attribute(holder: Any, path: str, wanted: object) -> PinnedSetting:
 
 
 def _flushes() -> bool:
-    """Whether denormals become zero; torch has no function that tells, so one is multiplied."""
+    """Whether denormals (floats below 1.2e-38) become 0 now; found by multiplying one."""
     return bool(torch.tensor([1e-40]).mul(1).eq(0).item())
 
 
 def _can_flush() -> bool:
-    """Whether this processor can turn denormals into zero; the setting stays what it was."""
+    """Whether this processor can turn denormals into 0; the present setting is restored."""
     before = _flushes()
     can = torch.set_flush_denormal(True)
     torch.set_flush_denormal(before)
@@ -116,9 +122,10 @@ SETTINGS = (
 
 
 def pin() -> None:
-    """Give every setting of ``SETTINGS`` its wanted value, whatever an earlier trial left.
+    """Give every setting of ``SETTINGS`` its wanted value, at the start of a trial.
 
-    ``CUBLAS_WORKSPACE_CONFIG`` is set too; it only counts if CUDA has not started yet.
+    The environment variable ``CUBLAS_WORKSPACE_CONFIG`` is set too; it has an effect only if CUDA
+    has not started in this process.
     """
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     for setting in SETTINGS:
