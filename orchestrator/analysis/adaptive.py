@@ -19,56 +19,60 @@ from orchestrator.store.snapshot import Snapshot
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdaptiveProgress:
-    """How far the comparisons of an adaptive study have come."""
+    """Which rows of an adaptive study still need seeds, by the interim analyses made so far."""
 
     snapshot: Snapshot
-    """The study with all trials up to the most seeds of a row."""
+    """The study with the trials of all seeds up to the cap (the most seeds of a row)."""
     comparisons: Mapping[str, InterimResult]
-    """Row -> its last interim analysis; the reference has none."""
+    """Name of a row -> its last interim analysis (test before all seeds are trained); the reference
+    has none."""
 
     @property
     def interims(self) -> tuple[int, ...]:
-        """The number of seeds at each interim analysis so far."""
+        """The number of seeds at each interim analysis made so far, such as ``(3, 4, 6)``."""
         made = max(result.interims for result in self.comparisons.values())
         return interim_seeds(self.snapshot.seeds)[:made]
 
     @property
     def open(self) -> tuple[str, ...]:
-        """The rows that may still get more seeds."""
+        """Names of the rows whose comparison is not settled, so that they may get more seeds."""
         return tuple(name for name, result in self.comparisons.items() if not result.stop_reason)
 
     def wanted(self, row: str) -> int:
-        """How many seeds of a row are needed now; of the reference, as many as of any row."""
+        """How many seeds of a row must be trained for the next interim analysis.
+
+        For a settled row it is the number of its last one; the reference needs as many as any row.
+        """
         own = self.comparisons.get(row)
         if own is not None:
             return own.seeds_wanted
         return max(result.seeds_wanted for result in self.comparisons.values())
 
     def most(self, row: str) -> int:
-        """How many seeds of a row may be needed in the end."""
+        """The most seeds that a row may need until all comparisons are settled."""
         open = row in self.open or (row == self.snapshot.reference and self.open)
         return self.snapshot.seeds if open else self.wanted(row)
 
     def now(self) -> Snapshot:
-        """The study with the trials that are needed now."""
+        """The study with only those trials that are needed for the next interim analysis."""
         return _with_seeds(self.snapshot, self.wanted)
 
     def at_most(self) -> Snapshot:
-        """The study with the trials that may be needed in the end."""
+        """The study with all trials that may be needed until every comparison is settled."""
         return _with_seeds(self.snapshot, self.most)
 
 
 def adaptive_progress(
     snapshot: Snapshot, outcomes: Mapping[str, Outcome]
 ) -> AdaptiveProgress | None:
-    """Decide from the outcomes how far an adaptive study has come.
+    """Make the interim analyses of an adaptive study from its outcomes.
 
     Args:
-        snapshot: the study with all trials up to the most seeds of a row.
-        outcomes: finished trials by id; stale ones and those of other studies are ignored.
+        snapshot: the study with the trials of all seeds up to the cap.
+        outcomes: id -> outcome; stale ones and those of other studies are ignored.
 
     Returns:
-        None for a study whose rows all have the same number of seeds.
+        None for a study that is not adaptive, whose rows all have the same number of seeds.
     """
     if snapshot.replicates != "adaptive" or snapshot.reference is None:
         return None
@@ -81,7 +85,7 @@ def adaptive_progress(
 
 
 def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
-    """The study with the trials that are needed now: all of them, unless it is adaptive.
+    """The study with only those trials that are needed now; unchanged unless it is adaptive.
 
     Raises:
         DamageError: a record of an adaptive study is not what was written.
@@ -95,6 +99,6 @@ def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
 
 
 def _with_seeds(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:
-    """The study with the first seeds of each row, as many as ``seeds`` gives for its name."""
+    """The study with only the first seeds of each row, as many as ``seeds`` gives for its name."""
     most = {row.name: seeds(row.name) for row in snapshot.rows}
     return replace(snapshot, trials=tuple(t for t in snapshot.trials if t.seed < most[t.row]))

@@ -17,7 +17,10 @@ from orchestrator.store.studies import read_snapshot
 
 
 def blinded_trials(ledger: Ledger) -> dict[str, str]:
-    """The final trainings of searches that have not ended: id of the trial -> name of the study.
+    """The trials whose test scores must not be shown: they test winners of unfinished searches.
+
+    Returns:
+        Id of the trial -> name of the study with the search.
 
     Raises:
         DamageError: a snapshot is not what was written.
@@ -32,7 +35,10 @@ def blinded_trials(ledger: Ledger) -> dict[str, str]:
 
 
 def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
-    """The outcomes that may be shown, of those trials that are finished, in the order of the ids.
+    """Read the outcomes of those trials that are finished and not blinded.
+
+    Returns:
+        Id -> outcome, in the order of ``ids``.
 
     Raises:
         DamageError: a record or a snapshot is not what was written.
@@ -42,7 +48,7 @@ def open_outcomes(ledger: Ledger, ids: Iterable[str]) -> dict[str, Outcome]:
 
 
 def _with_winners(ledger: Ledger) -> Iterator[Snapshot]:
-    """All snapshots of searches that have winners.
+    """The snapshots of all searches that have winners.
 
     A long search leaves many snapshots, and to parse them takes long, so the others are skipped by
     their text.

@@ -9,16 +9,19 @@ from orchestrator.store.snapshot import Snapshot
 
 
 def judge_claim(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]:
-    """Judge a claim of the form "this row is better than those rows".
+    """Judge the paper's claim that one row has a higher UA than some others.
 
-    Each difference is judged by the corrected t, after Holm over the rows of the claim.
+    Each difference is tested by the corrected t over held-out groups, after Holm over the rows of
+    the claim, at 5 %.
 
     Args:
         snapshot: the study. Its claim is judged only where published figures may be compared.
-        scores: row -> test speaker -> seed -> UA.
+        scores: row -> test speaker -> seed -> UA, 0 to 1.
 
     Returns:
-        The verdict, and its reason as a sentence; both empty where there is nothing to judge.
+        ``supports`` where the row is significantly higher than all others, ``contradicts`` where it
+        is significantly lower than one, else ``cannot tell``; and the reason as a sentence. Both
+        are empty where there is nothing to judge.
     """
     claim = snapshot.claim
     if claim is None or not snapshot.comparable or claim.on != "ua":

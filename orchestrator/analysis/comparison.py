@@ -23,63 +23,76 @@ from orchestrator.store.records import Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
 
 Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
-"""(fold, seed) -> the finished trainings of A and of B."""
+"""(index of the fold, seed) -> the outcomes of A and of B, where both rows have finished."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairedScore:
-    """A score of both rows, mean over speakers: the UA on a fold, or the recall of an emotion."""
+    """One score of both rows, mean over speakers: the UA on a fold, or an emotion's recall."""
 
     name: str
-    """The number of the fold from 1, or the emotion."""
+    """The number of the fold as text, from 1, or the emotion."""
     a: float
+    """The score of row A, 0 to 1."""
     b: float
+    """The score of row B, 0 to 1."""
     speakers: int
+    """Number of test speakers in the mean."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flip:
-    """An utterance that one row recognises and the other does not, in at least one seed."""
+    """An utterance that one row classifies right and the other wrong, in at least one seed."""
 
     utterance: str
     speaker: str
     emotion: str
+    """The true class."""
     gained: int
-    """In how many seeds A is wrong and B is right."""
+    """Number of seeds in which A is wrong and B is right."""
     lost: int
-    """In how many seeds A is right and B is wrong."""
+    """Number of seeds in which A is right and B is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """B minus A, on the folds and seeds that both have finished."""
+    """Row B compared with row A, on the folds and seeds that both have finished."""
 
     snapshot: Snapshot
     a: str
+    """Name of row A."""
     b: str
+    """Name of row B."""
     shared: int
-    """Folds and seeds that both have finished."""
+    """Number of (fold, seed) pairs that both rows have finished."""
     wanted: int
-    """Folds and seeds that the study asks for in both rows."""
+    """Number of (fold, seed) pairs that the study asks for in both rows."""
     difference: Difference | None
-    """The difference in UA; None while nothing is shared."""
+    """The difference in UA, B minus A; None while nothing is shared."""
     balance: Interval | None
-    """The share of utterances gained minus the share lost, which is the difference in WA."""
+    """Share of utterances gained minus share lost, -1 to 1, a mean over speakers: the difference in
+    WA. None while nothing is shared."""
     folds: tuple[PairedScore, ...]
-    """UA on each fold."""
+    """UA of both rows on each fold that has a shared training."""
     emotions: tuple[PairedScore, ...]
-    """Recall of each emotion."""
+    """Recall of both rows for each class that was spoken."""
     flips: tuple[Flip, ...]
-    """Those that flip in the same direction in most seeds come first."""
+    """All flips; utterances that flip in the same direction in most seeds come first."""
     decisions: int
-    """How many predictions of A and B were compared: utterances times seeds."""
+    """How many predictions of A were compared with those of B: utterances times seeds."""
 
 
 def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:
-    """Compare row B with row A.
+    """Compare row B with row A, from their scores and stored predictions.
+
+    Args:
+        snapshot: the study.
+        ledger: the store.
+        a: name of the row that is subtracted.
+        b: name of the other row.
 
     Raises:
-        RequestError: the study has no such row, or the two are one.
+        RequestError: the study has no such row, or both names are the same.
         DamageError: a training's predictions are not what was written.
     """
     names = [row.name for row in snapshot.rows]
@@ -131,12 +144,12 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
 
 
 def _slots(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
-    """(fold, seed) of every trial of a row."""
+    """(index of the fold, seed) of every trial of a row."""
     return {(trial.fold, trial.seed) for trial in snapshot.trials if trial.row == row}
 
 
 def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:
-    """The finished trainings of the folds and seeds that both rows have finished."""
+    """The outcomes of both rows on the folds and seeds that both have finished."""
     found: dict[str, dict[tuple[int, int], Outcome]] = {a: {}, b: {}}
     for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
@@ -146,13 +159,13 @@ def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str)
 
 
 Hits = tuple[list[float], list[float]]
-"""For A and for B: 1 for each utterance and seed that was recognised, else 0."""
+"""For A and for B: 1.0 for each utterance and seed that was classified correctly, else 0.0."""
 
 
 def _by_utterance(
     ledger: Ledger, shared: Shared
 ) -> tuple[tuple[Flip, ...], dict[tuple[str, str], Hits], dict[str, list[float]], int]:
-    """Compare the predictions of both rows.
+    """Compare the predictions of both rows, utterance by utterance.
 
     Returns:
         The flips; (speaker, emotion) -> hits; speaker -> +1 for each utterance gained, -1 for each
@@ -184,7 +197,11 @@ def _by_utterance(
 
 
 def _balance(snapshot: Snapshot, net: Mapping[str, Iterable[float]]) -> Interval | None:
-    """The mean over speakers of utterances gained minus lost; None while nothing is shared."""
+    """The mean over speakers of utterances gained minus lost, as a share of their utterances.
+
+    Returns:
+        The mean with its interval for new speakers; None while nothing is shared.
+    """
     by_speaker = {speaker: mean(list(values)) for speaker, values in net.items()}
     if not by_speaker:
         return None

@@ -1,4 +1,4 @@
-"""Rows against a reference: differences, intervals and p over speakers, and over seeds. Pure.
+"""Differences in UA between two rows, with intervals and p over speakers and over seeds. Pure.
 
 A difference answers one of two questions, and they are never mixed. *Would it hold for new
 speakers?* Seeds are averaged within a speaker, speakers within a held-out group, and the interval
@@ -24,54 +24,58 @@ from orchestrator.analysis.statistics import (
 from orchestrator.store.snapshot import Snapshot
 
 Verdict = str
-"""``yes`` or ``cannot tell``; of a claim ``supports``, ``contradicts`` or ``cannot tell``; empty
-where there is nothing to judge."""
+"""Of a row ``yes`` (differs from the reference) or ``cannot tell``; of a claim ``supports``,
+``contradicts`` or ``cannot tell``; empty where there is nothing to judge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedDifference:
-    """A row minus the reference, for the same speakers and new seeds.
+    """UA of a row minus that of the reference, tested over seeds: same speakers, new seeds.
 
     In an adaptive study it is the one of the last interim analysis, with interval and p corrected
     for all analyses so far.
     """
 
     ua: float
-    """The mean difference in UA over seeds."""
+    """Mean difference in UA over seeds, -1 to 1."""
     low: float | None
     high: float | None
-    """The ends of the 95 % interval; None below three seeds, and where all seeds are equal."""
+    """Both ends of the 95 % interval; None below three seeds, and where all seeds are equal."""
     p: float | None
-    """Two-sided p of the paired t over seeds, not adjusted for other rows; None likewise."""
+    """Two-sided p of the paired t over seeds, without Holm; None where the interval is None."""
     seeds: int
-    """Seeds that both rows have finished for every speaker."""
+    """Number of seeds that both rows have finished for every speaker."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """A row minus the reference, paired by held-out group, for new speakers."""
+    """UA of a row minus that of the reference, tested over held-out groups: new speakers."""
 
     ua: float
-    """The mean difference in UA over speakers."""
+    """Mean difference in UA over speakers, -1 to 1."""
     low: float | None
     high: float | None
-    """The ends of the 95 % interval of the corrected t; None below two groups, and where all
+    """Both ends of the 95 % interval of the corrected t; None below two groups, and where all
     groups are equal."""
     p: float | None
-    """Two-sided p of the corrected t, after Holm over the rows of the table; None likewise."""
+    """Two-sided p of the corrected t, after Holm over the rows of the table; None where the
+    interval is None."""
     groups: int
-    """Held-out groups in which both rows have a finished training."""
+    """Number of held-out groups in which both rows have a finished training."""
     p_alone: float | None = None
-    """The same p before Holm."""
+    """The same p without Holm."""
     p_sign_flip: float | None = None
-    """p of the exact sign-flip test over groups, before Holm; the verdict does not use it."""
+    """Two-sided p of the exact sign-flip test over groups, without Holm; the verdict does not use
+    it. None above 20 groups."""
     effect: float | None = None
-    """Cohen's d_z over groups with Hedges's correction; None below three groups."""
+    """Effect size: Cohen's d_z over groups with Hedges's correction; None below three groups, and
+    where all groups are equal."""
     detectable: float | None = None
-    """The smallest true difference that would have been shown with 80 % power."""
+    """The smallest true difference in UA, above 0, that the corrected t shows with 80 % power; None
+    where the interval is None."""
     over_seeds: SeedDifference | None = None
-    """The difference for the same speakers and new seeds; None where no seed is finished, or the
-    seed has no effect."""
+    """The same difference tested over seeds; None where no seed is finished, or the seed has no
+    effect."""
 
 
 def compare_with_reference(
@@ -81,11 +85,11 @@ def compare_with_reference(
 
     Args:
         snapshot: the study: its folds and the name of the reference.
-        scores: row -> test speaker -> seed -> UA.
+        scores: row -> test speaker -> seed -> UA, 0 to 1.
 
     Returns:
-        Row -> difference, after Holm over the rows. Rows that share no finished training with the
-        reference are left out; without a reference there are none.
+        Row -> difference, with p after Holm over the rows. Rows that share no finished training
+        with the reference are left out. Empty where the study has no reference.
     """
     if snapshot.reference is None:
         return {}
@@ -107,12 +111,13 @@ def difference_between(
 
     Args:
         snapshot: the study: its folds.
-        row: test speaker -> seed -> UA.
+        row: test speaker -> seed -> UA, 0 to 1.
         other: the same of the row that is subtracted.
         comparisons: how many comparisons the table has, for ``Difference.detectable``.
 
     Returns:
-        The difference before Holm (``p`` is None); None where the rows share nothing.
+        ``row`` minus ``other``, without Holm: ``p`` is None, ``p_alone`` is set. None where the
+        rows share no finished training.
     """
     by_speaker = _paired(row, other)
     if not by_speaker:
@@ -144,7 +149,7 @@ def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
 
 
 def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
-    """The difference over the seeds that both rows have finished for all speakers."""
+    """The difference over the seeds that both rows have finished for all speakers; else None."""
     differences = [d for d in differences_by_seed(snapshot, row, other) if d is not None]
     if not differences:
         return None
@@ -153,7 +158,7 @@ def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDif
 
 
 def at_last_interim(result: InterimResult) -> SeedDifference | None:
-    """The difference over seeds at the last interim analysis; None before the first one."""
+    """The difference over seeds at a row's last interim analysis; None before its first one."""
     if result.ua is None:
         return None
     return SeedDifference(
@@ -170,10 +175,11 @@ def verdict_of(difference: Difference) -> Verdict:
 
 
 def differences_by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
-    """For each seed of the study the mean difference over all test speakers.
+    """The mean difference in UA over all test speakers, seed by seed.
 
     Returns:
-        One value for each seed, in [-1, 1]; None where a speaker of either row is not finished.
+        One value for each seed of the study, in [-1, 1]; None where a speaker of either row is not
+        finished.
     """
     speakers = [name for fold in snapshot.folds for name in (*fold.a, *fold.b)]
     return [

@@ -23,54 +23,64 @@ from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 Label = str
-"""A level of an axis, as it is printed."""
+"""A level (value) of an axis as text, such as ``3`` or ``yes``."""
 ScoreBySpeaker = Mapping[tuple[str, int], float]
 """(test speaker, seed) -> UA, 0 to 1, or a difference of UAs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridAxis:
-    """One axis of the grid, and its levels in the order of the study."""
+    """One setting that the grid varies, and its levels (values)."""
 
     key: str
+    """Name of the setting, such as ``layers``."""
     levels: tuple[Label, ...]
+    """Its values as text, in the order of the study; the first one is the base of all
+    differences."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Level:
-    """The mean of all rows at one level of an axis, or at a pair of levels of two axes."""
+    """The mean UA of all rows at one level of an axis, or at a pair of levels of two axes."""
 
     at: tuple[Label, ...]
-    """The level, or the two levels."""
+    """The label of the level, or the two labels of the pair."""
     ua: Interval | None
-    """None while no speaker is finished in all of these rows."""
+    """Mean UA over test speakers, 0 to 1; None while no speaker is finished in all of these
+    rows."""
     speakers: int
-    """Test speakers that are finished in all of these rows."""
+    """Number of test speakers that are finished in all of these rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dependence:
-    """How the effect of a level of A differs between a level of B and the first level of B."""
+    """How much the effect of a level of A changes from the first to another level of B."""
 
     a: Label
+    """The level of A; its effect is the difference from the first level of A."""
     b: Label
+    """The level of B, compared with the first level of B."""
     difference: Interval | None
-    """The difference of differences in UA; None while too few speakers are finished."""
+    """The difference of differences in UA, -2 to 2; None while no speaker is finished in all of
+    these rows."""
     p: float | None
-    """Two-sided p of the corrected t, after Holm over the pair of axes; None likewise."""
+    """Two-sided p of the corrected t, after Holm over all levels of the two axes; None below two
+    groups, and where all groups are equal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interaction:
-    """Two axes together, averaged over all others."""
+    """The interaction of two axes; the rows are averaged over all other axes."""
 
     a: GridAxis
     b: GridAxis
     cells: Mapping[tuple[Label, Label], Level]
-    """(level of A, level of B) -> the mean of the rows at both."""
+    """(level of A, level of B) -> mean UA of the rows at both."""
     effects_of_a: Mapping[tuple[Label, Label], Interval | None]
-    """(level of A, level of B) -> difference from the first level of A, at that level of B."""
+    """(level of A, level of B) -> UA minus that at the first level of A, at the same level of B;
+    None while no speaker is finished in both. Not for the first level of A."""
     dependences: tuple[Dependence, ...]
+    """One for each pair of a level of A and a level of B, the first levels excepted."""
 
     @property
     def strongest(self) -> Dependence | None:
@@ -85,14 +95,15 @@ class Interaction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effects:
-    """The main effects and interactions of a study."""
+    """The main effect of each axis of a study, and the interaction of each pair of axes."""
 
     snapshot: Snapshot
     axes: tuple[GridAxis, ...]
+    """The axes of the grid, in the order of the study."""
     main: Mapping[str, tuple[Level, ...]]
-    """Key of an axis -> its levels."""
+    """Main effects: key of an axis -> mean UA at each of its levels, in their order."""
     interactions: tuple[Interaction, ...]
-    """Every pair of axes, in the order of the study."""
+    """One for each pair of axes, in the order of the study."""
 
 
 def refuse_no_grid(snapshot: Snapshot) -> None:
@@ -113,7 +124,11 @@ def refuse_no_grid(snapshot: Snapshot) -> None:
 
 
 def axes_of(snapshot: Snapshot) -> tuple[GridAxis, ...]:
-    """The axes whose grid the rows are; empty where the rows are not exactly one grid."""
+    """The axes whose full grid the rows of a study are, each axis with at least two levels.
+
+    Returns:
+        Empty where the rows are not exactly one grid, or the snapshot has no settings of its rows.
+    """
     common = _common_keys(snapshot.rows)
     keys = [key for key in snapshot.axes if key in common] or common
     found = []
@@ -129,7 +144,7 @@ def axes_of(snapshot: Snapshot) -> tuple[GridAxis, ...]:
 
 
 def _common_keys(rows: Sequence[SnapshotRow]) -> list[str]:
-    """The keys that the rows set, where all rows set the same ones; else empty."""
+    """The settings that the rows have, sorted, where all rows set the same ones; else empty."""
     sets = [row.settings.keys() for row in rows]
     return sorted(sets[0]) if sets and all(keys == sets[0] for keys in sets) else []
 
@@ -159,10 +174,11 @@ def estimate_effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Eff
 
     Args:
         snapshot: the study; its rows are a grid.
-        outcomes: finished trials by id; stale ones and those of other studies are ignored.
+        outcomes: id -> outcome of finished trials; stale ones and those of other studies are
+            ignored.
 
     Raises:
-        RequestError: see `refuse_no_grid`.
+        RequestError: the rows are no grid, see `refuse_no_grid`.
     """
     refuse_no_grid(snapshot)
     axes = axes_of(snapshot)
@@ -223,23 +239,23 @@ def _interaction(
 
 
 def _point(row: SnapshotRow, axes: Sequence[GridAxis]) -> tuple[Label, ...]:
-    """The level of a row on each axis."""
+    """The labels of a row's levels, one for each axis."""
     return tuple(level_label(row.settings[axis.key]) for axis in axes)
 
 
 def _minus(one: ScoreBySpeaker, other: ScoreBySpeaker) -> ScoreBySpeaker:
-    """The difference on the tests that both have."""
+    """``one`` minus ``other``, for each (speaker, seed) that both have."""
     return {test: one[test] - other[test] for test in one if test in other}
 
 
 def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) -> Level:
-    """The mean of the rows at one level, or at a pair of levels."""
+    """The mean UA at one level, or at a pair of levels; ``scores`` are the means over its rows."""
     speakers = len({speaker for speaker, _ in scores})
     return Level(at=at, ua=_judged(snapshot, scores)[0], speakers=speakers)
 
 
 def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None, float | None]:
-    """The mean over speakers, its interval for new speakers, and the p of its being 0."""
+    """The mean over speakers, its interval for new speakers, and the two-sided p of its being 0."""
     if not scores:
         return None, None
     seeds: dict[str, list[float]] = {}
@@ -252,4 +268,5 @@ def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None
 
 
 def _middle(dependence: Dependence) -> float:
+    """The estimated difference of differences; 0 where there is none."""
     return 0.0 if dependence.difference is None else dependence.difference.mean

@@ -12,21 +12,23 @@ from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit, is_st
 from orchestrator.store.snapshot import Snapshot
 
 BySpeaker = Mapping[str, Mapping[int, float]]
-"""The scores of a row: test speaker -> seed -> UA, 0 to 1."""
+"""The scores of one row: test speaker -> seed -> UA, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A mean and its 95 % interval, whose ends are None where there are too few values."""
+    """A mean and its 95 % interval: of scores, 0 to 1, or of differences, -1 to 1."""
 
     mean: float
     low: float | None
+    """Low end of the interval; None where there are too few values."""
     high: float | None
+    """High end of the interval; None where there are too few values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracies:
-    """Weighted (WA) and unweighted (UA) accuracy, 0 to 1, without intervals."""
+    """Weighted (WA) and unweighted (UA) accuracy, each a mean over test speakers, 0 to 1."""
 
     wa: float
     ua: float
@@ -40,44 +42,50 @@ class Pooled:
     """
 
     confusion: tuple[tuple[int, ...], ...]
-    """Counts of utterances: rows are the true class, columns the prediction."""
+    """Counts of utterances, shape (C, C) for C classes: rows are the true class, columns the
+    prediction."""
     wa: Interval
+    """WA of the matrix, with the interval of a cluster bootstrap that draws whole speakers."""
     ua: Interval
-    """The intervals are of a cluster bootstrap that draws whole speakers."""
+    """UA of the matrix, with an interval of the same kind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowEstimate:
-    """The mean accuracies of one row while its trials still train."""
+    """The mean accuracies of one row so far, while its trials still train."""
 
     n: int
-    """Finished trainings."""
+    """Number of finished trainings."""
     missing: int
-    """Trainings that are not finished."""
+    """Number of trainings that are not finished."""
     wa: Interval | None
+    """Mean WA over test speakers, 0 to 1; None while no training is finished."""
     ua: Interval | None
-    """None while no training is finished."""
+    """Mean UA over test speakers, 0 to 1; None while no training is finished."""
 
 
 def headline_scores(outcome: Outcome) -> Iterator[Scores]:
-    """The scores on which the tables rest, one for each test speaker of a trial.
+    """The scores that the tables rest on: utterances at the chosen epoch, one a test speaker.
 
-    They count utterances, at the epoch that the other half of the held-out group chose.
+    The chosen epoch is the one that the other half of the held-out group chose.
     """
     return (one for one in outcome.scores if (one.choice, one.unit) == ("chosen", "utterance"))
 
 
 def without_stale(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """The outcomes that this version of the program could have made; see ``records.is_stale``."""
+    """The outcomes that this version of the training code computed, see ``records.is_stale``."""
     return {id: outcome for id, outcome in outcomes.items() if not is_stale(outcome)}
 
 
 def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
-    """The UA of every row: row -> test speaker -> seed -> UA; stale outcomes are left out.
+    """The UA of every row, from utterances at the chosen epoch; stale outcomes are left out.
 
     Args:
         snapshot: the study.
-        outcomes: finished trials by id; those of other studies are ignored.
+        outcomes: id -> outcome of finished trials; those of other studies are ignored.
+
+    Returns:
+        Row -> test speaker -> seed -> UA, 0 to 1.
     """
     scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in snapshot.rows}
     for trial in snapshot.trials:
@@ -89,7 +97,7 @@ def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, By
 
 
 def estimate_row(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> RowEstimate:
-    """What ``summarise`` says of one row, in time that does not grow with the other rows."""
+    """The accuracies that ``summarise`` gives one row, without work for the other rows."""
     own = {
         trial.id: outcome
         for trial in snapshot.trials
@@ -103,12 +111,12 @@ def estimate_row(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) 
 
 
 class RowScores:
-    """All scores of one row.
+    """All scores of one row, and the means over speakers that the tables show.
 
     Args:
         snapshot: the study.
         row: the name of the row.
-        outcomes: finished trials by id, none of them stale.
+        outcomes: id -> outcome of finished trials, none of them stale.
     """
 
     def __init__(self, snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> None:
@@ -139,11 +147,11 @@ class RowScores:
                     by_speaker.setdefault(s.speaker, {})[trial.seed] = value
 
     def by_speaker(self) -> BySpeaker:
-        """Test speaker -> seed -> UA of the headline."""
+        """Test speaker -> seed -> UA of utterances at the chosen epoch, 0 to 1."""
         return self._scores.get(("chosen", "utterance", "ua"), {})
 
     def pooled(self) -> Pooled | None:
-        """All utterances in one matrix; None while no training is finished."""
+        """All utterances at the chosen epoch in one matrix; None while no training is finished."""
         if not self._counts:
             return None
         each = [sum_confusions(counts) for _, counts in sorted(self._counts.items())]
@@ -157,12 +165,18 @@ class RowScores:
         )
 
     def speakers(self, choice: EpochChoice, unit: Unit, metric: str) -> dict[str, float]:
-        """Test speaker -> mean over its seeds of a score, at that choice of the epoch."""
+        """Test speaker -> mean score over seeds, 0 to 1.
+
+        Args:
+            choice: how the epoch is chosen.
+            unit: whether utterances or segments are counted.
+            metric: ``wa`` or ``ua``.
+        """
         found = self._scores.get((choice, unit, metric), {})
         return {speaker: mean(list(by_seed.values())) for speaker, by_seed in found.items()}
 
     def interval(self, metric: str) -> Interval | None:
-        """The headline's mean over speakers and its interval for new speakers.
+        """The mean over speakers (utterances, chosen epoch) and its interval for new speakers.
 
         Args:
             metric: ``wa`` or ``ua``.
@@ -179,7 +193,11 @@ class RowScores:
         return Interval(mean=centre, low=low, high=high)
 
     def accuracies(self, choice: EpochChoice, unit: Unit) -> Accuracies | None:
-        """Means over speakers at another choice of the epoch, or by segment; None while empty."""
+        """Mean WA and UA over speakers for a choice of epoch and a unit.
+
+        Returns:
+            None while no training is finished.
+        """
         found = {m: self.speakers(choice, unit, m) for m in ("wa", "ua")}
         if not found["ua"]:
             return None
@@ -194,7 +212,7 @@ def sum_confusions(
 
 
 def speaker_ratio(snapshot: Snapshot) -> float:
-    """The ratio of test to training speakers, averaged over the folds."""
+    """Number of test speakers divided by number of training speakers, averaged over the folds."""
     return mean([(len(f.a) + len(f.b)) / f.train for f in snapshot.folds])
 
 
@@ -202,6 +220,10 @@ def group_means(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[flo
     """The mean score of each held-out group, in fold order.
 
     A group without a scored speaker is left out.
+
+    Args:
+        snapshot: the study: its folds.
+        by_speaker: test speaker -> score or difference.
     """
     groups = []
     for fold in snapshot.folds:

@@ -48,31 +48,35 @@ LEVEL = 1 - CONFIDENCE
 RHO = 3
 """The exponent of Kim and DeMets's spending function."""
 UNLIKELY = 0.1
-"""A row is given up when the probability that it differs at the cap is below this."""
+"""A row gets no more seeds when the probability that it will differ at the cap is below this."""
 
 StopReason = Literal["", "differs", "unlikely", "cap"]
-"""Why a row gets no more seeds; empty while it may get more."""
+"""Why a row gets no more seeds: it differs, it is unlikely to, or it has the most seeds; empty
+while it may get more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InterimResult:
-    """A row against the reference at its last interim analysis."""
+    """One row compared with the reference at its last interim analysis."""
 
     stop_reason: StopReason
+    """Why the row gets no more seeds; empty while its comparison is open."""
     seeds_wanted: int
-    """How many seeds the row needs for the next interim analysis, or needed for its last one."""
+    """Number of seeds at the row's next interim analysis; if it is settled, at its last one."""
     interims: int
-    """How many interim analyses the row had."""
+    """Number of interim analyses of the row so far."""
     seeds: int
-    """The number of seeds at the last one; 0 before the first."""
+    """Number of seeds at the last interim analysis; 0 before the first."""
     ua: float | None
-    """Row minus reference: the mean difference in UA over those seeds; None before the first."""
+    """UA of the row minus that of the reference, -1 to 1, mean over those seeds; None before the
+    first interim analysis."""
     low: float | None
     high: float | None
-    """The ends of a 95 % interval that holds at all interim analyses together; None below three
+    """Both ends of a 95 % interval that holds at all interim analyses together; None below three
     seeds, and where all seeds are equal."""
     p: float | None
-    """Two-sided p, corrected for all interim analyses so far, before Holm; None likewise."""
+    """Two-sided p, corrected for all interim analyses so far, without Holm; None where no analysis
+    so far gave one."""
     p_holm: float | None
     """The same p after Holm over the rows."""
 
@@ -93,6 +97,7 @@ _NOT_ANALYSED = InterimResult(
     p=None,
     p_holm=None,
 )
+"""The result of a row before its first interim analysis."""
 
 
 def interim_seeds(cap: int) -> tuple[int, ...]:
@@ -180,7 +185,7 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
 
 
 def _until_missing(values: Sequence[float | None]) -> list[float]:
-    """The values before the first one that is missing."""
+    """The values before the first None."""
     return [
         v
         for v in values[: next((i for i, v in enumerate(values) if v is None), None)]
@@ -189,7 +194,13 @@ def _until_missing(values: Sequence[float | None]) -> list[float]:
 
 
 def _analysed(before: InterimResult, values: Sequence[float], share: float) -> InterimResult:
-    """A row after one more interim analysis, which spends ``share`` of the level; before Holm."""
+    """The result of a row after one more interim analysis, without Holm.
+
+    Args:
+        before: the result of the interim analysis before this one.
+        values: one difference in UA for each seed so far.
+        share: the share of the level that this analysis spends, in (0, 1].
+    """
     low, high, p = paired_t(values, confidence=1 - LEVEL * share)
     corrected = [p / share] if p is not None else []
     earlier = [before.p] if before.p is not None else []
@@ -216,11 +227,11 @@ def _with_holm(found: Mapping[str, InterimResult]) -> dict[str, InterimResult]:
 def _stop_reason(
     result: InterimResult, values: Sequence[float], cap: int, undecided: int
 ) -> StopReason:
-    """Whether this analysis settles the row, and why.
+    """Whether this interim analysis settles the row, and why.
 
     Args:
-        result: of this analysis.
-        values: one difference for each seed so far.
+        result: the row's result at this analysis, after Holm.
+        values: one difference in UA for each seed so far.
         cap: the most seeds of a row.
         undecided: how many rows are not known to differ; the level at the cap is divided by it.
     """

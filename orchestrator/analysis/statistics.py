@@ -13,18 +13,19 @@ from functools import lru_cache
 from orchestrator.study.protocol import FEWEST_SEEDS
 
 CONFIDENCE = 0.95
-"""Of every interval; tests are at 5 %."""
+"""Confidence level of every interval; tests are at 1 - 0.95 = 5 %."""
 POWER = 0.8
-"""The probability with which a detectable difference is shown."""
+"""The probability with which a true difference of the detectable size is shown."""
 MOST_FLIPPED = 20
-"""The most groups of an exact sign-flip test: more have over a million sign patterns."""
+"""The most groups for which the sign-flip test is made: more have over a million sign patterns."""
 DRAWS = 2000
-"""Bootstrap samples."""
+"""Number of bootstrap samples."""
 ROUNDING = 1e-13
-"""Two scores that differ by less are equal: scores are ratios of counts."""
+"""Two scores that differ by less count as equal: scores are ratios of counts, so this is
+rounding."""
 
 IntervalAndP = tuple[float | None, float | None, float | None]
-"""The low and the high end of a 95 % interval, and the two-sided p of the centre being 0."""
+"""(low end, high end, p): the 95 % interval, and the two-sided p of the true value being 0."""
 
 
 def mean(values: Sequence[float]) -> float:

@@ -29,76 +29,90 @@ from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowSummary:
-    """One row of a table.
+    """One row of a study's table: its accuracies and its difference from the reference.
 
     Accuracies are means over test speakers, 0 to 1; None while no training is finished.
     """
 
     name: str
+    """Name of the row."""
     n: int
-    """Finished trainings."""
+    """Number of finished trainings."""
     missing: int
-    """Trainings that the study asks for and that are not finished."""
+    """Number of trainings that the study asks for and that are not finished."""
     speakers: int
-    """Test speakers with a finished training."""
+    """Number of test speakers with a finished training."""
     groups: int = 0
-    """Held-out groups with a finished training."""
+    """Number of held-out groups with a finished training."""
     wa: Interval | None
+    """Weighted accuracy of utterances at the chosen epoch, with the 95 % interval for new
+    speakers."""
     ua: Interval | None
+    """Unweighted accuracy of utterances at the chosen epoch, with the 95 % interval for new
+    speakers."""
     segment: Accuracies | None
-    """Segments counted instead of utterances."""
+    """WA and UA where segments are counted instead of utterances."""
     last_epoch: Accuracies | None
-    """The last epoch instead of the chosen one."""
+    """WA and UA of utterances at the last epoch instead of the chosen one."""
     best_on_test: Accuracies | None
-    """The epoch that is best on the test speakers: too high, since it was chosen by them."""
+    """WA and UA at the epoch that is best on the test speakers: too high, since they chose it."""
     paper: Mapping[str, float]
-    """Published figures in percent, by metric; empty where there are none."""
+    """Published figures: ``wa`` and ``ua`` in percent, ``params`` as a count; empty where there are
+    none."""
     difference: Difference | None
-    """The row minus the reference; None for the reference itself."""
+    """The row's UA minus the reference's; None for the reference, and while they share no
+    training."""
     verdict: Verdict
-    """Whether the row differs from the reference."""
+    """Whether the row differs from the reference: ``yes`` or ``cannot tell``; empty without a
+    difference."""
     parameters: int = 0
-    """Trained parameters of the system; 0 where it has no such number, or nothing is finished."""
+    """Number of trained parameters; 0 where the system has no such count, or nothing is
+    finished."""
     blocks: tuple[str, ...] = ()
     """The headings of the table under which the row stands."""
     pooled: Pooled | None = None
-    """All utterances in one confusion matrix."""
+    """The same utterances in one confusion matrix over all speakers and seeds; None while nothing
+    is finished."""
     stale: int = 0
-    """Finished trainings of an earlier version of the code: not counted until trained again."""
+    """Number of trainings by an earlier version of the code; they do not count until trained
+    again."""
     interim: InterimResult | None = None
-    """The last interim analysis of the row in an adaptive study; None for the reference."""
+    """The row's last interim analysis in an adaptive study; None for the reference, and in other
+    studies."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The rows of a study and what must be said under their table."""
+    """The rows of a study's table, and the warnings and the verdict that stand below it."""
 
     snapshot: Snapshot
-    """The study; an adaptive one with those trials that it asks for now."""
+    """The study; if it is adaptive, only with those trials that it needs now."""
     rows: tuple[RowSummary, ...]
     absent: tuple[str, ...]
-    """``speaker: class``: a class that a test speaker never speaks; it is left out of that UA."""
+    """``speaker: class`` for each class that a test speaker never speaks; his UA leaves it out."""
     classes_of_determinism: int
-    """How many kinds of machine and PyTorch trained the outcomes: bits agree only within one."""
+    """In how many determinism classes (kinds of machine and PyTorch) the outcomes were trained:
+    bits agree only within one."""
     identical_seeds: tuple[str, ...]
-    """Rows in which two seeds gave the same predictions: the seed has no effect, a fault."""
+    """Names of rows in which two seeds gave the same predictions: a fault, since the seed has no
+    effect."""
     alarms: tuple[str, ...]
-    """Files of trials that were finished twice with different numbers."""
+    """Paths of second outcomes of trials that were finished twice with different numbers."""
     claim: Verdict
-    """The verdict on the study's claim; empty where there is none, or it must not be judged."""
+    """The verdict on the study's claim (`judge_claim`); empty where there is none to judge."""
     reason: str = ""
-    """Why the claim has that verdict, as one sentence."""
+    """The reason of that verdict as a sentence; empty where there is no verdict."""
 
 
 def summarise(
     snapshot: Snapshot, outcomes: Mapping[str, Outcome], alarms: Sequence[str] = ()
 ) -> Summary:
-    """Summarise the outcomes of a study.
+    """Summarise the outcomes of a study as the rows of its table.
 
     Args:
         snapshot: the study.
-        outcomes: finished trials by id; those of other studies are ignored.
-        alarms: records of trials that were finished twice with different numbers.
+        outcomes: id -> outcome of finished trials; those of other studies are ignored.
+        alarms: paths of second outcomes with other numbers, which are passed on.
     """
     current = without_stale(outcomes)
     adaptive = adaptive_progress(snapshot, current)
@@ -152,7 +166,7 @@ def _row(
     *,
     stale: Set[str],
 ) -> RowSummary:
-    """One row of the table; ``stale`` are the ids of all stale trials."""
+    """The summary of one row; ``stale`` has the ids of all stale trials of the study."""
     speakers = scores.speakers("chosen", "utterance", "ua")
     return RowSummary(
         name=row.name,
@@ -177,7 +191,7 @@ def _row(
 
 
 def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    """``speaker: class`` for every class that a test speaker never speaks."""
+    """``speaker: class`` for every class that a test speaker never speaks, sorted."""
     found = set()
     for outcome in outcomes:
         for scores in headline_scores(outcome):
@@ -187,7 +201,7 @@ def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
 
 
 def _identical_seeds(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
-    """Rows in which two seeds of one fold gave the very same predictions."""
+    """Names of rows in which two seeds of one fold gave the very same predictions."""
     seen: dict[tuple[str, int, str], int] = {}
     rows = set()
     for trial in snapshot.trials:
