@@ -16,7 +16,15 @@ from orchestrator.study.trials import PlannedTrial, Variant, trial_of
 
 
 class ConfigurationTrials:
-    """Builds the trials of configurations, each only once; a `TrialBuilder`."""
+    """Builds the trials of configurations, each only once; it is a `TrialBuilder`.
+
+    Args:
+        study: the study file.
+        search: its key `search`.
+        selection: the utterances.
+        default_profile: the profile of a study that names none.
+        feature_set: name in the study file -> descriptor set.
+    """
 
     def __init__(
         self,
@@ -30,9 +38,9 @@ class ConfigurationTrials:
         self._corpus, self._classes = selection.digest, selection.classes
         self._feature_set = feature_set
         self.features: dict[str, FeatureSet] = {}
-        """Descriptor sets by the name in trial ids."""
+        """Name of a descriptor set, as it stands in trial ids -> the set."""
         self.variants: dict[str, Variant] = {}
-        """Digest of a point -> its variant."""
+        """Digest of a point -> the variant (all settings) that the point resolves to."""
         self._by_setting: dict[str, FeatureSet] = {}
         self._extractors: dict[str, str] = {}
         self._built: dict[tuple[str, tuple[int, ...], int], tuple[PlannedTrial, ...]] = {}
@@ -41,7 +49,7 @@ class ConfigurationTrials:
     def __call__(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
     ) -> tuple[PlannedTrial, ...]:
-        """The trials of the configuration ``point`` under the name ``row``, by seed, then fold."""
+        """Build the trials of a configuration, or return those built before; see `TrialBuilder`."""
         key = row, tuple(fold.index for fold in folds), seeds
         if key not in self._built:
             self._built[key] = self._build(row, point, folds, seeds)
@@ -50,7 +58,7 @@ class ConfigurationTrials:
     def _build(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
     ) -> tuple[PlannedTrial, ...]:
-        """The same, without the memory of what was built."""
+        """Build the trials, without a look at what was built before."""
         variant = self._variant(row, point)
         extractor = self._extractors[variant.features.features]
         trials = []
@@ -84,7 +92,7 @@ class ConfigurationTrials:
 
 
 class SearchMemory:
-    """What successive plans of one search share, so that nothing is read or built twice."""
+    """Holds what successive plans of one search share, so that nothing is read or built twice."""
 
     def __init__(self) -> None:
         self._filled: tuple[ConfigurationTrials, ObjectiveScores] | None = None
@@ -98,7 +106,7 @@ class SearchMemory:
         feature_set: Callable[[str], FeatureSet],
         ledger: Ledger,
     ) -> tuple[ConfigurationTrials, ObjectiveScores]:
-        """The builder and the scores of this search; created at the first call alone."""
+        """The trial builder and the scores of this search, the same ones at every call."""
         if self._filled is None:
             self._filled = (
                 ConfigurationTrials(study, search, selection, default_profile, feature_set),

@@ -24,17 +24,20 @@ from orchestrator.study.trials import PlannedTrial, Variant
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchExpansion:
-    """A search as far as the trials in the store have brought it."""
+    """A search replayed from the store, with all that a plan and a snapshot need of it."""
 
     state: SearchState
+    """Its configurations, winners and trials."""
     variants: tuple[Variant, ...]
-    """The distinct configurations, each under the name of its first proposal."""
+    """The distinct configurations as variants (all settings), each named after its first
+    proposal."""
     features: dict[str, FeatureSet]
-    """The descriptor sets of the variants, by the name in trial ids."""
+    """Name of a descriptor set, as it stands in trial ids -> the set."""
     snapshot: SnapshotSearch
     """The search as the store keeps it."""
     open: tuple[SnapshotTrial, ...]
-    """The final trainings, once all have finished: only then may their test scores be shown."""
+    """The trials that test the winners, once all have finished: only then may test scores be shown;
+    else empty."""
 
 
 def expand_search(
@@ -49,7 +52,7 @@ def expand_search(
     memory: SearchMemory,
     trials_at_once: float | None,
 ) -> SearchExpansion:
-    """Replay a study's search from its first proposal to where it stands now.
+    """Replay a study's search from its first proposal to its present state.
 
     Args:
         study: the study file.
@@ -115,7 +118,7 @@ def _snapshot(
     openings: Sequence[Opening],
     sharing: float,
 ) -> SnapshotSearch:
-    """The search as the store keeps it; ``openings`` are those of all searches in the store."""
+    """The search as a snapshot keeps it; ``openings`` are those of all searches in the store."""
     mine = [one for one in openings if one.key == key]
     now = min(
         (o.opened for o in mine if o.configurations == state.configurations), default=math.inf
@@ -155,7 +158,7 @@ def _snapshot_configuration(search: Search, one: Configuration) -> SnapshotConfi
 
 
 def _slots(trials: Sequence[PlannedTrial]) -> tuple[SnapshotTrial, ...]:
-    """The trials by their slots, as a snapshot keeps them."""
+    """The trials as a snapshot keeps them: row, fold, seed, id."""
     return tuple(SnapshotTrial(item.row, item.fold, item.seed, item.id) for item in trials)
 
 
@@ -182,7 +185,7 @@ def _groups(
 def _search_digest(
     study: Study, search: Search, selection: Selection, folds: Sequence[Fold]
 ) -> str:
-    """Digest of all that proposals and scores rest on; a larger budget is the same search."""
+    """Digest of all that proposals and scores depend on; a larger budget is the same search."""
     return digest(
         {
             "search": plain(replace(search, unit="trials", amount=0)),
@@ -193,12 +196,15 @@ def _search_digest(
 
 
 def _speakers_digest(selection: Selection, folds: Sequence[Fold]) -> str:
-    """Digest of the speech and of who is held out together: searches that share test speakers."""
+    """Digest of the speech and of which speakers are held out together.
+
+    Two searches with the same digest have the same test speakers.
+    """
     return digest(_held_out(selection, folds))
 
 
 def _held_out(selection: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
-    """The speech, and who is held out together, as plain values."""
+    """Digest of the speech, classes, speakers of each held-out group, as plain values."""
     return {
         "corpus": selection.digest,
         "classes": list(selection.classes),
@@ -207,13 +213,13 @@ def _held_out(selection: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
 
 
 def _last_snapshot(study: Study, key: str, ledger: Ledger) -> SnapshotSearch | None:
-    """The search as the store last kept it; None where it never ran here."""
+    """The search as the newest snapshot of it has it; None where it never ran in this store."""
     kept = (snapshot.search for snapshot in ledger.studies.iter_snapshots(study.name))
     return next((search for search in kept if search and search.key == key), None)
 
 
 def _known_points(last: SnapshotSearch | None) -> dict[int, list[Point]]:
-    """Group -> its configurations as they were proposed when the store last kept the search."""
+    """Index of a group -> the points proposed for it, in order, from the last snapshot."""
     points: dict[int, list[Point]] = {}
     for one in last.tried if last else ():
         points.setdefault(one.group, []).append(one.point)
@@ -221,7 +227,7 @@ def _known_points(last: SnapshotSearch | None) -> dict[int, list[Point]]:
 
 
 def _with_opened_budget(search: Search, opened: Sequence[Opening]) -> Search:
-    """The search with the number of configurations after which its test scores were opened.
+    """The search, limited to the number of configurations after which its test scores were opened.
 
     From then on it proposes nothing more, unless somebody changes the budget.
     """

@@ -1,4 +1,4 @@
-"""A search replayed from the store alone: what it tried, what it tries next, and what won.
+"""Replays a search from the store alone: what it tried, what it tries next, and what won.
 
 A search is a study that grows. Its configurations come in generations (`proposals.py`): when all
 trials of a generation have ended, the next one is proposed, until the budget is used; then each
@@ -41,16 +41,17 @@ def replay(
     seeds: int,
     trials_at_once: float,
 ) -> SearchState:
-    """Go through a search from its first generation to where it stands.
+    """Replay a search from its first generation to its present state.
 
     Args:
         search: the space, the budget, the sampler.
         groups: the held-out groups.
         build: builds the trials of a configuration.
         scores: the scores of trials in the store.
-        known_points: group -> its first configurations, as they were proposed before. To ask the
-            sampler for them again would give the same, and take its time.
-        seeds: seeds of the final trainings; a configuration is scored with the first seed alone.
+        known_points: index of a group -> its first configurations, as they were proposed before. To
+            ask the sampler for them again would give the same, and take its time.
+        seeds: number of seeds of the trials that test the winners; a configuration is scored with
+            the first seed alone.
         trials_at_once: how many trials share an hour of a budget of hours: those that train beside
             each other, or on one GPU.
 
@@ -70,7 +71,7 @@ def replay(
 
 
 class _Replay:
-    """The generations of a search one after another, those of all groups side by side."""
+    """Builds up the state of a search, one generation of all groups after another."""
 
     def __init__(
         self,
@@ -99,7 +100,11 @@ class _Replay:
         return any(one.state == "training" for one in last)
 
     def allowed(self, generation: int) -> int:
-        """How many configurations of a group the budget allows in this generation; 0 ends it."""
+        """How many configurations a group the budget allows in a generation; 0 ends the search.
+
+        Args:
+            generation: its number, from 0.
+        """
         search = self._search
         if search.unit == "trials":
             return max(0, min(GENERATION, int(search.amount) - generation * GENERATION))
@@ -117,7 +122,12 @@ class _Replay:
         return dict.fromkeys(item.id for one in self._tried for item in one.trials)
 
     def add(self, generation: int, most: int) -> None:
-        """Propose a generation, ``most`` configurations for each group, and judge its trials."""
+        """Propose a generation and judge each configuration by its trials in the store.
+
+        Args:
+            generation: its number, from 0.
+            most: number of configurations for each group.
+        """
         points = {group.index: self._points(group, generation, most) for group in self._groups}
         before = {
             index: [one.point for one in configurations]
@@ -141,7 +151,7 @@ class _Replay:
         self._find_hopeless_group()
 
     def _find_hopeless_group(self) -> None:
-        """Stop where the generation has ended and no configuration of a group could be trained."""
+        """Set ``hopeless`` if the generation has ended and all of a group's have failed."""
         for group in self._groups if not self.is_training else ():
             mine = self._by_group[group.index]
             if all(one.state == "failed" for one in mine):
@@ -153,7 +163,7 @@ class _Replay:
                 )
 
     def _points(self, group: Group, generation: int, most: int) -> tuple[Point, ...]:
-        """A generation of a group: the points proposed before, then as many new ones as lack."""
+        """A group's points of a generation: those proposed before, then new ones up to ``most``."""
         first = generation * GENERATION
         known = tuple(self._known_points.get(group.index, ())[first : first + most])
         if len(known) == most:
@@ -165,7 +175,11 @@ class _Replay:
         return known + propose(self._search, group.index, history, most - len(known))
 
     def _best_scores(self, group: Group) -> list[tuple[float, ...]] | None:
-        """Scores, by fold, of the best of earlier generations; None without one or pruning."""
+        """The UAs, by fold, of the incumbent (best of earlier generations).
+
+        Returns:
+            None where there is no incumbent yet, or the search does not prune.
+        """
         if not self._search.pruning:
             return None
         ranked = self._ranked(group)
@@ -179,7 +193,7 @@ class _Replay:
         trials: tuple[PlannedTrial, ...],
         best: list[tuple[float, ...]] | None,
     ) -> Configuration:
-        """A configuration by its trials, fold by fold, up to one that is missing or prunes it.
+        """Judge a configuration by its trials, fold by fold, up to one that is missing or prunes.
 
         Whether its next fold is wanted depends on its own folds before that and on earlier
         generations only: the others of its own generation may stand anywhere.
@@ -212,7 +226,11 @@ class _Replay:
         )
 
     def state(self, *, budget_is_used: bool = False) -> SearchState:
-        """Where the search stands; with its winners once the budget is used."""
+        """The state of the search after the generations added so far.
+
+        Args:
+            budget_is_used: whether the search has ended, so that the winners are chosen.
+        """
         winners = tuple(self._winners()) if budget_is_used else ()
         final = [
             item
@@ -229,7 +247,7 @@ class _Replay:
         )
 
     def _remaining(self) -> RemainingBudget:
-        """What the search may still propose."""
+        """How much more the search may propose."""
         search, by_hours = self._search, self._search.unit != "trials"
         tried = max(map(len, self._by_group.values()))
         training = (one for one in self._tried if one.state == "training")
@@ -248,18 +266,18 @@ class _Replay:
         )
 
     def _winners(self) -> Iterator[Configuration]:
-        """The best of each group."""
+        """The best configuration of each group, in order."""
         for group in self._groups:
             yield self._ranked(group)[0]
 
     def _ranked(self, group: Group) -> list[Configuration]:
-        """Those that were trained on all folds, the best first; of equals the earlier one."""
+        """The configurations of a group trained on all folds, best first; of equals the earlier."""
         trained = [one for one in self._by_group[group.index] if one.state == "trained"]
         return sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))
 
 
 def _distinct_points(tried: Sequence[Configuration]) -> int:
-    """How many different points were tried."""
+    """Number of different points among these configurations."""
     points = list[Point]()
     for one in tried:
         if one.point not in points:

@@ -27,31 +27,38 @@ if TYPE_CHECKING:
 FEWEST = 20
 """The fewest scored configurations for an importance: the best tenth of fewer would be one."""
 TREES = 32
-"""Trees of fANOVA. Optuna's 64 give the same to a hundredth, in twice the time (3 s for 200
-configurations)."""
+"""Number of trees of fANOVA. Optuna's default of 64 gives the same shares to within 0.01, and takes
+twice the time: 3 s for 200 configurations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Importance:
-    """The importance of one axis; of an axis with a condition, where the condition holds."""
+    """The importance of one axis of a search, by two measures.
+
+    For an axis with a condition, over the configurations in which the condition holds.
+    """
 
     key: str
+    """Name of the setting."""
     fanova: float | None
-    """Share of the variance, 0 to 1; None below ``FEWEST`` scores, and where all are equal."""
+    """Share of the variance of scores that the axis explains by itself, 0 to 1; None below
+    ``FEWEST`` scores, and where all scores are equal."""
     ped_anova: float | None
-    """Share of the importance of all axes, 0 to 1; the shares sum to 1. None likewise."""
+    """How much the axis decides who is in the best tenth, as a share of all axes: 0 to 1, they sum
+    to 1; None likewise."""
     n: int
-    """Scored configurations that have the axis."""
+    """Number of scored configurations that have the axis."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slice:
-    """The scores along one axis, in the order of proposals."""
+    """The scores of configurations along one axis, for a scatter plot."""
 
     key: str
+    """Name of the setting."""
     seen: tuple[tuple[Value | Aggregators, float], ...]
-    """For each configuration that has the axis its value (a number, the label of a choice, or
-    weights of aggregators) and its score."""
+    """For each scored configuration that has the axis, group after group in the order of proposals:
+    its value (a number, the label of a choice, or weights of aggregators) and its score, 0 to 1."""
 
 
 def importances(
@@ -64,8 +71,8 @@ def importances(
     configurations hopeless would seem unimportant.
 
     Args:
-        axes: the settings that the search varied.
-        tried: the configurations of each held-out group.
+        axes: the axes of the search.
+        tried: for each held-out group its configurations; those without a score are left out.
 
     Raises:
         LackError: Optuna is not installed.
@@ -87,7 +94,12 @@ def importances(
 
 
 def slices(axes: Sequence[SearchAxis], tried: Sequence[Sequence[Evaluated]]) -> tuple[Slice, ...]:
-    """Values and scores along every axis, the groups one after another."""
+    """The values and scores of configurations along every axis.
+
+    Args:
+        axes: the axes of the search.
+        tried: for each held-out group its configurations; those without a score are left out.
+    """
     scored = [(one.point, one.score) for group in tried for one in group if one.score is not None]
     return tuple(
         Slice(
@@ -101,18 +113,18 @@ def slices(axes: Sequence[SearchAxis], tried: Sequence[Sequence[Evaluated]]) -> 
 
 
 Scored = tuple[Point, float]
-"""A configuration and its score."""
+"""A point (parameter -> value) and its score, minus the group's mean where it is centred."""
 
 
 def _centred(group: Sequence[Evaluated]) -> list[Scored]:
-    """Points with their score minus the mean of the group; those without a score are left out."""
+    """(point, score minus the mean of the group); configurations without a score are left out."""
     scored = [(one.point, one.score) for one in group if one.score is not None]
     middle = mean([score for _, score in scored]) if scored else 0.0
     return [(point, score - middle) for point, score in scored]
 
 
 def _value(axis: SearchAxis, point: Point) -> Value | Aggregators:
-    """The value of an axis, as a picture shows it."""
+    """The value of an axis at a point: a number, a label, or the weights of aggregators."""
     if isinstance(axis.kind, Simplex):
         weights: Aggregators = axis.setting(point)
         return weights
@@ -120,7 +132,7 @@ def _value(axis: SearchAxis, point: Point) -> Value | Aggregators:
 
 
 def _fanova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, float]:
-    """Axis -> share of the variance that it explains by itself.
+    """Key of an axis -> share of the variance that it explains by itself, 0 to 1.
 
     Axes with a condition, which Optuna leaves out, are each evaluated together with the axes that
     have none, on the configurations in which the condition holds.
@@ -146,7 +158,10 @@ def _fanova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, f
 
 
 def _ped_anova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str, float]:
-    """Axis -> share of the importance; Optuna weighs one with a condition by how often it holds."""
+    """Key of an axis -> its share of the importance of all axes, 0 to 1.
+
+    Optuna weighs an axis with a condition by how often the condition holds.
+    """
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     if not _is_enough(scored):
@@ -162,12 +177,12 @@ def _ped_anova(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> dict[str
 
 
 def _is_enough(scored: Sequence[Scored]) -> bool:
-    """Whether there are enough different scores for an importance."""
+    """Whether there are ``FEWEST`` scores and not all of them are equal."""
     return len(scored) >= FEWEST and len({score for _, score in scored}) > 1
 
 
 def _study(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> "Study":
-    """An Optuna study of these axes alone, in which all trials are complete."""
+    """An Optuna study in memory with these points and scores, restricted to these axes."""
     import optuna
 
     study = optuna.create_study(direction="maximize")
@@ -185,7 +200,7 @@ def _study(axes: Sequence[SearchAxis], scored: Sequence[Scored]) -> "Study":
 
 
 def _distributions(axis: SearchAxis) -> "dict[str, BaseDistribution]":
-    """The parameters of an axis, with their distributions.
+    """Name of each parameter of an axis -> its distribution.
 
     An axis that is drawn on a logarithmic scale is given as its logarithm: Optuna's fANOVA
     measures volumes on the linear scale, where nine tenths of 0.0001 to 0.01 lie above 0.001.
@@ -209,7 +224,7 @@ def _distributions(axis: SearchAxis) -> "dict[str, BaseDistribution]":
 
 
 def _params(axis: SearchAxis, point: Point) -> dict[str, Value]:
-    """The values of an axis, on the scale of `_distributions`."""
+    """Name of each parameter of an axis -> value at a point, on the scale of `_distributions`."""
     kind = axis.kind
     if isinstance(kind, Simplex):
         return {name: point[name] for name in kind.names}

@@ -1,4 +1,4 @@
-"""The sentences that every table of a search must carry below it. Pure."""
+"""The sentences that stand below every table of a search. Pure."""
 
 from collections import Counter
 
@@ -8,15 +8,15 @@ from orchestrator.study.canonical import digest
 
 
 def search_notes(snapshot: SnapshotSearch, state: SearchState) -> tuple[str, ...]:
-    """What a reader must know of a search before he believes its table.
+    """The sentences that a reader must know to judge the table of a search.
 
     Args:
         snapshot: the search as the store keeps it.
         state: the same search, with its groups and configurations.
 
     Returns:
-        How many configurations were tried and how the best was chosen; whether test scores are
-        sealed; a warning where test scores had been opened before.
+        How many configurations were tried and how the best was chosen; whether test scores are not
+        shown yet; a warning where test scores had been opened before.
     """
     groups = len({one.group.index for one in state.tried})
     sampler = f"{snapshot.sampler}, seed {snapshot.seed}"
@@ -66,7 +66,7 @@ def _warnings(snapshot: SnapshotSearch) -> tuple[str, ...]:
 
 
 def _repeats(state: SearchState) -> int:
-    """Configurations that a group tried more than once, in the group that has most of them."""
+    """How many proposals of a group repeat an earlier one, in the group with most repeats."""
     seen, repeats = set[tuple[int, str]](), Counter[int]()
     for one in state.tried:
         key = one.group.index, digest(dict(one.point))

@@ -20,12 +20,15 @@ from orchestrator.study.search_key.space import SelectionMode
 from orchestrator.study.trials import from_identity
 
 TRIES: dict[Cause, int] = {"diverged": 1, "code": 2}
-"""Cause -> after how many such failures a configuration counts as failed. Other causes lie in a
-machine or a file and say nothing about the configuration: the search waits for such trials."""
+"""Cause of a failure -> after how many failures with this cause a configuration counts as failed.
+Other causes lie in a machine or a file and say nothing about the configuration: the search waits
+for such trials."""
 
 
 class ObjectiveScores:
-    """The scores of a search's trials by id. An outcome never changes, so each is read only once.
+    """The scores by which a search ranks configurations, trial by trial.
+
+    An outcome never changes, so each is read only once.
 
     Args:
         ledger: the store.
@@ -42,6 +45,9 @@ class ObjectiveScores:
     def read_new(self, ids: Iterable[str]) -> None:
         """Read the records of those trials that have ended since the last call.
 
+        Args:
+            ids: the trials to look for; those that were read before are skipped.
+
         Raises:
             DamageError: a record is not what was written.
         """
@@ -55,14 +61,15 @@ class ObjectiveScores:
                 self._read_failures(id)
 
     def units(self, id: str) -> tuple[float, ...] | None:
-        """The scores of a finished trial, 0 to 1; None where it has not finished.
+        """The UAs of a finished trial, 0 to 1; None where it has not finished or was not read.
 
-        In a nested search one for each held-out speaker, by name; in a flat one for each half.
+        In a nested search one for each held-out speaker, sorted by name; in a flat search two, one
+        for each half (A, B) of the held-out group.
         """
         return self._units.get(id)
 
     def is_failed(self, id: str) -> bool:
-        """Whether the trial failed so often that its configuration counts as failed."""
+        """Whether the trial failed so often that its configuration has failed, see ``TRIES``."""
         return id not in self._units and id in self._causes
 
     def seconds(self, ids: Iterable[str]) -> float:
@@ -70,12 +77,12 @@ class ObjectiveScores:
         return sum(self._seconds.get(id, 0.0) for id in ids)
 
     def common_cause(self, ids: Iterable[str]) -> str:
-        """The most frequent reason of those trials that cannot be trained; empty without one."""
+        """The most frequent reason why trials cannot be trained: cause and message; else empty."""
         causes = Counter(self._causes[id] for id in ids if self.is_failed(id))
         return causes.most_common(1)[0][0] if causes else ""
 
     def _read_failures(self, id: str) -> None:
-        """Record why a trial cannot be trained, if the cause lies in its configuration."""
+        """Keep the reason why a trial cannot be trained, if the cause lies in its configuration."""
         last = [
             self._ledger.attempts.read_failure(path)
             for path in self._ledger.attempts.failure_files(id)
@@ -86,19 +93,23 @@ class ObjectiveScores:
             self._causes[id] = f"{cause}: {first_line(last[-1].sentence)}"
 
     def _read(self, outcome: Outcome) -> tuple[float, ...]:
-        """The scores of a finished trial, see `units`."""
+        """The UAs of a finished trial, see `units`."""
         if self._selection == "flat":
             return _dev_uas(self._ledger, outcome)
         return tuple(score for _, score in held_out_uas(outcome))
 
 
 def held_out_uas(outcome: Outcome) -> list[tuple[str, float]]:
-    """(held-out speaker, UA) of a finished trial, by name: the scores on which tables rest, too."""
+    """(held-out speaker, UA 0 to 1) of a finished trial, sorted: the scores of the tables."""
     return sorted((one.speaker, ua(one.confusion)) for one in headline_scores(outcome))
 
 
 def _dev_uas(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:
-    """The dev UA of half A at the epoch that A chose, and that of half B likewise."""
+    """(UA of half A at the epoch that A chose, UA of B at the epoch that B chose), each 0 to 1.
+
+    Raises:
+        DamageError: the trial's history is not what was written.
+    """
     fold = from_identity(outcome.identity)
     chosen = {s.speaker: s.epoch for s in outcome.scores if s.choice == "chosen"}
     try:

@@ -24,19 +24,21 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 GENERATION = 5
-"""Configurations of a held-out group that are proposed at once. Few, since a sampler learns between
-generations; five groups and three inner folds make 75 trainings of it, work for as many workers."""
+"""How many configurations of a held-out group are proposed at once. Few, since a sampler learns
+between generations; five groups and three inner folds make 75 trainings of it, work for as many
+workers."""
 FIRST = 10
-"""Configurations that are drawn at random before a sampler uses scores."""
+"""How many configurations of a group are drawn at random before a sampler uses scores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluated:
-    """A configuration that was tried, and its score."""
+    """A configuration that was tried, and the score that the sampler learns from."""
 
     point: Point
+    """Name of a parameter -> value."""
     score: float | None
-    """The mean UA over all folds; of a pruned one ``pruning.expected_score``; None: it failed.
+    """Mean UA over all folds, 0 to 1; if pruned, ``pruning.expected_score``; None where it failed.
 
     With an expected score, samplers treat a pruned configuration like any other. Optuna gives it a
     state of its own that ranks below all others; TPE did not learn more from that (2.7 to 2.9
@@ -55,6 +57,9 @@ def propose(search: Search, group: int, tried: Sequence[Evaluated], most: int) -
             is not full, its missing rest is proposed.
         most: how many are wanted at most.
 
+    Returns:
+        At most ``most`` points (parameter -> value), and no more than complete the generation.
+
     Raises:
         LackError: Optuna, or what its sampler needs, is not installed.
     """
@@ -67,7 +72,7 @@ def propose(search: Search, group: int, tried: Sequence[Evaluated], most: int) -
 
 
 def _study(search: Search, group: int, known: Sequence[Evaluated]) -> "Study":
-    """An Optuna study in memory with all configurations of whole generations."""
+    """An Optuna study in memory that holds all configurations of whole generations."""
     import optuna
 
     sampler = _sampler(search, _seed(search, group, len(known)))
@@ -92,7 +97,7 @@ def _study(search: Search, group: int, known: Sequence[Evaluated]) -> "Study":
 
 
 def _replay_cmaes(study: "Study", search: Search, group: int, known: Sequence[Evaluated]) -> None:
-    """Propose all generations again, which is how CMA-ES comes to its internal state."""
+    """Propose all earlier generations once more, which rebuilds the internal state of CMA-ES."""
     import optuna
 
     for first in range(0, len(known), GENERATION):
@@ -108,12 +113,12 @@ def _replay_cmaes(study: "Study", search: Search, group: int, known: Sequence[Ev
 
 
 def _ask(study: "Study", search: Search) -> Point:
-    """One new point."""
+    """Ask the sampler for one new point."""
     return _point(study.ask(), search)
 
 
 def _point(trial: "Trial", search: Search) -> Point:
-    """Draw the axes one by one: the condition of an axis reads the values drawn before it."""
+    """Draw a point axis by axis: the condition of an axis reads the values drawn before it."""
     point: dict[str, Value] = {}
     for axis in search.axes:
         if not axis.is_active(point):
@@ -135,7 +140,7 @@ def _point(trial: "Trial", search: Search) -> Point:
 
 
 def distributions(axis: SearchAxis) -> "list[tuple[str, BaseDistribution]]":
-    """The parameters of an axis, each with the distribution from which Optuna draws it."""
+    """(name, distribution from which Optuna draws it) of each parameter of an axis."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -154,13 +159,19 @@ def distributions(axis: SearchAxis) -> "list[tuple[str, BaseDistribution]]":
 
 
 def _seed(search: Search, group: int, known: int) -> int:
-    """A seed for each generation, since the sampler's random state is not kept."""
+    """The sampler's seed for one generation, since its random state is not kept between them.
+
+    Args:
+        search: the search, with its own seed.
+        group: index of the group.
+        known: number of configurations before this generation.
+    """
     text = f"{search.seed} {group} {known}"
     return int.from_bytes(sha256(text.encode()).digest()[:4], "big") >> 1
 
 
 def _sampler(search: Search, seed: int) -> "BaseSampler":
-    """The sampler that the search names.
+    """A new sampler of the kind that the search names.
 
     Raises:
         LackError: Optuna, or a package that the sampler needs, is not installed.

@@ -24,16 +24,17 @@ from orchestrator.analysis.statistics import chance_to_lead, mean
 # that trains less than 60 %. In folds of two speakers, 79 of 100 kept it where the first two were
 # enough to judge by, 90 where three or more were.
 CHANCE = 1 / 6
-"""A configuration is pruned when the probability that it ends above the incumbent is less."""
+"""A configuration is pruned when the probability that it ends above the incumbent is below this."""
 FEWEST = 3
-"""The fewest speakers, over all folds so far, by which a configuration is pruned."""
+"""The fewest speakers, summed over the folds so far, from which a configuration may be pruned."""
 
 ByFold = Sequence[Sequence[float]]
-"""The scores of a configuration: for each fold the UA of each held-out speaker, in fixed order."""
+"""Scores of a configuration: for each fold the UA, 0 to 1, of each held-out speaker in fixed
+order."""
 
 
 def should_prune(candidate: ByFold, incumbent: ByFold) -> bool:
-    """Whether a configuration should be spared its other folds.
+    """Whether a configuration should not be trained on its other folds.
 
     Args:
         candidate: the scores of the configuration on the first folds.
@@ -77,7 +78,7 @@ def expected_score(candidate: ByFold, incumbent: ByFold) -> float:
 
 
 def _differences(candidate: ByFold, incumbent: ByFold) -> list[list[float]]:
-    """Candidate minus incumbent, for each speaker of the folds that both have.
+    """Candidate minus incumbent: for each fold that both have, one difference a speaker.
 
     Raises:
         ValueError: the two are not of the same folds and speakers.

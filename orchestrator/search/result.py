@@ -14,35 +14,42 @@ from orchestrator.study.search_key.space import SearchAxis
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Winner:
-    """The configuration chosen for a held-out group; in a flat search, for all speakers."""
+    """The best configuration for a held-out group (if flat, for all), and its test score."""
 
     group: int
+    """Index of the held-out group, from 0."""
     speakers: tuple[str, ...]
-    """The speakers that test it; in a flat search those by whose dev scores it was chosen."""
+    """Names of the speakers that test it; in a flat search of those whose dev scores chose it."""
     configuration: SnapshotConfiguration
     test: float | None
-    """The mean test UA over speakers and seeds; None while it is blinded, and in a flat search."""
+    """Mean test UA over speakers and seeds, 0 to 1; None while it is blinded or untrained, and in a
+    flat search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResult:
-    """What a search has found so far."""
+    """The result of a search so far: winners, test scores, importance of axes."""
 
     search: SnapshotSearch
     winners: tuple[Winner, ...]
-    """By group; empty until the budget is used."""
+    """One for each group in order; empty until the budget is used."""
     axes: tuple[SearchAxis, ...] | None
-    """The axes that it varies; None where they are unknown, see ``UNKNOWN_AXES``."""
+    """The axes that the search varies; None where they are unknown, see ``UNKNOWN_AXES``."""
     importances: tuple[Importance, ...]
-    """The importance of each axis; empty below ``FEWEST`` scored configurations."""
+    """One for each axis in order; empty below ``FEWEST`` scored configurations."""
 
     def count(self, group: int, state: str | None = None) -> int:
-        """How many configurations of a group ended in that state; without a state, in any."""
+        """How many configurations of a group have ended.
+
+        Args:
+            group: index of the group.
+            state: count only those in this state, such as ``pruned``; None: all but ``training``.
+        """
         ends = (one.state for one in self.search.tried if one.group == group)
         return sum(end == state if state else end != "training" for end in ends)
 
     def best(self, count: int) -> tuple[SnapshotConfiguration, ...]:
-        """The configurations with the best scores on all folds, the best first."""
+        """The ``count`` configurations with the highest scores on all folds, the best first."""
         trained = [one for one in self.search.tried if one.state == "trained"]
         return tuple(sorted(trained, key=lambda one: (-(one.score or 0.0), one.number))[:count])
 
@@ -50,11 +57,14 @@ class SearchResult:
 def search_result(
     snapshot: Snapshot, uas: Mapping[str, Mapping[str, Mapping[int, float]]]
 ) -> SearchResult | None:
-    """The result of a study's search; None where the study has none.
+    """The result of a study's search, from its snapshot and the scores that may be shown.
 
     Args:
         snapshot: the study.
         uas: row -> test speaker -> seed -> UA, see ``row_scores.row_uas``.
+
+    Returns:
+        None where the study has no search.
     """
     if snapshot.search is None:
         return None
@@ -74,6 +84,7 @@ UNKNOWN_AXES = (
     "The axes of this search are unknown: an earlier version kept it without them, and this "
     "version refuses the text of its study. `ablate run` of a mended study file keeps them."
 )
+"""The message to the user where ``search_axes`` cannot tell the axes of a search."""
 
 
 def search_axes(snapshot: Snapshot) -> tuple[SearchAxis, ...] | None:
@@ -115,7 +126,7 @@ def _winner(
     number: int,
     uas: Mapping[str, Mapping[int, float]],
 ) -> Winner:
-    """The winner of a group, with the mean of those test scores that are known."""
+    """The winner of a group, with its mean test UA over the speakers whose scores are known."""
     folds = (snapshot.folds[group],) if search.selection == "nested" else snapshot.folds
     speakers = tuple(speaker for fold in folds for speaker in (*fold.a, *fold.b))
     known = [mean(list(uas[speaker].values())) for speaker in speakers if speaker in uas]

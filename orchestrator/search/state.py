@@ -1,4 +1,4 @@
-"""Where a search stands: its held-out groups, the configurations it tried, and the winners."""
+"""The state of a search: its held-out groups, the configurations it tried, and the winners."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from orchestrator.study.search_key.space import Point
 from orchestrator.study.trials import PlannedTrial
 
 ConfigurationState = Literal["trained", "pruned", "failed", "training"]
+"""Scored on all folds; stopped after some of them; not trainable; or with trials that have not
+ended."""
 
 
 class TrialBuilder(Protocol):
@@ -18,67 +20,83 @@ class TrialBuilder(Protocol):
     def __call__(
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
     ) -> tuple[PlannedTrial, ...]:
-        """The trials of the configuration ``point`` under the name ``row``, by seed, then fold."""
+        """Build the trials of one configuration.
+
+        Args:
+            row: the row of the trials, such as ``group 2 #7``.
+            point: the configuration: name of a parameter -> value.
+            folds: the folds to train on.
+            seeds: number of seeds, from seed 0.
+
+        Returns:
+            One trial for each seed and fold, sorted by seed, then fold.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """A held-out group of speakers, for which a configuration is searched on all the others."""
+    """A held-out group of speakers; its configurations are scored on the other speakers.
+
+    A flat search has one group, which holds nobody out.
+    """
 
     index: int
+    """Number of the group, from 0."""
     name: str
-    """``group 2``; in a flat search ``all folds``."""
+    """Its name in rows, such as ``group 2``; in a flat search ``all folds``."""
     folds: tuple[Fold, ...]
-    """The folds on which configurations are scored, in the order in which they are trained."""
+    """The folds that score configurations (inner folds, if nested), in the order of training."""
     outer: Fold | None
     """The fold that tests the winner on the held-out group; None in a flat search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """One configuration that was proposed for a group, and how its trials ended."""
+    """A configuration that was proposed for a group, its trials, and its score."""
 
     group: Group
     number: int
-    """Its place among the proposals of the group, from 1."""
+    """Its position among the proposals for the group, from 1."""
     point: Point
-    """The value of each axis."""
+    """Name of a parameter -> value."""
     trials: tuple[PlannedTrial, ...]
-    """Its trials, by fold; with pruning only those that are wanted so far."""
+    """Its trials, one a fold in order; with pruning only up to the fold that is needed next."""
     state: ConfigurationState
     score: float | None
-    """The mean UA over all folds, 0 to 1; of a pruned one the mean it was expected to reach; None
-    where it is still training or failed."""
+    """Mean UA over speakers of all folds, 0 to 1; if pruned, the mean that it was expected to
+    reach; None while it is training, or where it failed."""
 
     @property
     def name(self) -> str:
-        """``group 2 #7``."""
+        """The row of its trials, such as ``group 2 #7``."""
         return configuration_name(self.group, self.number)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchState:
-    """How far a search has come, by the records of its trials."""
+    """The state of a search, replayed from the records of its trials."""
 
     tried: tuple[Configuration, ...]
-    """All configurations so far, by generation, then group, then number."""
+    """All proposed configurations, sorted by generation, then group, then number."""
     winners: tuple[Configuration, ...]
     """The best configuration of each group; empty until the budget is used."""
     remaining: RemainingBudget
-    """What the search may still propose."""
+    """How much more the search may propose."""
     final: tuple[PlannedTrial, ...]
-    """The trainings that test the winners; empty until they are known, and in a flat search."""
+    """The trials that train the winners for the test; empty until these are known, and in a flat
+    search."""
     hopeless: str
-    """Why the search cannot go on: no configuration of some group could be trained. Else empty."""
+    """Why the search cannot go on, as a sentence: no configuration of some group could be trained;
+    else empty."""
 
     @property
     def configurations(self) -> int:
-        """How many configurations the group with most of them has tried."""
+        """The largest number of configurations that a group has tried."""
         return max((one.number for one in self.tried), default=0)
 
     @property
     def given_up(self) -> frozenset[str]:
-        """Ids of trials that a run leaves out, since their configuration cannot be trained.
+        """Ids of trials that a run does not train, since their configuration has failed.
 
         Empty where no configuration could be trained: a run then tries each of them once more.
         """
@@ -89,10 +107,10 @@ class SearchState:
 
     @property
     def trials(self) -> tuple[PlannedTrial, ...]:
-        """All trials so far, the final ones last."""
+        """All trials so far: those that score configurations, then those that test the winners."""
         return tuple(item for one in self.tried for item in one.trials) + self.final
 
 
 def configuration_name(group: Group, number: int) -> str:
-    """The row under which a configuration's trials stand: ``group 2 #7``."""
+    """The row under which a configuration's trials stand, such as ``group 2 #7``."""
     return f"{group.name} #{number}"
