@@ -1,9 +1,9 @@
-"""What all pictures share: a style, three formats, equal bytes for equal numbers.
+"""The style of all pictures, and how they are written as PNG, SVG or PDF.
 
 The only door to matplotlib, which is imported when something is drawn. Colours differ in lightness,
-and a marker, a dash or a word always says the same. A name of unknown origin stays text: `$` starts
-no formula, and letters that the font lacks become boxes. Nothing in a picture depends on the time
-or the machine.
+and a marker, a dash or a word always says the same as the colour. A name in a picture stays text:
+`$` starts no formula, and letters that the font lacks become boxes. Nothing in a picture depends on
+the time or the machine: equal numbers give equal bytes.
 """
 
 import io
@@ -23,12 +23,13 @@ from orchestrator.errors import RequestError
 from orchestrator.printable import clean
 
 Figure: TypeAlias = Any
-"""A figure of matplotlib, which brings no types."""
+"""A ``matplotlib.figure.Figure``; Any, since matplotlib brings no types."""
 Panel: TypeAlias = Any
-"""One pair of axes of a figure."""
+"""A ``matplotlib.axes.Axes``: one plot of a figure. An axis of a study is something else."""
 P = ParamSpec("P")
 
 FORMATS = (".png", ".svg", ".pdf")
+"""The endings of the files that a picture can be written to."""
 
 INK, FAINT, HAIR, LINE = "#22303c", "#6b7882", "#d5dade", "#2c6e8f"
 LOUD = "#b3401f"
@@ -75,17 +76,18 @@ STYLE = {
     "image.interpolation_stage": "data",
 }
 DPI = 160
+"""Pixels an inch of a PNG."""
 
 
 def refuse_no_picture(path: Path, *, also: Sequence[str] = ()) -> None:
-    """Refuse a file that no picture can be written to, before anything is computed.
+    """Do nothing if a picture can be written to a path; else raise, before anything is computed.
 
     Args:
-        path: the file.
-        also: endings of other files that may be written instead.
+        path: the file of ``--output``.
+        also: further endings that are allowed, such as ``.html``.
 
     Raises:
-        RequestError: no such format or folder.
+        RequestError: the path has no such ending, is a folder, or its folder does not exist.
     """
     known = ", ".join(f"`{known}`" for known in (*also, *FORMATS))
     if path.suffix.lower() not in (*also, *FORMATS):
@@ -101,7 +103,11 @@ def refuse_no_picture(path: Path, *, also: Sequence[str] = ()) -> None:
 
 
 def drawn(build: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a drawing function draw in this style, whatever else uses matplotlib."""
+    """Decorate a function that returns a figure: it draws in the style of this module.
+
+    The style holds while the function runs, so other users of matplotlib are not affected. The
+    layout of the figure is then fixed, so that equal numbers give equal bytes.
+    """
 
     @wraps(build)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -114,7 +120,10 @@ def drawn(build: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def _settle(figure: Figure) -> None:
-    """Lay out once and round: the last bits of the solver differ from call to call."""
+    """Lay out the panels of a figure once, and fix their positions, rounded to six digits.
+
+    Unrounded, the last bits of matplotlib's layout solver differ from call to call.
+    """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel in figure.axes:
@@ -129,12 +138,12 @@ def blank(
     between: float = 0.02,
     beside: float = 0.01,
 ) -> Figure:
-    """An empty figure; its panels will be laid out so that nothing overlaps.
+    """An empty figure, whose panels matplotlib will lay out so that their labels do not overlap.
 
     Args:
         width: of the figure, in inches.
         height: of the figure, in inches.
-        rect: where panels go: left, bottom, width, height as shares of the figure.
+        rect: where panels go: left, bottom, width, height as shares of the figure, 0 to 1.
         between: space between panels above each other, as a share of their height.
         beside: space between panels beside each other, as a share of their width.
     """
@@ -146,24 +155,30 @@ def blank(
 
 
 def ramp() -> object:
-    """A colour map for shares from 0 to 1, from nearly white to ink."""
+    """The matplotlib colour map of confusion matrices: 0 is nearly white, 1 nearly black."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("shares", ["#f4f6f7", "#9dbccb", LINE, INK])
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Write a picture as PNG, SVG or PDF, by the ending of the path; overwrites the file.
+    """Write a figure to a file as PNG, SVG or PDF, by the ending of its path; overwrites the file.
 
     Raises:
-        RequestError: as `refuse_no_picture`.
+        RequestError: the path has another ending, is a folder, or its folder does not exist.
     """
     refuse_no_picture(path)
     path.write_bytes(rendered(figure, path.suffix.lower()[1:]))
 
 
 def rendered(figure: Figure, form: str, *, background: str = "white") -> bytes:
-    """A picture as ``png``, ``svg`` or ``pdf``; equal figures give equal bytes."""
+    """The bytes of a figure's file; equal figures give equal bytes.
+
+    Args:
+        figure: the figure; its label becomes the title in the file's metadata.
+        form: ``png``, ``svg`` or ``pdf``.
+        background: a colour of matplotlib, or ``none``.
+    """
     title = clean(str(figure.get_label()))
     undated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     about = {**undated.get(form, {}), **({"Title": title} if title else {})}
@@ -174,10 +189,11 @@ def rendered(figure: Figure, form: str, *, background: str = "white") -> bytes:
 
 
 def svg_text(figure: Figure) -> str:
-    """A picture as SVG inside an HTML page: transparent, with the page's font and ink.
+    """A figure as an ``<svg>`` element for an HTML page, transparent, in the page's own font.
 
     It has no style sheet, no `style` attribute and no needless identifier, so that a page with a
-    strict policy can hold many. `INK` becomes `currentColor` and white becomes `var(--paper)`.
+    strict content security policy can hold many. `INK` becomes `currentColor` (the page's text
+    colour) and white becomes `var(--paper)`.
     """
     text = rendered(figure, "svg", background="none").decode()
     text = text[text.index("<svg") :]
@@ -194,7 +210,10 @@ def svg_text(figure: Figure) -> str:
 
 
 def _attributes(style: str) -> str:
-    """The declarations of a `style` as attributes, which a page's policy allows."""
+    """The content of a `style` attribute as attributes of their own, as text.
+
+    A page's content security policy forbids the first and allows the second.
+    """
     found: dict[str, str] = {}
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
@@ -219,7 +238,13 @@ def _style() -> Iterator[None]:
 
 
 def wrap(text: str, inches: float, size: float) -> list[str]:
-    """A text in lines that fit a width at a size in points; control characters are replaced."""
+    """Break a text into lines that fit a width; control characters are replaced.
+
+    Args:
+        text: the text.
+        inches: the width of a line.
+        size: the size of the letters, in points (1/72 inch).
+    """
     safe = clean(text)
     letters = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in safe)
     most = inches * 72 / (0.57 * size) * len(safe) / max(1, letters)

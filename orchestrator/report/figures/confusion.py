@@ -1,4 +1,4 @@
-"""The pooled confusion of one row, or of all rows beside each other."""
+"""The picture of confusion matrices over all held-out utterances: of one row, or of all rows."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,14 +13,24 @@ from orchestrator.report.tables.cells import first_letters
 from orchestrator.report.tables.headings import label
 
 CELL = 0.52
-"""Largest side of a cell in inches."""
+"""Largest side of a matrix cell, in inches."""
 ALONE = 4.4
-"""Least width in inches of a picture of one matrix."""
+"""Least width of a picture with one matrix, in inches."""
 
 
 @canvas.drawn
 def confusion(summary: Summary, row: str | None = None) -> Figure:
-    """Draw the matrix of one row, or of all rows beside each other."""
+    """Draw the confusion matrix of one row, or of all rows beside each other.
+
+    A matrix counts the held-out utterances of all folds and seeds together.
+
+    Args:
+        summary: the study's numbers.
+        row: the name of one row; None for all rows.
+
+    Returns:
+        A matplotlib figure; while no training is finished, one with a sentence that says so.
+    """
     snapshot = summary.snapshot
     rows = [r for r in summary.rows if row in (None, r.name) and r.pooled is not None]
     whose = f" of {row}" if row is not None else ""
@@ -64,7 +74,14 @@ def _head(row: RowSummary, inches: float) -> list[str]:
 
 
 def _matrix(panel: Panel, pooled: Pooled, classes: Sequence[str], cell: float) -> None:
-    """Draw a matrix: a cell is the darker the larger its share of the spoken class."""
+    """Draw one confusion matrix, with percent of the spoken class and the count in each cell.
+
+    Args:
+        panel: where to draw.
+        pooled: the counts of all held-out utterances.
+        classes: the names of the classes, in the order of the counts.
+        cell: the side of a cell, in inches.
+    """
     shares = [[n / sum(row) if sum(row) else 0.0 for n in row] for row in pooled.confusion]
     panel.imshow(shares, cmap=canvas.ramp(), vmin=0, vmax=1)
     names = first_letters(classes)

@@ -1,7 +1,8 @@
-"""Learning curves: UA and loss of the held-out speakers by epoch.
+"""The picture of learning curves: UA and loss by epoch.
 
-The curve of each held-out half is faint; their mean is bold for as long as all of them train. A
-circle marks the epoch that a half chose, at which the other half is scored.
+Each training has two faint curves, one for each half (A and B) of its held-out group. Their mean is
+bold for as long as all trainings go on. A circle marks the epoch that a half chose, at which the
+other half is scored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,14 +20,23 @@ from orchestrator.store.snapshot import Snapshot
 
 TRAIN = "#c05236"
 LEAST_LOSS = 1e-4
-"""A smaller loss is drawn as this: a logarithmic scale has no 0."""
+"""A smaller loss is drawn as this one, since a logarithmic scale has no 0."""
 
 Curve = tuple[float, ...]
+"""A value for each epoch, from the first one: UA in percent, or a loss."""
 
 
 @canvas.drawn
 def curves(snapshot: Snapshot, rows: Sequence[RowDetails]) -> Figure:
-    """Draw dev UA and loss by epoch, for one row or several rows beside each other."""
+    """Draw UA and loss by epoch, for one row or for several rows beside each other.
+
+    Args:
+        snapshot: the study, for the heading.
+        rows: the rows, with the learning curves of their trainings.
+
+    Returns:
+        A matplotlib figure; without any learning curve, one with a sentence that says why.
+    """
     shown = [row for row in rows if any(trial.history for trial in row.trials)]
     whose = f" of {rows[0].name}" if len(rows) == 1 else ""
     title = f"{label(snapshot)}. Learning curves{whose}"
@@ -129,7 +139,11 @@ def _train(history: Sequence[EpochDetails]) -> Curve:
 
 
 def _mean(panel: Panel, lines: Sequence[Curve], colour: str, dash: object, name: str) -> None:
-    """Draw the mean: bold while all train, then dotted, since it is the mean of some only."""
+    """Draw the mean of several curves.
+
+    It is bold up to the last epoch of the shortest curve, then dotted: there it is the mean of the
+    longer ones only.
+    """
     if not lines:
         return
     means = [fmean(v for v in values if v is not None) for values in zip_longest(*lines)]
@@ -148,7 +162,10 @@ def _mean(panel: Panel, lines: Sequence[Curve], colour: str, dash: object, name:
 
 
 def _log_scale(panels: Sequence[Panel]) -> None:
-    """Logarithmic scales: the loss of a system that weighs many heads is ten times another's."""
+    """Give all panels the same logarithmic vertical scale, with ticks at 1, 2, 5 or powers of 10.
+
+    The training loss of a system that adds up many heads is ten times that of another.
+    """
     for panel in panels:
         panel.set_yscale("log")
         panel.minorticks_off()
@@ -162,7 +179,7 @@ def _log_scale(panels: Sequence[Panel]) -> None:
 
 
 def _same_limits(panels: Sequence[Panel]) -> None:
-    """Give all panels one scale: they are read beside each other."""
+    """Give all panels the same vertical scale, so that they can be compared by eye."""
     ends = [panel.get_ylim() for panel in panels]
     for panel in panels:
         panel.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))

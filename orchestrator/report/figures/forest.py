@@ -1,7 +1,7 @@
-"""A table as a forest plot: each row's UA and its difference to the reference, with intervals.
+"""The forest plot of a study: each row's UA and its difference in UA to the reference row.
 
-The shape of a marker is the verdict: a filled diamond for ``yes``, an open circle for
-``cannot tell``.
+Both have their 95 % intervals. The shape of a marker is the verdict whether the row differs: a
+filled diamond for ``yes``, an open circle for ``cannot tell``.
 """
 
 from collections.abc import Sequence
@@ -16,24 +16,32 @@ from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trai
 from orchestrator.report.tables.headings import DASH, label
 
 PITCH = 0.27
-"""Inches from row to row."""
+"""Least height of a row of the table, in inches."""
 NAMES = 2.0
-"""Inches of width for the names of rows."""
+"""Width of the column with the names of rows, in inches."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of the picture: a row, or the heading of a block."""
+    """A line of the picture: a row of the study, or the heading above a block of rows."""
 
     text: tuple[str, ...]
+    """The row's name or the heading, wrapped into lines."""
     row: RowSummary | None
+    """The numbers of the row; None for a heading."""
     y: float
-    """Inches from the top to its middle."""
+    """Distance from the top of the panel to the middle of the line, in inches."""
 
 
 @canvas.drawn
 def forest(summary: Summary) -> Figure:
-    """Draw every row of a table; a row of several blocks stands in each of them."""
+    """Draw UA and the difference in UA to the reference, with intervals, for every row.
+
+    A row that stands under several headings (blocks) of the table is drawn under each of them.
+
+    Returns:
+        A matplotlib figure; while no training is finished, one with a sentence that says so.
+    """
     snapshot = summary.snapshot
     lines, height = _lines(summary)
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
@@ -85,7 +93,7 @@ def forest(summary: Summary) -> Figure:
 
 
 def _lines(summary: Summary) -> tuple[list[_Line], float]:
-    """All lines from the top, and their height in inches."""
+    """The lines of the picture from the top down, and the height of them all in inches."""
     found: list[_Line] = []
     y = 0.0
     blocks = dict.fromkeys(block for row in summary.rows for block in row.blocks)
@@ -162,7 +170,10 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
 
 
 def _label(difference: Difference) -> str:
-    """The difference, half of its interval and p, as text beside the marker."""
+    """The text beside a marker, such as ``+3.1 ± 2.4   p 0.03``.
+
+    Difference in UA and half of its 95 % interval in percentage points; p after Holm.
+    """
     half = DASH if difference.low is None else f"{100 * (difference.ua - difference.low):.1f}"
     p = "" if difference.p is None else f"   p {difference.p:.2f}"
     if difference.p is not None and difference.p < 0.01:
@@ -171,7 +182,14 @@ def _label(difference: Difference) -> str:
 
 
 def _bar(panel: Panel, interval: Interval, y: float, colour: str) -> None:
-    """Draw an interval with its ends; nothing where it is not known."""
+    """Draw a 95 % interval as a horizontal line with end marks; nothing if it is not known.
+
+    Args:
+        panel: where to draw; its horizontal scale is in percent.
+        interval: the interval, as fractions.
+        y: distance from the top of the panel, in inches.
+        colour: the colour of the line.
+    """
     if interval.low is None or interval.high is None:
         return
     low, high = 100 * interval.low, 100 * interval.high
@@ -182,7 +200,13 @@ def _bar(panel: Panel, interval: Interval, y: float, colour: str) -> None:
 def _set_limits(
     panel: Panel, found: Sequence[Interval | Difference | None], *, whole: bool
 ) -> None:
-    """Set limits that hold every mean and interval, within what scores can be."""
+    """Set the horizontal limits of a panel so that every mean and interval fits.
+
+    Args:
+        panel: the panel; its horizontal scale is in percent or percentage points.
+        found: what it shows, as fractions.
+        whole: True for scores, within 0 and 100; False for differences, within -100 and 100.
+    """
     low, high = (0.0, 100.0) if whole else (-100.0, 100.0)
     ends = [] if whole else [0.0]
     for one in found:

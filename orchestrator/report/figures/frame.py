@@ -1,4 +1,4 @@
-"""The frame of every picture of a study: title, corpus, profile, reading, banner, caption."""
+"""The frame of every picture of a study: title, protocol line and warning above, caption below."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,18 +12,20 @@ from orchestrator.report.tables.headings import banner, protocol_line
 from orchestrator.store.snapshot import Snapshot
 
 WIDTH = 7.2
-"""Inches; as wide as two columns of a journal."""
+"""Width of a picture in inches: two columns of a journal."""
 MARGIN = 0.09
+"""Space between text and the edge of the picture, in inches."""
 PAD = 0.04
-"""Inches that matplotlib's layout leaves beside the panels."""
+"""Space that matplotlib's layout leaves beside the panels, in inches."""
 TITLE, TEXT, NOTE = 10.5, 8.0, 7.0
-"""Sizes of letters in points."""
+"""Sizes of letters in typographic points (1/72 inch): title, lines below it, caption."""
 LEADING = 1.35
+"""Height of a line of text, as a multiple of the size of its letters."""
 MOST_NOTES = 6
-"""Most lines of a caption; the table has all remarks."""
+"""Most lines of a caption; further remarks are left out, since the table has them all."""
 
 Line = tuple[str, float, str, bool]
-"""Text, size in points, colour, and whether it is bold."""
+"""A line of text: the text, size of the letters in points, colour, and whether it is bold."""
 
 
 def framed(
@@ -36,16 +38,16 @@ def framed(
     between: float = 0.02,
     beside: float = 0.03,
 ) -> Figure:
-    """An empty figure with its heading above and its caption below.
+    """An empty figure with the study's heading above the panels and a caption below them.
 
     Args:
         snapshot: the study.
         title: what the picture shows.
-        caption: sentences below it.
-        height: of what is drawn, in inches.
-        width: of the whole, in inches.
-        between: as in `canvas.blank`.
-        beside: as in `canvas.blank`.
+        caption: the sentences of the caption.
+        height: height of the panels together, in inches, without heading and caption.
+        width: width of the whole picture, in inches.
+        between: space between panels above each other, as a share of their height.
+        beside: space between panels beside each other, as a share of their width.
     """
     above = list(_above(snapshot, title, width))
     below = [(line, NOTE, FAINT, False) for line in _caption(caption, width)]
@@ -61,14 +63,27 @@ def framed(
 
 
 def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
-    """The warnings that every picture of these numbers carries; those on missing trials first."""
+    """The warnings that stand in the caption of a picture, those on missing trainings first.
+
+    Args:
+        summary: the study's numbers.
+        differences: whether the picture shows differences to the reference; it then also has the
+            warnings on intervals.
+    """
     plain = [*shortcomings(summary), *summary.snapshot.notes, *mixtures(summary.snapshot)]
     found = warnings(summary) if differences else plain
     return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
 
 
 def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) -> None:
-    """Write in place of a picture why there is none, and the command that changes that."""
+    """Write into an empty figure why nothing is drawn.
+
+    Args:
+        figure: the figure.
+        snapshot: the study.
+        damaged: False if no trial is finished, with the command that trains them; True if trials
+            are finished but the files that would be drawn are damaged.
+    """
     panel = figure.add_subplot()
     panel.set_axis_off()
     fill = clean(f"`{training_command('', done=False, study=snapshot.study)}` trains them.")
@@ -81,7 +96,7 @@ def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) ->
 
 
 def trainings(snapshot: Snapshot) -> str:
-    """How many trainings a row is to have: ``5 folds x 3 seeds``."""
+    """The number of trainings that the study asks for in each row: ``5 folds x 3 seeds``."""
     seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
     most = "at most " if snapshot.replicates == "adaptive" else ""
     return f"{len(snapshot.folds)} folds x {most}{seeds}"

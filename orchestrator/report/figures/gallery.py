@@ -1,4 +1,4 @@
-"""Every picture of a study by its name, and which one fits a study."""
+"""The pictures of a study by name (`--picture NAME`), and which of them a study can have."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from orchestrator.store.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One kind of picture."""
+    """One kind of picture, such as the forest plot."""
 
     draw: Callable[[StudyResults, str | None], Figure]
-    """From a study, and the name of one row or None for all, to the figure."""
+    """Draws the picture; the arguments are a study, and the name of one row or None for all."""
     refuse: Callable[[Snapshot], None] = lambda snapshot: None
-    """Raises a RequestError for a study of which there is no such picture."""
+    """Raises a RequestError for a study that cannot have this picture; else does nothing."""
     of_a_row: bool = False
-    """Whether the picture can be of a single row."""
+    """Whether the picture can also be drawn of one row alone (`--row`)."""
     most_rows: int = 200
-    """Most rows in one picture."""
+    """Most rows that one picture holds."""
 
 
 def _names(row: str | None) -> tuple[str, ...] | None:
@@ -54,7 +54,11 @@ PICTURES: Mapping[str, Picture] = {
 
 
 def fitting(snapshot: Snapshot) -> str:
-    """The picture that suits a study: Figure 2, the axes of a grid or search, else its rows."""
+    """The name of the picture that is drawn when the user names none.
+
+    ``slices`` for a search, ``sweep`` for Figure 2 of the paper, ``axes`` for a grid of settings,
+    ``forest`` for any other study.
+    """
     if snapshot.search is not None:
         return "slices"
     if snapshot.figure is not None or snapshot.axes:
@@ -64,7 +68,7 @@ def fitting(snapshot: Snapshot) -> str:
 
 
 def all_fitting(snapshot: Snapshot) -> list[str]:
-    """The names of all pictures of a study."""
+    """The names of all pictures that a study can have."""
     found = []
     for name in PICTURES:
         try:
@@ -76,10 +80,15 @@ def all_fitting(snapshot: Snapshot) -> list[str]:
 
 
 def refuse_no_picture_of(snapshot: Snapshot, name: str, row: str | None) -> None:
-    """Refuse a picture that a study has not, before anything is computed.
+    """Do nothing if a study can have a picture; else raise, before anything is computed.
+
+    Args:
+        snapshot: the study.
+        name: the name of the picture, a key of ``PICTURES``.
+        row: the row that it is to show; None for all rows.
 
     Raises:
-        RequestError: there is no such picture of this study, or no such row.
+        RequestError: the study cannot have this picture, has no such row, or has too many rows.
     """
     picture = PICTURES[name]
     if row is not None and not picture.of_a_row:

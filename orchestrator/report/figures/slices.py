@@ -1,4 +1,4 @@
-"""A search along each of its axes: one panel for each axis, one point for each configuration."""
+"""The picture of a search: UA against each searched setting (axis), a point a configuration."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -15,20 +15,23 @@ from orchestrator.store.snapshot import Snapshot, SnapshotConfiguration
 from orchestrator.study.search_key.space import Choice, Range, SearchAxis, Simplex
 
 ACROSS, HEIGHT = 3, 1.55
+"""Most panels beside each other, and the height of a panel in inches."""
 SMALL = 6.5
-"""Size of the names of choices in points."""
+"""Size of the letters below an axis of named values, in typographic points (1/72 inch)."""
 SPREAD = 0.5
-"""Share of the way to the next choice over which the points of a choice are spread, by group."""
+"""Width of the strip over which the points of one named value are spread, by held-out group.
+
+1 is the distance between two neighbouring values of the axis."""
 
 ScoredConfiguration = tuple[SnapshotConfiguration, float]
-"""A configuration and its position on an axis."""
+"""A configuration with a score, and its horizontal position in a panel."""
 
 
 def refuse_no_search(snapshot: Snapshot) -> None:
-    """Refuse a study without a search.
+    """Do nothing if a study has a search; else raise.
 
     Raises:
-        RequestError: the study has none.
+        RequestError: the study has no search.
     """
     if snapshot.search is None:
         raise RequestError(
@@ -39,7 +42,18 @@ def refuse_no_search(snapshot: Snapshot) -> None:
 
 @canvas.drawn
 def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
-    """Draw the scores that the search went by, against every axis."""
+    """Draw the UA by which a search compared its configurations, against every searched setting.
+
+    Args:
+        snapshot: the study.
+        found: the result of its search.
+
+    Returns:
+        A matplotlib figure; while no configuration has a score, one with a sentence that says so.
+
+    Raises:
+        RequestError: the study has no search.
+    """
     if found is None:
         refuse_no_search(snapshot)
     axes = found.axes if found else None
@@ -77,7 +91,10 @@ def slices(snapshot: Snapshot, found: SearchResult | None) -> Figure:
 def _panels(
     axes: Sequence[SearchAxis], scored: Sequence[SnapshotConfiguration]
 ) -> Iterator[tuple[str, list[ScoredConfiguration], SearchAxis]]:
-    """Name, points and axis of every panel; an axis of weights has a panel for each weight."""
+    """The name, the points and the axis of every panel.
+
+    An axis whose values are weights of the aggregators has one panel for each weight.
+    """
     for axis in axes:
         own = [one for one in scored if axis.is_active(one.point)]
         if isinstance(axis.kind, Simplex):
@@ -92,7 +109,10 @@ def _panels(
 
 
 def _position(axis: SearchAxis, one: SnapshotConfiguration) -> float:
-    """The position of a configuration on an axis: a number itself, or the index of its choice."""
+    """The horizontal position of a configuration: its number, or the index of its named value.
+
+    Points at a named value are moved sideways by held-out group, so that they do not overlap.
+    """
     value = one.point[axis.key]
     if isinstance(axis.kind, Choice):
         groups = 5
@@ -150,7 +170,9 @@ def _scale(panel: Panel, axis: SearchAxis) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of each decade of the range; 1 alone where the range has many decades.
+    """The ticks of a logarithmic scale from ``low`` to ``high``: 1, 2 and 5 of each power of ten.
+
+    A range of more than three powers of ten has ticks at the powers alone.
 
     >>> _ticks(5e-4, 1e-2)
     [0.0005, 0.001, 0.002, 0.005, 0.01]

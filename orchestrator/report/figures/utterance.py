@@ -1,4 +1,4 @@
-"""One utterance over time: waveform, log-Mel, descriptors and the edges of its graphs."""
+"""The picture of one utterance over time: waveform, log-Mel, pitch, descriptors, segment edges."""
 
 import re
 from collections.abc import Sequence
@@ -11,17 +11,24 @@ from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LINE, Figure, Panel
 
 STEP_S = 0.01
+"""Seconds from frame to frame."""
 MOST_NAMES = 48
-"""Most descriptors that all have a name; of more, every sixteenth has one."""
+"""Up to so many descriptors, each is labelled with its name; of more, every sixteenth is."""
 PITCH = ("F0_sma", "F0final_sma", "F0")
+"""Names of the pitch column (F0 in Hz) in descriptor sets; the first that a set has is drawn."""
 VOICING = ("voiceProb_sma", "voicingFinalUnclipped_sma", "voiceProb")
+"""Names of the column with the probability of voicing (0 to 1) in the descriptor sets."""
 
 
 def draw(seen: UtteranceView, path: Path) -> None:
-    """Write a picture of an utterance as PNG, SVG or PDF, by the ending of the path; overwrites.
+    """Draw an utterance and write the picture to a file; overwrites the file.
+
+    Args:
+        seen: the utterance with its audio and descriptors.
+        path: the file; its ending (.png, .svg or .pdf) is the format.
 
     Raises:
-        RequestError: as `canvas.refuse_no_picture`.
+        RequestError: the path has another ending, is a folder, or its folder does not exist.
     """
     canvas.refuse_no_picture(path)
     canvas.write(utterance(seen), path)
@@ -29,10 +36,11 @@ def draw(seen: UtteranceView, path: Path) -> None:
 
 @canvas.drawn
 def utterance(seen: UtteranceView) -> Figure:
-    """Draw an utterance.
+    """Draw an utterance as a matplotlib figure of three or four panels over time in seconds.
 
-    From above: the waveform, the log-Mel, pitch and voicing where the set has them, and its
-    static columns as z-scores over this utterance. Faint lines part the graphs of 120 nodes.
+    From above: the waveform, the log-Mel in dB, pitch in Hz and voicing if the descriptor set has
+    them, and its columns without the deltas as z-scores over this utterance. Dashed lines separate
+    the segments (the graphs that a network sees).
     """
     rows = [i for i, name in enumerate(seen.columns) if "_de" not in name]
     pitch = next((seen.columns.index(name) for name in PITCH if name in seen.columns), None)
@@ -60,7 +68,7 @@ def utterance(seen: UtteranceView) -> Figure:
 
 
 def _edge(seen: UtteranceView, frame: int) -> float:
-    """The left edge of a frame in seconds: halfway to the middle of the frame before it."""
+    """The time at which a frame is drawn to begin, in seconds: 5 ms before the frame's middle."""
     return seen.first_ms / 1000 + (frame - 0.5) * STEP_S
 
 
@@ -96,7 +104,10 @@ def _title(top: Panel, seen: UtteranceView) -> None:
 
 
 def _waveform(panel: Panel, seen: UtteranceView) -> None:
-    """Draw the samples; of a long recording the highest and lowest of each short stretch."""
+    """Draw the samples, 16 kHz mono, over time.
+
+    A long recording is drawn by the lowest and highest sample of each of about 4,000 stretches.
+    """
     import numpy as np
 
     step = max(1, len(seen.signal_S) // 4000)
@@ -132,7 +143,13 @@ def _logmel(panel: Panel, scale: Panel, seen: UtteranceView) -> None:
 
 
 def _pitch(panel: Panel, seen: UtteranceView, column: int) -> None:
-    """Draw F0, and behind it the probability of voicing where the set has it."""
+    """Draw F0 in Hz, and behind it the probability of voicing if the descriptor set has it.
+
+    Args:
+        panel: where to draw.
+        seen: the utterance.
+        column: index of the F0 column in `seen.frames_TF`; 0 Hz means unvoiced and is not drawn.
+    """
     import numpy as np
 
     times = seen.first_ms / 1000 + np.arange(len(seen.frames_TF)) * STEP_S
@@ -156,7 +173,16 @@ def _pitch(panel: Panel, seen: UtteranceView, column: int) -> None:
 
 
 def _descriptors(panel: Panel, scale: Panel, seen: UtteranceView, rows: Sequence[int]) -> None:
-    """Draw the static columns as z-scores, the first at the top, with lines between families."""
+    """Draw descriptors over time as z-scores over this utterance; colours span -3 to 3.
+
+    White lines separate families, such as MFCC.
+
+    Args:
+        panel: where to draw.
+        scale: where to draw the colour scale.
+        seen: the utterance.
+        rows: indices of the columns in `seen.frames_TF` to draw, from the top down.
+    """
     import numpy as np
 
     values_TR = seen.frames_TF[:, list(rows)].astype(np.float64)
@@ -188,7 +214,7 @@ def _descriptors(panel: Panel, scale: Panel, seen: UtteranceView, rows: Sequence
 
 
 def _short(column: str) -> str:
-    """A column's name without openSMILE's endings: `mfcc_sma[3]` -> `mfcc 3`."""
+    """The name of a descriptor without what openSMILE adds: `mfcc_sma[3]` -> `mfcc 3`."""
     return re.sub(r"\[(\d+)\]", r" \1", column.replace("_sma", "").removeprefix("pcm_"))
 
 

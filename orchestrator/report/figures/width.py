@@ -1,4 +1,4 @@
-"""Figure 2 of the paper: WA and UA by hidden size, one line for each number of layers."""
+"""The picture of Figure 2 of the paper: WA and UA by hidden size, a line a number of layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,19 +13,21 @@ from orchestrator.report.tables.headings import label
 from orchestrator.store.snapshot import Snapshot
 
 AXES = {"layers", "hidden"}
+"""The settings that the rows of such a study may set."""
 HEIGHT = 2.9
+"""Height of a panel in inches."""
 MOST = 1_000_000
-"""Largest width that is drawn; a store from elsewhere may hold any number."""
+"""Largest hidden size that is drawn; a store from elsewhere may hold any number."""
 
 Lines = Mapping[int | None, Mapping[int, str]]
-"""Number of layers (None where no row sets it) -> hidden size -> name of the row."""
+"""Number of layers (None if the rows do not set it) -> hidden size -> name of the row."""
 
 
 def refuse_no_widths(snapshot: Snapshot) -> None:
-    """Refuse a study whose rows do not span hidden sizes.
+    """Do nothing if the rows of a study differ in hidden size and layers alone; else raise.
 
     Raises:
-        RequestError: they do not.
+        RequestError: `has_widths` is False.
     """
     if not has_widths(snapshot):
         raise RequestError(
@@ -35,7 +37,10 @@ def refuse_no_widths(snapshot: Snapshot) -> None:
 
 
 def has_widths(snapshot: Snapshot) -> bool:
-    """Whether the rows differ in hidden size, and in nothing else but the number of layers."""
+    """Whether the rows set hidden size, and at most the number of layers beside it.
+
+    There must be two different hidden sizes or more, and no two rows with equal settings.
+    """
     settings = [row.settings for row in snapshot.rows]
     known = all("hidden" in one and one.keys() <= AXES for one in settings)
     whole = all(type(n) is int and 0 < n <= MOST for one in settings for n in one.values())
@@ -51,10 +56,13 @@ def _layers_and_hidden(settings: Mapping[str, Any]) -> tuple[int | None, int | N
 
 @canvas.drawn
 def widths(summary: Summary) -> Figure:
-    """Draw WA and UA against the hidden size.
+    """Draw WA and UA in percent against the hidden size, in two panels.
+
+    Returns:
+        A matplotlib figure; while no training is finished, one with a sentence that says so.
 
     Raises:
-        RequestError: as `refuse_no_widths`.
+        RequestError: the rows do not differ in hidden size and layers alone.
     """
     snapshot = summary.snapshot
     refuse_no_widths(snapshot)
@@ -92,13 +100,19 @@ def widths(summary: Summary) -> Figure:
 
 
 def _fewer(rows: Sequence[RowSummary]) -> str:
-    """The rows that lack trainings, for the caption."""
+    """The rows with missing trainings and how many each has, as `` (not yet: A: 3)``; or empty."""
     part = [f"{row.name}: {row.n}" for row in rows if row.missing]
     return f" (not yet: {', '.join(part)})" if part else ""
 
 
 def _panel(panel: Panel, lines: Lines, found: Mapping[str, Interval | None]) -> None:
-    """Draw one metric; widths stand on a logarithmic scale, at equal distances."""
+    """Draw WA or UA by hidden size, with 95 % bands; the hidden size has a logarithmic scale.
+
+    Args:
+        panel: where to draw.
+        lines: the row of each number of layers and hidden size.
+        found: row -> its WA or UA, as fractions; None while no training is finished.
+    """
     from math import log2
 
     for index, (layers, rows) in enumerate(lines.items()):
