@@ -103,9 +103,9 @@ class TrainingDetails:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The determinism class: kind of device, PyTorch version and the like, by name.
+        """The determinism class: device, PyTorch version and a digest of its arithmetic, by name.
 
-        The same trial has the same bits on all machines of one class.
+        A trial has the same bits on all machines of one class; on GPUs the same to a tolerance.
         """
         return self.outcome.environment
 

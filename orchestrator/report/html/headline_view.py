@@ -1,4 +1,7 @@
-"""The headline as the page lays it out: rows that open, and their differences as a forest."""
+"""The headline (a study's first table) of the HTML page: rows that open, and a forest plot column.
+
+The forest plot draws each row's difference in UA to the reference with its interval.
+"""
 
 import re
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from orchestrator.report.tables.table import Column, Table
 from orchestrator.store.snapshot import Snapshot
 
 VERDICT_SIGNS = {"yes": "◆", "cannot tell": "○", "supports": "◆", "contradicts": "◇"}
+"""Verdict on a row or on the study's claim -> the sign that stands beside it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,15 +23,17 @@ class HeadlineRow:
     """One row of the headline."""
 
     heading: str | None
-    """Of the block that begins with this row."""
+    """The heading above the row, if a block of rows begins with it; else None."""
     name: str
+    """The name of the row, which stands in the first column."""
     cells: tuple[str, ...]
-    """Without the name: one for each further column."""
+    """The texts of the other columns."""
     mark: ForestMark
+    """The row's mark in the forest plot."""
     details: RowView | None
-    """What it opens; None for a published row, which was not trained here."""
+    """What a click on the row opens; None for a published row, which was not trained here."""
     anchor: str
-    """Of its element; empty for a published row."""
+    """The id of its HTML element, such as ``s1-r2``; empty for a published row."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,21 +42,23 @@ class Headline:
 
     columns: tuple[Column, ...]
     forest_after: int | None
-    """Index of the column with the differences, which the forest follows; None without one."""
+    """Index of the column ΔUA, to the right of which the forest plot stands; None without it."""
     forest: Forest
+    """The scale of the forest plot."""
     rows: tuple[HeadlineRow, ...]
+    """The rows from the top down."""
 
 
 def headline_view(
     table: Table, summary: Summary, details: tuple[RowDetails, ...], anchor: str
 ) -> Headline:
-    """Lay out the headline of a study with what each of its rows opens.
+    """Lay out the headline of a study, with what a click on each row opens.
 
     Args:
-        table: the headline in words.
+        table: the headline as texts.
         summary: the study's numbers.
-        details: what its rows open.
-        anchor: of the study; those of its rows begin so.
+        details: the trainings of every row.
+        anchor: the HTML id of the study, such as ``s1``; the ids of its rows begin with it.
     """
     snapshot, forest = summary.snapshot, _forest(summary)
     row_summaries = {row.name: row for row in summary.rows}
@@ -84,7 +92,7 @@ def headline_view(
 
 
 def _forest(summary: Summary) -> Forest:
-    """The scale that holds all differences and their intervals."""
+    """The shortest scale of the forest plot on which all differences and intervals fit."""
     differences = [row.difference for row in summary.rows if row.difference is not None]
     ends = [end for d in differences for end in (d.low, d.ua, d.high) if end is not None]
     return Forest.of([100 * end for end in ends])
@@ -101,17 +109,18 @@ def _mark(row: RowSummary, snapshot: Snapshot, forest: Forest) -> ForestMark:
 
 
 class CellParts(NamedTuple):
-    """A cell in the parts that the page aligns each for itself."""
+    """The text of a cell in parts, which the page aligns separately."""
 
     text: str
+    """The whole cell, or the mean of a cell such as ``54.2 ± 9.1``."""
     half: str = ""
-    """Half of the interval of a mean."""
+    """Half of the interval, such as ``9.1``; empty without one."""
     sign: str = ""
-    """Of a verdict."""
+    """The sign of a verdict, such as ``◆``; empty if the cell is no verdict."""
 
 
 def cell_parts(cell: str) -> CellParts:
-    """Part a cell; minus signs become true ones.
+    """Split the text of a cell into its parts; hyphens before digits become minus signs.
 
     >>> cell_parts("-2.8 ± 24.6")
     CellParts(text='−2.8', half='24.6', sign='')

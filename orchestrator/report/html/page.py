@@ -1,9 +1,9 @@
-"""One file that holds the tables of some studies and the details of every row.
+"""The HTML page: one file with the tables of some studies and the details of every row.
 
-The templates beside it lay the page out; everything that they print is escaped. The page loads
+The templates in this folder lay the page out; everything that they print is escaped. The page loads
 nothing from a network and runs nothing but its own script: a content security policy with the
-digests of its style and script makes the browser hold to that. Without a script only sorting and
-copying are gone.
+digests of its style and script makes the browser hold to that. In a browser without scripts only
+sorting and copying do not work.
 """
 
 import base64
@@ -21,7 +21,7 @@ from orchestrator.report.tables.headings import label
 
 
 def page(studies: Sequence[StudyResults]) -> str:
-    """The whole file. Several studies of one table stand below each other."""
+    """The text of the HTML file; several studies of one table stand below each other."""
     environment = _environment()
     style, script = _source(environment, "page.css"), _source(environment, "page.js")
     first = studies[0].snapshot
@@ -36,7 +36,7 @@ def page(studies: Sequence[StudyResults]) -> str:
 
 
 def _environment() -> Environment:
-    """The templates, with everything that they print escaped."""
+    """The Jinja environment that loads the templates of this folder and escapes what they print."""
     environment = Environment(
         loader=PackageLoader("orchestrator.report.html"),
         autoescape=True,
@@ -50,7 +50,10 @@ def _environment() -> Environment:
 
 
 def _printed(value: object) -> object:
-    """What a template prints of a value: no control characters, numbers without idle digits."""
+    """What a template prints for a value.
+
+    Control characters of texts are replaced; numbers have at most six digits: 34.0 -> ``34``.
+    """
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, str) and not hasattr(value, "__html__"):  # else a macro has printed it
@@ -59,7 +62,12 @@ def _printed(value: object) -> object:
 
 
 def _source(environment: Environment, name: str) -> str:
-    """A file of ours that the page holds as it is."""
+    """The text of ``page.css`` or ``page.js``, which the page holds as it is.
+
+    Args:
+        environment: the Jinja environment that finds the file.
+        name: the name of the file.
+    """
     assert environment.loader is not None
     text, *_ = environment.loader.get_source(environment, name)
     assert "</" not in text, f"{name} would end its own element"
@@ -67,21 +75,23 @@ def _source(environment: Environment, name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """What a content security policy calls a style or a script."""
+    """The name of a style or script in a content security policy: ``sha256-`` and base64 digits."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 class Span(NamedTuple):
-    """A part of a sentence."""
+    """A part of a sentence: text, or what stood between two backticks."""
 
     text: str
+    """The part without backticks."""
     is_quoted: bool
     """Whether it stood in backticks."""
     is_command: bool
+    """Whether it stood in backticks and begins with ``ablate`` or with a hyphen, as an option."""
 
 
 def spans(sentence: str) -> list[Span]:
-    """Part a sentence at its backticks; without their second half they are text.
+    """Split a sentence at its backticks; if their number is odd, it stays whole.
 
     >>> [span.text for span in spans("`a` is done: `ablate run` goes on") if span.is_command]
     ['ablate run']

@@ -1,7 +1,7 @@
-"""Where the marks of a page's small pictures stand, in pixels; the templates draw them as SVG.
+"""The small pictures of the HTML page: where each mark stands, in pixels of an SVG.
 
-The page draws them and not matplotlib: a page may hold hundreds, in light and in dark colours.
-No colour is the only sign of anything.
+The templates draw them as SVG. matplotlib does not: a page may hold hundreds, in light and in dark
+colours. Nothing is shown by colour alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,62 +14,85 @@ from orchestrator.report.row_details import EpochDetails, TrainingDetails
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForestMark:
-    """The difference of one row to the reference, beside those of the other rows."""
+    """The mark of one row in the forest plot: its difference in UA to the reference.
+
+    Positions are in pixels from the left edge of the plot.
+    """
 
     kind: Literal["empty", "reference", "difference"]
+    """``empty``: no difference is known; ``reference``: the reference row itself."""
     title: str
-    """What a screen reader says."""
+    """The mark in words, for a screen reader: ``+3.1, +0.7 to +5.5`` in percentage points."""
     x: float = 0.0
-    """Of the difference."""
+    """Position of the difference."""
     low: float | None = None
-    """Left end of its interval; None where the interval is not known."""
+    """Position of the left end of its 95 % interval; None if the interval is not known."""
     high: float | None = None
+    """Position of the right end; None likewise."""
     is_low_beyond: bool = False
-    """Whether the interval goes on to the left of the scale; then an arrow ends the line."""
+    """Whether the interval goes beyond the left end of the scale; an arrow then ends the line."""
     is_high_beyond: bool = False
+    """Whether the interval goes beyond the right end of the scale; an arrow then ends the line."""
     is_shown: bool = False
-    """Whether the verdict is yes: a diamond, else a ring."""
+    """Whether the verdict is ``yes`` (the row differs): a diamond; else a ring."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A scale of percentage points around 0 that all rows of a table share."""
+    """The horizontal scale of the forest plot, from -limit to limit, which all rows share."""
 
     limit: float
-    """Points at its right end."""
+    """The value at the right end of the scale, in percentage points of UA; at most 100."""
     width: ClassVar[float] = 200.0
+    """Width of the plot in pixels."""
     height: ClassVar[float] = 40.0
+    """Height of the plot in one row, in pixels."""
 
     @classmethod
     def of(cls, ends: Sequence[float]) -> "Forest":
-        """The shortest scale with a round limit that holds all of these; 100 points at most."""
+        """The shortest scale with a round limit (1, 2, 5, 10, ... 100) that holds all values.
+
+        Args:
+            ends: differences and ends of intervals, in percentage points.
+        """
         furthest = max((abs(end) for end in ends), default=0.0)
         rounds = (1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100)
         return cls(float(next((limit for limit in rounds if limit >= furthest), 100)))
 
     def x(self, points: float) -> float:
-        """Where a difference stands; one beyond the scale stands at its end."""
+        """The position of a difference in pixels from the left edge.
+
+        Args:
+            points: the difference in percentage points; beyond the scale it is drawn at the end.
+        """
         points = max(-self.limit, min(self.limit, points))
         return round(self.width / 2 * (1 + 0.92 * points / self.limit), 1)
 
     @property
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """Position and label of both ends and of 0."""
+        """Position in pixels and label of the three ticks: left end, 0 and right end."""
         ends = (-self.limit, 0.0, self.limit)
         return tuple((self.x(end), f"{end:+g}".replace("-", "−") if end else "0") for end in ends)
 
     def empty(self) -> ForestMark:
-        """The mark of a row that has no difference yet."""
+        """The mark of a row whose difference is not known yet: nothing is drawn."""
         return ForestMark(kind="empty", title="no difference yet")
 
     def reference(self) -> ForestMark:
-        """The mark of the row that the others are compared with: a square on the zero line."""
+        """The mark of the reference row: a square at 0."""
         return ForestMark(kind="reference", title="reference", x=self.x(0))
 
     def difference(
         self, points: float, low: float | None, high: float | None, *, is_shown: bool
     ) -> ForestMark:
-        """The mark of a difference and its interval, in points."""
+        """The mark of a row's difference.
+
+        Args:
+            points: the difference in UA in percentage points.
+            low: the left end of its 95 % interval, in percentage points; None if not known.
+            high: the right end; None likewise.
+            is_shown: whether the verdict is ``yes``.
+        """
         title = f"{points:+.1f}"
         if low is None or high is None:
             return ForestMark(kind="difference", title=title, x=self.x(points), is_shown=is_shown)
@@ -90,26 +113,35 @@ class ChartLine:
     """A line of a chart."""
 
     points: str
-    """``x,y`` of every point, as SVG has them."""
+    """``x,y`` of every point in pixels, with spaces between: the ``points`` of an SVG polyline."""
     kind: str
-    """Its classes: ``each`` is one training of several, ``whole`` their mean or the only one."""
+    """The CSS classes of the line.
+
+    ``each``: one of several trainings; ``whole``: their mean, or the only one; ``dashed``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
-    """A learning curve: a value by epoch, for every training of a row."""
+    """A chart of learning curves: UA or loss by epoch, for every training of a row.
+
+    Positions are in pixels from the left and upper edge of the chart.
+    """
 
     title: str
+    """The chart in words, for a screen reader."""
     caption: str
+    """The sentences below the chart."""
     rules: tuple[tuple[float, str], ...]
-    """Height and label of every horizontal line."""
+    """Vertical position and label of every horizontal grid line."""
     ticks: tuple[tuple[float, str], ...]
-    """Position and label of every marked epoch."""
+    """Horizontal position and label (an epoch) of every tick below the chart."""
     lines: tuple[ChartLine, ...]
     rings: tuple[tuple[float, float], ...] = ()
-    """The epochs that were chosen."""
+    """Positions (x, y) of the rings at the epochs that were chosen on dev speech."""
     width: ClassVar[float] = 346.0
+    """Width of the chart; the curves lie between ``left`` and ``right``."""
     height: ClassVar[float] = 182.0
+    """Height of the chart; the curves lie between ``top`` and ``bottom``."""
     left: ClassVar[float] = 34.0
     right: ClassVar[float] = 334.0
     top: ClassVar[float] = 10.0
@@ -117,7 +149,13 @@ class Chart:
 
 
 def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
-    """UA on the dev speakers and losses, by epoch; nothing where no history was read."""
+    """Two charts of a row's trainings by epoch: dev UA in percent, and dev and training loss.
+
+    Dev speakers are those of the two halves of the held-out group; values are means of the halves.
+
+    Returns:
+        The two charts; empty if no training has a learning curve that was read.
+    """
     known = [training for training in trainings if training.history]
     if not known:
         return ()
@@ -162,10 +200,12 @@ def _dev_loss(epoch: EpochDetails) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """Epochs 1 to ``last`` from left to right, values 0 to ``top`` upwards."""
+    """The scales of a chart: epochs 1 to ``last`` to the right, values 0 to ``top`` upwards."""
 
     last: int
+    """The last epoch, at the right end."""
     top: float
+    """The value at the upper end: 100 for UA in percent, or a loss."""
 
     def x(self, epoch: int) -> float:
         wide = Chart.right - Chart.left
@@ -176,11 +216,11 @@ class _Axes:
         return round(Chart.top + high * (1 - value / self.top), 1)
 
     def points(self, values: Sequence[tuple[int, float]]) -> str:
-        """A line through values by epoch."""
+        """A line through (epoch, value) pairs, as the ``points`` of an SVG polyline."""
         return " ".join(f"{self.x(epoch):g},{self.y(value):g}" for epoch, value in values)
 
     def rules(self, unit: str) -> tuple[tuple[float, str], ...]:
-        """A horizontal line at each quarter; the topmost label has the unit."""
+        """Position and label of five horizontal lines: 0, the quarters, and ``top`` with a unit."""
         shares = (0, 0.25, 0.5, 0.75, 1)
         return tuple(
             (self.y(share * self.top), f"{share * self.top:g}{unit if share == 1 else ''}")
@@ -188,7 +228,7 @@ class _Axes:
         )
 
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """The first epoch, the middle one and the last."""
+        """Position and label of three ticks: the first epoch, the middle one and the last."""
         epochs = dict.fromkeys((1, (self.last + 1) // 2, self.last))
         return tuple((self.x(epoch), str(epoch)) for epoch in epochs)
 
@@ -196,7 +236,13 @@ class _Axes:
 def _lines(
     axes: _Axes, trainings: Sequence[TrainingDetails], value: Callable[[EpochDetails], float]
 ) -> tuple[ChartLine, ...]:
-    """A line for each training and, of several, one for their mean."""
+    """A line for each training; if there are several, also one for their mean.
+
+    Args:
+        axes: the scales of the chart.
+        trainings: the trainings, each with a learning curve.
+        value: gives the value of an epoch, such as its dev UA in percent.
+    """
     each = [axes.points([(e.number, value(e)) for e in one.history]) for one in trainings]
     if len(each) == 1:
         return (ChartLine(each[0], "whole"),)
@@ -207,14 +253,19 @@ def _lines(
 def _mean(
     axes: _Axes, trainings: Sequence[TrainingDetails], value: Callable[[EpochDetails], float]
 ) -> str:
-    """The mean over trainings, up to the end of the shortest: early stopping must not move it."""
+    """The line of the mean over trainings, up to the last epoch of the shortest one.
+
+    Beyond it the mean would move only because some trainings had stopped.
+    """
     shortest = min(len(training.history) for training in trainings)
     epochs = zip(*(training.history[:shortest] for training in trainings), strict=True)
     return axes.points([(at[0].number, mean([value(epoch) for epoch in at])) for at in epochs])
 
 
 def _round_up(value: float) -> float:
-    """The next number whose quarters are short.
+    """The upper end of a chart that holds a value: the next of 1, 2, 4, 8 times a power of ten.
+
+    Its quarters make short labels.
 
     >>> _round_up(1.3), _round_up(0.03), _round_up(17)
     (2.0, 0.04, 20.0)

@@ -1,4 +1,4 @@
-"""What a row of the page opens: its settings, its confusion, its curves and its trainings."""
+"""What a click on a row of the HTML page opens: settings, confusion, learning curves, trainings."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,69 +14,81 @@ from orchestrator.report.tables.cells import percent, setting_text
 from orchestrator.store.records import Scores
 
 SHADES = 5
-"""Depths of colour of a confusion's cells; page.css has a class for each."""
+"""Number of colours, besides none, for the cells of a confusion matrix; page.css has them."""
 MOST_MISSING = 12
-"""Missing trainings that are named one by one."""
+"""Most missing trainings that are named one by one; of the others only the number is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowSetting:
-    """A setting of the row, and what the reference has instead where the two differ."""
+    """A setting of the row, and the reference's value if it differs."""
 
     key: str
+    """Its name, such as ``training lr``."""
     value: str
+    """The row's value as text."""
     instead_of: str = ""
+    """The reference's value as text; empty if the two agree."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfusionCell:
-    """How many utterances of a class were taken for a class."""
+    """A cell of a confusion matrix: utterances of one class that were predicted as one class."""
 
     percent: str
-    """Of the utterances of the spoken class; empty where it was never spoken."""
+    """Percent of the spoken class, without the sign, such as ``57``; empty if never spoken."""
     count: int
+    """Number of utterances, all folds and seeds together."""
     shade: int
-    """0 to ``SHADES``."""
+    """Colour of the cell, from 0 (none) to ``SHADES`` (all utterances of the class)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingView:
-    """One finished training, as a line of the row's trainings."""
+    """One finished training, as a line of the table of a row's trainings."""
 
     group: int
-    """Its held-out group, from 1."""
+    """The number of its held-out group, from 1."""
     seed: int
+    """The seed, from 0."""
     ua: str
+    """Mean UA over its test speakers in percent, such as ``54.2``, or a dash."""
     wa: str
+    """Mean WA over its test speakers in percent, or a dash."""
     speakers: tuple[tuple[str, str], ...]
-    """Test speaker and UA."""
+    """Name and UA in percent of every test speaker, those of half A first."""
     epochs: str
-    """Which epoch each half was scored at, of how many."""
+    """The epochs at which halves A and B were scored, and how many it had: ``12, 9 of 30``."""
     command: str
-    """Trains it again and compares."""
+    """The shell command that trains it again and compares it with its record."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowView:
-    """Everything that a row opens. Without trainings it is only the command that trains them."""
+    """Everything that a row opens; for a row without trainings, only the command to train them."""
 
     reference: str
-    """The row that ``changed`` compares with; empty where nothing is changed."""
+    """The name of the reference row; empty if ``changed`` is empty."""
     changed: tuple[RowSetting, ...]
+    """The settings in which the row differs from the reference."""
     settings: tuple[RowSetting, ...]
-    """Those that the row has in common with the reference."""
+    """The settings that the row has in common with the reference."""
     confusion: tuple[tuple[str, tuple[ConfusionCell, ...]], ...]
-    """Spoken class and a cell for each class; empty without a score."""
+    """The lines of the confusion matrix: a spoken class, and a cell for each predicted class.
+
+    Empty while no training is finished."""
     charts: tuple[Chart, ...]
+    """The learning curves; empty if none was read."""
     damages: tuple[str, ...]
-    """Why the curves of some trainings are left out."""
+    """A sentence for each training whose learning curve is damaged and left out."""
     trainings: tuple[TrainingView, ...]
+    """The finished trainings, by group and seed."""
     environments: str
-    """What they were trained on."""
+    """How many trainings ran in each determinism class: ``15 on device cpu x86_64, ...``."""
     missing: str
-    """The trainings that are not finished; empty where all are."""
+    """The trainings that are not finished: ``group 2 seed 0, ...``; empty if all are."""
     command: str
-    """Trains what is missing."""
+    """The shell command that trains what is missing."""
 
 
 def row_view(
@@ -85,7 +97,14 @@ def row_view(
     reference: RowDetails | None,
     classes: Sequence[str],
 ) -> RowView:
-    """Lay out the details of one row; settings beside those of the reference."""
+    """Lay out everything that a row of the page opens.
+
+    Args:
+        row: the row's numbers.
+        details: the row's trainings.
+        reference: the trainings of the reference row, for its settings; None without a reference.
+        classes: the names of the classes, in the order of the confusion matrix.
+    """
     changed, settings = _settings(details, reference)
     trained_on = Counter(setting_text(training.environment) for training in details.trials)
     return RowView(
@@ -105,7 +124,7 @@ def row_view(
 def _settings(
     details: RowDetails, reference: RowDetails | None
 ) -> tuple[tuple[RowSetting, ...], tuple[RowSetting, ...]]:
-    """The settings in which the row differs from the reference, and all others."""
+    """The settings in which the row differs from the reference, and the others, in two tuples."""
     own = dict(_leaves(details.configuration))
     other = dict(_leaves(reference.configuration)) if reference and reference.trials else own
     changed = [key for key in own if own[key] != other.get(key)]
@@ -116,7 +135,12 @@ def _settings(
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every setting of a nested configuration: the names on the way to it, and its value."""
+    """The name and value of every setting in a nested mapping: ``training lr`` and ``0.001``.
+
+    Args:
+        value: the nested mapping.
+        prefix: the name of the part that is read now, with a space at its end.
+    """
     for key, item in sorted(value.items()):
         if isinstance(item, Mapping):
             yield from _leaves(item, f"{key} ")
@@ -127,7 +151,7 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 def _confusion(
     row: RowSummary, classes: Sequence[str]
 ) -> tuple[tuple[str, tuple[ConfusionCell, ...]], ...]:
-    """Each spoken class, and how many of its utterances were taken for each class."""
+    """The lines of the confusion matrix: a spoken class, and a cell for each predicted class."""
     if row.pooled is None:
         return ()
     return tuple(
@@ -167,7 +191,7 @@ def _training(training: TrainingDetails) -> TrainingView:
 
 
 def _wa_and_ua(scores: Scores) -> tuple[float, float] | None:
-    """WA and UA of a speaker; None where the speaker said nothing."""
+    """WA and UA of a test speaker, 0 to 1; None if the speaker has no utterance."""
     try:
         return wa(scores.confusion), ua(scores.confusion)
     except (ValueError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""One study as the page lays it out."""
+"""One study of the HTML page: heading, picture, tables and footnotes."""
 
 from dataclasses import dataclass
 
@@ -12,37 +12,51 @@ from orchestrator.report.tables.table import Table
 from orchestrator.store.snapshot import Snapshot
 
 MOST_EPOCHS = 200_000
-"""Epochs of a study whose learning curves the page draws; of more it leaves out all curves."""
+"""Most epochs of all trainings together; if a study has more, the page has no learning curves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyView:
-    """A study of the page: a heading, a picture, the headline, and tables that open."""
+    """A study of the page: a heading, a picture, the first table, and tables that open."""
 
     anchor: str
+    """The id of its HTML element, such as ``s1``."""
     label: str
-    """``Table 7``; empty where the study is of no paper."""
+    """``Table 7``, or the study's name if it reproduces none; empty if the title is the same."""
     title: str
+    """The title of the first table."""
     name: str
+    """The question of the study; its name if it has none."""
     corpus: str
+    """The name of the corpus."""
     profile: str
+    """How much training a trial gets: ``paper``, ``quick`` or ``mixed``."""
     facts: tuple[tuple[str, str], ...]
-    """Name and value: corpus, profile, reading, and the replicates of an adaptive study."""
+    """Name and value of what stands below the title: corpus, profile, reading, replicates."""
     banner: str
+    """A warning above the table, such as for demo speech; empty if there is none."""
     picture: str | None
-    """SVG of a study that spans widths, axes or a search, drawn here: it is safe as it is."""
+    """An ``<svg>`` element, or None.
+
+    Only studies of hidden sizes, of a grid or of a search have one. This program draws it, so that
+    it is printed without escapes."""
     table: Table
-    """The first table: the headline, or the best of a flat search."""
+    """The first table: the headline, or the best configurations of a flat search."""
     headline: Headline | None
-    """The first table with rows that open; None for a flat search, which judges no row."""
+    """The first table with rows that open; None for a flat search, which has no rows."""
     footnotes: tuple[str, ...]
-    """Of the first table."""
+    """The sentences below the first table."""
     tables: tuple[tuple[str, Table], ...]
-    """Title and table of all that supports the headline."""
+    """Title and content of every supporting table."""
 
 
 def study_view(study: StudyResults, anchor: str) -> StudyView:
-    """Read what a study's rows open, and lay all of it out."""
+    """Lay out a study for the page; reads the learning curves of its trainings from the store.
+
+    Args:
+        study: the results of the study.
+        anchor: the id of its HTML element, such as ``s1``.
+    """
     snapshot = study.snapshot
     epochs = sum(outcome.epochs for outcome in study.outcomes.values())
     has_curves = epochs <= MOST_EPOCHS
@@ -84,7 +98,10 @@ def _facts(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
 
 
 def _picture(study: StudyResults) -> str | None:
-    """Figure 2, the axes of a grid or of a search. The forest stands in the headline itself."""
+    """The study's picture as an ``<svg>`` element: Figure 2, a grid's axes or a search's.
+
+    None for other studies, whose picture, the forest plot, is a column of the headline.
+    """
     name = fitting(study.snapshot)
     if name == "forest" or not study.outcomes:
         return None
@@ -95,7 +112,10 @@ def _picture(study: StudyResults) -> str | None:
 
 
 def _title(table: Table, headline: Table) -> str:
-    """The title of a supporting table; the table of details has that of the headline."""
+    """The title of a supporting table on the page.
+
+    The table of details has the same title as the headline, so it gets another one here.
+    """
     if table.title == headline.title:
         return "By segment, at the last epoch, at the best on test"
     return table.title
