@@ -1,4 +1,4 @@
-"""A corpus and its folds, as JSON values and in the terminal."""
+"""The output of `ablate corpus check` and `corpus folds`, as JSON values and in the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,13 @@ from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
 
 MOST = 20
-"""Most files that are named one by one."""
+"""Most files that are named one by one; of the others only the number is printed."""
 
 
 def selection(corpus: Corpus) -> Selection:
-    """Select the four default classes; a class for each label where the corpus lacks one of them.
+    """Select the utterances of the four default classes.
+
+    If the corpus lacks one of these classes, each of its labels becomes a class instead.
 
     Raises:
         CorpusError: the corpus has a single label.
@@ -32,7 +34,13 @@ def selection(corpus: Corpus) -> Selection:
 
 
 def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
-    """A corpus as JSON values, with its audio where the recordings were inspected."""
+    """A corpus as JSON values: counts by emotion and speaker, possible folds, files left out.
+
+    Args:
+        corpus: the recordings and labels that were found.
+        inspected: lengths in seconds, rates in Hz, channels and damage of the audio files; None if
+            they were not read, and the values then have no ``audio``.
+    """
     left_out = Counter(item.reason for item in corpus.left_out)
     doubts = inspected.doubts if inspected else corpus.doubts
     values = {
@@ -81,7 +89,12 @@ def _speakers(corpus: Corpus) -> list[dict[str, Any]]:
 
 
 def _folds(corpus: Corpus) -> dict[str, Any]:
-    """Which `protocol.folds` the corpus can give: at least 2, at most so many, its own split."""
+    """Which values of `protocol.folds` the corpus allows.
+
+    Returns:
+        ``most``: the largest number of folds (the smallest is 2), 0 if there can be none.
+        ``published``: whether the corpus has a published split into training and test speakers.
+    """
     try:
         chosen = selection(corpus)
     except CorpusError:
@@ -96,7 +109,7 @@ def _folds(corpus: Corpus) -> dict[str, Any]:
 
 
 def show(console: Console, values: Mapping[str, Any]) -> None:
-    """Print counts by emotion and speaker, what the default classes leave out, and the audio."""
+    """Print the JSON values of `record`: counts by emotion and speaker, audio, files left out."""
     pairs = [("corpus", values["name"]), ("folder", values["root"])]
     pairs += [("utterances", str(values["utterances"])), ("folds", _folds_line(values["folds"]))]
     pairs += [(key, _counts(values[key])) for key in ("kinds", "splits") if values[key]]
@@ -166,7 +179,14 @@ def _print_files(console: Console, what: str, found: Sequence[Mapping[str, str]]
 
 
 def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
-    """The folds as JSON values: the speakers of each side, and its utterances by class."""
+    """The folds as JSON values, each with three sides: held-out halves ``a``, ``b``, and ``train``.
+
+    A side has its speakers and its number of utterances by class; folds count from 0 here.
+
+    Args:
+        chosen: the utterances of the corpus that belong to the classes.
+        folds: the folds.
+    """
 
     def side(names: Sequence[str]) -> dict[str, Any]:
         counts = Counter(chosen.classes[label] for u, label in chosen.items if u.speaker in names)
@@ -183,7 +203,13 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
 
 
 def show_folds(console: Console, values: Mapping[str, Any], chosen: Selection) -> None:
-    """Print the sides of every fold: counts of speakers and utterances, then the speakers."""
+    """Print every fold: numbers of speakers and utterances on each side, then names of speakers.
+
+    Args:
+        console: where to print.
+        values: the JSON values of `folds_record`.
+        chosen: the selected utterances, for the sex of the speakers.
+    """
     classes = values["classes"]
     console.print(clean(f"corpus {values['corpus']}, classes {', '.join(classes)}"))
     sexes = {u.speaker: u.sex for u, _ in chosen.items}

@@ -1,4 +1,4 @@
-"""The files of a store that nothing needs, as JSON values and in the terminal."""
+"""The output of `ablate gc`: what no study needs in the store, as JSON and in the terminal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,16 @@ from orchestrator.report.console import print_columns, print_pairs
 from orchestrator.store.gc import GcScan, UnneededItem
 
 MOST = 20
-"""Most things that are named one by one."""
+"""Most unneeded items that are printed one by one; of the others only the number is."""
 
 
 def record(found: GcScan, *, removed: bool) -> dict[str, Any]:
-    """The result of a scan as JSON values."""
+    """The result of a scan of the store as JSON values; sizes are in bytes.
+
+    Args:
+        found: the unneeded items, and sentences on what stays although it may be unneeded.
+        removed: whether the items were removed after the scan.
+    """
     return {
         "removed": removed,
         "bytes": sum(item.size for item in found.unneeded),
@@ -28,7 +33,7 @@ def record(found: GcScan, *, removed: bool) -> dict[str, Any]:
 
 
 def show(console: Console, found: GcScan) -> None:
-    """Print each unneeded thing with its size and the reason, the sums, and what stays."""
+    """Print each unneeded item with its size and the reason, sums by kind, and what stays."""
     if found.unneeded:
         cells = [(clean(_short(w)), amount(w.size), w.why) for w in found.unneeded[:MOST]]
         print_columns(console, ["unneeded", "size", "why"], cells, numeric=[False, True, False])
@@ -41,7 +46,10 @@ def show(console: Console, found: GcScan) -> None:
 
 
 def _short(item: UnneededItem) -> str:
-    """A name with its digests cut to twelve digits, which are enough on a command line."""
+    """The name of an item with every digest in it cut to its first twelve digits.
+
+    Commands take twelve digits of an id as well.
+    """
     parts = [p[:12] if len(p.partition(".")[0]) in (32, 64) else p for p in item.name.split("/")]
     return "/".join(parts)
 
@@ -56,7 +64,7 @@ def _sums(unneeded: Sequence[UnneededItem]) -> list[tuple[str, str]]:
 
 
 def amount(size: int) -> str:
-    """A size in bytes as text: ``312 B``, ``4.1 MB``."""
+    """A number of bytes as text, in steps of 1000: ``312 B``, ``4.1 MB``."""
     value, unit = float(size), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":

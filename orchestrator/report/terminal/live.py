@@ -1,7 +1,8 @@
-"""Shows a study while it trains: a picture in a terminal, a line for each finished trial elsewhere.
+"""Shows a study while it trains.
 
-One view for `ablate run`, whose events come from its workers, and for `ablate watch`, whose events
-come from the store (`watch.py`). `run_state.py` counts where every trial stands.
+In a terminal it redraws a picture in place; elsewhere, as in a log file, it prints a line for each
+finished trial. `ablate run`, whose events come from its workers, and `ablate watch`, whose events
+come from the store (`watch.py`), share it. `run_state.py` keeps the state of every trial.
 """
 
 import threading
@@ -38,20 +39,23 @@ from orchestrator.report.terminal.studies import where
 from orchestrator.store.leases import LEASE_S
 
 REDRAW_S = 0.25
+"""Seconds between two drawings of the picture."""
 USAGE_S = 5.0
-"""How often the view asks what the machines use."""
+"""Seconds between two measurements of the CPUs, GPUs and memory in use."""
 REPEATED = 6
-"""The last sentences, which are printed again after the screen had to be cleared."""
+"""How many of the last sentences are printed again after the screen was cleared."""
 
 
 class View:
-    """Shows a study on a console; used as a context. ``show`` takes every event.
+    """Shows a study on a console while the ``with`` block of the view runs.
+
+    The caller passes every event of the training to `show`.
 
     Args:
         console: where to print.
-        state: counts the events; by default one without running estimates.
-        usage: asks what the machines use; None where that is not known.
-        watching: another process trains; the last picture then stays on the screen.
+        state: keeps the state of every trial; the default one shows no UA or WA of rows.
+        usage: returns the CPUs, GPUs and memory in use, or None if that is not known.
+        watching: whether another process trains; the last picture then stays on the screen.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class View:
         self._console, self._usage, self._watching = console, usage, watching
         self._state = state or RunState()
         self._lock = threading.Lock()
-        """Held while the state changes, and while a picture of it is made."""
+        """Held while an event changes the state, and while a picture is made of it."""
         self._live: Live | None = None
         self._over = threading.Event()
         self._painter = threading.Thread(target=self._paint, daemon=True)
@@ -105,7 +109,10 @@ class View:
     # --- painting --------------------------------------------------------------------------
 
     def _paint(self) -> None:
-        """Draw four times a second; clear the screen first where the terminal has shrunk."""
+        """Redraw the picture four times a second until the view ends; runs in a thread.
+
+        If the terminal has become smaller, clear the screen first.
+        """
         live, size, asked_at = self._live, self._console.size, -USAGE_S
         assert live is not None
         while not self._over.wait(REDRAW_S):
@@ -130,7 +137,7 @@ class View:
     # --- events ----------------------------------------------------------------------------
 
     def show(self, event: Event) -> None:
-        """Show one event."""
+        """Apply an event to the state, and print a sentence if this kind of event has one."""
         with self._lock:
             self._state.apply(event)
             if isinstance(event, Planned):
@@ -170,7 +177,7 @@ class View:
 
     @property
     def kept(self) -> str:
-        """A sentence on what an interrupted run has finished."""
+        """The sentence for an interrupted run, such as ``12 of 75 trials are done and kept``."""
         state = self._state
         if not state.trials:
             return "Nothing had trained yet."
@@ -182,12 +189,20 @@ class View:
         self._print(text)
 
     def _print(self, text: Text) -> None:
-        """Print a sentence; do not break one with a path longer than a line: it can be copied."""
+        """Print a sentence, wrapped to the console.
+
+        If a word, such as a path, is longer than a line, nothing is wrapped, so that the word can
+        be copied from the terminal.
+        """
         longest = max(map(len, text.plain.split()), default=0)
         self._console.print(text, soft_wrap=longest > self._console.width)
 
     def _progress(self, event: Progress) -> None:
-        """Show a step: at once in a live view, else at its end and every ten seconds."""
+        """Show how far a step before the trainings is, such as ``extracting features 3/10``.
+
+        In a terminal the picture shows it; elsewhere a line is printed at the end of the step and
+        at most every ten seconds.
+        """
         count = f" {event.done}/{event.total}" if event.total else ""
         now = time.monotonic()
         if not self._step.startswith(event.what) or event.done <= 1:
@@ -225,6 +240,9 @@ class View:
         self._say(f"{count}  done {self._where(event.id)}{took}{ua}{n}{rest}")
 
     def _where(self, id: str) -> str:
-        """Row, fold and seed of a trial, where it stands first; else the beginning of its id."""
+        """Row, fold and seed of the trial with this id; the start of the id if none is known.
+
+        For a trial that several rows share it is the first row.
+        """
         trial = self._state.by_id.get(id)
         return where(trial) if trial is not None else id[:SHORT_ID]

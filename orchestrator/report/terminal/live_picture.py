@@ -1,4 +1,4 @@
-"""The picture of a study while it trains: its rows, the trials in training, counts and speed."""
+"""The picture in the terminal while a study trains: rows, trials in training, counts and speed."""
 
 import textwrap
 from collections.abc import Callable
@@ -16,19 +16,27 @@ from orchestrator.report.tables.headings import DASH, banner, protocol_line
 from orchestrator.report.terminal.studies import where
 
 NARROW = 60
-"""Columns of a terminal below which the picture has less in it."""
+"""A terminal with fewer characters a line than this gets a picture with fewer columns."""
 TRAININGS = 8
-"""Most trials in training that are shown one by one."""
+"""Most trials in training that are shown, a line each."""
 CURVE = 20
-"""Epochs that a curve shows: the last ones."""
+"""How many of its last epochs the curve of a trial in training shows; half on a narrow terminal."""
 BARS = "▁▂▃▄▅▆▇█"
+"""The bars of a curve, from the lowest value to the highest."""
 GIB = 1024**3
+"""Bytes of a GiB."""
 
 
 def picture(state: RunState, used: Usage | None, width: int, height: int) -> Group:
-    """The whole view in a terminal of this size: title, rows, trials in training, counts.
+    """The picture for a terminal: title, table of rows, trials in training, counts and speed.
 
-    Where not all of it fits, it leaves out rows and trials, and says how many.
+    If not all of it fits, rows and trials are left out, and a line says how many.
+
+    Args:
+        state: the state of every trial.
+        used: the CPUs, GPUs and memory in use; None if not known.
+        width: characters a line of the terminal.
+        height: lines of the terminal.
     """
     head = [Text(line, style="bold") for line in _title(state, width)]
     tail = [Text(line, style="dim") for line in _wrapped(_status(state, used), width)]
@@ -47,7 +55,10 @@ def picture(state: RunState, used: Usage | None, width: int, height: int) -> Gro
 
 
 def _fitting(count: int, lines: int) -> int:
-    """How many of these get a line; where not all fit, the last line says how many are left."""
+    """How many of ``count`` items are shown in so many lines, one item a line.
+
+    If they do not all fit, one line fewer, since the last line says how many are left out.
+    """
     return count if count <= lines else max(0, lines - 1)
 
 
@@ -63,7 +74,10 @@ def _title(state: RunState, width: int) -> list[str]:
 
 
 def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
-    """The rows with all columns; on a narrow terminal with done and UA alone."""
+    """The table of rows: done, running and failed trials, UA and WA in percent.
+
+    A narrow terminal gets only done and UA.
+    """
     wide = width >= NARROW
     grid = RichTable(
         box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold", pad_edge=False
@@ -93,7 +107,11 @@ def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
 
 
 def _curve(training: TrialInTraining, width: int) -> Text:
-    """A line of a trial in training: its dev UA by epoch as bars, the last one in percent."""
+    """The line of a trial in training: its dev UA by epoch as bars, then the last one in percent.
+
+    The dev UA is the mean UA of the halves A and B of the held-out group. Epoch, row, fold and seed
+    follow.
+    """
     shown = spark(training.dev_ua[-CURVE if width >= NARROW else -CURVE // 2 :])
     last = f" {100 * training.dev_ua[-1]:.1f}" if training.dev_ua else ""
     of = f"/{training.epochs}" if training.epochs else ""
@@ -105,7 +123,7 @@ def _curve(training: TrialInTraining, width: int) -> Text:
 
 
 def spark(values: tuple[float, ...]) -> str:
-    """Values as bars, the least as the lowest bar and the greatest as the highest.
+    """The values as a line of bars; the least value has the lowest bar, the greatest the highest.
 
     >>> spark((0.2, 0.4, 0.3))
     '▁█▄'
@@ -117,7 +135,10 @@ def spark(values: tuple[float, ...]) -> str:
 
 
 def _status(state: RunState, used: Usage | None) -> list[str]:
-    """Two lines: counts and the time left; what the machines use and the throughput."""
+    """One or two lines: counts of trials and the time left; resources in use and the speed.
+
+    The speed is in trials an hour and epochs a minute.
+    """
     left = duration(state.seconds_left())
     counts = [f"{state.finished} of {state.total} trials done"]
     counts += [f"{len(state.running)} in training"] if state.running else []
@@ -132,7 +153,7 @@ def _status(state: RunState, used: Usage | None) -> list[str]:
 
 
 def _usage(usage: Usage) -> str:
-    """``2 of 4 CPUs, memory 3.1 of 23.5 GiB``."""
+    """The resources in use as text, such as ``2 of 4 CPUs, memory 3.1 of 23.5 GiB``."""
 
     def of(amount: Callable[[Resources], float], name: str) -> str:
         return f"{amount(usage.used):.3g} of {amount(usage.there):.3g} {name}"

@@ -1,4 +1,4 @@
-"""Networks and their parts, as JSON values and in the terminal."""
+"""The output on a study's networks, parts and parameters, as JSON values and in the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +18,11 @@ from orchestrator.report.trained.describe import SIZE_NOTES, Architecture
 
 
 def record(study: str, architectures: Sequence[Architecture]) -> dict[str, Any]:
-    """The networks as JSON values; ``published`` is the published number of parameters, or null."""
+    """The networks of a study's rows as JSON values, with every part and its parameters.
+
+    ``parameters`` is None for a system without a network (the SVM); ``published`` is the paper's
+    number of parameters, or None.
+    """
     rows = [
         {
             **asdict(found),
@@ -31,7 +35,7 @@ def record(study: str, architectures: Sequence[Architecture]) -> dict[str, Any]:
 
 
 def show_rows(console: Console, architectures: Sequence[Architecture]) -> None:
-    """Print a line for each row."""
+    """Print a table with a line for each row: system, features, number of parameters."""
     cells = [
         (found.row, found.model, found.features, _size(found), _published(found))
         for found in architectures
@@ -42,7 +46,7 @@ def show_rows(console: Console, architectures: Sequence[Architecture]) -> None:
 
 
 def show_row(console: Console, found: Architecture) -> None:
-    """Print one network, a line for each part."""
+    """Print the network of one row: a table with the output shape and parameters of each part."""
     system = SYSTEMS[found.model]
     reading = f", reading {found.reading}" if found.model == WMA_GIN else ""
     published = f" (published: {_published(found)})" if found.published else ""
@@ -84,7 +88,7 @@ def _published(found: Architecture) -> str:
 
 
 def _notes(architectures: Sequence[Architecture]) -> tuple[str, ...]:
-    """Why a size differs from the published one, and who fixed the sizes that are open."""
+    """Sentences on sizes: why a number of parameters differs from the paper's, which are ours."""
     models = dict.fromkeys(found.model for found in architectures)
     why = dict.fromkeys(
         note

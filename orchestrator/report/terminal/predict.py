@@ -1,4 +1,4 @@
-"""Predictions for recordings, in the terminal, as CSV and as JSON values."""
+"""The output of `ablate predict`: emotions of recordings, in the terminal, as CSV and as JSON."""
 
 import csv
 import io
@@ -18,7 +18,14 @@ from orchestrator.report.trained.predict import Ensemble, Prediction, SegmentPre
 def show(
     console: Console, ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool
 ) -> None:
-    """Print a line for each recording, with ``segments`` for each segment too; in percent."""
+    """Print a line for each recording: its emotion, and the probability of each class in percent.
+
+    Args:
+        console: where to print.
+        ensemble: the networks that predicted.
+        found: the predictions.
+        segments: whether a line for each segment follows, with its start and end in seconds.
+    """
     snapshot = ensemble.snapshot
     console.print(Text(clean(f"{snapshot.study}: {ensemble.row}"), style="bold"))
     console.print(Text(clean(protocol_line(snapshot)), style="dim"))
@@ -37,7 +44,15 @@ def show(
 
 
 def known_voices(found: Sequence[Prediction], total: int) -> Iterator[str]:
-    """A sentence on recordings of the study's own corpus: how many, and who voted on them."""
+    """Sentences on the recordings that are of the study's own corpus.
+
+    They say how many files have a speaker whom some networks never met (only those networks voted),
+    and how many have a speaker whom every network trained on.
+
+    Args:
+        found: the predictions.
+        total: the number of files, also those without a prediction.
+    """
     for voice, sentence in (
         ("held out", "are of the study's corpus: only networks that never met the speaker voted"),
         ("trained on", "are TRAINING SPEECH of every network: the answer proves nothing"),
@@ -47,7 +62,13 @@ def known_voices(found: Sequence[Prediction], total: int) -> Iterator[str]:
 
 
 def csv_text(ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool) -> str:
-    """A line for each recording, with ``segments`` for each segment instead."""
+    """The predictions as CSV; probabilities are fractions from 0 to 1, times are in seconds.
+
+    Args:
+        ensemble: the networks that predicted.
+        found: the predictions.
+        segments: False for a line for each recording, True for a line for each segment instead.
+    """
     snapshot = ensemble.snapshot
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
@@ -82,7 +103,14 @@ def record(
     *,
     segments: bool,
 ) -> dict[str, Any]:
-    """The predictions as JSON values; probabilities are fractions."""
+    """The predictions as JSON values; probabilities are fractions from 0 to 1.
+
+    Args:
+        ensemble: the networks that predicted.
+        found: the predictions.
+        unusable: the files without a prediction, each with the reason.
+        segments: whether each file also has its segments, with start and end in seconds.
+    """
     snapshot = ensemble.snapshot
     return {
         "study": snapshot.study,

@@ -1,4 +1,4 @@
-"""The price of a plan, as pairs for the terminal and as JSON values."""
+"""The price of a plan (hours, wall time, money, memory) as lines for the terminal and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,15 +8,17 @@ from orchestrator.planning.cost.resources import MIB
 from orchestrator.report.console import duration
 
 HOUR_S = 3600.0
+"""Seconds of an hour."""
 
 
 def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]:
-    """``name  value`` lines of a price.
+    """The price as pairs of name and value, such as (``wall time``, ``3 h 20 min``).
 
     Args:
-        price: of what is to be trained.
-        rate: what this machine costs an hour.
-        probe: the command that measures what is not known.
+        price: the price of the trials that are still to be trained.
+        rate: what this machine costs an hour, in any currency; None if not given.
+        probe: the shell command that measures how long an epoch takes, for rows whose trials have
+            an unknown length.
     """
     kind = "CPU" if price.machine.device == "cpu" else "GPU"
     if price.trial_s is None or price.wall_s is None:
@@ -35,12 +37,24 @@ def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]
 
 
 def _money(bound: str, amount: float) -> str:
-    """An amount with two digits; a very small one is ``less than 0.01`` and not 0.00."""
+    """An amount of money with two digits; below half a hundredth it is ``less than 0.01``.
+
+    Args:
+        bound: ``at most `` if the amount is an upper bound, else empty.
+        amount: the amount, in the currency of the rate.
+    """
     return "less than 0.01" if 0 < amount < 0.005 else f"{bound}{amount:.2f}"
 
 
 def as_json(price: Price, rate: float | None) -> dict[str, Any]:
-    """A price as JSON values; null where it is not known."""
+    """A price as JSON values: times in hours, lengths of trials in seconds, memory in bytes.
+
+    A value is None if it is not known.
+
+    Args:
+        price: the price of the trials that are still to be trained.
+        rate: what this machine costs an hour, in any currency; None if not given.
+    """
     trial_s, wall_s = price.trial_s, price.wall_s
     return {
         "device": price.machine.device,
@@ -61,7 +75,12 @@ def as_json(price: Price, rate: float | None) -> dict[str, Any]:
 
 
 def each(seconds: Mapping[str, float | None], rows: Sequence[str]) -> str:
-    """The mean time of a trial of these rows; a dash where no row's is known."""
+    """The mean length of a trial over some rows as text, such as ``12 min``; a dash if unknown.
+
+    Args:
+        seconds: row -> seconds of one of its trials; None if not known.
+        rows: the rows that are averaged.
+    """
     known = [found for row in rows if (found := seconds.get(row)) is not None]
     return duration(sum(known) / len(known)) if known else "–"
 

@@ -1,4 +1,4 @@
-"""The comparison of a retrained trial with its record, as JSON values and in the terminal."""
+"""The output of `ablate rerun`: a trial trained again beside its record, as JSON and as text."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,11 @@ from orchestrator.report.terminal.studies import moment
 
 
 def record(found: Rerun) -> dict[str, Any]:
-    """The comparison as JSON values."""
+    """The comparison of a retrained trial with its record as JSON values.
+
+    ``verdict`` is ``equal``, ``close`` or ``differs``; ``tolerance`` is the largest difference of a
+    probability that counts as close.
+    """
     return {
         "id": found.record.id,
         "verdict": found.verdict,
@@ -31,7 +35,7 @@ def record(found: Rerun) -> dict[str, Any]:
 
 
 def show(console: Console, found: Rerun) -> None:
-    """Print the verdict, the differences between the environments, and where the files lie."""
+    """Print the verdict, what differs between the two environments, and where the files lie."""
     style = "bold red" if found.verdict == "differs" else "bold green"
     console.print(Text(clean(_verdict(found)), style=style))
     first, second = found.record, found.retrained

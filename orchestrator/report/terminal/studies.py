@@ -1,4 +1,4 @@
-"""The state of the studies in a store, as JSON values and in the terminal."""
+"""The output of `ablate status`: state of every study and trial in the store, as JSON and text."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,17 +15,18 @@ from orchestrator.report.tables.headings import label, protocol_line
 from orchestrator.store.snapshot import SnapshotTrial
 
 STATES: tuple[TrialState, ...] = ("done", "failed", "in flight", "to do")
+"""The states of a trial, in the order of the table's columns."""
 MOST = 20
-"""Most trials that are named one by one."""
+"""Most trials of one state that are printed one by one; of the others only the number is."""
 
 
 def where(trial: SnapshotTrial) -> str:
-    """Row, fold and seed of a trial; folds count from 1."""
+    """Row, fold (from 1) and seed (from 0) of a trial: ``no attention, fold 2, seed 0``."""
     return f"{trial.row}, fold {trial.fold + 1}, seed {trial.seed}"
 
 
 def held(holder: Holder) -> str:
-    """Which process holds a trial, since when, and whether it is still alive."""
+    """The process that trains a trial, as text: its machine, since when, its last sign of life."""
     if holder.gone:
         return f"left by a process on {holder.host} that is gone"
     since = ""
@@ -37,12 +38,12 @@ def held(holder: Holder) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Seconds since 1970 as date and time of this machine."""
+    """Seconds since 1970 as local date and time: ``2024-05-03 14:07:52``."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def records(studies: Iterable[StudyStatus]) -> list[dict[str, Any]]:
-    """Every study as JSON values, with every trial."""
+    """Every study as JSON values: counts of its trials by state, and every trial with its state."""
     return [
         {
             "study": s.snapshot.study,
@@ -74,7 +75,10 @@ def _trial(trial: TrialStatus) -> dict[str, Any]:
 
 
 def holder_json(holder: Holder | None) -> dict[str, Any] | None:
-    """A holder as JSON values."""
+    """The process that trains a trial as JSON values; None if no process does.
+
+    ``since`` is in seconds since 1970, ``silent_s`` the seconds since its last sign of life.
+    """
     if holder is None:
         return None
     return {
@@ -87,7 +91,11 @@ def holder_json(holder: Holder | None) -> dict[str, Any] | None:
 
 
 def show(console: Console, studies: Sequence[StudyStatus]) -> None:
-    """Print a table of rows for each study, then its trials in flight, left and failed."""
+    """Print a table for each study, with the number of trials in each state for every row.
+
+    Below it stand the trials that train now, those that an ended process left unfinished, and those
+    that failed.
+    """
     if not studies:
         console.print("No study has run in this store.")
     for index, study in enumerate(studies):

@@ -1,4 +1,4 @@
-"""One trial: settings, scores, files and logs, as JSON values and in the terminal."""
+"""The output of `ablate show` and `ablate logs` on one trial, as JSON and in the terminal."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,14 @@ from orchestrator.store.records import Failure, Outcome, Scores
 
 
 def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
-    """A trial as JSON values; scores are fractions."""
+    """A trial as JSON values: state, rows, settings, scores, files and failures.
+
+    Scores are confusion matrices of counts; they are None while a search hides them.
+
+    Args:
+        trial: everything that the store knows of the trial.
+        files: its files, each checked against its digest.
+    """
     return {
         "id": trial.id,
         "state": trial.state,
@@ -53,7 +60,13 @@ def _outcome(trial: TrialDetails) -> dict[str, Any] | None:
 
 
 def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> None:
-    """Print its state, its rows, its settings, its scores, its environment and its files."""
+    """Print a trial: state, rows, settings, scores in percent, environment and files.
+
+    Args:
+        console: where to print.
+        trial: everything that the store knows of the trial.
+        files: its files, each checked against its digest.
+    """
     state: str = trial.state
     if trial.status.holder is not None:
         state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
@@ -120,7 +133,7 @@ def _score(metric: Any, scores: Scores) -> str:
 
 
 def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The identity of a trial as name and text, one pair for each part."""
+    """The identity of a trial (all that its numbers depend on) as pairs of name and text."""
     fold = identity.get("fold", {})
     for key in ("corpus", "classes", "extractor", "features", "model", "training"):
         part = identity.get(key)
@@ -136,7 +149,12 @@ def _identity(identity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def log_record(trial: TrialDetails, log: str) -> dict[str, Any]:
-    """The log and the failed attempts of a trial, the oldest first, as JSON values."""
+    """The log of a trial's last attempt and all failed attempts, oldest first, as JSON values.
+
+    Args:
+        trial: everything that the store knows of the trial.
+        log: the text of the log.
+    """
     return {
         "id": trial.id,
         "state": trial.state,
@@ -153,12 +171,25 @@ def _sealed(search: str) -> str:
 
 
 def _unscored(log: str, sealed: str) -> str:
-    """A log without scores where they are sealed: one half's dev is the other half's test."""
+    """The log; if a search hides the trial's test scores, without the dev scores of each epoch.
+
+    The dev scores of one half of the held-out group are test scores of the other half.
+
+    Args:
+        log: the text of the log.
+        sealed: the name of the search that hides the scores; empty if none does.
+    """
     return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if sealed else log
 
 
 def print_logs(console: Console, trial: TrialDetails, log: str) -> None:
-    """Print the failed attempts, the oldest first, then the log of the last one."""
+    """Print the failed attempts of a trial, oldest first, then the log of its last attempt.
+
+    Args:
+        console: where to print.
+        trial: everything that the store knows of the trial.
+        log: the text of the log; empty if there is none.
+    """
     for number, failure in enumerate(trial.failures, start=1):
         _print_failure(console, number, len(trial.failures), failure)
     if trial.state == "in flight" and trial.status.holder is not None:
