@@ -1,4 +1,4 @@
-"""Errors that reach a person: sentences that name the place, the value and the remedy.
+"""Exceptions whose text a person reads: it names where the fault is, the value, and the remedy.
 
 Each kind of error has an exit code, which the command line returns: 2 the request was wrong, 3 the
 environment lacks something, 4 damage or a differing result.
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 
 class AblateError(Exception):
-    """Root of all errors that the orchestrator raises on purpose."""
+    """Base class of all errors that the orchestrator raises on purpose."""
 
     exit_code = 1
+    """The exit code of the `ablate` process that this error ends; each subclass has its own."""
 
 
 class RequestError(AblateError):
-    """The request is wrong: a study file, an option, the number of a table."""
+    """What a person asked for is wrong: a study file, an option, the number of a table."""
 
     exit_code = 2
 
@@ -28,32 +29,44 @@ class LackError(AblateError):
 
 
 class DamageError(AblateError):
-    """The store holds a file that is not what was written, or two results that differ."""
+    """A file of the store fails its digest, or the same trial has two results that differ."""
 
     exit_code = 4
 
 
 class Interrupted(AblateError):  # noqa: N818 - nothing went wrong
-    """A person stopped the work; finished trials stay in the store."""
+    """A person stopped the command (Ctrl-C or SIGTERM); finished trials stay in the store."""
 
     exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong in a text, with line and column, both from 1."""
+    """One mistake in a study file or cluster file."""
 
     line: int
+    """Line of the mistake, counted from 1."""
     column: int
+    """Column of the mistake, in characters, counted from 1."""
     sentence: str
+    """What is wrong and what to write instead; goes after ``file:line:column: ``."""
 
 
 MOST_FAULTS = 50
-"""Faults of one file that are shown, so that a hostile file with thousands floods no terminal."""
+"""The most faults of one file that an error prints: a hostile file may have thousands."""
 
 
 class StudyError(RequestError):
-    """All faults of one study file, each with file:line:column, its line and a caret."""
+    """All faults of one study file or cluster file in one error.
+
+    Its text shows each fault as `file:line:column: sentence`, then the line with a caret under the
+    column; at most ``MOST_FAULTS`` of them.
+
+    Args:
+        file: the path that is printed.
+        text: the content of the file, from which the faulty lines are shown.
+        faults: the mistakes, in any order; equal ones are shown once.
+    """
 
     def __init__(self, file: str, text: str, faults: Iterable[Fault]) -> None:
         self.file = file
@@ -76,7 +89,9 @@ class StudyError(RequestError):
 
 
 def first_line(said: object) -> str:
-    r"""The first line of an error or of its text; an error without a text is named by its type.
+    r"""The first line of an exception's text, or of a string that holds such a text.
+
+    An exception without a text gives the name of its type; an empty string gives "".
 
     >>> first_line("It broke.\nThere.")
     'It broke.'
@@ -90,12 +105,16 @@ def first_line(said: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str], shown: Callable[[str], object] = str) -> str:
-    """A closing sentence of an error: the nearest known word, or all of them.
+    """The last sentence of an error about an unknown word: the word that was probably meant.
 
     Args:
         word: what a person wrote.
-        known: what it may be.
-        shown: how a known word is printed.
+        known: all words that are allowed.
+        shown: gives the printed form of an allowed word.
+
+    Returns:
+        "Did you mean `...`?" with the most similar allowed word, or, where none is similar,
+        "Known: ..." with all of them in alphabetical order.
 
     >>> nearest("hiden", ["hidden", "layers"])
     'Did you mean `hidden`?'

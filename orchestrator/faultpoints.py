@@ -1,4 +1,4 @@
-"""Named points of a training at which a fault does the most harm: tests kill or stop it there.
+"""Named points of a training where a crash does the most harm: tests kill or stop a worker there.
 
 A point is an audit event of Python's own (`sys.audit`). Only a hook that a test installs in its own
 process listens to it (`tests/faults/probe.py`): no variable, option or file of a store makes this
@@ -21,11 +21,13 @@ FaultPoint = Literal[
 
 
 def reach(point: FaultPoint, id: str, epoch: int = 0) -> None:
-    """Report that a training is at a point; what a test's hook raises is raised here.
+    """Report that a training has come to a named point. Does nothing unless a test listens.
+
+    An exception that the test's audit hook raises is raised here.
 
     Args:
-        point: the point.
-        id: the trial.
-        epoch: the last trained epoch, where the point has one.
+        point: the name of the point.
+        id: the trial's id.
+        epoch: the last trained epoch, counted from 1, at `epoch` and `checkpointed`; else 0.
     """
     sys.audit(f"ablate.{point}", id, epoch)

@@ -1,4 +1,4 @@
-"""Makes text of unknown origin safe to print: names, labels, logs and errors of a stranger's store.
+"""Makes text of unknown origin safe to print: names, labels, logs, errors from another's store.
 
 Escape sequences can move the cursor or write to the clipboard, bidirectional marks change the order
 in which a line is read, and half a surrogate pair cannot be printed at all.
@@ -13,10 +13,10 @@ _CONTROL_BUT_LINES = re.compile(_CONTROL.pattern.replace("\x00-\x1f", "\x00-\x08
 
 
 def clean(text: str) -> str:
-    """The text as one line: each control character becomes a question mark."""
+    """The text with each control character replaced by `?`; line ends and tabs too: one line."""
     return _CONTROL.sub("?", text)
 
 
 def clean_lines(text: str) -> str:
-    """The text with each control character, but line ends and tabs, as a question mark."""
+    """The text with each control character replaced by `?`, except line feeds and tabs."""
     return _CONTROL_BUT_LINES.sub("?", text)
