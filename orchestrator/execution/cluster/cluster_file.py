@@ -1,4 +1,4 @@
-"""``ablate cluster check``: a cluster file of `ray up`, checked offline before it costs anything.
+"""``ablate cluster check``: checks a cluster file of `ray up` offline, before it costs anything.
 
 `ray up` checks a file in the middle of its work, one fault at a time and without its line; and it
 accepts files that open the cluster to the world. Here all faults are reported at once: those of
@@ -22,7 +22,7 @@ from orchestrator.errors import Fault, LackError, RequestError, StudyError, near
 from orchestrator.study.yaml_lines import Node, read
 
 START = ("head_start_ray_commands", "worker_start_ray_commands")
-"""Keys whose commands start Ray on a node."""
+"""Keys of a cluster file whose commands start Ray: on the head node, on the other nodes."""
 
 _SECRETS = {
     "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
@@ -39,12 +39,13 @@ _WORLD = ("0.0.0.0/0", "::/0")
 
 
 def check(path: Path) -> None:
-    """Check a cluster file; returns nothing when nothing is wrong.
+    """Check a cluster file (YAML); return where nothing is wrong.
 
     Raises:
         RequestError: the file cannot be read.
-        StudyError: all faults, each with file:line:column. A secret is never shown.
-        LackError: the installed Ray has no schema.
+        StudyError: the file has faults; the text names each with file:line:column. A secret, such
+            as an access key, is shown as stars.
+        LackError: the installed Ray has no schema of cluster files.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -62,7 +63,7 @@ def check(path: Path) -> None:
 
 
 def _hide_secrets(text: str) -> tuple[str, list[Fault]]:
-    """The text with its secrets starred out, and a fault for each secret."""
+    """The text with each secret (key, token, password) replaced by stars; a fault for each."""
     faults = []
     for kind, pattern in _SECRETS.items():
         for found in re.finditer(pattern, text):
@@ -81,7 +82,11 @@ def _hide_secrets(text: str) -> tuple[str, list[Fault]]:
 
 
 def _schema() -> dict[str, Any]:
-    """Ray's JSON Schema of cluster files, without importing Ray."""
+    """Ray's JSON Schema of cluster files, read from the installed package without importing it.
+
+    Raises:
+        LackError: there is none.
+    """
     ray = find_spec("ray")
     for folder in (ray.submodule_search_locations or []) if ray else []:
         file = Path(folder) / "autoscaler" / "ray-schema.json"
@@ -92,6 +97,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _schema_faults(root: Node) -> list[Fault]:
+    """The faults of a cluster file, whose root node is given, by Ray's JSON Schema."""
     schema = _schema()
     if _provider(root) == "local":
         # The one key that Ray takes out of such a file before its schema sees it.
@@ -101,7 +107,7 @@ def _schema_faults(root: Node) -> list[Fault]:
 
 
 def _faults_of(root: Node, error: ValidationError) -> Iterator[Fault]:
-    """The faults that an error of the schema stands for, at their lines and in our words."""
+    """An error of JSON Schema as faults: with the lines of the file, and in our words."""
     node, name = root, ".".join(str(step) for step in error.absolute_path)
     for step in error.absolute_path:
         node = node.sequence[step] if isinstance(step, int) else node.mapping[step]
@@ -127,15 +133,15 @@ def _faults_of(root: Node, error: ValidationError) -> Iterator[Fault]:
 
 
 def _listed(value: object) -> Iterator[str]:
-    """One value or a list of values, each as a string."""
+    """Yield a single value, or the values of a list, as strings."""
     for item in value if isinstance(value, list) else [value]:
         yield str(item)
 
 
 def _ray_faults(root: Node) -> list[Fault]:
-    """What Ray checks beyond its schema.
+    """The first fault that Ray finds beyond its schema, in a list; empty where it finds none.
 
-    Ray names a key and no line, so the key is looked up in the file.
+    Ray names a key and no line, so the line of that key is looked up.
     """
     from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -157,7 +163,7 @@ def _ray_faults(root: Node) -> list[Fault]:
 
 
 def _starts(root: Node) -> Iterator[Fault]:
-    """Every `ray start` demands a token, shows its dashboard on loopback, sends no statistics."""
+    """Require of each `ray start`: a token, the dashboard on 127.0.0.1, no usage statistics."""
     for key in START:
         commands = root.mapping.get(key)
         starts = [c for c in commands.sequence if "ray start" in str(c.value)] if commands else []
@@ -172,6 +178,7 @@ def _starts(root: Node) -> Iterator[Fault]:
 
 
 def _start(key: str, command: Node) -> Iterator[Fault]:
+    """The faults of one command that contains `ray start`; ``key`` is the key that holds it."""
     text = str(command.value)
     front, _, after = text.partition("ray start")
     if not re.search(r"\bRAY_AUTH_MODE=token\b", front):
@@ -193,7 +200,7 @@ def _start(key: str, command: Node) -> Iterator[Fault]:
 
 
 def _token(root: Node) -> Iterator[Fault]:
-    """The token reaches the nodes as a file that no other user of them can read."""
+    """Require that the token reaches the nodes as a file that no other user can read."""
     mounts = root.mapping.get("file_mounts")
     carried = [k for k in mounts.mapping if k.endswith("auth_token")] if mounts else []
     commands = " ".join(_commands(root))
@@ -211,7 +218,10 @@ def _token(root: Node) -> Iterator[Fault]:
 
 
 def _security_groups(root: Node) -> Iterator[Fault]:
-    """On AWS the file names a security group: one that Ray makes lets SSH in from 0.0.0.0/0."""
+    """Require on AWS that the file names a security group that is not open to the world.
+
+    A group that Ray makes lets SSH in from 0.0.0.0/0.
+    """
     if _provider(root) != "aws":
         return
     group = root.mapping["provider"].mapping.get("security_group")
@@ -227,7 +237,7 @@ def _security_groups(root: Node) -> Iterator[Fault]:
 
 
 def _metadata(root: Node) -> Iterator[Fault]:
-    """On AWS an instance gives its credentials to sessions only (IMDSv2)."""
+    """Require on AWS that an instance gives its credentials only for a session token (IMDSv2)."""
     for name, config in _node_configs(root) if _provider(root) == "aws" else ():
         options = config.mapping.get("MetadataOptions")
         tokens = options.mapping.get("HttpTokens") if options else None
@@ -241,7 +251,7 @@ def _metadata(root: Node) -> Iterator[Fault]:
 
 
 def _pythons(root: Node) -> Iterator[Fault]:
-    """All nodes have the same Python, of a version that `ablate` runs on; Ray finds out late."""
+    """Require that all commands name the same Python, 3.11 or newer; Ray would find out late."""
     named: list[tuple[Node, tuple[int, int]]] = [
         (node, (int(major), int(minor)))
         for key, entry in root.mapping.items()
@@ -273,13 +283,17 @@ _RULES: tuple[Callable[[Node], Iterator[Fault]], ...] = (
 
 
 def _provider(root: Node) -> object:
+    """The value of `provider.type`, such as ``aws``; None where it is missing."""
     provider = root.mapping.get("provider")
     kind = provider.mapping.get("type") if provider else None
     return kind.value if kind else None
 
 
 def _node_configs(root: Node) -> Iterator[tuple[str, Node]]:
-    """The configuration of every node type, with its path in the file."""
+    """The path in the file and the YAML node of each `node_config`.
+
+    Such a path is `available_node_types.worker.node_config`.
+    """
     types = root.mapping.get("available_node_types")
     for name, node in types.mapping.items() if types else ():
         if config := node.mapping.get("node_config"):
@@ -287,6 +301,7 @@ def _node_configs(root: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _commands(root: Node) -> list[str]:
+    """All shell commands of the file: the values of keys such as `setup_commands`."""
     return [
         str(node.value)
         for key, entry in root.mapping.items()
@@ -296,6 +311,7 @@ def _commands(root: Node) -> list[str]:
 
 
 def _scalars(node: Node) -> Iterator[Node]:
+    """The YAML nodes at or below a node that hold a single value, at any depth."""
     below = [*node.mapping.values(), *node.sequence]
     if not below:
         yield node

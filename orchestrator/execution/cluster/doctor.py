@@ -1,4 +1,4 @@
-"""``ablate doctor``: can this machine train? Each check finds something, or fails with a remedy.
+"""``ablate doctor``: checks whether this machine can train, part by part, with a remedy for each.
 
 Nothing is installed or changed. Other machines are contacted only where the store, or the cluster
 that a person names, lies there.
@@ -28,31 +28,41 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import Location, is_remote, new_doctor_file
 
 NEWEST_TESTED = (3, 14)
-"""The newest Python that is tested; `make` looks for no newer one."""
+"""The newest Python (major, minor) that is tested; `make` looks for no newer one."""
 OLDEST_RAY = (2, 59)
-"""The oldest Ray that starts clusters with token authentication by default."""
+"""The oldest Ray (major, minor) that starts clusters with token authentication by default."""
 LEAST_FREE = 1024**3
-"""Bytes that should be free for a store: features of a corpus, weights of a table."""
+"""Bytes that must be free where the store lies: for the features of a corpus and the weights of a
+table."""
 TIMED_WRITES, TIMED_BYTES = 20, 16 * 1024**2
-"""How many small writes are timed, and the bytes of the large one that measures the speed."""
+"""How many small writes are timed, and the size in bytes of the large one that is timed."""
 
 CheckState = Literal["good", "optional", "bad"]
+"""All is well; something lacks without which this machine can train; this machine cannot train."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckResult:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
+    """The name of the check, such as ``torch``."""
     state: CheckState
-    """``optional``: not as it should be, but this machine can train."""
+    """How the part that was checked stands."""
     found: str
+    """What was found, such as a version and a size, or what is wrong."""
     remedy: str = ""
-    """What to do about it; empty where all is well."""
+    """What a person should do; empty where the state is ``good``."""
 
 
 class _CheckFailedError(Exception):
-    """Raised by a check: what is wrong, and what to do about it."""
+    """Raised by a check that found something wrong.
+
+    Args:
+        found: what is wrong.
+        remedy: what to do about it.
+        state: whether the machine can train without (``optional``) or not (``bad``).
+    """
 
     def __init__(self, found: str, remedy: str, state: CheckState = "bad") -> None:
         super().__init__(found)
@@ -62,12 +72,13 @@ class _CheckFailedError(Exception):
 def run_checks(
     store: str, *, deep: bool = False, address: str | None = None
 ) -> Iterator[CheckResult]:
-    """Run all checks, one after another.
+    """Run all checks, and yield the result of each as it ends.
 
     Args:
-        store: a folder, or `s3://BUCKET/PATH`.
-        deep: whether to start Ray, and end it.
-        address: a job server; checks that it refuses who has no token.
+        store: the store to check: a folder, or `s3://BUCKET/PATH`.
+        deep: whether to start Ray on this machine, call one function in a worker, and end Ray.
+        address: the URL of a job server, of which it is checked that it refuses requests without a
+            token; None leaves that check out.
     """
     for name, check in all_checks(store, deep=deep, address=address).items():
         yield run_check(name, check)
@@ -76,7 +87,10 @@ def run_checks(
 def all_checks(
     store: str, *, deep: bool = False, address: str | None = None
 ) -> dict[str, Callable[[], str]]:
-    """The checks by name; each returns what it found, or raises. Arguments as ``run_checks``."""
+    """Name -> check, a function that returns what it found, or raises.
+
+    The arguments are those of ``run_checks``.
+    """
     cluster = {} if address is None else {"cluster": lambda: _cluster(address)}
     return {
         "python": _python,
@@ -95,7 +109,7 @@ def all_checks(
 
 
 def run_check(name: str, check: Callable[[], str]) -> CheckResult:
-    """Run one check; an exception that it does not expect is a finding, too."""
+    """Run one check; an exception that it did not foresee also becomes a result, ``bad``."""
     try:
         return CheckResult(name=name, state="good", found=check())
     except _CheckFailedError as failure:
@@ -113,6 +127,7 @@ def run_check(name: str, check: Callable[[], str]) -> CheckResult:
 
 
 def _python() -> str:
+    """Check that this Python is not newer than those that are tested."""
     found = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] > NEWEST_TESTED:
         newest = ".".join(map(str, NEWEST_TESTED))
@@ -121,6 +136,7 @@ def _python() -> str:
 
 
 def _machine() -> str:
+    """Check that the machine has memory for a trial and the process that starts it."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     found = f"{cpu_count()} CPUs, {memory / 1024**3:.1f} GiB of memory"
     if memory < 2 * MEMORY_PER_TRIAL:
@@ -130,6 +146,7 @@ def _machine() -> str:
 
 
 def _torch() -> str:
+    """Check that PyTorch imports and multiplies matrices correctly."""
     import torch
 
     from model.training import fingerprint
@@ -142,6 +159,7 @@ def _torch() -> str:
 
 
 def _gpu() -> str:
+    """Check that PyTorch can use the GPU, where there is one."""
     import torch
 
     if torch.cuda.is_available():
@@ -156,6 +174,7 @@ def _gpu() -> str:
 
 
 def _ray(deep: bool) -> str:
+    """Check the version of Ray and, if ``deep``, that it starts and a worker answers."""
     version = installed("ray")
     floor = ".".join(map(str, OLDEST_RAY))
     if not version or tuple(map(int, version.split(".")[:2])) < OLDEST_RAY:
@@ -178,6 +197,7 @@ def _echo(word: str) -> str:
 
 
 def _opensmile() -> str:
+    """Check that openSMILE extracts the 78 descriptors of `lld78` from one second of a tone."""
     import numpy as np
 
     from features.descriptors.catalogue import feature_set
@@ -193,6 +213,7 @@ def _opensmile() -> str:
 
 
 def _espeak() -> str:
+    """Check that espeak-ng, which makes the corpus `demo`, can speak."""
     from features.corpora import catalogue
     from features.errors import MissingError
 
@@ -207,6 +228,7 @@ def _espeak() -> str:
 
 
 def _store(store: str) -> str:
+    """Check that the store can be written, not by everybody, and has space."""
     root = Ledger.open_readonly(store).root
     if not isinstance(root, Path):
         return f"{root}: {_writes(root)}"
@@ -226,7 +248,10 @@ def _store(store: str) -> str:
 
 
 def _writes(folder: Location) -> str:
-    """Test what every record relies on: a file is created only once, and replaced as a whole."""
+    """Check that a file in the folder can be created only once, and is replaced as a whole.
+
+    Every record relies on that. Also time the writes.
+    """
     probe = folder / new_doctor_file()
     try:
         try:
@@ -261,7 +286,7 @@ def _writes(folder: Location) -> str:
 
 
 def _scratch() -> str:
-    """Test what Ray needs: a folder with a short path in /tmp, and shared memory."""
+    """Check what Ray needs: a folder in /tmp (for a short path), and free space in /dev/shm."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="ablate-", dir="/tmp") as folder:
         found = str(Path(folder).parent)
@@ -278,6 +303,7 @@ def _scratch() -> str:
 
 
 def _loopback() -> str:
+    """Check that a program can connect to another on this machine, by 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
@@ -292,6 +318,7 @@ def _loopback() -> str:
 
 
 def _cluster(address: str) -> str:
+    """Check that the job server at a URL refuses requests without a token."""
     try:
         jobs.refuse_open(address)
     except AblateError as error:
@@ -301,7 +328,7 @@ def _cluster(address: str) -> str:
 
 
 def _token() -> str:
-    """Check Ray's token: a person's own is a file that nobody else may read."""
+    """Check that Ray's tokens are not switched off, and nobody else can read the person's own."""
     mode = os.environ.get("RAY_AUTH_MODE", "")
     if mode and mode != "token":
         raise _CheckFailedError(

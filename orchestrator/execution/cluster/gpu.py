@@ -1,4 +1,4 @@
-"""Whether there is a GPU to train on."""
+"""Checks whether there is a GPU to train on."""
 
 
 def cuda_works() -> bool:

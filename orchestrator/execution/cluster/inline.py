@@ -1,4 +1,4 @@
-"""One trial after another in this process: what `--inline` asks for, and tests use."""
+"""The cluster of `--inline`: trains one trial after another in this process, without Ray."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -34,20 +34,20 @@ class InlineCluster:
         return None
 
     def usage(self) -> Usage | None:
-        """What is used of this machine."""
+        """CPUs, memory and GPUs of this machine: in use now, and all that there are."""
         gpus = 1.0 if self.device == "cuda" else 0.0
         return usage_here(cpus=1, cpus_there=cpu_count(), gpus=gpus, gpus_there=gpus)
 
     def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
-        """Train every task once, in order."""
+        """Train every task once, in order; returns "", since it never ends early."""
         for task in tasks:
             work(task, on_event)
         return ""
 
     def give_more_memory(self) -> str:
-        """Nothing to give: the only trial has all of it."""
+        """Return "": the only trial that trains has all memory already."""
         return ""
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Apply a function to every item, here."""
+        """Apply a function to each item, in this process, when its result is asked for."""
         return map(function, items)

@@ -1,7 +1,7 @@
-"""Studies as Ray Jobs: our code is uploaded, `ablate run` runs on the cluster, the store keeps all.
+"""Runs studies as Ray Jobs: uploads our code, and starts `ablate run` on the cluster.
 
-The store says what is done, so a job that dies is simply submitted anew. Ray refuses a submission
-id that ever existed, so ids are numbered: `ablate-STUDY-N`.
+The store says which trials are done, so a job that dies is simply submitted anew. Ray refuses a
+submission id that ever existed, so ids are numbered: `ablate-STUDY-N`.
 A door to Ray: its client of the job server, which speaks HTTP and starts no Ray here.
 """
 
@@ -29,32 +29,32 @@ from orchestrator.errors import LackError, RequestError, first_line
 PARTS = ("orchestrator", "model", "features")
 """Packages whose `.py` and `.conf` files are uploaded, beside pyproject.toml and the study."""
 TIMEOUT_S = 20.0
-"""Seconds to wait for an answer of the job server."""
+"""Seconds to wait for the job server's answer to a request without a token."""
 RETRIES = 5
-"""How often in a row a lost connection to a job's log is retried."""
+"""How often in a row a lost connection to a job's log is made anew."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobRequest:
-    """What a job is to do."""
+    """What a job is to run: one study, with options."""
 
     name: str
     """The study's name."""
     study: str
     """The text of the study file."""
     store: str
-    """A store that every node of the cluster reaches."""
+    """The store, which every node of the cluster must reach: a path or `s3://BUCKET/PATH`."""
     options: tuple[str, ...] = ()
-    """Further options of `ablate run`."""
+    """Further options of `ablate run`, such as ``("--budget", "3h")``."""
 
     @property
     def digest(self) -> str:
-        """Equal for equal requests."""
+        """SHA-256 over all fields, 64 hex digits: two equal requests have the same."""
         return sha256(repr((self.name, self.study, self.store, self.options)).encode()).hexdigest()
 
     @property
     def entrypoint(self) -> str:
-        """The command that the job server runs in a shell."""
+        """The command line (`ablate run --json`) that the job server runs in a shell."""
         study = f"studies/{self.name}.yaml"
         command = ("python", "-m", "orchestrator.cli.main", "run", study)
         return shlex.join((*command, "--address", "auto", "--json", *self.options))
@@ -62,11 +62,12 @@ class JobRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmittedJob:
-    """A job on the cluster."""
+    """The job in which a submitted study runs."""
 
     id: str
+    """Its submission id, such as ``ablate-smoke-1``."""
     joined: bool
-    """Whether the job was there already, with the same request."""
+    """Whether a job with the same request was live already, so that no new one was started."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,13 +75,18 @@ class JobEnd:
     """How a job ended."""
 
     code: int
-    """The exit code of its `ablate run`."""
+    """The exit code of its `ablate run`; 3 where Ray tells none."""
     sentence: str
-    """What Ray says about it."""
+    """The first line of Ray's message on the end; may be empty."""
 
 
 def refuse_open(address: str) -> None:
-    """Refuse a job server that needs no token, and an address on which a token could be read.
+    """Refuse a job server that accepts requests without a token, or to which a token is not safe.
+
+    A token is not safe over unencrypted HTTP to another machine.
+
+    Args:
+        address: the URL of the job server, such as `http://127.0.0.1:8265`.
 
     Raises:
         RequestError: not a URL, or unencrypted HTTP to another machine.
@@ -109,7 +115,11 @@ def refuse_open(address: str) -> None:
 
 
 def submit(address: str, request: JobRequest) -> SubmittedJob:
-    """Submit a study, or join the job in which it already trains.
+    """Submit a study as a job, or find the live job that runs the same request already.
+
+    Args:
+        address: the URL of the job server, such as `http://127.0.0.1:8265`.
+        request: the study and its options.
 
     Raises:
         RequestError: a job of this study is live and has another request.
@@ -146,7 +156,12 @@ def submit(address: str, request: JobRequest) -> SubmittedJob:
 
 
 def tail(address: str, id: str, on_line: Callable[[str], None]) -> JobEnd:
-    """Call ``on_line`` with every line of a job's log, from the first, until the job has ended.
+    """Read a job's log from its first line, until the job has ended.
+
+    Args:
+        address: the URL of the job server.
+        id: the submission id of the job.
+        on_line: is called with each line, as soon as it is there.
 
     Raises:
         LackError: the cluster does not answer any more; the job may go on.
@@ -171,7 +186,12 @@ def tail(address: str, id: str, on_line: Callable[[str], None]) -> JobEnd:
 
 
 def pack_code(folder: Path, request: JobRequest) -> None:
-    """Copy what a job needs into a folder: no features, no results, no tokens, no git."""
+    """Copy our code and the study file into a folder; no features, results, tokens or git files.
+
+    Args:
+        folder: an empty folder, which is then uploaded as the job's working folder.
+        request: the study.
+    """
     root = Path(__file__).resolve().parents[3]
     wanted = [root / "pyproject.toml"]
     for part in PARTS:
@@ -186,7 +206,12 @@ def pack_code(folder: Path, request: JobRequest) -> None:
 
 
 def _jobs_of(name: str, jobs: Sequence[Any]) -> tuple[Any, str]:
-    """A study's live job, or None; and the first submission id that has never been used."""
+    """A study's live job, or None; and a submission id for a new job of the study.
+
+    Args:
+        name: the study's name.
+        jobs: all jobs that the server knows, live and ended.
+    """
     numbers = {0}
     live = None
     for job in jobs:
@@ -198,10 +223,16 @@ def _jobs_of(name: str, jobs: Sequence[Any]) -> tuple[Any, str]:
 
 
 async def _read_lines(client: Any, id: str, skip: int, on_line: Callable[[str], None]) -> int:
-    """Read the log until it ends or breaks off, and pass on the lines after the first ``skip``.
+    """Read a job's log from its start until it ends or the connection is lost.
+
+    Args:
+        client: Ray's client of the job server.
+        id: the submission id of the job.
+        skip: how many lines were passed on before; they are not passed on once more.
+        on_line: is called with each line after those.
 
     Returns:
-        How many lines have been read in all.
+        How many lines have been passed on by now, at least ``skip``.
     """
     count, rest = 0, ""
     try:
@@ -220,7 +251,11 @@ async def _read_lines(client: Any, id: str, skip: int, on_line: Callable[[str], 
 
 @contextlib.contextmanager
 def _client(address: str) -> Iterator[Any]:
-    """Ray's client of the job server, with our token; its errors become one sentence."""
+    """Ray's client of the job server, which sends the cluster's token with each request.
+
+    Raises:
+        LackError: there is no token, or a request in the `with` block failed.
+    """
     from ray.job_submission import JobSubmissionClient
 
     sdk = "dashboard.modules"
@@ -241,13 +276,18 @@ def _client(address: str) -> Iterator[Any]:
 
 
 def _is_refusal_of_http(error: Exception) -> bool:
-    """Whether the job server or the way to it failed: Ray raises RuntimeError for both."""
+    """Whether an exception says that the job server refused a request or was not reached.
+
+    Ray raises RuntimeError for both.
+    """
     package = type(error).__module__.partition(".")[0]
     return isinstance(error, RuntimeError | OSError) or package in ("ray", "requests", "aiohttp")
 
 
 def _token() -> str:
-    """The cluster's token, from where Ray looks for it; never from a file that others can read.
+    """The cluster's token, from where Ray looks for it too.
+
+    That is RAY_AUTH_TOKEN, or the file at RAY_AUTH_TOKEN_PATH, or `~/.ray/auth_token`.
 
     Raises:
         LackError: there is no token, or others can read its file.
@@ -277,7 +317,11 @@ def _token() -> str:
 
 
 def _status_without_token(address: str) -> int:
-    """The HTTP status of a request for the list of jobs that carries no token."""
+    """The HTTP status (such as 200 or 401) of a request for the list of jobs without a token.
+
+    Raises:
+        LackError: nothing answers.
+    """
     request = urllib.request.Request(f"{address.rstrip('/')}/api/jobs/")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
@@ -293,6 +337,7 @@ def _status_without_token(address: str) -> int:
 
 
 def _is_loopback(host: str) -> bool:
+    """Whether a host name or IP address is this machine's own: `localhost`, 127.0.0.1, ::1."""
     if host == "localhost":
         return True
     try:

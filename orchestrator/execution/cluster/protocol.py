@@ -1,4 +1,7 @@
-"""What a cluster is: tasks in, events out. This file knows no Ray, no network and no audio."""
+"""The interface of a cluster, which trains tasks and reports events. Knows neither Ray nor torch.
+
+`ray_cluster.py` and `inline.py` implement it.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,41 +11,44 @@ from orchestrator.execution.events import Event
 from orchestrator.planning.cost.resources import Usage
 
 LOW_MEMORY = "a machine ran low on memory and Ray ended a worker"
-"""What ``Cluster.train`` returns when memory ended it early."""
+"""What ``Cluster.train`` returns when it ended early for lack of memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """What a worker gets: the trial to train and the store to write to. Plain values."""
+    """One trial for a worker to train, in plain values that travel between processes."""
 
     id: str
-    """The trial's id."""
+    """The trial's id, 64 hex digits."""
     identity: Mapping[str, Any]
-    """The trial's settings; the id is their digest."""
+    """All that decides the trial's numbers (settings, speech, seed, ...); the id is its digest."""
     store: str
-    """A folder, or `s3://BUCKET/PATH`."""
+    """The store to read from and write to: a folder, or `s3://BUCKET/PATH`."""
     device: str = "cpu"
-    """``cpu`` or ``cuda``."""
+    """The device to train on, ``cpu`` or ``cuda``."""
     gpu_share: float = 1.0
-    """The fraction of a GPU's memory that the trial may take."""
+    """The fraction of one GPU's memory that the trial may take, above 0 and at most 1."""
 
 
 OnEvent = Callable[[Event], None]
-"""Is called with every event."""
+"""A listener: a function that is called with each event."""
 
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
-"""Applies a function to items; yields the results in the order of the items."""
+"""Applies a function to each item, and yields the results in the order of the items."""
 
 Work = Callable[[Task, OnEvent], None]
-"""Trains one task, writes its record to the store, and reports only through ``OnEvent``."""
+"""Trains one task, writes its outcome or failure to the store, and reports events to a listener."""
 
 
 class Cluster(Protocol):
-    """Where tasks are trained. A context manager: machines are held between enter and exit."""
+    """The machines on which tasks are trained. A context manager: `with` takes and releases them.
+
+    ``slots``, ``device`` and ``note`` are final once the machines are taken.
+    """
 
     @property
     def slots(self) -> int:
-        """How many trials train at once."""
+        """How many trials train at the same time."""
 
     @property
     def device(self) -> str:
@@ -50,30 +56,44 @@ class Cluster(Protocol):
 
     @property
     def note(self) -> str:
-        """What a person should know of these machines; empty where there is nothing."""
+        """A sentence that a person should know of these machines; empty where there is none."""
 
     def __enter__(self) -> "Cluster":
-        """Take the machines."""
+        """Take the machines.
+
+        Raises:
+            LackError: the machines cannot be had, or cannot train.
+        """
 
     def __exit__(self, *error: object) -> None:
         """Release the machines."""
 
     def usage(self) -> Usage | None:
-        """What is used of the machines now; None while they are not held."""
+        """CPUs, memory and GPUs in use now, of all that there are; None while none are held."""
 
     def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
-        """Train every task once. The death of a worker is not raised: the ledger shows it.
+        """Call ``work`` once for every task, in workers, ``slots`` at a time; return at the end.
+
+        The death of a worker raises nothing: its trial then has no outcome in the store.
+
+        Args:
+            tasks: the tasks.
+            work: trains one task, in a worker.
+            on_event: is called with every event, in this process.
 
         Returns:
-            Why the cluster ended before every task had its turn; empty when it did not.
+            Why the cluster ended before each task had its turn; empty where each had it.
         """
 
     def give_more_memory(self) -> str:
         """Give each trial more memory from the next ``train`` on, so that fewer train at once.
 
         Returns:
-            What changes, as a sentence; empty where a trial cannot have more.
+            What has changed, as a sentence; empty where a trial cannot have more.
         """
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Apply a function to every item; yields results in order. Its exceptions rise."""
+        """Apply a function to each item in workers; yield the results in the order of the items.
+
+        An exception of the function is raised here.
+        """

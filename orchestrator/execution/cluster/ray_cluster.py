@@ -1,8 +1,8 @@
-"""Ray as a cluster, of this machine or one that runs already: Ray Tune schedules the trials.
+"""Trains tasks with Ray Tune, on a Ray that is started on this machine or on a running cluster.
 
-Tune is used statelessly: it holds no truth, is never restored, and its folder is scratch. It
-gives resources, placement and worker reuse; the ledger gives resume, and ``run`` gives retries.
-``work`` is passed in, so this file knows no network and no audio.
+Nothing that Tune keeps is ever read again: its folder is scratch. Tune gives resources, placement
+and worker reuse; resuming is done by the ledger, and retries by the scheduler. The function that
+trains is passed in (``work``), so this file needs neither torch nor audio.
 """
 
 import contextlib
@@ -43,27 +43,27 @@ from orchestrator.planning.cost.resources import (
 from orchestrator.store.paths import Location
 
 ANSWER_S = 10.0
-"""Seconds to wait for an answer at an address."""
+"""Seconds to wait for a connection to the address of a running cluster."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
-"""Where Ray's launcher keeps, on the head node, which nodes it may add."""
+"""The file on a cluster's head node in which `ray up` lists the nodes that it may add."""
 _ADDRESS = re.compile(
     r"auto|(ray://)?(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
 )
 
 
 class RayCluster:
-    """A Ray of our own on this machine, or a running cluster at ``address``.
+    """A ``Cluster`` of workers of Ray: of a Ray started on this machine, or of a running cluster.
 
     Args:
-        cpus: CPUs to use; None for all.
-        gpus: GPUs to use; None for all that Ray finds.
-        gpus_per_trial: the share of a GPU that a trial takes.
-        memory_per_trial: bytes of a node's memory that a trial takes.
-        address: address of a running cluster; None starts one here.
+        cpus: how many CPUs to use of this machine; None for all.
+        gpus: how many GPUs to use; 0 trains on CPUs; None for all that Ray finds.
+        gpus_per_trial: GPUs that a trial reserves: a share such as 0.25, or a whole number.
+        memory_per_trial: bytes of a node's memory that a trial reserves.
+        address: address of a running cluster, ``HOST:PORT`` or ``auto``; None starts Ray here.
         store: the store; every node must reach it.
 
     Raises:
-        RequestError: ``address`` is not an address.
+        RequestError: ``address`` does not have the form of an address.
         LackError: nothing answers there.
     """
 
@@ -84,11 +84,12 @@ class RayCluster:
         self._stack = contextlib.ExitStack()
         self._scratch = Path()
         self._trial = Resources(cpus=1, memory=memory_per_trial)
-        """What a trial takes of a node."""
+        """The resources that a trial reserves on a node."""
         self._node_types: Sequence[Resources] = ()
-        """Nodes that may join a cluster that grows."""
+        """Nodes that may still join the cluster; empty where it does not grow."""
         self._marker: StoreMarker | None = None
-        """What every worker must see in the store; None on a single machine of our own."""
+        """The file in the store that each worker must be able to read; None on this machine alone.
+        """
         self.slots = 0
         self.device = "cpu"
         self.note = ""
@@ -110,7 +111,11 @@ class RayCluster:
         self._stack.close()
 
     def _start(self) -> None:
-        """Start or join Ray, check that its nodes see the store, size the trials."""
+        """Start Ray or join a running one, check that its nodes see the store, size the trials.
+
+        Raises:
+            LackError: Ray does not start, a node does not see the store, or no node fits a trial.
+        """
         import ray
 
         # `run` reports a worker's death in a sentence. Ray and Tune would print two pages for it;
@@ -146,10 +151,10 @@ class RayCluster:
         self._size_trials()
 
     def _size_trials(self) -> None:
-        """Decide what a trial takes of a node, and so how many train at once.
+        """Set the resources of a trial, the device, and how many trials train at once.
 
         Raises:
-            LackError: no node of this cluster, now or later, has that much.
+            LackError: no node of this cluster, nor one that may join, has the resources of a trial.
         """
         nodes = living_nodes()
         if self._address is not None:
@@ -164,7 +169,11 @@ class RayCluster:
         self.slots = max(1, sum(capacity(node, self._trial) for node in nodes))
 
     def _use_gpus(self, nodes: Sequence[Resources]) -> None:
-        """Train on GPUs, unless the installed PyTorch cannot use them."""
+        """Let trials train on GPUs; where the installed PyTorch cannot use them, say so in a note.
+
+        Raises:
+            LackError: PyTorch cannot use them, and the person asked for GPUs.
+        """
         import ray
 
         trial = replace(self._trial, gpus=self._gpus_per_trial)
@@ -179,10 +188,10 @@ class RayCluster:
         self.note = f"{sentence}: training on CPUs."
 
     def _check_store(self) -> None:
-        """Let each node read a marker from the store, or nothing trains.
+        """Write a marker file to the store, and check that every node can read it.
 
-        A running cluster may grow, and a node that joins later has not been asked: so the marker
-        stays while the run lasts (`gc` knows it), and every worker looks for it first.
+        A node that joins later is not checked here. Therefore the marker stays while the run lasts
+        (`gc` leaves it), and every worker reads it before it trains.
 
         Raises:
             LackError: a node does not see the store.
@@ -207,8 +216,9 @@ class RayCluster:
                 continue  # the node has just gone; should it come back, its workers look first
 
     def usage(self) -> Usage | None:
-        """What trials hold of the cluster, as Ray counts it; memory of one machine as it is used.
+        """The CPUs and GPUs that trials reserve, by Ray's count, and memory; of all that there are.
 
+        Memory is what is in use on this machine or, on a running cluster, what trials reserve.
         None while no cluster is held.
         """
         if not self.slots:  # not started yet
@@ -234,10 +244,10 @@ class RayCluster:
         )
 
     def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
-        """Train every task once under Ray Tune.
+        """Train every task once under Ray Tune; returns why Tune ended early, or "".
 
-        A worker that dies ends its own trial. One killed for memory ends Tune's whole run
-        (Ray 2.60 raises RuntimeError): that is what the returned sentence says.
+        A worker that dies ends only its own trial. But one that Ray kills for lack of memory ends
+        Tune's whole run (Ray 2.60 raises RuntimeError), and ``LOW_MEMORY`` is returned.
         """
         from ray import tune
 
@@ -269,7 +279,11 @@ class RayCluster:
         return "" if relay.any_event else relay.last_death  # else that death is one trial's own
 
     def give_more_memory(self) -> str:
-        """One trial fewer on a GPU or, of CPU trials, on the node that takes most."""
+        """Let one trial fewer share a GPU or, of CPU trials, the node with the most trials.
+
+        Returns:
+            What has changed, as a sentence; empty where a trial shares nothing.
+        """
         nodes = living_nodes()
         trial = with_one_trial_fewer(nodes, self._trial)
         if trial is None:
@@ -280,10 +294,13 @@ class RayCluster:
         return f"Out of memory: {self.slots} trials at once from now on, no longer {before}."
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Apply a function on one CPU an item, a few items ahead of what has been taken.
+        """Apply a function to each item in workers of one CPU; yield results in order.
 
-        Results come in order, and no more of them than that lie in the object store. What the
-        function raises rises as itself; Ray repeats the items of a lost node.
+        At most ``2 * slots`` items are started and not yet yielded, which bounds the object store.
+        An exception of the function is raised here; Ray repeats the items of a lost node.
+
+        Raises:
+            LackError: a worker died.
         """
         import ray
 
@@ -304,7 +321,11 @@ class RayCluster:
 
 
 def _result(reference: Any) -> Any:
-    """A result of Ray; what its function raised is raised as itself, and a death in a sentence."""
+    """Wait for the result of a remote function; an exception that it raised is raised here.
+
+    Raises:
+        LackError: the worker died.
+    """
     import ray
 
     try:
@@ -319,7 +340,12 @@ def _result(reference: Any) -> Any:
 
 
 def _refuse_silent(address: str) -> None:
-    """Refuse what is not an address, and one at which nothing answers: Ray would wait a minute."""
+    """Refuse an address of a wrong form or at which nothing answers: Ray would wait a minute.
+
+    Raises:
+        RequestError: it is neither ``auto`` nor ``HOST:PORT``.
+        LackError: nothing answers within ``ANSWER_S``.
+    """
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise RequestError(

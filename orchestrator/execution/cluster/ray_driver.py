@@ -1,4 +1,4 @@
-"""The driver's side of Ray Tune: it passes on workers' events, and says why nothing trains."""
+"""The driver's side of Ray Tune: passes on workers' events, and reports why no trial trains."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,27 +15,33 @@ from orchestrator.store.paths import Location
 PATIENCE_S = 10.0
 """Seconds without a training before the reason is reported: a worker takes a few to start."""
 WAITING_TO_GROW = "No node takes a trial yet: waiting for the cluster to grow."
+"""The reason that is shown while a trial fits only a node that may still join."""
 
 
 class EventRelay:
-    """Passes the events of workers on to the run's listener, and keeps the errors on the way."""
+    """Passes the events of workers on to a listener, and remembers the error that ends the run.
+
+    Args:
+        on_event: the listener, which is called in this process.
+        store: the store, which a message names when a node does not see it.
+    """
 
     def __init__(self, on_event: OnEvent, store: Location) -> None:
         self._on_event, self._store = on_event, store
         self.error: Exception | None = None
-        """What ended the run here: Tune would hide it in an error of its own."""
+        """The exception that ended the run, None so far: Tune wraps it in an error of its own."""
         self.any_event = False
-        """Whether a worker has sent an event at all."""
+        """Whether any worker has sent an event."""
         self.last_death = ""
-        """One line on the last worker that died without an event of its own."""
+        """One line on the last worker that died; empty where none did."""
 
     def receive(self, packed: Mapping[str, Any]) -> None:
-        """Pass on an event that a worker has packed."""
+        """Pass on an event that a worker sent as a mapping (`events.pack`)."""
         self.any_event = True
         self.send(unpack(packed))
 
     def send(self, event: Event) -> None:
-        """Pass on an event; keeps what the listener raises."""
+        """Pass on an event; an exception of the listener is kept in ``error`` and raised again."""
         try:
             self._on_event(event)
         except Exception as error:
@@ -43,17 +49,27 @@ class EventRelay:
             raise
 
     def end_without_store(self, node: str) -> None:
-        """End the run: what that node trains would be lost. Its trials are trained later."""
+        """End the run because a node does not see the store, so that its outcomes would be lost.
+
+        Args:
+            node: IP address of the node.
+
+        Raises:
+            LackError: always.
+        """
         self.error = store_not_seen(node, self._store)
         raise self.error
 
     def worker_died(self, text: str) -> None:
-        """Keep what Tune noted of a worker's death."""
+        """Keep one line of Tune's text on a worker's death, which may be empty."""
         self.last_death = one_line(text) if text else "a worker ended without a word"
 
 
 def one_line(error: object) -> str:
-    """One line of an error of Ray's, which may be a page long and end in the address of another."""
+    """The last line of an error of Ray's, cut to 160 characters; ``LOW_MEMORY`` where it is that.
+
+    Such an error may be a page long.
+    """
     text = str(error).strip()
     if "OutOfMemory" in text or "low on memory" in text:
         return LOW_MEMORY
@@ -61,12 +77,12 @@ def one_line(error: object) -> str:
 
 
 class IdleReporter:
-    """Reports why no trial trains once that has lasted; Ray itself would wait in silence.
+    """Reports why no trial trains, after ``PATIENCE_S``; Ray itself would wait without a message.
 
     Args:
-        trial: what a trial takes of a node.
-        node_types: nodes that may join; empty for a cluster that does not grow.
-        relay: where to report.
+        trial: the resources that a trial reserves on a node.
+        node_types: nodes that may join the cluster; empty where it does not grow.
+        relay: passes the ``Waiting`` event on.
     """
 
     def __init__(
@@ -77,7 +93,7 @@ class IdleReporter:
         self._reported = ""
 
     def poll(self, *, training: bool) -> None:
-        """Check once; Tune's loop calls this all the time.
+        """Check once, and report a reason that is new; Tune's loop calls this all the time.
 
         Args:
             training: whether any trial trains now.
@@ -122,7 +138,7 @@ def living_nodes() -> list[Resources]:
 
 
 def tune_callback(relay: EventRelay, idle: IdleReporter) -> Any:
-    """A callback of Ray Tune's that feeds the relay and polls the idle reporter."""
+    """A ``tune.Callback`` that hands workers' reports to the relay and polls the idle reporter."""
     from ray import tune
 
     class _Callback(tune.Callback):  # type: ignore[misc]
@@ -148,7 +164,10 @@ def tune_callback(relay: EventRelay, idle: IdleReporter) -> Any:
 
 
 def _error_text(trial: Any) -> str:
-    """What Tune noted of a trial's error. Its `get_error` looks where the note comes later."""
+    """The text of the error file that Tune wrote for a trial; empty where there is none.
+
+    Tune's own `get_error` reads a file that is written later.
+    """
     try:
         return Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError):

@@ -1,7 +1,4 @@
-"""The environment in which Ray starts and its workers live: variables, working folder, signals.
-
-All of it is put back afterwards.
-"""
+"""Sets the variables, working folder and signal handlers under which Ray starts; restores them."""
 
 import contextlib
 import os
@@ -13,19 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TOKEN = secrets.token_hex(32)
-"""The token of every cluster of this process: threads of an earlier cluster may still use it."""
+"""The access token of each cluster that this process starts, 64 hex digits. One for all: threads of
+an earlier cluster may still use it."""
 
 
 @contextlib.contextmanager
 def prepared(scratch: Path, *, own: bool) -> Iterator[None]:
-    """Set the environment variables and the working folder; put them back on leaving.
+    """Set environment variables and an empty working folder for Ray; restore both on leaving.
 
-    The working folder is an empty one: Ray puts the driver's folder first on every worker's Python
-    path, where a file of the user's, such as `torch.py`, would shadow what a worker imports.
+    The working folder is empty because Ray puts it first on every worker's Python path, where a
+    file of the user's, such as `torch.py`, would shadow what a worker imports.
 
     Args:
-        scratch: a private folder of this run.
-        own: whether Ray is started here; else a running cluster is joined, with its own token.
+        scratch: a private folder of this run, in which the token and the working folder are made.
+        own: whether Ray is started here, with a token of ours; else a running cluster is joined,
+            with the token that the person's environment names.
     """
     token = scratch / "token"
     token.touch(mode=0o600)
@@ -85,7 +84,10 @@ def reread() -> None:
 
 @contextlib.contextmanager
 def own_signals() -> Iterator[None]:
-    """Put this process's signal handlers back: Ray's own dies of SIGTERM with a C++ trace."""
+    """Restore this process's handlers of SIGINT, SIGTERM and SIGHUP on leaving.
+
+    Ray sets handlers of its own as it starts; with them, SIGTERM ends in a C++ trace.
+    """
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield

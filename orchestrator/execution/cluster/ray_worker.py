@@ -1,4 +1,4 @@
-"""What Ray and Ray Tune call in a worker process."""
+"""Makes the functions that Ray and Ray Tune call in a worker process."""
 
 import functools
 import os
@@ -12,11 +12,12 @@ from orchestrator.execution.cluster.store_check import StoreMarker
 from orchestrator.execution.events import pack
 
 EVENT, STORE_NOT_SEEN = "event", "store_not_seen"
-"""Keys of what a worker reports to Tune: a packed event, or the node that lacks the store."""
+"""Keys of a worker's report to Tune: under the first, an event as a mapping (`events.pack`); under
+the second, the IP address of a node that does not see the store."""
 
 
 def setup_hook() -> Callable[[], None]:
-    """Make the function that Ray calls first in every worker: it binds our packages.
+    """Make the function that Ray calls first in every worker: it runs `import_roots.bind` there.
 
     Ray sends a function that is made here by value, so it can run before any package is found.
     What fails in it is left to fail again where a task needs the package: Ray would end the worker
@@ -37,12 +38,17 @@ def setup_hook() -> Callable[[], None]:
 def trainable(
     tasks: Mapping[str, Task], work: Work, marker: StoreMarker | None
 ) -> Callable[[Mapping[str, Any]], None]:
-    """Make the function that Tune calls in a worker; it captures plain values only.
+    """Make the function that Tune calls in a worker to train one trial.
 
     Args:
-        tasks: trial id -> task. Tune's configuration names the trial.
+        tasks: trial id -> task.
         work: trains a task.
-        marker: the store's marker, which the node must see; None where it need not look.
+        marker: the file in the store that the worker must be able to read before it trains; None
+            where nothing need be checked.
+
+    Returns:
+        A function of Tune's configuration ``{"trial": trial id}``. It can be sent to other
+        machines, since it captures plain values only.
     """
 
     def train_one(config: Mapping[str, Any]) -> None:
@@ -61,7 +67,9 @@ def trainable(
 
 @functools.cache
 def _end_with_raylet() -> None:
-    """End this worker when the raylet that started it has ended; once a process.
+    """Start a thread that ends this worker when the raylet (Ray's process on each node) has ended.
+
+    Further calls in the same process do nothing.
 
     Ray leaves such an orphan alive while its function runs. It was seen to wait for ever to report
     an epoch to nobody, renewing its lease, so that no other worker could have the trial.

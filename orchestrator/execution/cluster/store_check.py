@@ -1,4 +1,4 @@
-"""Whether a node sees the driver's store: it reads a random value that the driver wrote there."""
+"""Checks whether a node sees the driver's store: it reads a random value that the driver wrote."""
 
 import contextlib
 import secrets
@@ -10,19 +10,21 @@ from orchestrator.store.files import is_refusal, replace_file
 from orchestrator.store.paths import Location, new_nonce, parse_location
 
 READ_WAITS_S = (0.0, 1.0, 5.0)
-"""Seconds before each attempt to read: a mount may stall for seconds, and is the same store."""
+"""Seconds to wait before each attempt to read: a network mount may stall for some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreMarker:
-    """A file in the store with a random value; it is sent to the nodes, so it is plain values."""
+    """A file in the store with a random value, which shows a node that it sees this very store."""
 
     path: str
+    """Where the file lies: a path or `s3://BUCKET/KEY`."""
     value: str
+    """Its content: 32 random hex digits."""
 
     @classmethod
     def new(cls, store: Location) -> "StoreMarker":
-        """A marker for a store, not written yet."""
+        """A marker with a new name and value for a store; ``write`` makes the file."""
         return cls(str(store / new_nonce()), secrets.token_hex(16))
 
     def write(self) -> None:
@@ -30,7 +32,7 @@ class StoreMarker:
         replace_file(parse_location(self.path), self.value.encode())
 
     def is_seen(self) -> bool:
-        """Whether the marker can be read from here: then this node sees the driver's store."""
+        """Whether the file can be read on this machine, with this value; tries for 6 seconds."""
         return any(self._is_read(wait_s) for wait_s in READ_WAITS_S)
 
     def _is_read(self, wait_s: float) -> bool:
@@ -43,13 +45,13 @@ class StoreMarker:
             raise
 
     def remove(self) -> None:
-        """Remove the marker; where the store refuses, it stays until `gc` finds it."""
+        """Remove the file; where the store refuses, it stays until `ablate gc` removes it."""
         with contextlib.suppress(OSError):
             parse_location(self.path).unlink(missing_ok=True)
 
 
 def store_not_seen(node: str, store: Location) -> LackError:
-    """The error of a node that does not see the store."""
+    """The error for a node, given by its IP address, that does not see the store."""
     return LackError(
         f"The node {node} does not see the store `{store}`: "
         "put it where every node mounts or reaches it."
