@@ -1,6 +1,7 @@
-"""Where every trial of a study stands now: the events so far, and the records that they point to.
+"""Keeps the state of a study in training: which trials are done, failed, in training, to do.
 
-This file knows no terminal.
+The state follows from the events of a run and, for estimates, from the records in the store. This
+file prints nothing.
 """
 
 import time
@@ -34,36 +35,43 @@ from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowProgress:
-    """A row of the table while its trials train."""
+    """How many trials of one row of the table are done, with the row's mean accuracies so far."""
 
     name: str
+    """Name of the row."""
     done: int
+    """Trials with an outcome."""
     running: int
+    """Trials that train now, also those of other runs."""
     failed: int
+    """Trials that have failed and are not retried."""
     total: int
+    """All trials of the row."""
     estimate: RowEstimate | None
-    """None without a store, and before a trial of the study has finished."""
+    """Mean WA and UA of the finished trials; None where the study's snapshot was not found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialInTraining:
-    """A trial that trains now."""
+    """How far a trial is that trains now."""
 
     trial: SnapshotTrial
+    """The trial: row, fold, seed, id."""
     epoch: int
-    """The last epoch that ended; 0 before the first."""
+    """The last epoch that ended, from 1; 0 before the first has ended."""
     epochs: int
-    """The most epochs that it can have; 0 where unknown."""
+    """The most epochs that the trial can have; 0 where unknown."""
     dev_ua: tuple[float, ...]
-    """The UA on dev speech after every epoch, 0 to 1: the mean of both test directions."""
+    """The mean of the UAs on halves A and B after each epoch so far, 0 to 1; empty where hidden."""
 
 
 class RunState:
-    """Follows the events of a study, and says at any time how far it is.
+    """The state of a study in training, which ``apply`` changes with each event.
 
     Args:
-        ledger: where the records of finished trials are read, each once; None gives no estimates.
-        clock: seconds that only grow.
+        ledger: the store, where the record of each finished trial is read once; None gives no
+            estimates.
+        clock: gives the time in seconds and never goes back.
     """
 
     def __init__(
@@ -74,36 +82,43 @@ class RunState:
         self._reset(Planned((), frozenset(), 1))
 
     def _reset(self, planned: Planned) -> None:
+        """Forget the trials so far; from now on the state is that of the planned ones."""
         self.trials, self.slots = planned.placed, planned.slots
         self.by_id: dict[str, SnapshotTrial] = {}
-        """Trial -> its first row in the table, where it stands in several."""
+        """Trial id -> the trial; where it stands in several rows, in the first of them."""
         self._by_row: dict[str, list[str]] = {}
+        """Row -> ids of its trials, in the order of the table."""
         for trial in planned.placed:
             self.by_id.setdefault(trial.id, trial)
             self._by_row.setdefault(trial.row, []).append(trial.id)
         self.done = set(planned.done)
+        """Ids of trials with an outcome."""
         self.failed: dict[str, Failed] = {}
+        """Id of each trial that has failed -> the event of its failure."""
         self.elsewhere: set[str] = set()
-        """Trials that another run trains."""
+        """Ids of trials that another run trains."""
         self.running: dict[str, Epoch | None] = {}
-        """Trial in training -> its last epoch, if one has ended."""
+        """Id of each trial in training -> its last event ``Epoch``; None before the first."""
         self.waiting = ""
-        """Why nothing trains; empty while something does."""
+        """The reason why nothing trains, as a sentence; empty while something does."""
         self.hosts: dict[str, str] = {}
-        """Trial in training -> the machine that trains it, where that is known."""
+        """Id of each trial in training -> host name of its machine, where that is known."""
         self._curves: dict[str, tuple[float, ...]] = {}
-        """Trial in training -> its dev UA, epoch by epoch."""
+        """Id of each trial in training -> the mean of its UAs on A and B after each epoch, 0 to 1.
+        """
         self._estimates: RunningEstimates | None = None
         self._time_left = TimeLeft()
         self._throughput = Throughput(self._clock)
         self._most_at_once = 0
+        """The most trials that have trained at the same time so far."""
         self._seconds_left: tuple[float, float | None] | None = None
-        """When the time left was last computed, and the result; None: not since the last event."""
+        """When the time left was last computed (by the clock), and the result in seconds; None
+        where an event has come since."""
 
     # --- events ----------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
-        """Change the state by an event."""
+        """Change the state as an event says."""
         self._seconds_left = None
         match event:
             case Planned():
@@ -129,7 +144,7 @@ class RunState:
                 self.elsewhere.add(event.id)
 
     def _read_records(self, planned: Planned) -> None:
-        """Find the study's snapshot, and read the records that are there already."""
+        """Find the snapshot of the planned trials, and read the outcomes that are in the store."""
         self.snapshot = None
         if self._ledger is None or not planned.study:
             return
@@ -155,6 +170,7 @@ class RunState:
             )
 
     def _start(self, event: Started) -> None:
+        """A trial trains from now on."""
         self.waiting = ""
         self.failed.pop(event.id, None)
         self.elsewhere.discard(event.id)
@@ -167,6 +183,7 @@ class RunState:
             self._time_left.begin(event.id, trial.row, self._clock(), whole=event.whole)
 
     def _end_epoch(self, event: Epoch) -> None:
+        """A trial in training has ended an epoch."""
         before, curve = self.running.get(event.id), self._curves.get(event.id, ())
         self.running[event.id] = event
         if event.dev_ua is not None:
@@ -180,7 +197,7 @@ class RunState:
         self._time_left.epoch(event.id, event.epoch, event.epochs, event.least, self._clock())
 
     def _finish(self, id: str, seconds: float) -> None:
-        """A trial is done; ``seconds`` is 0 where it was not trained just now."""
+        """A trial has an outcome; it took ``seconds``, or 0 where it was not trained just now."""
         last = self.running.get(id)
         outcome = self._read_record(id)
         if seconds and (trial := self.by_id.get(id)):
@@ -197,7 +214,7 @@ class RunState:
         self.done.add(id)
 
     def _stop(self, id: str) -> None:
-        """A trial does not train any more."""
+        """A trial does not train any more, for whatever reason."""
         self._time_left.drop(id)
         self.running.pop(id, None)
         self._curves.pop(id, None)
@@ -205,7 +222,7 @@ class RunState:
         self.elsewhere.discard(id)
 
     def _read_record(self, id: str) -> Outcome | None:
-        """The record of a trial that has just ended; None where it cannot be read."""
+        """Read the outcome of a trial that has just ended; None where it cannot be read."""
         if self._ledger is None or self._estimates is None:
             return None
         try:
@@ -229,11 +246,11 @@ class RunState:
 
     @property
     def finished(self) -> int:
-        """How many of them are done."""
+        """How many of these trials have an outcome."""
         return len(self.by_id.keys() & self.done)
 
     def rows(self) -> list[RowProgress]:
-        """Every row, in the table's order."""
+        """The progress of every row, in the table's order."""
         return [
             RowProgress(
                 name=name,
@@ -247,13 +264,16 @@ class RunState:
         ]
 
     def estimate(self, row: str) -> RowEstimate | None:
-        """What the report would print of a row now, or a moment ago; None without a snapshot."""
+        """The row's mean WA and UA as the report would print them, now or some seconds ago.
+
+        None where the study's snapshot was not found.
+        """
         if self._estimates is None:
             return None
         return self._estimates.of_row(row, self._by_row[row])
 
     def in_training(self) -> list[TrialInTraining]:
-        """Trials that train now, the one that began first before all others."""
+        """The trials that train now, in the order in which they began."""
         return [
             TrialInTraining(
                 trial=self.by_id[id],
@@ -266,9 +286,9 @@ class RunState:
         ]
 
     def seconds_left(self) -> float | None:
-        """How long the rest takes; None before an epoch has ended.
+        """Seconds until all trials are done; None before an epoch has ended.
 
-        It is computed anew after an event, and once a second.
+        The number is computed anew after each event, and at most once a second between events.
         """
         now = self._clock()
         if self._seconds_left is None or now - self._seconds_left[0] >= 1.0:
@@ -280,12 +300,12 @@ class RunState:
         return self._seconds_left[1]
 
     def throughput(self) -> tuple[float, float] | None:
-        """Trials an hour and epochs a minute, of the last ten minutes; None at first."""
+        """Trials per hour and epochs per minute in the last 10 minutes; None in the first 10 s."""
         return self._throughput.rates()
 
 
 def _most_epochs(outcome: Outcome) -> int:
-    """The most epochs that the trial might have had."""
+    """The most epochs that a finished trial could have had, by its settings; 0 where unknown."""
     training = outcome.identity.get("training")
     epochs = training.get("epochs", 0) if isinstance(training, dict) else 0
     return epochs if isinstance(epochs, int) else 0

@@ -1,4 +1,4 @@
-"""The estimates of a study's rows while it trains: those of `analysis`, from the records so far."""
+"""Estimates the mean accuracies of a study's rows while it trains, from the outcomes so far."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -9,16 +9,16 @@ from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
 
 PAUSE = 20.0
-"""A row is estimated anew after this many times as long as its last estimate took."""
+"""The least time between two estimates of a row, as a multiple of how long the last one took."""
 
 
 class RunningEstimates:
-    """Collects outcomes, and estimates rows from them.
+    """Collects the outcomes of a study, and estimates the mean WA and UA of its rows.
 
     Args:
         snapshot: the study.
-        blinded: trials whose scores nobody may see yet.
-        clock: seconds that only grow.
+        blinded: has the ids of trials whose scores nobody may see yet; they are left out.
+        clock: gives the time in seconds and never goes back.
     """
 
     def __init__(
@@ -27,12 +27,12 @@ class RunningEstimates:
         self._snapshot, self._blinded, self._clock = snapshot, blinded, clock
         self._outcomes: dict[str, Outcome] = {}
         self._estimates: dict[str, tuple[RowEstimate, float, float]] = {}
-        """Row -> its estimate, when it was made, how many seconds that took."""
+        """Row -> its estimate, when it was made (by the clock), how many seconds that took."""
 
     def add(self, outcome: Outcome) -> None:
-        """Take a finished trial in, unless it is blinded.
+        """Add the outcome of a finished trial, unless it is blinded.
 
-        Only what an estimate needs is kept: a study may have ten thousand trials.
+        Only the part that an estimate needs is kept in memory: a study may have 10,000 trials.
         """
         if outcome.id in self._blinded:
             return
@@ -43,14 +43,14 @@ class RunningEstimates:
         )
 
     def of_row(self, row: str, ids: Iterable[str]) -> RowEstimate:
-        """What the report would print of a row now.
+        """The row's mean WA and UA as the report would print them.
 
-        With thousands of trials an estimate takes longer than the next trial to end: then the last
-        one is returned until ``PAUSE`` is over.
+        With thousands of trials one estimate may take longer than it takes the next trial to end.
+        Therefore the last estimate is returned until ``PAUSE`` times its length has passed.
 
         Args:
             row: the row's name.
-            ids: its trials.
+            ids: the ids of its trials.
         """
         n = sum(id in self._outcomes for id in ids)
         if last := self._estimates.get(row):

@@ -1,39 +1,39 @@
-"""How fast a study trains now: trials an hour and epochs a minute."""
+"""Measures how fast a study trains now, in trials per hour and epochs per minute."""
 
 from collections import deque
 from collections.abc import Callable
 
 WINDOW_S = 600.0
-"""Seconds over which the rates are taken."""
+"""Rates are taken over this many seconds before now."""
 EARLIEST_S = 10.0
-"""Seconds before which there is no rate."""
+"""Seconds after the start before which no rate is given."""
 
 
 class Throughput:
-    """Counts trials and epochs as they end.
+    """Counts trials and epochs as they end, and gives their rates.
 
     Args:
-        clock: seconds that only grow.
+        clock: gives the time in seconds and never goes back.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._began = clock()
         self._trials: deque[tuple[float, int]] = deque()
-        """When trials ended, and how many."""
+        """Times (by the clock) at which trials ended, each with how many did."""
         self._epochs: deque[tuple[float, int]] = deque()
-        """When epochs ended, and how many."""
+        """Times (by the clock) at which epochs were reported, each with how many."""
 
     def add_trial(self) -> None:
-        """A trial has ended now."""
+        """Count one trial that has ended now."""
         self._trials.append((self._clock(), 1))
 
     def add_epochs(self, count: int) -> None:
-        """So many epochs have ended since the last event of their trial."""
+        """Count epochs that have ended since their trial was last reported."""
         self._epochs.append((self._clock(), count))
 
     def rates(self) -> tuple[float, float] | None:
-        """Trials an hour and epochs a minute, of the last ten minutes; None at first."""
+        """Trials per hour and epochs per minute over ``WINDOW_S``; None before ``EARLIEST_S``."""
         now = self._clock()
         span_s = min(WINDOW_S, now - self._began)
         if span_s < EARLIEST_S:

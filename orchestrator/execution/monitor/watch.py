@@ -1,7 +1,7 @@
-"""``ablate watch``: the events of a study's run, from its store alone, on any machine.
+"""``ablate watch``: derives the events of a study's run from its store alone, on any machine.
 
-The store is polled. A poll is cheap: the record of a finished trial is read once, and of a trial
-that nobody has begun only the name of its folder is looked for.
+The store is polled, and a poll is cheap: the record of a finished trial is read once, and for a
+trial that nobody has begun it is only checked whether its folder exists.
 """
 
 import time
@@ -28,10 +28,12 @@ from orchestrator.store.snapshot import CHOSEN, Snapshot
 from orchestrator.store.studies import read_snapshot
 
 IDLE_POLLS = 2
-"""Polls without a training before that is reported: between two trials there is none either."""
+"""Polls in a row that must see no training before ``Waiting`` is reported: between the end of one
+trial and the start of the next there is none either."""
 
 RETRIED_S = WAITS_S[-1] + 10.0
-"""Seconds in which a live run retries a failed trial: its wait, and a worker's start."""
+"""Seconds after a failure within which a run that is still alive has started the trial again: the
+longest wait, and the start of a worker."""
 
 
 def watch(
@@ -41,22 +43,22 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
-    """The events of a study, until nothing is left to train.
+    """Yield the events of a study, until nothing is left to train.
 
-    A failure is not the end at once: a live run is given time to retry. When the study is run in a
-    changed form meanwhile, the events are those of the new form from then on.
+    After a failure a run that is still alive is given ``RETRIED_S`` to retry. When the study file
+    is changed and run meanwhile, the events are those of the changed study from then on.
 
     Args:
         ledger: the store.
         name: the study's name; None for the study that ran last.
         interval_s: seconds between two polls.
-        sleep: waits for so many seconds.
-        clock: seconds that only grow.
+        sleep: waits for the given seconds.
+        clock: gives the time in seconds and never goes back.
 
     Raises:
         RequestError: no study of that name has run here.
         LackError: no study has run here at all.
-        DamageError: a snapshot, or a record that is new, is not what was written.
+        DamageError: a snapshot, or a record that came since the last poll, is damaged.
     """
     studies = newest_snapshots(ledger)
     if not studies:
@@ -77,35 +79,44 @@ def watch(
 
 
 class _WatchedStudy:
-    """One snapshot of a study, and what earlier polls saw of its trials."""
+    """One snapshot of a study, with the state of its trials at the last poll.
+
+    Args:
+        ledger: the store.
+        snapshot: the study as a run was asked for it.
+        clock: gives the time in seconds and never goes back.
+    """
 
     def __init__(self, ledger: Ledger, snapshot: Snapshot, clock: Callable[[], float]) -> None:
         self._ledger, self._full_snapshot, self._clock = ledger, snapshot, clock
         self._snapshot = with_wanted_trials(snapshot, ledger)
         self._may_retry_until = clock()
-        """Until when a live run may retry what has failed."""
+        """The time (by the clock) until which a run may still retry a trial that has failed."""
         self._open = dict.fromkeys(trial.id for trial in self._snapshot.all_trials)
-        """Trials that are not known to be done, in the table's order."""
+        """Ids of trials without a known outcome, as keys, in the table's order."""
         self._judging = {trial.id for trial in snapshot.all_trials if trial.row == CHOSEN}
-        """Trials that judge what a search chose: their dev scores are hidden."""
+        """Ids of trials that test the winners of a search: while they train, their UA is hidden."""
         self._epochs: dict[str, int] = {}
-        """Trial in training -> the last epoch that was seen."""
+        """Id of each trial in training -> its last epoch at the last poll; 0 before the first."""
         self._failures: dict[str, int] = {}
-        """Trial -> how many failure records it has."""
+        """Trial id -> how many failure records it has."""
         self._failed: set[str] = set()
+        """Ids of trials whose last attempt has failed."""
         self._ended: dict[str, float | None] = {}
-        """Trial that failed -> since when its lease was held: the file may outlive the failure."""
+        """Id of a trial that failed under a lease -> the time in that lease at which it was taken.
+        Its file may outlive the failure for a moment, and is not taken for a new attempt."""
         self._polls = self._idle_polls = 0
+        """How many polls there were, and the last how many in a row that saw no training."""
 
     def begin(self) -> Iterator[Event]:
-        """The study's trials, and which of them are done."""
+        """Yield ``Planned`` with the study's trials and which of them are done."""
         ids = list(self._open)
         done = {id for id, names in self._open_files().items() if OUTCOME in names}
         self._open = {id: None for id in ids if id not in done}
         yield Planned(self._snapshot.all_trials, frozenset(done), 0, self._snapshot.study)
 
     def _next_stage(self) -> Iterator[Event]:
-        """The next trials of an adaptive study, once those of the stage before are done."""
+        """Yield ``Planned`` anew where an adaptive study needs further seeds after this stage."""
         snapshot = with_wanted_trials(self._full_snapshot, self._ledger)
         if len(snapshot.trials) > len(self._snapshot.trials):
             self._snapshot = snapshot
@@ -113,7 +124,7 @@ class _WatchedStudy:
             yield from self.begin()
 
     def poll(self) -> Iterator[Event]:
-        """What has changed since the last poll."""
+        """Read the store once, and yield an event for each change since the last poll."""
         for id, names in self._open_files().items():
             if OUTCOME in names:
                 yield from self._finish(id)
@@ -129,18 +140,19 @@ class _WatchedStudy:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to train, and a search proposes nothing more."""
+        """Whether nothing is left to train: no trial, no retry, no configuration of a search."""
         searching = self._snapshot.search is not None and not self._snapshot.search.closed
         if searching or self._open.keys() - self._failed or self._epochs:
             return False
         return not self._failed or self._clock() >= self._may_retry_until
 
     def _open_files(self) -> dict[str, set[str]]:
-        """Open trial that has a folder -> the names of its files."""
+        """Id of each trial without an outcome that has a folder -> the names of its files."""
         folders = set(files.folders_in(self._ledger.paths.trials))
         return self._ledger.files_of([id for id in self._open if id in folders])
 
     def _finish(self, id: str) -> Iterator[Event]:
+        """Yield ``Done`` for a trial whose outcome is in the store now."""
         del self._open[id]
         self._epochs.pop(id, None)
         self._failed.discard(id)
@@ -148,6 +160,7 @@ class _WatchedStudy:
         yield Done(id, outcome.seconds if outcome else 0.0)
 
     def _poll_trial(self, id: str, names: set[str]) -> Iterator[Event]:
+        """Yield what has changed of a trial without an outcome, by the names of its files."""
         holder = lease_holder(self._ledger, id) if LEASE in names else None
         if holder is not None and (holder.gone or self._ended.get(id) == holder.since):
             holder = None  # its process is gone, or has just failed and removes the lease
@@ -171,7 +184,15 @@ class _WatchedStudy:
             yield Epoch(id, progress.epoch, progress.max_epochs, dev_ua, progress.min_epochs)
 
     def _ended_without_record(self, id: str, failures: int) -> Event:
-        """The event of a trial that nobody trains any more: failed, or stopped without a record."""
+        """The event for a trial that nobody trains any more and that has no outcome.
+
+        Args:
+            id: the trial's id.
+            failures: how many failure records it has.
+
+        Returns:
+            ``Failed`` where it has a failure record; else ``Stopped``.
+        """
         self._epochs.pop(id, None)
         if not failures:
             return Stopped(id)

@@ -1,4 +1,4 @@
-"""One attempt at one trial: load, resume, train, keep checkpoints, write the files, commit."""
+"""Makes one attempt at a trial: loads data, resumes, trains, writes checkpoints and results."""
 
 import platform
 import socket
@@ -36,24 +36,35 @@ from orchestrator.study.trials import from_identity
 
 
 class LostLeaseError(Exception):
-    """The lease is no longer ours: another process trains this trial."""
+    """Another process has taken over this trial's lease, so that this attempt must stop."""
 
 
 class Attempt:
-    """One attempt at one trial."""
+    """Trains one trial once, in this process, and writes its results to the store.
+
+    Call one of ``run`` and ``retrain``, and ``fail`` with an exception of it.
+
+    Args:
+        task: the trial, the store and the device.
+        ledger: the store that the task names.
+        on_event: is called with ``Epoch`` after each epoch, then with how the attempt ended.
+    """
 
     def __init__(self, task: Task, ledger: Ledger, on_event: OnEvent) -> None:
         self._task, self._ledger, self._on_event = task, ledger, on_event
         self._name = new_attempt()
         self._log: list[str] = []
         self._epoch = 0
-        """The last epoch that was trained; a failure record keeps it."""
+        """The last epoch that was trained, from 1; 0 before. A failure record holds it."""
 
     def run(self, lease: leases.Lease) -> None:
-        """Train, write and commit, for as long as the lease is held.
+        """Train from the last checkpoint, if there is one; write the files, then the outcome.
+
+        Args:
+            lease: the trial's lease, which this process holds.
 
         Raises:
-            LostLeaseError: another process has taken the trial over.
+            LostLeaseError: another process has taken the trial over; no outcome was written.
         """
         began = time.monotonic()
         self._lease = lease
@@ -63,13 +74,13 @@ class Attempt:
         self._commit(self._write(fit, data, resume.epoch if resume else 0, began))
 
     def retrain(self) -> Outcome:
-        """Train from the first epoch and write the files; commit nothing."""
+        """Train from the first epoch and write the files; return the outcome without writing it."""
         began = time.monotonic()
         self._begin()
         return self._write(*self._fit(None, self._on_retrained_epoch), 0, began)
 
     def fail(self, error: Exception) -> None:
-        """Write the failure record, and report it."""
+        """Write a failure record with the exception's traceback, and report ``Failed``."""
         sentence = str(error).strip() or type(error).__name__
         cause = cause_of(error)
         if cause == "code":
@@ -96,7 +107,11 @@ class Attempt:
     # --- before training -------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Read the trial from the task, and pin this process to reproducible arithmetic."""
+        """Read the trial from the task, and set PyTorch to reproducible arithmetic.
+
+        Raises:
+            ValueError: the task's id is not the digest of its settings.
+        """
         self._trial = from_identity(self._task.identity)
         if digest(self._trial.identity) != self._task.id:
             raise ValueError("The task's id is not the id of what it asks for.")
@@ -106,7 +121,11 @@ class Attempt:
             torch.cuda.set_per_process_memory_fraction(self._task.gpu_share)
 
     def _load(self) -> FoldData:
-        """The fold's features, from the store; their shards are proven as they are read."""
+        """Read the features and labels of the trial's fold; each shard is checked by its digest.
+
+        Raises:
+            FeatureError: the selection or a shard is missing or damaged.
+        """
         record = self._ledger.selection(self._trial.corpus)
         selection = Corpus.from_json(record["corpus"]).select(record["emotions"])
         if selection.digest != self._trial.corpus:
@@ -124,7 +143,11 @@ class Attempt:
         )
 
     def _resume(self) -> TrainingState | None:
-        """The state in the last checkpoint; None where there is none of this determinism class."""
+        """The state of the training in its last checkpoint; None starts from the first epoch.
+
+        A checkpoint of another determinism class (see ``environment``) is not used, for the result
+        would depend on where the training was interrupted.
+        """
         checkpoint = checkpoints.read(self._ledger, self._task.id)
         if checkpoint is None:
             return None
@@ -145,6 +168,12 @@ class Attempt:
     def _fit(
         self, resume: TrainingState | None, on_epoch: Callable[[TrainingState], None]
     ) -> tuple[Fit, FoldData]:
+        """Load the data and train to the end.
+
+        Args:
+            resume: the state to go on from; None starts from the first epoch.
+            on_epoch: is called with the state after each epoch.
+        """
         trial, data = self._trial, self._load()
         fit = train(
             trial.model,
@@ -168,7 +197,7 @@ class Attempt:
         return fit, data
 
     def _on_epoch(self, state: TrainingState) -> None:
-        """Write a checkpoint, with the log in it, and report the epoch.
+        """Write a checkpoint after an epoch, with the trial's log in it, and report the epoch.
 
         Raises:
             LostLeaseError: another process has taken the trial over.
@@ -198,25 +227,39 @@ class Attempt:
         self._report_epoch(state)
 
     def _on_retrained_epoch(self, state: TrainingState) -> None:
-        """Report an epoch of a training that keeps no checkpoint."""
+        """Report an epoch, without a checkpoint."""
         self._note_epoch(state)
         self._report_epoch(state)
 
     def _report_epoch(self, state: TrainingState) -> None:
+        """Send ``Epoch`` with the mean of the UAs on halves A and B."""
         epoch = state.history[-1]
         dev_ua = (epoch.a.ua + epoch.b.ua) / 2
         most, least = self._trial.training.epochs, self._least_epochs(state)
         self._on_event(Epoch(self._task.id, state.epoch, most, dev_ua, least))
 
     def _least_epochs(self, state: TrainingState) -> int:
-        """The fewest epochs that this training can have: patience runs from the best one so far."""
+        """The fewest epochs that this training can still end with.
+
+        That is the patience after the best epoch so far, at most the configured epochs.
+        """
         training = self._trial.training
         return min(training.epochs, max(state.on_a.epoch, state.on_b.epoch) + training.patience)
 
     # --- after training --------------------------------------------------------------------
 
     def _write(self, fit: Fit, data: FoldData, resumed: int, began: float) -> Outcome:
-        """Write the attempt's files; return the outcome that names them."""
+        """Write the attempt's files (predictions, weights, history, log).
+
+        Args:
+            fit: the finished training.
+            data: the features and labels of its fold.
+            resumed: the epoch after which it was resumed; 0 where it was not.
+            began: when the attempt began, in seconds of ``time.monotonic()``.
+
+        Returns:
+            The outcome that names the files; it is not written yet.
+        """
         results = training_results(fit, data)
         self._note(f"finished after {fit.epochs} epochs")
         log = "\n".join(self._log).encode() + b"\n"
@@ -240,6 +283,13 @@ class Attempt:
         )
 
     def _commit(self, outcome: Outcome) -> None:
+        """Write the outcome to the store, remove the checkpoint, and report ``Done``.
+
+        Where the store has an outcome with other numbers, report ``Differs`` instead.
+
+        Raises:
+            LostLeaseError: another process has taken the trial over.
+        """
         if not self._lease.still_mine():
             raise LostLeaseError
         committed = self._ledger.outcomes.commit(outcome)
@@ -255,6 +305,7 @@ class Attempt:
     # --- the trial's log -------------------------------------------------------------------
 
     def _note_epoch(self, state: TrainingState) -> None:
+        """Add a line to the trial's log: the epoch's training loss, UA and loss on A and on B."""
         epoch = state.history[-1]
         self._epoch = state.epoch
         self._note(
@@ -264,14 +315,21 @@ class Attempt:
         )
 
     def _note(self, line: str) -> None:
-        """Add a line to the trial's log, with the time before it."""
+        """Add a line to the trial's log, after the date and time."""
         self._log.append(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
 
 
 def environment(device: str) -> dict[str, str]:
-    """The determinism class: results are equal bit for bit within a class, not across classes.
+    """The determinism class: on machines with equal values a trial gives the same bits.
 
-    On a GPU they are equal within a tolerance only.
+    On a GPU results are equal only within a tolerance.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        ``device`` -> kind of processor or GPU, ``torch`` -> version; on a CPU also ``arithmetic``
+        -> a hash of what this processor computes in a few training steps, 8 hex digits.
     """
     if device != "cpu":
         return {"device": f"{device} {torch.cuda.get_device_name()}", "torch": torch.__version__}

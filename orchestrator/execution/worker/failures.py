@@ -1,4 +1,4 @@
-"""Why an attempt failed: an exception -> the cause that decides whether the trial is retried."""
+"""Classifies the exception that ended an attempt; the class decides whether there is a retry."""
 
 import torch
 
@@ -10,7 +10,12 @@ from orchestrator.store.records import Cause
 
 
 def cause_of(error: Exception) -> Cause:
-    """The cause of a failure; `retries.py` says what follows from each."""
+    """The kind of failure that an exception stands for; `retries.py` says which is retried.
+
+    Returns:
+        ``diverged`` (the loss is not a number), ``data`` (features or a file of the store),
+        ``infrastructure`` (disk, memory, network, a missing package), else ``code``.
+    """
     if isinstance(error, DivergedError):
         return "diverged"
     if isinstance(error, FeatureError | DamageError):
@@ -21,10 +26,10 @@ def cause_of(error: Exception) -> Cause:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the machine or on its GPU.
+    """Whether an exception says that the machine or its GPU ran out of memory.
 
-    PyTorch's CPU allocator and a thread that cannot start raise a plain RuntimeError, so the
-    message decides.
+    PyTorch's CPU allocator and a thread that cannot start raise a plain RuntimeError, which is
+    recognised by its text.
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True

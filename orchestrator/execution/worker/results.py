@@ -1,4 +1,4 @@
-"""What a finished training leaves: its scores, its files and their digests.
+"""Turns a finished training into what the store keeps of it: scores, files and their digests.
 
 Letters in names are axes: S segments, C classes, U utterances.
 """
@@ -20,24 +20,31 @@ from orchestrator.store.records import EpochChoice, Scores, Unit
 from orchestrator.study.canonical import canonical, digest
 
 _RowKey = tuple[str, int, str, str, EpochChoice, int]
-"""Utterance, number of the segment in it, speaker, true emotion, choice of epoch, epoch."""
+"""Utterance id, number of the segment in it (from 0), speaker, true class, choice of epoch, that
+epoch (from 1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingResults:
-    """What a finished training leaves."""
+    """What the store keeps of a finished training."""
 
     scores: tuple[Scores, ...]
-    """Confusion counts of every test speaker, choice of epoch and unit."""
+    """Confusion matrices: one for each test speaker, choice of epoch, and unit (utterance or
+    segment)."""
     digests: Mapping[str, str]
-    """Of the predictions, the history and the weights, each by its values: equal digests mean
-    equal bits, whatever library wrote the files."""
+    """``predictions``, ``history``, ``weights`` -> digest of the values, not of the file: equal
+    digests mean equal bits, whatever library wrote the files."""
     files: Mapping[str, bytes]
-    """File name -> content."""
+    """File name -> content, of predictions (Parquet), weights (safetensors) and history (JSON)."""
 
 
 def training_results(fit: Fit, data: FoldData) -> TrainingResults:
-    """Score both test directions of a finished training, and make its files."""
+    """Score a finished training on halves A and B of the held-out group, and make its files.
+
+    Args:
+        fit: the finished training.
+        data: the features and labels of its fold.
+    """
     tested = (_Tested(fit.tests_a, data.a), _Tested(fit.tests_b, data.b))
     weights = {
         f"{name}/{key}": tensor
@@ -65,13 +72,15 @@ def training_results(fit: Fit, data: FoldData) -> TrainingResults:
 
 @dataclass(frozen=True, slots=True)
 class _Tested:
-    """One direction of a finished training, and the segments on which it was tested."""
+    """The test of a finished training on one half of the held-out group."""
 
     direction: Direction
+    """The epochs by which this half is scored, with weights and log probabilities."""
     segments: Segments
+    """The S segments of the half."""
 
     def by_choice(self, last_epoch: int) -> Iterator[tuple[EpochChoice, int, Tensor]]:
-        """Choice of epoch, the epoch, log probabilities of the segments (S, C)."""
+        """Yield each choice of epoch, the epoch (from 1), log probabilities of shape (S, C)."""
         d = self.direction
         yield "chosen", d.chosen, d.at_chosen_SC
         yield "last_epoch", last_epoch, d.at_last_SC
@@ -81,7 +90,13 @@ class _Tested:
 def _prediction_rows(
     tested: tuple[_Tested, ...], last_epoch: int, classes: tuple[str, ...]
 ) -> list[tuple[_RowKey, list[float]]]:
-    """One row a segment and choice of epoch, with the probability of each class."""
+    """One row for each segment and choice of epoch: its key, and C probabilities, 0 to 1.
+
+    Args:
+        tested: the tests on halves A and B.
+        last_epoch: the last epoch of the training, from 1.
+        classes: names of the C classes.
+    """
     rows: list[tuple[_RowKey, list[float]]] = []
     for half in tested:
         for choice, epoch, log_SC in half.by_choice(last_epoch):
@@ -101,7 +116,10 @@ def _prediction_rows(
 
 
 def _parquet(rows: list[tuple[_RowKey, list[float]]], classes: tuple[str, ...]) -> bytes:
-    """The rows as a Parquet file: a column for each part of the key, then one for each class."""
+    """The bytes of a Parquet file with the rows.
+
+    It has a column for each part of the key, then a column of probabilities for each class.
+    """
     names = ("utterance", "segment", "speaker", "emotion", "choice", "epoch")
     columns: Mapping[str, list[Any]] = {
         name: [key[index] for key, _ in rows] for index, name in enumerate(names)
@@ -111,7 +129,13 @@ def _parquet(rows: list[tuple[_RowKey, list[float]]], classes: tuple[str, ...]) 
 
 
 def _scores(tested: tuple[_Tested, ...], last_epoch: int, classes: int) -> Iterator[Scores]:
-    """Confusion counts of every test speaker, choice of epoch and unit."""
+    """Yield a confusion matrix for each test speaker, choice of epoch and unit.
+
+    Args:
+        tested: the tests on halves A and B.
+        last_epoch: the last epoch of the training, from 1.
+        classes: the number of classes.
+    """
     for half in tested:
         for choice, epoch, log_SC in half.by_choice(last_epoch):
             for unit in ("utterance", "segment"):
@@ -129,7 +153,17 @@ def _scores(tested: tuple[_Tested, ...], last_epoch: int, classes: int) -> Itera
 def decisions(
     segments: Segments, log_SC: Tensor, unit: Unit
 ) -> Iterator[tuple[str, list[int], list[int]]]:
-    """Of each speaker: the true and the predicted classes, one of each an utterance or segment."""
+    """Yield each speaker with the true and the predicted classes of the utterances or segments.
+
+    Args:
+        segments: the S segments.
+        log_SC: log probabilities of the C classes.
+        unit: ``utterance`` or ``segment``. An utterance gets the class of the highest mean
+            probability of its segments.
+
+    Yields:
+        The speaker; numbers of true classes; numbers of predicted classes, in the same order.
+    """
     utterance_S, labels_S = segments.utterance_S.tolist(), segments.labels_S.tolist()
     label_of = dict(zip(utterance_S, labels_S, strict=True))
     if unit == "segment":

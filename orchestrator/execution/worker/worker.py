@@ -1,7 +1,7 @@
-"""A task -> its outcome in the store, in the process that trains it.
+"""Trains one task in the process that calls it: a worker of Ray, or that of `--inline`.
 
-A worker takes the trial's lease, trains the trial unless it is done, and releases the lease.
-Every exception becomes a failure with a cause; only events leave this module.
+A worker takes the trial's lease, trains the trial unless it has an outcome, and releases the lease.
+The result goes to the store, as an outcome or a failure record; the caller gets events only.
 """
 
 from pathlib import Path
@@ -17,24 +17,33 @@ from orchestrator.store.records import Outcome
 
 
 def work(task: Task, on_event: OnEvent) -> None:
-    """Train one trial and write its record, unless it is done or another process trains it."""
+    """Train one trial and write its outcome to the store, or its failure record.
+
+    Train nothing where the outcome is there, or another process holds the trial's lease. An
+    exception of the training is not raised, but reported as ``Failed``.
+    """
     _work(task, Ledger.open_unchecked(task.store), on_event)
 
 
 def rehearse(task: Task, scratch: Path, on_event: OnEvent) -> None:
-    """Do all that ``work`` does, but write the trial to ``scratch`` and not to the store."""
+    """Do what ``work`` does, but write the trial to the folder ``scratch`` and not to the store."""
     _work(task, Ledger.open_unchecked(task.store).with_trials_in(scratch), on_event)
 
 
 def retrain(task: Task, on_event: OnEvent) -> Outcome:
     """Train a finished trial from its first epoch, and write the new files beside the old ones.
 
-    Nothing is resumed and nothing committed, and no checkpoint is touched. Exceptions rise.
+    The outcome in the store stays as it is, and checkpoints are neither read nor written. An
+    exception of the training is raised.
+
+    Returns:
+        The outcome of this training; it is not written to the store.
     """
     return Attempt(task, Ledger.open_unchecked(task.store), on_event).retrain()
 
 
 def _work(task: Task, ledger: Ledger, on_event: OnEvent) -> None:
+    """Train one trial under its lease, as ``work`` says, and write it to the ledger's store."""
     on_event(Started(task.id))
     attempt = Attempt(task, ledger, on_event)
     try:
