@@ -1,7 +1,8 @@
-"""The events of a run: frozen values that a view shows, a tracker logs, a test reads.
+"""The events of a run (a trial started, an epoch ended, ...), as frozen values, and their JSON.
 
-They travel as plain mappings from a worker to its driver, and as lines of JSON in a job's log
-(``ablate run --json``).
+Workers, the scheduler and `ablate watch` make events; the terminal's display and trackers consume
+them. Between a worker and its driver an event is a plain mapping (``pack``); in the output of
+``ablate run --json`` it is one line of JSON (``to_line``).
 """
 
 import json
@@ -15,53 +16,62 @@ from orchestrator.store.snapshot import SnapshotTrial
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence for the person at the terminal; ``loud`` where it must not be overlooked."""
+    """A sentence for the person at the terminal."""
 
     sentence: str
+    """The text, such as `Search: its budget (3 hours) is used; ...`."""
     loud: bool = False
+    """Whether the sentence must not be overlooked, as a warning must not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a step before the trainings is."""
+    """How far a step of preparation is, before any trial trains."""
 
     what: str
     """The step, such as ``extracting features``."""
     done: int
+    """How many parts of the step (such as recordings) are done."""
     total: int
-    """0 where the step is not counted."""
+    """How many parts the step has; 0 where it is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan was made: these trials are to be done."""
+    """The trials that are trained from now on: of a study, a stage or a search's generation.
+
+    Replaces the list of trials of an earlier such event.
+    """
 
     placed: tuple[SnapshotTrial, ...]
-    """All trials of the plan, each at its place in the table: row, fold, seed."""
+    """All these trials, finished or not, each with its row, fold and seed."""
     done: frozenset[str]
-    """Ids of the trials that are done already."""
+    """Ids of those that have an outcome in the store already."""
     slots: int
-    """How many trials train at once; 0 where unknown."""
+    """How many trials train at the same time; 0 where unknown."""
     study: str = ""
     """The study's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """No trial can train now; the sentence says why."""
+    """No trial trains now, and none can start."""
 
     sentence: str
+    """The reason, such as `Others use this cluster: ...`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A trial started to train, for the first time or once more."""
+    """An attempt at a trial began: the first one or a retry."""
 
     id: str
+    """The trial's id."""
     whole: bool = True
-    """Whether this event came as it started; a watcher of the store may have come later."""
+    """True where the attempt began just now; False where it may have trained for some time already,
+    as `ablate watch` finds it."""
     host: str = ""
-    """The machine that trains it; empty where unknown."""
+    """Host name of the machine that trains the trial; empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +79,20 @@ class Epoch:
     """A trial finished an epoch."""
 
     id: str
+    """The trial's id."""
     epoch: int
-    """Counted from 1."""
+    """The number of the epoch that ended, counted from 1."""
     epochs: int
     """The most epochs that the trial can have; 0 where unknown."""
     dev_ua: float | None
-    """The UA on dev speech, 0 to 1: the mean of the two test directions. None for a training that
-    judges what a search chose, since dev speech of one direction is test speech of the other."""
+    """The mean of the UAs on halves A and B of the held-out group after this epoch, 0 to 1.
+
+    None for a training that tests a winner of a search: while the search lasts, nobody may see
+    these scores.
+    """
     least: int = 0
-    """The fewest epochs that the trial can have: its patience runs from the best one so far."""
+    """The fewest epochs that the trial can still end with: the best epoch so far plus the patience
+    (epochs without improvement before training stops), at most ``epochs``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,58 +100,72 @@ class Done:
     """A trial's outcome is in the store."""
 
     id: str
+    """The trial's id."""
     seconds: float
-    """How long this attempt trained; 0 where the trial had been done before."""
+    """Seconds that this attempt took; 0 where the outcome was in the store already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """An attempt failed; the trial is retried, after a wait."""
+    """An attempt failed, and the run will start the trial once more."""
 
     id: str
+    """The trial's id."""
     cause: Cause
+    """The kind of failure, such as ``infrastructure``."""
     sentence: str
+    """What went wrong in the attempt that failed."""
     attempt: int
     """The number of the next attempt, counted from 1."""
     of: int
-    """The most attempts that the run makes."""
+    """The most attempts that the run makes at one trial."""
     wait_s: float
+    """Seconds from now before the next attempt may start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed. A run's listener gets this event for the last attempt only."""
+    """An attempt failed. A worker sends this event after each failed attempt.
+
+    The listener of a run gets it only when the run makes no further attempt (else: ``Retry``).
+    """
 
     id: str
+    """The trial's id."""
     cause: Cause
+    """The kind of failure: ``infrastructure``, ``data``, ``code`` or ``diverged``."""
     sentence: str
+    """What went wrong, in one line."""
     record: str
-    """Where the failure record with the traceback lies."""
+    """Path of the failure record, which holds the traceback."""
     memory: bool = False
-    """Whether memory ran out, on the machine or its GPU: a trial given more may succeed."""
+    """Whether the machine or its GPU ran out of memory: a trial given more may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """A trial was finished twice with different numbers: an alarm."""
+    """A trial was finished twice with different numbers: an alarm. The first outcome counts."""
 
     id: str
+    """The trial's id."""
     record: str
-    """Where the second outcome lies."""
+    """Path of the second outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A trial does not train any more and left no record: interrupted, or its machine died."""
+    """An attempt ended without an outcome or failure record: interrupted, or its machine died."""
 
     id: str
+    """The trial's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another run trains this trial."""
+    """Another run holds this trial's lease, so this run does not train it now."""
 
     id: str
+    """The trial's id."""
 
 
 Event = (
@@ -157,20 +186,20 @@ Event = (
 _NAMES: dict[type[Event], str] = {
     kind: "Again" if kind is Retry else kind.__name__ for kind in Event.__args__
 }
-"""Event type -> its name in JSON: the type's own, except `Again`, the older name of `Retry`."""
+"""Event type -> the name that stands for it in JSON: that of the type, but `Again` for `Retry`."""
 _KINDS = {name: kind for kind, name in _NAMES.items()}
 
 
 def pack(event: Event) -> dict[str, Any]:
-    """An event as a mapping of plain values."""
+    """An event as ``{"kind": NAME, "values": {FIELD: value}}``, for ``unpack``."""
     return {"kind": _NAMES[type(event)], "values": asdict(event)}
 
 
 def unpack(packed: Mapping[str, Any]) -> Event:
-    """The event of a mapping that ``pack`` made.
+    """The event from a mapping that ``pack`` made, also after a way through JSON.
 
     Raises:
-        KeyError, TypeError: the mapping is no event.
+        KeyError, TypeError: the mapping does not describe an event.
     """
     values = dict(packed["values"])
     if packed["kind"] == "Planned":
@@ -180,17 +209,17 @@ def unpack(packed: Mapping[str, Any]) -> Event:
 
 
 def to_line(event: Event) -> str:
-    """An event as one line of JSON."""
+    """An event as one line of JSON, without a line end."""
     return json.dumps(pack(event), default=sorted)
 
 
 def print_line(event: Event) -> None:
-    """Print an event as one line of JSON, at once."""
+    """Print an event to stdout as one line of JSON, and flush."""
     print(to_line(event), flush=True)
 
 
 def from_line(line: str) -> Event | None:
-    """The event of a line; None where the line is none, as a log may hold any."""
+    """The event in a line that ``to_line`` made; None for any other line of a log."""
     try:
         return unpack(json.loads(line))
     except (ValueError, KeyError, TypeError):

@@ -19,6 +19,7 @@ import orchestrator
 from orchestrator.errors import LackError
 
 PACKAGES = ("model", "features")
+"""The packages that ``bind`` imports."""
 
 
 def bind() -> None:

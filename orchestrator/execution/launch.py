@@ -1,4 +1,4 @@
-"""A run as a person asks for it: on which machines, within which budget."""
+"""Starts a run with the options of `ablate run`: on which machines, within which time budget."""
 
 from dataclasses import dataclass
 
@@ -20,19 +20,22 @@ from orchestrator.study.study import Study
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machines:
-    """The machines that a person names for a run; None where the program chooses.
+    """The options of `ablate run` that say where trials train; None where none was given.
 
     Raises:
         RequestError: ``gpus_per_trial`` is neither a share of one GPU nor a whole number of them.
     """
 
     inline: bool = False
-    """Train in this process, without Ray."""
+    """Whether trials train in this process, one after another, without Ray."""
     cpus: int | None = None
+    """How many CPUs to use; None for all of this machine."""
     gpus: int | None = None
+    """How many GPUs to use; 0 for none; None for all that Ray finds (inline: none)."""
     gpus_per_trial: float | None = None
+    """GPUs of one trial: a share such as 0.25, or a whole number; None: as a probe found, or 1."""
     address: str | None = None
-    """A running Ray cluster; None for this machine."""
+    """Address of a running Ray cluster, such as ``192.0.2.10:6379``; None for this machine."""
 
     def __post_init__(self) -> None:
         share = self.gpus_per_trial
@@ -44,14 +47,16 @@ class Machines:
 
 
 class Launch:
-    """One run of a study.
+    """Prepares one run of a study: chooses the cluster, then ``run`` trains on it.
 
     Args:
         study: the study.
         ledger: the store.
         machines: where to train.
-        budget_s: seconds of wall time; None trains all that is lacking.
-        allow_config: whether `features: opensmile:PATH.conf` may run here.
+        budget_s: seconds of wall time that the trainings may take; None trains all trials that
+            have no outcome yet.
+        allow_config: whether a configuration file of openSMILE that the study names
+            (`features: opensmile:PATH.conf`) may run here: it can write files.
 
     Raises:
         AblateError, FeatureError: the machines are not there, or the study cannot be planned.
@@ -72,7 +77,13 @@ class Launch:
         self.cluster = self._cluster()
 
     def run(self, on_event: OnEvent) -> RunResult:
-        """Train what the study lacks, as ``run`` does.
+        """Train the trials that have no outcome yet, or those of them that the budget allows.
+
+        Args:
+            on_event: is called with every event, in this process.
+
+        Returns:
+            How the run ended.
 
         Raises:
             AblateError, FeatureError: before anything trains.
@@ -111,7 +122,7 @@ class Launch:
         )
 
     def _trial_resources(self) -> Resources:
-        """What a trial takes of a node: as a probe measured it on this machine, or assumed."""
+        """What one trial reserves: as probed on this machine, else 1 CPU, ``MEMORY_PER_TRIAL``."""
         machines = self._machines
         if machines.address is None and self._ledger.has_probes:
             plan = plan_study(self._study, self._ledger, allow_config=self._allow_config)
@@ -119,7 +130,7 @@ class Launch:
         return Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=machines.gpus_per_trial or 0.0)
 
     def _price(self, plan: Plan) -> Price:
-        """What the plan costs on this machine."""
+        """The price of the plan on this machine: hours, memory, trials at once."""
         lanes = 1 if self._machines.inline else self._machines.cpus
         return prices.price_plan(
             plan,

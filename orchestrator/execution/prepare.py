@@ -1,4 +1,4 @@
-"""Audio and features, which must be there before trials train: made, verified, repaired.
+"""Makes, verifies and repairs the audio and the feature shards that trials read.
 
 ``ablate run`` makes what its trials need; ``ablate features build`` and ``verify`` do so without a
 training.
@@ -23,22 +23,26 @@ from orchestrator.study.trials import PlannedTrial
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
-    """What a verification of the store's features found."""
+    """What a verification of the store's shards found."""
 
     shards: int
-    """How many shards were read."""
+    """How many shards (files with the features of one speaker) were read."""
     findings: tuple[ShardFinding, ...]
+    """The shards that are damaged, missing or outdated, one finding each."""
     audio: tuple[str, ...]
-    """Recordings that are not what the corpus was registered with, one sentence each."""
+    """One sentence, where recordings changed since the corpus was registered; else empty."""
 
     @property
     def whole(self) -> int:
-        """How many of these shards are what was written."""
+        """How many of the shards that were read are in order: nothing of them need be deleted."""
         return self.shards - len({f.file for f in self.findings if f.remove})
 
     @property
     def damage(self) -> bool:
-        """Whether a shard or a recording is not what was written."""
+        """Whether a shard is damaged or missing, or a recording has changed.
+
+        Shards that are only outdated (made by another version) do not count.
+        """
         return bool(self.audio) or any(f.kind != "outdated" for f in self.findings)
 
 
@@ -50,15 +54,17 @@ def prepare(
     threads: int,
     elsewhere: Map | None = None,
 ) -> None:
-    """Make the audio and the features that these trials need, and no others.
+    """Make the audio and the shards that these trials need and the store lacks.
+
+    Also write the selection (which utterances, which classes) to the store, for the workers.
 
     Args:
         plan: the plan of the study.
         to_train: the trials.
         ledger: the store.
-        on_event: is called with the progress.
-        threads: threads for the extraction here.
-        elsewhere: maps the extraction to other machines, in place of threads here.
+        on_event: is called with ``Progress``.
+        threads: how many threads extract features in this process.
+        elsewhere: a `map` that extracts on other machines (``Cluster.map``); None for threads here.
     """
     from features.shards import shards
 
@@ -99,18 +105,22 @@ def build(
     allow_config: bool = False,
     elsewhere: Map | None = None,
 ) -> Plan:
-    """Make all features that a study needs, and train nothing.
+    """Make all shards that a study's trials need (`ablate features build`); train nothing.
 
     Args:
         study: the study.
         ledger: the store.
-        on_event: is called with the progress.
-        threads: threads for the extraction here.
-        allow_config: whether `features: opensmile:PATH.conf` may run here.
-        elsewhere: maps the extraction to other machines, in place of threads here.
+        on_event: is called with ``Progress``.
+        threads: how many threads extract features in this process.
+        allow_config: whether a configuration file of openSMILE that the study names
+            (`features: opensmile:PATH.conf`) may run here.
+        elsewhere: a `map` that extracts on other machines (``Cluster.map``); None for threads here.
+
+    Returns:
+        The plan of the study.
 
     Raises:
-        AblateError, FeatureError: as ``run`` before it trains.
+        AblateError, FeatureError: the study cannot be planned, or its features cannot be made.
     """
     plan = plan_study(study, ledger, allow_config=allow_config)
     prepare(plan, plan.trials, ledger, on_event, threads, elsewhere)
@@ -120,12 +130,17 @@ def build(
 def verify(
     ledger: Ledger, study: Study | None, on_event: OnEvent, *, allow_config: bool
 ) -> Verified:
-    """Read every shard of the store and compare it with its digest.
+    """Read every shard of the store and compare it with its digest (`ablate features verify`).
 
-    With a study: also whether all its shards are there, and its recordings as they were registered.
+    Args:
+        ledger: the store.
+        study: a study, of which it is also checked whether all its shards are there and whether its
+            recordings are as registered; None for the shards of the store alone.
+        on_event: is called with ``Progress``.
+        allow_config: whether a configuration file of openSMILE that the study names may run here.
 
     Raises:
-        AblateError, FeatureError: when the study cannot be planned.
+        AblateError, FeatureError: the study cannot be planned.
     """
     audio: tuple[str, ...] = ()
     plan = None
@@ -152,7 +167,7 @@ def verify(
 
 
 def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
-    """The shards that a study's trials need and the store lacks."""
+    """A finding for each shard that a study's trials need and the store lacks."""
     for config in dict.fromkeys(item.trial.features for item in plan.trials):
         version = plan.features[config.features].version()
         yield from verification.find_missing(
@@ -161,13 +176,26 @@ def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
 
 
 def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
-    """Delete damaged shards, nothing else; returns the names of the deleted files."""
+    """Delete damaged shards and what is left of incomplete ones, so that they can be made anew.
+
+    Args:
+        ledger: the store.
+        found: what ``verify`` returned.
+
+    Returns:
+        The names (without folder) of the deleted files.
+    """
     deleted = [path.name for path in verification.repair(found.findings)]
     shard_cache.remove(ledger, deleted)
     return deleted
 
 
 def not_rebuilt(ledger: Ledger, deleted: Sequence[str]) -> tuple[str, ...]:
-    """Keys of shards that were deleted and not built anew, since this study does not need them."""
+    """Keys of the deleted shards that are still absent after a build: the study needs none of them.
+
+    Args:
+        ledger: the store.
+        deleted: names of deleted files, from ``repair``.
+    """
     keys = dict.fromkeys(name.partition(".")[0] for name in deleted)
     return tuple(key for key in keys if not (ledger.paths.local_shards / f"{key}.json").exists())

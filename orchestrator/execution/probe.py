@@ -1,4 +1,4 @@
-"""``ablate plan --probe``: how long an epoch takes here, and how much memory a trial needs.
+"""``ablate plan --probe``: measures how long an epoch takes here and what memory a trial needs.
 
 One trial of each shape trains for a few epochs, by the same worker as in a run, and in a process of
 its own, since a process knows its own peak of memory and not that of one trial. On a CPU as many
@@ -34,37 +34,41 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.trials import PlannedTrial, Trial
 
 EPOCHS = 3
-"""Epochs of the training that is measured; one epoch to warm up goes before it."""
+"""Epochs of the training that is measured; a training of one epoch, to warm up, goes before it."""
 LONG_S = 30.0
-"""Seconds after which a training is stopped: beside so long an epoch, warming up is nothing."""
+"""Seconds after which a training is stopped at the end of its epoch: with epochs as long as this,
+the time to warm up does not count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeMeasurement:
-    """What one process measured of one trial."""
+    """The times and the peak of memory of one trial, measured by the process that trained it."""
 
     epoch_s: float = 0.0
-    """Seconds an epoch."""
+    """Seconds per epoch."""
     fixed_s: float = 0.0
-    """Seconds of a training beside its epochs."""
+    """Seconds of a training outside of its epochs: loading data, writing records."""
     warm_s: float = 0.0
-    """Seconds that the first training of a process takes longer than the next."""
+    """Seconds that the first training of a process takes longer than the second."""
     epochs: int = 0
     """How many epochs were measured."""
     memory: int = 0
-    """The process's peak of memory, in bytes."""
+    """The process's peak of host memory (resident set), in bytes."""
     gpu_memory: int = 0
-    """Its peak of GPU memory, in bytes."""
+    """The process's peak of GPU memory, in bytes; 0 on a CPU."""
     gpu_total: int = 0
-    """All memory of the GPU, in bytes."""
+    """All memory of the GPU, in bytes; 0 on a CPU."""
     failure: str = ""
     """Why the trial could not be trained; empty where it could."""
     out_of_memory: bool = False
-    """Whether memory ran out."""
+    """Whether the machine or its GPU ran out of memory."""
 
 
 def shapes(plan: Plan) -> list[PlannedTrial]:
-    """One trial of each shape that is to be trained; of every shape when nothing is."""
+    """One trial of each shape (all that the cost of an epoch depends on) that is to be trained.
+
+    Where nothing is to be trained: one trial of each shape of the whole plan.
+    """
     first: dict[str, PlannedTrial] = {}
     rows = dict[str, PlannedTrial]()
     for item in plan.to_train or plan.trials:
@@ -75,14 +79,17 @@ def shapes(plan: Plan) -> list[PlannedTrial]:
 
 
 def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, on_event: OnEvent) -> None:
-    """Measure every shape of a plan, and keep the timings. The features must be there.
+    """Measure one trial of each shape of a plan, and write the timings to the store.
+
+    The shards must be in the store already.
 
     Args:
         plan: the plan whose trials are measured.
         ledger: the store.
         machine: the kind of this machine, under which the timings are kept.
-        at_once: how many trials a run trains at once on the CPUs here.
-        on_event: is called with the progress.
+        at_once: how many trials a run trains at the same time on the CPUs here; as many are
+            measured beside each other.
+        on_event: is called with ``Progress``.
 
     Raises:
         LackError: a trial could not be trained here.
@@ -103,7 +110,11 @@ def measure(plan: Plan, ledger: Ledger, machine: Machine, at_once: int, on_event
 
 
 def _on_cpu(trial: Trial, ledger: Ledger, at_once: int) -> Probe:
-    """Measure a trial beside as many others as memory allows, and at most ``at_once`` in all."""
+    """Measure ``at_once`` copies of a trial side by side, or fewer where memory runs out.
+
+    Raises:
+        LackError: the trial cannot be trained, or memory does not suffice for one.
+    """
     for count in range(at_once, 0, -1):
         measured = _measure_beside(_tasks(trial, ledger, "cpu"), count)
         if not any(m.out_of_memory for m in measured):
@@ -112,7 +123,11 @@ def _on_cpu(trial: Trial, ledger: Ledger, at_once: int) -> Probe:
 
 
 def _on_gpu(trial: Trial, ledger: Ledger) -> Probe:
-    """Measure a trial alone, then beside others until one more trains no more epochs an hour."""
+    """Measure a trial alone on the GPU, then 2, 3, ... copies while more train more epochs an hour.
+
+    Raises:
+        LackError: the trial cannot be trained, or memory does not suffice for one.
+    """
     tasks = _tasks(trial, ledger, "cuda")
     by_count = {1: _measure_beside(tasks, 1)}
     alone = by_count[1][0]
@@ -120,6 +135,7 @@ def _on_gpu(trial: Trial, ledger: Ledger) -> Probe:
         raise LackError("Not even one trial has enough memory on this GPU.")
 
     def epochs_per_second(count: int) -> float | None:
+        """Epochs per second of ``count`` trials together; None where memory ran out."""
         if count not in by_count:
             by_count[count] = _measure_beside(tasks, count)
         measured = by_count[count]
@@ -133,7 +149,7 @@ def _on_gpu(trial: Trial, ledger: Ledger) -> Probe:
 
 
 def _probe(measured: Sequence[ProbeMeasurement]) -> Probe:
-    """What processes that trained at the same time measured, as one value."""
+    """Join what processes measured side by side: means of times, the largest memory."""
     return Probe(
         epoch_s=statistics.fmean(m.epoch_s for m in measured),
         fixed_s=statistics.fmean(m.fixed_s for m in measured),
@@ -147,7 +163,7 @@ def _probe(measured: Sequence[ProbeMeasurement]) -> Probe:
 
 
 def _tasks(trial: Trial, ledger: Ledger, device: str) -> tuple[Task, Task]:
-    """The trial with one epoch, to warm up, and with ``EPOCHS`` epochs, to measure."""
+    """Two tasks of a trial: with one epoch, to warm up, and with ``EPOCHS``, to be measured."""
 
     def short(epochs: int) -> Task:
         own = replace(trial, training=replace(trial.training, epochs=epochs))
@@ -157,7 +173,18 @@ def _tasks(trial: Trial, ledger: Ledger, device: str) -> tuple[Task, Task]:
 
 
 def _measure_beside(tasks: tuple[Task, Task], count: int) -> list[ProbeMeasurement]:
-    """What ``count`` processes measure that train the same trial at the same time."""
+    """Train the same trial in ``count`` processes at the same time.
+
+    Args:
+        tasks: the task to warm up, and the one to measure.
+        count: how many processes.
+
+    Returns:
+        One measurement for each process; a single one, out of memory, where a process died.
+
+    Raises:
+        LackError: a training failed, and not for memory.
+    """
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(count, context, initializer=bind) as processes:
@@ -171,15 +198,17 @@ def _measure_beside(tasks: tuple[Task, Task], count: int) -> list[ProbeMeasureme
 
 
 class _StopTrainingError(BaseException):
-    """Ends a training that has lasted long enough. An Exception would be a failed attempt."""
+    """Raised in a listener to end a training after ``LONG_S``.
+
+    It is a BaseException, since a worker takes an Exception for a failed attempt.
+    """
 
 
 def _measure_here(tasks: tuple[Task, Task]) -> ProbeMeasurement:
-    """Train both tasks in this process, and measure.
+    """Train both tasks in this process, and measure times and memory.
 
     A worker trains trial after trial, and only its first training waits for libraries to warm up.
-    So the first task is trained to warm up, and the second is measured; where an epoch takes long,
-    the first is measured. What the first takes longer than one epoch of the second is ``warm_s``.
+    So the second training is measured; where an epoch takes longer than ``LONG_S``, the first one.
     """
     first = _train(tasks[0])
     if first.failure or first.epoch_s > LONG_S:
@@ -193,7 +222,7 @@ def _measure_here(tasks: tuple[Task, Task]) -> ProbeMeasurement:
 
 
 def _train(task: Task) -> ProbeMeasurement:
-    """Train a task with a clock at hand, and throw its files away."""
+    """Train a task, measure seconds per epoch and outside of epochs, and throw its files away."""
     from orchestrator.execution.worker import worker
 
     began = time.monotonic()
@@ -229,7 +258,10 @@ def _peak_memory() -> int:
 
 
 def _gpu_memory(device: str) -> tuple[int, int]:
-    """This process's peak of GPU memory with its CUDA context, and the GPU's memory; in bytes."""
+    """This process's peak of GPU memory with its CUDA context, and all memory of the GPU; in bytes.
+
+    Both are 0 where the device is ``cpu``.
+    """
     if device == "cpu":
         return 0, 0
     import torch

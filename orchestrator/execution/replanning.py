@@ -1,4 +1,4 @@
-"""A study's plans while it runs, against a store in which other processes work as well."""
+"""Plans a study anew while its run lasts; other runs and `gc` may change the store meanwhile."""
 
 import time
 
@@ -15,13 +15,14 @@ from orchestrator.study.study import Study
 
 
 class Planner:
-    """Plans one study, as often as its run asks.
+    """Makes the plans of one run: a first one and, in a search, one before each generation.
 
     Args:
         study: the study.
         ledger: the store.
-        on_event: is called with what a person must know of a plan.
-        allow_config: whether `features: opensmile:PATH.conf` may run here.
+        on_event: is called with a ``Note`` for each sentence that a person must know of a plan.
+        allow_config: whether a configuration file of openSMILE that the study names
+            (`features: opensmile:PATH.conf`) may run here.
     """
 
     def __init__(self, study: Study, ledger: Ledger, on_event: OnEvent, allow_config: bool) -> None:
@@ -30,7 +31,11 @@ class Planner:
         self._memory = SearchMemory()
 
     def first(self) -> Plan:
-        """The plan with which a run begins; its warnings are reported."""
+        """The plan with which a run begins; reports its warnings, and writes its snapshot.
+
+        Raises:
+            AblateError, FeatureError: the study cannot be planned, or a record is damaged.
+        """
         plan = self._make()
         for sentence in plan.notices:
             self._on_event(Note(sentence, loud=True))
@@ -43,10 +48,11 @@ class Planner:
         return plan
 
     def next(self, trials_at_once: float) -> Plan:
-        """The next plan of a search, by what is done by now.
+        """The next plan of a search, from the outcomes that are in the store by now.
 
         Args:
-            trials_at_once: how many trials share an hour of the search's budget.
+            trials_at_once: how many trials train at the same time and so share an hour of the
+                search's budget.
         """
         return self._keep_from_gc(self._make(trials_at_once), trials_at_once)
 
@@ -60,10 +66,13 @@ class Planner:
         )
 
     def _keep_from_gc(self, plan: Plan, trials_at_once: float | None = None) -> Plan:
-        """Write down what the plan counts on, so that `gc` leaves it; plan anew if `gc` was faster.
+        """Write the study's snapshot, which keeps `gc` from removing the plan's trials.
 
-        The snapshot names every trial of the study. When test scores of a search are opened, that
-        is written down as well.
+        Where `gc` has removed some meanwhile, make a new plan. Where the search has ended, also
+        write the record that its test scores are shown from now on.
+
+        Returns:
+            The plan, or the new one.
         """
         ledger, snapshot, search = self._ledger, plan.snapshot.search, self._study.search
         if snapshot is not None and snapshot.closed and search is not None:
@@ -82,10 +91,10 @@ class Planner:
         return plan
 
     def _wait_for_gc(self) -> bool:
-        """Wait while `gc` removes files: it may not have read this study's snapshot.
+        """Wait while `gc` removes files from the store: it may not know this study's snapshot yet.
 
         Returns:
-            Whether there was anything to wait for.
+            Whether there was a `gc` to wait for.
         """
         observer, waited = LeaseObserver(), False
         while not observer.is_stale(self._ledger.paths.gc_lease):

@@ -1,4 +1,4 @@
-"""``ablate rerun``: a finished trial is retrained beside its record, and compared with it.
+"""``ablate rerun``: retrains a finished trial and compares the results with its record.
 
 Nothing else ever trains a finished trial a second time. Its speech, labels and features are those
 of the store; nothing is resumed, and the record stays as it is. Equal bits are promised within one
@@ -20,62 +20,75 @@ from orchestrator.store.paths import HISTORY, PREDICTIONS
 from orchestrator.store.records import Outcome
 
 TOLERANCE = 1e-3
-"""The largest difference of a probability that still counts as close."""
+"""The largest difference of a class probability (0 to 1) with which predictions are ``close``."""
 
 PARTS = ("predictions", "history", "weights")
-"""The results that are compared bit by bit, by their digests."""
+"""The results of a trial that are compared bit by bit, by their digests."""
 
 RerunVerdict = Literal["equal", "close", "differs"]
+"""All bits equal; probabilities within ``TOLERANCE`` where no equal bits are promised; neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A part of the environment that is not what it was when the record was made."""
+    """A part of the environment (hardware, library) that has changed since the record was made."""
 
     name: str
+    """The part: ``device``, ``arithmetic``, or a library such as ``torch``."""
     then: str
+    """Its description or version in the record; ``none`` where it had none."""
     now: str
+    """Its description or version in the retraining; ``none`` where it has none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Closeness:
-    """How far the predictions of two trainings are apart."""
+    """How far the predictions and histories of two trainings of one trial are apart."""
 
     largest: float
-    """The largest difference of a probability, over all segments and choices of epoch."""
+    """The largest difference of a class probability, 0 to 1, over all segments and choices of
+    epoch; 1 where a segment is missing from one training."""
     decisions: int
-    """How many segments get another class, with the epoch chosen on dev speech."""
+    """How many segments get another class, at the chosen epoch (the one that the other half
+    chose)."""
     segments: int
-    """How many segments there are."""
+    """How many segments are compared."""
     first_epoch: int | None
-    """The first epoch whose history differs; None where the histories are equal."""
+    """The first epoch, counted from 1, whose loss or scores differ; None where none does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rerun:
-    """A retrained trial beside its record."""
+    """The comparison of a retrained trial with its record."""
 
     record: Outcome
+    """The outcome that the store had."""
     retrained: Outcome
+    """The outcome of the retraining."""
     differ: tuple[str, ...]
     """Those of ``PARTS`` whose bits differ."""
     closeness: Closeness | None
-    """None where all bits are equal."""
+    """How far the results are apart; None where all bits are equal."""
     changes: tuple[Change, ...]
-    """What differs in the environment; the determinism class stands first."""
+    """What has changed in the environment; parts of the determinism class stand first."""
     folder: str
-    """Where the files of the retraining lie; empty where they were equal, and so removed."""
+    """Path of the files of the retraining; empty where they were removed."""
     alarm: str
-    """The record of the difference, which every report will name; empty where there is none."""
+    """Path of the second outcome, which every report will name, where the verdict is ``differs``;
+    else empty."""
 
     @property
     def same_class(self) -> bool:
-        """Whether both were trained in the same determinism class."""
+        """Whether both trainings ran in one determinism class (machines that give equal bits)."""
         return self.record.environment == self.retrained.environment
 
     @property
     def verdict(self) -> RerunVerdict:
-        """``close`` counts only where bits are not promised: on a GPU, and between classes."""
+        """The result of the comparison.
+
+        ``close`` is possible only where equal bits are not promised: on a GPU, or between
+        determinism classes.
+        """
         if not self.differ:
             return "equal"
         promised = self.same_class and _is_cpu(self.record)
@@ -84,14 +97,14 @@ class Rerun:
 
 
 def rerun(ledger: Ledger, id: str, on_event: OnEvent, *, gpu: bool, keep: bool) -> Rerun:
-    """Retrain a finished trial and compare it with its record.
+    """Retrain a finished trial and compare it with its record, which stays as it is.
 
     Args:
         ledger: the store.
-        id: the trial.
-        on_event: is called with every epoch.
+        id: the trial's id, 64 hex digits.
+        on_event: is called with an ``Epoch`` after each epoch.
         gpu: whether to train on a GPU.
-        keep: whether to keep the files of the retraining even where they are equal.
+        keep: whether to keep the files of the retraining also where it is equal or close.
 
     Raises:
         RequestError: the trial is not finished, or another process holds it.
@@ -119,7 +132,7 @@ def rerun(ledger: Ledger, id: str, on_event: OnEvent, *, gpu: bool, keep: bool) 
 
 
 def was_on_gpu(outcome: Outcome) -> bool:
-    """Whether the record was trained on a GPU."""
+    """Whether the trial of an outcome was trained on a GPU."""
     return not _is_cpu(outcome)
 
 
@@ -137,7 +150,16 @@ def _compare(ledger: Ledger, record: Outcome, retrained: Outcome) -> Rerun:
 
 
 def _keep_or_remove(ledger: Ledger, found: Rerun, keep: bool) -> Rerun:
-    """Keep a retraining that differs, with an alarm; remove others unless asked to keep them."""
+    """Keep the files of a retraining that differs, and record an alarm; else remove them.
+
+    Args:
+        ledger: the store.
+        found: the comparison.
+        keep: whether to keep the files in any case.
+
+    Returns:
+        The comparison with its folder and alarm.
+    """
     id, attempt = found.retrained.id, found.retrained.attempt
     if found.verdict != "differs" and not keep:
         ledger.attempts.remove(id, attempt)
@@ -150,6 +172,7 @@ def _keep_or_remove(ledger: Ledger, found: Rerun, keep: bool) -> Rerun:
 
 
 def _closeness(ledger: Ledger, record: Outcome, retrained: Outcome) -> Closeness:
+    """How far the predictions and histories in the files of two outcomes are apart."""
     before = read_predictions(ledger.attempts.read_file(record, PREDICTIONS))
     after = read_predictions(ledger.attempts.read_file(retrained, PREDICTIONS))
     largest, decisions, segments = 0.0, 0, 0
@@ -170,7 +193,7 @@ def _closeness(ledger: Ledger, record: Outcome, retrained: Outcome) -> Closeness
 
 
 def _changes(record: Outcome, retrained: Outcome) -> Iterator[Change]:
-    """The determinism class first; then libraries, where the record kept them."""
+    """The changes in the determinism class, then in other libraries, where the record names any."""
     yield from _changed(record.environment, retrained.environment)
     if record.libraries:
         yield from (
@@ -181,6 +204,7 @@ def _changes(record: Outcome, retrained: Outcome) -> Iterator[Change]:
 
 
 def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Change]:
+    """A change for each name whose values differ, in alphabetical order."""
     for name in sorted({*then, *now}):
         if then.get(name) != now.get(name):
             yield Change(name, str(then.get(name) or "none"), str(now.get(name) or "none"))

@@ -20,27 +20,37 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Cause
 
 ATTEMPTS = 3
-"""How often one run starts a trial that leaves no record."""
+"""The most attempts that one run makes at a trial."""
 WAITS_S = (1.0, 10.0)
-"""Seconds to wait before the second and the third attempt, where the cause may pass."""
+"""Seconds to wait before the second and before the third attempt, after an `infrastructure`
+failure."""
 FINAL = ("data", "diverged")
-"""Causes that the same run does not retry."""
+"""Causes after which a run makes no further attempt."""
 
 
 class Retries:
-    """Counts the attempts of one run that left no record, trial by trial."""
+    """Counts the failed attempts of one run by trial, and decides whether another one follows.
+
+    Args:
+        ledger: the store, where failure records are read.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._failed_attempts: Counter[str] = Counter()
         self._due: dict[str, float] = {}
-        """Trial -> when it may start, by the monotonic clock."""
+        """Trial id -> when the next attempt may start, in seconds of ``time.monotonic()``."""
 
     def after(self, id: str, cause: Cause, sentence: str) -> Retry | None:
-        """Count a failed attempt.
+        """Count a failed attempt, and decide whether this run makes another.
+
+        Args:
+            id: the trial's id.
+            cause: the kind of failure.
+            sentence: what went wrong.
 
         Returns:
-            The retry that follows; None where the failure is final in this run.
+            The event of the next attempt, with its wait; None where no attempt follows.
         """
         self._failed_attempts[id] += 1
         count = self._failed_attempts[id]
@@ -53,11 +63,14 @@ class Retries:
         return Retry(id, cause, sentence, count + 1, ATTEMPTS, wait_s)
 
     def uncounted(self, id: str, cause: Cause, sentence: str) -> Retry:
-        """A retry at once that does not count as an attempt: its cause has been removed."""
+        """The event of a retry without a wait that does not count as an attempt.
+
+        For a trial that ran out of memory and has been given more.
+        """
         return Retry(id, cause, sentence, self._failed_attempts[id] + 1, ATTEMPTS, 0.0)
 
     def failed_attempts(self, id: str) -> int:
-        """How many attempts at the trial have failed."""
+        """How many counted attempts at the trial have failed in this run."""
         return self._failed_attempts[id]
 
     def may_start(self, id: str) -> bool:
@@ -65,14 +78,14 @@ class Retries:
         return self._due.get(id, 0.0) <= time.monotonic()
 
     def verdict(self, id: str, cause: Cause, sentence: str) -> str:
-        """The sentence of a final failure, with the number of attempts."""
+        """The sentence of a trial's last failure, with the number of attempts where over 1."""
         count = self._failed_attempts[id]
         if cause == "code" and self._raised_twice(id):
             return f"{sentence} (the same error twice)"
         return f"{sentence} ({count} attempts)" if count > 1 else sentence
 
     def _raised_twice(self, id: str) -> bool:
-        """Whether the last two failure records, of this run or an earlier one, are alike."""
+        """Whether the trial's last two failure records, also of earlier runs, have one sentence."""
         try:
             last = [
                 self._ledger.attempts.read_failure(path)

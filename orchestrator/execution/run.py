@@ -1,8 +1,9 @@
-"""``ablate run``: plan, prepare, train what the ledger lacks, report.
+"""``ablate run``: plan a study, make its features, train the trials that have no outcome yet.
 
-Run, resume, extend and retry are one thing, since the ledger says what is done (`scheduler.py`
-retries, `replanning.py` plans). A study of fixed trials is planned once; a search is planned after
-every generation, until its budget is used (`run_search.py`).
+To start, resume, extend and retry a study is one thing, since the ledger (the store's records) says
+which trials are done; `scheduler.py` retries, `replanning.py` plans. A study of fixed trials is
+planned once; a search is planned after every generation, until its budget is used
+(`run_search.py`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +22,11 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import Study
 
 Choose = Callable[[Plan], BudgetSelection]
-"""Picks which of the trials that a plan would train are trained now."""
+"""Divides the trials that a plan would train into those for this run and those left out."""
 
 
 def everything(plan: Plan) -> BudgetSelection:
-    """All that the ledger lacks."""
+    """Select all trials that are to be trained: no budget."""
     return BudgetSelection(taken=plan.to_train, left_out=())
 
 
@@ -34,11 +35,12 @@ class RunResult:
     """How a run ended."""
 
     trained: int
-    """How many trials this run trained."""
+    """How many trials this run trained to the end."""
     failed: tuple[str, ...]
-    """Ids of the trials that failed and are still lacking."""
+    """Ids of the trials that failed in this run and have no outcome."""
     differs: tuple[str, ...]
-    """Records of trials that were finished twice with different numbers."""
+    """Alarms: a path for each second outcome, with other numbers, of a trial of the study, also
+    from earlier runs."""
 
 
 def run(
@@ -51,16 +53,17 @@ def run(
     allow_config: bool = False,
     choose: Choose = everything,
 ) -> RunResult:
-    """Train what the ledger lacks of a study.
+    """Train the trials of a study that have no outcome in the store.
 
     Args:
         study: the study.
         ledger: the store.
         cluster: where to train; entered only when there is something to train.
         on_event: is called with every event, in this process.
-        threads: threads for feature extraction.
-        allow_config: whether `features: opensmile:PATH.conf` may run here.
-        choose: the part to train now; a note says what is left out.
+        threads: how many threads extract features in this process.
+        allow_config: whether a configuration file of openSMILE that the study names
+            (`features: opensmile:PATH.conf`) may run here.
+        choose: selects the trials for this run; a ``Note`` says which are left out.
 
     Raises:
         AblateError, FeatureError: before anything trains. Failures of trials are not raised.
@@ -116,7 +119,14 @@ def _train_stages(
 
 
 def _planned(plan: Plan, stage: Stage, done: Iterable[str], slots: int) -> Planned:
-    """The event that lists what is trained now, and what of it is done."""
+    """The event that lists the trials of a stage and of the stages before it.
+
+    Args:
+        plan: the plan of the study.
+        stage: the stage that is trained next.
+        done: ids of trials that this run has finished.
+        slots: how many trials train at the same time; 0 where unknown.
+    """
     ids = {item.id for item in plan.trials} - stage.later
     trials = tuple(trial for trial in plan.snapshot.all_trials if trial.id in ids)
     finished = frozenset((*plan.done, *done)) & ids
@@ -124,4 +134,5 @@ def _planned(plan: Plan, stage: Stage, done: Iterable[str], slots: int) -> Plann
 
 
 def _alarms(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
+    """Paths of second outcomes, with other numbers, of the plan's trials."""
     return tuple(ledger.outcomes.alarms(item.id for item in plan.trials))

@@ -1,4 +1,4 @@
-"""A search's trainings: generation after generation, then those that judge its winners."""
+"""Runs a search: trains it generation after generation, then tests its winners."""
 
 from dataclasses import replace
 
@@ -17,19 +17,23 @@ from orchestrator.study.search_key.space import Search
 
 
 class BlindedEvents:
-    """Passes events on, but without the dev scores of trainings that judge a search's choice.
+    """A listener that passes events on, with the UA removed from some trials' ``Epoch`` events.
 
-    Dev speech of one test direction is test speech of the other: nobody sees it before the search
+    These trials test the winners of a search. Their epochs are scored on halves A and B of the
+    held-out group, which are test speech as well: nobody may see scores on them before the search
     has ended.
+
+    Args:
+        on_event: is called with every event.
     """
 
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event
         self.ids = set[str]()
-        """Trials whose scores are hidden."""
+        """Ids of the trials whose UA is removed; the caller adds to them."""
 
     def __call__(self, event: Event) -> None:
-        """Pass an event on."""
+        """Pass an event on; where it is an epoch of a trial in ``ids``, with `dev_ua` None."""
         if isinstance(event, Epoch) and event.id in self.ids:
             event = replace(event, dev_ua=None)
         self._on_event(event)
@@ -44,10 +48,19 @@ def run_search(
     on_event: BlindedEvents,
     threads: int,
 ) -> Plan:
-    """Train generation after generation, then what judges the winners.
+    """Train generation after generation until the budget is used, then test the winners.
+
+    Args:
+        search: the search of the study.
+        planner: proposes the next generation, from the outcomes in the store.
+        scheduler: trains a generation.
+        ledger: the store.
+        cluster: the machines, which must be held.
+        on_event: is called with every event.
+        threads: how many threads extract features in this process.
 
     Returns:
-        The last plan: of a closed search, or with trials that failed for no fault of their own.
+        The last plan: nothing is left to train, or some of its trials failed in this run.
 
     Raises:
         RequestError: no configuration of a held-out group could be trained.
@@ -76,7 +89,9 @@ def run_search(
 
 
 def _trials_per_budget_hour(search: Search, cluster: Cluster) -> float:
-    """How many trials share an hour of a search's budget: those that train at the same time.
+    """How many trials train at the same time, for each unit of the search's budget.
+
+    With a budget in hours of wall time: on all machines. In GPU hours: on one GPU.
 
     Raises:
         LackError: the budget is in GPU hours, and trials train on CPUs.
@@ -93,7 +108,13 @@ def _trials_per_budget_hour(search: Search, cluster: Cluster) -> float:
 
 
 def _progress(state: SearchState, search: Search, lacking: set[str]) -> str:
-    """A sentence on what the search trains now."""
+    """A sentence on what the search trains next.
+
+    Args:
+        state: the search so far.
+        search: its budget and selection.
+        lacking: ids of the trials that are trained next.
+    """
     count = "1 training" if len(lacking) == 1 else f"{len(lacking)} trainings"
     if state.winners:
         judge = "judges" if len(lacking) == 1 else "judge"

@@ -1,8 +1,8 @@
-"""Rounds of training until every trial is done or has used its attempts.
+"""Trains trials in rounds on a cluster, until each is done or has used its attempts.
 
-A trial that ends without a record is trained again for as long as its cause may pass
-(`retries.py`): together with others, or last and alone where its worker died. A trial that another
-run holds is waited for.
+In a round each trial is attempted once. A trial that ends without an outcome is retried if the
+cause of its failure may pass (`retries.py`): together with others or, where its worker died, last
+and alone. A trial that another run trains is waited for.
 """
 
 import socket
@@ -33,40 +33,45 @@ from orchestrator.store.records import Failure
 from orchestrator.study.trials import PlannedTrial
 
 POLL_S = 1.0
-"""Seconds between two polls of trials that another run holds."""
+"""Seconds from one look at trials that another run trains (at their lease files) to the next."""
 
 
 class Scheduler:
-    """Trains trials on a cluster, in rounds, and retries those that end without a record.
+    """Trains trials on a cluster, in rounds, and retries those that end without an outcome.
 
     Args:
         ledger: the store.
-        cluster: where to train; it must be entered.
-        work: trains one task, in a worker.
-        on_event: is called with every event; a failure is reported once it is final.
+        cluster: where to train; its machines must be held (inside its `with`).
+        work: the function that trains one task in a worker.
+        on_event: is called with every event, in this process; of a trial that is retried with
+            ``Retry``, and with ``Failed`` only after the last attempt.
     """
 
     def __init__(self, ledger: Ledger, cluster: Cluster, work: Work, on_event: OnEvent) -> None:
         self._ledger, self._cluster = ledger, cluster
         self._work, self._on_event = work, on_event
         self._last: dict[str, Event] = {}
-        """Trial -> its last event."""
+        """Trial id -> its last event in this run."""
         self._retries = Retries(ledger)
         self._observer = LeaseObserver()
         self._idle_rounds = 0
-        """Rounds in a row in which no worker started."""
+        """How many rounds in a row no worker has started."""
         self._gave_memory = False
         """Whether trials were given more memory in this round."""
         self.trained = 0
+        """How many trials this run has trained to the end."""
         self.failed: list[str] = []
+        """Ids of the trials whose last attempt has failed."""
 
     @property
     def done(self) -> tuple[str, ...]:
-        """Trials that are reported to have a record."""
+        """Ids of the trials that have an outcome in the store, by their last event."""
         return tuple(id for id, event in self._last.items() if isinstance(event, Done))
 
     def train(self, trials: Sequence[PlannedTrial]) -> None:
-        """Train until nothing is left: fresh trials first, those whose worker died last and alone.
+        """Train trials, and return when each is done or has failed for the last time.
+
+        New trials are trained first; those whose worker died are trained last and one by one.
 
         Raises:
             LackError: no worker could start, several times in a row.
@@ -102,7 +107,7 @@ class Scheduler:
         return [task for task in tasks if self._retries.may_start(task.id)]
 
     def _round(self, batch: list[Task]) -> str:
-        """Train each task of a batch once; returns why the cluster ended early, if it did."""
+        """Attempt each task of a batch once; returns why the cluster ended early, or ""."""
         for task in batch:
             self._last.pop(task.id, None)
         self._gave_memory = False
@@ -111,10 +116,17 @@ class Scheduler:
     def _sort(
         self, batch: list[Task], ended_early: str
     ) -> tuple[list[Task], list[Task], list[Task]]:
-        """After a round: tasks to retrain together, to retrain alone, and held by other runs.
+        """Sort the unfinished tasks of a round by how they are tried next.
 
-        A cluster that ends early takes every trial in flight with it, also those that are not at
-        fault. So these are retrained together once, and alone only after a second time.
+        A cluster that ends early ends every training, also those that are not at fault. So their
+        trials are retried together once, and alone only after a second time.
+
+        Args:
+            batch: all tasks of the round.
+            ended_early: why the cluster ended early; empty where it did not.
+
+        Returns:
+            Tasks to retry side by side, tasks to retry one by one, tasks that other runs train.
         """
         together, alone, elsewhere = list[Task](), list[Task](), list[Task]()
         self._check_started(batch, ended_early)
@@ -142,10 +154,10 @@ class Scheduler:
         return together, alone, elsewhere
 
     def _check_started(self, batch: list[Task], ended_early: str) -> None:
-        """Wait after a round in which no worker started: memory may come back.
+        """Wait a few seconds after a round in which no worker started: memory may become free.
 
         Raises:
-            LackError: it has happened too often; a package that is missing will not come back.
+            LackError: no worker started in ``ATTEMPTS`` rounds in a row.
         """
         if any(task.id in self._last for task in batch):
             self._idle_rounds = 0
@@ -161,16 +173,21 @@ class Scheduler:
         time.sleep(wait_s)
 
     def _give_more_memory(self) -> bool:
-        """Let fewer trials train at once, one step a round; whether this round has done so."""
+        """Give each trial more memory, so that one fewer trains at a time; at most once a round.
+
+        Returns:
+            Whether trials were given more memory in this round.
+        """
         if not self._gave_memory and (sentence := self._cluster.give_more_memory()):
             self._gave_memory = True
             self._on_event(Note(sentence, loud=True))
         return self._gave_memory
 
     def _may_retry(self, task: Task) -> bool:
-        """Whether a task whose worker died without a report is trained again.
+        """Whether a task whose worker died without an event is retried.
 
-        If not, a failure record is written in the worker's place.
+        Report the retry or, where there is none, write the failure record in the worker's place
+        and report the failure.
         """
         sentence = "Its worker died."
         if retry := self._retries.after(task.id, "infrastructure", sentence):
@@ -198,7 +215,11 @@ class Scheduler:
         self._on_event(replace(failed, sentence=verdict))
 
     def _poll(self, elsewhere: list[Task]) -> tuple[list[Task], list[Task]]:
-        """Of tasks that another run holds: those released without a record, those still held."""
+        """Look once at tasks that another run trains; report those that it has finished.
+
+        Returns:
+            Tasks that the other run gave up without an outcome, and those that it still trains.
+        """
         released, held = [], []
         for task in elsewhere:
             if self._ledger.outcomes.has(task.id):
@@ -210,7 +231,10 @@ class Scheduler:
         return released, held
 
     def _handle(self, event: Event) -> None:
-        """Keep the last event of each trial, turn a failure into a retry if it may be, pass on."""
+        """Take an event of a worker: keep it as its trial's last one, and pass it to the listener.
+
+        A failure whose trial may be retried is passed on as a ``Retry``.
+        """
         if isinstance(event, Failed):
             if event.memory and self._give_more_memory():
                 retry: Retry | None = self._retries.uncounted(event.id, event.cause, event.sentence)
@@ -228,5 +252,6 @@ class Scheduler:
 
 
 def _without(tasks: list[Task], removed: list[Task]) -> list[Task]:
+    """The tasks whose trials are not among the removed ones, in the same order."""
     ids = {task.id for task in removed}
     return [task for task in tasks if task.id not in ids]
