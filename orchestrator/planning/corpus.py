@@ -1,4 +1,4 @@
-"""The speech of a study: its corpus as it lies on the disk now, its utterances, its folds."""
+"""Finds the speech of a study: its corpus as it is on disk now, its utterances, its folds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from orchestrator.study.resolve import emotions
 from orchestrator.study.study import Study
 
 SYNTHESISED = "demo"
-"""The corpus that needs no registering: it is synthesised when it is first used."""
+"""Name of the corpus that needs no registering: it is synthesised when it is first used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,21 +21,23 @@ class Speech:
     """The speech that a study trains and tests on."""
 
     selection: Selection
+    """The utterances that belong to the study's classes."""
     emotions: Mapping[str, tuple[str, ...]]
     """Class -> the corpus's own labels for it."""
     folds: tuple[Fold, ...]
+    """The folds: each with its held-out group and its training speakers."""
     default_profile: str
-    """The profile of rows that name none."""
+    """The profile of rows that name none: ``paper`` for IEMOCAP, else ``quick``."""
     notices: tuple[str, ...]
-    """What the study left open and was chosen here, as sentences for the user."""
+    """A sentence for the user for each choice that the study left open, such as the corpus."""
 
 
 def find_speech(study: Study, ledger: Ledger) -> Speech:
-    """Find a study's corpus, choose its utterances, and deal its speakers into folds.
+    """Find a study's corpus, select its utterances, and deal its speakers into folds.
 
     Raises:
         LackError: the corpus is not registered.
-        StudyError: the corpus has not the part, the emotions or the folds that the study asks for.
+        StudyError: the corpus lacks the part, the emotions or the folds that the study asks for.
     """
     corpus, notices = find_corpus(study, ledger)
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
@@ -66,7 +68,11 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
 
 
 def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
-    """The study's corpus as it lies on the disk now, and a sentence where the study named none.
+    """Find the study's corpus and read it as it is on disk now.
+
+    Returns:
+        The corpus, and sentences for the user: one where the study names no corpus (``auto``),
+        which takes IEMOCAP if it is registered, else the synthesised one.
 
     Raises:
         LackError: the corpus is not registered.
@@ -90,7 +96,7 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
 
 
 def unregistered(name: str, ledger: Ledger) -> LackError:
-    """The error for a corpus that is not in the store, with the command that registers it."""
+    """An error that says that a corpus is not registered, with the command that registers it."""
     how = f"{name} FOLDER" if name in catalogue.names() else f"table FILE_OR_FOLDER --name {name}"
     how = "table FILE_OR_FOLDER" if name == "table" else how
     known = {*catalogue.names(), *ledger.corpora()}

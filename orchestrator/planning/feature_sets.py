@@ -1,4 +1,4 @@
-"""The descriptor sets of a study's rows: from the catalogue, or an openSMILE configuration."""
+"""Finds the descriptor sets of rows: in the catalogue, or by an openSMILE configuration file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,16 @@ from orchestrator.study.trials import Variant
 def with_features(
     study: Study, rows: tuple[Variant, ...], allow_config: bool
 ) -> tuple[tuple[Variant, ...], dict[str, FeatureSet]]:
-    """Resolve the descriptor set of every row.
+    """Find the descriptor set of every row.
+
+    Args:
+        study: the study file.
+        rows: its rows.
+        allow_config: whether an openSMILE configuration of the user's own may run here.
 
     Returns:
-        The rows, an openSMILE configuration of the user's own named by the digest of its content;
-        and the descriptor sets by that name.
+        The rows, in which a configuration file is replaced by a name with the digest of its
+        content; and name -> descriptor set.
 
     Raises:
         StudyError: see `feature_set`.
@@ -32,11 +37,11 @@ def with_features(
 
 
 def feature_set(study: Study, name: str, allow_config: bool) -> FeatureSet:
-    """The descriptor set that a study file names.
+    """Find the descriptor set that a study file names.
 
     Args:
-        study: where the name stands.
-        name: of a set of the catalogue, or ``opensmile:PATH.conf``.
+        study: the study file, for messages and relative paths.
+        name: of a set of the catalogue, such as ``lld78``, or ``opensmile:PATH.conf``.
         allow_config: whether such a configuration may run on this machine.
 
     Raises:

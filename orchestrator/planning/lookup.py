@@ -1,4 +1,4 @@
-"""Which study does the user mean: a file, a name, or the number of a table or figure?"""
+"""Finds the study that a user means by a file, a name, or the number of a table or figure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,30 +14,33 @@ from orchestrator.study.reader import read_study
 from orchestrator.study.study import Study
 
 STUDIES = Path("studies")
-"""Where study files are looked for when the user gives a number."""
+"""Folder below the working directory that is searched for study files when the user gives a
+number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundStudy:
-    """A study that the user means."""
+    """The study that the user means, and a notice about it."""
 
     snapshot: Snapshot
+    """The study as its file asks for it now, or as it last ran."""
     notice: str = ""
-    """Why the snapshot is the one of the last run and not what the study file asks for now."""
+    """A sentence: why the snapshot is that of the last run though there is a study file; else
+    empty."""
 
 
 def is_study_file(study: str) -> bool:
-    """Whether a STUDY of the command line is a file; otherwise it is the name of a study."""
+    """Whether STUDY on the command line is a file (``.yaml``, ``.yml``, or exists), not a name."""
     return Path(study).suffix in (".yaml", ".yml") or Path(study).is_file()
 
 
 def find_study(study: str, ledger: Ledger) -> FoundStudy:
-    """The study in a file, or the one of that name that last ran in the store.
+    """Find a study by its file, or by the name of one that has run in the store.
 
     Raises:
         RequestError: no study of that name has run.
         StudyError: the file is no study.
-        LackError, FeatureError: the corpus of a study that never ran is not at hand.
+        LackError, FeatureError: the corpus of a study that never ran is missing.
     """
     newest = newest_snapshots(ledger)
     if is_study_file(study):
@@ -76,7 +79,7 @@ def find_numbered(table: int | None, figure: int | None, ledger: Ledger) -> tupl
 
 
 def _from_file(study: Study, ledger: Ledger, newest: Mapping[str, Snapshot]) -> FoundStudy:
-    """The study as its file asks for it; as it last ran where its corpus is not at hand."""
+    """The study as its file asks for it; as it last ran where its corpus is missing."""
     try:
         # An openSMILE configuration is read here for its digest, and never run.
         return FoundStudy(snapshot=plan_study(study, ledger, allow_config=True).snapshot)

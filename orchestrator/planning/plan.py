@@ -29,34 +29,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A study against a store. Every trial is in exactly one of the four states."""
+    """A study compared with a store: all its trials, each in exactly one of four states."""
 
     study: Study
     snapshot: Snapshot
+    """The study with everything resolved, as a run would keep it in the store."""
     selection: Selection
+    """The utterances of the corpus that belong to the study's classes."""
     emotions: Mapping[str, tuple[str, ...]]
     """Class -> the corpus's own labels for it."""
     variants: tuple[Variant, ...]
+    """The rows with every default written out; in a search its distinct configurations."""
     features: Mapping[str, FeatureSet]
-    """The descriptor sets of the variants, by the name in trial ids."""
+    """Name of a descriptor set, as it stands in trial ids -> the set."""
     trials: tuple[PlannedTrial, ...]
-    """All trials; of an adaptive study those that may still be needed."""
+    """All trials; in an adaptive study those that are or may still be needed."""
     notices: tuple[str, ...]
-    """Sentences that the user must see first, such as a corpus that he did not choose himself."""
+    """Sentences for the user, such as which corpus was taken where the study names none."""
     done: tuple[str, ...]
     """Ids of trials that have an outcome."""
     failed: tuple[str, ...]
-    """Ids of trials that have failed attempts and no outcome: a run tries each once more."""
+    """Ids of trials with failed attempts and no outcome; a run tries each once more."""
     stale: Mapping[str, str]
-    """Id -> what changed since this trial of the table was trained under another id."""
+    """Id of a trial -> what changed since its slot was trained under another id, such as
+    ``changed: training.lr``."""
     to_do: tuple[str, ...]
-    """Ids of trials that were never trained."""
+    """Ids of trials without an outcome or a failure."""
     search: "SearchState | None" = None
-    """How far a search has come; None in a study that lists its rows."""
+    """The state of the search; None in a study that lists its rows."""
 
     @property
     def to_train(self) -> tuple[PlannedTrial, ...]:
-        """The trials that a run trains, each id once, in the order of the table.
+        """The trials that a run trains: all that are not done, each id once, in table order.
 
         A search leaves out those whose configuration cannot be trained.
         """
@@ -78,7 +82,7 @@ def plan_study(
     memory: "SearchMemory | None" = None,
     trials_at_once: float | None = None,
 ) -> Plan:
-    """Plan a study.
+    """Expand a study into trials and sort these by their state in the store; trains nothing.
 
     Args:
         study: the study file.
@@ -120,7 +124,7 @@ def plan_study(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Expanded:
-    """The trials of a study, and what they were made from."""
+    """The trials of a study before they are compared with the store, and their snapshot."""
 
     variants: tuple[Variant, ...]
     features: Mapping[str, FeatureSet]
@@ -180,7 +184,7 @@ def _expand_search(
 def _still_needed(
     snapshot: Snapshot, trials: tuple[PlannedTrial, ...], ledger: Ledger
 ) -> tuple[PlannedTrial, ...]:
-    """All trials; in an adaptive study without those of comparisons that are settled."""
+    """All trials; in an adaptive study without the further seeds of settled comparisons."""
     if snapshot.replicates != "adaptive":
         return trials
     found = adaptive_progress(snapshot, ledger.outcomes.read_all(item.id for item in trials))
@@ -189,7 +193,11 @@ def _still_needed(
 
 
 def _check_distinct(study: Study, trials: tuple[PlannedTrial, ...]) -> None:
-    """Refuse two rows with equal trials: what the rows set differently has no effect."""
+    """Refuse a study in which two rows have equal trials: their settings differ without effect.
+
+    Raises:
+        StudyError: two rows are the same trials.
+    """
     first: dict[str, str] = {}
     for item in trials:
         other = first.setdefault(item.id, item.row)
@@ -202,7 +210,7 @@ def _check_distinct(study: Study, trials: tuple[PlannedTrial, ...]) -> None:
 
 
 def _name_is_taken(snapshot: Snapshot, ledger: Ledger) -> tuple[str, ...]:
-    """A warning where a study of the same name and of other rows was the last to run here."""
+    """A warning, if the last study of this name here had no row in common with this one."""
     last = next(ledger.studies.iter_snapshots(snapshot.study), None)
     if last is None or (last.search and snapshot.search and last.question == snapshot.question):
         return ()

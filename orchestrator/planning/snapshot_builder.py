@@ -1,4 +1,4 @@
-"""The snapshot of a planned study: all that a report needs beside the records of its trials."""
+"""Builds the snapshot of a planned study: all that a report needs beside its trials' outcomes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 def build_snapshot(
     study: Study, speech: Speech, variants: tuple[Variant, ...], trials: tuple[PlannedTrial, ...]
 ) -> Snapshot:
-    """The snapshot of a study that lists its rows; of a search see `with_search`.
+    """Build the snapshot of a study that lists its rows; of a search see `with_search`.
 
     Args:
         study: the study file.
         speech: its corpus, utterances and folds.
-        variants: what its rows, or the configurations of its search, resolve to.
+        variants: the resolved settings of its rows, or of the configurations of its search.
         trials: all trials of these.
     """
     selection = speech.selection
@@ -81,10 +81,14 @@ def build_snapshot(
 
 
 def with_search(snapshot: Snapshot, search: "SearchExpansion") -> Snapshot:
-    """The snapshot of a search, whose one row holds the winners' trials once these may be seen.
+    """Complete the snapshot of a search: its one row holds the trials that test the winners.
 
-    Sealed trials stand in ``snapshot.search.trials`` alone, where no table, picture or tracker
-    looks for scores.
+    Until all of these have finished they stand in ``snapshot.search.trials`` alone, where no table,
+    picture or tracker looks for scores.
+
+    Args:
+        snapshot: from `build_snapshot`.
+        search: the search, replayed from the store.
     """
     row = SnapshotRow(
         name=CHOSEN,
@@ -117,14 +121,17 @@ def _speech_read(trials: tuple[PlannedTrial, ...]) -> tuple[SnapshotSpeech, ...]
 
 
 def _is_comparable(study: Study, corpus: Corpus, variants: tuple[Variant, ...]) -> bool:
-    """Whether published figures may be set against these: the paper's corpus and protocol."""
+    """Whether published figures may stand beside these: corpus and protocol are the paper's."""
     training = all(v.profile == "paper" and v.training == TrainConfig() for v in variants)
     changed = {"emotions", "corpus_part"} & set(study.settings)
     return corpus.name == "iemocap" and study.folds == 5 and training and not changed
 
 
 def _settings_note(study: Study, default_profile: str) -> str:
-    """A sentence with what the study sets for all rows, other than profile, reading and system."""
+    """A sentence with the settings that differ from the defaults in all rows; empty without any.
+
+    Profile, reading and system are not in it.
+    """
     varied = {axis.key for axis in study.search.axes} if study.search else set[str]()
     settings = {k: v for k, v in study.settings.items() if k not in varied}
     if "training" in settings:
@@ -156,7 +163,7 @@ def _settings_note(study: Study, default_profile: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A setting's value as it stands in a sentence."""
+    """The value of a setting as text for a sentence, such as ``0.001`` or ``1, 3``."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, tuple):
@@ -165,7 +172,7 @@ def _shown(value: Any) -> str:
 
 
 def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
-    """Sentences that stand under every form of the table."""
+    """The sentences that stand below every form of the study's table."""
     published = (
         "Published split: dev and test speakers, each scored at the epoch that the other chose."
     )

@@ -21,27 +21,32 @@ STOPPED: dict[StopReason, str] = {
     "unlikely": "unlikely to differ by the cap",
     "cap": "at the cap",
 }
-"""Why a comparison gets no more seeds, in words."""
+"""Why a comparison gets no more seeds -> the words for it in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """What a run trains before it asks what to train next."""
+    """The trials that a run trains before it decides which come next."""
 
     to_train: tuple[PlannedTrial, ...]
+    """The trials to train now, in order."""
     later: frozenset[str]
-    """Ids of the plan's other trials: a later stage needs them, or nobody does."""
+    """Ids of the plan's trials that are not for this stage: a later stage needs them, or none."""
     sentence: str
-    """What the stage is for, or what a budget leaves out; empty where all is trained at once."""
+    """For the user: which comparisons are open, or what a budget leaves out; empty where all is
+    trained at once."""
 
 
 def training_stages(plan: Plan, ledger: Ledger, selection: BudgetSelection) -> Iterator[Stage]:
-    """The stages of a run, each decided when it is asked for.
+    """Yield the stages of a run one by one; each is decided only when it is asked for.
 
     Args:
         plan: the plan of the study.
         ledger: the store; what a stage trained is read from there before the next one.
-        selection: the trials that may be trained at all.
+        selection: the trials that the user's budget allows, and those that it leaves out.
+
+    Yields:
+        One stage; in an adaptive study one for each interim analysis until all are settled.
     """
     left_out = {item.id for item in selection.left_out}
     if plan.snapshot.replicates != "adaptive":
@@ -76,7 +81,7 @@ def training_stages(plan: Plan, ledger: Ledger, selection: BudgetSelection) -> I
 
 
 def _sentence(progress: AdaptiveProgress) -> str:
-    """Which comparisons are settled, and which interim analysis comes next."""
+    """A sentence for the user: the settled comparisons, and the next interim analysis."""
     made, all_seeds = len(progress.interims), interim_seeds(progress.snapshot.seeds)
     settled = "; ".join(
         f"`{name}` {STOPPED[found.stop_reason]} ({found.seeds} seeds)"

@@ -10,31 +10,32 @@ from orchestrator.store.paths import FAILURE, OUTCOME
 from orchestrator.study.trials import PlannedTrial
 
 Slot = tuple[str, int, int]
-"""(row, fold, seed): where a trial stands in the table of its study."""
+"""(row, index of the fold, seed): where a trial stands in its study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialStates:
-    """The ids of a study's trials, each in exactly one state, in the order of the table."""
+    """The ids of a study's trials by state, each in exactly one, in the order of the table."""
 
     done: tuple[str, ...]
-    """Trials that have an outcome."""
+    """Ids of trials that have an outcome."""
     failed: tuple[str, ...]
-    """Trials that have failed attempts and no outcome."""
+    """Ids of trials that have failed attempts and no outcome."""
     stale: Mapping[str, str]
-    """Id -> what changed since its slot was trained under an earlier id."""
+    """Id of a trial -> what changed since its slot was trained under an earlier id, such as
+    ``changed: training.lr``."""
     to_do: tuple[str, ...]
-    """Trials that were never trained."""
+    """Ids of all other trials."""
 
 
 def sort_trials(
     study: str, trials: Iterable[PlannedTrial], ledger: Ledger, *, by_slot: bool
 ) -> TrialStates:
-    """Sort trials by their state in a store.
+    """Sort the trials of a study by their state in the store.
 
     Args:
         study: the name of the study.
-        trials: its trials.
+        trials: its trials; of several with one id the first counts.
         ledger: the store.
         by_slot: whether an earlier trial in the same slot makes a trial stale. False in a search,
             whose slots hold one proposal after another.
@@ -63,7 +64,7 @@ def sort_trials(
 
 
 def _earlier_ids(study: str, ledger: Ledger) -> dict[Slot, list[str]]:
-    """Slot -> the ids that earlier forms of the study had there, the newest first."""
+    """Slot -> ids of the trials there in all snapshots of the study, the newest first."""
     found: dict[Slot, list[str]] = {}
     for snapshot in ledger.studies.snapshots(study):
         for trial in snapshot.trials:
@@ -72,7 +73,7 @@ def _earlier_ids(study: str, ledger: Ledger) -> dict[Slot, list[str]]:
 
 
 def _why_stale(item: PlannedTrial, earlier: Mapping[Slot, list[str]], ledger: Ledger) -> str:
-    """What changed since the trial's slot was last trained; empty where it never was."""
+    """What changed since the slot was trained, such as ``changed: training.lr``; else empty."""
     for id in earlier.get((item.row, item.fold, item.seed), []):
         try:
             outcome = ledger.outcomes.read(id) if id != item.id else None
@@ -84,7 +85,7 @@ def _why_stale(item: PlannedTrial, earlier: Mapping[Slot, list[str]], ledger: Le
 
 
 def _changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted keys whose values differ between two identities."""
+    """Keys whose values differ between two identities, nested ones with dots: ``training.lr``."""
     keys = []
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)

@@ -17,57 +17,66 @@ from orchestrator.store.paths import CHECKPOINT, FAILURE, LEASE, OUTCOME
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 TrialState = Literal["done", "failed", "in flight", "to do"]
+"""Finished; with failed attempts alone; held by a process that trains it; or none of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holder:
-    """The process that trains a trial, by its lease."""
+    """The process that holds the lease of a trial, that is, trains it."""
 
     host: str
-    """The name of its machine."""
+    """Name of its machine."""
     since: float | None
-    """When it took the lease, by the clock of that machine."""
+    """When it took the lease, in seconds since 1970 by its own clock; None if the lease does not
+    say."""
     silent: float
-    """Seconds since it last renewed the lease, as far as the clocks agree."""
+    """Seconds since it last renewed the lease: this machine's time minus the file's, at least 0."""
     gone: bool
-    """Whether it certainly ended: it ran on this machine, which has no such process."""
+    """Whether it has certainly ended: it ran on this machine, which has no such process any
+    more."""
 
     @property
     def lost(self) -> bool:
-        """Whether the next run takes it over: the process ended, or its lease expired."""
+        """Whether the next run takes the trial over: the process ended or the lease expired."""
         return self.gone or self.silent > LEASE_S
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialStatus:
-    """The status of one trial."""
+    """The state of one trial in the store, and who trains it."""
 
     trial: SnapshotTrial
-    """Its slot in the table of the study."""
+    """Row, fold, seed and id: its first slot in the study."""
     state: TrialState
     epoch: int = 0
-    """Epochs in its checkpoint."""
+    """Number of epochs in its checkpoint; 0 without one, and when it is done."""
     holder: Holder | None = None
-    """The process that trains it; None where none does."""
+    """The process that holds its lease; None where none does."""
     why: str = ""
-    """Of a failed trial: cause and message of its last attempt."""
+    """Of a failed trial, cause and message of its last failure, such as ``diverged: ...``; else
+    empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyStatus:
-    """The status of one study, in the form in which it last ran."""
+    """The status of every trial of one study, as the study last ran."""
 
     snapshot: Snapshot
+    """The newest snapshot; of an adaptive study with the trials that are needed now."""
     trials: tuple[TrialStatus, ...]
-    """Each trial once, in its first slot; of an adaptive study those that are needed now."""
+    """One for each trial id, in the order of the study."""
 
     def count(self, state: TrialState) -> int:
-        """How many trials are in that state."""
+        """How many trials are in the given state."""
         return sum(trial.state == state for trial in self.trials)
 
 
 def study_statuses(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus, ...]:
-    """The status of every study in the store, the newest first, or of the one of that name.
+    """The status of each study in the store, the last run first, or of the one of that name.
+
+    Args:
+        ledger: the store.
+        name: name of a study; None: all studies.
 
     Raises:
         RequestError: no study of that name has run here.
@@ -82,13 +91,13 @@ def study_statuses(ledger: Ledger, name: str | None = None) -> tuple[StudyStatus
 
 
 def unknown_study(name: str, known: Iterable[str]) -> RequestError:
-    """The error for a name of which no study has run; it names a similar one."""
+    """An error that says that no study of this name has run here, and names a similar one."""
     hint = nearest(name, known) if known else "None has run yet."
     return RequestError(f"No study `{name}` has run in this store. {hint}")
 
 
 def newest_snapshots(ledger: Ledger) -> dict[str, Snapshot]:
-    """Name -> snapshot of the last run, for every study in the store, the newest first."""
+    """Name of a study -> its newest snapshot, for every study in the store, the last run first."""
     newest: dict[str, Snapshot] = {}
     for snapshot in ledger.studies.snapshots():
         newest.setdefault(snapshot.study, snapshot)
@@ -96,12 +105,12 @@ def newest_snapshots(ledger: Ledger) -> dict[str, Snapshot]:
 
 
 def trial_status(ledger: Ledger, trial: SnapshotTrial, names: Iterable[str]) -> TrialStatus:
-    """The status of one trial.
+    """Find the status of one trial.
 
     Args:
         ledger: the store.
         trial: the trial and its slot.
-        names: the names of the files in its folder.
+        names: names of the files in the trial's folder, so that it is not listed again.
     """
     files = set(names)
     if OUTCOME in files:
@@ -118,7 +127,7 @@ def trial_status(ledger: Ledger, trial: SnapshotTrial, names: Iterable[str]) -> 
 
 
 def lease_holder(ledger: Ledger, id: str) -> Holder | None:
-    """The process that holds the lease of a trial; None where nobody does."""
+    """The process that holds the lease of a trial; None where there is no lease."""
     path = ledger.paths.lease_file(id)
     lease = read_lease(path)
     if lease is None:
@@ -137,7 +146,7 @@ def lease_holder(ledger: Ledger, id: str) -> Holder | None:
 
 
 def _study(ledger: Ledger, snapshot: Snapshot) -> StudyStatus:
-    """The status of the study of a snapshot."""
+    """The status of a study from its newest snapshot."""
     snapshot = with_wanted_trials(snapshot, ledger)
     first: dict[str, SnapshotTrial] = {}
     for trial in snapshot.all_trials:

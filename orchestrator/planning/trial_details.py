@@ -1,4 +1,4 @@
-"""Everything that a store has of one trial: its slots, settings, status, outcome and failures.
+"""Everything that a store holds about one trial: slots, settings, status, outcome and failures.
 
 It is read from the store alone and verified: files against the digests in the outcome, the outcome
 against its own digest and the id of the trial.
@@ -16,49 +16,56 @@ from orchestrator.store.records import Failure, Outcome, TrainingProgress
 from orchestrator.store.snapshot import SnapshotTrial
 
 SHORT_ID = 12
-"""The number of digits of a trial id that are printed; they suffice to name a trial."""
+"""How many of the 64 digits of a trial id are printed; they suffice to name a trial."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableSlot:
-    """A slot of the trial in the table of a study."""
+    """One place of the trial in a study's table."""
 
     study: str
+    """Name of the study."""
     trial: SnapshotTrial
-    """Row, fold and seed."""
+    """Row, fold and seed, with the trial's id."""
     newest: bool
-    """Whether the study had this form when it last ran."""
+    """Whether the newest snapshot of the study still has it there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptFile:
-    """A file of a finished trial."""
+    """A file of a finished trial, and whether it is undamaged."""
 
     name: str
+    """Its name, such as ``weights.safetensors``."""
     size: int
+    """Its size in bytes; 0 where it is damaged or missing."""
     damage: str
-    """Why its content is not what was written; empty where it is."""
+    """Why it is not as it was written, as a sentence; empty where it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialDetails:
-    """Everything about a trial but the content of its files."""
+    """Everything that a store holds about a trial, except the bytes of its files."""
 
     id: str
+    """The trial's id, 64 hex digits."""
     status: TrialStatus
     slots: tuple[TableSlot, ...]
-    """Where it stands in tables, in the newest forms of studies first."""
+    """Its places in the tables of studies, those in newest snapshots first."""
     identity: Mapping[str, Any]
-    """All settings that change its numbers; empty where no attempt has ended yet."""
+    """All settings that its numbers depend on, as JSON values; empty where no attempt has ended
+    yet."""
     outcome: Outcome | None
+    """The record of the finished trial; None where it is not finished."""
     failures: tuple[Failure, ...]
-    """Failed attempts, oldest first."""
+    """Records of failed attempts, oldest first."""
     progress: TrainingProgress
-    """How far an attempt that has not ended has come."""
+    """How many epochs its newest checkpoint has; 0 without a checkpoint."""
     alarms: tuple[str, ...]
-    """Files with other numbers for the same trial: it was finished twice and differs."""
+    """Paths of second outcomes with other numbers: the trial was finished twice and differs."""
     blinded_by: str = ""
-    """The search that blinds its test scores (`blinding.py`); empty where they may be shown."""
+    """Name of the study whose search blinds its test scores (`blinding.py`); empty where they may
+    be shown."""
 
     @property
     def state(self) -> TrialState:
@@ -67,18 +74,28 @@ class TrialDetails:
 
     @property
     def command(self) -> str:
-        """The command that trains it, or trains it once more."""
+        """The command line that trains the trial, see `training_command`."""
         study = self.slots[0].study if self.slots else "STUDY"
         return training_command(self.id, done=self.outcome is not None, study=study)
 
 
 def training_command(id: str, *, done: bool, study: str) -> str:
-    """The command that trains a trial: a done one once more beside its record, else its study."""
+    """The command line that trains a trial.
+
+    Args:
+        id: the trial's id.
+        done: whether it is finished; then `ablate rerun` trains it again beside its record.
+        study: name of its study, which `ablate run` trains otherwise.
+    """
     return f"ablate rerun {id[:SHORT_ID]}" if done else f"ablate run studies/{study}.yaml"
 
 
 def read_trial(ledger: Ledger, id: str) -> TrialDetails:
-    """Everything about a trial but the bytes of its files.
+    """Read everything about a trial from the store, except the bytes of its files.
+
+    Args:
+        ledger: the store.
+        id: the trial's id, 64 hex digits.
 
     Raises:
         DamageError: its record, or a snapshot, is not what was written.
@@ -105,7 +122,7 @@ def read_trial(ledger: Ledger, id: str) -> TrialDetails:
 
 
 def check_files(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]:
-    """The files of a finished trial, each verified against the digest in its outcome."""
+    """Read each file of a finished trial and verify its digest; empty where there is no outcome."""
     if outcome is None:
         return ()
     kept = list[KeptFile]()

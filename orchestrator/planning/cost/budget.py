@@ -16,11 +16,13 @@ from orchestrator.planning.cost.eta import makespan
 from orchestrator.study.trials import PlannedTrial
 
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+"""Unit in a budget's text -> seconds."""
 _PART = r"([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d)"
+"""Pattern of a number with its unit, such as ``1.5 h``."""
 
 
 def seconds_of(text: str) -> float:
-    """The seconds of a budget such as ``3h``, ``90m`` or ``1h30m``.
+    """Parse a budget such as ``3h``, ``90m`` or ``1h30m`` into seconds.
 
     Raises:
         RequestError: the text is not a time above 0.
@@ -42,22 +44,22 @@ def _wrong(text: str, must: str) -> RequestError:
 
 @dataclass(frozen=True, slots=True)
 class BudgetSelection:
-    """The trials that are to be trained, divided by a budget."""
+    """The trials that are to be trained, split into those that a budget allows and the others."""
 
     taken: tuple[PlannedTrial, ...]
-    """Trials that the budget allows."""
+    """Trials that the budget allows, in the order of training."""
     left_out: tuple[PlannedTrial, ...]
-    """Trials that it does not allow."""
+    """Trials for which the budget does not suffice."""
 
     def describe(self) -> str:
-        """The trials that are left out, as a sentence; empty where there are none."""
+        """A sentence that says which trials are left out; empty where there are none."""
         if not self.left_out:
             return ""
         total = len(self.taken) + len(self.left_out)
         return f"Left out for the budget: {len(self.left_out)} of {total} trials ({self._which()})."
 
     def _which(self) -> str:
-        """The trials that are left out, by seed, fold and row."""
+        """The trials that are left out, as text by seed, fold and row."""
         begun = {(item.seed, item.fold) for item in self.taken}
         partly = [item for item in self.left_out if (item.seed, item.fold) in begun]
         parts = [f"in fold {item.fold + 1} of seed {item.seed} `{item.row}`" for item in partly[:3]]
@@ -78,7 +80,7 @@ class BudgetSelection:
 
 
 def _several(noun: str, numbers: Sequence[int]) -> str:
-    """``fold 4``, ``folds 4 to 5``, ``seeds 1, 3``."""
+    """A noun with numbers, as text: ``fold 4``, ``folds 4 to 5``, ``seeds 1, 3``."""
     if len(numbers) == 1:
         return f"{noun} {numbers[0]}"
     if numbers[-1] - numbers[0] == len(numbers) - 1:
@@ -93,17 +95,18 @@ def select_trials(
     budget_s: float,
     reference: str | None,
 ) -> BudgetSelection:
-    """Select the trials that a budget allows.
+    """Select the trials that can be trained within a budget of time.
 
     Args:
         items: the trials that are to be trained, by seed, then fold.
-        seconds: row -> length of one of its trials.
+        seconds: row -> length of one of its trials, in seconds.
         lanes: how many trials train at once.
-        budget_s: seconds in which all selected trials must be trained.
-        reference: the row that the others are compared with.
+        budget_s: seconds of wall time in which all selected trials must be trained.
+        reference: the row that the others are compared with; None: no row goes first.
 
     Returns:
-        The selection, in the order of ``items``; empty where the budget is below one trial.
+        The selection, in the order of ``items``; nothing is taken where the budget is below one
+        trial.
     """
     slots = list(dict.fromkeys((item.seed, item.fold) for item in items))
     taken: list[PlannedTrial] = []
@@ -125,17 +128,17 @@ def select_trials(
 
 
 def first_trial(items: Sequence[PlannedTrial], reference: str | None) -> PlannedTrial:
-    """The trial that the smallest budget selects."""
+    """The trial that the smallest budget selects: first seed, first fold, the reference first."""
     return _reference_first(items, reference)[0]
 
 
 def _reference_first(items: Sequence[PlannedTrial], reference: str | None) -> list[PlannedTrial]:
-    """The trials of the first fold, that of the reference before the others."""
+    """The trials of the first seed and fold, that of the reference first."""
     slot = (items[0].seed, items[0].fold)
     rows = [item for item in items if (item.seed, item.fold) == slot]
     return sorted(rows, key=lambda item: item.row != reference)
 
 
 def _wall_time(items: Sequence[PlannedTrial], seconds: Mapping[str, float], lanes: int) -> float:
-    """Seconds until all these trials are trained."""
+    """Seconds of wall time until all these trials are trained."""
     return makespan([seconds[item.row] for item in items], lanes)

@@ -1,4 +1,4 @@
-"""How long a study still takes, estimated from its trials so far. Pure: the caller gives the time.
+"""Estimates how long a study still takes, from its trials so far. Pure: the caller gives the time.
 
 The length of a trial is its number of epochs, times the cost of an epoch of its row, divided by the
 present speed of a lane (one of the places where trials train side by side).
@@ -22,21 +22,22 @@ SHORTEST_S, LONGEST_S = 60.0, 1200.0
 """Speed is an average over the length of two trials, but over at least and at most these times. In
 simulations a shorter memory followed random noise, and a longer one saw a slow-down too late."""
 EPOCHS = 10
-"""Speed is an average over at least so many epochs."""
+"""Speed is an average over at least this many epochs."""
 TOWARDS_ALL = 2.0
-"""The weight of the mean over all rows, in trials, when it is combined with that of a row."""
+"""How many trials the mean over all rows weighs when it is combined with the mean of one row."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """The measurements of a row."""
+    """What was measured of the trials of one row."""
 
     epochs: float = 0.0
-    """Measured epochs."""
+    """Number of measured epochs."""
     work: float = 0.0
-    """Their cost in seconds at speed 1."""
+    """Cost of these epochs: the seconds that they would take at speed 1."""
     ended: Counter[float] = field(default_factory=Counter)
-    """Length of an ended trial, as a share of its most epochs -> number of such trials."""
+    """Length of an ended trial as a share of its most epochs, in (0, 1] -> number of such
+    trials."""
     most: int = 0
     """The most epochs of a trial; 0 while unknown."""
 
@@ -46,20 +47,25 @@ class _InTraining:
     """A trial that trains now."""
 
     row: str
+    """Its row."""
     last_time: float
-    """When its last epoch ended, or when it began."""
+    """When its last epoch ended, or when it began, in seconds by the caller's clock."""
     whole: bool
-    """Whether it has been seen from its first epoch on."""
+    """Whether its events were seen from its first epoch on."""
     epoch: int = 0
-    """Epochs so far."""
+    """Number of epochs so far."""
     most: int = 0
-    """The most epochs that it may have."""
+    """The most epochs that it may train; 0 while unknown."""
     least: int = 0
-    """The fewest epochs that it will have."""
+    """The fewest epochs that it will train."""
 
 
 class TimeLeft:
-    """Estimates how long the rest of a study takes, from events of its trials."""
+    """Estimates the seconds until all trials of a study are trained.
+
+    Call an event method when something happens to a trial; ask an estimate at any time. All times
+    are seconds by one clock of the caller.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
@@ -74,28 +80,49 @@ class TimeLeft:
     def add_finished(
         self, row: str, epochs: int, most: int, seconds: float, resumed: int = 0
     ) -> None:
-        """Add a finished trial of which only the record is known; call it for the oldest first.
+        """Count a finished trial that is known by its record alone; add the oldest first.
 
         Args:
             row: its row.
-            epochs: its epochs.
+            epochs: its number of epochs.
             most: the most epochs that it could have had.
             seconds: its training time.
-            resumed: epochs of earlier attempts, which the time does not include.
+            resumed: number of epochs of earlier attempts, which the time does not include.
         """
         self._worked(row, epochs - resumed, seconds)
         self._finished(row, epochs, most, seconds)
 
     def add_probe(self, row: str, epochs: int, seconds: float) -> None:
-        """Add epochs of a row that a probe measured, which belong to no trial."""
+        """Count measured epochs that belong to no trial.
+
+        Args:
+            row: the row that they were measured for.
+            epochs: their number.
+            seconds: their time, in all.
+        """
         self._worked(row, epochs, seconds)
 
     def begin(self, id: str, row: str, now: float, *, whole: bool = True) -> None:
-        """A trial begins; ``whole`` is False where it has trained before, for an unknown time."""
+        """Event: a trial begins.
+
+        Args:
+            id: the trial.
+            row: its row.
+            now: the time.
+            whole: False where it has already trained for an unknown time.
+        """
         self._in_training[id] = _InTraining(row, now, whole)
 
     def epoch(self, id: str, epoch: int, most: int, least: int, now: float) -> None:
-        """A trial has finished ``epoch`` epochs of ``most``, and will have at least ``least``."""
+        """Event: a trial has finished an epoch.
+
+        Args:
+            id: the trial; an unknown one is ignored.
+            epoch: number of epochs that it has finished.
+            most: the most epochs that it may train.
+            least: the fewest epochs that it will train.
+            now: the time.
+        """
         trial = self._in_training.get(id)
         if trial is None:
             return
@@ -109,7 +136,17 @@ class TimeLeft:
     def end(
         self, id: str, row: str, epochs: int, most: int, seconds: float, resumed: int, now: float
     ) -> None:
-        """A trial has finished; ``epochs`` is 0 where its record is not at hand."""
+        """Event: a trial has finished.
+
+        Args:
+            id: the trial.
+            row: its row.
+            epochs: its number of epochs; 0 where its record is not known.
+            most: the most epochs that it could have had; 0 where unknown.
+            seconds: its training time.
+            resumed: number of epochs of earlier attempts, which the time does not include.
+            now: the time.
+        """
         trial = self._in_training.pop(id, None)
         if trial is None or not trial.epoch:
             self.add_finished(row, epochs or 1, most, seconds, resumed)
@@ -119,11 +156,17 @@ class TimeLeft:
         self._finished(row, epochs, most, seconds)
 
     def drop(self, id: str) -> None:
-        """A trial has stopped training without being finished."""
+        """Event: a trial has stopped training without being finished."""
         self._in_training.pop(id, None)
 
     def _worked(self, row: str, epochs: int, seconds: float) -> None:
-        """Update the speed of all lanes, and the cost of the row, by epochs that a lane did."""
+        """Update the speed of the lanes and the cost of the row by epochs that a lane has trained.
+
+        Args:
+            row: the row of the trial.
+            epochs: number of epochs.
+            seconds: their time; nothing is counted where it is 0.
+        """
         if seconds <= 0:
             return
         known = self._rows.setdefault(row, _Row())
@@ -135,7 +178,7 @@ class TimeLeft:
         known.work += seconds * self._speed
 
     def _finished(self, row: str, epochs: int, most: int, seconds: float) -> None:
-        """Count an ended trial: its share of the most epochs, and its length."""
+        """Count an ended trial: its epochs as a share of ``most``, and its seconds."""
         known = self._rows.setdefault(row, _Row())
         if epochs:
             known.most = most or epochs
@@ -147,12 +190,12 @@ class TimeLeft:
     # --- estimates -------------------------------------------------------------------
 
     def seconds_left(self, waiting: Sequence[str], lanes: int, now: float) -> float | None:
-        """Seconds until all trials are trained; None before anything was measured.
+        """Seconds from now until all trials are trained; None before anything was measured.
 
         Args:
-            waiting: the rows of trials that have not begun, in the order in which they will.
+            waiting: the row of each trial that has not begun, in the order in which they will.
             lanes: how many trials train at once.
-            now: the time, by the clock of the events.
+            now: the time.
         """
         if not any(row.epochs for row in self._rows.values()):
             return None
@@ -161,40 +204,47 @@ class TimeLeft:
         return makespan([lengths[row] for row in waiting], lanes, busy)
 
     def length(self, row: str, most: int) -> tuple[float, bool]:
-        """Seconds of a trial of a row, and whether they are an upper bound.
+        """(seconds of a trial of a row, whether they are an upper bound).
 
-        They are one as long as no trial has ended: all of the ``most`` epochs are then assumed.
+        As long as no trial has ended, the most epochs are assumed, which gives an upper bound.
+
+        Args:
+            row: the row.
+            most: the most epochs of a trial.
         """
         at_most = not self._ended
         epochs = float(most) if at_most else self._epochs(row, 0, most)
         return epochs * self._cost(row) / self._speed, at_most
 
     def _length(self, row: str) -> float:
-        """Expected seconds of a trial of a row."""
+        """Expected seconds of a trial of a row, from its beginning."""
         return self._epochs(row, 0) * self._cost(row) / self._speed
 
     def _rest(self, trial: _InTraining, now: float) -> float:
-        """Seconds that a trial still takes; a running epoch saves no more than one epoch."""
+        """Seconds that a trial in training still takes; its running epoch so far is subtracted.
+
+        At most one epoch is subtracted, however long the running one takes.
+        """
         each = self._cost(trial.row) / self._speed
         to_come = self._epochs(trial.row, max(trial.least, trial.epoch), trial.most)
         return max(0.0, to_come - trial.epoch) * each - min(each, max(0.0, now - trial.last_time))
 
     @property
     def _speed(self) -> float:
-        """The work that a lane lately does in a second; 1 at first."""
+        """Work (in seconds at speed 1) that a lane lately did in a second; 1 at first."""
         if not self._lane_seconds or not self._done_work:
             return 1.0
         return self._done_work / self._lane_seconds
 
     def _memory_s(self) -> float:
-        """The time constant of the average, in seconds over all lanes."""
+        """Time constant of the running average of the speed, in seconds summed over all lanes."""
         epochs = sum(row.epochs for row in self._rows.values())
         each = sum(row.work for row in self._rows.values()) / epochs / self._speed if epochs else 0
         wanted = min(max(2 * self._length_s, SHORTEST_S), LONGEST_S)
         return max(wanted, EPOCHS * each) * max(1, len(self._in_training))
 
     def _cost(self, row: str) -> float:
-        """The cost of an epoch of a row; of an unmeasured row, the mean over the others."""
+        """Seconds of an epoch of a row at speed 1; of an unmeasured row, the mean over others."""
         known = [r for r in self._rows.values() if r.epochs]
         if not known:
             return 1.0
@@ -205,7 +255,13 @@ class TimeLeft:
         return (own.work + all_rows) / (own.epochs + 1)  # one epoch of all: timing scatters little
 
     def _epochs(self, row: str, least: int, most: int = 0) -> float:
-        """The expected epochs of a trial of a row that has at least ``least``."""
+        """Expected number of epochs of a trial.
+
+        Args:
+            row: its row.
+            least: the fewest epochs that it will have.
+            most: the most; 0: as other trials of the row, or of all rows.
+        """
         own = self._rows.get(row)
         most = most or (own.most if own else 0) or self._usual_most()
         if not most:
@@ -224,14 +280,14 @@ class TimeLeft:
         return most * share
 
     def _usual_most(self) -> int:
-        """The most epochs of any trial so far; 0 while unknown."""
+        """The largest maximum of epochs among all trials known so far; 0 while none is known."""
         known = [r.most for r in self._rows.values() if r.most]
         known += [f.most for f in self._in_training.values() if f.most]
         return max(known, default=0)
 
 
 def makespan(lengths: Sequence[float], lanes: int, busy: Sequence[float] = ()) -> float:
-    """Seconds until the last of some trials ends, where each begins as soon as a lane is free.
+    """Seconds until the last of some trials ends, if each begins as soon as a lane is free.
 
     Args:
         lengths: seconds of each trial, in the order in which they begin.
@@ -249,9 +305,9 @@ def makespan(lengths: Sequence[float], lanes: int, busy: Sequence[float] = ()) -
 
 
 def mean_length(least: float, ended: Mapping[float, int], training: Sequence[float]) -> float:
-    """The expected length of a trial that has at least length ``least``; by Kaplan and Meier.
+    """Expected length of a trial that reaches at least ``least``, by Kaplan and Meier.
 
-    Lengths are shares of the most epochs. Where no trial that long has ended, the result is
+    Lengths are shares of the most epochs, 0 to 1. Where no trial that long has ended, the result is
     half way between the longest known length and 1.
 
     Args:

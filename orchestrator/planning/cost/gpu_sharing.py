@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LEAST_GAIN = 0.10
-"""The least relative gain in epochs per second, over all trials, for which one more is added."""
+"""The least relative gain in epochs per second (of all trials together) that one more trial must
+bring."""
 HEADROOM = 1.15
-"""Memory reserved, as a multiple of the measured peak: a later batch may be longer."""
+"""Memory counted for a trial, as a multiple of its measured peak: a later batch may be longer."""
 MOST = 16
-"""The most trials on one GPU."""
+"""The most trials that share one GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSharing:
-    """The speed of trials that share a GPU."""
+    """How fast trials train that share a GPU, and how many should share it."""
 
     throughput: tuple[float, ...]
     """Epochs per second of all trials together, with 1, 2, 3, ... trials at once. The last value
@@ -26,7 +27,7 @@ class GpuSharing:
 
     @property
     def trials(self) -> int:
-        """How many trials share a GPU: the largest number that gained enough; at least 1."""
+        """How many trials should share a GPU: the largest number that gained enough; at least 1."""
         best = 1
         for count in range(2, len(self.throughput) + 1):
             if not _is_worth(self.throughput[count - 2], self.throughput[count - 1]):
@@ -36,7 +37,7 @@ class GpuSharing:
 
 
 def most_by_memory(peak: float, memory: float) -> int:
-    """How many trials fit the memory of a GPU; at least 1.
+    """How many trials fit the memory of a GPU: at least 1, at most ``MOST``.
 
     Args:
         peak: bytes that one trial takes at its peak.
@@ -70,5 +71,5 @@ def measure_sharing(
 
 
 def _is_worth(before: float, after: float) -> bool:
-    """Whether one more trial gained enough speed."""
+    """Whether one more trial gained enough; both are epochs per second of all trials together."""
     return after >= before * (1 + LEAST_GAIN)

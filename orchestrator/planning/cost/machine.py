@@ -15,9 +15,10 @@ from typing import Literal
 from orchestrator.planning.cost.resources import Resources, Usage
 
 MEMORY_PER_TRIAL = 768 * 1024**2
-"""Bytes of host memory reserved for a trial: 400-460 MiB were measured, plus the data."""
+"""Bytes of host memory reserved for a trial (768 MiB): 400-460 MiB were measured, plus the data."""
 OBJECT_STORE = 128 * 1024**2
-"""Bytes for Ray's object store. Ray's default is 30 % of the memory, and trials do not use it."""
+"""Bytes for Ray's object store (128 MiB). Ray's default is 30 % of the memory, and trials do not
+use it."""
 
 LIBRARIES = (
     "ablate-ser",
@@ -32,18 +33,21 @@ LIBRARIES = (
 """Packages whose versions are kept with every outcome, and compared by ``ablate rerun``."""
 
 _CPUS = Path("/proc/cpuinfo")
+"""The file in which Linux describes the processors."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
+"""The folder in which NVIDIA's driver describes the GPUs, one folder a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A kind of machine: two machines of one kind take equally long for a trial."""
+    """A kind of machine (processor or GPU, and PyTorch): on one kind a trial takes equally long."""
 
     device: Literal["cpu", "cuda"]
+    """Where trials train: on CPUs, or on NVIDIA GPUs."""
     name: str
-    """The model of the processor, or of the GPU."""
+    """Model of the processor, or of the first GPU."""
     torch: str
-    """The version of PyTorch."""
+    """Version of PyTorch, such as ``2.9.0+cpu``; empty where it is not installed."""
 
     def __str__(self) -> str:
         kind = "CPU" if self.device == "cpu" else "GPU"
@@ -51,10 +55,10 @@ class Machine:
 
 
 def this_machine(gpus: int | None = None) -> Machine:
-    """The kind of machine on which trials would train here.
+    """The kind of machine on which trials would train here: GPUs where there are any, else CPUs.
 
     Args:
-        gpus: how many GPUs may be used; None: all there are.
+        gpus: how many GPUs may be used; None: all there are; 0: train on CPUs.
     """
     torch, found = installed("torch"), gpu_names()
     if found and gpus != 0 and not torch.endswith("+cpu"):
@@ -63,9 +67,9 @@ def this_machine(gpus: int | None = None) -> Machine:
 
 
 def gpu_names() -> list[str]:
-    """The models of the NVIDIA GPUs, as the driver names them.
+    """Model names of this machine's NVIDIA GPUs, from the driver's files.
 
-    As many are left out as `CUDA_VISIBLE_DEVICES` hides.
+    With `CUDA_VISIBLE_DEVICES`, only as many as it lists.
     """
     names = []
     for file in sorted(_GPUS.glob("*/information")):
@@ -80,7 +84,7 @@ def gpu_names() -> list[str]:
 
 
 def _processor() -> str:
-    """The model of the processor by Linux; on other systems by Python's ``platform``."""
+    """Model name of the processor, from Linux or else from Python's ``platform``."""
     try:
         lines = _CPUS.read_text().splitlines()
     except OSError:
@@ -90,7 +94,7 @@ def _processor() -> str:
 
 
 def resources_here(cpus: int | None = None, gpus: int = 0) -> Resources:
-    """The CPUs, free memory and GPUs of this machine; memory as Ray counts it when it starts.
+    """The CPUs, GPUs and free memory of this machine; memory as Ray counts it at its start.
 
     Args:
         cpus: how many CPUs may be used; None: all there are.
@@ -105,16 +109,13 @@ def resources_here(cpus: int | None = None, gpus: int = 0) -> Resources:
 def usage_here(
     *, cpus: float, cpus_there: float, gpus: float = 0.0, gpus_there: float = 0.0
 ) -> Usage:
-    """How much of this machine is used.
+    """How many CPUs and GPUs of this machine trials use, and how much memory all processes use.
 
     Args:
-        cpus: CPUs that trials use.
-        cpus_there: CPUs that trials may use.
-        gpus: GPUs that trials use.
-        gpus_there: GPUs that trials may use.
-
-    Returns:
-        These, and the memory that all processes use.
+        cpus: number of CPUs that trials use.
+        cpus_there: number of CPUs that trials may use.
+        gpus: number of GPUs that trials use.
+        gpus_there: number of GPUs that trials may use.
     """
     import psutil
 
@@ -126,19 +127,19 @@ def usage_here(
 
 
 def cpu_count() -> int:
-    """The number of CPUs that this process may use."""
+    """Number of CPUs that this process may use (its affinity, on Linux)."""
     if sys.platform != "linux":
         return os.cpu_count() or 1
     return len(os.sched_getaffinity(0))
 
 
 def libraries() -> dict[str, str]:
-    """The version of Python and of each of ``LIBRARIES``; none of them is imported."""
+    """Name -> version of Python and of each of ``LIBRARIES``; none of them is imported."""
     return {"python": platform.python_version(), **{name: installed(name) for name in LIBRARIES}}
 
 
 def installed(name: str) -> str:
-    """The version of an installed package; empty where it is not installed."""
+    """Version of a package, without importing it; empty where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -27,47 +27,52 @@ if TYPE_CHECKING:
     from orchestrator.search.state import SearchState
 
 LATER = "proposed later"
-"""The row of trainings that a search has not proposed yet."""
+"""Name of the row of a price that counts the trainings which a search has not proposed yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowPrice:
-    """The price of the trials of one row that are to be trained."""
+    """How many trials of one row are to be trained, and how long one takes."""
 
     name: str
+    """Name of the row, or ``LATER``."""
     trials: int
-    """How many there are."""
+    """Number of trials."""
     seconds: float | None
-    """Length of one trial; None where it is unknown."""
+    """Seconds of one trial; None where it is unknown."""
     source: str
-    """Where the length comes from: ``finished`` trials or a ``probe``; empty where unknown."""
+    """What the length was measured in: ``finished`` trials or a ``probe``; empty where it is
+    unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
-    """The price of trials on one machine."""
+    """The price of trials on one machine: time, resources, and how sure it is."""
 
     machine: Machine
+    """The kind of machine."""
     rows: tuple[RowPrice, ...]
+    """One for each row with trials to be trained."""
     at_most: bool
-    """Whether lengths are upper bounds: no trial has finished, and some may end early."""
+    """Whether a length is an upper bound: no trial has finished yet, and some may stop early."""
     may_settle: bool = False
-    """Whether an adaptive study may need fewer trials than are priced."""
+    """Whether the study is adaptive, so that it may need fewer trials than are priced."""
     may_prune: bool = False
-    """Whether pruning may spare a search some of the trainings that are priced."""
+    """Whether a search may prune, and so need fewer trainings than are priced."""
     lanes: int
     """How many trials train at once."""
     workers: int
-    """How many workers are started; a search starts new ones for each round of trials."""
+    """How many worker processes start in all; a search starts new ones for each round of trials."""
     warm_s: float
-    """Seconds that the first trial of a worker takes longer."""
+    """How many seconds longer the first trial of a worker takes than later ones."""
     wall_s: float | None
-    """Seconds until the last trial has ended, without features and the start of workers; None
-    where a length is unknown."""
+    """Seconds of wall time until the last trial ends, without feature extraction and the start of
+    workers; None where a length is unknown."""
     per_trial: Resources
-    """The resources that a trial takes of a node."""
+    """The CPUs, memory and GPUs that one trial takes of a node."""
     measured: bool
-    """Whether its memory was measured, and is more than what is assumed for any trial."""
+    """Whether the memory of a trial was measured (and is above the assumed least); else it is
+    assumed."""
 
     @property
     def is_bound(self) -> bool:
@@ -76,22 +81,26 @@ class Price:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The rows whose trials have an unknown length."""
+        """Names of the rows whose trials have an unknown length."""
         return tuple(row.name for row in self.rows if row.seconds is None)
 
     @property
     def later(self) -> int:
-        """How many trainings a search may still propose, as far as that is known."""
+        """Number of trainings that a search may still propose, as far as that is known; else 0."""
         return sum(row.trials for row in self.rows if row.name == LATER)
 
     @property
     def trial_s(self) -> float | None:
-        """The total length of all trials in seconds; None where a length is unknown."""
+        """Seconds of all trials, one after another; None where a length is unknown."""
         known = [row.trials * row.seconds for row in self.rows if row.seconds is not None]
         return sum(known) + self.workers * self.warm_s if not self.unknown else None
 
     def money(self, rate: float) -> float | None:
-        """The price of the machine until all is trained, by its price per hour; None if unknown."""
+        """The money that the machine costs until all is trained; None where a length is unknown.
+
+        Args:
+            rate: price of the machine per hour.
+        """
         return None if self.wall_s is None else rate * self.wall_s / 3600
 
 
@@ -112,7 +121,8 @@ def price_plan(
         cpus: how many CPUs may be used; None: all there are.
         gpus: how many GPUs may be used; None: all there are.
         items: the trials; None: all that are to be trained.
-        gpus_per_trial: share of a GPU that a trial takes; None: what was measured, else one.
+        gpus_per_trial: share of a GPU that a trial takes, such as 0.25; None: what was measured,
+            else a whole one.
     """
     machine = this_machine(gpus)
     there = (gpus or len(gpu_names())) if machine.device == "cuda" else 0
@@ -192,7 +202,7 @@ def _hours(hours: float) -> str:
 
 
 def _with_later(price: Price, state: "SearchState") -> Price:
-    """Add the trainings that a search may still propose, each as long as the mean of the others."""
+    """Add the trainings that a search may still propose, each as long as the known ones' mean."""
     known = [row.seconds for row in price.rows for _ in range(row.trials) if row.seconds]
     if not known or price.wall_s is None:
         return price
@@ -212,7 +222,7 @@ def _with_later(price: Price, state: "SearchState") -> Price:
 
 
 def trial_resources(known: timings.Timings, machine: Machine, assumed: int) -> Resources:
-    """The resources of a trial: a core, memory, and a share of a GPU.
+    """The resources that one trial takes: a CPU, memory, and on a GPU machine a share of a GPU.
 
     Args:
         known: the measured lengths and memory.
@@ -234,10 +244,10 @@ def price_trials(
 
     Args:
         items: the trials, in the order in which they train.
-        known: the lengths of trials by row.
+        known: how long the trials of each row take.
         machine: the kind of machine.
         node: the resources of the node.
-        per_trial: the resources of a trial.
+        per_trial: the resources that one trial takes.
     """
     counts = Counter(item.row for item in items)
     lengths = {row: known.length(row) for row in counts}
@@ -295,6 +305,6 @@ def select_within_budget(plan: Plan, price: Price, budget_s: float) -> BudgetSel
 
 
 def _named(rows: Sequence[str]) -> str:
-    """The first three rows by name, and how many more there are."""
+    """The first three rows by name and how many more there are, as text."""
     shown = ", ".join(f"`{row}`" for row in rows[:3])
     return shown + (f" and {len(rows) - 3} rows more" if len(rows) > 3 else "")

@@ -1,4 +1,4 @@
-"""The answer to ``ablate plan``: what a study would train on this machine, and what that costs."""
+"""The answer to ``ablate plan``: what a run would train on this machine, and what that costs."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,20 @@ from orchestrator.study.study import Study
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quote:
-    """A plan and its price."""
+    """The plan of a study and its price on this machine."""
 
     plan: Plan
     price: Price
-    """The price of all that is to be trained, or of the part that a budget allows."""
+    """Hours, wall time and memory for all that is to be trained, or for the part that a budget
+    allows."""
     left_out: str
-    """The trials that a budget leaves out, as a sentence; else empty."""
+    """Which trials a budget leaves out, as a sentence; else empty."""
     shortage: str
-    """Why the hours of a search do not suffice, as a sentence; else empty."""
+    """Why the budget of hours of a search does not suffice, as a sentence; else empty."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many trials there are, and how many in each state, by the key of the JSON form."""
+        """Number of trials, in all and by state, under the keys of `ablate plan --json`."""
         plan = self.plan
         counts = {
             "trials": len({item.id for item in plan.trials}),
@@ -54,7 +55,7 @@ def quote_study(
 
     Args:
         study: the study file.
-        ledger: the store, with what is known of the length of trials.
+        ledger: the store, with finished trials and probes, which tell how long trials take.
         allow_config: whether an openSMILE configuration of the user's own may run here.
         cpus: how many CPUs may be used; None: all there are.
         gpus: how many GPUs may be used; None: all there are.

@@ -1,4 +1,4 @@
-"""The resources of nodes and of trials: how many trials fit a node, and what a node lacks.
+"""Resources of nodes and trials: how many trials fit a node, and what a node has too little of.
 
 A trial needs all its resources on one node. Ray itself would wait for ever, without a message, for
 a node that has them.
@@ -15,13 +15,14 @@ MIB = 1024**2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a node has, or what a trial takes of one."""
+    """CPUs, memory and GPUs: those of a node, or those that one trial takes."""
 
     cpus: float
+    """Number of CPUs (logical cores)."""
     memory: float
     """Bytes of host memory."""
     gpus: float = 0.0
-    """GPUs; of a trial also a share of one."""
+    """Number of GPUs; for a trial it may be a share of one, such as 0.25."""
     name: str = ""
     """The name of the node; empty for a trial."""
 
@@ -31,25 +32,32 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources in use, of those that there are."""
+    """The CPUs, memory and GPUs in use, and those that exist, as amounts (no percentages)."""
 
     used: Resources
+    """The amounts in use: CPUs and GPUs by trials, memory see ``promised``."""
     there: Resources
+    """The amounts that exist."""
     promised: bool = False
-    """Whether the memory is what trials reserve on all machines, not what this machine uses."""
+    """What used memory means: True, the sum that trials reserve on all machines; False, what all
+    processes use on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
-    """One kind of resource: its name and unit in messages, and what to do where it lacks."""
+    """One kind of resource: how messages name it, and what to do where there is too little."""
 
     name: str
+    """Its unit in messages, such as ``MiB of memory``."""
     of: Callable[[Resources], float]
+    """The amount of it in some resources."""
     unit: float
+    """What an amount is divided by for messages, such as 2**20 for bytes as MiB."""
     remedy: str
+    """What the user can do where there is too little, as part of a sentence."""
 
     def shown(self, found: Resources) -> str:
-        """The amount of this resource as text."""
+        """The amount of this resource as text, such as ``4 CPU``."""
         return f"{self.of(found) / self.unit:.6g} {self.name}"
 
 
@@ -61,7 +69,7 @@ _RESOURCES = (
 
 
 def capacity(node: Resources, trial: Resources) -> int:
-    """How many trials a node takes at once; a share of a GPU always lies on one GPU."""
+    """How many trials fit a node at the same time; the share of a GPU always lies on one GPU."""
     counts = [node.cpus // trial.cpus, node.memory // trial.memory]
     if 0 < trial.gpus < 1:
         counts.append(int(node.gpus) * int(1 / trial.gpus + 1e-9))
@@ -71,7 +79,13 @@ def capacity(node: Resources, trial: Resources) -> int:
 
 
 def with_one_trial_fewer(nodes: Iterable[Resources], trial: Resources) -> Resources | None:
-    """The resources of a trial with which one trial fewer shares a GPU, or the memory of a node.
+    """Larger resources of a trial, so that one trial fewer shares a GPU, or the memory of a node.
+
+    A run uses them after memory ran out.
+
+    Args:
+        nodes: the nodes of the cluster.
+        trial: the present resources of a trial.
 
     Returns:
         None where nothing is shared: a trial has a whole GPU, or no node takes two trials.
@@ -87,7 +101,7 @@ def with_one_trial_fewer(nodes: Iterable[Resources], trial: Resources) -> Resour
 
 
 def describe_lack(nodes: Iterable[Resources], trial: Resources) -> str:
-    """Why no node can take a trial, by the node that comes closest; empty where one can."""
+    """Why no node can take a trial, as a sentence about the closest node; empty where one can."""
     nodes = list(nodes)
     takes = f"A trial takes {trial} of one node"
     if not nodes:
@@ -107,24 +121,24 @@ def describe_lack(nodes: Iterable[Resources], trial: Resources) -> str:
 
 
 def _missing(node: Resources, trial: Resources) -> list[_Resource]:
-    """The resources of which the node has too little for a trial."""
+    """The kinds of resources of which the node has too little for a trial."""
     return [r for r in _RESOURCES if r.of(node) < r.of(trial)]
 
 
 def _shortage(node: Resources, trial: Resources) -> float:
-    """The share of its resources that a trial would lack on the node, summed over resources."""
+    """How much the node lacks: missing share (0 to 1) of each resource of a trial, summed."""
     return sum(1 - r.of(node) / r.of(trial) for r in _missing(node, trial))
 
 
 def autoscaler_nodes(bootstrap: Path) -> Sequence[Resources]:
-    """The nodes that Ray's autoscaler may add to a cluster.
+    """The kinds of nodes that Ray's autoscaler may add to a cluster.
 
     Args:
         bootstrap: `~/ray_bootstrap_config.yaml` of the head node, where `ray up` writes JSON.
 
     Returns:
-        One for each node type that may have workers; a resource that is not declared is unbounded,
-        as for Ray. Empty without the file: such a cluster does not grow.
+        One for each node type that may have workers; CPUs and memory that are not declared are
+        unbounded, as for Ray. Empty without the file: such a cluster does not grow.
     """
     try:
         config = json.loads(bootstrap.read_text())
@@ -139,7 +153,7 @@ def autoscaler_nodes(bootstrap: Path) -> Sequence[Resources]:
 
 
 def _declared(name: str, resources: dict[str, Any]) -> Resources:
-    """A node type by its declaration: without one it has no GPU, but unbounded CPUs and memory."""
+    """The resources of a node type; undeclared CPUs and memory are unbounded, GPUs are 0."""
     unknown = 2.0**53
     return Resources(
         cpus=float(resources.get("CPU", unknown)),

@@ -22,60 +22,67 @@ from orchestrator.study.canonical import digest
 from orchestrator.study.trials import PlannedTrial, Trial
 
 HELD_OUT = 1 / 3
-"""The cost of scoring an utterance, as a share of training on it: there is no backward pass."""
+"""The cost of scoring an utterance as a share of training on it: there is no backward pass."""
 MOST_READ = 8
-"""The most finished trials of a row that are read, so that a plan takes half a second."""
+"""The most finished trials of a row that are read from the store: a plan then takes half a
+second."""
 EXACT = 1000
-"""The number of epochs as which a measured epoch counts, so that the mean over all rows does not
-change its cost."""
+"""Number of epochs for which a measured time of an epoch counts: so large that the mean over all
+rows does not change it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """What a probe measured: one shape of trial on one kind of machine."""
+    """A probe: time and memory of a few epochs of one trial, measured on one kind of machine.
+
+    It stands for all trials of the same shape, which take equally long for an epoch.
+    """
 
     epoch_s: float
-    """Seconds of an epoch of the probed trial."""
+    """Seconds of one epoch of the probed trial."""
     fixed_s: float
     """Seconds of a trial outside of its epochs: loading data, writing records."""
     epochs: int
-    """The number of epochs, where the system and not the profile decides it; else 0."""
+    """Number of epochs of a system that fixes it itself (the SVM); 0 for a network, where the
+    profile (`paper` or `quick`) sets it."""
     load: float
-    """Utterances of an epoch, see ``epoch_load``."""
+    """Cost of an epoch in utterances, see ``epoch_load``; it scales the time to other folds."""
     at_once: int
-    """How many trials trained at once."""
+    """How many trials trained at once during the probe."""
     memory: int
-    """Peak memory of a trial's process in bytes."""
+    """Peak memory of a trial's process, in bytes."""
     gpu_memory: int = 0
-    """Peak memory on the GPU in bytes; 0 on a CPU."""
+    """Peak memory of a trial on the GPU, in bytes; 0 on a CPU."""
     throughput: tuple[float, ...] = ()
-    """On a GPU: epochs per second of all trials together, with 1, 2, 3, ... trials at once."""
+    """On a GPU: epochs per second of all trials together, with 1, 2, 3, ... trials at once; empty
+    on a CPU."""
     warm_s: float = 0.0
-    """Seconds that the first trial of a worker takes longer than later ones."""
+    """How many seconds longer the first trial of a worker takes than later ones."""
 
     @property
     def sharing(self) -> GpuSharing:
-        """The measured speed of trials that share a GPU."""
+        """How fast trials train that share a GPU, as the probe measured it."""
         return GpuSharing(self.throughput)
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """The known lengths of a study's trials on one kind of machine, by row."""
+    """How long the trials of each row of a study take on one kind of machine."""
 
     time_left: TimeLeft
-    """Has seen the finished trials and the probes."""
+    """The estimator, which has been given the finished trials and the probes."""
     most: Mapping[str, int]
-    """Row -> the most epochs of a trial."""
+    """Row -> the most epochs of one of its trials."""
     whole: frozenset[str]
-    """Rows whose trials always have that many epochs."""
+    """Rows whose trials always train that many epochs, without early stopping."""
     source: Mapping[str, str]
-    """Row -> ``finished`` or ``probe``; rows of unknown length are missing."""
+    """Row -> what its length was measured in, ``finished`` trials or a ``probe``; a row of unknown
+    length is missing."""
     probes: tuple[Probe, ...]
-    """The probes of the study's shapes."""
+    """The probes of the study's rows on this kind of machine."""
 
     def length(self, row: str) -> tuple[float, bool] | None:
-        """Seconds of a trial of a row, and whether they are an upper bound; None where unknown."""
+        """(seconds of a trial of a row, whether that is an upper bound); None where unknown."""
         if row not in self.source:
             return None
         seconds, at_most = self.time_left.length(row, self.most[row])
@@ -83,24 +90,29 @@ class Timings:
 
     @property
     def trials_per_gpu(self) -> int:
-        """How many trials share a GPU: as many as every probed shape allows; 1 without a probe."""
+        """How many trials should share a GPU: as many as each probe allows; 1 without a probe."""
         return min((probe.sharing.trials for probe in self.probes), default=1)
 
     @property
     def warm_s(self) -> float:
-        """Seconds that the first trial of a worker takes longer; 0 without a probe."""
+        """How many seconds longer the first trial of a worker takes; 0 without a probe."""
         return max((probe.warm_s for probe in self.probes), default=0.0)
 
     @property
     def memory(self) -> int:
-        """The largest peak memory of a trial's process in bytes; 0 without a probe."""
+        """The largest peak memory of a trial's process, in bytes; 0 without a probe."""
         return max((probe.memory for probe in self.probes), default=0)
 
 
 def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
-    """Read the lengths of a plan's trials from the store.
+    """Find in the store how long a plan's trials take, from finished trials and probes.
 
     A larger store does not make it slower, since few records of each row are read.
+
+    Args:
+        plan: the plan of the study.
+        ledger: the store.
+        machine: the kind of machine; measurements on other kinds do not count.
     """
     rows = _by_row(plan)
     finished = _finished(plan, ledger, machine)
@@ -132,9 +144,10 @@ def gather_timings(plan: Plan, ledger: Ledger, machine: Machine) -> Timings:
 
 
 def shape(trial: Trial) -> str:
-    """Digest of all that the cost of an epoch depends on.
+    """Digest of all that the time of an epoch depends on: trials with one digest take equally long.
 
-    Of the network that is every field, or the part of it that costs time, see `_costly`.
+    It covers speech, features, batch size and every field of the network, or the part of a field
+    that costs time, see `_costly`.
     """
     identity = trial.identity
     model = {field: _costly(value) for field, value in identity["model"].items()}
@@ -145,7 +158,7 @@ def shape(trial: Trial) -> str:
 def _costly(value: Any) -> Any:
     """The part of a field's value that costs time; how large a rate or a weight is costs none.
 
-    Of a rate it is whether there is one, of weights which are not 0, of layers how many there are.
+    Of a rate it is whether it is 0, of weights which are not 0, of layers how many there are.
 
     >>> _costly(0.3), _costly({"sum": "1/2", "mean": "0"}), _costly([2, 4]), _costly(256)
     (True, ['sum'], 2, 256)
@@ -161,14 +174,18 @@ def _costly(value: Any) -> Any:
 
 
 def epoch_load(trial: Trial, plan: Plan) -> float:
-    """The cost of an epoch in utterances: those trained on, and the others at ``HELD_OUT`` each."""
+    """Cost of an epoch in utterances: each training one counts 1, each other one ``HELD_OUT``."""
     train = set(trial.train)
     mine = sum(utterance.speaker in train for utterance, _ in plan.selection.items)
     return mine + HELD_OUT * (len(plan.selection.items) - mine)
 
 
 def read_probe(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
-    """What a probe of this shape measured on this kind of machine; None without a usable one."""
+    """Read the probe of this trial's shape on this kind of machine.
+
+    Returns:
+        None where there is none, or its record is damaged or not positive.
+    """
     record = ledger.probe(_key(machine, trial))
     try:
         probe = Probe(**{**record["probe"], "throughput": tuple(record["probe"]["throughput"])})
@@ -179,17 +196,17 @@ def read_probe(ledger: Ledger, machine: Machine, trial: Trial) -> Probe | None:
 
 
 def write_probe(ledger: Ledger, machine: Machine, trial: Trial, probe: Probe) -> None:
-    """Keep in the store what a probe measured."""
+    """Write a probe into the store, under the kind of machine and the shape of the trial."""
     ledger.write_probe(_key(machine, trial), {"machine": asdict(machine), "probe": asdict(probe)})
 
 
 def _key(machine: Machine, trial: Trial) -> str:
-    """The name of a probe's record in the store."""
+    """The name of a probe's record in the store, 32 hex digits."""
     return digest([asdict(machine), shape(trial)])[:32]
 
 
 def _by_row(plan: Plan) -> dict[str, list[PlannedTrial]]:
-    """Row -> its trials."""
+    """Row -> its trials, in the order of the plan."""
     rows: dict[str, list[PlannedTrial]] = {}
     for item in plan.trials:
         rows.setdefault(item.row, []).append(item)
@@ -197,7 +214,7 @@ def _by_row(plan: Plan) -> dict[str, list[PlannedTrial]]:
 
 
 def _finished(plan: Plan, ledger: Ledger, machine: Machine) -> dict[str, list[Outcome]]:
-    """Row -> some of its finished trials, trained on this kind of machine."""
+    """Row -> at most ``MOST_READ`` outcomes of its trials, trained on this kind of machine."""
     done = set(plan.done)
     found: dict[str, list[Outcome]] = {}
     for row, items in _by_row(plan).items():
@@ -214,7 +231,7 @@ def _finished(plan: Plan, ledger: Ledger, machine: Machine) -> dict[str, list[Ou
 
 
 def _is_of(outcome: Outcome, machine: Machine) -> bool:
-    """Whether a trial trained on this kind of machine, as far as its record names it.
+    """Whether a trial was trained on this kind of machine, as far as its record tells.
 
     The record has the device, the model of a GPU and the version of PyTorch, but no processor.
     """
@@ -225,13 +242,13 @@ def _is_of(outcome: Outcome, machine: Machine) -> bool:
 
 
 def _epoch_s(outcomes: Iterable[Outcome]) -> float:
-    """Seconds of an epoch, averaged over finished trials."""
+    """Mean seconds of an epoch over finished trials."""
     outcomes = list(outcomes)
     return sum(o.seconds for o in outcomes) / sum(o.epochs - o.resumed for o in outcomes)
 
 
 def _most(trial: Trial, finished: list[Outcome], probe: Probe | None) -> int:
-    """The most epochs of a trial; of a system that is no network, as many as were seen."""
+    """The most epochs of a trial; for a system that is no network, as many as were measured."""
     if SYSTEMS[trial.model.model].network:
         return trial.training.epochs
     own = max((outcome.epochs for outcome in finished), default=0)
@@ -239,7 +256,7 @@ def _most(trial: Trial, finished: list[Outcome], probe: Probe | None) -> int:
 
 
 def _may_end_early(trial: Trial) -> bool:
-    """Whether training may stop before the most epochs."""
+    """Whether training may stop before its most epochs (early stopping)."""
     return SYSTEMS[trial.model.model].network and trial.training.may_end_early
 
 
