@@ -1,4 +1,4 @@
-"""The verdict on a study's claim: the rows support it, contradict it, or cannot tell. Pure."""
+"""Judges the paper's claim about a study: supported, contradicted, or cannot tell. Pure."""
 
 from collections.abc import Mapping
 

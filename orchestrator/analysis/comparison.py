@@ -45,7 +45,9 @@ class Flip:
     """An utterance that one row classifies right and the other wrong, in at least one seed."""
 
     utterance: str
+    """Name of the utterance."""
     speaker: str
+    """Name of its speaker."""
     emotion: str
     """The true class."""
     gained: int
@@ -59,6 +61,7 @@ class Comparison:
     """Row B compared with row A, on the folds and seeds that both have finished."""
 
     snapshot: Snapshot
+    """The study; an adaptive one with the trials that it needs now."""
     a: str
     """Name of row A."""
     b: str

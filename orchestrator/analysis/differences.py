@@ -39,8 +39,9 @@ class SeedDifference:
     ua: float
     """Mean difference in UA over seeds, -1 to 1."""
     low: float | None
+    """Low end of the 95 % interval; None below three seeds, and where all seeds are equal."""
     high: float | None
-    """Both ends of the 95 % interval; None below three seeds, and where all seeds are equal."""
+    """High end of the interval; None where ``low`` is None."""
     p: float | None
     """Two-sided p of the paired t over seeds, without Holm; None where the interval is None."""
     seeds: int
@@ -54,9 +55,10 @@ class Difference:
     ua: float
     """Mean difference in UA over speakers, -1 to 1."""
     low: float | None
+    """Low end of the 95 % interval of the corrected t; None below two groups, and where all groups
+    are equal."""
     high: float | None
-    """Both ends of the 95 % interval of the corrected t; None below two groups, and where all
-    groups are equal."""
+    """High end of the interval; None where ``low`` is None."""
     p: float | None
     """Two-sided p of the corrected t, after Holm over the rows of the table; None where the
     interval is None."""

@@ -73,7 +73,9 @@ class Interaction:
     """The interaction of two axes; the rows are averaged over all other axes."""
 
     a: GridAxis
+    """The axis whose effects are compared."""
     b: GridAxis
+    """The axis at whose levels they are compared."""
     cells: Mapping[tuple[Label, Label], Level]
     """(level of A, level of B) -> mean UA of the rows at both."""
     effects_of_a: Mapping[tuple[Label, Label], Interval | None]
@@ -98,6 +100,7 @@ class Effects:
     """The main effect of each axis of a study, and the interaction of each pair of axes."""
 
     snapshot: Snapshot
+    """The study."""
     axes: tuple[GridAxis, ...]
     """The axes of the grid, in the order of the study."""
     main: Mapping[str, tuple[Level, ...]]
@@ -107,7 +110,7 @@ class Effects:
 
 
 def refuse_no_grid(snapshot: Snapshot) -> None:
-    """Refuse a study whose rows are not a grid.
+    """Raise an error unless the rows of a study are a grid of settings.
 
     Raises:
         RequestError: the rows are no grid, or the snapshot is older than the record of settings.
@@ -150,7 +153,7 @@ def _common_keys(rows: Sequence[SnapshotRow]) -> list[str]:
 
 
 def level_label(value: Any) -> Label:
-    """The value of a setting as a label.
+    """The value of a setting as text: ``yes`` or ``no``, a list with ``+``, shares without zeros.
 
     >>> level_label(True), level_label([1, 3])
     ('yes', '1+3')
@@ -215,7 +218,14 @@ def _interaction(
     b: GridAxis,
     cells: Mapping[tuple[Label, Label], ScoreBySpeaker],
 ) -> Interaction:
-    """The interaction of axes A and B from the scores of their cells."""
+    """The interaction of axes A and B.
+
+    Args:
+        snapshot: the study.
+        a: axis A.
+        b: axis B.
+        cells: (level of A, level of B) -> (test speaker, seed) -> mean UA of the rows there.
+    """
     first_b = b.levels[0]
     effects_of_a = {
         (la, lb): _minus(cells[la, lb], cells[a.levels[0], lb])

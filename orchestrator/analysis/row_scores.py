@@ -20,6 +20,7 @@ class Interval:
     """A mean and its 95 % interval: of scores, 0 to 1, or of differences, -1 to 1."""
 
     mean: float
+    """The mean, which need not be the middle of the interval."""
     low: float | None
     """Low end of the interval; None where there are too few values."""
     high: float | None
@@ -31,7 +32,9 @@ class Accuracies:
     """Weighted (WA) and unweighted (UA) accuracy, each a mean over test speakers, 0 to 1."""
 
     wa: float
+    """Correct utterances (or segments) divided by all."""
     ua: float
+    """Mean recall over the classes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +210,7 @@ class RowScores:
 def sum_confusions(
     confusions: Sequence[tuple[tuple[int, ...], ...]],
 ) -> tuple[tuple[int, ...], ...]:
-    """The sum of confusion matrices of one size, cell by cell."""
+    """The sum of confusion matrices of one shape, cell by cell."""
     return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*confusions, strict=True))
 
 

@@ -44,7 +44,7 @@ from orchestrator.analysis.statistics import (
 from orchestrator.study.protocol import FEWEST_SEEDS
 
 LEVEL = 1 - CONFIDENCE
-"""The probability of any false difference in a table of equal rows."""
+"""0.05: the probability of any false difference in a table whose rows are all equal."""
 RHO = 3
 """The exponent of Kim and DeMets's spending function."""
 UNLIKELY = 0.1
@@ -71,14 +71,15 @@ class InterimResult:
     """UA of the row minus that of the reference, -1 to 1, mean over those seeds; None before the
     first interim analysis."""
     low: float | None
-    high: float | None
-    """Both ends of a 95 % interval that holds at all interim analyses together; None below three
+    """Low end of a 95 % interval that holds at all interim analyses together; None below three
     seeds, and where all seeds are equal."""
+    high: float | None
+    """High end of the interval; None where ``low`` is None."""
     p: float | None
     """Two-sided p, corrected for all interim analyses so far, without Holm; None where no analysis
     so far gave one."""
     p_holm: float | None
-    """The same p after Holm over the rows."""
+    """The same p after Holm over the rows; the verdict rests on it."""
 
     @property
     def verdict(self) -> str:
@@ -123,7 +124,7 @@ def interim_seeds(cap: int) -> tuple[int, ...]:
 
 
 def level_shares(cap: int) -> tuple[float, ...]:
-    """The share of the level that each interim analysis spends; they sum to 1.
+    """The share of the 5 % level that each interim analysis spends; the shares sum to 1.
 
     Example:
         >>> [round(share, 3) for share in level_shares(10)]
@@ -216,7 +217,7 @@ def _analysed(before: InterimResult, values: Sequence[float], share: float) -> I
 
 
 def _with_holm(found: Mapping[str, InterimResult]) -> dict[str, InterimResult]:
-    """Holm over all rows; a row without p counts as p = 1."""
+    """The results with ``p_holm`` set, by Holm over all rows; a row without p counts as p = 1."""
     adjusted = holm({name: 1.0 if s.p is None else s.p for name, s in found.items()})
     return {
         name: replace(s, p_holm=None if s.p is None else adjusted[name])

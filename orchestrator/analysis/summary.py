@@ -69,7 +69,7 @@ class RowSummary:
     """Number of trained parameters; 0 where the system has no such count, or nothing is
     finished."""
     blocks: tuple[str, ...] = ()
-    """The headings of the table under which the row stands."""
+    """Headings under which the row stands in the table; a row may stand under several."""
     pooled: Pooled | None = None
     """The same utterances in one confusion matrix over all speakers and seeds; None while nothing
     is finished."""
@@ -88,6 +88,7 @@ class Summary:
     snapshot: Snapshot
     """The study; if it is adaptive, only with those trials that it needs now."""
     rows: tuple[RowSummary, ...]
+    """One for each row of the study, in its order."""
     absent: tuple[str, ...]
     """``speaker: class`` for each class that a test speaker never speaks; his UA leaves it out."""
     classes_of_determinism: int

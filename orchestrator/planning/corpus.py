@@ -18,12 +18,13 @@ SYNTHESISED = "demo"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Speech:
-    """The speech that a study trains and tests on."""
+    """The speech that a study trains and tests on: utterances, labels and folds."""
 
     selection: Selection
     """The utterances that belong to the study's classes."""
     emotions: Mapping[str, tuple[str, ...]]
-    """Class -> the corpus's own labels for it."""
+    """Name of a class -> the corpus's own labels that it joins, such as ``happy`` and
+    ``excited``."""
     folds: tuple[Fold, ...]
     """The folds: each with its held-out group and its training speakers."""
     default_profile: str

@@ -32,12 +32,14 @@ class Plan:
     """A study compared with a store: all its trials, each in exactly one of four states."""
 
     study: Study
+    """The study file."""
     snapshot: Snapshot
     """The study with everything resolved, as a run would keep it in the store."""
     selection: Selection
     """The utterances of the corpus that belong to the study's classes."""
     emotions: Mapping[str, tuple[str, ...]]
-    """Class -> the corpus's own labels for it."""
+    """Name of a class -> the corpus's own labels that it joins, such as ``happy`` and
+    ``excited``."""
     variants: tuple[Variant, ...]
     """The rows with every default written out; in a search its distinct configurations."""
     features: Mapping[str, FeatureSet]
@@ -47,7 +49,7 @@ class Plan:
     notices: tuple[str, ...]
     """Sentences for the user, such as which corpus was taken where the study names none."""
     done: tuple[str, ...]
-    """Ids of trials that have an outcome."""
+    """Ids of trials that have an outcome in the store."""
     failed: tuple[str, ...]
     """Ids of trials with failed attempts and no outcome; a run tries each once more."""
     stale: Mapping[str, str]
@@ -134,7 +136,7 @@ class _Expanded:
 
 
 def _expand_rows(study: Study, speech: Speech, allow_config: bool) -> _Expanded:
-    """The trials of the rows that a study lists."""
+    """Build the trials of a study that lists its rows."""
     rows, sets = with_features(study, variants(study, speech.default_profile), allow_config)
     extractors = {name: chosen.version() for name, chosen in sets.items()}
     trials = expand(study, rows, speech.selection, speech.folds, extractors)
@@ -156,7 +158,7 @@ def _expand_search(
     memory: "SearchMemory | None",
     trials_at_once: float | None,
 ) -> _Expanded:
-    """The trials that a search has proposed so far."""
+    """Replay a search from the store and build the trials that it has proposed so far."""
     from orchestrator.search.configurations import SearchMemory
     from orchestrator.search.expansion import expand_search
 

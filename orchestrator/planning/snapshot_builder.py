@@ -107,7 +107,7 @@ def with_search(snapshot: Snapshot, search: "SearchExpansion") -> Snapshot:
 
 
 def _speech_read(trials: tuple[PlannedTrial, ...]) -> tuple[SnapshotSpeech, ...]:
-    """The speech and features that the trials read, each combination once."""
+    """The combinations of speech and features that the trials read, each once."""
     found = (
         SnapshotSpeech(
             corpus=item.trial.corpus,
@@ -185,6 +185,6 @@ def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
 
 
 def _common(values: Iterable[str]) -> str:
-    """The one value that all have, or ``mixed``."""
+    """The value that all have; ``mixed`` where they differ."""
     distinct = set(values)
     return distinct.pop() if len(distinct) == 1 else "mixed"

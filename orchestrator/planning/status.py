@@ -48,6 +48,7 @@ class TrialStatus:
     trial: SnapshotTrial
     """Row, fold, seed and id: its first slot in the study."""
     state: TrialState
+    """``done``, ``failed``, ``in flight`` (a process trains it now) or ``to do``."""
     epoch: int = 0
     """Number of epochs in its checkpoint; 0 without one, and when it is done."""
     holder: Holder | None = None

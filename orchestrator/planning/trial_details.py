@@ -50,6 +50,7 @@ class TrialDetails:
     id: str
     """The trial's id, 64 hex digits."""
     status: TrialStatus
+    """Its state, and who trains it."""
     slots: tuple[TableSlot, ...]
     """Its places in the tables of studies, those in newest snapshots first."""
     identity: Mapping[str, Any]
@@ -69,7 +70,7 @@ class TrialDetails:
 
     @property
     def state(self) -> TrialState:
-        """``done``, ``failed``, ``in flight`` or ``to do``."""
+        """``done``, ``failed``, ``in flight`` (a process trains it now) or ``to do``."""
         return self.status.state
 
     @property
@@ -136,11 +137,11 @@ def check_files(ledger: Ledger, outcome: Outcome | None) -> tuple[KeptFile, ...]
 
 
 def _slots(ledger: Ledger, id: str) -> tuple[tuple[TableSlot, ...], str]:
-    """Find a trial in the tables of all studies.
+    """Find a trial in the tables of all studies in the store.
 
     Returns:
-        Its slots, each once, those in the newest form of a study first; and the name of a flat
-        search, if no other study has the trial, else an empty text.
+        Its slots, each once, those in newest snapshots first; and, where only flat searches have
+        the trial, the name of one of them, else an empty text.
     """
     found, seen = dict[tuple[str, SnapshotTrial], TableSlot](), set[str]()
     flat, others = list[str](), False

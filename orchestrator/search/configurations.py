@@ -1,4 +1,4 @@
-"""The trials of a search's configurations: a point of the space, resolved, on folds and seeds."""
+"""Builds the trials of a search's configurations: from a point of the space, on folds and seeds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A search as trials of a study: its held-out groups, its configurations, and its snapshot."""
+"""Turns a search into trials of a study: its held-out groups, configurations, and snapshot."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class SearchExpansion:
     features: dict[str, FeatureSet]
     """Name of a descriptor set, as it stands in trial ids -> the set."""
     snapshot: SnapshotSearch
-    """The search as the store keeps it."""
+    """The search as a snapshot keeps it in the store."""
     open: tuple[SnapshotTrial, ...]
     """The trials that test the winners, once all have finished: only then may test scores be shown;
     else empty."""

@@ -57,13 +57,13 @@ def should_prune(candidate: ByFold, incumbent: ByFold) -> bool:
 
 
 def expected_score(candidate: ByFold, incumbent: ByFold) -> float:
-    """Estimate the score of a pruned configuration on all folds, 0 to 1.
+    """Estimate the mean UA of a pruned configuration on all folds, 0 to 1.
 
     The mean of its own folds would not do, since these may be the hard ones.
 
     Args:
         candidate: the scores of the configuration on the folds that it trained.
-        incumbent: the scores that it was pruned by, on all folds.
+        incumbent: the scores of the incumbent, by which it was pruned, on all folds.
 
     Returns:
         The incumbent's mean over all speakers, plus the mean difference on the speakers that both

@@ -13,7 +13,7 @@ class RemainingBudget:
     groups: int
     """Number of held-out groups, each with a search of its own; 1 in a flat search."""
     folds: int
-    """Number of folds on which a configuration is scored."""
+    """Number of folds on which a configuration is scored (inner folds, if nested)."""
     final: int
     """Number of trainings that test the winners; 0 once they are proposed, and in a flat search."""
     configurations: int
@@ -62,7 +62,7 @@ class RemainingBudget:
         return self.most_later_folds + generations * folds + bool(self.final)
 
     def _per_group(self, seconds: float | None, proposed: int) -> int:
-        """Configurations that each group may still try."""
+        """How many more configurations each group may try; arguments as for `trainings`."""
         if not seconds or not self.left_s:
             return self.configurations
         generation_s = seconds * self.groups * self.folds * GENERATION

@@ -21,6 +21,7 @@ class Winner:
     speakers: tuple[str, ...]
     """Names of the speakers that test it; in a flat search of those whose dev scores chose it."""
     configuration: SnapshotConfiguration
+    """The configuration with the best score of the group."""
     test: float | None
     """Mean test UA over speakers and seeds, 0 to 1; None while it is blinded or untrained, and in a
     flat search."""
@@ -31,6 +32,7 @@ class SearchResult:
     """The result of a search so far: winners, test scores, importance of axes."""
 
     search: SnapshotSearch
+    """The search, with all its configurations."""
     winners: tuple[Winner, ...]
     """One for each group in order; empty until the budget is used."""
     axes: tuple[SearchAxis, ...] | None

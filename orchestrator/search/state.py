@@ -55,6 +55,7 @@ class Configuration:
     """A configuration that was proposed for a group, its trials, and its score."""
 
     group: Group
+    """The held-out group for which it was proposed."""
     number: int
     """Its position among the proposals for the group, from 1."""
     point: Point
@@ -62,6 +63,7 @@ class Configuration:
     trials: tuple[PlannedTrial, ...]
     """Its trials, one a fold in order; with pruning only up to the fold that is needed next."""
     state: ConfigurationState
+    """How far its trials have come."""
     score: float | None
     """Mean UA over speakers of all folds, 0 to 1; if pruned, the mean that it was expected to
     reach; None while it is training, or where it failed."""

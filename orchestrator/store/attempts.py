@@ -178,12 +178,15 @@ def read_predictions(blob: bytes) -> dict[PredictionKey, list[float]]:
 
 
 def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
-    """Utterance -> (speaker, emotion, predicted class), at the chosen epoch.
+    """The predicted class of each test utterance at the chosen epoch, in a ``predictions.parquet``.
 
     The predicted class has the highest mean probability over the segments of the utterance.
 
     Args:
-        blob: the bytes of a ``predictions.parquet``, whose sha256 was checked.
+        blob: its bytes, whose sha256 was checked.
+
+    Returns:
+        Name of the utterance -> (speaker, true class, predicted class).
 
     Raises:
         DamageError: this program did not write it.

@@ -31,7 +31,7 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     """Name -> tensor: weights, state of the optimiser, and weights of the best epochs so far."""
     numbers: Mapping[str, Any]
-    """Counters, scores and log lines, as JSON values."""
+    """Number of epochs, scores of each epoch, and log lines, as JSON values."""
 
 
 def write(ledger: Ledger, id: str, epoch: int, checkpoint: Checkpoint) -> None:

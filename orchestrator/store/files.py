@@ -29,13 +29,13 @@ FEW = 8
 """Up to so many folders of an object store are listed one by one; more, by one listing of all."""
 
 MOST_BYTES = 64 * 1024**2
-"""The largest JSON text that is read, in bytes.
+"""The largest JSON text that is read: 64 MiB, in bytes.
 
 An outcome has a few KiB, a corpus of ten thousand files 4 MiB.
 """
 
 MOST_TENSORS = 4 * 1024**3
-"""The largest file of tensors or predictions that is read, in bytes."""
+"""The largest file of tensors or predictions that is read: 4 GiB, in bytes."""
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -50,7 +50,7 @@ class FileEntry:
     name: str
     """The path relative to the listed folder, with forward slashes."""
     size: int
-    """In bytes."""
+    """Size in bytes."""
     modified: float
     """When it was last written, in seconds since 1970, by the clock of the store."""
 

@@ -66,6 +66,7 @@ class UnneededItem:
     """One thing that no study needs, and its files, which are removed together."""
 
     kind: UnneededKind
+    """What kind of thing it is."""
     name: str
     """Its path relative to the store, such as ``trials/<id>``."""
     why: str
@@ -84,6 +85,7 @@ class GcScan:
     """The result of a scan: what may be removed, and what stays in doubt."""
 
     unneeded: tuple[UnneededItem, ...]
+    """What no study needs; of ``remove``, what was removed."""
     left_alone: tuple[str, ...]
     """One sentence for each thing that stays though it may be unneeded: what it is, and why it
     stays."""
@@ -194,6 +196,7 @@ class _Scanner:
         return [file for file in self._files if file.name.startswith(folder + "/")]
 
     def _settled(self, found: Collection[FileEntry]) -> bool:
+        """Whether all these files are older than ``GRACE_S``: no record will name them soon."""
         return all(self._age_s(file) > GRACE_S for file in found)
 
     def _age_s(self, file: FileEntry) -> float:
@@ -266,6 +269,7 @@ class _Scanner:
                 )
 
     def _current_checkpoint(self, id: str, direct: Mapping[str, FileEntry]) -> set[str]:
+        """Names of both files of the newest checkpoint; empty where there is no whole one."""
         if CHECKPOINT not in direct:
             return set()
         try:
@@ -326,6 +330,11 @@ class _Scanner:
             )
 
     def _keys(self, speech: SnapshotSpeech) -> Iterator[str]:
+        """The keys of the shards that hold this speech with these features.
+
+        Raises:
+            _UnknownNeedsError: the selection is missing or damaged.
+        """
         try:
             record = self._ledger.selection(speech.corpus)
             chosen = Corpus.from_json(record["corpus"]).select(record["emotions"])

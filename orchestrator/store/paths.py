@@ -1,4 +1,4 @@
-"""Where a store lies, and the name of every file in it.
+"""The path of a store, and the name of every file in it.
 
     store.json                         the store's format
     gc.json                            the lease of an `ablate gc` that removes files now
@@ -12,13 +12,13 @@
     trials/<id>/outcome-late-*.json    a second outcome with other numbers: an alarm
     trials/<id>/failure-<n>.json       one failed attempt
     trials/<id>/claim.json             the lease of the worker that trains the trial now
-    trials/<id>/checkpoint*            where a trial in flight goes on
+    trials/<id>/checkpoint*            the state from which another attempt goes on
     trials/<id>/<attempt>/             predictions.parquet weights.safetensors history.json log.txt
                                        (and rerun.json, when the training repeats a finished one)
-    logs/<system>/                     finished trials in the form of another system
+    logs/<system>/                     finished trials in the format of a tracker
 
-A store is a folder, or `s3://BUCKET/PATH`. The only door to upath (pathlib's manners over an
-object store). Light to import.
+A store is a folder, or `s3://BUCKET/PATH`. The only door to upath, which gives an object store the
+interface of pathlib. Imports no large library.
 """
 
 import os
@@ -171,7 +171,7 @@ class StorePaths:
 
     @classmethod
     def below(cls, root: Location) -> "StorePaths":
-        """The paths of the store at ``root``."""
+        """The paths of the store whose own folder is ``root``."""
         return cls(root, root / TRIALS)
 
     @property
@@ -192,7 +192,7 @@ class StorePaths:
         return self.root / CORPORA
 
     def corpus_file(self, name: str) -> Location:
-        """The record of a registered corpus."""
+        """The record of a registered corpus: its recordings and labels."""
         return self.corpora / f"{name}.json"
 
     def corpus_audio(self, name: str) -> Path:

@@ -92,6 +92,7 @@ class Failure:
     id: str
     """The trial's id."""
     cause: Cause
+    """The kind of failure; it decides whether a run makes another attempt."""
     sentence: str
     """The error's message, for the user."""
     traceback: str

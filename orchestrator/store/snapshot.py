@@ -33,7 +33,7 @@ class SnapshotRow:
     """Profile (`paper` or `quick`: how long to train); empty in snapshots from before it was
     kept."""
     blocks: tuple[str, ...] = ()
-    """Headings of the table under which the row stands."""
+    """Headings under which the row stands in the table; a row may stand under several."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings that the study file gives for this row alone, as JSON values; empty in snapshots
     from before they were kept."""
@@ -79,7 +79,7 @@ class SnapshotSpeech:
     node_step: Literal[10, 50]
     """Milliseconds from one node of a graph to the next."""
     extractor: str
-    """Version of the program that computes the descriptors."""
+    """Versions of the packages that compute the descriptors, and a digest of how they are used."""
 
 
 CHOSEN = "chosen by the search"
@@ -141,7 +141,8 @@ class SnapshotSearch:
     """At which numbers of configurations a group this search's test scores were shown before, under
     other budgets."""
     others: int = 0
-    """How many other searches had shown test scores of the same speakers before."""
+    """How many other searches on the same test speakers had opened (shown) their test scores
+    before."""
     speakers: str = ""
     """Digest of the corpus and of the speakers in each held-out group; empty in a flat search,
     which tests nobody."""
@@ -183,7 +184,9 @@ class Snapshot:
     utterances: int
     """Number of utterances of the selection."""
     rows: tuple[SnapshotRow, ...]
+    """The rows of its table; a nested search has the one row ``CHOSEN``, a flat search none."""
     folds: tuple[SnapshotFold, ...]
+    """The folds of the protocol: held-out groups and their halves."""
     seeds: int
     """Number of seeds of each row; in an adaptive study the cap (the most)."""
     trials: tuple[SnapshotTrial, ...]
@@ -209,9 +212,10 @@ class Snapshot:
     text: str = ""
     """The study file as it was written; empty in snapshots from before it was kept."""
     replicates: str = "fixed"
-    """``fixed``, or ``adaptive``: rows get more seeds until a comparison is decided."""
+    """``fixed``: all rows have ``seeds`` seeds; ``adaptive``: rows get more seeds until their
+    comparison is settled."""
     search: SnapshotSearch | None = None
-    """The search that proposes its configurations; None where the study lists its rows."""
+    """The search that proposes configurations; None where the study lists its rows."""
 
     @property
     def is_blinded(self) -> bool:

@@ -19,8 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 SHORTEST_S, LONGEST_S = 60.0, 1200.0
-"""Speed is an average over the length of two trials, but over at least and at most these times. In
-simulations a shorter memory followed random noise, and a longer one saw a slow-down too late."""
+"""Least and greatest time over which speed is averaged, in seconds; between them it is the length
+of two trials. In simulations a shorter memory followed random noise, and a longer one saw a
+slow-down too late."""
 EPOCHS = 10
 """Speed is an average over at least this many epochs."""
 TOWARDS_ALL = 2.0
@@ -39,12 +40,12 @@ class _Row:
     """Length of an ended trial as a share of its most epochs, in (0, 1] -> number of such
     trials."""
     most: int = 0
-    """The most epochs of a trial; 0 while unknown."""
+    """The most epochs of a trial of the row; 0 while unknown."""
 
 
 @dataclass(slots=True)
 class _InTraining:
-    """A trial that trains now."""
+    """A trial that trains now, as its events tell."""
 
     row: str
     """Its row."""

@@ -60,7 +60,7 @@ class Price:
     may_prune: bool = False
     """Whether a search may prune, and so need fewer trainings than are priced."""
     lanes: int
-    """How many trials train at once."""
+    """How many trials train at once (lanes) on this machine."""
     workers: int
     """How many worker processes start in all; a search starts new ones for each round of trials."""
     warm_s: float
@@ -76,7 +76,7 @@ class Price:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the price is an upper bound, since trials or epochs may be saved."""
+        """Whether the price is an upper bound: the study may need fewer trials or epochs."""
         return self.at_most or self.may_settle or self.may_prune
 
     @property
@@ -138,7 +138,7 @@ def price_plan(
 
 
 def trials_per_budget_hour(price: Price, search: Search) -> float:
-    """How many trials share an hour of a search's budget.
+    """How many trials share an hour of a search's budget; they may be a fraction.
 
     An hour of wall time is shared by all trials that train at once, a GPU hour by those on one GPU.
     """
@@ -192,7 +192,7 @@ def budget_shortage(plan: Plan, price: Price) -> str:
 
 
 def _hours(hours: float) -> str:
-    """Hours as text, rounded up.
+    """Hours as text with two digits after the point, from one hour on with one; rounded up.
 
     >>> _hours(0.0123), _hours(1.01)
     ('0.02 hours', '1.1 hours')
@@ -280,7 +280,12 @@ def price_trials(
 
 
 def select_within_budget(plan: Plan, price: Price, budget_s: float) -> BudgetSelection:
-    """Select the trials of a plan that a budget allows, see ``budget.select_trials``.
+    """Select the trials of a plan that fit a budget of time, see ``budget.select_trials``.
+
+    Args:
+        plan: the plan of the study.
+        price: the price of all its trials.
+        budget_s: seconds of wall time.
 
     Raises:
         LackError: the length of a trial on this machine is unknown.

@@ -19,6 +19,7 @@ class Quote:
     """The plan of a study and its price on this machine."""
 
     plan: Plan
+    """The trials of the study and their states."""
     price: Price
     """Hours, wall time and memory for all that is to be trained, or for the part that a budget
     allows."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1024**2
+"""Bytes of a MiB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +21,7 @@ class Resources:
     cpus: float
     """Number of CPUs (logical cores)."""
     memory: float
-    """Bytes of host memory."""
+    """Host memory in bytes."""
     gpus: float = 0.0
     """Number of GPUs; for a trial it may be a share of one, such as 0.25."""
     name: str = ""
@@ -66,6 +67,7 @@ _RESOURCES = (
     _Resource("MiB of memory", lambda found: found.memory, MIB, "free memory, or a larger node"),
     _Resource("GPU", lambda found: found.gpus, 1, "a smaller `--gpus-per-trial`, or `--gpus 0`"),
 )
+"""The kinds of resources, in the order of messages."""
 
 
 def capacity(node: Resources, trial: Resources) -> int:
