@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 16_000
-"""Samples a second of all audio inside; openSMILE's filters are laid out for it."""
+"""Samples a second (Hz) that all audio is resampled to; openSMILE's configurations expect it."""
 
 QUALITY = "VHQ"
-"""soxr's very high quality: pass band to 0.91 of Nyquist, linear phase."""
+"""soxr's name for its very high quality: pass band to 0.91 of Nyquist, linear phase."""
 
 
 SHORTEST_S = 0.05
-"""Seconds below which a recording holds no whole frame; extraction fills it up with zeros."""
+"""Seconds below which a recording counts as too short for whole frames: `check_recording` says so,
+and extraction pads it with zeros."""
 
 SILENCE = 2**-13
-"""Peak below which a recording counts as silent: four steps of 16 bits; full scale is 1."""
+"""Greatest magnitude below which a recording counts as silent, with full scale 1: four steps of
+16-bit audio."""
 
 FULL_SCALE = 32766 / 32768
-"""Magnitude from which on three samples in a row count as clipped; full scale is 1."""
+"""Magnitude from which on three consecutive samples count as clipped, with full scale 1."""
 
 FORMATS = {
     ".wav": ("WAV", "WAVEX", "RF64"),
@@ -38,22 +40,23 @@ FORMATS = {
     ".mp3": ("MP3",),
     ".aiff": ("AIFF",),
 }
-"""Ending of a file's name -> formats that it stands for, as libsndfile calls them."""
+"""Ending of a file's name -> the formats that a file of that name may have, by libsndfile's
+names."""
 
 LFS = b"version https://git-lfs"
-"""How a file begins that stands for another one in Git LFS."""
+"""First bytes of a Git LFS pointer, a small text file that stands where the audio should be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordingCheck:
-    """What one recording is, and what is wrong with it.
+    """Rate, channels and length of a recording, and what is wrong with it.
 
     Attributes:
-        rate: samples a second in the file.
-        channels: channels in the file.
-        seconds: duration.
-        bad: why the recording cannot be used; empty where it can.
-        doubts: what looks wrong in a recording that can be used: silent, clipped, ...
+        rate: samples a second (Hz) in the file; 0 if the file cannot be decoded.
+        channels: number of channels in the file; 0 if the file cannot be decoded.
+        seconds: duration of the recording, or of the part that was asked for, in seconds.
+        bad: why the recording cannot be used, such as ``empty``; empty text where it can.
+        doubts: what looks wrong in a recording that can be used, such as ``silent``, ``clipped``.
     """
 
     rate: int = 0
@@ -66,7 +69,7 @@ class RecordingCheck:
 def check_recording(
     path: Path, start: float | None = None, end: float | None = None
 ) -> RecordingCheck:
-    """Decode a recording, or a part of it, and check every sample.
+    """Decode a recording, or a part of it, and look for what makes it unusable or doubtful.
 
     Args:
         path: the audio file.
@@ -74,7 +77,7 @@ def check_recording(
         end: seconds where the part ends; None for the file's end.
 
     Returns:
-        What was found; a file that cannot be read is no exception but has ``bad`` set.
+        The result of the check. A file that cannot be read raises nothing: its ``bad`` is set.
     """
     import numpy as np
     import soundfile
@@ -103,11 +106,11 @@ def check_recording(
 
 
 TOLERANCE_S = 0.01
-"""Seconds that a part may reach beyond its recording, since label files round."""
+"""Seconds by which a part may end after its recording, since label files round their times."""
 
 
 def _no_file(path: Path) -> str:
-    """Say why there is nothing to decode; empty where there is."""
+    """Return why a file cannot be opened for decoding, such as ``missing``; empty if it can."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -149,11 +152,13 @@ def _doubts(
 def read_mono(
     path: Path, rate: int = RATE, *, start: float | None = None, end: float | None = None
 ) -> "NDArray[np.float32]":
-    """Read a file or a part of it, average its channels and resample it.
+    """Read an audio file or a part of it as one channel at a given rate.
+
+    Channels are averaged, then the signal is resampled (band-limited) where the rates differ.
 
     Args:
         path: the audio file.
-        rate: samples a second of the result.
+        rate: samples a second (Hz) of the result.
         start: seconds where the part begins; None for the file's beginning.
         end: seconds where the part ends; None for the file's end.
 
@@ -191,5 +196,5 @@ def read_mono(
 
 
 def _reason(error: Exception) -> str:
-    """The library's message, without the path that it repeats."""
+    """Return the library's message without the file's path in front and the full stop."""
     return str(error).split(": ", 1)[-1].strip().rstrip(".")

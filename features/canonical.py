@@ -1,4 +1,4 @@
-"""One text, and one digest, for one value: what identities, shards and records are named by."""
+"""Canonical JSON and its sha256: ids of trials and keys of shards are such digests."""
 
 import hashlib
 import json
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys, without spaces, in ASCII.
+    """Write a value as JSON with sorted keys, without spaces, in ASCII: equal values, equal texts.
 
     Args:
-        value: strings, numbers, booleans, None, and lists and mappings of them.
+        value: a string, number, boolean or None, or lists and mappings of these.
 
     Raises:
         ValueError: a number is infinite or not a number.
@@ -18,5 +18,9 @@ def canonical(value: Any) -> str:
 
 
 def digest(value: Any) -> str:
-    """sha256 of the canonical JSON of ``value``: 64 hexadecimal digits."""
+    """Compute the sha256 of the canonical JSON of ``value``, as 64 hexadecimal digits.
+
+    Raises:
+        ValueError: a number is infinite or not a number.
+    """
     return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the nodes and segments of a trial are. Light: imports nothing heavy.
+"""Settings of a trial's nodes and segments: descriptors, steps, lengths, padding, scaling. Light.
 
 Letters of this package: B segments in a batch, N nodes, F features, T frames, C classes.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 FRAME_STEP_MS = 10
-"""Step between two openSMILE frames in milliseconds (paper, section 3.2)."""
+"""Milliseconds from one openSMILE frame to the next (paper, section 3.2)."""
 
 DEFAULT_EMOTIONS: dict[str, tuple[str, ...]] = {
     "angry": ("angry",),
@@ -17,13 +17,13 @@ DEFAULT_EMOTIONS: dict[str, tuple[str, ...]] = {
     "neutral": ("neutral",),
     "sad": ("sad",),
 }
-"""Class -> the corpus labels it gathers (paper, section 3.1: happy merged with excited).
-The order of the keys is the order of the class indices: alphabetical."""
+"""Default classes: name of a class -> the corpus labels that it joins (paper, section 3.1: happy
+merged with excited). The alphabetical order of the names is that of the class indices, from 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureConfig:
-    """What a node and a segment are. Every field enters the trial's id.
+    """How audio becomes the nodes and segments of a trial. Every field enters the trial's id.
 
     Types say which values a study file may give, and docstrings what its reference says of them.
     """
@@ -36,7 +36,7 @@ class FeatureConfig:
     """Milliseconds from node to node: 10 (paper), or 50, the mean of five frames."""
 
     segment_nodes: Annotated[int, Interval(ge=8, le=1000)] = 120
-    """Most nodes in one graph (paper, section 3.2)."""
+    """Most nodes in a segment, which is one graph (paper, section 3.2)."""
 
     tail: Literal["pad", "drop", "overlap"] = "pad"
     """What happens to an utterance's last, incomplete segment. ``pad``: it is a shorter one
@@ -48,5 +48,6 @@ class FeatureConfig:
     is filled up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
 
     scaling: Literal["train", "speaker"] = "train"
-    """Where mean and deviation of the z-score come from: all real training frames,
-    or each speaker's own frames (which needs no labels, but all of a speaker's speech)."""
+    """Where mean and deviation of the z-score come from. ``train``: all real training frames.
+    ``speaker``: each speaker's own frames (which needs no labels, but all of the
+    speaker's speech)."""

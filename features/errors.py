@@ -10,12 +10,12 @@ class FeatureError(Exception):
 
 
 class CorpusError(FeatureError):
-    """The folder, the labels or the speakers are not what was asked for: a wrong request."""
+    """The request is wrong: a name is unknown, or folder, labels or speakers do not fit it."""
 
 
 class MissingError(FeatureError):
-    """The environment lacks something: a corpus, a package, a library."""
+    """The environment lacks something: a corpus's folder, a built shard, a package, a library."""
 
 
 class ShardDamageError(FeatureError):
-    """A file is not what it was when it was written: nothing is trained on it."""
+    """A shard, record or audio file is damaged, changed or unreadable: nothing trains on it."""

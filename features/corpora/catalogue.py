@@ -1,6 +1,7 @@
-"""The corpora by name. A new corpus is one file in `readers/` and its name in ``READERS``.
+"""The corpora by name, and reading, refreshing and synthesising any of them.
 
-Light: readers open audio only when they read.
+A new corpus is one file in `readers/` and its name in ``READERS``. Light to import: a reader opens
+audio only when it reads.
 """
 
 import re
@@ -17,15 +18,15 @@ from features.errors import CorpusError
 
 
 class Reader(Protocol):
-    """What the module of a corpus offers.
+    """The module in `readers/` that finds the recordings and labels of one corpus.
 
     A module of synthesised speech also has a function ``prepare(root, on_progress)``, which makes
     the audio on first use.
 
     Attributes:
-        ABOUT: how much speech of how many speakers in which emotions, in one line.
-        LICENSE: its licence, in one line.
-        SOURCE: where it can be had: an address.
+        ABOUT: number of speakers, emotions and utterances, in one line.
+        LICENSE: the corpus's licence, in one line.
+        SOURCE: web address from which the corpus can be had.
         LAYOUT: which files the reader looks for, in one line.
     """
 
@@ -35,12 +36,15 @@ class Reader(Protocol):
     LAYOUT: str
 
     def read(self, root: Path, on_progress: OnProgress = ..., *, skip_bad: bool = ...) -> Corpus:
-        """Read the corpus below ``root``.
+        """Read the corpus below ``root``: find, decode and hash its recordings.
 
         Args:
             root: the folder of the corpus.
-            on_progress: progress, called with (files done, files in all).
-            skip_bad: leave out what cannot be used, instead of refusing the corpus.
+            on_progress: called with (files done, files in all).
+            skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+
+        Raises:
+            CorpusError: the folder does not hold that corpus, or recordings cannot be used.
         """
         ...
 
@@ -49,15 +53,15 @@ READERS: dict[str, Reader] = {
     name: cast(Reader, import_module(f"features.corpora.readers.{name}"))
     for name in ("cremad", "demo", "emodb", "iemocap", "ravdess", "table")
 }
-"""Name in a study -> the module that reads the corpus."""
+"""Name of a corpus in a study, such as ``emodb``, -> the module that reads it."""
 
 SYNTHESISED: dict[str, Callable[[Path, OnProgress], None]] = {
     name: module.prepare for name, module in READERS.items() if hasattr(module, "prepare")
 }
-"""Name of a synthesised corpus -> function that synthesises its audio on first use."""
+"""Name of a synthesised corpus -> function (folder, on_progress) that writes its missing audio."""
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
-"""Pattern of the names that a corpus of a user's own may have."""
+"""Regular expression of the names that a user may give to a corpus of their own (`--name`)."""
 
 
 def names() -> tuple[str, ...]:
@@ -90,14 +94,16 @@ def read(
     """Read a corpus from its folder.
 
     Args:
-        name: name of a reader.
-        root: folder of the corpus; of a `table` its file or folder.
+        name: name of a reader, a key of ``READERS``.
+        root: folder of the corpus; of a `table` its file or database folder.
         on_progress: called with (files done, files in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
-        own_name: name of the corpus that a `table` becomes; the others have their own names.
+        own_name: the user's name for the corpus that a `table` describes; empty for `table`, and
+            for all other corpora, whose names are fixed.
 
     Raises:
-        CorpusError: unknown name, or the folder does not hold that corpus.
+        CorpusError: a name is unknown or not allowed, the folder does not hold that corpus, or
+            recordings cannot be used.
         MissingError: a package that the corpus needs is not installed.
     """
     module = reader(name)
@@ -114,7 +120,14 @@ def read(
 
 
 def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_progress) -> Corpus:
-    """Describe a corpus as its files are now; a synthesised one is described from its recipes.
+    """Return a corpus with the digests that its files have now.
+
+    A synthesised corpus is described anew from its recipes.
+
+    Args:
+        corpus: the corpus as it was registered.
+        deep: read every file, even where size and modification time are unchanged.
+        on_progress: called with (files done, files in all).
 
     Raises:
         MissingError, CorpusError, ShardDamageError: as `recordings.refresh`.
@@ -125,7 +138,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_
 
 
 def prepare(corpus: Corpus, on_progress: OnProgress = no_progress) -> None:
-    """Synthesise the audio that a corpus lacks; a corpus of recordings needs nothing.
+    """Synthesise the audio files that a synthesised corpus lacks; do nothing for any other corpus.
 
     Raises:
         MissingError: the synthesiser is not installed or does not work here.
@@ -142,10 +155,13 @@ def prepare(corpus: Corpus, on_progress: OnProgress = no_progress) -> None:
 
 
 def sample(root: Path) -> Path:
-    """Synthesise one utterance into a folder, which shows that the synthesiser works here.
+    """Synthesise one utterance of `demo`, to check that the synthesiser works on this machine.
+
+    Args:
+        root: the folder to write into.
 
     Returns:
-        The WAV file.
+        Path of the WAV file.
 
     Raises:
         MissingError: the synthesiser is not installed or does not work.

@@ -2,7 +2,8 @@
 
 Light: the standard library only, so that a plan needs neither numpy nor audio.
 A corpus is read once (`catalogue.read`), kept as JSON by the caller, and refreshed (`recordings`).
-Identity (`Selection.digest`) is content: audio and labels. Paths, roots and times never enter.
+Trial ids depend on content alone, audio and labels (`Selection.digest`): paths and times of files
+do not enter.
 """
 
 from collections import Counter
@@ -16,41 +17,44 @@ from features.errors import CorpusError, ShardDamageError
 
 Sex = Literal["female", "male", ""]
 OnProgress = Callable[[int, int], None]
-"""Progress: called with (done, total)."""
+"""A function that is told progress: called with (items done, items in all)."""
 
 FORMAT = 1
-"""Version of `Corpus.to_json`."""
+"""Version of the layout of `Corpus.to_json`."""
 
 
 def no_progress(done: int, total: int) -> None:
-    """Report no progress."""
+    """Ignore progress: the default `OnProgress`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
-    """One recording with one label."""
+    """One labelled piece of speech by one speaker: an audio file, or a part of one."""
 
     id: str
-    """Unique in its corpus, the same on every machine."""
+    """Name that is unique in the corpus and the same on every machine, such as ``03a01Fa``."""
     path: str
-    """Audio file, relative to the corpus's root, with forward slashes."""
+    """Path of the audio file, relative to the corpus's root, with forward slashes."""
     speaker: str
-    """Name of the speaker; folds hold out whole speakers."""
+    """Name of the speaker, such as ``actor-12``; folds hold out whole speakers."""
     sex: str
     """`female`, `male`, or empty where the corpus does not say."""
     session: str
-    """Recording session (IEMOCAP), or empty."""
+    """Name of the recording session, such as ``Ses01`` (IEMOCAP), or empty."""
     emotion: str
     """The corpus's own label, as a full word: angry, excited, calm, ..."""
     digest: str
-    """sha256 of the file's bytes; of recipe and synthesiser where the audio is synthesised; of
-    the file's digest, start and end where the utterance is a part of the file."""
+    """sha256 as 64 hexadecimal digits: of the file's bytes; of recipe and synthesiser where the
+    audio is synthesised; of the file's digest, start and end where the utterance is a part of the
+    file."""
     size: int
-    """Bytes when the digest was made; 0 for synthesised audio."""
+    """Size of the file in bytes when the digest was made; 0 for synthesised audio."""
     mtime_ns: int
-    """Modification time when the digest was made; 0 for synthesised audio."""
+    """Modification time of the file, in nanoseconds since 1970, when the digest was made; 0 for
+    synthesised audio."""
     kind: str = ""
-    """How the speech came about (IEMOCAP: `improvised`, `scripted`), or empty."""
+    """Part of the corpus that `corpus_part` selects (IEMOCAP: `improvised`, `scripted`), or
+    empty."""
     split: str = ""
     """`train`, `dev` or `test` where the corpus publishes a split, or empty."""
     start: float | None = None
@@ -61,63 +65,70 @@ class Utterance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileNote:
-    """A file or a labelled turn, and why it is left out of the corpus or looks wrong."""
+    """A file or utterance that is left out of the corpus or looks wrong, with the reason."""
 
     path: str
+    """Path of the file below the corpus's root; or the utterance's id, or its row in a table."""
     reason: str
+    """Why it is left out or what looks wrong, such as ``silent``."""
     bad: bool = False
-    """Whether it is left out because it cannot be used (`--skip-bad`)."""
+    """Whether it cannot be used at all, and so is left out (`--skip-bad`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """The utterances of the chosen classes, in the order of their ids."""
+    """The utterances of a corpus that belong to a study's classes."""
 
     corpus: "Corpus"
+    """The corpus that they were selected from."""
     classes: tuple[str, ...]
-    """Class names; the position is the class index."""
+    """Class names, alphabetical; the position is the class index."""
     items: tuple[tuple[Utterance, int], ...]
-    """Each utterance with its class index."""
+    """Each chosen utterance with its class index, in the order of the ids."""
     left_out: Mapping[str, int]
-    """The corpus's own label -> number of utterances that were not chosen."""
+    """Label of the corpus that is in no class -> number of its utterances."""
 
     @property
     def digest(self) -> str:
-        """sha256 over id, speaker, class and audio digest of every utterance: part of trial ids."""
+        """sha256 (hexadecimal) over id, speaker, class and audio digest of every utterance.
+
+        It enters the trial ids.
+        """
         rows = [[u.id, u.speaker, self.classes[label], u.digest] for u, label in self.items]
         return digest_of(rows)
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Speakers, sorted."""
+        """Names of the speakers of the chosen utterances, sorted."""
         return tuple(sorted({utterance.speaker for utterance, _ in self.items}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Corpus:
-    """A registered corpus: description and digests, no audio."""
+    """A registered corpus: its utterances with labels and digests, without the audio."""
 
     name: str
-    """What a study calls it."""
+    """The name that a study writes after ``corpus:``."""
     root: str
     """Absolute path of the folder that the utterances' paths are relative to."""
     utterances: tuple[Utterance, ...]
-    """Sorted by id."""
+    """All utterances, sorted by id."""
     left_out: tuple[FileNote, ...]
+    """Files that are not part of the corpus, with the reason."""
     notes: tuple[str, ...] = field(default=())
-    """What a user should know of the corpus, one sentence each."""
+    """Sentences that a user should read, such as that the corpus is not complete."""
     doubts: tuple[FileNote, ...] = field(default=())
     """Files that are part of the corpus, but look wrong: silent, clipped, ..."""
     reader: str = ""
-    """The reader's name where the corpus has a name of its own (`table`)."""
+    """Name of the reader where it differs from the corpus's (``table``); else empty."""
 
     def to_json(self) -> dict[str, Any]:
-        """Convert to values that JSON can hold."""
+        """Convert to values that JSON can hold; `from_json` is the inverse."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Corpus":
-        """Rebuild a corpus from what `to_json` gave.
+        """Rebuild a corpus from the result of `to_json`.
 
         Raises:
             ShardDamageError: the data is not what `to_json` wrote.
@@ -144,12 +155,12 @@ class Corpus:
             ) from error
 
     def emotions(self) -> dict[str, int]:
-        """The corpus's own label -> number of utterances, labels sorted."""
+        """Count the utterances of each label of the corpus, labels sorted."""
         return dict(sorted(Counter(u.emotion for u in self.utterances).items()))
 
     @property
     def registration_command(self) -> str:
-        """The command that registers this corpus again."""
+        """The command to type to register this corpus again, `ablate corpus add ...`."""
         if self.reader:
             name = f" --name {self.name}" if self.name != self.reader else ""
             return f"ablate corpus add {self.reader} FILE_OR_FOLDER{name}"
@@ -165,7 +176,7 @@ class Corpus:
         return f"{files} left out of corpus `{self.name}` (`--skip-bad`): {some(bad)}."
 
     def part(self, kind: str) -> "Corpus":
-        """Keep only the utterances of one kind.
+        """Return the corpus with the utterances of one kind alone (IEMOCAP: ``improvised``).
 
         Raises:
             CorpusError: the corpus has no utterance of that kind.
@@ -180,14 +191,17 @@ class Corpus:
         return replace(self, utterances=tuple(u for u in self.utterances if u.kind == kind))
 
     def select(self, emotions: Mapping[str, Sequence[str]]) -> Selection:
-        """Choose utterances by label: class name -> the corpus labels it gathers.
+        """Select the utterances whose labels belong to a study's classes.
 
-        Classes are numbered in alphabetical order. A label that the corpus lacks gathers nothing
-        (excited, outside of IEMOCAP), unless it looks like one that was left out by a typo.
+        Classes are numbered in alphabetical order. A label that the corpus does not have is
+        ignored (excited, outside of IEMOCAP), unless it looks like a misspelt label of the corpus.
+
+        Args:
+            emotions: name of a class -> the corpus labels that it joins.
 
         Raises:
-            CorpusError: a class has no utterance, a label stands in two classes or in none of the
-                corpus, or no class.
+            CorpusError: fewer than two classes, a class without an utterance, a label in two
+                classes, or a label that looks misspelt.
         """
         label_of = self._labels(emotions)
         classes = tuple(sorted(emotions))
@@ -241,7 +255,7 @@ class Corpus:
 
 
 def some(paths: Sequence[str]) -> str:
-    """List the first three paths, and say how many more there are."""
+    """Join the first three paths by commas, and say how many more there are."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return ", ".join(paths[:3]) + more
 
@@ -250,7 +264,7 @@ def _refuse_escape(path: str) -> None:
     """Refuse a path that leads out of the corpus's folder.
 
     Raises:
-        ValueError: it does.
+        ValueError: the path is absolute or has a part ``..``.
     """
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"path {path!r} leads out of the corpus")

@@ -18,14 +18,19 @@ SEX_ORDER = ("female", "male", "")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
-    """Three disjoint, non-empty sets of speakers, each sorted."""
+    """One held-out group of speakers, in two halves, and the speakers to train on.
+
+    The three sets of speakers are disjoint and not empty.
+    """
 
     index: int
+    """Number of the fold, from 0."""
     train: tuple[str, ...]
+    """Names of the speakers to train on, sorted."""
     a: tuple[str, ...]
-    """First half of the held-out group."""
+    """Names of the speakers in half A of the held-out group, sorted."""
     b: tuple[str, ...]
-    """Second half of the held-out group."""
+    """Names of the speakers in half B of the held-out group, sorted."""
 
     def __post_init__(self) -> None:
         everyone = (*self.train, *self.a, *self.b)
@@ -37,16 +42,22 @@ class Fold:
 
 
 def deal(selection: Selection, folds: int | Literal["published"]) -> tuple[Fold, ...]:
-    """Deal the speakers into `folds` groups, each held out once; or take the corpus's own split.
+    """Divide the speakers into `folds` groups, each held out once; or take the published split.
 
     Where the corpus has exactly `folds` sessions of two speakers or more, the groups are its
     sessions (IEMOCAP: one woman, one man). Elsewhere groups, and the halves of each, are balanced
     by number of speakers first, then by sex, then by emotion (RAVDESS: one woman, one man each).
-    Depends on speakers, their sexes and their counts, never on the order of utterances.
+    The result depends on the speakers, their sexes and their numbers of utterances by class, never
+    on the order of utterances.
+
+    Args:
+        selection: the chosen utterances.
+        folds: number of folds, at least 2; or ``published``: one fold with the corpus's own split,
+            dev speakers as half A and test speakers as half B.
 
     Raises:
-        CorpusError: more folds than the speakers allow, fewer than two, a speaker who appears
-            with two sexes; with `published`, no split or one that speakers straddle.
+        CorpusError: more folds than the speakers allow, fewer than two, a speaker with two sexes;
+            with ``published``, no split, or a speaker on two sides of it.
     """
     if folds == "published":
         return (_published(selection),)
@@ -69,13 +80,18 @@ def deal(selection: Selection, folds: int | Literal["published"]) -> tuple[Fold,
 
 
 def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
-    """Deal the speakers that a fold trains on into folds of their own, as `deal` does.
+    """Divide the training speakers of a fold into inner folds, as `deal` does (nested CV).
 
-    The fold's held-out speakers are in none of them, so that what the inner folds choose was not
-    chosen on those speakers (nested cross-validation).
+    The fold's held-out speakers are in no inner fold, so a search that scores configurations on
+    inner folds never sees them.
+
+    Args:
+        selection: the chosen utterances.
+        fold: the outer fold.
+        folds: number of inner folds, at least 2.
 
     Raises:
-        CorpusError: the fold trains on fewer than two speakers an inner fold, or than four.
+        CorpusError: the fold trains on fewer than two speakers an inner fold, or than four in all.
     """
     most = len(fold.train) // 2
     if folds > most or most < 2:
@@ -89,7 +105,11 @@ def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
 
 
 def _published(selection: Selection) -> Fold:
-    """Make the fold of a published split: dev speakers are half a, test speakers half b."""
+    """Make the fold of a published split: dev speakers are half A, test speakers half B.
+
+    Raises:
+        CorpusError: there is no split, a part of it is empty, or a speaker is on two sides.
+    """
     name = selection.corpus.name
     splits: dict[str, set[str]] = {}
     for utterance, _ in selection.items:
@@ -125,16 +145,18 @@ def _published(selection: Selection) -> Fold:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Speaker:
+    """A speaker with the facts by which groups are balanced."""
+
     name: str
     sex: str
     session: str
-    """Empty for a speaker of several sessions."""
+    """Name of the speaker's session; empty for a speaker of several sessions or of none."""
     classes: tuple[int, ...]
-    """Number of utterances of each class."""
+    """Number of the speaker's utterances of each class, in the order of the class indices."""
 
 
 def _speakers(selection: Selection) -> list[_Speaker]:
-    """List the speakers: women, men, others; of each the one with most utterances first."""
+    """List the speakers: women, men, then others; within each, by falling number of utterances."""
     spoken: dict[str, list[tuple[Utterance, int]]] = {}
     for utterance, label in selection.items:
         spoken.setdefault(utterance.speaker, []).append((utterance, label))
@@ -156,7 +178,11 @@ def _speakers(selection: Selection) -> list[_Speaker]:
 
 
 def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
-    """Take the sessions as groups; an empty list where they do not fit the number of folds."""
+    """Group the speakers by session, if there are ``folds`` sessions of two speakers or more.
+
+    Returns:
+        One list of speakers a session; an empty list where sessions do not fit.
+    """
     groups: dict[str, list[_Speaker]] = {}
     for speaker in speakers:
         groups.setdefault(speaker.session, []).append(speaker)
@@ -167,12 +193,16 @@ def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
 
 
 def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
-    """Deal speakers into balanced groups: each in turn joins the group that lacks him most.
+    """Divide speakers into balanced groups: each speaker in turn joins the group that fits best.
 
-    That is the group with the fewest speakers, then with the fewest of his sex, then with the
-    fewest utterances of the classes that he speaks, each class counted as a share of its whole (in
-    whole numbers, so equal is equal); of equal groups the first. Where all speakers speak the
-    same, this deals them round the groups.
+    That is the group with the fewest speakers, then with the fewest of the same sex, then with the
+    least overlap in classes (utterances of the classes that the speaker has, each class counted as
+    a share of its total, in whole numbers so that ties are exact); of equal groups the first. If
+    all speakers have the same counts, they are dealt to the groups in turn.
+
+    Args:
+        speakers: as `_speakers` orders them.
+        groups: number of groups.
     """
     wholes = [sum(counts) or 1 for counts in zip(*(s.classes for s in speakers), strict=True)]
     weights = [math.prod(wholes) ** 2 // whole**2 for whole in wholes]
@@ -192,7 +222,7 @@ def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
 
 
 def _fold(index: int, group: list[_Speaker], speakers: list[_Speaker]) -> Fold:
-    """Make the fold that holds a group out; its halves are dealt as the groups were."""
+    """Make the fold that holds a group out, and divide the group into halves by `_dealt`."""
     a, b = (tuple(sorted(s.name for s in half)) for half in _dealt(group, 2))
     train = tuple(sorted({s.name for s in speakers} - {s.name for s in group}))
     return Fold(index=index, train=train, a=a, b=b)

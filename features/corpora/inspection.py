@@ -1,4 +1,4 @@
-"""A check of every recording of a corpus: durations, sample rates, what looks wrong.
+"""A check of every recording of a corpus: durations, sample rates, unusable and doubtful files.
 
 Light to import: `inspect` opens the audio.
 """
@@ -13,27 +13,40 @@ from features.corpora.corpus import Corpus, FileNote, OnProgress, no_progress
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
-    """What the recordings of a corpus are; durations and counts are of those that can be used."""
+    """Durations, rates and faults of a corpus's recordings.
+
+    Durations, rates and channels are those of the utterances that can be used.
+    """
 
     usable: int
-    """Recordings that can be used."""
+    """Number of utterances whose recordings can be used."""
     shortest: float
+    """Shortest duration in seconds; 0 if nothing can be used."""
     median: float
+    """Median duration in seconds."""
     longest: float
+    """Longest duration in seconds."""
     total: float
-    """All four durations are in seconds."""
+    """Sum of the durations in seconds."""
     rates: Mapping[int, int]
-    """Samples a second -> number of utterances."""
+    """Sample rate in Hz -> number of utterances."""
     channels: Mapping[int, int]
     """Number of channels -> number of utterances."""
     bad: tuple[FileNote, ...]
-    """Recordings that cannot be used."""
+    """Ids of the utterances whose recordings cannot be used, with the reason."""
     doubts: tuple[FileNote, ...]
-    """Recordings that can be used, but look wrong."""
+    """Ids of the utterances that can be used but look wrong (silent, clipped), with the reason."""
 
 
 def inspect(corpus: Corpus, on_progress: OnProgress = no_progress) -> Inspection:
-    """Decode every recording; synthesised audio that does not exist yet is left out."""
+    """Decode every recording of a corpus and collect what is found.
+
+    Synthesised audio that does not exist yet is left out.
+
+    Args:
+        corpus: the corpus as it was registered.
+        on_progress: called with (utterances done, utterances in all).
+    """
     from statistics import median
 
     from features.audio import check_recording

@@ -1,6 +1,7 @@
-"""The files of a corpus: their digests, and which of them changed since.
+"""The digests of a corpus's audio files, and their refresh where files changed.
 
-A refresh compares sizes and times; only changed files are read again. Light, as `corpus` is.
+A refresh compares sizes and modification times; only changed files are read again. Light: the
+standard library only.
 """
 
 import hashlib
@@ -15,21 +16,21 @@ from features.errors import CorpusError, MissingError, ShardDamageError
 
 
 def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_progress) -> Corpus:
-    """Take the digests of files whose size or time changed, or of all files.
+    """Hash the files whose size or modification time changed, or all files, and update the corpus.
 
     Synthesised audio is identified by its recipe and is not read.
 
     Args:
-        corpus: as it was registered.
-        deep: read every file, whatever its size and time.
-        on_progress: called with (files done, files in all).
+        corpus: the corpus as it was registered.
+        deep: read every file, even where size and time are unchanged.
+        on_progress: called with (utterances done, utterances in all).
 
     Returns:
-        The corpus with the digests of now.
+        The corpus with the digests, sizes and times that its files have now.
 
     Raises:
         MissingError: the folder of the corpus is gone.
-        CorpusError: files are gone.
+        CorpusError: files of the corpus are gone.
         ShardDamageError: `deep` found other bytes under an unchanged size and time.
     """
     recorded = [u for u in corpus.utterances if u.mtime_ns]
@@ -61,7 +62,11 @@ def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_
 
 
 def identify(root: str, path: str) -> dict[str, Any]:
-    """Take digest, size and time of one file, as fields of `Utterance`.
+    """Read one file and return `digest`, `size` and `mtime_ns` as in `Utterance`.
+
+    Args:
+        root: folder of the corpus.
+        path: path of the file below it.
 
     Raises:
         OSError: the file cannot be read.
@@ -73,12 +78,12 @@ def identify(root: str, path: str) -> dict[str, Any]:
 
 
 def measure(root: str, utterance: Utterance, files: dict[str, dict[str, Any]]) -> Utterance:
-    """Give an utterance the digest, size and time of its file.
+    """Return the utterance with the digest, size and time that its file has now.
 
     Args:
         root: folder of the corpus.
-        utterance: one of the file, or of a part of it.
-        files: path -> what `identify` gave; filled here, so that no file is read twice.
+        utterance: the utterance, a whole file or a part of one.
+        files: a cache, path -> result of `identify`; filled here, so that no file is read twice.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,6 +1,6 @@
-"""Segments of a fold as tensors: the last step before the network.
+"""The segments of a fold, gathered into batches of tensors for the network.
 
-Everything here is a view on memory-mapped shards; a batch is the only copy that is made.
+Segments are views on memory-mapped shards; a batch is the only copy that is made.
 Letters: S segments, B segments in a batch, N nodes, F features, C classes.
 """
 
@@ -25,24 +25,25 @@ from features.shards.shard_file import Shard, open_shard
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Segments:
-    """The segments of some speakers, in the order of utterance ids, then of time."""
+    """The S segments of some speakers, in the order of utterance ids, then of time."""
 
     labels_S: Tensor
-    """Class index of the utterance. Shape: (S,), int64."""
+    """Class index of each segment's utterance. Shape: (S,), int64."""
     utterance_S: Tensor
-    """Index into `utterances`. Shape: (S,), int64."""
+    """Index of each segment's utterance in `utterances`. Shape: (S,), int64."""
     lengths_S: Tensor
-    """Number of nodes that hold audio. Shape: (S,), int64."""
+    """Number of nodes of each segment, before any padding. Shape: (S,), int64."""
     utterances: tuple[str, ...]
-    """Ids of the utterances of this set, sorted."""
+    """Ids of the utterances, sorted."""
     speakers: tuple[str, ...]
-    """Speaker of each utterance."""
+    """Speaker of each utterance, in the order of `utterances`."""
     views: tuple[NDArray[np.float32], ...]
-    """S read-only views of shape (N, F) on the mapped shards, unscaled."""
+    """Nodes of each segment: S read-only views of shape (N, F) on the mapped shards, unscaled."""
     scalers: Mapping[str, Scaler]
-    """Speaker -> scaler that `batch` applies; empty for `scaling: train`."""
+    """Speaker -> scaler that `batch` applies (`scaling: speaker`); empty for `scaling: train`,
+    where the network scales."""
     fill_to: int | None
-    """Nodes N that every graph is padded to (`padding: nodes`); None for `masked`."""
+    """Number of nodes that `batch` pads every segment to (`padding: nodes`); None for `masked`."""
 
     def __len__(self) -> int:
         return len(self.views)
@@ -79,18 +80,22 @@ class Segments:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class FoldData:
-    """All data of one training."""
+    """The segments and the scaling of one fold: all data of one training."""
 
     train: Segments
+    """Segments of the training speakers."""
     a: Segments
-    """Segments of the first half of the held-out group."""
+    """Segments of half A of the held-out group."""
     b: Segments
-    """Segments of its second half."""
+    """Segments of half B."""
     mean_F: Tensor
-    """What the network subtracts. Shape: (F,), float32. Zeros for `scaling: speaker`."""
+    """Mean of each feature over the training frames, which the network subtracts. Shape: (F,),
+    float32. Zeros for `scaling: speaker`."""
     std_F: Tensor
-    """What the network divides by. Shape: (F,), float32. Ones for `scaling: speaker`."""
+    """Their standard deviation, which the network divides by. Shape: (F,), float32. Ones for
+    `scaling: speaker`."""
     classes: tuple[str, ...]
+    """Class names; the position is the class index."""
     features: int
     """Number of features F."""
 
@@ -105,10 +110,10 @@ def load(
     """Open the shards of a fold and cut them into segments.
 
     Args:
-        folder: where the shards lie.
+        folder: folder of the shards.
         selection: the chosen utterances.
-        fold: which speakers train and which are held out.
-        config: what a node and a segment are.
+        fold: speakers to train on, and the two halves that are held out.
+        config: descriptor set, nodes, segments, padding, scaling.
         extractor: version of the extractor that made the shards; the one that is installed here
             if None.
 

@@ -1,4 +1,4 @@
-"""Mean and deviation of every feature, for the z-score.
+"""Mean and standard deviation of every feature, for the z-score.
 
 Fitted on real frames of training speakers only (`scaling: train`, applied by the network's input
 buffer), or on each speaker's own (`scaling: speaker`, applied when a batch is gathered).
@@ -11,39 +11,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONSTANT = 1e-7
-"""Fraction of the mean below which a deviation is rounding of float32, so the feature constant."""
+"""A feature counts as constant where its standard deviation is at most this fraction of its mean:
+so little is rounding of float32."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaler:
-    """The z-score of features: x -> (x - mean_F) / std_F."""
+    """Mean and deviation of F features, to z-score them: x -> (x - mean_F) / std_F."""
 
     mean_F: NDArray[np.float32]
+    """Mean of each feature, (F,)."""
     std_F: NDArray[np.float32]
-    """Population deviation; 1 where a feature is constant."""
+    """Population standard deviation of each feature, (F,); 1 where a feature is constant."""
     frames: int
-    """Number of rows that the two were computed from."""
+    """Number of rows that the two were computed from; 0 for `identity`."""
 
     def apply(self, values_NF: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Z-score. Shape: (N, F) -> (N, F), float32."""
+        """Z-score the rows: (N, F) to (N, F), float32."""
         return (values_NF - self.mean_F) / self.std_F
 
 
 def identity(features: int) -> Scaler:
-    """Make a scaler that changes nothing."""
+    """Make a scaler that changes nothing: mean 0 and deviation 1 of ``features`` features."""
     ones_F = np.ones(features, np.float32)
     return Scaler(mean_F=np.zeros(features, np.float32), std_F=ones_F, frames=0)
 
 
 def fit(arrays: Iterable[NDArray[np.float32]]) -> Scaler:
-    """Compute mean and deviation over the rows of all arrays, each of shape (N, F).
+    """Compute mean and standard deviation of each feature over the rows of all arrays.
 
     They are accumulated in float64, array by array in the given order (Chan, Golub and LeVeque
     1983), so the same arrays in the same order give the same bits, and features as small as
     openSMILE's intensity (1e-6) lose nothing.
 
+    Args:
+        arrays: nodes of utterances or segments, each (N, F), float32, unscaled.
+
     Raises:
-        ValueError: no row at all.
+        ValueError: the arrays have no row in all.
     """
     frames = 0
     mean_F = square_F = np.zeros(0)

@@ -1,8 +1,8 @@
-"""Where an utterance is cut into segments, each of which becomes a graph.
+"""Cutting an utterance into segments, each of which becomes a graph.
 
-Segment: at most `segment_nodes` consecutive nodes, one graph. The tail, an utterance's last and
-incomplete segment, is a shorter one (`pad`), left out (`drop`), or made full by nodes of the
-segment before it (`overlap`).
+A segment is at most `segment_nodes` consecutive nodes. The tail, an utterance's last and incomplete
+segment, is a shorter segment (`pad`), left out (`drop`), or starts earlier so that it is full
+(`overlap`).
 """
 
 from typing import Literal
@@ -11,9 +11,9 @@ from typing import Literal
 def cut(
     nodes: int, segment_nodes: int, tail: Literal["pad", "drop", "overlap"] = "pad"
 ) -> tuple[tuple[int, int], ...]:
-    """Cut an utterance into segments.
+    """Compute where to cut an utterance into segments.
 
-    An utterance that is shorter than a segment is one segment, whatever `tail` says.
+    An utterance of at most `segment_nodes` nodes is one segment, whatever `tail` says.
 
     Args:
         nodes: number of nodes of the utterance.
@@ -21,7 +21,7 @@ def cut(
         tail: what happens to a last segment that is not full (see above).
 
     Returns:
-        (start, stop) of each segment in nodes, in order.
+        (start, stop) of each segment, as node numbers from 0, stop excluded, in order.
     """
     pieces = tuple(
         (start, min(start + segment_nodes, nodes)) for start in range(0, nodes, segment_nodes)

@@ -1,7 +1,7 @@
-"""Recordings without corpus, labels or speakers as segments that a network can score.
+"""Segments of recordings that belong to no corpus, for `ablate predict`.
 
 A file goes through the same `extraction` and `segments` as an utterance of a corpus, so the same
-audio gives the same numbers. A file that cannot be used is reported, and the others go on.
+audio gives the same numbers. A file that cannot be used is reported, and the others are still used.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
-"""Endings of the files that a folder is searched for; a file that is named may have any."""
+"""Endings of the files that a folder is searched for; a file that the user names may have any."""
 CHUNK = 64
-"""Number of files whose features are in memory together; batches are filled across files."""
+"""Number of files whose nodes are in memory at once; batches are filled across files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -39,9 +39,11 @@ class ExtractedRecording:
     """The nodes of one recording, or why it has none."""
 
     path: Path
+    """The audio file."""
     nodes_NF: "NDArray[np.float32] | None"
+    """Its nodes, (N, F), unscaled; None where it cannot be used."""
     digest: str = ""
-    """sha256 of the file's bytes."""
+    """sha256 of the file's bytes, 64 hexadecimal digits; empty where it cannot be used."""
     bad: str = ""
     """Why the recording cannot be used; empty where it can."""
 
@@ -49,10 +51,13 @@ class ExtractedRecording:
 def find_recordings(given: Sequence[Path]) -> tuple[Path, ...]:
     """List the given files, and every recording below the given folders, each once.
 
-    Names that start with a dot are left out, as in a corpus; links to folders are not followed.
+    In folders, names that start with a dot are left out, and links to folders are not followed.
+
+    Args:
+        given: files and folders that the user named.
 
     Raises:
-        CorpusError: something is not there, or there is no recording at all.
+        CorpusError: a path does not exist, or there is no recording at all.
     """
     found: dict[Path, None] = {}
     for path in given:
@@ -79,7 +84,14 @@ def find_recordings(given: Sequence[Path]) -> tuple[Path, ...]:
 def extract(
     paths: Sequence[Path], features: FeatureSet, config: FeatureConfig, threads: int
 ) -> Iterator[tuple[ExtractedRecording, ...]]:
-    """Extract the nodes of recordings in their order; yield `CHUNK` recordings at a time."""
+    """Extract the nodes of recordings, in their order; yield them `CHUNK` (64) at a time.
+
+    Args:
+        paths: the audio files.
+        features: the descriptor set to compute.
+        config: gives the node step.
+        threads: the most threads that extract at once.
+    """
 
     def extract_one(path: Path) -> ExtractedRecording:
         try:
@@ -101,8 +113,8 @@ def cut_recordings(nodes: Sequence["NDArray[np.float32]"], config: FeatureConfig
     With `scaling: speaker` each recording counts as a speaker of its own, since none is known.
 
     Args:
-        nodes: one array of shape (N, F) a recording.
-        config: what a segment is.
+        nodes: nodes of each recording, (N, F), unscaled.
+        config: length of segments, tail, padding and scaling.
     """
     names = tuple(str(index) for index in range(len(nodes)))
     own = {}
@@ -128,13 +140,23 @@ def cut_recordings(nodes: Sequence["NDArray[np.float32]"], config: FeatureConfig
 def segment_times(
     nodes: int, config: FeatureConfig, features: FeatureSet
 ) -> tuple[tuple[float, float], ...]:
-    """Compute start and end of each segment in seconds; functionals have one segment, (0, 0)."""
+    """Compute the start and end of each segment in seconds from the recording's start.
+
+    Args:
+        nodes: number of nodes of the recording.
+        config: node step, length of segments, tail.
+        features: the descriptor set; functionals have one segment, (0, 0).
+    """
     step = (config.node_step if features.frame_step_ms else 0) / 1000
     return tuple((a * step, b * step) for a, b in cut(nodes, config.segment_nodes, config.tail))
 
 
 class CorpusSpeech:
-    """The recordings of a corpus, recognised by their bytes, wherever and under whatever name."""
+    """Tells whether a recording belongs to a corpus, by the file's bytes, not by its name.
+
+    Args:
+        corpus: the corpus; synthesised audio is hashed at once.
+    """
 
     def __init__(self, corpus: Corpus) -> None:
         self._speaker: dict[str, set[str]] = {}
@@ -156,7 +178,7 @@ class CorpusSpeech:
         self._speaker.setdefault(digest, set()).add(speaker)
 
     def speakers(self, recording: ExtractedRecording) -> frozenset[str]:
-        """Name the speakers of a recording of the corpus; empty for any other recording."""
+        """Return the speakers of a recording that is a file of the corpus; empty for any other."""
         found = set(self._speaker.get(recording.digest, ()))
         for digest, start, end, speaker in self._parts.get(recording.path.stat().st_size, ()):
             if digest_of([recording.digest, start, end]) == digest:

@@ -1,4 +1,4 @@
-"""One utterance to be drawn: its signal, log-Mel, descriptors and segments over the same time axis.
+"""The data of an utterance's picture: signal, log-Mel, descriptors, segments over one time axis.
 
 Light to import: `view_utterance` opens audio and engines.
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_S = 120.0
-"""Most seconds of a recording: in a longer one no picture shows single frames."""
+"""Most seconds of a recording that is drawn: no picture of a longer one shows single frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class UtteranceView:
-    """Everything that is drawn of one utterance.
+    """The data of an utterance's picture (`ablate features show`).
 
     Letters: S samples at 16 kHz, T frames, M bands, F columns.
 
@@ -38,35 +38,43 @@ class UtteranceView:
     name: str
     """The utterance's id, or the file's name."""
     speaker: str
-    """Empty for a file of no corpus, as is `emotion`."""
+    """Name of the speaker; empty for a file of no corpus."""
     emotion: str
+    """The corpus's label; empty for a file of no corpus."""
     seconds: float
+    """Duration in seconds."""
     rate: int
-    """Samples a second in the file."""
+    """Samples a second (Hz) in the file."""
     channels: int
+    """Number of channels in the file."""
     doubts: tuple[str, ...]
-    """What looks wrong: silent, clipped, ..."""
+    """What looks wrong, such as ``silent`` or ``clipped``; empty if nothing does."""
     signal_S: "NDArray[np.float32]"
-    """Samples, mono at 16 kHz, as the extractors get them. Shape: (S,)."""
+    """Samples, mono at 16 kHz, full scale [-1, 1), as the extractors get them. Shape: (S,)."""
     logmel_TM: "NDArray[np.float32]"
     """Log-Mel bands in decibels. Shape: (T, M)."""
     centres_M: "NDArray[np.float64]"
-    """Middle of each band in Hz."""
+    """Centre frequency of each band in Hz. Shape: (M,)."""
     features: str
-    """Name of the set that `frames_TF` comes from."""
+    """Name of the descriptor set of `frames_TF`."""
     columns: tuple[str, ...]
+    """Names of the F columns."""
     frames_TF: "NDArray[np.float32]"
+    """Descriptors of each frame, unscaled. Shape: (T, F)."""
     first_ms: float
-    """Milliseconds from the start to the middle of the first frame's window."""
+    """Milliseconds from the signal's start to the middle of the first frame's window."""
     segments: tuple[tuple[int, int], ...]
-    """(start, stop) of each graph in frames, cut by the default settings."""
+    """(start, stop) of each segment, as frame numbers from 0, cut by the default settings."""
 
 
 def find(corpora: Sequence[Corpus], id: str) -> tuple[Corpus, Utterance]:
-    """Find the utterance of an id among the corpora.
+    """Find the utterance with an id among corpora.
+
+    Returns:
+        Its corpus, and the utterance.
 
     Raises:
-        CorpusError: none has it, or several corpora do.
+        CorpusError: no corpus has it, or several do.
     """
     found = [(corpus, u) for corpus in corpora for u in corpus.utterances if u.id == id]
     if len(found) == 1:
@@ -89,15 +97,17 @@ def find(corpora: Sequence[Corpus], id: str) -> tuple[Corpus, Utterance]:
 
 
 def view_utterance(path: Path, features: str, utterance: Utterance | None = None) -> UtteranceView:
-    """Read a file, or the part of it that an utterance is, and compute all that is drawn.
+    """Read an audio file and compute the data of its picture.
 
     Args:
         path: the audio file.
         features: name of a descriptor set that gives frames.
-        utterance: the utterance of a corpus that the file is; None for any other file.
+        utterance: the utterance of a corpus that is drawn, whose start and end apply; None to draw
+            a whole file.
 
     Raises:
-        CorpusError: the file cannot be used, or is too long; no set has the name `features`.
+        CorpusError: the file cannot be used or is too long, no set has the name `features`, or the
+            set gives functionals.
         MissingError: a package is not installed.
     """
     chosen = feature_set(features)

@@ -1,6 +1,6 @@
 """The descriptor sets by name. A new set is one file in `sets/` and its name in ``SETS``.
 
-Light: an engine starts when something is extracted.
+Light to import: an engine (openSMILE, librosa) starts only when something is extracted.
 """
 
 from functools import cache
@@ -16,10 +16,12 @@ SETS: dict[str, FeatureSet] = {
 """Name in a study -> descriptor set, in the order in which help and errors list them."""
 
 FEATURE_SETS = tuple(SETS)
-"""What a study may write after ``features:``, beside ``opensmile:PATH.conf``."""
+"""Names of the sets: what may stand after ``features:`` in a study, beside
+``opensmile:PATH.conf``."""
 
 FUNCTIONALS = tuple(name for name, known in SETS.items() if known.frame_step_ms is None)
-"""Sets that give one row an utterance, and no frames: there are no nodes to step, cut or pad."""
+"""Names of the sets that give one row an utterance and no frames, such as ``egemaps``: there are no
+nodes to step, cut or pad."""
 
 
 def feature_set(name: str) -> FeatureSet:
@@ -36,10 +38,13 @@ def feature_set(name: str) -> FeatureSet:
 
 @cache
 def extractor_version(name: str) -> str:
-    """Name everything but the audio that the numbers of a set depend on; starts no engine.
+    """Return the version of a set's extractor as it is installed here; starts no engine.
+
+    It joins the packages' versions and a digest of the set's rules, such as
+    ``opensmile-2.6.0+soxr-1.1.0+3f2a...``: all that the numbers depend on but the audio.
 
     Raises:
         CorpusError: no set has that name.
-        MissingError: a package is not installed.
+        MissingError: a package of the extractor is not installed.
     """
     return feature_set(name).version()

@@ -1,4 +1,4 @@
-"""Audio files to nodes, in threads or by a map of the caller's. Light to import.
+"""Extracting the nodes of audio files, in threads or on other machines. Light to import.
 
 Threads, since what computes (openSMILE, librosa's FFT, soxr, libsndfile) does so without Python's
 lock. Processes of their own were tried: each takes 0.9 s of a core before its first file, as much
@@ -23,27 +23,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExtractionTask:
-    """One file, or a part of it, to extract. It can be pickled for other machines."""
+    """One utterance to extract: an audio file or a part of it. It can be pickled."""
 
     path: Path
+    """The audio file."""
     start: float | None
     """Seconds where the utterance starts in its file; None for the file's start."""
     end: float | None
     """Seconds where the utterance ends; None for the file's end."""
     features: FeatureSet
+    """The descriptor set to compute."""
     node_step: int
-    """Milliseconds from node to node."""
+    """Milliseconds from node to node: a multiple of 10."""
 
 
 ParallelMap = Callable[
     [Callable[[ExtractionTask], "NDArray[np.float32]"], Sequence[ExtractionTask]],
     Iterator["NDArray[np.float32]"],
 ]
-"""A function that applies a function to tasks and yields the results in their order."""
+"""A function (function, tasks) -> results that applies the function to each task, for example on a
+Ray cluster, and yields the results in the order of the tasks."""
 
 
 def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
-    """Extract the nodes of one task.
+    """Read the audio of one task, compute its descriptors and pool the frames into nodes.
 
     Returns:
         Nodes, ``(N, F)``, float32.
@@ -67,15 +70,18 @@ def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
 def extracted(
     tasks: Sequence[ExtractionTask], threads: int, parallel_map: ParallelMap | None = None
 ) -> Iterator[Iterator["NDArray[np.float32]"]]:
-    """Extract all tasks; a context with an iterator over their nodes, in the order of the tasks.
+    """Extract all tasks in the background, within a ``with`` block.
 
-    The bits are the same whatever the number of threads. Leaving the context early, interrupts
-    included, ends each thread after its file.
+    The bits are the same whatever the number of threads. If the block is left early, by an
+    interrupt for example, each thread ends after the file that it is reading.
 
     Args:
         tasks: what to extract.
-        threads: the most that run at once.
-        parallel_map: does the work in place of threads.
+        threads: the most threads that run at once.
+        parallel_map: does the work in place of threads, on other machines; None for threads.
+
+    Yields:
+        An iterator over the nodes of each task, ``(N, F)``, float32, in the order of the tasks.
 
     Raises:
         ShardDamageError: as `extract_file`.

@@ -1,4 +1,4 @@
-"""What a descriptor set is. Light: imports nothing heavy."""
+"""The class of a descriptor set, and the naming of extractor versions. Light to import."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,32 +13,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Extract = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
-"""Samples of mono speech at 16 kHz, shape (samples,) -> frames, shape (T, F), float32.
-Functionals have T = 1."""
+"""A function from mono speech at 16 kHz, (samples,), float32, to frames, (T, F), float32; T = 1 for
+functionals."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureSet:
-    """A descriptor set. It can be pickled, so that other processes extract with it."""
+    """A descriptor set: its F columns and the function that computes them. It can be pickled."""
 
     name: str
-    """Its name in a study."""
+    """The set's name in a study, such as ``lld78``; of a user's own, ``opensmile:DIGEST``."""
     about: str
-    """What it is, in one line for a person."""
+    """A description in one line, which `ablate features list` prints."""
     names: Callable[[], tuple[str, ...]]
-    """Names of the F columns. May start an engine."""
+    """Returns the names of the F columns. May start an engine."""
     extract: Extract
-    """Computes the frames."""
+    """Computes the frames of a signal."""
     version: Callable[[], str]
-    """Names everything but the audio that the numbers depend on. Light: starts no engine."""
+    """Returns the extractor's version: package versions and a digest of the settings, all that the
+    numbers depend on but the audio. Light: starts no engine."""
     frame_step_ms: int | None = FRAME_STEP_MS
     """Milliseconds from frame to frame; None for functionals, one row an utterance."""
     first_ms: float = 12.5
-    """Milliseconds from the start to the middle of the first frame's window: 25 ms as a rule."""
+    """Milliseconds from the start of the signal to the middle of the first frame's window: half of
+    the window's length, 25 ms as a rule."""
 
 
 def versions(*packages: str) -> list[str]:
-    """List installed packages as `name-version`, without importing them.
+    """Return `name-version`, such as ``soxr-1.1.0``, of each package, without importing them.
 
     Raises:
         MissingError: a package is not installed.
@@ -55,5 +57,16 @@ def versions(*packages: str) -> list[str]:
 
 
 def version_of(packages: tuple[str, ...], rules: str) -> str:
-    """Write the versions of packages and a digest of how they are used as one string."""
+    """Join packages' versions and a digest of how they are used to an extractor's version.
+
+    Args:
+        packages: names of the packages that compute the numbers.
+        rules: every setting that the numbers depend on, as one text.
+
+    Returns:
+        Such as ``opensmile-2.6.0+soxr-1.1.0+`` and 12 hexadecimal digits.
+
+    Raises:
+        MissingError: a package is not installed.
+    """
     return "+".join([*versions(*packages), hashlib.sha256(rules.encode()).hexdigest()[:12]])

@@ -1,6 +1,6 @@
-"""Frames to nodes.
+"""Pooling of frames into nodes, the vertices of a graph.
 
-Node: one frame (`node_step` 10 ms, the paper's letter), or the mean of five consecutive frames
+A node is one frame (`node_step` 10 ms, the paper's letter), or the mean of five consecutive frames
 (50 ms, the likelier reading of "some utterances are much longer than 120").
 """
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def pool(frames_TF: "NDArray[np.float32]", node_step: int) -> "NDArray[np.float32]":
     """Average consecutive frames into nodes.
 
-    A tail of fewer frames than a node holds is the mean of what it has, so no frame is lost.
-    Sums are taken in float64.
+    The last node is the mean of the frames that are left, so no frame is lost. Sums are taken in
+    float64.
 
     Args:
         frames_TF: frames, one every 10 ms, ``(T, F)``, float32.
-        node_step: milliseconds from node to node.
+        node_step: milliseconds from node to node: a multiple of 10.
 
     Returns:
         Nodes, ``(ceil(T * 10 / node_step), F)``, float32.

@@ -21,18 +21,21 @@ from features.descriptors.opensmile_engine import ENGINES, RATE, Recipe
 from features.errors import CorpusError
 
 PREFIX = "opensmile:"
-"""What names such a set: `opensmile:PATH.conf` in a study, `opensmile:DIGEST` afterwards."""
+"""Beginning of such a set's name: `opensmile:PATH.conf` in a study, `opensmile:DIGEST` (16
+hexadecimal digits) once it has been read."""
 
 SHORTEST = 1600
-"""Samples (100 ms) that a shorter signal is padded to with zeros."""
+"""Samples at 16 kHz (100 ms) that a shorter signal is padded to with zeros."""
 
 LEVELS = ("lld", "lld_de", "lld_de_de")
-"""Levels that are read, named as in openSMILE's own configurations; only `lld` must exist."""
+"""openSMILE data levels whose columns make a frame: descriptors, deltas, delta-deltas. Their names
+are those of openSMILE's own configurations; only `lld` must exist."""
 
 SEMANTICS = 1
-"""Raised by hand when the code around openSMILE changes its numbers."""
+"""A number in the set's version; raised by hand when our code around openSMILE changes values."""
 
 MOST_BYTES, MOST_FILES = 1_000_000, 500
+"""Most bytes of one file, and most files that a configuration may consist of."""
 
 _COMMENT = re.compile(r"\s*(;|#|%|//)")
 _INCLUDE = re.compile(r"\s*\\\{(.*)\}\s*")
@@ -41,14 +44,19 @@ _OUTSIDE = re.compile(r"\bc[A-Z]\w*(?:Sink|Source|Interface|Sender|Receiver|Dump
 _FILE_KEY = re.compile(r"\s*([\w.\[\]]*(?:file|dump|path)[\w.\[\]]*)\s*=", re.IGNORECASE)
 _LEVEL = re.compile(r"\s*writer\.dmLevel\s*=\s*(\S+)\s*")
 _OURS = {"source": r"\{\cm[source{?}:source]}", "sink": r"\{\cm[sink{?}:sink]}"}
-"""Includes that stay: the Python package puts memory in and memory out there."""
+"""Name -> include line that stays as it is: openSMILE's Python package puts its own source (the
+signal) and sink (the frames) there, both in memory."""
 
 
 def read(path: Path) -> FeatureSet:
-    """Turn the configuration at `path` into a descriptor set.
+    """Read, flatten and check a user's configuration, and make a descriptor set of it.
+
+    Args:
+        path: the configuration file.
 
     Raises:
-        CorpusError: it cannot be read, or it holds what is refused; the error lists all of that.
+        CorpusError: it cannot be read, has no level `lld`, or holds refused lines; the error lists
+            all of these.
     """
     text = _Flat().text(path)
     recipe = Recipe(config=text, levels=_levels(text, path), shortest=SHORTEST, written=True)
@@ -76,18 +84,22 @@ def _levels(text: str, path: Path) -> str:
 
 @dataclass
 class _Flat:
-    """Flattens one configuration with everything that it includes."""
+    """Flattens one configuration, with all files that it includes, into one text."""
 
     options: dict[str, str] = field(default_factory=dict)
+    """Name of an option -> its default value, for the options met so far."""
     faults: list[str] = field(default_factory=list)
+    """What is refused, one line `FILE:LINE: reason` each."""
     lines: list[str] = field(default_factory=list)
+    """The flattened text so far."""
     files: int = 0
+    """Number of files read so far."""
 
     def text(self, path: Path) -> str:
-        """Flatten and check the configuration.
+        """Return the flattened and checked text of the configuration.
 
         Raises:
-            CorpusError: it holds what is refused; the error lists all of that.
+            CorpusError: a file cannot be read, or a line is refused; the error lists all of these.
         """
         self._add(path, ())
         for name, line in _OURS.items():
@@ -129,7 +141,7 @@ class _Flat:
             return []
 
     def _resolved(self, line: str, path: Path, number: int) -> str:
-        """A line with its options at their defaults."""
+        """Return a line with each option replaced by its default, and note options without one."""
 
         def default(match: re.Match[str]) -> str:
             name, value = match[1], match[2]
@@ -148,13 +160,20 @@ class _Flat:
 
 
 def _ours(include: str) -> str | None:
-    """Return the line that includes the Python package's source or sink; None for any other."""
+    """Return the include line to keep if the include is the Python package's source or sink.
+
+    Args:
+        include: what stands between the braces of an include line.
+
+    Returns:
+        A value of ``_OURS``; None for any other include.
+    """
     option = _OPTION.fullmatch(include.strip())
     return _OURS.get(option[1]) if option and option[2] in ("?", None) else None
 
 
 def _refused(line: str) -> Iterator[str]:
-    """List what is refused in a line of a flattened configuration."""
+    """Yield a sentence for each thing in a line of a flattened configuration that is refused."""
     for component in _OUTSIDE.findall(line):
         yield (
             f"`{component}` is refused, since it can write or read outside: frames leave through "

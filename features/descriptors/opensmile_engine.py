@@ -1,13 +1,13 @@
-"""openSMILE driven from samples. The only door to opensmile; light to import.
+"""Computing descriptors with openSMILE from samples. The only door to opensmile; light to import.
 
-Its library is driven directly: it computes without Python's lock, so threads run side by side, and
-one instance a thread is reset between signals, which spares reading the configuration for each (a
-third of the time of a short utterance). The Python package around it, `opensmile.Smile`, gives the
-same bits slower: it starts an instance a signal and wraps each frame.
+The C library is called directly: it computes without Python's lock, so threads run side by side,
+and each thread resets one instance between signals, which spares reading the configuration for each
+(a third of the time of a short utterance). The Python package around it, `opensmile.Smile`, gives
+the same bits slower: it starts an instance for each signal and wraps each frame.
 
-openSMILE takes 16-bit integers: samples outside of them are clipped here (its Python package
+openSMILE takes 16-bit integers: samples beyond full scale are clipped here (its Python package
 would let +1.0 wrap round to -1.0). It gives nothing for a signal shorter than its longest frame,
-so a recipe says up to where short signals are followed by zeros.
+so `Recipe.shortest` says up to which length a short signal is padded with zeros.
 """
 
 import atexit
@@ -33,29 +33,33 @@ RATE = 16_000
 """Sample rate in Hz of every signal."""
 
 ENGINES = ("opensmile", "soxr")
-"""Packages whose versions the numbers depend on: the descriptors, and the resampling before."""
+"""Packages whose versions the numbers depend on: openSMILE computes the descriptors, soxr resamples
+before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """An openSMILE configuration and what is read from it."""
+    """How to run openSMILE for one descriptor set: a configuration, and which outputs to read."""
 
     config: str
-    """Path of the file; or, with `written`, its text."""
+    """Path of the configuration file; or, with `written`, the text of a configuration."""
     levels: str
-    """openSMILE's data levels, joined by `;`, in the order of the columns."""
+    """openSMILE data levels whose columns are read, joined by `;` in the order of the columns, such
+    as ``lld;lld_de``."""
     shortest: int
-    """Samples that a shorter signal is padded to."""
+    """Samples at 16 kHz; a shorter signal is padded to this length with zeros."""
     packaged: bool = False
-    """Whether `config` is relative to the configurations that openSMILE comes with."""
+    """Whether `config` is relative to the folder of configurations inside the opensmile package."""
     written: bool = False
-    """Whether `config` is the text of a user's own configuration, run from a private copy."""
+    """Whether `config` is the text of a user's own configuration, which is run from a private
+    copy."""
     includes: tuple[tuple[str, str], ...] = ()
-    """(option, packaged configuration) that the file includes."""
+    """(openSMILE option, path below the package's folder) of each packaged configuration that the
+    file includes."""
 
 
 def names(recipe: Recipe) -> tuple[str, ...]:
-    """List the columns, named as openSMILE names them.
+    """List the names of the recipe's F columns, as openSMILE names them. Starts openSMILE.
 
     Raises:
         CorpusError: openSMILE refuses a user's own configuration.
@@ -65,9 +69,14 @@ def names(recipe: Recipe) -> tuple[str, ...]:
 
 
 def extract(recipe: Recipe, signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Compute the descriptors of a mono signal at 16 kHz.
+    """Compute the descriptors of a mono signal.
 
-    Shape: (samples,) -> (T, F), float32; T = 1 where the recipe reads functionals.
+    Args:
+        recipe: configuration and levels.
+        signal: samples at 16 kHz, (samples,), full scale [-1, 1).
+
+    Returns:
+        Frames, (T, F), float32; T = 1 where the recipe reads functionals.
 
     Raises:
         ValueError: the signal is not one-dimensional.
@@ -105,7 +114,10 @@ def _run(recipe: Recipe, samples: bytes) -> "NDArray[np.float32]":
 
 
 class _Instance:
-    """A configured instance of the library; after a reset it gives the bits of a new one."""
+    """An instance of the C library, configured for one recipe, that computes signal after signal.
+
+    It is reset between signals; after a reset it gives the bits of a new instance.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         from opensmile.core.config import config
@@ -127,7 +139,14 @@ class _Instance:
         self._library.initialize(smile.config_path, {**options, **smile.options}, loglevel=0)
 
     def run(self, samples: bytes) -> "NDArray[np.float32]":
-        """Compute the frames of 16-bit samples, ``(T, F)``, float32."""
+        """Compute the frames of a signal.
+
+        Args:
+            samples: 16-bit integers at 16 kHz, as bytes in the machine's order.
+
+        Returns:
+            Frames, ``(T, F)``, float32.
+        """
         import numpy as np
         from opensmile.core.lib import ExternalSinkCallbackEx, smileapi
 
@@ -153,12 +172,12 @@ class _Instance:
         return np.frombuffer(bytearray().join(rows), np.float32).reshape(-1, self._columns)
 
     def __del__(self) -> None:
-        """Threads end, and with them their instances."""
+        """Free the library's memory when the thread that owns the instance ends."""
         self._library.free()
 
 
 class _OfThread(threading.local):
-    """Instances of one thread: an instance runs one signal at a time."""
+    """One library instance a recipe and thread: an instance runs one signal at a time."""
 
     def __init__(self) -> None:
         self.instances: dict[Recipe, _Instance] = {}
@@ -169,7 +188,16 @@ _of_thread = _OfThread()
 
 @cache
 def _smile(recipe: Recipe) -> Any:
-    """Start the Python package around the library: it knows the columns and refuses bad files."""
+    """Start openSMILE's Python package with a recipe, to learn the columns and refuse bad files.
+
+    Returns:
+        An `opensmile.Smile`, cached for the process.
+
+    Raises:
+        CorpusError: openSMILE refuses a user's own configuration, or its frames are not 10 ms
+            apart.
+        MissingError: the installed openSMILE refuses a configuration of ours.
+    """
     import opensmile
 
     shipped = Path(opensmile.__file__).parent / "core" / "config"
@@ -203,7 +231,10 @@ def _start(file: Path, recipe: Recipe, shipped: Path) -> Any:
 
 
 def _private_copy(text: str) -> Path:
-    """Write the text to a folder of our own: openSMILE reads the file again for every signal."""
+    """Write the checked text to a temporary folder that is deleted at exit, and return the file.
+
+    openSMILE reads a file each time it starts an instance, and the user's own may change.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ablate-smile-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "checked.conf"
@@ -212,7 +243,7 @@ def _private_copy(text: str) -> Path:
 
 
 def _probed(smile: Any) -> Any:
-    """Return the extractor if a second of silence gives a frame every ten milliseconds.
+    """Return ``smile`` if it gives a frame every 10 ms for one second of silence.
 
     Raises:
         CorpusError: it gives another number of frames.

@@ -1,9 +1,9 @@
-"""The sha256 of a file's bytes, read once per machine and version of the file.
+"""The sha256 of a file's bytes, cached on this machine so that each file is read once.
 
-A digest takes as long as reading the whole file, and a trial that maps its shards reads little. So
-what one process has computed is cached for the others of this machine, by path, size, times and
-inode of the file, until the machine starts again. The cache may be deleted at any time; where it
-cannot be written, each process computes for itself. `verify` always reads the bytes.
+A digest takes as long as reading the whole file, and a trial that memory-maps its shards reads
+little. So a digest that one process has computed is cached for the others of this machine, by path,
+size, times and inode of the file, until the machine starts again. The cache may be deleted at any
+time; where it cannot be written, each process computes for itself. `verify` always reads the bytes.
 """
 
 import hashlib
@@ -14,15 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 
 _known: dict[str, str] = {}
-"""Version of a file -> sha256, computed or read from the cache by this process."""
+"""Result of `_version` -> sha256, for the files that this process has asked for."""
 
 
 def sha256_of(path: Path, *, reread: bool = False) -> str:
-    """Compute the sha256 of a file's bytes, as 64 hexadecimal digits.
+    """Return the sha256 of a file's bytes, as 64 hexadecimal digits, from the cache if possible.
 
     Args:
         path: the file.
-        reread: read the bytes even where this version of the file was read before.
+        reread: read the bytes even if the cache has the digest.
 
     Raises:
         OSError: the file cannot be read.
@@ -42,7 +42,7 @@ def _read(path: Path, version: str) -> str:
 
 
 def _version(path: Path) -> str:
-    """Name this version of a file; any write to it, and any touch, gives another name."""
+    """Hash path, size, times and inode of a file: any write to the file changes the result."""
     s = path.stat()
     identity = (str(path.absolute()), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
     return hashlib.sha256(repr(identity).encode()).hexdigest()
@@ -71,7 +71,7 @@ def _folder() -> Path:
 
 
 def _start() -> str:
-    """Name the time since the machine started, where the system has a name for it."""
+    """Return an id that changes when the machine restarts (Linux); ``always`` on other systems."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:

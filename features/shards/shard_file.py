@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 2
-"""Version of the file layout; part of every key."""
+"""Version of the file layout; it enters every shard's key."""
 
 MOST_BYTES = 64 * 1024**2
-"""Most bytes of a manifest; one of a thousand utterances has 100 KiB."""
+"""Most bytes (64 MiB) of a manifest; one of a thousand utterances has 100 KiB."""
 
 _FIELDS = {
     "format",
@@ -52,16 +52,20 @@ _FIELDS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shard:
-    """One speaker's features, mapped from disk."""
+    """The nodes of one speaker's utterances, memory-mapped from the file."""
 
     key: str
+    """Name of the shard: 32 hexadecimal digits, a hash of what it holds."""
     names: tuple[str, ...]
-    """Feature names, F of them."""
+    """Names of the F columns."""
     utterances: Mapping[str, "NDArray[np.float32]"]
-    """Utterance id -> read-only view of shape (N, F) on the mapped file."""
+    """Utterance id -> its nodes, a read-only view of shape (N, F) on the mapped file."""
 
     def values(self, utterance: str) -> "NDArray[np.float32]":
-        """Nodes of one utterance. Shape: (N, F), read-only, not copied.
+        """Return the nodes of one utterance, (N, F), float32, read-only, not copied.
+
+        Args:
+            utterance: id of the utterance.
 
         Raises:
             KeyError: the utterance is not in this shard.
@@ -70,11 +74,15 @@ class Shard:
 
 
 def open_shard(folder: Path, key: str) -> Shard:
-    """Map a shard into memory, after checking that its bytes are the ones that were written.
+    """Memory-map a shard, after checking its bytes against the digest in its manifest.
+
+    Args:
+        folder: folder of the shards.
+        key: name of the shard.
 
     Raises:
-        MissingError: it has not been built.
-        ShardDamageError: bytes or manifest changed since.
+        MissingError: the shard has not been built.
+        ShardDamageError: file or manifest is not what was written.
         MemoryError, OSError: the machine has too little memory or too few files to open it.
     """
     import pyarrow as pa
@@ -116,14 +124,14 @@ def write_shard(
     audio: Mapping[str, str],
     values: Sequence["NDArray[np.float32]"],
 ) -> None:
-    """Write a shard and then, when it is safely on disk, its manifest.
+    """Write a shard's file and then, when that is safely on disk, its manifest.
 
     Args:
         folder: folder of the shards.
         key: name of the shard.
-        source: what all of its numbers were computed by: feature set, node step, extractor version.
+        source: [descriptor set, node step in ms, extractor version] of all of its numbers.
         names: names of the F columns.
-        audio: utterance id -> digest of its audio.
+        audio: utterance id -> sha256 of its audio.
         values: nodes of each utterance, in the order of `audio`, each of shape (N, F).
     """
     import pyarrow as pa
@@ -146,7 +154,9 @@ def write_shard(
 
 
 def is_present(folder: Path, key: str) -> bool:
-    """Whether manifest and file are there, by the size of the file, not by its bytes.
+    """Whether a shard's manifest is there and its file has the size that was written.
+
+    The bytes are not read.
 
     Raises:
         ShardDamageError: the manifest cannot be read.
@@ -161,7 +171,7 @@ def is_present(folder: Path, key: str) -> bool:
 
 
 def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
-    """Read the manifest of a shard; None if there is none.
+    """Read the manifest of a shard: its JSON values by field; None if there is no manifest.
 
     Raises:
         ShardDamageError: the manifest is not what was written.
@@ -191,7 +201,7 @@ def read_manifest(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 def format_of(path: Path) -> int | None:
-    """Read the format of a manifest that an earlier version of this program wrote; else None."""
+    """Return the format number of a manifest if it is older than ``FORMAT``; else None."""
     try:
         about = path.lstat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
@@ -203,7 +213,7 @@ def format_of(path: Path) -> int | None:
 
 
 def damaged(path: Path) -> ShardDamageError:
-    """Make the error that names a damaged file and its remedy."""
+    """Make the error that names a damaged file of a shard and its remedy."""
     return ShardDamageError(
         f"Features file {path} is not what was written: `ablate features verify --repair` deletes "
         "it, and `ablate run` builds it anew."
@@ -213,7 +223,13 @@ def damaged(path: Path) -> ShardDamageError:
 def _serialized(
     utterances: Sequence[str], values: Sequence["NDArray[np.float32]"], names: Sequence[str]
 ) -> Any:
-    """Serialise the nodes of all utterances as Arrow IPC bytes, in one record batch."""
+    """Serialise the nodes of all utterances as an Arrow IPC file in memory, in one record batch.
+
+    Args:
+        utterances: ids.
+        values: nodes of each utterance, (N, F), float32.
+        names: names of the F columns.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -235,7 +251,15 @@ def _serialized(
 
 
 def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
-    """Map utterance ids to read-only (N, F) views on the mapped table."""
+    """Make a read-only view, (N, F), of each utterance's nodes on the mapped table.
+
+    Args:
+        table: the Arrow table of a shard.
+        features: number of columns F.
+
+    Returns:
+        Utterance id -> view.
+    """
     import numpy as np
 
     column = table.column("values").chunk(0)  # the only one; combining chunks would copy it

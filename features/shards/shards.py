@@ -1,10 +1,10 @@
-"""Features on disk: one shard a speaker, memory-mapped, shared by everything that asks.
+"""Building and finding shards: the nodes of one speaker's utterances, as one file.
 
 Shards are content-addressed: a shard's **key** is a hash of what it holds (feature set, node step,
-extractor version, and id and audio digest of every utterance), so two studies share what they have
-in common, and two builds at once write the same files. A new or edited recording changes its
-speaker's key alone, and what another shard already holds of that speaker is copied after its digest
-was checked: only new audio is read.
+extractor version, and id and audio digest of every utterance), so two studies share the shards that
+both need, and two builds at once write the same files. A new or edited recording changes its
+speaker's key alone. Nodes that another shard holds are copied from it, after its digest was
+checked: only new audio is extracted.
 
 Light to import: `keys` and `missing` serve a plan.
 """
@@ -47,12 +47,17 @@ if TYPE_CHECKING:
 def keys(
     selection: Selection, config: FeatureConfig, extractor: str | None = None
 ) -> dict[str, str]:
-    """Map each speaker to the key of the shard that holds the speaker's chosen utterances.
+    """Compute, for each speaker, the key of the shard that holds the chosen utterances.
+
+    Nothing is read: the shard need not exist.
 
     Args:
         selection: the chosen utterances.
-        config: which descriptors, in which nodes.
+        config: descriptor set and node step.
         extractor: version of the extractor; the one that is installed here if None.
+
+    Returns:
+        Speaker -> key, 32 hexadecimal digits.
     """
     what = [FORMAT, *source_of(config, extractor)]
     return {
@@ -64,7 +69,13 @@ def keys(
 def missing(
     folder: Path, selection: Selection, config: FeatureConfig, extractor: str | None = None
 ) -> tuple[str, ...]:
-    """List the speakers whose shard is not there, by manifests and sizes, not by bytes.
+    """List the speakers whose shard is not in the folder; manifests and file sizes decide.
+
+    Args:
+        folder: folder of the shards.
+        selection: the chosen utterances.
+        config: descriptor set and node step.
+        extractor: version of the extractor; the one that is installed here if None.
 
     Raises:
         ShardDamageError: a manifest cannot be read.
@@ -86,18 +97,18 @@ def build(
     features: FeatureSet | None = None,
     parallel_map: ParallelMap | None = None,
 ) -> None:
-    """Compute and write the missing shards.
+    """Extract the missing shards of the chosen utterances and write them.
 
     After an interrupt every shard is whole or absent, and those that are whole stay.
 
     Args:
-        folder: where the shards lie.
+        folder: folder of the shards; made if it is missing.
         selection: the chosen utterances.
-        config: which descriptors, in which nodes.
-        on_progress: called with (audio files done, audio files in all).
-        threads: the most that run at once (see `extraction`).
-        features: the descriptor set, where it is a user's own and in no catalogue.
-        parallel_map: extracts on other machines, in place of threads.
+        config: descriptor set and node step.
+        on_progress: called with (utterances extracted, utterances to extract).
+        threads: the most threads that extract at once.
+        features: the descriptor set, if it is a user's own configuration; else ``config`` names it.
+        parallel_map: extracts on other machines, in place of threads; None for threads.
 
     Raises:
         ShardDamageError: an audio file cannot be read or gives values that are no numbers.
@@ -135,7 +146,9 @@ def build(
 def _refuse_other_audio(
     corpus: Corpus, todo: Mapping[str, Sequence[Utterance]], reusable: Container[tuple[str, str]]
 ) -> None:
-    """Hash the recordings that are about to be read: trial ids name their audio by its digest.
+    """Hash the recordings that are about to be extracted, and refuse those that changed.
+
+    Trial ids contain the digest of their audio, so it must be the audio that was registered.
 
     Raises:
         ShardDamageError: a recording is not the one that was registered.
@@ -156,13 +169,17 @@ def _refuse_other_audio(
 
 
 def verify_unchanged(folder: Path, keys: Iterable[str]) -> None:
-    """Check that mapped shards are still what was opened: an edit in place changes mapped values.
+    """Check, after a training, that no shard was changed while it was memory-mapped.
 
-    A file is read only where its size or times changed. A shard that was deleted meanwhile stays
-    as it was for the processes that have mapped it.
+    An edit of the file in place changes mapped values. A file is read only where its size or times
+    changed. A shard that was deleted passes: it stays as it was for a process that has mapped it.
+
+    Args:
+        folder: folder of the shards.
+        keys: keys of the shards that were mapped.
 
     Raises:
-        ShardDamageError: a shard changed, so what was read from it is not to be trusted.
+        ShardDamageError: a shard changed, so results computed from it cannot be trusted.
     """
     for key in keys:
         manifest = read_manifest(folder, key)
@@ -172,14 +189,31 @@ def verify_unchanged(folder: Path, keys: Iterable[str]) -> None:
 
 
 def source_of(config: FeatureConfig, extractor: str | None) -> list[Any]:
-    """List what a shard's numbers depend on beside the audio: set, node step, extractor version."""
+    """Return the `source` of a shard, which its numbers depend on beside the audio.
+
+    Args:
+        config: descriptor set and node step.
+        extractor: version of the extractor; the one that is installed here if None.
+
+    Returns:
+        [name of the descriptor set, node step in ms, extractor version].
+    """
     return [config.features, config.node_step, extractor or extractor_version(config.features)]
 
 
 def _reusable(
     folder: Path, source: list[Any], todo: Mapping[str, list[Utterance]]
 ) -> "dict[tuple[str, str], NDArray[np.float32]]":
-    """Find nodes that a whole shard of the same source holds, by (utterance id, audio digest)."""
+    """Find the nodes to be built that an undamaged shard of the same source holds already.
+
+    Args:
+        folder: folder of the shards.
+        source: as `source_of` gives it.
+        todo: speaker -> utterances to build.
+
+    Returns:
+        (utterance id, audio digest) -> nodes, (N, F), float32.
+    """
     wanted = {(u.id, u.digest) for utterances in todo.values() for u in utterances}
     found: dict[tuple[str, str], NDArray[np.float32]] = {}
     for key, manifest in manifests(folder) if wanted else ():
@@ -194,7 +228,7 @@ def _reusable(
 
 
 def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield key and manifest of every shard in the folder whose manifest can be read."""
+    """Yield (key, manifest) of every shard in the folder; unreadable manifests are left out."""
     for path in sorted(folder.glob("*.json")):
         try:
             manifest = read_manifest(folder, path.stem)
@@ -205,7 +239,7 @@ def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def by_speaker(selection: Selection) -> dict[str, list[Utterance]]:
-    """Group the chosen utterances by speaker; both are sorted."""
+    """Group the chosen utterances by speaker: speakers sorted, utterances in the order of ids."""
     grouped: dict[str, list[Utterance]] = {speaker: [] for speaker in selection.speakers}
     for utterance, _ in selection.items:
         grouped[utterance.speaker].append(utterance)

@@ -1,4 +1,4 @@
-"""Checks that every shard is what was written, and of the audio and extractor of now.
+"""Checks of shards: undamaged, complete for a study, made by today's extractor from today's audio.
 
 | kind | what | is it damage |
 |---|---|---|
@@ -22,22 +22,30 @@ from features.shards.digests import sha256_of
 from features.shards.shard_file import format_of, is_present, read_manifest
 
 ShardSources = dict[str, tuple[str, list[Any]]]
-"""Utterance id -> digest of its audio and source of its numbers, in the shards that exist."""
+"""Utterance id -> (sha256 of its audio, [descriptor set, node step in ms, extractor version]), as
+the manifests of the existing shards say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardFinding:
-    """One shard that is not as it should be."""
+    """One shard that is damaged, missing or outdated (see the table above)."""
 
     kind: Literal["damaged", "missing", "outdated"]
     file: Path
+    """The shard's file or its manifest."""
     sentence: str
+    """What is wrong with it, for the user."""
     remove: tuple[Path, ...] = ()
-    """Files to delete, so that the next build makes the shard anew."""
+    """Files that `repair` deletes, so that the next build makes the shard anew; empty if none."""
 
 
 def verify(folder: Path, on_progress: OnProgress = no_progress) -> Iterator[ShardFinding]:
-    """Read every shard in the folder and compare it with its digest; yield what is wrong."""
+    """Read every shard in the folder, compare it with its digest, and yield what is wrong.
+
+    Args:
+        folder: folder of the shards.
+        on_progress: called with (shards done, shards in all).
+    """
     manifests = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
     for done, path in enumerate(manifests, start=1):
         yield from _examine(folder, path)
@@ -47,7 +55,14 @@ def verify(folder: Path, on_progress: OnProgress = no_progress) -> Iterator[Shar
 def find_missing(
     folder: Path, selection: Selection, config: FeatureConfig, version: str
 ) -> Iterator[ShardFinding]:
-    """Yield the shards that a selection needs and the folder lacks, with the reason."""
+    """Yield a `missing` finding for each speaker whose shard a study needs and the folder lacks.
+
+    Args:
+        folder: folder of the shards.
+        selection: the utterances of the study.
+        config: descriptor set and node step of the study.
+        version: version of the extractor.
+    """
     key_of, source = shards.keys(selection, config, version), shards.source_of(config, version)
     made: ShardSources = {
         id: (digest, manifest["source"])
@@ -70,7 +85,16 @@ def find_missing(
 
 
 def _reason(utterances: Sequence[Utterance], made: ShardSources, source: list[Any]) -> str:
-    """Say why the shards that exist do not serve: changed recordings, or another extractor."""
+    """Return why existing shards of these utterances do not serve, to end a sentence with.
+
+    Args:
+        utterances: the utterances that are needed.
+        made: what the existing shards hold.
+        source: [descriptor set, node step, extractor version] that is needed.
+
+    Returns:
+        Such as ``: a.wav changed since they were made``; empty if no shard has the utterances.
+    """
     edited = [u.path for u in utterances if u.id in made and made[u.id][0] != u.digest]
     if edited:
         return f": {', '.join(edited[:3])} changed since they were made"
@@ -79,7 +103,7 @@ def _reason(utterances: Sequence[Utterance], made: ShardSources, source: list[An
 
 
 def repair(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
-    """Delete damaged shards and nothing else.
+    """Delete the files that findings name in `remove`; the next build makes the shards anew.
 
     Returns:
         The files that were deleted.
@@ -147,7 +171,10 @@ def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[
 
 
 def _examine_version(file: Path, manifest: dict[str, Any]) -> Iterator[ShardFinding]:
-    """Compare extractor versions; a user's own configuration is not here, so it is not compared."""
+    """Yield an `outdated` finding if another version of the extractor than today's made a shard.
+
+    A set of a user's own configuration is not compared: its configuration is not known here.
+    """
     name, _, version = manifest["source"]
     if name in FEATURE_SETS and version != extractor_version(name):
         yield ShardFinding(

@@ -35,7 +35,12 @@ COMPLETE = 7442
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
-    """Read the folder; every audio file is decoded and hashed.
+    """Read CREMA-D from its folder; every audio file is decoded and hashed.
+
+    Args:
+        root: the folder of the corpus.
+        on_progress: called with (files done, files in all).
+        skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
 
     Raises:
         CorpusError: the folder is missing or empty or not CREMA-D, or audio is unusable.
@@ -59,7 +64,16 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 
 
 def _sexes(root: Path, names: list[str]) -> dict[str, str]:
-    """Map actors to their sex by the demographics file; empty where that file is missing."""
+    """Read each actor's sex from `VideoDemographics.csv`.
+
+    Args:
+        root: the folder of the corpus.
+        names: paths of all files below it.
+
+    Returns:
+        Actor's number, such as ``1001``, -> ``female``, ``male`` or empty; nothing where the file
+        is missing.
+    """
     import csv  # not for a plan, which only imports this
 
     sexes: dict[str, str] = {}
@@ -73,7 +87,7 @@ def _sexes(root: Path, names: list[str]) -> dict[str, str]:
 
 
 def _utterance(path: str, sexes: dict[str, str]) -> Utterance | str:
-    """Read the utterance off a file's name, or return the reason to leave the file out."""
+    """Parse a file's name: return its utterance (no digest yet), or why the file is left out."""
     file = PurePosixPath(path)
     match = NAME.fullmatch(file.stem)
     if not match:

@@ -1,4 +1,4 @@
-"""An audformat database folder, such as `audb` downloads, as the rows of a table.
+"""Reading an audformat database folder, such as `audb` downloads, as the rows of a table.
 
 The only door to audformat (extra `audformat`). Neither pickled tables nor YAML that names Python
 objects is read: either would run what somebody else wrote. So the header is checked by the safe
@@ -17,7 +17,14 @@ SEX = ("sex", "gender")
 
 
 def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every label of the scheme `emotion`, with speaker, sex, session and split.
+    """Yield every label of the scheme `emotion` as a row of a table.
+
+    Args:
+        folder: the database's folder, with its header `db.yaml`.
+
+    Yields:
+        Position of the row, such as ``emotion, row 3``, and its cells by column: file, start and
+        end in seconds, emotion, speaker, session, sex, split.
 
     Raises:
         CorpusError: the folder is no database, or one without emotions.
@@ -53,7 +60,7 @@ def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _segments(frame: Any) -> list[tuple[str, float | None, float | None]]:
-    """Read the index as (file, start, end) in seconds; in an index of whole files both are None."""
+    """Read a frame's index as (file, start, end), in seconds; None: the file's start or end."""
     if frame.index.nlevels == 1:
         return [(str(file), None, None) for file in frame.index]
     return [(str(file), _seconds(start) or None, _seconds(end)) for file, start, end in frame.index]

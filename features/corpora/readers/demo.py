@@ -1,4 +1,4 @@
-"""The corpus that is always there: synthesised speech, made on first use.
+"""The corpus `demo`: synthesised speech, made on first use, so that nothing has to be downloaded.
 
 Source: espeak-ng 1.52 through the `espeakng-loader` package (extra `demo`); the sentences and the
 prosody are our own. Ten speakers (five male, five female voice variants that differ in formants,
@@ -10,7 +10,7 @@ learnable, not trivial (R0, profile quick, one seed: 0.74 UA; eGeMAPS functional
 0.83). It is a test signal, never evidence about emotion in speech.
 
 `read` neither loads the library nor writes: an utterance's digest is that of its recipe and of
-espeak-ng's version, which is enough to plan. `prepare` speaks what is missing.
+espeak-ng's version, which is enough to plan. `prepare` synthesises the files that are missing.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ LAYOUT = "<speaker>/<speaker>-<emotion>-<sentence>-<digest>.wav, written on firs
 
 PACKAGE = "espeakng-loader"
 MOST_MS = 1200
-"""Milliseconds of the longest utterance, which fills one graph of 120 nodes."""
+"""Most milliseconds of an utterance: 1200 ms fill one graph of 120 nodes of 10 ms."""
 
 SENTENCES = ("Sit down with me.", "Look at my hand.", "It is late now.", "We go home again.")
 
@@ -60,32 +60,54 @@ EMOTIONS = {
 }
 
 JITTER = (4, 6, 8, 5)
-"""Standard deviation of an utterance around its emotion's shift, in the same four units."""
+"""Standard deviation of an utterance's (pitch, range, words a minute, volume) around its emotion's
+shift, in espeak-ng's units."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UtteranceRecipe:
-    """What espeak-ng is asked to speak; the digest of the recipe stands for the audio."""
+    """Settings from which espeak-ng synthesises one utterance.
+
+    The digest of the recipe stands for that of the audio.
+    """
 
     voice: str
+    """espeak-ng's voice, such as ``en+f1``."""
     pitch: int
+    """Base pitch, 0 to 99."""
     range: int
+    """Pitch range, 0 to 99."""
     rate: int
+    """Words a minute, 90 to 300."""
     volume: int
+    """Loudness, 30 to 180; espeak-ng's normal is 100."""
     text: str
+    """The sentence to speak."""
     seed: int
+    """Seed of espeak-ng's random numbers."""
     most_ms: int
+    """Milliseconds after which the speech is cut."""
 
 
 def _deviation(*words: str) -> float:
-    """Draw a number of mean 0 and deviation 1, a sum of three uniforms, from the hash of words."""
+    """Derive a pseudo-random number of mean 0 and deviation 1 from the hash of ``words``.
+
+    It is the sum of three uniform numbers in [-1, 1), so within -3 and 3.
+    """
     digest = hashlib.sha256("/".join(words).encode()).digest()
     uniform = [int.from_bytes(digest[8 * i : 8 * i + 8], "big") / 2**63 - 1 for i in range(3)]
     return sum(uniform)
 
 
 def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> UtteranceRecipe:
-    """Add the emotion's shift and this utterance's jitter to the speaker's own prosody."""
+    """Make the recipe of an utterance: the speaker's prosody, the emotion's shift, a seeded jitter.
+
+    Args:
+        utterance: id of the utterance, which seeds jitter and synthesiser.
+        speaker: a key of ``SPEAKERS``.
+        emotion: a key of ``EMOTIONS``.
+        text: the sentence to speak.
+    """
     voice, *own = SPEAKERS[speaker]
     pitch, spread, rate, volume = (
         round(base + shift + jitter * _deviation(utterance, name))
@@ -143,7 +165,12 @@ def _utterances() -> Iterator[tuple[Utterance, UtteranceRecipe]]:
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
-    """Describe the corpus; its audio need not exist yet, so that ``skip_bad`` has nothing to skip.
+    """Describe the corpus from its recipes; its audio need not exist yet.
+
+    Args:
+        root: the folder that holds the audio, or will.
+        on_progress: called once, with (160, 160).
+        skip_bad: ignored: no recording is decoded.
 
     Raises:
         MissingError: `espeakng-loader` is not installed.
@@ -162,9 +189,14 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 def prepare(
     root: Path, on_progress: OnProgress = no_progress, processes: int | None = None
 ) -> None:
-    """Speak the utterances whose WAV is missing (20 ms each), `processes` at a time.
+    """Synthesise the utterances whose WAV file is missing (about 20 ms each).
 
     Safe to interrupt and to run twice at once: a file is whole or absent, and always the same.
+
+    Args:
+        root: the folder to write into.
+        on_progress: called with (files there, files in all).
+        processes: how many run at once; one a CPU if None.
 
     Raises:
         MissingError: the package is absent, or its library does not work here.
@@ -180,10 +212,13 @@ def prepare(
 
 
 def sample(root: Path) -> Path:
-    """Speak one utterance, to see whether the synthesiser works here.
+    """Synthesise one utterance, to check that the synthesiser works on this machine.
+
+    Args:
+        root: the folder to write into.
 
     Returns:
-        The WAV file.
+        Path of the WAV file.
 
     Raises:
         MissingError: as `prepare`.
@@ -197,7 +232,17 @@ def sample(root: Path) -> Path:
 def _speak(
     recipes: list[dict[str, object]], total: int, processes: int, on_progress: OnProgress
 ) -> None:
-    """Run `espeak.py` on the recipes, in a clean interpreter (see there why)."""
+    """Run `espeak.py` on the recipes, in a fresh interpreter (`espeak.py` says why).
+
+    Args:
+        recipes: recipes with the key ``target``, the absolute path of the WAV file.
+        total: number of files in all, those that exist already included, for progress.
+        processes: how many recipes are synthesised at once.
+        on_progress: called with (files there, ``total``).
+
+    Raises:
+        MissingError: espeak-ng fails.
+    """
     program = Path(__file__).resolve().with_name("espeak.py")
     # -P and the program's own folder as working directory: nothing of the caller's is importable.
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Speaks recipes with espeak-ng: a program of its own, run by `demo.py`.
+"""A program, run by `demo.py`, that synthesises WAV files from recipes with espeak-ng.
 
 The only door to espeakng-loader.
 
@@ -25,13 +25,14 @@ import wave
 from typing import Any
 
 SYNCHRONOUS, CHARACTERS, UTF8 = 2, 1, 1
-"""AUDIO_OUTPUT_SYNCHRONOUS (no thread, no sound device), POS_CHARACTER, espeakCHARS_UTF8."""
+"""espeak-ng's constants AUDIO_OUTPUT_SYNCHRONOUS (no thread, no sound device), POS_CHARACTER and
+espeakCHARS_UTF8."""
 
 PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
-"""espeak_PARAMETER, from speak_lib.h."""
+"""Key of a recipe -> number of espeak-ng's parameter (espeak_PARAMETER in speak_lib.h)."""
 
 SILENCE = 150
-"""Samples below this magnitude at the ends (-47 dB of full scale) are cut away."""
+"""16-bit samples below this magnitude (-47 dB of full scale) are cut away at both ends."""
 
 SpokenRecipe = dict[str, Any]
 Callback = ctypes.CFUNCTYPE(
@@ -40,7 +41,7 @@ Callback = ctypes.CFUNCTYPE(
 
 
 def load() -> tuple[ctypes.CDLL, int]:
-    """Load and initialise the library: itself and its sample rate in Hz."""
+    """Load and initialise espeak-ng; return the library and its sample rate in Hz."""
     import espeakng_loader
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -63,7 +64,7 @@ def load() -> tuple[ctypes.CDLL, int]:
 
 
 def speak(library: ctypes.CDLL, recipe: SpokenRecipe) -> "array.array[int]":
-    """Speak once: 16-bit samples as espeak-ng gives them."""
+    """Synthesise a recipe in this process, once; return 16-bit samples at espeak-ng's rate."""
     samples = array.array("h")
 
     def collect(chunk: Any, count: int, _events: Any) -> int:
@@ -85,13 +86,19 @@ def speak(library: ctypes.CDLL, recipe: SpokenRecipe) -> "array.array[int]":
 
 
 def trim(samples: "array.array[int]", most: int) -> "array.array[int]":
-    """Cut the silence at both ends, then everything after `most` samples."""
+    """Cut the silence at both ends, then cut to at most `most` samples."""
     loud = [i for i, sample in enumerate(samples) if abs(sample) >= SILENCE]
     return samples[loud[0] : loud[-1] + 1][:most] if loud else samples[:0]
 
 
 def write(samples: "array.array[int]", rate: int, target: str) -> None:
-    """Write a WAV file that is either whole or absent."""
+    """Write a WAV file (16 bit, mono) so that it is either whole or absent.
+
+    Args:
+        samples: 16-bit samples.
+        rate: samples a second (Hz).
+        target: path of the file; its folder is made.
+    """
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{os.getpid()}.tmp"
     with open(temporary, "wb") as file:
@@ -106,7 +113,11 @@ def write(samples: "array.array[int]", rate: int, target: str) -> None:
 
 
 def say(library: ctypes.CDLL, rate: int, recipe: SpokenRecipe) -> None:
-    """Speak one recipe into its file."""
+    """Synthesise one recipe and write its WAV file, `recipe["target"]`.
+
+    Raises:
+        SystemExit: espeak-ng has no such voice, or gives silence.
+    """
     samples = trim(speak(library, recipe), recipe["most_ms"] * rate // 1000)
     if not samples:
         raise SystemExit(f"espeak-ng was silent on {recipe['text']!r}.")
@@ -114,7 +125,7 @@ def say(library: ctypes.CDLL, rate: int, recipe: SpokenRecipe) -> None:
 
 
 def fork(library: ctypes.CDLL, rate: int, recipe: SpokenRecipe) -> None:
-    """Speak one recipe in a process of its own, which ends here."""
+    """Start a child process that synthesises one recipe and exits; return in the parent at once."""
     if os.fork():
         return
     status = 1
@@ -129,7 +140,11 @@ def fork(library: ctypes.CDLL, rate: int, recipe: SpokenRecipe) -> None:
 
 
 def main() -> int:
-    """Speak the recipes on standard input, `PROCESSES` at a time."""
+    """Synthesise the recipes on standard input, `PROCESSES` (first argument) at a time.
+
+    Returns:
+        Exit code: 0, or 1 if a recipe failed.
+    """
     most = int(sys.argv[1])
     recipes: list[SpokenRecipe] = json.load(sys.stdin)
     library, rate = load()

@@ -48,11 +48,16 @@ LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt")
 SUMMARY = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[[-\d., ]+\]\s*")
 TURN = re.compile(r"(Ses\d\d)[FM]_([a-z]+)\w*_([FM])[0-9A-Za-z]+")
 KINDS = {"impro": "improvised", "script": "scripted"}
-"""Beginning of a dialog's name -> `Utterance.kind`, which `corpus_part` of a study selects."""
+"""First letters of a dialog's name -> `Utterance.kind`, which `corpus_part` of a study selects."""
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
-    """Read the release's folder, or the one above it; every audio file is decoded and hashed.
+    """Read IEMOCAP from the release's folder; every audio file is decoded and hashed.
+
+    Args:
+        root: the folder `IEMOCAP_full_release`, or the folder that holds it.
+        on_progress: called with (files done, files in all).
+        skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
 
     Raises:
         CorpusError: the folder is missing or empty or not IEMOCAP, or audio is unusable.
@@ -92,7 +97,15 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 
 
 def _labels(root: Path, files: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Map turns to label codes, and turns with two labels to the reason to leave them out."""
+    """Read the label of each turn (utterance) from the evaluation files.
+
+    Args:
+        root: the folder of the corpus.
+        files: paths of the evaluation files below it.
+
+    Returns:
+        Turn -> code such as ``ang``; and turn with two different codes -> why it is left out.
+    """
     labels: dict[str, str] = {}
     twice: dict[str, str] = {}
     for file in files:
@@ -127,7 +140,7 @@ def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utteran
 
 
 def _notes(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """Say whether the corpus is complete, counted as the paper counts."""
+    """Return one sentence: whether the corpus has the paper's 5,531 utterances of four classes."""
     gathered = Counter("happy" if u.emotion == "excited" else u.emotion for u in utterances)
     counts = {name: gathered[name] for name in COMPLETE}
     if counts == COMPLETE:

@@ -38,7 +38,12 @@ COMPLETE = 1440
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
-    """Read the folder; every audio file is decoded and hashed.
+    """Read the speech of RAVDESS from its folder; every audio file is decoded and hashed.
+
+    Args:
+        root: the folder of the corpus.
+        on_progress: called with (files done, files in all).
+        skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
 
     Raises:
         CorpusError: the folder is missing or empty or not RAVDESS, or audio is unusable.
@@ -56,7 +61,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
 
 
 def _utterance(path: str) -> Utterance | str:
-    """Read the utterance off a file's name, or return the reason to leave the file out."""
+    """Parse a file's name: return its utterance (no digest yet), or why the file is left out."""
     file = PurePosixPath(path)
     match = NAME.fullmatch(file.stem)
     if not match:

@@ -1,4 +1,4 @@
-"""What readers share: finding the files of a folder, refusing unusable ones, taking digests."""
+"""Functions that readers share: listing a folder's files, checking and hashing recordings."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,18 +12,19 @@ from features.errors import CorpusError
 AUDIO = (".wav", ".flac")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 MOST = 20
-"""Most problems that are printed one by one."""
+"""Most problems that an error lists one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeasuredRecordings:
-    """The recordings of a corpus after each was decoded and hashed."""
+    """The utterances of a corpus after each recording was decoded and hashed."""
 
     utterances: tuple[Utterance, ...]
     """Usable utterances with digest, size and time of their files, sorted by id."""
     bad: tuple[FileNote, ...]
-    """Recordings left out because they cannot be used; empty unless `skip_bad`."""
+    """Recordings left out because they cannot be used, with the reason; empty unless `skip_bad`."""
     doubts: tuple[FileNote, ...]
+    """Usable recordings that look wrong (silent, clipped), with the reason."""
 
 
 def read_by_file_names(
@@ -40,14 +41,15 @@ def read_by_file_names(
     """Read a corpus whose file names tell speaker and emotion; every file is decoded and hashed.
 
     Args:
-        corpus: its name.
-        root: its folder.
-        utterance_of: from a file's path to its utterance, or to the reason to leave it out.
-        example: a path as the corpus has them, for the error that finds none.
-        complete_count: how many utterances the complete corpus has.
+        corpus: name of the corpus.
+        root: folder of the corpus.
+        utterance_of: function from a file's path below ``root`` to its utterance, or to the reason
+            why the file is left out.
+        example: a path as the corpus has them, for the error if no file is recognised.
+        complete_count: number of utterances that the complete corpus has.
         on_progress: called with (files done, files in all).
-        skip_bad: leave out what cannot be used, instead of refusing the corpus.
-        endings: endings of the files to read.
+        skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        endings: endings of the files to read, in small letters, such as ``.wav``.
 
     Raises:
         CorpusError: the folder is missing or empty or not that corpus, or audio is unusable.
@@ -78,13 +80,21 @@ def read_by_file_names(
 
 
 def files(root: Path, corpus: str, left: dict[str, str] | None = None) -> list[str]:
-    """List all files below `root`, linked folders included: relative, forward slashes, sorted.
+    """List all files below a folder, linked folders included.
 
-    Files and folders whose name starts with a dot (`._*` of macOS among them) are not measured.
-    A link that leads back to a folder above it is not followed; `left` takes it with the reason.
+    Files and folders whose name starts with a dot (`._*` of macOS among them) are ignored. A link
+    that leads back to a folder above it is not followed.
+
+    Args:
+        root: the folder.
+        corpus: name of the corpus, for errors.
+        left: path -> reason why it is left out; links that are not followed are added.
+
+    Returns:
+        Paths relative to ``root``, with forward slashes, sorted.
 
     Raises:
-        CorpusError: no such folder, or nothing in it.
+        CorpusError: there is no such folder, or no file in it.
     """
     _refuse_no_folder(root, corpus)
     left = {} if left is None else left
@@ -129,7 +139,14 @@ def is_archive(path: Path) -> bool:
 
 
 def wrong_folder(root: Path, corpus: str, expected: str, names: Sequence[str] = ()) -> CorpusError:
-    """Make the error for a folder in which nothing looks like the corpus."""
+    """Make the error for a folder in which nothing looks like the corpus.
+
+    Args:
+        root: the folder.
+        corpus: name of the corpus.
+        expected: how files of the corpus are named.
+        names: paths of the files in the folder; if one is an archive, the error says to unpack it.
+    """
     packed = [name for name in names if PurePosixPath(name).suffix.lower() in ARCHIVES]
     remedy = f"unpack {packed[0]} first." if packed else "is it the right folder?"
     return CorpusError(
@@ -147,19 +164,21 @@ def measure_recordings(
     bad: Sequence[FileNote] = (),
     position: Callable[[Utterance], str] = lambda utterance: utterance.path,
 ) -> MeasuredRecordings:
-    """Decode and hash every recording.
+    """Decode and hash every recording, and set aside those that cannot be used.
 
     Args:
         root: folder of the corpus.
-        corpus: its name.
-        found: its utterances, not yet measured.
-        on_progress: called with (files done, files in all).
-        skip_bad: leave out what cannot be used, instead of refusing the corpus.
-        bad: problems that are known already.
-        position: how a problem names an utterance; its path, or its line in a table.
+        corpus: name of the corpus.
+        found: its utterances, not yet decoded or hashed.
+        on_progress: called with (utterances done, utterances in all).
+        skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        bad: problems that were found before, listed with the others.
+        position: function from an utterance to its name in a problem: its path, or its line in a
+            table.
 
     Raises:
-        CorpusError: recordings that cannot be used, all listed, unless `skip_bad`.
+        CorpusError: recordings cannot be used, and not `skip_bad`, or none can be used; the error
+            lists them.
     """
     from features.audio import check_recording
 
@@ -193,14 +212,19 @@ def _unusable(root: Path, corpus: str, count: int, bad: Sequence[FileNote]) -> s
 
 
 def listed(problems: Sequence[FileNote]) -> str:
-    """Write one line a problem, up to `MOST`, and how many more there are."""
+    """Write one line `  PATH: reason` a problem, up to `MOST`, and how many more there are."""
     lines = [f"  {item.path}: {item.reason}" for item in problems[:MOST]]
     more = len(problems) - MOST
     return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
 
 
 def completeness_note(count: int, complete_count: int) -> tuple[str, ...]:
-    """Say that a corpus is not the whole of what was published; empty where it is."""
+    """Return one note that utterances are missing from the published corpus; none if complete.
+
+    Args:
+        count: number of utterances found.
+        complete_count: number of utterances that were published.
+    """
     if count == complete_count:
         return ()
     return (f"not the complete corpus: {count:,} of {complete_count:,} utterances",)
@@ -211,8 +235,16 @@ def without_copies(
 ) -> tuple[list[Utterance], list[FileNote]]:
     """Keep one utterance of each id, and leave out copies with the same bytes.
 
+    Args:
+        root: folder of the corpus.
+        corpus: name of the corpus.
+        found: its utterances.
+
+    Returns:
+        The utterances that are kept, and a note for each copy.
+
     Raises:
-        CorpusError: two different recordings under one id.
+        CorpusError: two different recordings have one id.
     """
     first: dict[str, Utterance] = {}
     copies: list[FileNote] = []
@@ -233,5 +265,5 @@ def without_copies(
 
 
 def file_notes(pairs: Mapping[str, str]) -> list[FileNote]:
-    """Turn path -> reason into notes, sorted by path."""
+    """Convert a mapping path -> reason to notes, sorted by path."""
     return [FileNote(path=path, reason=reason) for path, reason in sorted(pairs.items())]

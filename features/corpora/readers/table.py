@@ -1,4 +1,4 @@
-"""Any corpus that a table describes: a CSV or Parquet file, or an audformat database folder.
+"""Reading a corpus that a table describes: a CSV or Parquet file, or an audformat database folder.
 
 Columns `file`, `speaker`, `emotion`; if wanted `split` (train, dev, test), `session`, `sex`, and
 `start` and `end` in seconds where an utterance is a part of its file. Other columns are not read.
@@ -34,10 +34,10 @@ SPLITS = {
 }
 SEXES = {"": "", "f": "female", "female": "female", "m": "male", "male": "male", "other": ""}
 MOST_BYTES = 256 * 2**20
-"""Size from which on a file is refused: it is no table of labels."""
+"""Bytes (256 MiB) above which a file is refused: it cannot be a table of labels."""
 
 TableRow = tuple[str, Mapping[str, Any]]
-"""Position of a row (`labels.csv:7`), and its cells by column."""
+"""Position of a row (such as `labels.csv:7`), and column -> cell."""
 
 
 @dataclass(slots=True)
@@ -45,10 +45,13 @@ class _Rows:
     """Utterances and problems of the rows that were read so far."""
 
     root: Path
+    """Folder of the table, which the files' paths are relative to."""
     found: list[Utterance] = field(default_factory=list)
+    """Utterances of the rows without a problem, not yet decoded or hashed."""
     positions: dict[str, str] = field(default_factory=dict)
-    """Utterance id -> position of its row."""
+    """Utterance id -> position of its row, such as `labels.csv:7`."""
     bad: list[FileNote] = field(default_factory=list)
+    """Position of a row and what is wrong there, one note a problem."""
 
 
 def read(
@@ -58,10 +61,17 @@ def read(
     skip_bad: bool = False,
     name: str = "table",
 ) -> Corpus:
-    """Read a table or a database folder as the corpus `name`; all audio is decoded and hashed.
+    """Read a table or a database folder as a corpus; all audio is decoded and hashed.
+
+    Args:
+        root: a CSV or Parquet file, or the folder of an audformat database.
+        on_progress: called with (utterances done, utterances in all).
+        skip_bad: leave out rows and recordings that cannot be used, instead of refusing the
+            corpus.
+        name: name of the corpus.
 
     Raises:
-        CorpusError: no table, a column is missing, rows or audio that cannot be used.
+        CorpusError: there is no table, a column is missing, or rows or recordings cannot be used.
         MissingError: the folder is a database, and the package `audformat` is not installed.
     """
     source = root
@@ -108,7 +118,13 @@ def _rows(source: Path) -> Iterator[TableRow]:
 
 
 def _csv(source: Path) -> Iterator[TableRow]:
-    """Read UTF-8 text; the most frequent of comma, semicolon and tab in its first line delimits."""
+    """Yield the rows of a CSV file in UTF-8, blank ones left out.
+
+    The delimiter is the most frequent of comma, semicolon and tab in the first line.
+
+    Raises:
+        CorpusError: it is no such text, or a column is missing or stands twice.
+    """
     import csv  # not for a plan, which only imports this
 
     try:
@@ -163,11 +179,17 @@ def _refuse_columns(source: Path, heads: list[str]) -> None:
 
 
 MOST_COLUMNS = 12
-"""Most columns that an error lists."""
+"""Most columns that the error about a missing column lists."""
 
 
 def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
-    """Add the row's utterance, or each of its problems, to ``rows``."""
+    """Check a row, and add its utterance to ``rows.found`` or each of its problems to ``rows.bad``.
+
+    Args:
+        position: position of the row, such as `labels.csv:7`.
+        cells: column -> cell.
+        rows: what was read so far; changed.
+    """
     texts = {name: _text(cells.get(name)) for name in (*NEEDED, "split", "session", "sex")}
     faults = [f"`{name}` is empty" for name in NEEDED if not texts[name]]
     if texts["file"]:
@@ -211,7 +233,7 @@ _CODES: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}
 
 
 def _text(cell: Any) -> str:
-    """Convert a cell to text; a number that Parquet holds as 3.0 becomes 3."""
+    """Convert a cell to text without outer spaces: None and NaN are empty, 3.0 becomes ``3``."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, float) and cell.is_integer():
@@ -234,7 +256,12 @@ def _seconds(name: str, cell: Any, faults: list[str]) -> float | None:
 
 
 def _misplaced(root: Path, file: str) -> list[str]:
-    """Say why a path is not that of a file below `root`; links are followed."""
+    """Return why a path is not that of a file below `root`, links followed; an empty list if it is.
+
+    Args:
+        root: folder of the table.
+        file: cell of the column `file`.
+    """
     if PurePosixPath(file).is_absolute():
         return [f"`file` must be relative to the table's folder, but is {file} instead"]
     if "\0" in file:

@@ -12,11 +12,11 @@ from features.descriptors.feature_set import FeatureSet, version_of
 from features.descriptors.opensmile_engine import ENGINES, RATE, Recipe
 
 SHORTEST = 1600
-"""Samples (100 ms) of the shortest signal: a shorter one is followed by zeros up to here.
-openSMILE gives no numbers below 960."""
+"""Samples at 16 kHz (100 ms); a shorter signal is padded to this length with zeros. openSMILE gives
+no numbers for fewer than 960."""
 
 SEMANTICS = 1
-"""Raised by hand when the code around openSMILE changes its numbers."""
+"""A number in the set's version; raised by hand when our code around openSMILE changes values."""
 
 RECIPE = Recipe(
     config="egemaps/v02/eGeMAPSv02.conf", levels="func", shortest=SHORTEST, packaged=True
@@ -24,7 +24,10 @@ RECIPE = Recipe(
 
 
 def version() -> str:
-    """Name the engines and the use of them; the configuration is part of openSMILE's version."""
+    """Return the extractor's version: package versions and a digest of the settings.
+
+    The configuration is part of openSMILE's package, so its text is not in the digest.
+    """
     return version_of(ENGINES, f"{RECIPE.config}/{RECIPE.levels}/{SHORTEST}/{RATE}/{SEMANTICS}")
 
 

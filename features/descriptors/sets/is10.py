@@ -15,11 +15,11 @@ from features.descriptors.feature_set import FeatureSet, version_of
 from features.descriptors.opensmile_engine import ENGINES, RATE, Recipe
 
 SHORTEST = 1280
-"""Samples (80 ms) of the shortest signal: openSMILE gives nothing below 1120; 1280 give three
-frames."""
+"""Samples at 16 kHz (80 ms); a shorter signal is padded to this length with zeros, which makes
+three frames. openSMILE gives nothing for fewer than 1120."""
 
 SEMANTICS = 1
-"""Raised by hand when the code around openSMILE changes its numbers."""
+"""A number in the set's version; raised by hand when our code around openSMILE changes values."""
 
 RECIPE = Recipe(
     config="is09-13/IS10_paraling_compat.conf",
@@ -30,7 +30,10 @@ RECIPE = Recipe(
 
 
 def version() -> str:
-    """Name the engines and the use of them; the configuration is part of openSMILE's version."""
+    """Return the extractor's version: package versions and a digest of the settings.
+
+    The configuration is part of openSMILE's package, so its text is not in the digest.
+    """
     return version_of(ENGINES, f"{RECIPE.config}/{RECIPE.levels}/{SHORTEST}/{RATE}/{SEMANTICS}")
 
 

@@ -16,17 +16,18 @@ from features.descriptors.feature_set import FeatureSet, version_of
 from features.descriptors.opensmile_engine import ENGINES, RATE, Recipe
 
 SHORTEST = 800
-"""Samples (50 ms) that a shorter signal is padded to with zeros: three frames."""
+"""Samples at 16 kHz (50 ms); a shorter signal is padded to this length with zeros, which makes
+three frames."""
 
 SEMANTICS = 1
-"""Raised by hand when the code around openSMILE changes its numbers."""
+"""A number in the set's version; raised by hand when our code around openSMILE changes values."""
 
 CONFIG = Path(__file__).resolve().with_name("lld35.conf")
 RECIPE = Recipe(config=str(CONFIG), levels="mfcc;zcr;pitch;lld_de", shortest=SHORTEST)
 
 
 def version() -> str:
-    """Name the engines, the configuration and the use of them."""
+    """Return the extractor's version: package versions and a digest of all settings."""
     text = CONFIG.read_text(encoding="utf-8")
     return version_of(ENGINES, f"{text}/{RECIPE.levels}/{SHORTEST}/{RATE}/{SEMANTICS}")
 

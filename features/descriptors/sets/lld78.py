@@ -19,11 +19,11 @@ from features.descriptors.feature_set import FeatureSet, version_of
 from features.descriptors.opensmile_engine import ENGINES, RATE, Recipe
 
 SHORTEST = 800
-"""Samples (50 ms) of the shortest signal: a shorter one is followed by zeros up to here.
-openSMILE gives nothing below 640; 800 give three frames."""
+"""Samples at 16 kHz (50 ms); a shorter signal is padded to this length with zeros, which makes
+three frames. openSMILE gives nothing for fewer than 640."""
 
 SEMANTICS = 1
-"""Raised by hand when the code around openSMILE changes its numbers."""
+"""A number in the set's version; raised by hand when our code around openSMILE changes values."""
 
 CONFIG = Path(__file__).resolve().with_name("lld78.conf")
 LEVELS = "lld;lld_de;lld_de_de"
@@ -46,16 +46,16 @@ def _delta(name: str, order: str) -> str:
 
 
 NAMES = tuple(_delta(name, order) for order in ("", "_de", "_de_de") for name in _STATIC)
-"""The 78 columns, named as openSMILE names them."""
+"""Names of the 78 columns, as openSMILE names them: statics, deltas, delta-deltas."""
 
 
 def names() -> tuple[str, ...]:
-    """List the columns without starting openSMILE."""
+    """List the names of the 78 columns without starting openSMILE."""
     return NAMES
 
 
 def version() -> str:
-    """Name the engines, the configuration and the use of them."""
+    """Return the extractor's version: package versions and a digest of all settings."""
     rules = f"{CONFIG.read_text(encoding='utf-8')}/{LEVELS}/{SHORTEST}/{RATE}/{SEMANTICS}"
     return version_of(ENGINES, rules)
 

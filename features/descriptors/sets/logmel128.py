@@ -18,32 +18,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 16_000
+"""Sample rate in Hz."""
 BANDS = 128
 FFT = 1024
+"""Samples of an FFT."""
 WINDOW = 640
+"""Samples of a window (40 ms)."""
 HOP = 160
+"""Samples from frame to frame (10 ms)."""
 
 SEMANTICS = 2
-"""Raised by hand when the code around librosa changes its numbers."""
+"""A number in the set's version; raised by hand when our code around librosa changes values."""
 
 NAMES = tuple(f"logmel[{band}]" for band in range(BANDS))
 
 
 def names() -> tuple[str, ...]:
-    """List the columns, from low to high bands."""
+    """List the names of the 128 columns, from low to high bands."""
     return NAMES
 
 
 def version() -> str:
-    """Name the engines and the settings."""
+    """Return the extractor's version: package versions and a digest of the settings."""
     settings = f"{RATE}/{BANDS}/{FFT}/{WINDOW}/hamming/{HOP}/power 2/80 dB/{SEMANTICS}"
     return version_of(("librosa", "soxr"), settings)
 
 
 def extract(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Compute the bands of a mono signal at 16 kHz. A signal below one FFT is zero-padded.
+    """Compute the log-Mel bands of a mono signal, padded with zeros to at least one FFT.
 
-    Shape: (samples,) -> (T, 128), float32.
+    Args:
+        signal: samples at 16 kHz, (samples,), float32.
+
+    Returns:
+        Frames in decibels, (T, 128), float32.
 
     Raises:
         ValueError: the signal is not one-dimensional.
@@ -71,7 +79,7 @@ def extract(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
 
 @cache
 def _bands() -> "tuple[tuple[int, NDArray[np.float32]], ...]":
-    """Compute, for each band, its first bin and the weights of its bins from there on."""
+    """Compute the Mel filters: for each band its first FFT bin and the weights of its bins."""
     import numpy as np
     from librosa.filters import mel
 
@@ -84,7 +92,7 @@ def _bands() -> "tuple[tuple[int, NDArray[np.float32]], ...]":
 
 
 def centres() -> "NDArray[np.float64]":
-    """Compute the middle of each band in Hz, ``(128,)``."""
+    """Compute the centre frequency of each band in Hz, ``(128,)``, ascending."""
     import librosa
 
     return librosa.mel_frequencies(n_mels=BANDS + 2, fmin=0, fmax=RATE / 2)[1:-1]  # type: ignore[no-any-return]
