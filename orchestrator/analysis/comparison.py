@@ -82,7 +82,7 @@ class Comparison:
     flips: tuple[Flip, ...]
     """All flips; utterances that flip in the same direction in most seeds come first."""
     decisions: int
-    """How many predictions of A were compared with those of B: utterances times seeds."""
+    """How many predictions of A were compared with B's: utterances times seeds."""
 
 
 def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:

@@ -50,7 +50,10 @@ class SeedDifference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """UA of a row minus that of the reference, tested over held-out groups: new speakers."""
+    """UA of a row minus that of the reference, tested over held-out groups: new speakers.
+
+    The test is Nadeau and Bengio's corrected t (`statistics.corrected_t`).
+    """
 
     ua: float
     """Mean difference in UA over speakers, -1 to 1."""

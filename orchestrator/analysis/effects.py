@@ -82,7 +82,8 @@ class Interaction:
     """(level of A, level of B) -> UA minus that at the first level of A, at the same level of B;
     None while no speaker is finished in both. Not for the first level of A."""
     dependences: tuple[Dependence, ...]
-    """One for each pair of a level of A and a level of B, the first levels excepted."""
+    """How the effect of A depends on B: one for each pair of a level of A and a level of B, the
+    first levels excepted."""
 
     @property
     def strongest(self) -> Dependence | None:
@@ -106,7 +107,7 @@ class Effects:
     main: Mapping[str, tuple[Level, ...]]
     """Main effects: key of an axis -> mean UA at each of its levels, in their order."""
     interactions: tuple[Interaction, ...]
-    """One for each pair of axes, in the order of the study."""
+    """The interaction of each pair of axes, in the order of the study."""
 
 
 def refuse_no_grid(snapshot: Snapshot) -> None:

@@ -51,8 +51,8 @@ UNLIKELY = 0.1
 """A row gets no more seeds when the probability that it will differ at the cap is below this."""
 
 StopReason = Literal["", "differs", "unlikely", "cap"]
-"""Why a row gets no more seeds: it differs, it is unlikely to, or it has the most seeds; empty
-while it may get more."""
+"""Why a row gets no more seeds: ``differs`` from the reference; ``unlikely`` to be shown to differ;
+``cap``, it has the most seeds. Empty while it may get more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -88,7 +88,7 @@ class Summary:
     snapshot: Snapshot
     """The study; if it is adaptive, only with those trials that it needs now."""
     rows: tuple[RowSummary, ...]
-    """One for each row of the study, in its order."""
+    """The summary of each row of the study, in its order."""
     absent: tuple[str, ...]
     """``speaker: class`` for each class that a test speaker never speaks; his UA leaves it out."""
     classes_of_determinism: int

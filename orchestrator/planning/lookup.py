@@ -20,7 +20,7 @@ number."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundStudy:
-    """The study that the user means, and a notice about it."""
+    """The study that the user means, resolved, and a notice where it is not up to date."""
 
     snapshot: Snapshot
     """The study as its file asks for it now, or as it last ran."""

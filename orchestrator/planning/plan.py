@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A study compared with a store: all its trials, each in exactly one of four states."""
+    """A study compared with a store: each of its trials is done, failed, stale, or to do."""
 
     study: Study
     """The study file."""

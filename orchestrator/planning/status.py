@@ -17,7 +17,8 @@ from orchestrator.store.paths import CHECKPOINT, FAILURE, LEASE, OUTCOME
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 TrialState = Literal["done", "failed", "in flight", "to do"]
-"""Finished; with failed attempts alone; held by a process that trains it; or none of these."""
+"""``done``: has an outcome; ``in flight``: a living process holds its lease; ``failed``: has failed
+attempts alone; ``to do``: none of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,11 +34,11 @@ class SearchResult:
     search: SnapshotSearch
     """The search, with all its configurations."""
     winners: tuple[Winner, ...]
-    """One for each group in order; empty until the budget is used."""
+    """The winner of each group, in order; empty until the budget is used."""
     axes: tuple[SearchAxis, ...] | None
     """The axes that the search varies; None where they are unknown, see ``UNKNOWN_AXES``."""
     importances: tuple[Importance, ...]
-    """One for each axis in order; empty below ``FEWEST`` scored configurations."""
+    """The importance of each axis, in order; empty below ``FEWEST`` scored configurations."""
 
     def count(self, group: int, state: str | None = None) -> int:
         """How many configurations of a group have ended.

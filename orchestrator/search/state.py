@@ -10,8 +10,8 @@ from orchestrator.study.search_key.space import Point
 from orchestrator.study.trials import PlannedTrial
 
 ConfigurationState = Literal["trained", "pruned", "failed", "training"]
-"""Scored on all folds; stopped after some of them; not trainable; or with trials that have not
-ended."""
+"""``trained``: scored on all folds; ``pruned``: stopped after some of them; ``failed``: a trial
+cannot be trained; ``training``: a trial has not ended."""
 
 
 class TrialBuilder(Protocol):

@@ -66,7 +66,7 @@ class UnneededItem:
     """One thing that no study needs, and its files, which are removed together."""
 
     kind: UnneededKind
-    """What kind of thing it is."""
+    """What it is, such as ``checkpoint``."""
     name: str
     """Its path relative to the store, such as ``trials/<id>``."""
     why: str

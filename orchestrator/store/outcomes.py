@@ -16,8 +16,8 @@ from orchestrator.store.records import Outcome, Scores
 from orchestrator.study.canonical import canonical, digest
 
 Committed = Literal["committed", "same", "different"]
-"""Result of ``Outcomes.commit``: this call wrote the outcome, an equal one was there, or one with
-other numbers was there."""
+"""Result of ``Outcomes.commit``: ``committed``, this call wrote the outcome; ``same``, an equal one
+was there; ``different``, one with other numbers was there."""
 
 
 class Outcomes:

@@ -15,8 +15,9 @@ CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test")
 Unit = Literal["utterance", "segment"]
 """What a confusion matrix counts: whole utterances or their segments."""
 Cause = Literal["infrastructure", "data", "code", "diverged"]
-"""Why an attempt failed: a machine or process that broke, wrong data, an error in the program, or a
-training whose loss became infinite or NaN."""
+"""Why an attempt failed: ``infrastructure``, a machine, process, file system or package; ``data``,
+a damaged or unreadable file; ``code``, any other exception; ``diverged``, a loss that is infinite
+or NaN."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,7 +35,8 @@ class _Row:
     epochs: float = 0.0
     """Number of measured epochs."""
     work: float = 0.0
-    """Cost of these epochs: the seconds that they would take at speed 1."""
+    """Cost of these epochs: the seconds that they would take at speed 1 (the speed at the
+    beginning)."""
     ended: Counter[float] = field(default_factory=Counter)
     """Length of an ended trial as a share of its most epochs, in (0, 1] -> number of such
     trials."""
@@ -232,7 +233,7 @@ class TimeLeft:
 
     @property
     def _speed(self) -> float:
-        """Work (in seconds at speed 1) that a lane lately did in a second; 1 at first."""
+        """Work that a lane lately did in a second, relative to the beginning: 1 at first."""
         if not self._lane_seconds or not self._done_work:
             return 1.0
         return self._done_work / self._lane_seconds

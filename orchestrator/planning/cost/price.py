@@ -52,7 +52,7 @@ class Price:
     machine: Machine
     """The kind of machine."""
     rows: tuple[RowPrice, ...]
-    """One for each row with trials to be trained."""
+    """The price of each row that has trials to be trained."""
     at_most: bool
     """Whether a length is an upper bound: no trial has finished yet, and some may stop early."""
     may_settle: bool = False
@@ -91,7 +91,7 @@ class Price:
 
     @property
     def trial_s(self) -> float | None:
-        """Seconds of all trials, one after another; None where a length is unknown."""
+        """Sum of the lengths of all trials, in seconds; None where a length is unknown."""
         known = [row.trials * row.seconds for row in self.rows if row.seconds is not None]
         return sum(known) + self.workers * self.warm_s if not self.unknown else None
 
@@ -138,7 +138,7 @@ def price_plan(
 
 
 def trials_per_budget_hour(price: Price, search: Search) -> float:
-    """How many trials share an hour of a search's budget; they may be a fraction.
+    """How many trials share an hour of a search's budget.
 
     An hour of wall time is shared by all trials that train at once, a GPU hour by those on one GPU.
     """
