@@ -84,7 +84,7 @@ _EXIT_CODES = {
 
 
 def run_command() -> None:
-    """Run the command that the process was started with."""
+    """Run the command in ``sys.argv``, and turn an error into one sentence and an exit code."""
     _refuse_unsupported_platforms()
     try:
         app(prog_name="ablate")

@@ -1,4 +1,4 @@
-"""``ablate cluster``: what there is to know of a cluster before it costs anything."""
+"""``ablate cluster check``: checks of a cluster file, offline, before a machine is paid for."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add ``ablate cluster check`` to the command line."""
     group = typer.Typer(help="Check cluster files.", no_args_is_help=True)
     group.command("check")(check)
     app.add_typer(group, name="cluster")

@@ -1,4 +1,4 @@
-"""``ablate compare``: two rows of a study, with the utterances that flip."""
+"""``ablate compare``: two rows of a study compared by fold, emotion and utterance."""
 
 import json
 from typing import Annotated
@@ -16,7 +16,7 @@ from orchestrator.cli.options import (
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate compare`` to the command line."""
     app.command("compare")(compare)
 
 

@@ -1,6 +1,6 @@
-"""Completion in the shell: studies, rows and trials of the store.
+"""Completion in the shell: names of studies and rows, and ids of trials, in the store.
 
-A store that cannot be read completes nothing: pressing Tab must print no error.
+With a store that cannot be read nothing is completed: pressing Tab must print no error.
 """
 
 import os
@@ -13,13 +13,21 @@ from orchestrator.errors import AblateError
 
 
 def studies(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete a study of the store, or a study file."""
+    """Complete the name of a study in the store, or the path of a study file.
+
+    Args:
+        ctx: holds the options that were typed before, such as ``--store``.
+        incomplete: the text that was typed so far.
+
+    Returns:
+        The names that begin with it.
+    """
     files = sorted(Path(".").glob("*.yaml")) + sorted(Path(".").glob("studies/*.yaml"))
     return _matching([*_studies(ctx), *map(str, files)], incomplete)
 
 
 def rows(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete a row of the study that the line names already, else of any study."""
+    """Complete the name of a row of the study that was typed before, else of any study."""
     wanted = Path(str(ctx.params.get("study") or "")).stem
     known = _studies(ctx)
     chosen = {wanted: known[wanted]} if wanted in known else known
@@ -27,7 +35,7 @@ def rows(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def trials(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete the id of a trial by its first twelve digits."""
+    """Complete the id of a trial in the store, shortened to its first twelve digits."""
     from orchestrator.store import files
     from orchestrator.store.ledger import Ledger
 
@@ -39,12 +47,15 @@ def trials(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def logs(incomplete: str) -> list[str]:
-    """Complete a tracker of ``--log``."""
+    """Complete the name of a tracker (experiment tracker) for ``--log``."""
     return _matching(("mlflow", "optuna", "tensorboard"), incomplete)
 
 
 def _studies(ctx: typer.Context) -> dict[str, list[str]]:
-    """Map each study of the store to its rows, the newest study first."""
+    """Map the name of each study in the store to the names of its rows, the newest study first.
+
+    Empty where the store cannot be read.
+    """
     from orchestrator.planning.status import newest_snapshots
     from orchestrator.store.ledger import Ledger
 

@@ -1,4 +1,4 @@
-"""``ablate corpus add | list | check | folds``: registered corpora."""
+"""``ablate corpus add | list | check | folds``: registering and inspecting corpora."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the group."""
+    """Add the group ``ablate corpus`` to the command line."""
     group = typer.Typer(help="Register and inspect corpora.", no_args_is_help=True)
     group.command("add")(add)
     group.command("list")(list_)

@@ -10,7 +10,7 @@ from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate doctor`` to the command line."""
     app.command("doctor")(doctor)
 
 

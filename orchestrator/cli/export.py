@@ -1,4 +1,4 @@
-"""``ablate export``: a study as a folder that stands alone."""
+"""``ablate export``: a study's results as a bundle, a folder that can be read without ablate."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from orchestrator.printable import clean
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate export`` to the command line."""
     app.command("export")(export)
 
 

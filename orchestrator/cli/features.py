@@ -1,4 +1,4 @@
-"""``ablate features list | show | build | verify``: frame descriptors, without a training."""
+"""``ablate features list | show | build | verify``: descriptors and shards, without training."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the group."""
+    """Add the group ``ablate features`` to the command line."""
     group = typer.Typer(help="Show, build and verify frame features.", no_args_is_help=True)
     group.command("list")(list_)
     group.command("show")(show)
@@ -85,7 +85,17 @@ def show(
 
 
 def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
-    """Find the file and the utterance of an id; audio of the demo is synthesised if missing."""
+    """Find the audio file and the utterance of an id; audio of the demo is synthesised if missing.
+
+    Args:
+        id: id of an utterance.
+        name: name of its corpus; empty to search all registered corpora and the demo.
+        store: path or address of the store.
+
+    Raises:
+        LackError, MissingError: the named corpus is not registered, or cannot be synthesised.
+        CorpusError: no corpus has the id, or several do.
+    """
     from features.corpora import catalogue
     from features.dataset import utterance_view
     from features.errors import MissingError

@@ -1,4 +1,4 @@
-"""The console script ``ablate``: makes sure of our packages, then runs the command line."""
+"""The console script ``ablate``: imports our own `model` and `features`, then runs the command."""
 
 import sys
 
@@ -7,7 +7,7 @@ from orchestrator.execution.import_roots import bind
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command in ``sys.argv``; exit with 3 if a foreign package `model` hides ours."""
     try:
         bind()
     except LackError as error:

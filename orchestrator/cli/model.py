@@ -1,4 +1,4 @@
-"""``ablate model show``: the networks of a study, their parts and parameters."""
+"""``ablate model show``: the networks of a study, their layers and numbers of parameters."""
 
 import json
 from typing import Annotated
@@ -9,7 +9,7 @@ from orchestrator.cli.options import AllowConfigOption, JsonOption, StudyArgumen
 
 
 def register(app: typer.Typer) -> None:
-    """Add the group."""
+    """Add ``ablate model show`` to the command line."""
     group = typer.Typer(help="Show the networks.", no_args_is_help=True)
     group.command("show")(show)
     app.add_typer(group, name="model")

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share, and checks of their combinations."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +53,13 @@ DEFAULT_STORE = ".ablate"
 
 
 def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:
-    """Refuse to run an openSMILE configuration on machines other than that of the user who read it.
+    """Refuse `--allow-config` with `--address`: a configuration runs on this machine only.
+
+    An openSMILE configuration is a program, and the user has read it for this machine alone.
+
+    Args:
+        allow_config: whether `--allow-config` is given.
+        address: value of `--address`; None if it is not given.
 
     Raises:
         RequestError: both options are given.
@@ -69,6 +75,10 @@ def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:
 def refuse_two_budgets(budget: str | None, study: "Study") -> None:
     """Refuse `--budget` for a search, which has a budget of its own in its study file.
 
+    Args:
+        budget: value of `--budget`, such as ``3h``; None if it is not given.
+        study: the study to run.
+
     Raises:
         RequestError: both budgets are given.
     """
@@ -83,6 +93,9 @@ def refuse_two_budgets(budget: str | None, study: "Study") -> None:
 def study_name(study: str | None) -> str | None:
     """Return the name of the study that the argument STUDY names, by its file or directly.
 
+    Args:
+        study: path of a study file, a study's name, or None, which stays None.
+
     Raises:
         RequestError: the file is no study.
     """
@@ -93,7 +106,13 @@ def study_name(study: str | None) -> str | None:
 
 
 def named_snapshot(study: str, ledger: "Ledger") -> "Snapshot":
-    """The snapshot of a STUDY that was given as a file or by its name; tells the user its notice.
+    """Return the snapshot (a study as a run was asked for it, all resolved) that STUDY names.
+
+    If it is the snapshot of the last run and not that of the file, a notice on stderr says why.
+
+    Args:
+        study: path of a study file, or a study's name.
+        ledger: the store.
 
     Raises:
         RequestError, StudyError, LackError, FeatureError: see ``planning.lookup.find_study``.
@@ -104,7 +123,7 @@ def named_snapshot(study: str, ledger: "Ledger") -> "Snapshot":
 
 
 def with_notice(found: "FoundStudy") -> "Snapshot":
-    """The snapshot that was found, after the user was told why it is the one of the last run."""
+    """Return the snapshot that was found; print its notice first, if it has one."""
     from orchestrator.report.console import say
 
     if found.notice:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add ``ablate plan`` and ``ablate schema`` to the command line."""
     app.command("plan")(plan)
     app.command("schema")(schema)
 
@@ -80,7 +80,21 @@ def _probe(
     allow_config: bool,
     quiet: bool,
 ) -> None:
-    """Make the features and measure a few epochs; what was measured is kept in the store."""
+    """Build missing features, train a few epochs of each shape of network, keep their lengths.
+
+    The measured timings are kept in the store; the weights are not.
+
+    Args:
+        study: the study to plan.
+        ledger: the store.
+        cpus: CPUs to use; all if None.
+        gpus: GPUs to use; all if None.
+        allow_config: whether the study's own openSMILE configuration may run.
+        quiet: whether to show no progress.
+
+    Raises:
+        Interrupted: Ctrl-C; what was measured before is kept.
+    """
     from orchestrator.execution import probe as probes
     from orchestrator.execution.events import Event
     from orchestrator.execution.prepare import prepare
@@ -110,7 +124,13 @@ def _probe(
 
 
 def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None:
-    """Print a plan as one JSON object."""
+    """Print a plan and its price as one JSON object.
+
+    Args:
+        quote: the plan with its price.
+        rate: price of an hour of this machine; None if unknown.
+        has_budget: whether `--budget` was given, so that ``left_out`` is printed.
+    """
     from orchestrator.report.terminal.price import as_json
 
     snapshot = quote.plan.snapshot
@@ -133,7 +153,13 @@ def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None
 
 
 def _print(quote: "Quote", rate: float | None, probe: str) -> None:
-    """Print a plan for people; ``probe`` is the command that measures what is not known."""
+    """Print a plan and its price for people.
+
+    Args:
+        quote: the plan with its price.
+        rate: price of an hour of this machine; None if unknown.
+        probe: the command to type that measures unknown timings, `ablate plan STUDY --probe`.
+    """
     from orchestrator.report.console import console_for, print_columns, print_pairs
     from orchestrator.report.terminal import price as shown
 
@@ -158,7 +184,11 @@ def _print(quote: "Quote", rate: float | None, probe: str) -> None:
 
 
 def _lines(quote: "Quote") -> list[tuple[str, str, str, str]]:
-    """One line for each row of the study, or for each held-out group of a search."""
+    """Make the lines of the table: one for each row, or for each held-out group of a search.
+
+    Returns:
+        (name, trials done, trials to train, time of a trial), as text.
+    """
     from orchestrator.report.terminal.price import each
 
     plan, snapshot = quote.plan, quote.plan.snapshot
@@ -174,7 +204,11 @@ def _lines(quote: "Quote") -> list[tuple[str, str, str, str]]:
 
 
 def _adaptive(cap: int) -> str:
-    """When the rows of an adaptive study are compared, as a sentence."""
+    """Return a sentence: after how many seeds the rows of an adaptive study are compared.
+
+    Args:
+        cap: the most seeds of a row.
+    """
     from orchestrator.analysis.sequential import interim_seeds
 
     when = ", ".join(map(str, interim_seeds(cap)))

@@ -1,4 +1,4 @@
-"""``ablate predict``: the emotion of any recordings, by a trained row."""
+"""``ablate predict``: the emotion of any recordings, by the trained networks of a row."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AnswerFormat(StrEnum):
-    """How answers are printed."""
+    """Values of ``--format``: how predictions are printed."""
 
     TABLE = "table"
     CSV = "csv"
@@ -28,7 +28,7 @@ class AnswerFormat(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate predict`` to the command line."""
     app.command("predict")(predict)
 
 
@@ -95,7 +95,19 @@ def predict(
 def _predict(
     ensemble: "Ensemble", paths: "Sequence[Path]", cpus: int | None
 ) -> "tuple[list[Prediction], list[Unusable]]":
-    """Predict all recordings under a bar; those that could not be used apart."""
+    """Predict all recordings and show a progress bar.
+
+    Args:
+        ensemble: the trained networks of the row.
+        paths: the recordings.
+        cpus: CPUs to use; all if None.
+
+    Returns:
+        The predictions, and the recordings that could not be used with the reason.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
     from orchestrator.planning.cost.machine import cpu_count
     from orchestrator.report.console import progress
     from orchestrator.report.trained import predict as trained
@@ -122,7 +134,18 @@ def _print(
     *,
     segments: bool,
 ) -> None:
-    """Print the predictions; on stderr the recordings that some networks know or none could use."""
+    """Print the predictions, and two kinds of warnings on stderr.
+
+    The warnings are of recordings by speakers of the study's own corpus, and of recordings that
+    could not be used.
+
+    Args:
+        ensemble: the trained networks of the row.
+        found: the predictions.
+        unusable: the recordings that could not be used.
+        form: how to print the predictions.
+        segments: whether to print each segment too.
+    """
     from orchestrator.report.console import console_for, say
     from orchestrator.report.terminal import predict as view
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TableFormat(StrEnum):
-    """How a table is printed."""
+    """Values of ``--format``: how a table is printed."""
 
     RICH = "rich"
     MARKDOWN = "markdown"
@@ -35,7 +35,7 @@ class TableFormat(StrEnum):
 
 
 class PictureName(StrEnum):
-    """The pictures that can be drawn."""
+    """Values of ``--picture``: which picture is drawn."""
 
     FOREST = "forest"
     SWEEP = "sweep"
@@ -46,7 +46,7 @@ class PictureName(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate report`` to the command line."""
     app.command("report")(report)
 
 
@@ -113,9 +113,15 @@ def report(
 def _find(
     study: str | None, table: int | None, figure: int | None, store: str
 ) -> "tuple[Ledger, list[Snapshot]]":
-    """The store, and the studies that were asked for by name, file or number.
+    """Open the store, and find the snapshots of the studies to report.
 
     A study file shows a table of dashes before anything has run: the store need not exist then.
+
+    Args:
+        study: path of a study file or a study's name; None if ``table`` or ``figure`` is given.
+        table: number of a table of the paper; None if another argument is given.
+        figure: number of a figure of the paper; None if another argument is given.
+        store: path or address of the store.
 
     Raises:
         RequestError: not exactly one of the three was given, or there is no such study.
@@ -139,7 +145,12 @@ def _has_run(study: "StudyResults") -> bool:
 
 
 def _say_other_forms(studies: "list[StudyResults]", ledger: "Ledger") -> None:
-    """Name the form in which studies that have not run did run: on other speech, for example."""
+    """Say which studies without results here ran before in another form, such as on other speech.
+
+    Args:
+        studies: studies of which no trial is done as they are asked for now.
+        ledger: the store.
+    """
     from orchestrator.planning.status import newest_snapshots
     from orchestrator.report.console import say
     from orchestrator.report.tables.headings import protocol_line
@@ -154,10 +165,10 @@ def _say_other_forms(studies: "list[StudyResults]", ledger: "Ledger") -> None:
 
 
 def _is_picture(output: Path) -> bool:
-    """Whether a file of this name is a picture.
+    """Whether the ending of ``--output`` is that of a picture (.png, .svg, .pdf).
 
     Raises:
-        RequestError: it can be neither a picture nor a table, or has no folder.
+        RequestError: it is neither that of a picture nor of a table, or the folder is missing.
     """
     from orchestrator.report.figures import canvas
     from orchestrator.report.formats import FORMS, by_ending
@@ -186,7 +197,16 @@ def _refuse_contradictions(
 
 
 def _refuse_no_picture(snapshot: "Snapshot", picture: PictureName | None, row: str | None) -> str:
-    """The name of the picture to draw; refuses one that the study has not."""
+    """Return the name of the picture to draw: ``picture``, or what fits the study if it is None.
+
+    Args:
+        snapshot: the study.
+        picture: value of `--picture`.
+        row: value of `--row`, the one row to draw.
+
+    Raises:
+        RequestError: the study has no such picture or row.
+    """
     from orchestrator.report.figures import gallery
 
     name = str(picture or gallery.fitting(snapshot))

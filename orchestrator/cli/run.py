@@ -1,4 +1,4 @@
-"""``ablate run``: train what a study lacks."""
+"""``ablate run``: train the trials of a study that the store lacks."""
 
 import contextlib
 import signal
@@ -55,7 +55,7 @@ _LogOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate run`` to the command line."""
     app.command("run")(run)
 
 
@@ -125,7 +125,18 @@ def _conclude(
     unlogged: tuple[str, ...],
     on_event: "OnEvent",
 ) -> int:
-    """Say how a run ended; returns the exit code."""
+    """Tell the user how a run ended, as events, and return the exit code.
+
+    Args:
+        result: the number of trained trials, and those that failed or differ from their record.
+        study: name of the study.
+        export: the trackers of `--log`; None without them.
+        unlogged: a sentence for each trial or tracker whose logging failed.
+        on_event: prints or shows an event.
+
+    Returns:
+        0 done; 1 trials failed; 3 a tracker failed; 4 a result differs, or files are damaged.
+    """
     from orchestrator.execution.events import Note
 
     for sentence in unlogged:
@@ -150,7 +161,11 @@ def _conclude(
 
 
 def _seconds(budget: str | None, address: str | None) -> float | None:
-    """A budget in seconds; None without one."""
+    """Convert `--budget`, such as ``3h``, to seconds; None without one.
+
+    Raises:
+        RequestError: it is no time, or `--address` is given too.
+    """
     if budget is None:
         return None
     from orchestrator.planning.cost.budget import seconds_of
@@ -164,7 +179,16 @@ def _seconds(budget: str | None, address: str | None) -> float | None:
 
 
 def _export(ledger: "Ledger", words: list[str], study: str) -> "TrackerThread | None":
-    """The trackers that ``--log`` names, opened before anything trains; None without them."""
+    """Open the trackers that ``--log`` names, before anything trains.
+
+    Args:
+        ledger: the store.
+        words: values of `--log`, such as ``mlflow:http://host``.
+        study: name of the study.
+
+    Returns:
+        A thread that passes finished trials to the trackers; None without `--log`.
+    """
     if not words:
         return None
     from orchestrator.report.trackers.tracker import TrackerThread, open_tracker

@@ -1,4 +1,4 @@
-"""``ablate status``, ``watch`` and ``gc``: progress of studies, and removing what none needs."""
+"""``ablate status``, ``watch`` and ``gc``: progress of studies, and removal of unneeded files."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from orchestrator.cli.options import (
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add ``ablate status``, ``watch`` and ``gc`` to the command line."""
     app.command("status")(status)
     app.command("watch")(watch)
     app.command("gc")(gc)
@@ -82,7 +82,7 @@ def watch(
     state = RunState(None if as_json else ledger)
 
     def usage() -> Usage | None:
-        """Measure this machine, if it is the one that trains."""
+        """Measure the use of this machine; None if no trial of the study trains here."""
         here = list(state.hosts.values()).count(socket.gethostname())
         return usage_here(cpus=here, cpus_there=cpu_count()) if here else None
 

@@ -1,4 +1,4 @@
-"""``ablate submit``: train studies on a cluster elsewhere, as Ray Jobs."""
+"""``ablate submit``: train studies on a remote cluster, each as a Ray job."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``ablate submit`` to the command line."""
     app.command("submit")(submit)
 
 
@@ -86,7 +86,16 @@ def submit(
 
 
 def _show(address: str, id: str, as_json: bool) -> int:
-    """Show a job as `ablate run` shows itself, or its events as JSON; returns its exit code."""
+    """Show a job's progress until it ends, as `ablate run` shows its own.
+
+    Args:
+        address: the job server, such as ``http://127.0.0.1:8265``.
+        id: id of the job.
+        as_json: whether to print the job's events as JSON lines instead.
+
+    Returns:
+        The job's exit code; 3 if it has none.
+    """
     from orchestrator.execution.cluster import jobs
     from orchestrator.execution.events import from_line, print_line
     from orchestrator.printable import clean
@@ -112,7 +121,11 @@ def _show(address: str, id: str, as_json: bool) -> int:
 
 
 def _refuse_a_store_here(store: str) -> None:
-    """Refuse a relative folder: it would lie in the job's own folder, and go with it."""
+    """Refuse a relative folder as store: it would be deleted with the job's own folder.
+
+    Raises:
+        RequestError: ``store`` is neither an address nor an absolute path.
+    """
     if "://" not in store and not Path(store).is_absolute():
         raise RequestError(
             "`--store` must be s3://BUCKET/PATH or a folder that every machine of the cluster "

@@ -1,4 +1,4 @@
-"""``ablate show``, ``logs``, ``rerun``: one trial, by its ID."""
+"""``ablate show``, ``logs``, ``rerun``: show, read the log of, or retrain one trial, by its ID."""
 
 import json
 from typing import Annotated
@@ -19,7 +19,7 @@ IdArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add ``ablate show``, ``logs`` and ``rerun`` to the command line."""
     app.command("show")(show)
     app.command("logs")(logs)
     app.command("rerun")(rerun)
