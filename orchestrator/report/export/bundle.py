@@ -1,7 +1,7 @@
-"""``ablate export``: a study as a folder that needs neither its store nor this program.
+"""``ablate export``: writes a study as a folder (bundle) that needs no store and no `ablate`.
 
-It holds the tables in every form, pictures, all predictions, the study, the provenance of every
-number, and `recompute.py`, which computes every printed number again from the predictions alone.
+It holds the tables in every form, pictures, all predictions, the study, the record of every
+training, and `recompute.py`, which computes every printed number again from the predictions alone.
 The folder is written under another name and renamed at the end: it is complete or not there.
 """
 
@@ -29,14 +29,15 @@ from orchestrator.store.files import replace_file
 from orchestrator.store.paths import PREDICTIONS
 
 PROGRAM = ("recompute.py", "recompute_statistics.py")
-"""The files of the program that a bundle brings to check itself."""
+"""The scripts in a bundle that compute its numbers again, copied from this folder."""
 
 
 def refuse_no_folder(folder: Path) -> None:
-    """Refuse a folder that no bundle can be written to, before anything is computed.
+    """Do nothing if a bundle can be written to a folder; else raise, before anything is computed.
 
     Raises:
-        RequestError: something is there, or it has no folder to lie in.
+        RequestError: the path is a file, a link or a folder that is not empty, or the folder that
+            it is to lie in does not exist.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise RequestError(f"`--output` must be a folder, but {folder} is none: name another.")
@@ -52,14 +53,19 @@ def refuse_no_folder(folder: Path) -> None:
 
 
 def export(study: StudyResults, folder: Path) -> tuple[str, ...]:
-    """Write the bundle.
+    """Write the bundle of a study.
+
+    Args:
+        study: the results of the study.
+        folder: the folder to write, which must be new or empty.
 
     Returns:
-        The names of its files.
+        The paths of its files relative to the folder, sorted.
 
     Raises:
-        RequestError: as `refuse_no_folder`, or no trial of the study is finished.
-        DamageError: predictions of a trial are not what was written.
+        RequestError: the folder cannot be written (see `refuse_no_folder`), no trial of the study
+            is finished, its search has not ended, or it is a flat search, which has no rows.
+        DamageError: a file with predictions does not match its digest.
     """
     refuse_no_folder(folder)
     if study.snapshot.search is not None and not study.snapshot.rows:
@@ -87,7 +93,10 @@ def export(study: StudyResults, folder: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _complete(folder: Path) -> Iterator[Path]:
-    """A folder beside the wanted one, which gets the wanted name when all is written."""
+    """A new folder beside the wanted one, to write into in a ``with`` block.
+
+    At the end of the block it gets the wanted name; after an error it is removed.
+    """
     wanted = folder.absolute()
     beside = wanted.with_name(f".{wanted.name}.{secrets.token_hex(6)}.tmp")
     beside.mkdir()
@@ -122,7 +131,11 @@ def _json(value: Any) -> bytes:
 
 
 def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
-    """The predictions of every finished trial as Parquet; a trial of two rows stands twice."""
+    """The bytes of a Parquet file with the predictions of every finished trial of all rows.
+
+    A line is a segment, with row, fold (from 1), seed and trial id; a trial that two rows share is
+    in it twice.
+    """
     parts = (
         (
             {"row": row.name, "fold": trial.fold.index + 1, "seed": trial.seed, "trial": trial.id},
@@ -135,7 +148,10 @@ def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
 
 
 def _provenance(study: StudyResults, rows: tuple[RowDetails, ...]) -> dict[str, Any]:
-    """What every number is made of. Host names are left out: a bundle is for strangers."""
+    """The content of `provenance.json`: the record of every trial, versions, missing trials.
+
+    Names of machines are left out, since a bundle is for strangers.
+    """
     trials = [(row.name, trial) for row in rows for trial in row.trials]
     classes: dict[str, int] = {}
     for _, trial in trials:
@@ -201,6 +217,7 @@ ABOUT = {
     ".json": "the same as values",
     ".html": "a page that opens each row",
 }
+"""Ending of a file with tables -> what it is, for the list of files in a bundle's README."""
 
 README = """\
 # {title}

@@ -1,15 +1,29 @@
-"""Computes every printed number of a bundle once more, from `predictions.parquet` alone.
+"""Computes every printed number of this folder once more, from `predictions.parquet` alone.
 
     pip install pandas pyarrow scikit-learn scipy
     python recompute.py [--each]
 
-`recompute_statistics.py` beside this file computes; this file compares. Nothing of the program that
-made the tables is used. The rows, folds, seeds and the reference are read from `study.json`; what
-was printed from `table.json`, in full, and from `table.md`, as rounded there. Says which numbers
-agree, to 1e-9; leaves with 1 where one does not.
+The folder (a bundle) holds the tables of a study in speech emotion recognition and the predictions
+that they are made of. `recompute_statistics.py` beside this file computes the numbers; this file
+compares them with the printed ones. It reads the rows, folds, seeds and the reference row from
+`study.json`, the printed numbers from `table.json` (in full) and `table.md` (rounded). Nothing of
+the program that made the tables is used.
 
-Probabilities are kept in single precision: an utterance whose two best classes are no further apart
-than that can be counted otherwise here than where it was trained, and is then named.
+It prints the numbers that differ by more than 1e-9 (with `--each` all numbers) and how many agree.
+The exit code is 0 if all agree, else 1.
+
+Probabilities are kept in single precision. If the two best classes of an utterance are closer than
+that, it may get another class here than in the program; the numbers that differ are then printed.
+
+Words: a *row* is a variant of the model, the *reference* the row that all others are compared with.
+A *fold* is a group of test speakers (its *held-out group*), in two halves, and its training
+speakers: the epoch is chosen on one half for the score of the other. A *trial* is the training of
+one row on one fold with one seed. WA is weighted accuracy (correct / all), UA is unweighted
+accuracy (mean recall over the classes); both are 0 to 1, in `table.md` percent.
+
+Names: `printed` is the content of `table.json`; `bundle` the study with its predictions; `found`
+row -> the numbers computed from them; `head` and `lines` the column heads and the lines (lists of
+cells) of one table in `table.md`.
 """
 
 import hashlib
@@ -29,16 +43,19 @@ sys.dont_write_bytecode = True  # a bundle stays as it was written
 from recompute_statistics import Bundle, Number, difference_of, holm, recomputed  # noqa: E402
 
 TOLERANCE = 1e-9
+"""The largest difference of two numbers that agree."""
 HERE = Path(__file__).resolve().parent
+"""The folder with the tables and predictions."""
 
 
 # --- the claim ------------------------------------------------------------------------------
 
 
 def claim_of(bundle: Bundle) -> tuple[str | None, set[str | None]]:
-    """The verdict on the study's claim, and the sentences that its reason may be.
+    """The verdict on the paper's claim that one row has a higher UA than others, and its reason.
 
-    None where the published figures may not be compared with these.
+    The verdict is None if there is no such claim, or corpus or protocol is not the paper's. The
+    reason may be any of the sentences: a number halfway between two roundings may read as either.
     """
     claim = bundle.asked["claim"]
     if not claim or not bundle.asked["comparable"] or claim["on"] != "ua":
@@ -73,11 +90,14 @@ def claim_of(bundle: Bundle) -> tuple[str | None, set[str | None]]:
 # --- beside what was printed ----------------------------------------------------------------
 
 Check = tuple[str, str, Any, Any, bool, float]
-"""Row, name of the number, printed, computed, whether they agree, how far they are apart."""
+"""The result of one comparison.
+
+Name of the row, name of the number, printed value, computed value, whether they agree, and their
+absolute difference (0 for texts)."""
 
 
 def checked(row: str, what: str, printed: Any, computed: Any) -> Check:
-    """Compare one number, or one word."""
+    """Compare a printed value, named ``what``, with the computed one: numbers to ``TOLERANCE``."""
     if isinstance(printed, int | float) and isinstance(computed, int | float):
         apart = abs(printed - computed)
         return row, what, printed, computed, apart <= TOLERANCE, apart
@@ -87,7 +107,7 @@ def checked(row: str, what: str, printed: Any, computed: Any) -> Check:
 def against_json(
     printed: Mapping[str, Any], bundle: Bundle, found: Mapping[str, Any]
 ) -> Iterator[Check]:
-    """Every number of `table.json`, which has them in full."""
+    """Compare every number and verdict of `table.json`, where numbers are not rounded."""
     for row in printed["rows"]:
         computed = found[row["name"]]
         for key, value in computed.items():
@@ -107,7 +127,11 @@ def against_json(
 
 
 def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[Check]:
-    """The counts of every trial, as its record has them, and what its id stands for."""
+    """Compare the record of every trial in `provenance.json` with the predictions.
+
+    Both must have the same trials; every confusion matrix of a record must be the one counted from
+    the predictions; every trial id must be the sha256 of the settings that it stands for.
+    """
     columns = ["row", "fold", "seed", "trial"]
     trained = set(bundle.predictions[columns].itertuples(index=False, name=None))
     recorded = {tuple(trial[name] for name in columns) for trial in provenance["trials"]}
@@ -130,7 +154,7 @@ def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[C
 def against_markdown(
     text: str, printed: Mapping[str, Any], bundle: Bundle, found: Mapping[str, Any]
 ) -> Iterator[Check]:
-    """Every number of `table.md`, as it is rounded there."""
+    """Compare every cell of `table.md` (``text``) that is computed from predictions, rounded."""
     for head, lines in tables_of(text):
         if "spoken" in head:
             yield from against_pooled(head, lines, printed, bundle, found)
@@ -153,9 +177,10 @@ def against_markdown(
 def against_groups(
     head: Sequence[str], lines: Sequence[Sequence[str]], bundle: Bundle
 ) -> Iterator[Check]:
-    """The test UA of the configuration that a search chose for each held-out group.
+    """Compare the test UA in the table of a hyperparameter search, with a line a held-out group.
 
-    The inner UA, by which it was chosen, is not of these predictions.
+    A line has the configuration that was chosen for the group on the other speakers. The inner UA,
+    by which it was chosen, cannot be computed from these predictions and is not compared.
     """
     (name,) = bundle.names
     by_group = bundle.by_speaker(name, "ua").groupby("fold").mean()
@@ -170,7 +195,11 @@ def against_pooled(
     bundle: Bundle,
     found: Mapping[str, Any],
 ) -> Iterator[Check]:
-    """Pooled scores, and percent of each class that was taken for each."""
+    """Compare the table of pooled scores, which counts all held-out utterances at once.
+
+    A row has one line for each spoken class, with percent of the class that was taken for each
+    class; its first line also has WA and UA with their intervals.
+    """
     names = [row["name"] for row in printed["rows"] if row["n"]]
     size = len(bundle.classes)
     for index, cells in enumerate(lines):
@@ -185,7 +214,7 @@ def against_pooled(
 
 
 def read(name: str, column: str, cell: str, expected: set[str]) -> Check:
-    """Whether a cell reads as what was computed."""
+    """Compare a cell of `table.md` with the texts that the computed number may be printed as."""
     plain = cell.replace("\\[", "[").replace("\\]", "]").replace("&lt;", "<")
     return (
         name,
@@ -198,7 +227,10 @@ def read(name: str, column: str, cell: str, expected: set[str]) -> Check:
 
 
 def tables_of(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Head and lines of every table, without the headings of blocks."""
+    """The column heads and the lines of every Markdown table in a text, as lists of cells.
+
+    Lines with nothing but a heading above a block of rows are left out.
+    """
     head: list[str] = []
     lines: list[list[str]] = []
     for line in [*text.splitlines(), ""]:
@@ -214,14 +246,14 @@ def tables_of(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
 
 
 def is_heading(cells: Sequence[str]) -> bool:
-    """Whether a line is the heading of a block."""
+    """Whether a line of a table has nothing but a bold heading in its first cell."""
     return cells[0].startswith("**") and not any(cells[1:])
 
 
 def rows_in_order(
     printed: Mapping[str, Any], head: Sequence[str], lines: int, bundle: Bundle
 ) -> list[str | None]:
-    """The row of each line of a table; None for a line without a number to check."""
+    """The row's name on each of the ``lines`` lines of a table; None: no number to compare."""
     names = [row["name"] for row in printed["rows"]]
     blocks = list(dict.fromkeys(block for row in printed["rows"] for block in row["blocks"]))
     laid = [row["name"] for b in blocks for row in printed["rows"] if b in row["blocks"]] or names
@@ -235,19 +267,23 @@ def rows_in_order(
 
 
 def rounded(value: Number, digits: int = 1, sign: str = "", scale: float = 100) -> set[str]:
-    """What a number may read as: one halfway between two may be rounded to either."""
+    """The texts that a number may be printed as; two if it lies halfway between two roundings.
+
+    ``digits`` stand after the point; ``sign`` is ``+`` if a positive number has its sign; the
+    number is multiplied by ``scale``, so that a fraction is printed in percent. None is a dash.
+    """
     if value is None:
         return {"–"}
     return {f"{scale * (value + nudge):{sign}.{digits}f}" for nudge in (-TOLERANCE, 0, TOLERANCE)}
 
 
 def joined(first: set[str], between: str, second: set[str]) -> set[str]:
-    """Two numbers of one cell."""
+    """The texts of a cell with two parts: each text of the first with each of the second."""
     return {f"{one}{between}{other}" for one, other in product(first, second)}
 
 
 def plus_minus(middle: Number, low: Number, sign: str = "") -> set[str]:
-    """A mean and half of its interval."""
+    """The texts of a mean and half of its interval, from fractions: ``54.2 ± 9.1`` (percent)."""
     if middle is None:
         return {"–"}
     half = None if low is None else middle - low
@@ -255,7 +291,7 @@ def plus_minus(middle: Number, low: Number, sign: str = "") -> set[str]:
 
 
 def within(interval: Mapping[str, Number]) -> set[str]:
-    """A mean and its interval."""
+    """The texts of a mean and the ends of its interval in percent: ``54.2 [45.1, 63.3]``."""
     if interval["low"] is None:
         return rounded(interval["mean"])
     ends = joined(rounded(interval["low"]), ", ", rounded(interval["high"]))
@@ -263,12 +299,15 @@ def within(interval: Mapping[str, Number]) -> set[str]:
 
 
 def probability(p: Number) -> set[str]:
-    """A p as a table prints it."""
+    """The texts of a p value: three digits after the point, ``<0.001`` for a smaller one."""
     return {"<0.001"} if p is not None and p < 0.001 else rounded(p, 3, scale=1)
 
 
 def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -> set[str]:
-    """What a cell may read; empty for a cell that is not computed from predictions."""
+    """The texts that a cell may have, by its column's head and the computed numbers of its row.
+
+    Empty if the cell is not computed from predictions.
+    """
     difference, seeds, sequential = row["difference"], row["new_seeds"], row["sequential"]
     known = sequential["seeds"] is not None
     reference = name == bundle.reference
@@ -301,7 +340,7 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
 
 
 def main() -> int:
-    """Compare everything; say what agrees."""
+    """Compare all numbers and print the result; returns the exit code, 0 if all agree, else 1."""
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
     asked, printed, provenance = (
         json.loads((HERE / name).read_text(encoding="utf-8"))

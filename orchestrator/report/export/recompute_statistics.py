@@ -1,7 +1,13 @@
-"""The numbers of a bundle's tables, from its predictions: scores, statistics, rows.
+"""Computes the numbers of a study's tables from its predictions: scores, statistics, rows.
 
-`recompute.py` beside this file compares them with what was printed. Nothing of the program that
-made the tables is used.
+`recompute.py` compares them with the printed ones; its docstring explains the files and the words.
+Nothing of the program that made the tables is used. Scores and differences are fractions, 0 to 1.
+
+Names: `lines` is a table of `decided`; `by_speaker` a score, or a difference of UAs, of every test
+speaker (index: fold, speaker); `groups` its mean in each held-out group; `ratio` test speakers over
+training speakers of a fold; `choice` the epoch: ``chosen`` (on the other half of the held-out
+group), ``last_epoch`` or ``best_on_test``; `unit` ``utterance`` or ``segment``; `metric` ``wa`` or
+``ua``; `name`, `other` the names of two rows, of which the second is subtracted.
 """
 
 import math
@@ -14,20 +20,21 @@ from scipy import optimize, special, stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
 
 FLAT = 1e-13
-"""Scores are ratios of counts: a spread below this is none."""
+"""Scores are ratios of counts: if their range is smaller than this, they count as equal."""
 
 Number = float | int | None
 Ends = tuple[Number, Number, Number]
-"""Low and high end of an interval, and p; each None where it is not defined."""
+"""Low end and high end of an interval, and the two-sided p; each None if it is not defined."""
 
 
 # --- from segments to scores ----------------------------------------------------------------
 
 
 def decided(predictions: pd.DataFrame, classes: Sequence[str], choice: str, unit: str) -> Any:
-    """One line an utterance or segment, with the class it was taken for, at one choice of epoch.
+    """The predicted class (``taken``) of every held-out utterance or segment of every training.
 
-    An utterance is taken for the class of the highest mean probability of its segments.
+    `predictions` has a line for each segment and choice of epoch, with probabilities ``p_CLASS``.
+    An utterance gets the class with the highest mean probability over its segments.
     """
     columns = [f"p_{name}" for name in classes]
     keys = ["row", "fold", "seed", "speaker", "emotion", "utterance"]
@@ -40,7 +47,7 @@ def decided(predictions: pd.DataFrame, classes: Sequence[str], choice: str, unit
 
 
 def scored(lines: Any) -> Any:
-    """WA and UA by row, fold, speaker and seed; UA is the mean recall of the classes spoken."""
+    """WA and UA (mean recall over the classes spoken) by row, fold, test speaker and seed."""
     keys = ["row", "fold", "speaker", "seed"]
     right = lines.assign(right=(lines.emotion == lines.taken).astype(float))
     wa = right.groupby(keys).right.mean()
@@ -52,14 +59,15 @@ def scored(lines: Any) -> Any:
 
 
 def deviation(values: Any) -> float:
-    """Sample standard deviation; exactly 0 for equal values."""
+    """Sample standard deviation (n - 1); exactly 0 if all values are equal up to ``FLAT``."""
     return 0.0 if np.ptp(values) < FLAT else float(np.std(values, ddof=1))
 
 
 def corrected_t(by_speaker: Any, ratio: float) -> Ends:
-    """Nadeau and Bengio's corrected t over held-out groups: low, high, p.
+    """95 % interval and p of the mean for new speakers: Nadeau and Bengio's corrected t.
 
-    None below two groups, or where all groups are equal.
+    The groups' variance is multiplied by 1 / number of groups + ratio, since folds share training
+    speakers. None below two groups, or if all are equal.
     """
     groups = by_speaker.groupby("fold").mean()
     centre = float(by_speaker.mean())
@@ -73,7 +81,7 @@ def corrected_t(by_speaker: Any, ratio: float) -> Ends:
 
 
 def paired_t(differences: Sequence[float], confidence: float = 0.95) -> Ends:
-    """Student's paired t over seeds; None below three seeds, or where all are equal."""
+    """Student's paired t over seeds, one difference each; None below three, or if all are equal."""
     if len(differences) < 3 or deviation(differences) == 0:
         return None, None, None
     test = stats.ttest_1samp(differences, 0.0)
@@ -82,7 +90,7 @@ def paired_t(differences: Sequence[float], confidence: float = 0.95) -> Ends:
 
 
 def sign_flip(groups: Any) -> Number:
-    """Share of all patterns of signs whose sum is at least as far from 0."""
+    """Exact sign-flip p: share of sign patterns with a sum as far from 0; None above 20 groups."""
     if not 0 < len(groups) <= 20:
         return None
     sums = np.zeros(1)
@@ -93,7 +101,7 @@ def sign_flip(groups: Any) -> Number:
 
 
 def effect_size(groups: Any) -> Number:
-    """Cohen's d_z over groups with Hedges's correction."""
+    """Cohen's d_z over groups with Hedges's correction; None below three, or if all are equal."""
     spread = deviation(groups) if len(groups) > 2 else 0.0
     if spread == 0:
         return None
@@ -103,9 +111,10 @@ def effect_size(groups: Any) -> Number:
 
 
 def detectable(groups: Any, ratio: float, comparisons: int) -> Number:
-    """The smallest difference shown with 80 % power at 0.05 over the number of comparisons.
+    """The smallest true difference in UA that `corrected_t` shows with 80 % power.
 
-    Noncentral T is a normal over a chi; its tails are a mean over 4,000 quantiles of the chi.
+    The level is 0.05 / comparisons. A noncentral t is a normal over a chi: its tails are a mean
+    over 4,000 quantiles of the chi. None below two groups, or if all are equal.
     """
     spread = deviation(groups) if len(groups) > 1 else 0.0
     if spread == 0:
@@ -122,7 +131,7 @@ def detectable(groups: Any, ratio: float, comparisons: int) -> Number:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment."""
+    """Holm's step-down adjustment for the number of tests: row -> p becomes row -> adjusted p."""
     ordered = sorted(p_values, key=lambda name: p_values[name])
     steps = [(len(ordered) - rank) * p_values[name] for rank, name in enumerate(ordered)]
     capped = np.minimum(1.0, np.maximum.accumulate(steps)) if steps else np.zeros(0)
@@ -130,7 +139,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def bootstrapped(lines: Any, classes: Sequence[str]) -> tuple[Ends, Ends]:
-    """95 % intervals of pooled WA and UA, speakers drawn whole: always the same 2,000 draws."""
+    """95 % intervals of WA and UA over all utterances of a row, without p: 2,000 fixed draws.
+
+    A draw takes speakers with all their utterances. None below two speakers.
+    """
     squares = np.array(
         [
             confusion_matrix(own.emotion, own.taken, labels=list(classes))
@@ -155,7 +167,7 @@ def bootstrapped(lines: Any, classes: Sequence[str]) -> tuple[Ends, Ends]:
 
 
 class Bundle:
-    """The study of a bundle, and the scores that its predictions give."""
+    """A study (`asked`, from `study.json`), its predictions and the scores that they give."""
 
     def __init__(self, asked: Mapping[str, Any], predictions: pd.DataFrame) -> None:
         self.asked = asked
@@ -171,20 +183,21 @@ class Bundle:
             for choice in ("chosen", "last_epoch", "best_on_test")
             for unit in ("utterance", "segment")
         }
+        """(choice, unit) -> the predicted classes; `scores` has their WA and UA."""
         self.scores = {key: scored(lines) for key, lines in self.lines.items()}
         self.identical = self._identical_seeds()
 
     def by_speaker(
         self, row: str, metric: str, choice: str = "chosen", unit: str = "utterance"
     ) -> Any:
-        """Seeds averaged within a speaker."""
+        """The score of every test speaker in a row, mean over seeds; None without a training."""
         scores = self.scores[choice, unit][metric]
         if row not in scores.index.get_level_values("row"):
             return None
         return scores.loc[row].groupby(["fold", "speaker"]).mean()
 
     def _identical_seeds(self) -> set[str]:
-        """Rows in which two seeds of a fold gave the same probabilities: they say nothing."""
+        """Rows in which two seeds of a fold gave equal probabilities: the seed has no effect."""
         columns = [f"p_{name}" for name in self.classes]
         keys = ["utterance", "segment", "choice"]
         found = set()
@@ -198,7 +211,7 @@ class Bundle:
         return found
 
     def paired(self, row: str, other: str) -> Any:
-        """Differences in UA by fold, speaker and seed, where both have one; None where none."""
+        """UA of a row minus another's by fold, speaker and seed that both have; None if none."""
         scores = self.scores["chosen", "utterance"].ua
         here = set(scores.index.get_level_values("row"))
         if not {row, other} <= here:
@@ -215,7 +228,7 @@ def _interval(by_speaker: Any, ratio: float) -> dict[str, Number]:
 
 
 def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
-    """All numbers of a row but those of its difference to the reference."""
+    """All numbers of a row but its difference to the reference, by their keys in `table.json`."""
     found: dict[str, Any] = {}
     trained = bundle.predictions[bundle.predictions.row == name]
     asked = [trial for trial in bundle.asked["trials"] if trial["row"] == name]
@@ -252,12 +265,13 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
 
 
 SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
+"""Keys of a row's interim analyses (looks) in an adaptive study."""
 DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
 SEEDS = ("ua", "low", "high", "p", "seeds")
 
 
 def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> dict[str, Any]:
-    """A row less another, for new speakers; p before Holm."""
+    """UA of a row minus another's for new speakers, by ``DIFFERENCE`` keys; `p_holm` is None."""
     both = bundle.paired(name, other)
     if both is None:
         return dict.fromkeys(DIFFERENCE)
@@ -278,7 +292,7 @@ def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> di
 
 
 def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
-    """A row less another: one value a seed that lacks no speaker."""
+    """Seed -> UA of a row minus another's, if both have the seed for every test speaker."""
     both = bundle.paired(name, other)
     if both is None:
         return {}
@@ -291,7 +305,7 @@ def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
 
 
 def new_seeds_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
-    """A row less another, for the same speakers trained again."""
+    """UA of a row minus another's for the same speakers and new seeds, by ``SEEDS`` keys."""
     whole = list(by_seed(bundle, name, other).values())
     if not whole or {name, other} & bundle.identical:
         return dict.fromkeys(SEEDS)
@@ -300,7 +314,7 @@ def new_seeds_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
 
 
 def interims_of(cap: int) -> dict[int, float]:
-    """Seeds at each interim analysis of an adaptive study -> its share of the level, 1 in all."""
+    """Seeds at each interim analysis -> its share of the level, 1 in all; `cap`: most seeds."""
     at, seeds = list[int](), 3
     while seeds <= cap * 5 / 6:
         at.append(seeds)
@@ -311,10 +325,10 @@ def interims_of(cap: int) -> dict[int, float]:
 
 
 def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
-    """Put the verdicts of an adaptive study's interim analyses into ``found``.
+    """Put the results of an adaptive study's interim analyses into ``found`` (row -> numbers).
 
-    An interim analysis counts when none of its rows lacks a seed. `study.json` has as many trials
-    of a row as the row was to have seeds.
+    Such a study adds seeds until comparisons are settled. An interim analysis counts if none of
+    its rows lacks a seed; `study.json` has trials of all seeds that a row was to have.
     """
     share_of = interims_of(bundle.asked["seeds"])
     rows = [name for name in bundle.names if name != bundle.reference]
@@ -358,7 +372,7 @@ def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
 
 
 def recomputed(bundle: Bundle) -> dict[str, dict[str, Any]]:
-    """Row -> all numbers that the tables print of it."""
+    """Name of a row -> all numbers that the tables print of it, by their keys in `table.json`."""
     found = {name: row_of(bundle, name) for name in bundle.names}
     alone: dict[str, float] = {}
     for name in bundle.names:
