@@ -1,4 +1,7 @@
-"""Exports a trained row: its networks, the settings that they need, and a model card."""
+"""Exports the trained networks of a row as a folder with their settings and a model card.
+
+The card is the README.md that says what the networks are, what they score and what they are for.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +19,18 @@ from orchestrator.study.canonical import canonical
 
 
 def export(ledger: Ledger, ensemble: Ensemble, folder: Path) -> tuple[str, ...]:
-    """Write the networks as safetensors, `config.json` and the card, `README.md`.
+    """Write `network-1.safetensors` and so on, `config.json` and the model card `README.md`.
+
+    Args:
+        ledger: the store, with the records of the trials.
+        ensemble: the networks of the row.
+        folder: the folder to write, which must be new or empty.
 
     Returns:
         The names of the files.
 
     Raises:
-        RequestError: the folder holds something already.
+        RequestError: the folder is a file, or is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(
@@ -132,5 +140,5 @@ def _percent(interval: Interval | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape text of unknown origin for Markdown."""
+    """Escape a text so that Markdown shows it as it is; control characters are replaced."""
     return clean(text).translate(_MARKUP)

@@ -1,6 +1,7 @@
-"""Describes the networks of a study: their parts and parameters. Builds them, trains nothing.
+"""Describes the networks of a study: their parts, output shapes and numbers of parameters.
 
-Like the worker it knows both `model` and `features`: the features give the size of the input.
+It builds the networks and trains nothing. Like the worker it imports both `model` and `features`,
+since the feature set gives the size of the input.
 """
 
 from dataclasses import dataclass
@@ -28,46 +29,56 @@ SIZE_NOTES = {
         "attention. That comes to 976,664.",
     )
 }
-"""Why a system's published size is not met."""
+"""System -> sentences that say why its published number of parameters is not met."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Architecture:
-    """The network of one row; without parts where the system is no network (an SVM)."""
+    """The network of one row of a study."""
 
     row: str
+    """The name of the row."""
     model: str
+    """The system that the row trains, such as ``wma-gin``."""
     reading: str
+    """The named choice where the paper leaves something open, such as ``as-written``."""
     features: str
+    """The name of the feature set, such as ``lld78``."""
     inputs: int
     """F, the number of channels of a node."""
     nodes: int
     """N, the largest number of nodes of a segment."""
     classes: tuple[str, ...]
+    """The emotions that the network tells apart, in the order of its outputs."""
     parts: tuple[Part, ...]
+    """The parts of the network in the order of their use; empty for a system without a network."""
 
     published: int | None
-    """The published number of parameters; None where this is not the published network."""
+    """The published number of parameters; None if sizes or input are not those of the paper."""
 
     @property
     def parameters(self) -> int:
-        """The number of trained parameters."""
+        """The number of trained parameters of all parts; 0 for a system without a network."""
         return sum(part.parameters for part in self.parts)
 
 
 def architectures(
     study: Study, row: str | None = None, *, allow_config: bool = False
 ) -> tuple[Architecture, ...]:
-    """Describe the networks of all rows of a study, or of one. Needs no corpus.
+    """Describe the networks of all rows of a study, or of one row; no corpus is needed.
 
     Args:
-        study: what is asked.
-        row: the name of one row; all if None.
-        allow_config: whether `opensmile:PATH.conf` may be read.
+        study: the study.
+        row: the name of one row; None for all rows.
+        allow_config: whether an openSMILE configuration file, which a study names as
+            `opensmile:PATH.conf`, may be read.
+
+    Returns:
+        One description a row, in the order of the study.
 
     Raises:
         RequestError: no row has that name.
-        StudyError: a configuration of one's own cannot be used.
+        StudyError: an openSMILE configuration file of the study cannot be used.
     """
     names = [known.name for known in study.rows]
     if row is not None and row not in names:
@@ -102,9 +113,10 @@ def architectures(
 
 
 def _published(variant: Variant) -> int | None:
-    """The published number of parameters; None where the row changes size or input.
+    """The published number of parameters of a row's system.
 
-    Every reading of WMA-GIN is compared with it: each is what the paper may mean.
+    None if the row changes layers, hidden size, attention, Bi-GRU or descriptors. All readings of
+    WMA-GIN have the same published number, since each is what the paper may mean.
     """
     system, own = SYSTEMS[variant.model.model], variant.model
     printed_of = {system.descriptors, *(["logmel128"] if own.model == WMA_GIN else [])}

@@ -1,12 +1,15 @@
-"""Predictions of a trained row for any recordings. Knows both `model` and `features`.
+"""Predicts the emotion of any recordings with the trained networks of a row.
 
-All networks of the row vote: for each fold and seed two, one for each half of the held-out group
-that chose an epoch, each with its own scaler. The answer is the mean of their softmax.
+All networks of the row vote. A fold and seed has two: the epoch of one was chosen on half A of the
+held-out group, that of the other on half B; each has its own scaler of features. The probabilities
+are the mean of their softmax.
 
-For a recording of the study's own corpus, found by its bytes, only those networks vote that were
-tested on its speaker: the others trained on the speaker or chose their epoch on the speaker. So the
-answer is the one that the table counts. Where no network was tested on the speaker (one who trains
-in a published split) all networks vote, and a sentence says so.
+A recording of the study's own corpus is recognised by its bytes. Then only those networks vote that
+were tested on its speaker: the others trained on the speaker or chose their epoch on the speaker.
+So the prediction is the one that the table counts. If no network was tested on the speaker (who is
+a training speaker of a published split), all networks vote, and a sentence says so.
+
+Like the worker this module imports both `model` and `features`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,41 +61,55 @@ __all__ = [
 ]
 
 Voice = Literal["new", "held out", "trained on"]
-"""Whether the networks that voted know the speaker, judged by the bytes of the file."""
+"""How the networks that voted know the speaker of a recording, judged by the bytes of the file.
+
+``new``: not a file of the study's corpus; ``held out``: they were tested on the speaker;
+``trained on``: they trained on the speaker, so the prediction proves nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Voter:
-    """One trained network."""
+    """One trained network of a row."""
 
     trial: str
+    """The id of the trial that trained it."""
     tested: frozenset[str]
-    """Speakers that it neither trained on nor chose its epoch on."""
+    """The speakers of the half of the held-out group on which it was tested.
+
+    It neither trained on them nor chose its epoch on them."""
     network: GraphNetwork
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Ensemble:
-    """The networks of one row."""
+    """The trained networks of one row, and what they need to predict."""
 
     snapshot: Snapshot
+    """The study of the row."""
     row: str
+    """The name of the row."""
     voters: tuple[Voter, ...]
+    """The networks, two for each finished trial."""
     features: FeatureSet
+    """The feature set that is extracted from recordings."""
     config: FeatureConfig
+    """How features become segments: nodes, padding, scaling."""
     known: CorpusSpeech
+    """The recordings of the study's corpus, to recognise a file and its speaker by the bytes."""
     notes: tuple[str, ...]
-    """Warnings, which must be shown before any answer."""
+    """Warnings, as sentences that must be shown before any prediction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentPrediction:
-    """One segment of a recording."""
+    """The prediction for one segment of a recording."""
 
     start: float
-    """Seconds."""
+    """Start of the segment, in seconds from the start of the recording."""
     end: float
+    """End of the segment, in seconds likewise."""
     probabilities: tuple[float, ...]
+    """The probability of each class, 0 to 1, in the order of the study's classes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,26 +118,38 @@ class Prediction:
 
     path: Path
     emotion: str
+    """The class with the highest probability."""
     probabilities: tuple[float, ...]
-    """In the order of the study's classes."""
+    """The probability of each class, 0 to 1, in the order of the study's classes."""
     parts: tuple[SegmentPrediction, ...]
+    """The predictions for its segments, in the order of time."""
     voice: Voice
+    """How the networks that voted know the speaker."""
     voters: int
+    """How many networks voted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unusable:
-    """A recording without an answer."""
+    """A recording that cannot be predicted."""
 
     path: Path
     reason: str
+    """Why not, as a sentence."""
 
 
 def choose_row(snapshot: Snapshot, row: str | None) -> str:
-    """The name of the row to use; a single row need not be named.
+    """The name of the row to predict with.
+
+    Args:
+        snapshot: the study.
+        row: the row that the user named; None if the user named none.
+
+    Returns:
+        The named row, or the only row of the study.
 
     Raises:
-        RequestError: there is none, or several and none was named.
+        RequestError: the study has no such row, or it has several and the user named none.
     """
     names = [known.name for known in snapshot.rows]
     if row is None and len(names) == 1:
@@ -136,10 +165,17 @@ def choose_row(snapshot: Snapshot, row: str | None) -> str:
 def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
     """Load the networks of a row from its finished trials; every file is checked first.
 
+    Args:
+        ledger: the store.
+        snapshot: the study.
+        row: the name of the row.
+
     Raises:
-        LackError: no trial of it is finished, or its features cannot be made here.
-        RequestError: its features are a configuration of one's own, or differ between networks.
-        DamageError: a record or a file is not what was written.
+        LackError: no trial of the row is finished, the study's search has not ended, or this
+            machine extracts its features by other versions.
+        RequestError: its feature set is an openSMILE configuration file of the user, or its
+            networks have different features.
+        DamageError: a record or a file does not match its digest.
     """
     snapshot = with_wanted_trials(snapshot, ledger)
     trials = [trial for trial in snapshot.trials if trial.row == row]
@@ -194,13 +230,17 @@ def predict(
     threads: int = 1,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Prediction | Unusable]:
-    """Predict each recording, in the order of the files; an unusable one gives its reason.
+    """Predict the emotion of recordings.
 
     Args:
-        ensemble: the networks.
-        paths: the recordings.
-        threads: how many extract features at once.
-        tell: called with (done, total) after each chunk.
+        ensemble: the networks of a row.
+        paths: the audio files.
+        threads: how many threads extract features.
+        tell: called after each chunk of files, with how many are done and of how many.
+
+    Yields:
+        The prediction of each file, in the order of the paths; for a file that cannot be used, the
+        reason.
     """
     done = 0
     for chunk in extract(paths, ensemble.features, ensemble.config, threads):
@@ -242,7 +282,7 @@ def _answers(ensemble: Ensemble, usable: Sequence[ExtractedRecording]) -> list[P
 
 
 def _votes(ensemble: Ensemble, recording: ExtractedRecording) -> tuple[Voice, list[int]]:
-    """Whether the speaker is known, and the indices of the networks that vote."""
+    """How the networks know the recording's speaker, and the indices of those that vote."""
     everybody = list(range(len(ensemble.voters)))
     speakers = ensemble.known.speakers(recording)
     if not speakers:
@@ -270,7 +310,16 @@ def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
 
 
 def _features(name: str, version: str) -> FeatureSet:
-    """The feature set of the row; refused where this machine would give other numbers."""
+    """The feature set with this name, if this machine computes the same numbers.
+
+    Args:
+        name: the name of the set.
+        version: what extracted it for the training, such as the version of openSMILE.
+
+    Raises:
+        RequestError: the set is an openSMILE configuration file of the user.
+        LackError: this machine would extract it by other versions.
+    """
     if name.startswith(PREFIX):
         raise RequestError(
             "`features` of the row must be a set of this program, but is a configuration of "
