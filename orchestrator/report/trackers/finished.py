@@ -1,6 +1,7 @@
-"""A finished trial as an experiment tracker takes it: settings, curves, scores, tags.
+"""A finished trial as an experiment tracker gets it: settings, learning curves, scores, tags.
 
-Read from the store alone, and proven against its record. No number is rounded.
+Everything is read from the store and checked against the digests of the trial's record. No number
+is rounded.
 """
 
 import json
@@ -17,26 +18,32 @@ from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 SettingValue = str | bool | int | float
+"""The value of a setting, as trackers take it; a list has become JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedTrial:
-    """A finished trial, with the row, fold and seed at which it stands first in a study."""
+    """A finished trial of a study."""
 
     snapshot: Snapshot
+    """The study."""
     trial: SnapshotTrial
+    """Its row, fold and seed; of a trial that several rows share, those of the first row."""
     outcome: Outcome
+    """The record of the trial."""
     history: tuple[Mapping[str, Any], ...]
-    """One entry an epoch."""
+    """The learning curve: an entry for each epoch, with ``number``, ``loss``, ``a`` and ``b``.
+
+    ``a`` and ``b`` are UA, WA and loss of the two halves of the held-out group."""
 
     @property
     def name(self) -> str:
-        """Row, fold and seed; folds count from 1."""
+        """Row, fold (from 1) and seed (from 0): ``no attention, fold 2, seed 0``."""
         return f"{self.trial.row}, fold {self.trial.fold + 1}, seed {self.trial.seed}"
 
     @property
     def tags(self) -> dict[str, str]:
-        """Study, row, fold, seed, id, corpus, profile, reading and host, as texts."""
+        """Study, row, fold (from 1), seed, id, corpus, profile, reading and machine, as texts."""
         return {
             "study": self.snapshot.study,
             "row": self.trial.row,
@@ -51,14 +58,16 @@ class FinishedTrial:
 
     @property
     def settings(self) -> dict[str, SettingValue]:
-        """The row's settings, resolved: ``training.lr``, ``model.layers``, ``features.padding``."""
+        """Dotted name -> value of every setting, defaults too, such as ``training.lr``."""
         return settings(self.outcome)
 
     @property
     def scores(self) -> dict[str, float]:
-        """WA and UA of every test speaker, their means, epochs, seconds and parameters.
+        """Scores and sizes of the trial by name.
 
-        WA and UA are fractions; the trials of a flat search, which tests on nobody, have none.
+        ``ua`` and ``wa``: means over test speakers, 0 to 1; ``ua/SPEAKER`` and ``wa/SPEAKER``: of
+        one speaker; ``epochs``; ``seconds`` of training; ``parameters``. Trials of a flat search,
+        which tests on nobody, have no UA and WA.
         """
         found: dict[str, float] = {}
         flat = self.snapshot.search is not None and self.snapshot.search.selection == "flat"
@@ -75,10 +84,13 @@ class FinishedTrial:
         return found
 
     def curves(self) -> Iterator[tuple[int, float, dict[str, float]]]:
-        """Epoch, time of its end in seconds since 1970, and its numbers by name.
+        """The learning curve, epoch by epoch.
 
-        The ends are spread evenly over the training. ``dev_a`` and ``dev_b`` are the two halves of
-        the held-out group.
+        Yields:
+            The number of the epoch, from 1; the time of its end in seconds since 1970, as if all
+            epochs took equally long; its numbers by name. These are ``loss`` on training speech,
+            ``dev_a/ua`` and ``dev_b/ua`` (also ``wa`` and ``loss``) of the halves A and B of the
+            held-out group, and ``dev/ua``, the mean UA of the halves.
         """
         began, took = self.began, self.outcome.seconds
         for index, entry in enumerate(self.history, start=1):
@@ -90,15 +102,23 @@ class FinishedTrial:
 
     @property
     def began(self) -> float:
-        """When its last attempt began, in seconds since 1970."""
+        """The time at which the trial's last attempt began, in seconds since 1970."""
         return self.outcome.finished - self.outcome.seconds
 
 
 def read(ledger: Ledger, snapshot: Snapshot, trial: SnapshotTrial) -> FinishedTrial | None:
-    """Read a trial from the store; None where it is not finished.
+    """Read a trial and its learning curve from the store.
+
+    Args:
+        ledger: the store.
+        snapshot: the study.
+        trial: the trial with its row, fold and seed.
+
+    Returns:
+        None if the trial is not finished.
 
     Raises:
-        DamageError: its record or its history is not what was written.
+        DamageError: its record or its learning curve does not match its digest.
     """
     outcome = ledger.outcomes.read(trial.id)
     if outcome is None:
@@ -108,7 +128,10 @@ def read(ledger: Ledger, snapshot: Snapshot, trial: SnapshotTrial) -> FinishedTr
 
 
 def settings(outcome: Outcome) -> dict[str, SettingValue]:
-    """The settings of a finished trial by dotted names; lists as JSON texts."""
+    """Dotted name -> value of every setting of a finished trial, such as ``training.lr``.
+
+    Defaults are included; a list becomes JSON text.
+    """
     found: dict[str, SettingValue] = {}
     for part in ("features", "model", "training"):
         found |= dict(_flat(part, outcome.identity.get(part, {})))

@@ -1,7 +1,8 @@
-"""Finished trials for MLflow: one experiment a study, one run a trial. The only door to MLflow.
+"""Writes finished trials to MLflow: a study is an experiment, a trial is a run.
 
-A local store is an SQLite file, since MLflow has given its folders of files up. Any other tracking
-URI is passed on. MLflow's own messages home are switched off before it is imported.
+The only door to MLflow. In a local folder the trials go into an SQLite file, since MLflow has given
+up its folders of files. A tracking URI is passed on to MLflow. Its telemetry is switched off before
+it is imported.
 """
 
 import logging
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ID = "ablate.id"
+"""Tag of an MLflow run that holds the trial id."""
 AT_ONCE = 1000
 """Most metrics that MLflow takes in one request."""
 LONGEST = 500
-"""Characters of a setting's text; MLflow's oldest servers take no more."""
+"""Most characters of a setting's value, the rest is cut; old MLflow servers take no more."""
 
 
 class MlflowTracker:
-    """A tracking store, by its URI or as a folder.
+    """Writes trials as runs to MLflow.
+
+    Args:
+        where: a tracking URI of MLflow, ``databricks``, or a folder of this machine.
+        study: the name of the study, which becomes the name of the experiment.
 
     Raises:
-        LackError: MLflow is not installed, or the store cannot be used.
+        LackError: MLflow is not installed, or the tracking store cannot be used.
     """
 
     def __init__(self, where: str, study: str) -> None:
@@ -70,7 +76,10 @@ class MlflowTracker:
         return str(self._client.create_experiment(study, artifact_location=artifacts))
 
     def _runs(self) -> set[str]:
-        """Ids of the trials that have a run. A run that a killed writer left half is removed."""
+        """The ids of the trials that have a finished run; unfinished runs of trials are deleted.
+
+        A process that was killed while it wrote leaves an unfinished run.
+        """
         known, token = set[str](), None
         while True:
             page = self._client.search_runs([self._experiment], page_token=token)
@@ -85,7 +94,7 @@ class MlflowTracker:
                 return known
 
     def write(self, finished: FinishedTrial) -> None:
-        """Write a trial as a run, unless it is there."""
+        """Write a trial as an MLflow run, unless there is one with its id already."""
         if finished.trial.id in self._written:
             return
         from mlflow.entities import Metric, Param
@@ -116,19 +125,22 @@ class MlflowTracker:
         self._client.set_terminated(id, "FINISHED", end_time=ended)
 
     def write_search(self, snapshot: Snapshot) -> None:
-        """Nothing: the runs of its trials hold everything."""
+        """Do nothing: `write` writes the trials of a search as well."""
 
     def flush(self) -> None:
-        """Nothing: `write` keeps nothing back."""
+        """Do nothing: `write` writes at once."""
 
 
 def _ms(seconds: float) -> int:
-    """Whole milliseconds, as MLflow counts time."""
+    """Seconds as whole milliseconds, which MLflow counts time in."""
     return round(seconds * 1000)
 
 
 def _allowed(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Scores under names that MLflow allows: a speaker's name may hold any character."""
+    """The scores under names that MLflow allows; other characters of a name become ``_``.
+
+    A speaker's name may hold any character. Names that become equal get a number.
+    """
     found: dict[str, float] = {}
     for name, value in scores.items():
         plain = base = re.sub(r"[^\w.\- :/]", "_", name)

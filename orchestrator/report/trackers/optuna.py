@@ -1,9 +1,11 @@
-"""A study of ours as a study of Optuna's, for its dashboard and samplers: ``run --log optuna``.
+"""Writes a study to an Optuna storage, for Optuna's dashboard and samplers: ``run --log optuna``.
 
-One Optuna trial is one *row*: its value is the row's mean UA, its parameters are the settings in
-which rows differ, its intermediate values the UA of each finished training. A row whose trainings
-are not all finished is a trial that runs. Of a search one Optuna trial is one configuration, with
-the score that the search went by; each held-out group is a study of its own.
+A *row* of the study becomes an Optuna trial. Its value is the row's mean UA (0 to 1), its
+parameters are the settings in which rows differ, its intermediate values are the UA of each
+finished training. A row with missing trainings is an Optuna trial in the state RUNNING.
+
+Of a search, a configuration becomes an Optuna trial, with the UA by which the search compared it.
+Each held-out group of a nested search has an Optuna study of its own.
 """
 
 import uuid
@@ -30,23 +32,30 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FORM = "ablate.form"
-"""Attribute of an Optuna study: digest of its snapshot and of the settings in which rows differ."""
-NUMBER = "number"
-"""Attribute of an Optuna trial of a search: the number of its configuration in its group."""
-WRITER = "ablate.writer"
-"""Attribute of an Optuna study: a random word of the process that began it.
+"""Attribute of an Optuna study: a digest of what it was written from.
 
-A database uses the ids of deleted trials again: a process that wrote on after another one had begun
-the study anew would write one row's scores into another row's trial.
+That is the snapshot and the settings in which rows differ; for a search, all that its proposals and
+scores depend on."""
+NUMBER = "number"
+"""Attribute of an Optuna trial of a search: number of the configuration in its group, from 1."""
+WRITER = "ablate.writer"
+"""Attribute of an Optuna study: a random text that stands for the process that created it.
+
+A process writes only while its own text stands there. Another process may have deleted the study
+and created it anew; a database then gives ids of deleted trials to new ones, and scores of one row
+would be written into the trial of another.
 """
 
 
 class OptunaTracker:
-    """A storage that ``optuna-dashboard`` opens: a journal file in a folder, or a database's URL.
+    """Writes rows, or configurations of a search, as trials to an Optuna storage.
 
-    Optuna never changes a finished trial. So the study is written anew when its snapshot changes,
-    or when its rows turn out to differ in more settings. Of two runs that log to one storage at
-    once the later one writes; it reads of the other's trainings in the store.
+    Optuna never changes a finished trial. So the Optuna study is deleted and written anew when the
+    snapshot changes, or when rows turn out to differ in more settings. If two runs log to one
+    storage at once, the later one writes; it finds the other's trainings in the store.
+
+    Args:
+        where: the URL of a database, or a folder, in which a journal file is written.
 
     Raises:
         LackError: Optuna is not installed, or the storage cannot be used.
@@ -83,10 +92,10 @@ class OptunaTracker:
         self._running: dict[str, Trial] = {}
         self._new: set[str] = set()
         self._reported: set[tuple[str, str]] = set()
-        """Row and id of the trials that Optuna has."""
+        """(row, trial id) of the trainings whose UA the Optuna study has."""
 
     def write(self, finished: FinishedTrial) -> None:
-        """Keep a training; ``flush`` writes its row."""
+        """Keep a finished trial; `flush` writes its row. Trials of a search are ignored."""
         if finished.snapshot.search is not None:
             return  # its configurations come by ``write_search``
         if finished.snapshot != self._snapshot:
@@ -97,7 +106,11 @@ class OptunaTracker:
             self._new.add(finished.trial.id)
 
     def flush(self) -> None:
-        """Write the rows of the trainings kept since the last time."""
+        """Write the rows of the trials that `write` got since the last call.
+
+        Raises:
+            LackError: another run has created the Optuna study anew.
+        """
         if self._snapshot is None or not self._new:
             return
         new = {trial.row for trial in self._snapshot.trials if trial.id in self._new}
@@ -118,10 +131,11 @@ class OptunaTracker:
         self._new.clear()
 
     def write_search(self, snapshot: Snapshot) -> None:
-        """Write the configurations that have ended and are not there yet.
+        """Write the configurations of a search that have ended, if the storage has them not yet.
 
         Raises:
-            LackError: the snapshot is old, and its text no longer says the axes of the search.
+            LackError: the axes of the search are unknown: the snapshot of an earlier version lacks
+                them, and this version refuses the text of its study.
         """
         if snapshot.search is None:
             return
@@ -139,7 +153,13 @@ class OptunaTracker:
                     study.add_trial(_configuration(one, axes))
 
     def _search_study(self, snapshot: Snapshot, name: str, key: str) -> "Study":
-        """The Optuna study of a group; a new one where another search had its name."""
+        """The Optuna study with this name; one of another search is deleted and created anew.
+
+        Args:
+            snapshot: the study.
+            name: the name of the Optuna study.
+            key: the digest of all that the search's proposals and scores depend on.
+        """
         import optuna
 
         if name in optuna.get_all_study_names(self._storage):
@@ -154,7 +174,7 @@ class OptunaTracker:
         return study
 
     def _settings(self, snapshot: Snapshot) -> dict[str, dict[str, SettingValue]]:
-        """Row -> its settings, from the record of one of its trainings."""
+        """Row -> its settings by dotted names; only rows with a finished training."""
         known: dict[str, dict[str, SettingValue]] = {}
         for trial in snapshot.trials:
             if trial.row not in known and trial.id in self._outcomes:
@@ -162,7 +182,7 @@ class OptunaTracker:
         return known
 
     def _is_whole(self, snapshot: Snapshot, form: str) -> bool:
-        """Whether the storage has the study in this form, every row finished."""
+        """Whether the storage has the whole study already: this digest, and every row finished."""
         import optuna
 
         names = optuna.get_all_study_names(self._storage)
@@ -173,7 +193,11 @@ class OptunaTracker:
         return found.user_attrs.get(FORM) == form and len(ended) == len(snapshot.rows)
 
     def _refuse_another(self, study: "Study") -> None:
-        """Raises LackError when another run has begun the study anew."""
+        """Do nothing if this process created the Optuna study; raise if another has done so since.
+
+        Raises:
+            LackError: another run has created the study anew.
+        """
         try:
             writer = study.user_attrs.get(WRITER)
         except KeyError:  # it is gone: another run is about to begin it
@@ -182,7 +206,7 @@ class OptunaTracker:
             raise LackError(f"another run logs `{study.study_name}` there now")
 
     def _begin(self, snapshot: Snapshot, form: str) -> None:
-        """An empty study, in place of what was there under its name."""
+        """Create an empty Optuna study; one that has its name is deleted."""
         import optuna
 
         if snapshot.study in optuna.get_all_study_names(self._storage):
@@ -234,7 +258,12 @@ class OptunaTracker:
 
 
 def _configuration(one: SnapshotConfiguration, axes: Sequence[SearchAxis]) -> "FrozenTrial":
-    """A configuration of a search as a trial of Optuna's."""
+    """A configuration of a search as an Optuna trial: COMPLETE, PRUNED, or FAIL without a score.
+
+    Args:
+        one: the configuration.
+        axes: the settings that the search varies, with their ranges.
+    """
     from optuna.trial import TrialState, create_trial
 
     pruned = one.state == "pruned"
@@ -255,10 +284,13 @@ def _configuration(one: SnapshotConfiguration, axes: Sequence[SearchAxis]) -> "F
 
 
 def distributions(rows: Sequence[Mapping[str, SettingValue]]) -> dict[str, "BaseDistribution"]:
-    """The settings in which rows differ, each with its distribution.
+    """The settings in which rows differ -> Optuna's distribution of their values.
 
-    Integers and floats become intervals. Everything else becomes a choice by name, and so does a
-    number that some rows do not set.
+    Integers and floats become intervals from the least to the greatest. All other settings become
+    categories of texts, and so does a number that some rows do not set.
+
+    Args:
+        rows: the settings of each row, by dotted names.
     """
     from optuna.distributions import (
         CategoricalDistribution,
@@ -282,7 +314,7 @@ def distributions(rows: Sequence[Mapping[str, SettingValue]]) -> dict[str, "Base
 
 
 def as_choice(value: SettingValue | None, kind: "BaseDistribution") -> SettingValue | None:
-    """The value of a setting in its distribution: a choice by its name."""
+    """The value of a setting as its Optuna distribution takes it: as text if it is a category."""
     from optuna.distributions import CategoricalDistribution
 
     return _text(value) if isinstance(kind, CategoricalDistribution) else value

@@ -1,7 +1,7 @@
-"""Finished trials for TensorBoard: one folder a trial. The only door to tensorboardX.
+"""Writes finished trials as event files for TensorBoard, a folder for each trial.
 
-Scalars are written as tensors of double precision, as TensorFlow 2 writes its own: the older form
-of an event would round them to 32 bits.
+The only door to tensorboardX. Scalars are written as tensors of double precision, as TensorFlow 2
+writes them; the older form of an event would round them to 32 bits.
 """
 
 import re
@@ -16,7 +16,10 @@ from orchestrator.store.snapshot import Snapshot
 
 
 class TensorBoardTracker:
-    """A folder for ``tensorboard --logdir``.
+    """Writes trials as event files.
+
+    Args:
+        folder: the folder for ``tensorboard --logdir``; it is made if it does not exist.
 
     Raises:
         LackError: tensorboardX is not installed.
@@ -35,7 +38,7 @@ class TensorBoardTracker:
         self.view_command = f"tensorboard --logdir {folder}"
 
     def write(self, finished: FinishedTrial) -> None:
-        """Write a trial's events, unless they are there."""
+        """Write the event file of a trial, in ``STUDY/ROW/fold-F-seed-S-ID``, unless it exists."""
         trial = finished.trial
         home = self._folder / as_file_name(finished.snapshot.study) / as_file_name(trial.row)
         name = f"fold-{trial.fold + 1}-seed-{trial.seed}-{trial.id[:12]}"
@@ -44,16 +47,17 @@ class TensorBoardTracker:
             create_once(path, _events(finished))
 
     def write_search(self, snapshot: Snapshot) -> None:
-        """Nothing: the events of its trials hold everything."""
+        """Do nothing: `write` writes the trials of a search as well."""
 
     def flush(self) -> None:
-        """Nothing: `write` keeps nothing back."""
+        """Do nothing: `write` writes at once."""
 
 
 def _events(finished: FinishedTrial) -> bytes:
-    """The bytes of an event file.
+    """The bytes of a trial's event file: settings, tags, the learning curve and the scores.
 
-    It is written elsewhere first: TensorBoard reads every file of its folder, half written or not.
+    The file is written in a temporary folder first, since TensorBoard also reads a file that is
+    written half.
     """
     from tensorboardX import FileWriter
     from tensorboardX.proto.event_pb2 import Event
@@ -77,7 +81,7 @@ def _events(finished: FinishedTrial) -> bytes:
 
 
 def _scalar(tag: str, value: float) -> Any:
-    """A scalar of double precision."""
+    """The value of an event: a scalar in double precision under this tag."""
     from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
     from tensorboardX.proto.tensor_pb2 import TensorProto
     from tensorboardX.proto.types_pb2 import DT_DOUBLE
@@ -91,7 +95,7 @@ def _scalar(tag: str, value: float) -> Any:
 
 
 def as_file_name(name: str) -> str:
-    """A name of unknown origin as one harmless part of a path.
+    """A name, whatever characters it has, as the name of a file: at most 81 safe characters.
 
     >>> as_file_name("FA in layer 2"), as_file_name("../up"), as_file_name("..")
     ('FA_in_layer_2', '_.._up', '_..')

@@ -1,4 +1,4 @@
-"""``run --log``: writes finished trials to experiment trackers while others still train.
+"""``run --log``: writes finished trials to TensorBoard, MLflow or Optuna while others still train.
 
 Trials that had finished before the run are written in the same way. A tracker that fails does not
 stop the training; the next run with the same option writes the rest.
@@ -28,30 +28,41 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
 TRACKERS = ("mlflow", "optuna", "tensorboard")
+"""The names that ``--log`` takes."""
 
 
 class Tracker(Protocol):
-    """An experiment tracker. It skips what it has already, so writing a trial twice is harmless."""
+    """What an experiment tracker (TensorBoard, MLflow, Optuna) must be able to do.
+
+    It skips what it has already, so writing a trial twice is harmless.
+    """
 
     view_command: str
-    """The command, or the address, that shows what was written."""
+    """The shell command or the address that shows what was written, such as ``mlflow ui ...``."""
 
     def write(self, finished: FinishedTrial) -> None:
-        """Write one finished trial."""
+        """Write one finished trial, or keep it until ``flush``."""
 
     def write_search(self, snapshot: Snapshot) -> None:
-        """Write the configurations of a search that have ended so far."""
+        """Write the configurations of the study's search that have ended so far."""
 
     def flush(self) -> None:
-        """Write what ``write`` has kept back; called when no trial waits."""
+        """Write what ``write`` has kept; called when no further trial waits to be written."""
 
 
 def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
-    """The tracker that ``--log SYSTEM`` or ``--log SYSTEM:WHERE`` names.
+    """Open the tracker that ``--log SYSTEM`` or ``--log SYSTEM:WHERE`` names.
+
+    Args:
+        word: the value of the option, such as ``mlflow`` or ``tensorboard:/tmp/logs``. WHERE is a
+            folder or a URL; without it the tracker writes to a folder of the store.
+        ledger: the store.
+        study: the name of the study.
 
     Raises:
-        RequestError: there is no such tracker, or no folder for it.
-        LackError: its package is missing, or it cannot be written to.
+        RequestError: there is no such tracker, WHERE is no folder where it must be one, or WHERE
+            lacks and the store is an object store.
+        LackError: the tracker's package is missing, or WHERE cannot be written to.
     """
     system, _, where = word.partition(":")
     if system not in TRACKERS:
@@ -80,19 +91,24 @@ def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
 
 
 class TrackerThread:
-    """Writes finished trials of a run to trackers, in a thread; ``on_event`` takes the events."""
+    """Writes the finished trials of a run to trackers, in a thread of its own.
+
+    The caller passes every event of the run to `on_event`, and calls `close` at the end.
+    """
 
     def __init__(self, ledger: Ledger, trackers: Sequence[Tracker]) -> None:
         self._ledger, self._trackers = ledger, trackers
         self._queue: queue.Queue[Planned | str | None] = queue.Queue()
-        """A plan, the id of a finished trial, or None at the end."""
+        """What the thread has to do: a new plan, the id of a finished trial, or None to end."""
         self._snapshot: Snapshot | None = None
         self._trials: dict[str, SnapshotTrial] = {}
-        """Those of the plan by id, each where it stands first in the study."""
+        """Trial id -> row, fold and seed (of the first row that has it), for trials of the plan.
+
+        Trials whose test scores a search hides are left out."""
         self._written: set[str] = set()
-        """Ids: a study may be planned again, and its trials must not be written again."""
+        """Ids of the trials that were written, since a study may be planned several times."""
         self.damaged: list[str] = []
-        """A sentence for each trial whose files are not what was written."""
+        """A sentence for each trial whose record or files do not match their digests."""
         self._failed: dict[str, str] = {}
         """View command of a tracker that failed -> its first error."""
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -100,19 +116,23 @@ class TrackerThread:
 
     @property
     def view_commands(self) -> tuple[str, ...]:
-        """How to see what was written, one for each tracker that did not fail."""
+        """For each tracker that has not failed, the command or address that shows what it got."""
         commands = (tracker.view_command for tracker in self._trackers)
         return tuple(command for command in commands if command not in self._failed)
 
     def on_event(self, event: Event) -> None:
-        """Queue the finished trials of an event."""
+        """Queue a plan or a finished trial for the thread; all other events are ignored."""
         if isinstance(event, Planned):
             self._queue.put(event)
         elif isinstance(event, Done | Differs):
             self._queue.put(event.id)
 
     def close(self) -> tuple[str, ...]:
-        """Wait until all is written; a sentence for each trial or tracker that failed."""
+        """Wait until everything is written, and end the thread.
+
+        Returns:
+            A sentence for each trial that is damaged, and for each tracker that failed.
+        """
         self._queue.put(None)
         self._thread.join()
         failed = (
@@ -133,7 +153,7 @@ class TrackerThread:
         self._flush()
 
     def _take(self, item: Planned | str) -> None:
-        """Write a finished trial, or all trials that a new plan finds finished."""
+        """Write one finished trial, by its id, or all trials that a new plan found finished."""
         if isinstance(item, str):
             self._write(item)
             return
@@ -143,7 +163,10 @@ class TrackerThread:
                 self._write(id)
 
     def _replan(self, planned: Planned) -> None:
-        """Take over a plan's snapshot and the trials whose test scores are not sealed."""
+        """Keep the snapshot and the trials of a new plan, and write the state of its search.
+
+        Trials whose test scores a search hides are left out.
+        """
         snapshots = self._ledger.studies.snapshots(planned.study)
         placed = set(planned.placed)
         self._snapshot = next((one for one in snapshots if placed <= {*one.all_trials}), None)
@@ -155,7 +178,10 @@ class TrackerThread:
             self._write_search(self._snapshot)
 
     def _write_search(self, snapshot: Snapshot) -> None:
-        """Write the configurations that have ended; a new plan comes after each generation."""
+        """Write the configurations of a search that have ended.
+
+        A new plan, and so this call, comes after each set of configurations proposed at once.
+        """
         for tracker in self._trackers:
             self._try(tracker, tracker.write_search, snapshot)
 
@@ -177,7 +203,10 @@ class TrackerThread:
             self._try(tracker, tracker.flush)
 
     def _try(self, tracker: Tracker, write: Callable[..., None], *what: Any) -> None:
-        """Write to a tracker unless it has failed; whatever its library raises, the run goes on."""
+        """Call a method of a tracker that has not failed yet; an error of any kind is kept.
+
+        So the run goes on, whatever the tracker's library raises.
+        """
         if tracker.view_command in self._failed:
             return
         try:
@@ -186,7 +215,7 @@ class TrackerThread:
             self._fail(tracker, error)
 
     def _fail(self, tracker: Tracker, error: Exception) -> None:
-        """Keep the first error of a tracker."""
+        """Keep the first error of a tracker as text; from then on nothing is written to it."""
         if tracker.view_command not in self._failed:
             reason = first_line(error)[:200]
             kind = "" if isinstance(error, AblateError) else f"{type(error).__name__}: "
