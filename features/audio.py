@@ -132,6 +132,14 @@ def _no_file(path: Path) -> str:
 def _doubts(
     path: Path, form: str, seconds: float, samples_NC: "NDArray[np.float32]"
 ) -> tuple[str, ...]:
+    """List what looks wrong in a decoded recording, such as ``silent``.
+
+    Args:
+        path: the audio file, whose ending is compared with ``form``.
+        form: format inside the file, as libsndfile calls it, such as ``WAV``.
+        seconds: duration.
+        samples_NC: samples by channels, full scale 1.
+    """
     import numpy as np
 
     found = []

@@ -16,6 +16,7 @@ from features.canonical import digest as digest_of
 from features.errors import CorpusError, ShardDamageError
 
 Sex = Literal["female", "male", ""]
+"""Sex of a speaker; empty where the corpus does not say."""
 OnProgress = Callable[[int, int], None]
 """A function that is told progress: called with (items done, items in all)."""
 
@@ -220,6 +221,11 @@ class Corpus:
         )
 
     def _labels(self, emotions: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Invert ``emotions``: label of the corpus -> class.
+
+        Raises:
+            CorpusError: fewer than two classes, or a label in two classes.
+        """
         if len(emotions) < 2:
             raise CorpusError(
                 f"`emotions` must name at least 2 classes, but names {len(emotions)} instead."
@@ -235,6 +241,11 @@ class Corpus:
         return label_of
 
     def _refuse_typos(self, wanted: Collection[str]) -> None:
+        """Refuse a wanted label that the corpus lacks but that resembles one that nobody wants.
+
+        Raises:
+            CorpusError: there is such a label.
+        """
         known = self.emotions()
         for label in sorted(set(wanted) - set(known)):
             near = get_close_matches(label, sorted(set(known) - set(wanted)), n=1, cutoff=0.8)
@@ -245,6 +256,7 @@ class Corpus:
                 )
 
     def _no_utterance(self, name: str, labels: Sequence[str]) -> str:
+        """Write the error for a class ``name`` whose ``labels`` no utterance has."""
         known = self.emotions()
         near = [m for label in labels for m in get_close_matches(label, known, n=1)]
         hint = f"did you mean `{near[0]}`?" if near else "choose among them or leave the class out."
@@ -271,4 +283,5 @@ def _refuse_escape(path: str) -> None:
 
 
 def _listed(words: Sequence[str]) -> str:
+    """Join words in backquotes by commas; ``nothing`` if there are none."""
     return ", ".join(f"`{word}`" for word in words) or "nothing"

@@ -14,6 +14,7 @@ from features.corpora.corpus import Selection, Utterance
 from features.errors import CorpusError
 
 SEX_ORDER = ("female", "male", "")
+"""Order in which speakers are dealt to groups; empty where the corpus does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,6 +212,7 @@ def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
     for speaker in speakers:
 
         def lack(index: int, speaker: _Speaker = speaker) -> tuple[int, int, int]:
+            """Rank a group for the speaker, least first: size, same sex, overlap in classes."""
             shares = zip(held[index], speaker.classes, weights, strict=True)
             overlap = sum(has * brings * weight for has, brings, weight in shares)
             return len(dealt[index]), sum(s.sex == speaker.sex for s in dealt[index]), overlap

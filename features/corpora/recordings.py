@@ -97,6 +97,7 @@ def measure(root: str, utterance: Utterance, files: dict[str, dict[str, Any]]) -
 
 
 def _stat(root: str, path: str) -> tuple[int, int] | None:
+    """Return (size in bytes, modification time in ns) of a file now; None if it is gone."""
     try:
         stat = os.stat(f"{root}/{path}")
     except OSError:
@@ -105,10 +106,16 @@ def _stat(root: str, path: str) -> tuple[int, int] | None:
 
 
 def _at(utterance: Utterance) -> tuple[int, int]:
+    """Return (size in bytes, modification time in ns) of the file when it was hashed."""
     return utterance.size, utterance.mtime_ns
 
 
 def _refuse_gone(corpus: Corpus, gone: Sequence[str]) -> None:
+    """Refuse a corpus of which files are ``gone``.
+
+    Raises:
+        CorpusError: ``gone`` is not empty.
+    """
     if gone:
         raise CorpusError(
             f"{_count(gone, corpus)} of corpus `{corpus.name}` are gone from {corpus.root} "

@@ -73,6 +73,7 @@ class Segments:
         return x_BNF, frames_B, nodes_B
 
     def _scaled(self, segment: int, view: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Z-score the nodes of a segment, (N, F), by its speaker's scaler, if there is one."""
         if not self.scalers:
             return view
         return self.scalers[self.speakers[int(self.utterance_S[segment])]].apply(view)
@@ -158,6 +159,15 @@ def _segments(
     own: Mapping[str, Scaler],
     config: FeatureConfig,
 ) -> Segments:
+    """Cut the utterances of some speakers into segments.
+
+    Args:
+        selection: the chosen utterances.
+        speakers: names of the speakers.
+        opened: speaker -> shard.
+        own: speaker -> scaler of that speaker (`scaling: speaker`); else empty.
+        config: length of segments, tail and padding.
+    """
     items = [(u, label) for u, label in selection.items if u.speaker in speakers]
     labels, utterance, views = [], [], []
     for index, (u, label) in enumerate(items):

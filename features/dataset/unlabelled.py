@@ -170,6 +170,7 @@ class CorpusSpeech:
                 self._parts.setdefault(u.size, []).append((u.digest, u.start, u.end, u.speaker))
 
     def _add_file(self, path: Path, speaker: str) -> None:
+        """Hash a synthesised file and remember its speaker; a missing file is skipped."""
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

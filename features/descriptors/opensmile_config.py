@@ -72,6 +72,11 @@ def read(path: Path) -> FeatureSet:
 
 
 def _levels(text: str, path: Path) -> str:
+    """Return the levels of ``LEVELS`` that the configuration writes, joined by `;`.
+
+    Raises:
+        CorpusError: the level `lld` is not among them.
+    """
     written = {m[1] for line in text.splitlines() if (m := _LEVEL.fullmatch(line))}
     if "lld" not in written:
         raise CorpusError(
@@ -113,6 +118,12 @@ class _Flat:
         return "\n".join(self.lines) + "\n"
 
     def _add(self, path: Path, above: tuple[Path, ...]) -> None:
+        """Append the lines of a file and of all that it includes.
+
+        Args:
+            path: the file.
+            above: the files that include it, outermost first.
+        """
         self.files += 1
         if path in above or self.files > MOST_FILES:
             self.faults.append(f"{path}: must not be included again and again.")
@@ -130,6 +141,7 @@ class _Flat:
                 self._add((path.parent / named).resolve(), (*above, path))
 
     def _read(self, path: Path) -> list[str]:
+        """Return the lines of a file; none, and a note in `faults`, if it cannot be read."""
         try:
             if path.stat().st_size > MOST_BYTES:
                 self.faults.append(f"{path}: must be below {MOST_BYTES // 1_000_000} MB.")
@@ -155,6 +167,7 @@ class _Flat:
         return _OPTION.sub(default, line)
 
     def _keep(self, line: str, path: Path, number: int) -> None:
+        """Append a resolved line, and note in `faults` what is refused in it."""
         self.faults += [f"{path}:{number}: {fault}" for fault in _refused(line)]
         self.lines.append(line.rstrip())
 

@@ -100,12 +100,14 @@ def extract(recipe: Recipe, signal: "NDArray[np.float32]") -> "NDArray[np.float3
 
 @cache
 def _beside() -> "ThreadPoolExecutor":
+    """Return the one thread that runs openSMILE for the main thread, made on first use."""
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(1, "openSMILE")
 
 
 def _run(recipe: Recipe, samples: bytes) -> "NDArray[np.float32]":
+    """Compute the frames, ``(T, F)``, of 16-bit samples by this thread's library instance."""
     # Taken out while it runs: one that failed is not used again.
     instance = _of_thread.instances.pop(recipe, None) or _Instance(recipe)
     frames_TF = instance.run(samples)
@@ -208,6 +210,17 @@ def _smile(recipe: Recipe) -> Any:
 
 
 def _start(file: Path, recipe: Recipe, shipped: Path) -> Any:
+    """Start an `opensmile.Smile` with a configuration file.
+
+    Args:
+        file: the configuration file.
+        recipe: levels to read, and packaged files to include.
+        shipped: folder of the configurations inside the opensmile package.
+
+    Raises:
+        CorpusError: openSMILE refuses a user's own configuration.
+        MissingError: the installed openSMILE refuses a configuration of ours.
+    """
     import opensmile
 
     try:

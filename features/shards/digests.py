@@ -34,6 +34,7 @@ def sha256_of(path: Path, *, reread: bool = False) -> str:
 
 
 def _read(path: Path, version: str) -> str:
+    """Hash the bytes of a file and store the digest in the cache, if that can be written."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with suppress(OSError):
@@ -49,6 +50,7 @@ def _version(path: Path) -> str:
 
 
 def _recall(version: str) -> str:
+    """Return the cached digest of a version of a file; empty if the cache has none."""
     try:
         return (_folder() / version).read_text("ascii")
     except (OSError, ValueError):
@@ -56,6 +58,11 @@ def _recall(version: str) -> str:
 
 
 def _remember(version: str, digest: str) -> None:
+    """Store a digest in the cache; the first one after a restart deletes those from before.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
     folder = _folder()
     if not folder.exists():
         shutil.rmtree(folder.parent, ignore_errors=True)  # digests from before the last start
@@ -66,6 +73,7 @@ def _remember(version: str, digest: str) -> None:
 
 
 def _folder() -> Path:
+    """Return the folder of the cache since the last start of the machine; it may not exist."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "ablate" / "proven" / _start()
 

@@ -276,6 +276,7 @@ def _views(table: Any, features: int) -> dict[str, "NDArray[np.float32]"]:
 
 
 def _description(names: Sequence[str], nodes: Mapping[str, int]) -> dict[str, list[Any]]:
+    """Make the fields of a manifest that must agree with the file: columns, ids, node counts."""
     return {
         "features": list(names),
         "utterances": list(nodes),

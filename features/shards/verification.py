@@ -118,6 +118,7 @@ def repair(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
 
 
 def _examine(folder: Path, path: Path) -> Iterator[ShardFinding]:
+    """Check a shard, given by the path of its manifest, and yield what is wrong with it."""
     if (found := format_of(path)) is not None:
         yield ShardFinding(
             kind="outdated",
@@ -141,6 +142,7 @@ def _examine(folder: Path, path: Path) -> Iterator[ShardFinding]:
 
 
 def _examine_file(file: Path, path: Path, manifest: dict[str, Any]) -> Iterator[ShardFinding]:
+    """Compare a shard's file with its manifest (at ``path``), and yield what is wrong with it."""
     holds = f"{len(manifest['utterances'])} utterances, {manifest['utterances'][0]} ..."
     try:
         size = os.lstat(file).st_size

@@ -150,4 +150,5 @@ def fit_of(state: TrainingState, parameters: int = 0) -> Fit:
 
 
 def _copies(tensors: StateDict) -> StateDict:
+    """Copy tensors to the CPU, without their gradients."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -104,4 +104,5 @@ def absent(confusion: Confusion) -> list[int]:
 
 
 def _hits(confusion: Confusion) -> int:
+    """Count the correct predictions: the sum of the diagonal."""
     return sum(row[true] for true, row in enumerate(confusion))

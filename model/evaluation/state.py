@@ -139,6 +139,7 @@ def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Tra
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> StateDict:
+    """Return the tensors whose names begin with ``prefix``, without it."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()
@@ -147,6 +148,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> StateDict:
 
 
 def _peak(group: str, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> BestEpoch:
+    """Rebuild the best epoch judged on one half; ``group`` is ``on_a`` or ``on_b``."""
     return BestEpoch(
         numbers[group],
         _under(f"{group}/weights/", tensors),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from model.network.graph_network import parameters_of
 
 BATCH = 2
+"""Segments of the forward pass that finds the shapes; a size that stands for B in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def describe(network: nn.Module, features: int, nodes: int) -> tuple[Part, ...]:
 
 
 def _members(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield (name, child module); the members of a list are yielded one by one, as ``convs.0``."""
     for name, child in network.named_children():
         if isinstance(child, nn.ModuleList | nn.ModuleDict):
             yield from ((f"{name}.{inner}", member) for inner, member in child.named_children())

@@ -45,6 +45,7 @@ class System:
 
 
 SYSTEMS: dict[str, System] = {
+    # name in a study's `model:`, in the order in which help and errors list them
     WMA_GIN: System(
         implementation="wma_gin:WmaGin",
         title="WMA-GIN",

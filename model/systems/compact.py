@@ -22,8 +22,11 @@ from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 
 INNER = 128
+"""Hidden channels of the MLP inside a convolution."""
 HIDDEN = 64
+"""Output channels of a convolution."""
 HEAD = 128
+"""Hidden width of the classifier."""
 DROPOUT = 0.5
 
 

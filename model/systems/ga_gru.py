@@ -25,6 +25,7 @@ NEIGHBOURS = 8
 HEADS = 4
 """Attention heads, of ``HIDDEN / HEADS`` channels each."""
 HIDDEN = 256
+"""Output channels of the graph attention, all heads together."""
 
 
 class GaGru(ComparedSystem):

@@ -16,8 +16,11 @@ from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 
 HEADS = 4
+"""Attention heads of a layer, of ``HIDDEN / HEADS`` channels each."""
 HIDDEN = 128
+"""Output channels of a layer, all heads together."""
 LAYERS = 2
+"""Number of attention layers."""
 
 
 class Gat(ComparedSystem):

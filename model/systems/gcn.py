@@ -17,7 +17,9 @@ from model.network.graph_network import Logits
 from model.network.nodes import Nodes
 
 HIDDEN = 176
+"""Output channels of a graph convolution, and hidden width of the classifier."""
 LAYERS = 2
+"""Number of graph convolutions."""
 
 
 class Gcn(ComparedSystem):

@@ -22,6 +22,7 @@ from model.network.nodes import Nodes
 FIELD = 9
 """Nodes of a receptive field: the node itself and four on either side."""
 HIDDEN = 64
+"""Output channels of every convolution."""
 CLUSTERS = 30
 """Clusters that the nodes of a segment are pooled to."""
 HEAD = 32

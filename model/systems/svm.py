@@ -95,6 +95,11 @@ def _rows(segments: LabelledSegments, mean_F: Tensor, std_F: Tensor) -> NDArray[
 
 
 def _refuse_frames(count: int) -> None:
+    """Refuse segments of more than one row: ``count`` is the number of rows of the longest.
+
+    Raises:
+        ModelError: it is more than one.
+    """
     if count > 1:
         raise ModelError(
             "A support vector machine must be given one row of functionals an utterance, "
@@ -245,6 +250,14 @@ class SupportVectorMachine(GraphNetwork):
         return torch.stack(margins, dim=1)
 
     def _votes(self, margins_BP: Tensor) -> Tensor:
+        """Count each class's votes, with less than a third of a vote added to break ties.
+
+        Args:
+            margins_BP: margin of each pair of classes i < j, ``(B, P)``; 0 or more is for i.
+
+        Returns:
+            Decision values, ``(B, K)``.
+        """
         votes_BK = margins_BP.new_zeros(len(margins_BP), len(self.classes))
         clear_BK = torch.zeros_like(votes_BK)
         pairs = torch.combinations(torch.arange(len(self.classes))).tolist()

@@ -37,6 +37,7 @@ from model.network.recurrent import BothWays
 from model.network.stage_loss import stage_loss
 
 MOST_LAYERS, MOST_HIDDEN = 8, 4096
+"""Greatest number of layers L, and greatest width H, that a network may have."""
 
 PHASE = 2 * BIGRU_HIDDEN
 """Channels G of the Bi-GRU's output."""
@@ -312,6 +313,11 @@ def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:
 
 
 def _check_range(key: str, value: int, least: int, most: int) -> None:
+    """Refuse a value of the setting ``key`` outside ``least`` to ``most``, both included.
+
+    Raises:
+        ModelConfigError: it is outside.
+    """
     if not least <= value <= most:
         raise ModelConfigError(
             f"`{key}` must be between {least} and {most}, but is {value} instead."

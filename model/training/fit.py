@@ -281,6 +281,11 @@ def _restore(state: TrainingState, network: GraphNetwork, optimiser: Adam) -> No
 
 
 def _check_sets(**sets: LabelledSegments) -> None:
+    """Refuse empty sets of segments, given by name.
+
+    Raises:
+        ValueError: a set is empty.
+    """
     for name, segments in sets.items():
         if not len(segments):
             raise ValueError(f"`{name}` must hold at least one segment, but is empty instead.")

@@ -41,6 +41,7 @@ app = typer.Typer(
 
 
 def _print_version(wanted: bool) -> None:
+    """Print the version and exit with 0, if ``--version`` is given."""
     if wanted:
         print(f"ablate {installed('ablate-ser') or 'of a folder that is not installed'}")
         raise typer.Exit
@@ -104,6 +105,7 @@ def run_command() -> None:
 
 
 def _refuse_unsupported_platforms() -> None:
+    """Exit with 3 on Windows and on Intel Macs, where Ray or PyTorch do not run."""
     system, machine = platform.system(), platform.machine()
     if system == "Windows":
         _leave("ablate does not run on native Windows (Ray does not): use WSL 2.", 3)
@@ -112,6 +114,7 @@ def _refuse_unsupported_platforms() -> None:
 
 
 def _leave(sentence: str, code: int) -> None:
+    """Print a sentence on stderr, and exit with ``code``."""
     sys.stdout.flush()
     print(clean_lines(sentence), file=sys.stderr)
     sys.exit(code)

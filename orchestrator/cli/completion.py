@@ -67,8 +67,10 @@ def _studies(ctx: typer.Context) -> dict[str, list[str]]:
 
 
 def _store(ctx: typer.Context) -> str:
+    """Return the store that was typed, else that of ``ABLATE_STORE``, else ``.ablate``."""
     return str(ctx.params.get("store") or os.environ.get("ABLATE_STORE") or ".ablate")
 
 
 def _matching(candidates: Iterable[str], typed: str) -> list[str]:
+    """Return the candidates that begin with ``typed``, each once, in their order."""
     return [name for name in dict.fromkeys(candidates) if name.startswith(typed)]

@@ -215,6 +215,7 @@ def verify(
 
 
 def _record(found: "Verified") -> dict[str, Any]:
+    """Convert the result of `ablate features verify` to the JSON object of ``--json``."""
     return {
         "shards": found.shards,
         "whole": found.whole,
@@ -226,6 +227,7 @@ def _record(found: "Verified") -> dict[str, Any]:
 
 
 def _show(found: "Verified") -> None:
+    """Print the result of `ablate features verify`: one line a finding, then the counts."""
     for finding in found.findings:
         print(clean(f"{finding.kind}: {finding.sentence}"))
     for sentence in found.audio:

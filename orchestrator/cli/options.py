@@ -50,6 +50,7 @@ AllowConfigOption = Annotated[
 ]
 
 DEFAULT_STORE = ".ablate"
+"""Folder of the store below the working folder, if neither `--store` nor ABLATE_STORE is given."""
 
 
 def refuse_config_elsewhere(allow_config: bool, address: str | None) -> None:

@@ -38,11 +38,17 @@ class PictureName(StrEnum):
     """Values of ``--picture``: which picture is drawn."""
 
     FOREST = "forest"
+    """Each row's UA and its difference from the reference row's, with intervals."""
     SWEEP = "sweep"
+    """WA and UA by hidden size, as in Figure 2 of the paper."""
     AXES = "axes"
+    """UA by each axis (a setting that spans a grid) and each pair of axes."""
     SLICES = "slices"
+    """UA by each axis of a search, one point a configuration."""
     CURVES = "curves"
+    """UA and loss by epoch."""
     CONFUSION = "confusion"
+    """Confusion matrices: true by predicted classes, over all held-out utterances."""
 
 
 def register(app: typer.Typer) -> None:
@@ -141,6 +147,7 @@ def _find(
 
 
 def _has_run(study: "StudyResults") -> bool:
+    """Whether a trial of the study is done."""
     return any(row.n for row in study.summary.rows)
 
 
@@ -185,6 +192,19 @@ def _refuse_contradictions(
     row: str | None,
     details: bool,
 ) -> None:
+    """Refuse options that contradict each other.
+
+    Args:
+        output: value of `--output`; None to print.
+        drawn: whether ``output`` is a picture.
+        form: value of `--format`.
+        picture: value of `--picture`.
+        row: value of `--row`.
+        details: whether `--details` is given.
+
+    Raises:
+        RequestError: two options contradict each other.
+    """
     if not drawn and (picture is not None or row is not None):
         given = "--picture" if picture is not None else "--row"
         raise RequestError(f"`{given}` draws: `-o FILE.png`, `.svg` or `.pdf` says where to.")
@@ -217,6 +237,17 @@ def _refuse_no_picture(snapshot: "Snapshot", picture: PictureName | None, row: s
 def _draw(
     studies: "list[StudyResults]", output: Path, picture: PictureName | None, row: str | None
 ) -> None:
+    """Draw the picture of one study into a file, and print what was drawn.
+
+    Args:
+        studies: the study; several are refused.
+        output: the file to write.
+        picture: what to draw; None for what fits the study.
+        row: the one row to draw; None for all.
+
+    Raises:
+        RequestError: there are several studies, or the study has no such picture or row.
+    """
     from orchestrator.report.figures import canvas, gallery
 
     if len(studies) > 1:
@@ -232,6 +263,14 @@ def _draw(
 def _print(
     studies: "list[StudyResults]", form: TableFormat, output: Path | None, details: bool
 ) -> None:
+    """Print the tables of studies, or write them to a file whose ending says the form.
+
+    Args:
+        studies: one study, or all that declare a table of the paper.
+        form: how to print; ignored if ``output`` is given.
+        output: the file to write; None to print.
+        details: whether to add the tables of `--details`.
+    """
     from orchestrator.report import formats
     from orchestrator.report.console import console_for
     from orchestrator.store.files import replace_file

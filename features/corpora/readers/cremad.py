@@ -30,8 +30,10 @@ EMOTIONS = {
     "SAD": "sad",
 }
 PEOPLE = "VideoDemographics.csv"
+"""The file that says which actor is a woman."""
 SEXES = {"female": "female", "male": "male"}
 COMPLETE = 7442
+"""Number of utterances of the complete corpus."""
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:

@@ -12,8 +12,11 @@ from typing import Any
 from features.errors import CorpusError, MissingError
 
 HEADER = "db.yaml"
+"""The file that describes a database."""
 SAFE = (".csv", ".parquet")
+"""Endings of the table files that are read; a pickle would run foreign code."""
 SEX = ("sex", "gender")
+"""Columns that may hold the speaker's sex; the first that has a value counts."""
 
 
 def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -67,11 +70,18 @@ def _segments(frame: Any) -> list[tuple[str, float | None, float | None]]:
 
 
 def _seconds(time: Any) -> float | None:
+    """Convert a pandas Timedelta to seconds; NaT becomes None."""
     seconds = float(time.total_seconds())
     return None if seconds != seconds else seconds  # NaT is not equal to itself
 
 
 def _load(folder: Path) -> Any:
+    """Load the database with all of its tables, without executing anything that it holds.
+
+    Raises:
+        CorpusError: header or tables cannot be read.
+        MissingError: the package `audformat` is not installed.
+    """
     import tempfile
 
     import yaml

@@ -32,6 +32,7 @@ SOURCE = 'https://pypi.org/project/espeakng-loader/ (pip install "ablate-ser[dem
 LAYOUT = "<speaker>/<speaker>-<emotion>-<sentence>-<digest>.wav, written on first use"
 
 PACKAGE = "espeakng-loader"
+"""The package whose version enters the digest of every utterance."""
 MOST_MS = 1200
 """Most milliseconds of an utterance: 1200 ms fill one graph of 120 nodes of 10 ms."""
 
@@ -128,6 +129,11 @@ def _recipe(utterance: str, speaker: str, emotion: str, text: str) -> UtteranceR
 
 
 def _version() -> str:
+    """Return the installed version of ``PACKAGE``.
+
+    Raises:
+        MissingError: it is not installed.
+    """
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -140,6 +146,11 @@ def _version() -> str:
 
 
 def _utterances() -> Iterator[tuple[Utterance, UtteranceRecipe]]:
+    """Yield each of the 160 utterances with its recipe, by speaker, emotion and sentence.
+
+    Raises:
+        MissingError: `espeakng-loader` is not installed.
+    """
     version = _version()
     for speaker in SPEAKERS:
         for emotion in EMOTIONS:

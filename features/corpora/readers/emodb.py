@@ -40,6 +40,7 @@ SPEAKERS = {
     "16": "female",
 }
 COMPLETE = 535
+"""Number of utterances of the complete corpus."""
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:

@@ -35,6 +35,7 @@ SILENCE = 150
 """16-bit samples below this magnitude (-47 dB of full scale) are cut away at both ends."""
 
 SpokenRecipe = dict[str, Any]
+"""A recipe as JSON, with the keys that the head of this file lists."""
 Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )

@@ -43,10 +43,13 @@ COMPLETE = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
 """Utterances of the complete corpus, happy and excited together: 5,531 (paper, section 3.1)."""
 
 FOLDER = "IEMOCAP_full_release"
+"""Name of the folder that the release unpacks to."""
 AUDIO = re.compile(r"Session\d+/sentences/wav/[^/]+/([^/]+)\.wav")
 LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt")
 SUMMARY = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[[-\d., ]+\]\s*")
+"""A summary line of an evaluation file; groups: turn, code of the label."""
 TURN = re.compile(r"(Ses\d\d)[FM]_([a-z]+)\w*_([FM])[0-9A-Za-z]+")
+"""Name of a turn; groups: session, kind of the dialog, who speaks (F or M)."""
 KINDS = {"impro": "improvised", "script": "scripted"}
 """First letters of a dialog's name -> `Utterance.kind`, which `corpus_part` of a study selects."""
 
@@ -120,6 +123,14 @@ def _labels(root: Path, files: list[str]) -> tuple[dict[str, str], dict[str, str
 
 
 def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utterance | None:
+    """Make the utterance of a turn (no digest yet), or note in ``left`` why the turn is left out.
+
+    Args:
+        turn: name of the turn, such as ``Ses01F_impro01_F000``.
+        path: path of its audio below the corpus's folder.
+        code: code of its label, such as ``ang``.
+        left: path -> reason why it is left out; changed.
+    """
     match = TURN.fullmatch(turn)
     if not match or code not in EMOTIONS:
         left[path] = f"unknown label {code}" if match else "its name is no turn's"

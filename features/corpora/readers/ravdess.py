@@ -35,6 +35,7 @@ EMOTIONS = {
 MODALITIES = {"01": "audio with video", "02": "video without sound", "03": "audio only"}
 VIDEO = (".mp4",)
 COMPLETE = 1440
+"""Number of utterances of the complete corpus: speech alone, without song."""
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:

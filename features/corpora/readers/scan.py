@@ -10,7 +10,9 @@ from features.corpora.recordings import identify, measure
 from features.errors import CorpusError
 
 AUDIO = (".wav", ".flac")
+"""Endings of the audio files of a corpus."""
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+"""Endings of archives, which have to be unpacked first."""
 MOST = 20
 """Most problems that an error lists one by one."""
 
@@ -115,6 +117,11 @@ def files(root: Path, corpus: str, left: dict[str, str] | None = None) -> list[s
 
 
 def _refuse_no_folder(root: Path, corpus: str) -> None:
+    """Refuse a path that is not a folder.
+
+    Raises:
+        CorpusError: it is missing, a file or an archive; the sentence says which.
+    """
     if root.is_dir():
         return
     if is_archive(root):
@@ -204,6 +211,7 @@ def measure_recordings(
 
 
 def _unusable(root: Path, corpus: str, count: int, bad: Sequence[FileNote]) -> str:
+    """Write the error that lists unusable recordings; ``count`` is that of all recordings."""
     them = "it" if len(bad) == 1 else "them"
     return (
         f"{len(bad)} of the {count} recordings of corpus `{corpus}` in {root} cannot be used: "

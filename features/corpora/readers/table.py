@@ -25,14 +25,18 @@ SOURCE = "https://github.com/audeering/audb (or a table of your own)"
 LAYOUT = "a CSV or Parquet file with file, speaker, emotion; or an audformat database folder"
 
 NEEDED = ("file", "speaker", "emotion")
+"""Columns that a table must have."""
 OPTIONAL = ("split", "session", "sex", "start", "end")
+"""Columns that are read where a table has them."""
 SPLITS = {
     "": "",
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
     "test": "test",
 }
+"""Cell of the column `split`, in small letters, -> `Utterance.split`."""
 SEXES = {"": "", "f": "female", "female": "female", "m": "male", "male": "male", "other": ""}
+"""Cell of the column `sex`, in small letters, -> `Utterance.sex`."""
 MOST_BYTES = 256 * 2**20
 """Bytes (256 MiB) above which a file is refused: it cannot be a table of labels."""
 
@@ -101,6 +105,11 @@ def read(
 
 
 def _rows(source: Path) -> Iterator[TableRow]:
+    """Yield the rows of a CSV file, a Parquet file or a database folder.
+
+    Raises:
+        CorpusError: ``source`` is missing, an archive, too large, or cannot be read.
+    """
     if source.is_dir():
         return database.rows(source)
     if not source.exists():
@@ -149,6 +158,11 @@ def _csv(source: Path) -> Iterator[TableRow]:
 
 
 def _parquet(source: Path) -> Iterator[TableRow]:
+    """Yield the rows of a Parquet file, known columns alone.
+
+    Raises:
+        CorpusError: it is no Parquet file, or a column is missing or stands twice.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -167,6 +181,15 @@ def _parquet(source: Path) -> Iterator[TableRow]:
 
 
 def _refuse_columns(source: Path, heads: list[str]) -> None:
+    """Refuse a table that lacks a needed column or has a known column twice.
+
+    Args:
+        source: the table, for the error.
+        heads: names of its columns, in small letters.
+
+    Raises:
+        CorpusError: it does.
+    """
     missing = [name for name in NEEDED if name not in heads]
     twice = sorted({name for name in (*NEEDED, *OPTIONAL) if heads.count(name) > 1})
     if missing or twice:
@@ -242,6 +265,13 @@ def _text(cell: Any) -> str:
 
 
 def _seconds(name: str, cell: Any, faults: list[str]) -> float | None:
+    """Read a time in seconds; None for an empty cell, and for a bad one, noted in ``faults``.
+
+    Args:
+        name: the column, ``start`` or ``end``.
+        cell: the cell.
+        faults: sentences on what is wrong in the row; changed.
+    """
     text = _text(cell)
     if not text:
         return None

@@ -41,6 +41,7 @@ _STATIC = (
 
 
 def _delta(name: str, order: str) -> str:
+    """Insert ``order`` (``_de``, ``_de_de``) into a column's name, before the index."""
     base, bracket, index = name.partition("[")
     return base + order + bracket + index
 
