@@ -126,7 +126,7 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def print_beside(console: Console, head: Text, value: str) -> None:
-    """Print a text to the right of a head; further lines of a long text are indented as far."""
+    """Print a text to the right of a head; a long text wraps and stays right of the head."""
     width = max(20, console.width - head.cell_len)
     lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
     console.print(Text.assemble(head, lines[0]))

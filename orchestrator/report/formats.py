@@ -89,6 +89,7 @@ FORMS: Mapping[str, Format] = {
     "json": Format(".json", _json),
     "html": Format(".html", _html),
 }
+"""Name of a form, such as ``markdown`` -> the form."""
 
 
 def print_all(console: Console, studies: Sequence[StudyResults], details: bool) -> None:
@@ -106,6 +107,6 @@ def print_all(console: Console, studies: Sequence[StudyResults], details: bool) 
 
 
 def by_ending(path: Path) -> Format | None:
-    """The form of a table whose ending this path has, in capitals or not; None without such."""
+    """The form of a table whose ending this path has (``.MD`` as ``.md``); None if none has it."""
     ending = path.suffix.lower()
     return next((form for form in FORMS.values() if form.ending == ending), None)

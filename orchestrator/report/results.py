@@ -22,12 +22,13 @@ class StudyResults:
     """The results of a study, read from the store."""
 
     ledger: Ledger
+    """The store."""
     outcomes: Mapping[str, Outcome]
     """Trial id -> the record of the finished trial."""
     summary: Summary
     """Means, intervals and differences of every row."""
     search: SearchResult | None = None
-    """The configurations that the study's search scored and chose; None without a search."""
+    """The configurations that the study's search tried and chose; None without a search."""
 
     @property
     def snapshot(self) -> Snapshot:

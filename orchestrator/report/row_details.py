@@ -40,7 +40,7 @@ class DevScore:
 class EpochDetails:
     """Losses and scores after one epoch of a training.
 
-    A system without epochs, such as the SVM, has one entry for each step of its own.
+    The SVM has no epochs: an entry is one value of its regularisation C, from the smallest on.
     """
 
     number: int

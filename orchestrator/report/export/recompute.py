@@ -177,7 +177,7 @@ def against_markdown(
 def against_groups(
     head: Sequence[str], lines: Sequence[Sequence[str]], bundle: Bundle
 ) -> Iterator[Check]:
-    """Compare the test UA in the table of a hyperparameter search, with a line a held-out group.
+    """Compare the test UA in the table of a search, which has a line for each held-out group.
 
     A line has the configuration that was chosen for the group on the other speakers. The inner UA,
     by which it was chosen, cannot be computed from these predictions and is not compared.
@@ -253,7 +253,10 @@ def is_heading(cells: Sequence[str]) -> bool:
 def rows_in_order(
     printed: Mapping[str, Any], head: Sequence[str], lines: int, bundle: Bundle
 ) -> list[str | None]:
-    """The row's name on each of the ``lines`` lines of a table; None: no number to compare."""
+    """The name of the row on each of a table's ``lines`` lines.
+
+    None stands for a line without a number that can be computed from predictions.
+    """
     names = [row["name"] for row in printed["rows"]]
     blocks = list(dict.fromkeys(block for row in printed["rows"] for block in row["blocks"]))
     laid = [row["name"] for b in blocks for row in printed["rows"] if b in row["blocks"]] or names

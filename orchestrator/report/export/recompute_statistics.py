@@ -267,7 +267,9 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
 SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
 """Keys of a row's interim analyses (looks) in an adaptive study."""
 DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
+"""Keys of a row's difference in UA to another row, for new speakers."""
 SEEDS = ("ua", "low", "high", "p", "seeds")
+"""Keys of a row's difference in UA to another row, for the same speakers and new seeds."""
 
 
 def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> dict[str, Any]:

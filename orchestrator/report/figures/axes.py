@@ -43,7 +43,7 @@ from orchestrator.store.snapshot import Snapshot
 MOST_AXES = 5
 """Most axes of a grid that is drawn."""
 SIDE = 2.15
-"""Height of a panel in inches."""
+"""Height of one panel in inches."""
 
 
 def refuse_no_axes(snapshot: Snapshot) -> None:
@@ -113,6 +113,7 @@ def _caption(effects: Effects) -> Sequence[str]:
 
 
 def _main(panel: Panel, axis: GridAxis, levels: Sequence[Level]) -> None:
+    """Draw UA in percent by the levels of one axis, the other axes averaged."""
     _line(panel, 0, 1, {lv.at[0]: lv.ua for lv in levels}, axis.levels, "")
     _dress(panel, axis, "UA (%)")
     panel.set_title(_named(axis), size=8, weight="bold", color=INK)
@@ -200,6 +201,7 @@ def _line(
 
 
 def _dress(panel: Panel, axis: GridAxis, what: str) -> None:
+    """Set the ticks and labels of a panel: levels of an axis below, the scale ``what`` left."""
     names = ["\n".join(wrap(one, 1.1, 7)[:3]) for one in axis.levels]
     panel.set_xticks(range(len(axis.levels)), names, size=7)
     panel.set_xlim(-0.4, len(axis.levels) - 0.6)

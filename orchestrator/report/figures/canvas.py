@@ -32,8 +32,11 @@ FORMATS = (".png", ".svg", ".pdf")
 """The endings of the files that a picture can be written to."""
 
 INK, FAINT, HAIR, LINE = "#22303c", "#6b7882", "#d5dade", "#2c6e8f"
+"""Colours: of text and main marks, of labels, of grid lines, and of second marks."""
 LOUD = "#b3401f"
+"""The colour of warnings and of what stands out."""
 SERIES = (INK, "#c05236", "#2f8f8b", "#8b6bb1", "#a07d1c", "#5b7fb5", "#7d8a93", "#9c4a6e")
+"""The colours of the lines of a panel, the first line first; so ``MARKERS`` and ``DASHES``."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
 STYLE = {
@@ -75,6 +78,7 @@ STYLE = {
     "ytick.major.size": 2.5,
     "image.interpolation_stage": "data",
 }
+"""Settings of matplotlib (rcParams) for all pictures."""
 DPI = 160
 """Pixels an inch of a PNG."""
 
@@ -229,6 +233,7 @@ def _attributes(style: str) -> str:
 
 @contextmanager
 def _style() -> Iterator[None]:
+    """Let matplotlib use ``STYLE``, without its warnings, while the ``with`` block runs."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its font cache is no news
     import matplotlib as mpl
 

@@ -19,6 +19,7 @@ from orchestrator.report.tables.headings import label
 from orchestrator.store.snapshot import Snapshot
 
 TRAIN = "#c05236"
+"""The colour of losses on training speech."""
 LEAST_LOSS = 1e-4
 """A smaller loss is drawn as this one, since a logarithmic scale has no 0."""
 
@@ -92,6 +93,7 @@ def curves(snapshot: Snapshot, rows: Sequence[RowDetails]) -> Figure:
 
 
 def _unread(rows: Sequence[RowDetails]) -> Iterator[str]:
+    """Sentences on trainings that are not drawn, since they are missing or damaged."""
     missing = sum(len(row.missing) for row in rows)
     damaged = sum(bool(trial.damage) for row in rows for trial in row.trials)
     if missing:
@@ -101,6 +103,7 @@ def _unread(rows: Sequence[RowDetails]) -> Iterator[str]:
 
 
 def _row(top: Panel, bottom: Panel, row: RowDetails) -> None:
+    """Draw the curves of one row: UA in percent into the top panel, losses into the bottom one."""
     ua: list[Curve] = []
     dev: list[Curve] = []
     train: list[Curve] = []

@@ -112,6 +112,7 @@ def _lines(summary: Summary) -> tuple[list[_Line], float]:
 
 
 def _means(panel: Panel, lines: Sequence[_Line]) -> None:
+    """Draw the mean UA of every row in percent, with its 95 % interval."""
     for line in lines:
         if line.row is None:
             continue
@@ -134,6 +135,7 @@ def _means(panel: Panel, lines: Sequence[_Line]) -> None:
 
 
 def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None:
+    """Draw the difference in UA of every row to the reference, in percentage points."""
     reference = summary.snapshot.reference
     panel.axvline(0, color=FAINT, lw=0.9)
     beside = panel.secondary_yaxis("right")

@@ -103,6 +103,7 @@ def trainings(snapshot: Snapshot) -> str:
 
 
 def _above(snapshot: Snapshot, title: str, width: float) -> Iterator[Line]:
+    """The lines of the heading: title, protocol line and warning, wrapped to a width in inches."""
     inner = width - 2 * MARGIN
     for line in wrap(title, inner, TITLE * 1.06)[:3]:
         yield line, TITLE, canvas.INK, True
@@ -114,6 +115,7 @@ def _above(snapshot: Snapshot, title: str, width: float) -> Iterator[Line]:
 
 
 def _caption(sentences: Sequence[str], width: float) -> list[str]:
+    """The lines of a caption, wrapped to a width in inches; at most ``MOST_NOTES`` and one more."""
     lines = wrap(" ".join(sentence for sentence in sentences if sentence), width - 2 * MARGIN, NOTE)
     if len(lines) > MOST_NOTES:
         lines = [*lines[:MOST_NOTES], "… and more: `ablate report` says it all."]
@@ -121,10 +123,12 @@ def _caption(sentences: Sequence[str], width: float) -> list[str]:
 
 
 def _height(lines: Sequence[Line]) -> float:
+    """The height of lines of text below each other, in inches."""
     return sum(size for _, size, _, _ in lines) * LEADING / 72
 
 
 def _write(figure: Figure, lines: Sequence[Line], top: float, whole: float, width: float) -> None:
+    """Write lines of text into a figure ``whole`` inches high, from ``top`` inches downwards."""
     for text, size, colour, bold in lines:
         figure.text(
             MARGIN / width,

@@ -51,6 +51,7 @@ PICTURES: Mapping[str, Picture] = {
         lambda study, row: confusion(study.summary, row), of_a_row=True, most_rows=30
     ),
 }
+"""Name of a picture, as `--picture` takes it -> the picture."""
 
 
 def fitting(snapshot: Snapshot) -> str:

@@ -1,4 +1,4 @@
-"""The picture of a search: UA against each searched setting (axis), a point a configuration."""
+"""The picture of a search: UA of every tried configuration against each searched setting (axis)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -122,6 +122,7 @@ def _position(axis: SearchAxis, one: SnapshotConfiguration) -> float:
 
 
 def _draw(panel: Panel, seen: Sequence[ScoredConfiguration], chosen: set[tuple[int, int]]) -> None:
+    """Draw the points of a panel; ``chosen`` are the (group, number) of chosen configurations."""
     panel.grid(axis="y", color=HAIR, lw=0.5)
     panel.set_axisbelow(True)
     for state, marker in (("pruned", "x"), ("trained", "o")):

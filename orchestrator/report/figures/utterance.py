@@ -13,7 +13,7 @@ from orchestrator.report.figures.canvas import FAINT, LINE, Figure, Panel
 STEP_S = 0.01
 """Seconds from frame to frame."""
 MOST_NAMES = 48
-"""Up to so many descriptors, each is labelled with its name; of more, every sixteenth is."""
+"""Most descriptors that are all labelled with their names; of more, every sixteenth is."""
 PITCH = ("F0_sma", "F0final_sma", "F0")
 """Names of the pitch column (F0 in Hz) in descriptor sets; the first that a set has is drawn."""
 VOICING = ("voiceProb_sma", "voicingFinalUnclipped_sma", "voiceProb")

@@ -1,4 +1,4 @@
-"""The picture of Figure 2 of the paper: WA and UA by hidden size, a line a number of layers."""
+"""The picture of Figure 2 of the paper: WA and UA by hidden size, for each number of layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def refuse_no_widths(snapshot: Snapshot) -> None:
 
 
 def has_widths(snapshot: Snapshot) -> bool:
-    """Whether the rows set hidden size, and at most the number of layers beside it.
+    """Whether the rows set hidden size, and nothing else but perhaps the number of layers.
 
     There must be two different hidden sizes or more, and no two rows with equal settings.
     """

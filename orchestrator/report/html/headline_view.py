@@ -20,7 +20,7 @@ VERDICT_SIGNS = {"yes": "◆", "cannot tell": "○", "supports": "◆", "contrad
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeadlineRow:
-    """One row of the headline."""
+    """One row of the headline, with its mark in the forest plot and what a click on it opens."""
 
     heading: str | None
     """The heading above the row, if a block of rows begins with it; else None."""
@@ -38,7 +38,7 @@ class HeadlineRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Headline:
-    """The headline of a study."""
+    """The headline of a study, with its forest plot."""
 
     columns: tuple[Column, ...]
     forest_after: int | None

@@ -28,7 +28,7 @@ class ForestMark:
     low: float | None = None
     """Position of the left end of its 95 % interval; None if the interval is not known."""
     high: float | None = None
-    """Position of the right end; None likewise."""
+    """Position of its right end; None if the interval is not known."""
     is_low_beyond: bool = False
     """Whether the interval goes beyond the left end of the scale; an arrow then ends the line."""
     is_high_beyond: bool = False
@@ -90,7 +90,7 @@ class Forest:
         Args:
             points: the difference in UA in percentage points.
             low: the left end of its 95 % interval, in percentage points; None if not known.
-            high: the right end; None likewise.
+            high: the right end of the interval; None if not known.
             is_shown: whether the verdict is ``yes``.
         """
         title = f"{points:+.1f}"
@@ -110,7 +110,7 @@ class Forest:
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """A line of a chart."""
+    """A line of a chart, as an SVG polyline."""
 
     points: str
     """``x,y`` of every point in pixels, with spaces between: the ``points`` of an SVG polyline."""
@@ -191,10 +191,12 @@ def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
 
 
 def _dev_ua(epoch: EpochDetails) -> float:
+    """Mean UA of the halves A and B of the held-out group, in percent."""
     return 50 * (epoch.a.ua + epoch.b.ua)
 
 
 def _dev_loss(epoch: EpochDetails) -> float:
+    """Mean loss of the halves A and B of the held-out group."""
     return (epoch.a.loss + epoch.b.loss) / 2
 
 
@@ -208,10 +210,12 @@ class _Axes:
     """The value at the upper end: 100 for UA in percent, or a loss."""
 
     def x(self, epoch: int) -> float:
+        """The horizontal position of an epoch, in pixels from the left edge of the chart."""
         wide = Chart.right - Chart.left
         return round(Chart.left + wide * (epoch - 1) / max(1, self.last - 1), 1)
 
     def y(self, value: float) -> float:
+        """The vertical position of a value, in pixels from the upper edge of the chart."""
         high = Chart.bottom - Chart.top
         return round(Chart.top + high * (1 - value / self.top), 1)
 

@@ -114,6 +114,7 @@ def _in_blocks(
 
 
 def _paper_head(snapshot: Snapshot) -> str:
+    """``paper``, before the heads of published scores; with its corpus if the study has another."""
     return "paper" if snapshot.comparable else "paper (IEMOCAP)"
 
 
@@ -158,10 +159,12 @@ def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def _n(row: RowSummary) -> str:
+    """The cell n: finished trainings, such as ``15``; if some are missing ``12/15``."""
     return f"{row.n}/{row.n + row.missing}" if row.missing else str(row.n)
 
 
 def _difference(row: RowSummary, snapshot: Snapshot) -> tuple[str, str]:
+    """The cells ΔUA (percentage points, with its interval) and ``differs`` of a row."""
     if row.name == snapshot.reference:
         return "reference", ""
     difference = row.difference

@@ -43,6 +43,9 @@ _SPECIAL = {
     **{char: f"$^{n}$" for n, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     **{char: f"$_{n}$" for n, char in enumerate("₀₁₂₃₄₅₆₇₈₉")},
 }
+"""Character -> the LaTeX that prints it, for all characters that LaTeX does not print as they are.
+
+Greek letters are added below."""
 _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi pi rho sigma tau "
     "upsilon phi chi psi omega"
@@ -69,8 +72,11 @@ ALONE = r"""\ifdefined\table\else % compiled by itself, this file is a document
   \def\ablateends{\end{document}}
 \fi
 """
+"""The LaTeX that makes the file a document of its own if no document includes it."""
 ENDS = "\\csname ablateends\\endcsname\n"
+"""The LaTeX at the end of the file, which ends that document if there is one."""
 OTHER = r"\providecommand\otherscript[2]{\ifdefined\Umathcode#1\else#2\fi}" + "\n"
+"""The LaTeX command that prints a word in another script, or its number in pdfLaTeX."""
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -132,6 +138,7 @@ class _Words:
 
 
 def _is_known(word: str) -> bool:
+    """Whether pdfLaTeX can print every character of a word."""
     return all(char.isascii() or char in _SPECIAL or char in _LETTERS for char in word)
 
 

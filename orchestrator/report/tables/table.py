@@ -16,7 +16,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table as texts."""
+    """A table whose cells are texts, in percent where they are scores; no form is chosen yet."""
 
     label: str = ""
     """``Table 1``, or the name of the study; may be empty."""

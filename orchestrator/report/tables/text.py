@@ -78,7 +78,7 @@ def _prose(text: str) -> str:
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """The records as CSV, a line each below a line of all their keys; None is an empty cell.
+    """The records as CSV: a line of all their keys, then one line for each; None is an empty cell.
 
     A text that a spreadsheet would take for a formula gets a ``'`` before it.
     """

@@ -18,7 +18,7 @@ from orchestrator.report.terminal.studies import where
 NARROW = 60
 """A terminal with fewer characters a line than this gets a picture with fewer columns."""
 TRAININGS = 8
-"""Most trials in training that are shown, a line each."""
+"""Most trials in training that are shown, one line for each."""
 CURVE = 20
 """How many of its last epochs the curve of a trial in training shows; half on a narrow terminal."""
 BARS = "▁▂▃▄▅▆▇█"
@@ -55,9 +55,9 @@ def picture(state: RunState, used: Usage | None, width: int, height: int) -> Gro
 
 
 def _fitting(count: int, lines: int) -> int:
-    """How many of ``count`` items are shown in so many lines, one item a line.
+    """How many of ``count`` items are shown in ``lines`` lines, one line for each item.
 
-    If they do not all fit, one line fewer, since the last line says how many are left out.
+    If they do not all fit, the last line is left free, to say how many are left out.
     """
     return count if count <= lines else max(0, lines - 1)
 

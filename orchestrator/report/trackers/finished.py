@@ -23,7 +23,7 @@ SettingValue = str | bool | int | float
 
 @dataclass(frozen=True, slots=True)
 class FinishedTrial:
-    """A finished trial of a study."""
+    """A finished trial of a study, with its name, tags, settings, scores and learning curve."""
 
     snapshot: Snapshot
     """The study."""

@@ -131,7 +131,7 @@ class OptunaTracker:
         self._new.clear()
 
     def write_search(self, snapshot: Snapshot) -> None:
-        """Write the configurations of a search that have ended, if the storage has them not yet.
+        """Write the configurations of a search that have ended and that the storage lacks.
 
         Raises:
             LackError: the axes of the search are unknown: the snapshot of an earlier version lacks
@@ -231,7 +231,17 @@ class OptunaTracker:
         its: Mapping[str, SettingValue],
         differ: Mapping[str, "BaseDistribution"],
     ) -> None:
-        """Report the finished trainings of a row, and its mean UA when none is missing."""
+        """Report the UA of each finished training of a row to its Optuna trial.
+
+        If no training is missing, also report the row's mean UA (0 to 1), which ends the trial.
+
+        Args:
+            study: the Optuna study.
+            snapshot: the study.
+            row: the name of the row.
+            its: the settings of the row.
+            differ: the settings in which rows differ, with their distributions.
+        """
         if row not in self._running:
             params = {key: as_choice(its.get(key), kind) for key, kind in differ.items()}
             study.enqueue_trial(params, user_attrs={"row": row, **its})

@@ -110,7 +110,7 @@ class TrackerThread:
         self.damaged: list[str] = []
         """A sentence for each trial whose record or files do not match their digests."""
         self._failed: dict[str, str] = {}
-        """View command of a tracker that failed -> its first error."""
+        """View command of a tracker that failed -> the text of its first error."""
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -142,6 +142,7 @@ class TrackerThread:
         return (*self.damaged, *failed)
 
     def _work(self) -> None:
+        """Write what is queued until None comes; runs in the thread."""
         while (item := self._queue.get()) is not None:
             try:
                 self._take(item)

@@ -74,7 +74,7 @@ def architectures(
             `opensmile:PATH.conf`, may be read.
 
     Returns:
-        One description a row, in the order of the study.
+        One description for each row, in the order of the study.
 
     Raises:
         RequestError: no row has that name.

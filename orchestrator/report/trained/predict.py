@@ -107,7 +107,7 @@ class SegmentPrediction:
     start: float
     """Start of the segment, in seconds from the start of the recording."""
     end: float
-    """End of the segment, in seconds likewise."""
+    """End of the segment, in seconds from the start of the recording."""
     probabilities: tuple[float, ...]
     """The probability of each class, 0 to 1, in the order of the study's classes."""
 
@@ -253,6 +253,7 @@ def predict(
 
 
 def _answers(ensemble: Ensemble, usable: Sequence[ExtractedRecording]) -> list[Prediction]:
+    """Predict recordings whose features have been extracted, in their order."""
     if not usable:
         return []
     arrays = [one.nodes_NF for one in usable if one.nodes_NF is not None]
@@ -292,6 +293,7 @@ def _votes(ensemble: Ensemble, recording: ExtractedRecording) -> tuple[Voice, li
 
 
 def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
+    """Load the two networks of a finished trial: one tested on half A, one on half B."""
     trial = from_identity(outcome.identity)
     stored = tensors_from(ledger.attempts.read_file(outcome, WEIGHTS))
     for side, tested in (("tests_a", trial.a), ("tests_b", trial.b)):
