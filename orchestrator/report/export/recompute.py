@@ -43,7 +43,7 @@ sys.dont_write_bytecode = True  # a bundle stays as it was written
 from recompute_statistics import Bundle, Number, difference_of, holm, recomputed  # noqa: E402
 
 TOLERANCE = 1e-9
-"""The largest difference of two numbers that agree."""
+"""A printed and a computed number agree if they differ by no more than this."""
 HERE = Path(__file__).resolve().parent
 """The folder with the tables and predictions."""
 

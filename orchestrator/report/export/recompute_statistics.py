@@ -90,7 +90,7 @@ def paired_t(differences: Sequence[float], confidence: float = 0.95) -> Ends:
 
 
 def sign_flip(groups: Any) -> Number:
-    """Exact sign-flip p: share of sign patterns with a sum as far from 0; None above 20 groups."""
+    """Exact sign-flip p: share of sign patterns with at least as large a |sum|; None above 20."""
     if not 0 < len(groups) <= 20:
         return None
     sums = np.zeros(1)
@@ -294,7 +294,7 @@ def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> di
 
 
 def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
-    """Seed -> UA of a row minus another's, if both have the seed for every test speaker."""
+    """Seed -> UA of a row minus another's, mean over speakers; only seeds with all speakers."""
     both = bundle.paired(name, other)
     if both is None:
         return {}

@@ -36,7 +36,9 @@ INK, FAINT, HAIR, LINE = "#22303c", "#6b7882", "#d5dade", "#2c6e8f"
 LOUD = "#b3401f"
 """The colour of warnings and of what stands out."""
 SERIES = (INK, "#c05236", "#2f8f8b", "#8b6bb1", "#a07d1c", "#5b7fb5", "#7d8a93", "#9c4a6e")
-"""The colours of the lines of a panel, the first line first; so ``MARKERS`` and ``DASHES``."""
+"""The colours of the lines of a panel, in order.
+
+``MARKERS`` and ``DASHES`` are their markers and dashes in the same order."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
 STYLE = {

@@ -1,4 +1,4 @@
-"""A study's numbers in full: as one nested mapping for JSON, or one flat mapping a row for CSV."""
+"""A study's numbers in full: a nested mapping for JSON, or a flat mapping for each row for CSV."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -131,7 +131,7 @@ def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
 
 
 def flat(summary: Summary) -> list[Mapping[str, Any]]:
-    """One flat mapping a row, for CSV; study, corpus, profile and reading stand in each of them.
+    """One flat mapping for each row, for CSV; study, corpus, profile and reading stand in each.
 
     Scores are fractions from 0 to 1. Systems with published scores only come last.
     """

@@ -88,7 +88,7 @@ def _published(found: Architecture) -> str:
 
 
 def _notes(architectures: Sequence[Architecture]) -> tuple[str, ...]:
-    """Sentences on sizes: why a number of parameters differs from the paper's, which are ours."""
+    """Sentences on sizes: why a number of parameters is not the paper's, which sizes we chose."""
     models = dict.fromkeys(found.model for found in architectures)
     why = dict.fromkeys(
         note

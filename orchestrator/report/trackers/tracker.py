@@ -60,8 +60,8 @@ def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
         study: the name of the study.
 
     Raises:
-        RequestError: there is no such tracker, WHERE is no folder where it must be one, or WHERE
-            lacks and the store is an object store.
+        RequestError: there is no such tracker; WHERE is a URL but must be a folder; or WHERE is
+            missing, and the store is an object store (`s3://`).
         LackError: the tracker's package is missing, or WHERE cannot be written to.
     """
     system, _, where = word.partition(":")

@@ -135,7 +135,7 @@ class Unusable:
 
     path: Path
     reason: str
-    """Why not, as a sentence."""
+    """Why it cannot be predicted, as a sentence."""
 
 
 def choose_row(snapshot: Snapshot, row: str | None) -> str:
