@@ -1,4 +1,4 @@
-"""A mapping of keys as pydantic declares it, with what its errors and its documentation say."""
+"""The base class of all declared mappings of a study file, ``Keys``, and its errors' sentences."""
 
 import ast
 import inspect
@@ -32,30 +32,38 @@ from orchestrator.errors import nearest
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What an error says of a wrong value: metadata of a type, beside pydantic's own.
-
-    ``{name}`` stands for the key, ``{value}`` for what the file has there.
-    """
+    """The sentence of the error for a wrong value; stands in ``Annotated`` beside the type."""
 
     text: str
+    """The sentence, in which ``{name}`` stands for the key and ``{value}`` for the wrong value."""
     suggested: tuple[str, ...] = ()
-    """Words of which the nearest is suggested where the value is a word."""
+    """Words of which the most similar is suggested, where the value is a word."""
     at_key: bool = False
-    """Whether it is shown at the key, not at the value."""
+    """Whether the caret points to the key and not to the value."""
 
 
 def must_be(what: str, suggested: tuple[str, ...] = ()) -> Sentence:
-    """The usual sentence: the key, what its value must be, and what it is."""
+    """The usual sentence of an error: which key, what its value must be, and what it is.
+
+    Args:
+        what: what the value must be, such as "a list".
+        suggested: words of which the most similar is suggested, where the value is a word.
+    """
     return Sentence(f"`{{name}}` must be {what}, but is {{value}} instead.", suggested)
 
 
 def refusal(sentence: str, *, at_key: bool = False) -> PydanticCustomError:
-    """An error for a validator to raise: a whole sentence, at the value or at its key."""
+    """An error for a validator to raise.
+
+    Args:
+        sentence: its text, in which ``{name}`` stands for the key and ``{value}`` for the value.
+        at_key: whether the caret points to the key and not to the value.
+    """
     return PydanticCustomError("at_key" if at_key else "at_value", "{text}", {"text": sentence})
 
 
 class Stated:
-    """Metadata of ``T | None``: the key may be left out, but ``null`` is no value for it."""
+    """Mark in ``Annotated[T | None, Stated]``: the key may be left out, but `null` is refused."""
 
     @staticmethod
     def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -63,37 +71,39 @@ class Stated:
 
 
 class Documented(Protocol):
-    """What a key is for, made where it is asked for: reading a study needs no such text."""
+    """What can say what a key is for, such as ``settings.Setting``; reading needs no such text."""
 
     @property
     def doc(self) -> str:
-        """One paragraph."""
+        """What the key is for, in one paragraph."""
 
 
 class Keys(BaseModel):
-    """A mapping that has these keys and no others."""
+    """Base class of the mappings of a study file; the fields of a subclass are the allowed keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     no_mapping: ClassVar[str] = "`{name}` must be a mapping, but is {value} instead."
+    """The error where the file has no mapping here."""
     lack_at_key: ClassVar[bool] = False
-    """Whether a missing key is shown at the mapping's own key, not at where its value begins."""
+    """Whether the error for a missing key points to the key in front of the mapping, and not to
+    where the mapping begins."""
     settings: ClassVar[Mapping[str, "Documented"]] = {}
-    """Keys of this mapping that are declared elsewhere."""
+    """Key -> setting, of the keys that are settings (`settings.with_settings`)."""
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """What an error says of a key that this mapping does not have."""
+        """The end of an error on a key that this mapping may not have: "is not a key. ..."."""
         return f"is not a key. {nearest(key, cls.model_fields)}"
 
     @classmethod
     def lacks(cls, key: str) -> str:
-        """What an error says where the mapping lacks a key."""
+        """The error where the mapping lacks a required key; ``{name}`` stands for the mapping."""
         return f"`{{name}}` must have `{key}`."
 
     @classmethod
     def docs(cls) -> Mapping[str, str]:
-        """What each key is for: a setting's own words, else the text below a key's declaration."""
+        """Key -> what it is for: of a setting its ``doc``, else the docstring below the field."""
         settings = {key: setting.doc for key, setting in cls.settings.items()}
         return {**attribute_docs(cls), **settings}
 
@@ -118,12 +128,12 @@ class Keys(BaseModel):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The keys that the file has, in its order, with their values."""
+        """Key -> value of the keys that the file has here, in the order of the file."""
         return {key: getattr(self, key) for key in self._order}
 
 
 def attribute_docs(cls: type) -> Mapping[str, str]:
-    """The docstrings below the attributes of a class and of its bases, each as one paragraph."""
+    """Attribute -> the docstring below it as one line, of a class and of its base classes."""
     ours = [part for part in reversed(cls.__mro__) if part not in (object, BaseModel)]
     return {
         name: doc
@@ -134,7 +144,7 @@ def attribute_docs(cls: type) -> Mapping[str, str]:
 
 @cache
 def _docs_in(module: str) -> Mapping[str, Mapping[str, str]]:
-    """Class -> attribute -> docstring, of a module's text."""
+    """Class -> attribute -> docstring below it as one line, from the source text of a module."""
     classes: dict[str, dict[str, str]] = {}
     for part in ast.parse(inspect.getsource(sys.modules[module])).body:
         for node, below in pairwise(part.body if isinstance(part, ast.ClassDef) else ()):

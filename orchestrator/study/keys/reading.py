@@ -1,8 +1,8 @@
-"""A mapping of a file is read against its declaration; each error becomes a sentence at its place.
+"""Validates a mapping of a file against its declaration, and turns errors into faults with lines.
 
-pydantic judges, and names an error by its kind and by the keys that lead to it (``loc``). Here
-these keys lead to the node of the YAML file, for its line and column, and to the declared type, for
-the words of the sentence.
+pydantic validates, and describes an error by its type and by the keys that lead to it (``loc``).
+Here these keys are followed to the node of the YAML file, for line and column, and to the declared
+type, for the sentence.
 """
 
 import re
@@ -27,24 +27,25 @@ K = TypeVar("K", bound=Keys)
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[K]):
-    """What a mapping of a file says."""
+    """A mapping of a file after validation."""
 
     keys: K | None
-    """What is left of it without the faults; None where no sense is left."""
+    """The mapping without its faulty values; None where it is faulty as a whole."""
     faults: list[Fault]
+    """All faults of the mapping."""
     dropped: frozenset[KeyPath]
-    """Where values were left out because of a fault: of a list the whole item."""
+    """The paths of the values that were left out as faulty; of a list's item the whole item."""
 
 
 def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
-    """Read a mapping, with all of its faults; then again without what was at fault.
+    """Validate a mapping of a file, collect its faults, and validate it anew without faulty values.
 
-    So checks between keys still see what is right beside what is wrong.
+    In this way rules between keys can be checked on the values that are right.
 
     Args:
-        model: which keys it has.
+        model: the declaration of its keys.
         node: the mapping in the file.
-        name: what it is called; empty for the whole file.
+        name: what errors call it, such as ``search``; empty for the whole file.
     """
     document, faults, dropped = node.plain(), list[Fault](), set[KeyPath]()
     for attempt in range(2 * MAX_DEPTH):  # what lacks a part is at fault in the next one
@@ -65,11 +66,12 @@ def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
 
 
 def _order(path: KeyPath) -> list[tuple[int, str]]:
+    """Sort key of paths: list items by index, so that the last of a list can be dropped first."""
     return [(step, "") if isinstance(step, int) else (0, step) for step in path]
 
 
 def _drop(document: Any, path: KeyPath) -> None:
-    """Take a value out of its mapping or list, if an outer one was not taken out before."""
+    """Delete a value from its mapping or list; nothing where the mapping around it is gone."""
     *outer, last = path
     for step in outer:
         if isinstance(document, dict) and step not in document:
@@ -83,21 +85,31 @@ def _drop(document: Any, path: KeyPath) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an error of pydantic's is: in the file, and in the declarations."""
+    """An error of pydantic's, with its position in the file and the declared type there."""
 
     error: ErrorDetails
+    """The error as pydantic describes it."""
     path: KeyPath
-    """Without pydantic's own names of alternatives, and no deeper than the file goes."""
+    """The path of the value in the file: ``loc`` without pydantic's names of alternatives."""
     name: str
-    """What the sentence calls the value."""
+    """What the sentence calls the value, such as ``protocol.folds``."""
     node: Node
+    """The value in the file; where a key is unknown or missing, the mapping around it."""
     kind: Any
-    """The declared type: of a key that is unknown or missing the mapping around it."""
+    """The declared type; where a key is unknown or missing, that of the mapping around it."""
     metadata: tuple[Any, ...]
+    """What stands beside the type in ``Annotated``, such as limits and a ``Sentence``."""
 
     @classmethod
     def of(cls, model: type[Keys], root: Node, name: str, error: ErrorDetails) -> "_Place":
-        """Follow an error's ``loc`` through the file and through the declarations at once."""
+        """Follow an error's ``loc`` through the file and the declarations.
+
+        Args:
+            model: the declaration of the mapping that was validated.
+            root: the mapping in the file.
+            name: what errors call it.
+            error: the error.
+        """
         node, kind, metadata = root, model, ()
         path: KeyPath = ()
         about_key = error["type"] in ("extra_forbidden", "missing")
@@ -110,7 +122,7 @@ class _Place:
         return cls(error, path, _name(name, path), node, kind, metadata)
 
     def fault(self) -> Fault:
-        """The error as a sentence."""
+        """The error as a fault: a sentence with line and column."""
         key = str(self.error["loc"][-1]) if self.error["loc"] else ""
         match self.error["type"]:
             case "extra_forbidden":
@@ -130,7 +142,10 @@ class _Place:
 
     @property
     def dropped(self) -> KeyPath:
-        """What is left out: of a list the whole item; a mapping, if it lacks a key."""
+        """The path of what is left out: the value or, where it lies in a list, the whole item.
+
+        Where a key is missing, that is the mapping that lacks it.
+        """
         unknown = self.error["type"] == "extra_forbidden"
         path = (*self.path, self.error["loc"][-1]) if unknown else self.path
         items = [n for n, step in enumerate(path) if isinstance(step, int)]
@@ -138,14 +153,19 @@ class _Place:
 
 
 def _name(name: str, path: KeyPath) -> str:
-    """What an error calls a value; a setting is called by its key alone, wherever it stands."""
+    """What an error calls a value: ``protocol.folds``; of a setting the key alone: ``layers``."""
     steps = [step for step in path if isinstance(step, str) and step != "choices"]
     full = ".".join([name, *steps] if name else steps)
     return re.sub(r"^(rows\.set|rows|published|baseline|axes)\.", "", full)
 
 
 def _below(kind: Any, step: int | str) -> tuple[Any, tuple[Any, ...]]:
-    """The type of a key's value, of a list's item, or of the alternative that a tag names."""
+    """The type and metadata of a key's value, a list's item, or the alternative that a tag names.
+
+    Args:
+        kind: the type of the mapping, the list, or the union of alternatives.
+        step: the key, the index, or the tag.
+    """
     found, metadata = kind, ()
     arguments = get_args(kind)
     if isinstance(kind, type) and issubclass(kind, Keys):
@@ -160,7 +180,7 @@ def _below(kind: Any, step: int | str) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _unwrapped(kind: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """A type without `Annotated` and `None`, and all of its metadata."""
+    """A type without ``Annotated`` and without ``| None``; and its metadata, from all levels."""
     while True:
         arguments = get_args(kind)
         if get_origin(kind) is Annotated:
@@ -172,7 +192,7 @@ def _unwrapped(kind: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ..
 
 
 def _sentence(kind: Any, metadata: tuple[Any, ...]) -> Sentence:
-    """What an error says of a wrong value of a type."""
+    """The sentence for a wrong value: that of the metadata, else one made from type and limits."""
     limits: dict[type, Any] = {}
     for item in _flat(metadata):
         if isinstance(item, Sentence):
@@ -192,7 +212,7 @@ def _sentence(kind: Any, metadata: tuple[Any, ...]) -> Sentence:
 
 
 def accepted(model: type[Keys], key: str) -> str:
-    """What the value of a key must be, in the words of its error."""
+    """What the value of a key must be, such as "a whole number from 1 to 8": words of its error."""
     kind, metadata = _below(model, key)
     if kind is Any and not metadata:
         return "a value of the setting"
@@ -204,6 +224,6 @@ def accepted(model: type[Keys], key: str) -> str:
 
 
 def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:
-    """Metadata one by one; an interval is its two ends."""
+    """Yield metadata one by one; an ``Interval`` as its two ends, ``Ge`` and ``Le``."""
     for item in metadata:
         yield from _flat(tuple(item)) if isinstance(item, GroupedMetadata) else (item,)

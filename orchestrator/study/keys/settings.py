@@ -1,7 +1,7 @@
-"""Every setting that a study can vary: where its key stands, its values, its default, its meaning.
+"""Declares every setting that a study can vary: where its key stands, its values, its default.
 
-Most are fields of a configuration (`features/config.py`, `model/config.py`): such a field is the
-whole declaration of a setting. What is no field, or is written in another way, stands here.
+Most settings are fields of a configuration (`features/config.py`, `model/config.py`), and such a
+field declares the setting. Those that are no field, or are written in another way, stand here.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from orchestrator.study.keys.mapping import Keys, attribute_docs
 from orchestrator.study.keys.values import Descriptors, Edges, Emotions, FaLayer, Flag, Weights
 
 Home = Literal["study", "baseline"]
+"""Where the key of a setting stands: at the top of the study file, or under `baseline`."""
 K = TypeVar("K", bound=Keys)
 
 READINGS: dict[str, dict[str, Any]] = {
@@ -40,47 +41,63 @@ READINGS: dict[str, dict[str, Any]] = {
         "attention_output": True,
     },
 }
-"""Named choices where the paper leaves a thing open (docs/systems.md)."""
+"""Name of a reading (a choice where the paper leaves something open) -> the settings that it
+chooses. See docs/systems.md."""
 
 PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"training": {"lr": 1e-4, "batch": 128, "epochs": 200, "patience": 20}},
     "quick": {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": 15}},
 }
-"""How much training. ``quick`` was chosen on dev UA alone (docs/systems.md)."""
+"""Name of a profile (how much training a trial gets) -> its settings. Those of ``quick`` were
+chosen by the UA on dev speech alone (docs/systems.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key: its values as a type for pydantic, and what stands where it is left out."""
+    """One setting: where its key stands, its values, its default, what it is for."""
 
     home: Home
-    """Where the key stands in a study file; ``set`` of a row takes either."""
+    """Where the key stands in a study file. In `set` of a row all settings stand together."""
     kind: Any
+    """The type of its values, for pydantic, such as ``Annotated[int, Interval(ge=1, le=8)]``."""
     default: Any
-    """Value as a study would write it; None where it follows from something else, see ``doc``."""
+    """The default; None where it follows from other keys, as ``doc`` says."""
     source: tuple[type, str] | str
-    """What the setting is for; or the class and field whose docstring says that."""
+    """What the setting is for; or the class and the field whose docstring says so."""
     in_rows: bool = True
-    """Whether a row may set it; not where the rows would no longer score the same speech."""
+    """Whether a row may set it. Not such as `emotions`: all rows must score the same speech."""
 
     @property
     def doc(self) -> str:
-        """What the setting is for, in one paragraph."""
+        """What the setting is for: one paragraph for the reference and for editors."""
         return self.source if isinstance(self.source, str) else _doc(*self.source)
 
     @property
     def number(self) -> Literal["integer", "number"] | None:
-        """Whether its values are whole numbers or any numbers, so that they may have a range."""
+        """The JSON type of its values where they are numbers, so that a search may give a range.
+
+        None where they are not numbers.
+        """
         base = get_args(self.kind)[0] if get_origin(self.kind) is Annotated else self.kind
         return "integer" if base is int else "number" if base is float else None
 
 
 def _doc(config: type, field: str) -> str:
+    """The docstring below a field of a class."""
     return attribute_docs(config)[field]
 
 
 def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
-    """A setting for each field of a configuration; ``kinds`` replaces types of fields."""
+    """A setting for each field of a configuration.
+
+    Args:
+        home: where the keys stand.
+        config: the dataclass with the fields.
+        kinds: field -> a type in place of the one that the field has.
+
+    Returns:
+        Field -> setting.
+    """
     hints = get_type_hints(config, include_extras=True)
     return {
         field.name: Setting(
@@ -96,20 +113,21 @@ def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
 _TRAINING = _fields("study", TrainConfig)
 CLASS_WEIGHTS = _TRAINING.pop("class_weights")
 TRAINING: Mapping[str, Setting] = _TRAINING
-"""What stands below ``training``; an axis of a search has the key alone."""
+"""Key below `training` -> setting. In a search these keys stand among the axes without prefix."""
 
 
 def with_settings(
     settings: Mapping[str, Setting], kind: Callable[[Any], Any] = lambda kind: kind
 ) -> Callable[[type[K]], type[K]]:
-    """Decorator of a mapping that has settings among its keys, each of which may be left out.
+    """Make a class decorator that adds settings to the keys of a mapping; each may be left out.
 
     Args:
         settings: key -> setting.
-        kind: the type of such a key's value, of the type of the setting's values.
+        kind: makes the type of a key's value from the type of the setting's values.
     """
 
     def extended(base: type[K]) -> type[K]:
+        """A subclass of ``base`` that has the settings as keys, too."""
         keys: dict[str, Any] = {key: (kind(found.kind), None) for key, found in settings.items()}
         model = create_model(
             base.__name__, __base__=base, __module__=base.__module__, __doc__=base.__doc__, **keys

@@ -1,7 +1,7 @@
-"""Every key of a study file beside the settings: each declared once, with what it is for.
+"""Declares every key of a study file that is no setting, with its values and what it is for.
 
 From these declarations come the reader, the JSON Schema (`schema.py`) and the reference of keys
-(`reference.py`). What keys demand of each other is checked in `reader.py`. The key ``search`` is
+(`reference.py`). Rules between several keys are checked in `reader.py`. The keys below `search` are
 declared in `search_key/search_keys.py`.
 """
 
@@ -27,32 +27,35 @@ from orchestrator.study.keys.values import (
 from orchestrator.study.protocol import FEWEST_SEEDS, Replicates
 
 IN_ROWS = {key: setting for key, setting in SETTINGS.items() if setting.in_rows}
+"""Settings that a row may set."""
 AXES = {key: setting for key, setting in IN_ROWS.items() if key != "training"}
-"""Settings that ``axes`` may list values of."""
+"""Settings of which `axes` may list values."""
 
 
 def _home(home: Home) -> dict[str, Setting]:
+    """The settings whose keys stand at the top of the file, or those under `baseline`."""
     return {key: setting for key, setting in SETTINGS.items() if setting.home == home}
 
 
 def _listed(kind: Any) -> Any:
+    """The type of an axis: a list of at least one value of a setting."""
     wrong = Sentence("`axes.{name}` must list its values, but is {value} instead.")
     return Annotated[list[kind], MinLen(1), wrong]
 
 
 class StudyPart(Keys):
-    """A mapping that may be mistaken for the place of a setting."""
+    """Base class of mappings under which people write settings that belong under `baseline`."""
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """Where the key belongs, if it is a setting's."""
+        """The end of an error on an unknown key; for such a setting it names `baseline`."""
         if key in SETTINGS and SETTINGS[key].home == "baseline":
             return "is not a key. It belongs under `baseline`."
         return super().unknown(key)
 
 
 class ProtocolKeys(StudyPart):
-    """Who is held out, and how often each training is drawn anew."""
+    """Which speakers are held out, and with how many seeds each training is repeated."""
 
     folds: Folds = 5
     """How many groups of speakers are held out, one after the other; `published`: as the corpus's
@@ -60,7 +63,8 @@ class ProtocolKeys(StudyPart):
     seeds: Annotated[int, Interval(ge=1, le=1000)] = 1
     """How many trainings each fold and row has, each from other random numbers."""
     replicates: Replicates = "fixed"
-    """`adaptive`: seeds go to comparisons that are open; `seeds` is the most of a row."""
+    """`fixed`: every row has `seeds` trainings in each fold. `adaptive`: a row gets further seeds
+    while its comparison with the reference is open, `seeds` at most."""
 
 
 @with_settings(_home("baseline"))
@@ -69,7 +73,7 @@ class BaselineKeys(Keys):
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """Where the key belongs, if it is a setting's."""
+        """The end of an error on an unknown key; for other settings it names the top level."""
         if key in SETTINGS:
             return "is not a key. It belongs at the top level."
         return super().unknown(key)
@@ -83,7 +87,7 @@ class SetKeys(Keys):
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """Whether the key is a setting of the whole study, which no row may change."""
+        """The end of an error on an unknown key, or one that must be equal in all rows."""
         if key in ("corpus", "protocol", *SETTINGS):
             return (
                 "cannot differ between rows: they must score the same speech. "
@@ -98,12 +102,12 @@ class GridKeys(Keys):
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """What may be an axis."""
+        """The end of an error on a key that cannot be an axis; it suggests a similar one."""
         return f"is not an axis. {nearest(key, cls.model_fields)}"
 
 
 class PaperKeys(Keys):
-    """What the paper prints for a row; any may be missing."""
+    """What the paper prints for a row; each key may be missing."""
 
     no_mapping = (
         "`{name}` must map `wa` and `ua` to percent and `params` to a count, "
@@ -128,13 +132,13 @@ class RowKeys(StudyPart):
     set: SetKeys = SetKeys()
     """Settings in which this row differs from the baseline."""
     paper: PaperKeys = PaperKeys()
-    """What the paper prints for the row; any may be missing."""
+    """What the paper prints for the row; each key may be missing."""
     block: Headings = Field(default_factory=list)
     """The heading, or headings, under which the row stands."""
 
     @classmethod
     def lacks(cls, key: str) -> str:
-        """The same as of a wrong name."""
+        """The error where the row has no name: that for a wrong name."""
         return "A row must have a `name` of 1 to 60 letters."
 
 
@@ -146,23 +150,23 @@ class PublishedKeys(Keys):
     name: RowName
     """What the system is called in the table."""
     paper: PaperKeys
-    """What was published of it; any may be missing."""
+    """What was published of it; each key may be missing."""
 
     @classmethod
     def lacks(cls, key: str) -> str:
-        """The same as of what is no mapping."""
+        """The error where `name` or `paper` is missing: that for a value that is no mapping."""
         return cls.no_mapping
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """What only a row may have."""
+        """The end of an error on an unknown key; for one that only a row has, it says so."""
         if key in RowKeys.model_fields:
             return "is not a key: what is published is not trained here. Make it one of `rows`."
         return super().unknown(key)
 
 
 class ClaimKeys(StudyPart):
-    """What the paper says of the rows; judged on its own corpus and profile only."""
+    """What the paper claims; tested only on iemocap with the paper's protocol and profile."""
 
     lack_at_key = True
 
@@ -171,16 +175,16 @@ class ClaimKeys(StudyPart):
     than: SomeRows
     """The rows that it is better than; `rest` for all others."""
     on: Annotated[Literal["wa", "ua"], must_be("`ua` or `wa`")] = "ua"
-    """The metric that is meant."""
+    """The score that is meant: UA (unweighted accuracy) or WA (weighted accuracy)."""
 
     @classmethod
     def lacks(cls, key: str) -> str:
-        """Which one."""
+        """The error where `better` or `than` is missing; it names the missing one."""
         return f"`claim` must say `better` and `than`; `{key}` is missing."
 
 
 def _together(schema: dict[str, Any]) -> None:
-    """What keys demand of each other, as far as a schema can say it."""
+    """Add rules between several keys to the JSON Schema of a study, as far as it can say them."""
     schema["required"] = ["study"]
     schema["allOf"] = [
         {"oneOf": [{"required": [key]} for key in ("rows", "axes", "search")]},
@@ -196,7 +200,7 @@ class StudyKeys(StudyPart):
     model_config = ConfigDict(json_schema_extra=_together)
 
     study: Annotated[NameText, must_be("a name of small letters, digits, `_` and `-`")] = ""
-    """Name of the study: what report, status and watch call it."""
+    """Name of the study, by which report, status and watch find it."""
     question: Annotated[str, Sentence("`question` must be a sentence.")] = ""
     """What is asked; the title of its table."""
     table: Annotated[TableNumber | None, Stated] = None
@@ -211,7 +215,7 @@ class StudyKeys(StudyPart):
     ] = "auto"
     """A registered corpus, `demo`, or `auto`: iemocap where it is registered, else demo."""
     protocol: ProtocolKeys = ProtocolKeys()
-    """Who is held out, and how often each training is drawn anew."""
+    """Which speakers are held out, and with how many seeds each training is repeated."""
     baseline: BaselineKeys = BaselineKeys()
     """The settings that all rows share; a row changes some with `set`."""
     rows: Annotated[list[RowKeys], MinLen(1), must_be("a list")] = Field(default_factory=list)
@@ -223,11 +227,11 @@ class StudyKeys(StudyPart):
     axes: GridKeys = GridKeys()
     """Instead of rows: values of settings, and every combination of them is a row."""
     search: Annotated[Any, must_be("a mapping")] = None
-    """Instead of rows: a space of settings, whose best configuration is looked for."""
+    """Instead of rows: a space of settings, in which the best configuration is searched for."""
     reference: Annotated[SomeRow | None, Stated] = None
     """The row that the others are compared with."""
     claim: Annotated[ClaimKeys | None, Stated] = None
-    """What the paper says of the rows; judged on its own corpus and profile only."""
+    """What the paper claims; tested only on iemocap with the paper's protocol and profile."""
 
 
 _ADAPTIVE: dict[str, Any] = {
@@ -252,4 +256,4 @@ _ADAPTIVE: dict[str, Any] = {
         },
     },
 }
-"""What `replicates: adaptive` needs: comparisons, and a cap."""
+"""JSON Schema of what `replicates: adaptive` needs: a `reference`, two rows, and a cap of seeds."""

@@ -1,7 +1,7 @@
-"""Values of a study file that are no plain number, word or switch: what is accepted, and as what.
+"""Declares the values of a study file that are more than a plain number or word.
 
-Each is a type for pydantic with the JSON Schema of what a file may have there and the sentence that
-a wrong value gets.
+Each is a type for pydantic, with the JSON Schema of what a file may have there, and the sentence of
+the error for a wrong value.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,11 @@ from orchestrator.errors import nearest
 from orchestrator.study.keys.mapping import Keys, Sentence, must_be, refusal
 
 NameText = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
-"""A name that is safe as a file's name."""
+"""A name that is safe as a file name: 1 to 64 small letters, digits, `_` and `-`."""
 
 
 def _switch(value: Any) -> Any:
+    """True for ``on``, False for ``off``; any other value as it is."""
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
@@ -44,6 +45,7 @@ Edges = Annotated[
     StringConstraints(pattern="^(cycle|line|window:[1-9][0-9]?)$"),
     must_be("`cycle`, `line` or `window:K` with K from 1 to 99"),
 ]
+"""Which nodes of a graph are joined, as text: ``cycle``, ``line``, ``window:5``."""
 
 _CONFIG_FILE = r"opensmile:[^\n]{1,500}\.conf"
 
@@ -55,12 +57,18 @@ Descriptors = Annotated[
     must_be(f"{', '.join(f'`{name}`' for name in FEATURE_SETS)} or `opensmile:PATH.conf`",
             FEATURE_SETS),
 ]  # fmt: skip
-"""A set of frame descriptors by name, or an openSMILE configuration of one's own."""
+"""The name of a descriptor set, or ``opensmile:PATH.conf``, an openSMILE configuration."""
 
 FA_WORDS = ("last", "penultimate", "antepenultimate", "none", "all")
+"""Words that a study may use in place of the numbers of fully adjacent layers."""
 
 
 def _fa_layer(value: Any) -> str | tuple[int, ...]:
+    """A word of ``FA_WORDS``, or layer numbers, each once and ascending.
+
+    Raises:
+        ValueError: the value is neither.
+    """
     if value in FA_WORDS:
         return str(value)
     numbers = value if isinstance(value, list) else [value]
@@ -80,16 +88,16 @@ FaLayer = Annotated[
     must_be("a layer number from 1, a list of them, `last`, `penultimate`, `antepenultimate`, "
             "`all` or `none`", FA_WORDS),
 ]  # fmt: skip
-"""Which layers are fully adjacent: a word, or numbers in ascending order.
+"""Which layers are fully adjacent: a word of ``FA_WORDS``, or numbers from 1 in ascending order.
 
-`resolve.fa_layers` counts the words back from the number of layers.
+`resolve.fa_layers` turns the words into numbers.
 """
 
 
 def as_fraction(value: Any) -> Fraction | None:
-    """A weight as an exact fraction from 0 to 1, or None.
+    """A weight as an exact fraction from 0 to 1; None where the value is no such weight.
 
-    A decimal within 0.001 of k/n with n <= 12 is that fraction: people write 0.333 for a third.
+    A decimal within 0.001 of k/n with n <= 12 is read as k/n: people write 0.333 for a third.
 
     >>> as_fraction(0.333), as_fraction("1/4"), as_fraction(1)
     (Fraction(1, 3), Fraction(1, 4), Fraction(1, 1))
@@ -107,6 +115,11 @@ def as_fraction(value: Any) -> Fraction | None:
 
 
 def _weight(value: Any) -> Fraction:
+    """A weight as an exact fraction from 0 to 1.
+
+    Raises:
+        ValueError: the value is no such weight.
+    """
     found = as_fraction(value)
     if found is None:
         raise ValueError
@@ -121,6 +134,7 @@ Weight = Annotated[
     ),
     must_be("a number from 0 to 1 or a fraction such as 1/3"),
 ]
+"""The weight of an aggregator, from 0 to 1; read as an exact fraction."""
 
 
 class WeightKeys(Keys):
@@ -137,11 +151,12 @@ class WeightKeys(Keys):
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """No aggregator has that name."""
+        """The end of an error on a name that no aggregator has."""
         return f"is not an aggregator. {nearest(key, cls.model_fields)}"
 
 
 def _aggregators(keys: WeightKeys) -> Aggregators:
+    """The weights as `model.config.Aggregators`; refused where they do not sum to 1."""
     total = keys.softmax + keys.sum + keys.mean
     if total != 1:
         raise refusal(
@@ -156,6 +171,11 @@ Weights = Annotated[WeightKeys, AfterValidator(_aggregators)]
 
 
 def _labels(value: Any) -> tuple[str, ...]:
+    """One label or a list of labels, in alphabetical order.
+
+    Raises:
+        ValueError: the value is neither.
+    """
     labels = value if isinstance(value, list) else [value]
     if not labels or not all(isinstance(label, str) for label in labels):
         raise ValueError
@@ -168,9 +188,15 @@ Labels = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     Sentence("`{name}` must name corpus labels, but is {value} instead."),
 ]
+"""The corpus labels that a class joins: one or a list; read in alphabetical order."""
 
 
 def _by_class(value: Any) -> Any:
+    """A list of labels as a mapping in which each label is a class by itself.
+
+    Raises:
+        ValueError: the value is empty.
+    """
     if isinstance(value, list) and all(isinstance(label, str) for label in value):
         value = {label: label for label in value}
     if not value:
@@ -179,6 +205,10 @@ def _by_class(value: Any) -> Any:
 
 
 def _classes(classes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Pairs of a class and its labels, in alphabetical order.
+
+    Refused are fewer than two classes, and a label in two of them.
+    """
     used = [label for labels in classes.values() for label in labels]
     twice = sorted({label for label in used if used.count(label) > 1})
     if twice:
@@ -208,6 +238,7 @@ Read as pairs of a class and its labels, both in alphabetical order.
 
 
 def _folds(value: Any) -> int | str:
+    """A whole number from 2 to 100, or ``published``; anything else is refused."""
     if value == "published" or (type(value) is int and 2 <= value <= 100):
         return value  # type: ignore[no-any-return]
     if isinstance(value, int):
@@ -223,9 +254,15 @@ Folds = Annotated[
     ),
     must_be("a whole number from 2 to 100 or `published`"),
 ]
+"""How many groups of speakers are held out, 2 to 100; or ``published``."""
 
 
 def _row_name(value: Any) -> str:
+    """The text of a row's name; a number is taken as text.
+
+    Raises:
+        ValueError: the text is empty, or longer than 60 characters.
+    """
     text = "" if isinstance(value, bool | list | dict) else str(value or "")
     if not 0 < len(text) <= 60:
         raise ValueError
@@ -238,6 +275,7 @@ RowName = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "maxLength": 60}),
     Sentence("A row must have a `name` of 1 to 60 letters."),
 ]
+"""The name of a row: 1 to 60 characters."""
 
 SomeRow = Annotated[
     str,
@@ -245,10 +283,11 @@ SomeRow = Annotated[
     WithJsonSchema({"type": ["string", "integer"]}),
     must_be("the name of a row"),
 ]
-"""What should be the name of a row: which rows there are is known later."""
+"""The name of a row, as another key gives it; whether there is such a row is checked later."""
 
 
 def _listed(value: Any) -> Any:
+    """A list as it is; any other value as a list of one."""
     return value if isinstance(value, list) and value else [value]
 
 
@@ -258,7 +297,7 @@ SomeRows = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     must_be("the name of a row, a list of them or `rest`"),
 ]
-"""One such name or several; or ``rest``."""
+"""The name of a row or a list of names, or ``rest`` for all other rows; read as a list."""
 
 _HEADING = {"type": "string", "minLength": 1, "maxLength": 60}
 
@@ -267,18 +306,22 @@ Heading = Annotated[
     StringConstraints(min_length=1, max_length=60),
     must_be("a heading of 1 to 60 letters or a list of them"),
 ]
+"""The heading of a table's block, 1 to 60 characters."""
 
 Headings = Annotated[
     list[Heading],
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [_HEADING, {"type": "array", "items": _HEADING, "minItems": 1}]}),
 ]
-"""One heading of a table's block, or several."""
+"""One heading of a table's block, or a list of them; read as a list."""
 
 Percent = Annotated[
     float,
     Interval(ge=0, le=100),
     Sentence("`{name}` must be a percentage, but is {value} instead."),
 ]
+"""A score in percent, 0 to 100."""
 Parameters = Annotated[int, Interval(ge=1, le=10**12)]
+"""A number of parameters of a network."""
 TableNumber = Annotated[int, Interval(ge=1, le=99)]
+"""The number of a table or figure of the paper."""

@@ -1,4 +1,4 @@
-"""The key ``search`` of a study file -> Search, and every fault of it at once."""
+"""Reads the key `search` of a study file into a ``Search``, or reports all faults at once."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,18 +31,18 @@ from orchestrator.study.search_key.tried_points import dead_axes, impossible
 from orchestrator.study.yaml_lines import Node
 
 Form = AxisKeys | list[Any] | str
-"""An axis as a file has it: a mapping, a list of values, or the word ``simplex``."""
+"""An axis as it is written in a file: a mapping, a list of values, or the word ``simplex``."""
 
 
 def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None, list[Fault]]:
-    """Read the key.
+    """Read the key `search`.
 
     Args:
-        node: its value.
-        settings: what the study and its baseline set.
+        node: the value of the key.
+        settings: settings of the study's top level and of its baseline.
 
     Returns:
-        The search, or None where anything of it is wrong; and what is wrong.
+        The search, None where it has faults; and its faults.
     """
     nodes = node.mapping["axes"].mapping if "axes" in node.mapping else {}
     found = read_keys(search_keys(nodes), node, "search")
@@ -71,6 +71,7 @@ def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None,
 
 
 def _search(keys: SearchKeys, axes: Mapping[str, SearchAxis]) -> Search:
+    """Make the search from its keys and axes, which have no faults."""
     ((unit, amount),) = keys.budget.given.items()
     return Search(
         axes=tuple(sorted(axes.values(), key=lambda axis: axis.when is not None)),
@@ -88,7 +89,13 @@ def _search(keys: SearchKeys, axes: Mapping[str, SearchAxis]) -> Search:
 
 
 def _kind(key: str, form: Form, node: Node) -> Range | Choice | Simplex:
-    """The values of an axis without a fault."""
+    """The values of an axis.
+
+    Args:
+        key: the setting.
+        form: the axis as it is written, without a fault.
+        node: the axis in the file.
+    """
     if isinstance(form, str):
         return Simplex()
     if isinstance(form, RangeKeys):
@@ -99,17 +106,19 @@ def _kind(key: str, form: Form, node: Node) -> Range | Choice | Simplex:
 
 
 def _labelled(form: Form, node: Node) -> Iterator[tuple[str, Any]]:
-    """Each value of an axis with the label by which a point names it."""
+    """Yield each value of a list with the label by which a point names it."""
     values = form.choices if isinstance(form, ChoiceKeys) else form
     for item, value in zip(_items(node), values, strict=True):
         yield _label(item.plain()), value
 
 
 def _items(node: Node) -> list[Node]:
+    """The items of an axis that is written as a list, or as a mapping with `choices`."""
     return node.mapping["choices"].sequence if "choices" in node.mapping else node.sequence
 
 
 def _label(value: Any) -> str:
+    """A value in words: weights as ``softmax 1/2 sum 1/2``, a list as ``1+3``, else its text."""
     if isinstance(value, dict):
         return " ".join(f"{name} {weight}" for name, weight in value.items())
     if isinstance(value, list):
@@ -118,7 +127,7 @@ def _label(value: Any) -> str:
 
 
 def _form_faults(key: str, form: Form, node: Node) -> Iterator[Fault]:
-    """Values listed twice, and ends of a range that do not fit."""
+    """The faults of one axis: values that are listed twice, or a range that makes no sense."""
     if isinstance(form, RangeKeys):
         yield from _range_faults(key, form, node.mapping)
     elif not isinstance(form, str):
@@ -130,6 +139,7 @@ def _form_faults(key: str, form: Form, node: Node) -> Iterator[Fault]:
 
 
 def _range_faults(key: str, form: RangeKeys, entries: Mapping[str, Node]) -> Iterator[Fault]:
+    """Require `low` < `high`, `low` > 0 beside `log`, and a `step` that leads to `high`."""
     where, low, high = f"search.axes.{key}", form.low, form.high
     if not low < high:
         yield entries["high"].fault(
@@ -159,12 +169,15 @@ def _range_faults(key: str, form: RangeKeys, entries: Mapping[str, Node]) -> Ite
 def _condition(
     axis: SearchAxis, nodes: Mapping[str, Node], axes: Mapping[str, SearchAxis]
 ) -> Condition | Fault | None:
-    """What ``when`` of an axis says; None where the other axis is itself at fault.
+    """Read the condition `when` of an axis.
 
     Args:
-        axis: which has the condition.
-        nodes: all axes as the file has them.
-        axes: those without a fault.
+        axis: the axis with the condition.
+        nodes: axis -> its value in the file, of all axes.
+        axes: axis -> what was read, of the axes without a fault.
+
+    Returns:
+        The condition, or its fault; None where the axis to which it refers has a fault.
     """
     node = nodes[axis.key].mapping["when"]
     where = f"`search.axes.{axis.key}.when`"
@@ -194,7 +207,13 @@ def _condition(
 
 
 def _compared(kind: Range | Choice | Simplex, text: str, sign: str) -> Value | None:
-    """What a condition compares with, if the other axis may be that: no fraction ever is."""
+    """The value with which a condition compares, or None where it makes no sense.
+
+    Args:
+        kind: the values of the other axis.
+        text: what is written behind the sign.
+        sign: the sign. ``=`` makes sense for values that can be listed, not for any number.
+    """
     if isinstance(kind, Choice):
         numbers = all(re.fullmatch(r"[0-9.]+", label) for label in kind.values)
         if numbers and re.fullmatch(r"[0-9.]+", text):
@@ -214,7 +233,7 @@ def _compared(kind: Range | Choice | Simplex, text: str, sign: str) -> Value | N
 def _between_keys(
     keys: SearchKeys, node: Node, nodes: Mapping[str, Node], axes: Mapping[str, SearchAxis]
 ) -> Iterator[Fault]:
-    """Keys that must be there, and keys that must not stand beside each other."""
+    """Require `axes` and `budget`; refuse keys that have no meaning beside each other."""
     for key, lack in (("axes", NO_AXES), ("budget", NO_BUDGET)):
         if key not in node.mapping:
             yield node.key_fault(lack.text)
@@ -233,6 +252,7 @@ def _between_keys(
 
 
 def _within_space(search: Search, node: Node) -> Iterator[Fault]:
+    """Require that a budget of configurations is no larger than the space."""
     if search.unit == "trials" and search.amount > search.size:
         given = node.mapping["budget"].mapping["trials"]
         yield given.fault(

@@ -1,7 +1,7 @@
-"""The keys below ``search``: each declared once, with what it is for.
+"""Declares the keys below `search`, with their values and what they are for.
 
 From these declarations come the reader, the JSON Schema and the reference of keys, as from those of
-`keys/study_keys.py`. What keys demand of each other is checked in `reader.py`.
+`keys/study_keys.py`. Rules between several keys are checked in `reader.py`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,11 +26,11 @@ from orchestrator.study.keys.values import Flag
 from orchestrator.study.search_key.space import Sampler, SelectionMode
 
 AXES: Mapping[str, Setting] = {**SETTINGS_OF_ROWS, **TRAINING}
-"""Every setting that a search may vary; those of ``training`` have no prefix."""
+"""Key -> setting, of every setting that a search may vary; those of `training` have no prefix."""
 
 
 CONDITION = r"^\s*([a-z_]+)\s*(=|>=|<=)\s*(\S+)\s*$"
-"""How ``when`` names another axis, compares it, and says with what."""
+"""Pattern of the condition `when`, such as `layers >= 3`: another axis, a sign, a value."""
 
 NO_BUDGET = Sentence(
     "`search.budget` must be one of `trials: N` (configurations), `hours: N` and `gpu_hours: N`.",
@@ -42,80 +42,86 @@ Hours = Annotated[float, Interval(ge=0.01, le=1e6)]
 
 
 def _some(axes: Keys) -> Keys:
+    """Refuse a mapping without any axis."""
     if not axes.given:
         raise refusal(NO_AXES.text, at_key=True)
     return axes
 
 
 def _one(budget: Keys) -> Keys:
+    """Refuse a budget that has not exactly one key."""
     if len(budget.given) != 1:
         raise refusal(NO_BUDGET.text, at_key=True)
     return budget
 
 
 class BudgetKeys(Keys):
-    """How much is tried: one of these."""
+    """How much a search may train; exactly one of these keys."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     trials: Annotated[Annotated[int, Interval(ge=1, le=10_000)] | None, Stated] = None
     """Configurations for each held-out group; for all of them where selection is flat."""
     hours: Annotated[Hours | None, Stated] = None
-    """Hours of training, of all trials of the search together."""
+    """Hours of wall time for all trainings of the search, that is the sum of their lengths divided
+    by how many train at once."""
     gpu_hours: Annotated[Hours | None, Stated] = None
-    """The same, of trials that trained on a GPU."""
+    """Hours of GPUs for all trainings of the search: two GPUs use two in an hour."""
 
 
 class AxisKeys(Keys):
-    """An axis of a search as a mapping."""
+    """An axis of a search that is written as a mapping."""
 
     when: Annotated[
         Annotated[str, StringConstraints(pattern=CONDITION)] | None,
         Stated,
         must_be("`KEY = VALUE`, `KEY >= NUMBER` or `KEY <= NUMBER`"),
     ] = None
-    """Only where another axis is so, such as `layers >= 3`."""
+    """The axis is varied only where another axis has such a value: `layers >= 3`."""
 
 
 class ChoiceKeys(AxisKeys):
-    """Values one by one."""
+    """An axis with a list of values."""
 
     choices: list[Any]
-    """Its values."""
+    """The values that the setting may have, at least two."""
 
 
 class RangeKeys(AxisKeys):
-    """Numbers from one to another."""
+    """An axis with a range of numbers."""
 
     low: Any
     """The smallest value."""
     high: Any
     """The largest value."""
     log: Flag = False
-    """Drawn by its logarithm."""
+    """Whether the logarithm is sampled evenly and not the number, as suits `lr`."""
 
     @classmethod
     def lacks(cls, key: str) -> str:
-        """Both ends are needed."""
+        """The error where `low` or `high` is missing."""
         return "`{name}` must have `low` and `high`."
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """A step is one of whole numbers."""
+        """The end of an error on an unknown key; `step` has a meaning of whole numbers only."""
         if key == "step":
             return "has no meaning of a fraction: leave it out."
         return super().unknown(key)
 
 
 class WholeRangeKeys(RangeKeys):
-    """Whole numbers from one to another."""
+    """An axis with a range of whole numbers."""
 
     step: Annotated[int, Interval(ge=1, le=4096)] = 1
-    """From one value to the next."""
+    """The difference from one value to the next."""
 
 
 def _form(value: Any) -> str | None:
-    """Which of its forms an axis has."""
+    """The tag of the form in which an axis is written: ``values``, ``choices``, ``range``.
+
+    Any other value gives its text (``simplex`` is a form, too); None for a mapping of no form.
+    """
     if isinstance(value, dict):
         return (
             "choices" if "choices" in value else "range" if {"low", "high"} & set(value) else None
@@ -124,13 +130,18 @@ def _form(value: Any) -> str | None:
 
 
 def _several(values: Any) -> Any:
+    """Refuse what is no list of at least two values."""
     if isinstance(values, list) and len(values) > 1:
         return values
     raise ValueError
 
 
 def _axis(key: str, setting: Setting) -> Any:
-    """The type of an axis: values, a range where they are numbers, for weights the simplex."""
+    """The type of an axis, for pydantic: one of the forms that suit the setting.
+
+    They are a list of values, a mapping with `choices`, a range for numbers, and ``simplex`` for
+    the aggregators' weights.
+    """
     few = Sentence(f"`search.axes.{key}` must list at least two values.")
     kind: Any = list[setting.kind]  # type: ignore[name-defined]
     values: Any = Annotated[kind, BeforeValidator(_several), MinLen(2), few]
@@ -150,13 +161,13 @@ def _axis(key: str, setting: Setting) -> Any:
 
 
 class AxesKeys(Keys):
-    """What is varied: ranges, lists of values, conditions."""
+    """The settings that are varied: each with a range or a list of values."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     @classmethod
     def unknown(cls, key: str) -> str:
-        """What may be an axis."""
+        """The end of an error on a key that cannot be an axis; it suggests a similar one."""
         hint = nearest(key, AXES)
         if key == "training":
             hint = f"Name {', '.join(f'`{key}`' for key in TRAINING)} without it."
@@ -164,7 +175,7 @@ class AxesKeys(Keys):
 
 
 class SearchKeys(Keys):
-    """A space of settings, and how its best configuration is looked for."""
+    """A space of settings, and how the best configuration in it is searched for."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["axes", "budget"]})
 
@@ -173,23 +184,27 @@ class SearchKeys(Keys):
     )
 
     axes: Annotated[AxesKeys, AfterValidator(_some), NO_AXES] = AxesKeys()
-    """What is varied: ranges, lists of values, conditions."""
+    """The settings that are varied: each with a range or a list of values."""
     budget: Annotated[BudgetKeys, AfterValidator(_one), NO_BUDGET] = BudgetKeys()
-    """How much is tried: one of configurations, hours, GPU-hours."""
+    """How much the search may train: configurations, hours or GPU hours."""
     sampler: Sampler = "tpe"
-    """How configurations are proposed."""
+    """Optuna's sampler, which proposes configurations."""
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
-    """Another seed proposes other configurations."""
+    """Seed of the sampler: another one proposes other configurations."""
     selection: SelectionMode = "nested"
-    """nested: chosen by speakers who score nothing; flat: on the dev speakers."""
+    """`nested`: each fold's configuration is chosen on its training speakers alone. `flat`: one is
+    chosen by dev scores on all speakers."""
     inner_folds: Annotated[int, Interval(ge=2, le=20)] = 3
-    """Into how many groups the training speakers of a fold are dealt."""
+    """Into how many groups the training speakers of a fold are divided; each is held out once."""
     pruning: Flag = True
-    """Whether a configuration that falls behind the best is spared its other folds."""
+    """Whether a configuration that is likely worse than the best is spared its other folds."""
 
 
 def search_keys(names: Iterable[str]) -> type[SearchKeys]:
-    """The keys of a search that varies these settings: no type is made for the other axes."""
+    """The declaration of `search` for a search that varies the named settings.
+
+    Types of other axes, which take time to make, are not made.
+    """
     axes: Any = {key: (_axis(key, AXES[key]), None) for key in names if key in AXES}
     varied = create_model("AxesKeys", __base__=AxesKeys, **axes)
     varied.settings = {key: AXES[key] for key in axes}

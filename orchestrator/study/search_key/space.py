@@ -1,4 +1,4 @@
-"""What a search may vary: axes, conditions between them, and what a point of the space sets.
+"""A search as a value: its axes, the conditions between them, and the settings at a point.
 
 A **point** maps parameters to plain values, as a sampler proposes them and a store keeps them:
 ``{"lr": 0.0012, "layers": 3, "fa_layer": "last"}``.
@@ -16,41 +16,52 @@ from model.config import Aggregators, TrainConfig
 
 Value = str | int | float
 Point = Mapping[str, Value]
+"""Parameter -> value; inactive axes are missing."""
 Sampler = Literal["tpe", "gp", "cmaes", "random"]
+"""Optuna's samplers: tree-structured Parzen estimator, Gaussian process, CMA-ES, random."""
 BudgetUnit = Literal["trials", "hours", "gpu_hours"]
+"""The unit of a budget; ``trials`` counts configurations."""
 SelectionMode = Literal["nested", "flat"]
+"""``nested``: chosen for each held-out group on its training speakers; ``flat``: by dev scores."""
 TRAINING = tuple(f.name for f in fields(TrainConfig) if f.name != "class_weights")
-"""Axes that stand under ``training`` in a study; in a search they have no prefix."""
+"""Settings that stand under `training` in a study; as axes of a search they have no prefix."""
 DIGITS = 3
-"""Significant digits of a proposed fraction: no study tells more apart, and names stay short."""
+"""Significant digits to which a proposed number that is not whole is rounded: no study can tell
+more of them apart, and names stay short."""
 MOST_COUNTED = 100_000
-"""Values that are gone through to count configurations."""
+"""The most combinations of axes with dependent ones that are listed to count configurations."""
 PARTS = 12
-"""Weights on the simplex are twelfths, the finest that a study's decimals are read as."""
+"""Weights on the simplex are twelfths: the largest denominator as which a study's decimals are
+read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """Numbers from ``low`` to ``high``, both included; whole numbers in steps."""
+    """The values of an axis as a range of numbers, both ends included."""
 
     low: float
+    """The smallest number."""
     high: float
+    """The largest number."""
     whole: bool
+    """Whether only whole numbers count, ``step`` apart."""
     log: bool = False
+    """Whether the logarithm is sampled evenly, and not the number."""
     step: int = 1
+    """The difference from one whole number to the next; without meaning for others."""
 
     @property
     def size(self) -> float:
-        """Number of values; infinite for fractions."""
+        """How many values the range has; infinite where they are not whole numbers."""
         return len(self.values) if self.whole else math.inf
 
     @property
     def values(self) -> range:
-        """All values of a range of whole numbers."""
+        """The values of a range of whole numbers, ascending."""
         return range(int(self.low), int(self.high) + 1, self.step)
 
     def nearest(self, value: float) -> Value:
-        """The value of the range that is nearest to a number that a sampler drew."""
+        """The value of the range for a number that a sampler drew: rounded, and within the ends."""
         if self.whole:
             return round(value)
         return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
@@ -58,27 +69,31 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """One of several values; a point keeps its label, as text."""
+    """The values of an axis as a list; a point holds the label of one, as text."""
 
     values: Mapping[str, Any]
-    """Label -> the setting's value."""
+    """Label, such as ``last`` or ``1+3`` -> value of the setting."""
 
     @property
     def size(self) -> float:
-        """Number of values."""
+        """How many values there are."""
         return len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Simplex:
-    """Aggregator weights that sum to 1, drawn uniformly by two numbers from 0 to 1."""
+    """The values of an axis as all aggregator weights that sum to 1, in twelfths.
+
+    A sampler draws two numbers from 0 to 1, from which uniformly spread weights follow.
+    """
 
     names = ("aggregators.1", "aggregators.2")
+    """Names of the two numbers in a point."""
     size = (PARTS + 1) * (PARTS + 2) / 2
-    """Number of different weights."""
+    """How many different weights there are."""
 
     def weights(self, first: float, second: float) -> Aggregators:
-        """The weights of two numbers from 0 to 1, in twelfths.
+        """The weights, in twelfths, that follow from two numbers from 0 to 1.
 
         >>> Simplex().weights(1.0, 0.5)
         Aggregators(softmax=Fraction(0, 1), sum=Fraction(1, 2), mean=Fraction(1, 2))
@@ -96,14 +111,17 @@ class Simplex:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """``layers >= 3``: an axis is varied only where another one has such a value."""
+    """A condition such as `layers >= 3`: an axis is varied only where another axis meets it."""
 
     key: str
+    """The other axis."""
     sign: Literal["=", ">=", "<="]
+    """How its value is compared."""
     value: Value
+    """What its value is compared with."""
 
     def holds(self, point: Point) -> bool:
-        """Whether the other axis has such a value at a point."""
+        """Whether a point, which must have the other axis, meets the condition."""
         found = point[self.key]
         if isinstance(self.value, str):
             return found == self.value
@@ -118,18 +136,21 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchAxis:
-    """A setting that a search varies."""
+    """A setting that a search varies, with its values."""
 
     key: str
+    """The setting, such as ``lr``."""
     kind: Range | Choice | Simplex
+    """Its values."""
     when: Condition | None = None
+    """Where it is varied; None for everywhere."""
 
     def is_active(self, point: Point) -> bool:
-        """Whether the axis is varied at a point that has the axes before it."""
+        """Whether the axis is varied at a point, in which the axes before it must stand."""
         return self.when is None or self.when.holds(point)
 
     def setting(self, point: Point) -> Any:
-        """The value of the setting at a point where the axis is active."""
+        """The value of the setting at a point at which the axis is active."""
         if isinstance(self.kind, Simplex):
             first, second = (float(point[name]) for name in self.kind.names)
             return self.kind.weights(first, second)
@@ -139,25 +160,32 @@ class SearchAxis:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
-    """A study's key `search`: a space, how it is sampled, and how its best is selected."""
+    """The key `search` of a study: a space, a budget, how it is sampled, how the best is chosen."""
 
     axes: tuple[SearchAxis, ...]
-    """Axes with a condition stand after the others."""
+    """The axes; those with a condition stand after the others."""
     unit: BudgetUnit
+    """The unit of the budget."""
     amount: float
-    """The budget: configurations a held-out group, or hours of training in all."""
+    """The budget in that unit: configurations for each held-out group, or hours of all trainings.
+    """
     sampler: Sampler = "tpe"
+    """Which of Optuna's samplers proposes configurations."""
     seed: int = 0
+    """Seed of the sampler."""
     selection: SelectionMode = "nested"
+    """On which speakers the best configuration is chosen."""
     inner_folds: int = 3
+    """How many inner folds a held-out group has, in a nested search."""
     pruning: bool = True
-    """Whether a configuration that falls behind is spared its other folds (``search.pruning``)."""
+    """Whether a configuration that is likely worse than the best is spared its other folds (see
+    `search/pruning.py`)."""
 
     @property
     def size(self) -> float:
-        """How many configurations there are; infinite where a fraction is varied.
+        """How many configurations the space has; infinite where a number is not whole.
 
-        Taken as infinite as well where conditions hang on more than ``MOST_COUNTED`` values.
+        Also infinite where axes to which conditions refer have over ``MOST_COUNTED`` combinations.
         """
         told = {axis.when.key for axis in self.axes if axis.when is not None}
         deciding = [axis for axis in self.axes if axis.key in told]
@@ -174,7 +202,7 @@ class Search:
 
     @property
     def budget(self) -> str:
-        """In words: ``20 configurations a held-out group``, ``2 hours``."""
+        """The budget in words: ``20 configurations a held-out group``, ``2 hours``."""
         if self.unit == "trials":
             some = f"{self.amount:g} configuration{'s' if self.amount != 1 else ''}"
             return some if self.selection == "flat" else f"{some} a held-out group"
@@ -182,7 +210,10 @@ class Search:
         return f"{self.amount:g} {'GPU ' if self.unit == 'gpu_hours' else ''}{hours}"
 
     def settings(self, point: Point) -> dict[str, Any]:
-        """What a row would `set` to be this configuration; inactive axes are the baseline's."""
+        """Key -> value of the settings at a point, as `set` of a row would have them.
+
+        Inactive axes are missing: there the baseline holds.
+        """
         found: dict[str, Any] = {}
         for axis in self.axes:
             if not axis.is_active(point):
@@ -194,7 +225,7 @@ class Search:
         return found
 
     def told(self, point: Point) -> str:
-        """A configuration in words: ``lr 0.0012, layers 3, fa layer last``."""
+        """A point in words: ``lr 0.0012, layers 3, fa layer last``."""
         return ", ".join(
             f"{axis.key.replace('_', ' ')} {_shown(axis, point)}"
             for axis in self.axes
@@ -203,6 +234,7 @@ class Search:
 
 
 def _shown(axis: SearchAxis, point: Point) -> str:
+    """The value of an axis at a point in words; weights as ``softmax 1/2 sum 1/2``."""
     value = axis.setting(point)
     if isinstance(value, Aggregators):
         weights = ((f.name, getattr(value, f.name)) for f in fields(value))

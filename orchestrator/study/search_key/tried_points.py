@@ -1,6 +1,6 @@
-"""What can be seen of a search before anything trains: at some points of its space.
+"""Finds faults of a search's space before anything trains, by resolving some of its points.
 
-A configuration that cannot be built, and an axis that no configuration reads, are faults of the
+A configuration that cannot be built, and an axis that changes no configuration, are faults of the
 study file.
 """
 
@@ -15,14 +15,19 @@ from orchestrator.study.search_key.space import Choice, Point, Search, SearchAxi
 from orchestrator.study.yaml_lines import Node
 
 TOGETHER = ("profile", "reading", "features", "model", "layers", "fa_layer")
-"""Settings that can be impossible together: all of their combinations are tried."""
+"""Settings that can be impossible together: their combinations are tried."""
 MOST_TOGETHER = 20_000
+"""The most combinations that are tried."""
 DRAWS = 60
-"""Points at which an axis is tried before it is called dead."""
+"""The number of random points at which all axes are tried, before one is reported as dead."""
 
 
 def _several(axis: SearchAxis) -> list[Point]:
-    """Some values of an axis: every choice, every short range's number, both ends of a long one."""
+    """Some values of an axis, each as a point that has this axis alone.
+
+    All choices; all whole numbers of a range up to 16 steps long; both ends of another range; the
+    corners of the simplex.
+    """
     kind = axis.kind
     if isinstance(kind, Simplex):
         corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
@@ -36,12 +41,18 @@ def _several(axis: SearchAxis) -> list[Point]:
 
 
 def _points(axes: tuple[SearchAxis, ...], of: Mapping[str, list[Point]]) -> Iterator[Point]:
-    """Every combination of some values, inactive axes left out."""
+    """Yield every combination of values, without the axes whose condition does not hold.
+
+    Args:
+        axes: the axes; those with a condition stand last.
+        of: axis -> some values.
+    """
     for parts in itertools.product(*(of[axis.key] for axis in axes)):
         yield _active(axes, parts)
 
 
 def _active(axes: tuple[SearchAxis, ...], parts: tuple[Point, ...]) -> Point:
+    """Join a value of each axis to a point, without the axes whose condition does not hold."""
     point: dict[str, Value] = {}
     for axis, part in zip(axes, parts, strict=True):
         if axis.is_active(point):
@@ -52,12 +63,12 @@ def _active(axes: tuple[SearchAxis, ...], parts: tuple[Point, ...]) -> Point:
 def impossible(
     search: Search, settings: Mapping[str, Any], nodes: Mapping[str, Node]
 ) -> Iterator[Fault]:
-    """The first configuration that cannot be built, at the axis that makes it so.
+    """A fault for the first configuration that cannot be built, at an axis that is to blame.
 
     Args:
         search: the space.
-        settings: what the study and its baseline set.
-        nodes: the axes in the file.
+        settings: settings of the study's top level and of its baseline.
+        nodes: axis -> its value in the file.
     """
     of = {axis.key: _several(axis) for axis in search.axes}
     needed = {axis.when.key for axis in search.axes if axis.when} | set(TOGETHER)
@@ -81,12 +92,12 @@ def impossible(
 def dead_axes(
     search: Search, settings: Mapping[str, Any], nodes: Mapping[str, Node]
 ) -> Iterator[Fault]:
-    """Axes of which two values are the same variant wherever they were tried.
+    """A fault for each axis whose values gave the same variant at all points that were tried.
 
     Args:
         search: the space.
-        settings: what the study and its baseline set.
-        nodes: the axes in the file.
+        settings: settings of the study's top level and of its baseline.
+        nodes: axis -> its value in the file.
     """
     of = {axis.key: _several(axis) for axis in search.axes}
     draw = random.Random(0)
