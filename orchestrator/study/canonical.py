@@ -1,4 +1,4 @@
-"""Values as JSON: in their one canonical text, its digest, and without types of our own."""
+"""Turns values into plain JSON values, their one canonical JSON text, and the digest of that."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
@@ -11,7 +11,7 @@ __all__ = ["canonical", "digest", "plain"]
 
 
 def plain(value: Any) -> Any:
-    """As JSON values: fractions as text, tuples as lists, configurations as mappings."""
+    """A value as JSON values: a fraction as text ("1/3"), tuples as lists, dataclasses as dicts."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, Mapping):

@@ -1,9 +1,11 @@
-"""Seeds of a protocol: how many there are, and how rows get them."""
+"""How the rows of a study get their seeds, and how few are too few for a spread."""
 
 from typing import Literal
 
 Replicates = Literal["fixed", "adaptive"]
-"""``fixed``: every row has ``seeds`` trainings a fold. ``adaptive``: that many at most."""
+"""``fixed``: every row has ``seeds`` trainings in each fold. ``adaptive``: a row gets further seeds
+while its comparison with the reference is open, ``seeds`` at most."""
 
 FEWEST_SEEDS = 3
-"""Below three seeds a spread over seeds is a dash: with two, t is 12.7 deviations wide."""
+"""The fewest seeds of which a spread over seeds is printed; below, there is a dash. (With two seeds
+Student's t of a 95 % interval is 12.7.)"""

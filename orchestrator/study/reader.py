@@ -1,6 +1,6 @@
-"""study.yaml -> Study. Reads the text alone and tells all of its faults at once.
+"""Reads a study file into a ``Study``, or reports all faults of its text at once.
 
-What needs the corpus (does it exist, can it give these folds) is checked in ``plan``.
+What needs the corpus (does it exist, can it give these folds) is checked in `planning`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,8 +33,8 @@ def read_study(path: Path) -> Study:
     """Read a study file.
 
     Raises:
-        RequestError: when there is no such file.
-        StudyError: with all faults of its text.
+        RequestError: the file does not exist, is too large, or cannot be read as UTF-8.
+        StudyError: its text has faults; the error names all of them.
     """
     try:
         with path.open("rb") as file:
@@ -55,6 +55,7 @@ def read_study(path: Path) -> Study:
 
 
 def _no_such_study(path: Path) -> str:
+    """The text of the error for a file that does not exist, with the most similar name nearby."""
     near = (path.parent / "studies", path.parent)
     known = {p.name: p for folder in near for p in folder.glob("*.yaml")}
     hint = f" {nearest(path.name, known, known.__getitem__)}" if known else ""
@@ -62,14 +63,14 @@ def _no_such_study(path: Path) -> str:
 
 
 def parse_study(text: str, file: str) -> Study:
-    """Parse a study's text.
+    """Parse the text of a study file.
 
     Args:
-        text: of the whole file.
-        file: what errors call it.
+        text: the text of the whole file.
+        file: the path that errors print.
 
     Raises:
-        StudyError: with all faults of the text.
+        StudyError: the text has faults; the error names all of them.
     """
     root, faults = read(text)
     if root is not None and not isinstance(root.value, dict):
@@ -115,7 +116,10 @@ def parse_study(text: str, file: str) -> Study:
 
 
 def _places(root: Node) -> dict[str, tuple[int, int]]:
-    """Line and column of the keys that a fault which only the corpus can tell may be about."""
+    """Key -> line and column, from 1, at which ``Study.fault`` reports faults found later.
+
+    The keys are those of the top level, and those below `protocol` and `search` with a dot.
+    """
     places = {key: (node.line, node.column) for key, node in root.mapping.items()}
     for key in root.mapping.keys() & {"protocol", "search"}:
         node = root.mapping[key]
@@ -125,7 +129,7 @@ def _places(root: Node) -> dict[str, tuple[int, int]]:
 
 
 def _kinds(root: Node) -> Iterator[Fault]:
-    """What a study must have, and what excludes each other."""
+    """Require a name and one of `rows`, `axes`, `search`; refuse keys that exclude each other."""
     top = root.mapping
     if "study" not in top:
         yield root.fault("A study must have a name: `study: my_question`.")
@@ -150,7 +154,15 @@ def _kinds(root: Node) -> Iterator[Fault]:
 
 
 def _search(root: Node, settings: Mapping[str, Any]) -> tuple[Search | None, list[Fault]]:
-    """The space to search; its declarations are loaded where a study has one."""
+    """Read the key `search`; its module is imported only where a study has the key.
+
+    Args:
+        root: the whole file.
+        settings: settings of the study's top level and of its baseline.
+
+    Returns:
+        The search, None where there is none or it has faults; and its faults.
+    """
     if "search" not in root.mapping:
         return None, []
     from orchestrator.study.search_key.reader import read_search
@@ -161,16 +173,17 @@ def _search(root: Node, settings: Mapping[str, Any]) -> tuple[Search | None, lis
 def _rows(
     root: Node, keys: StudyKeys, dropped: Collection[KeyPath], *, whole: bool
 ) -> tuple[list[WrittenRow], list[WrittenRow]]:
-    """The rows without a fault, and the published systems.
+    """The rows without a fault, and the published systems without a fault.
 
     Args:
-        root: the file.
-        keys: what it says, without what is at fault.
-        dropped: where that was.
-        whole: whether nothing is at fault; else a grid has no rows.
+        root: the whole file.
+        keys: what the file says, without the values that have a fault.
+        dropped: where those values stood.
+        whole: whether the file has no fault so far; else no rows are made of a grid.
     """
 
     def right(key: str) -> list[Node]:
+        """The items of a list in the file that have no fault."""
         nodes = root.mapping[key].sequence if key in root.mapping else []
         return [node for index, node in enumerate(nodes) if (key, index) not in dropped]
 
@@ -181,7 +194,7 @@ def _rows(
 
 
 def _names(root: Node, rows: Sequence[WrittenRow]) -> list[str]:
-    """Names of all rows, of those with faults as well."""
+    """The names of all rows, also of those with faults, so that other keys may name them."""
     if "rows" not in root.mapping:
         return [written.row.name for written in rows]
     nodes = root.mapping["rows"].sequence
@@ -189,6 +202,7 @@ def _names(root: Node, rows: Sequence[WrittenRow]) -> list[str]:
 
 
 def _references(root: Node, keys: StudyKeys, names: Sequence[str]) -> Iterator[Fault]:
+    """Require that `reference` and `claim` name rows of the study, whose names are given."""
     if keys.reference is not None:
         yield from named("reference", root.mapping["reference"], names)
     if keys.claim is not None:
@@ -196,7 +210,7 @@ def _references(root: Node, keys: StudyKeys, names: Sequence[str]) -> Iterator[F
 
 
 def _replicates(root: Node, keys: StudyKeys, names: Sequence[str]) -> Iterator[Fault]:
-    """What adds seeds to open comparisons needs comparisons, and a cap."""
+    """Require of an adaptive study a `reference`, two rows, at least ``FEWEST_SEEDS`` seeds."""
     if keys.protocol.replicates != "adaptive":
         return
     protocol = root.mapping["protocol"].mapping

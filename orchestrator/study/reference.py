@@ -1,4 +1,7 @@
-"""The reference of study keys as Markdown, made of the declarations that reading rests on."""
+"""Writes the reference of all keys of a study file (a part of docs/study_file.md) as Markdown.
+
+It is made from the declarations by which study files are read.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,19 +42,21 @@ PARTS: Mapping[str, type[Keys]] = {
     "An axis of a search as a range": WholeRangeKeys,
     "An axis of a search as a list": ChoiceKeys,
 }
-"""Every mapping of a study file, under the heading that says where it stands."""
+"""Heading of a section -> the declared keys of one mapping of a study file."""
 
 
 def markdown() -> str:
-    """Every key of a study file: where it stands, what it takes, its default, what it does.
+    """The reference of all keys of a study file.
 
     Returns:
-        A section with a table for each mapping of the file, headings of the third level.
+        Markdown: for each mapping of the file a heading of the third level and a table of its keys
+        (what they take, default, what they do).
     """
     return "\n".join(line for heading, keys in PARTS.items() for line in _section(heading, keys))
 
 
 def _section(heading: str, keys: type[Keys]) -> Iterator[str]:
+    """The lines of the section of one mapping."""
     yield from (f"### {heading}", "", (keys.__doc__ or "").partition("\n")[0], "")
     yield from ("| key | takes | default | what it does |", "| --- | --- | --- | --- |")
     docs = keys.docs()
@@ -64,7 +69,7 @@ def _section(heading: str, keys: type[Keys]) -> Iterator[str]:
 
 
 def _shown(default: Any) -> str:
-    """A default as a study file would have it; a dash where there is none, or it depends."""
+    """A default as it would stand in a study file; a dash where there is none, or it depends."""
     match default:
         case bool():
             return f"`{str(default).lower()}`"
@@ -79,5 +84,6 @@ def _shown(default: Any) -> str:
 
 
 def _mapping(values: Mapping[str, Any]) -> str:
+    """A mapping as one line of YAML, such as `{sad: [sad]}`, in backquotes."""
     lists = {key: f"[{', '.join(v)}]" if isinstance(v, tuple) else v for key, v in values.items()}
     return f"`{{{', '.join(f'{key}: {value}' for key, value in lists.items())}}}`"

@@ -13,17 +13,27 @@ from orchestrator.study.keys.settings import PROFILES, READINGS, SETTINGS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolved:
-    """What a variant is, with every default written out."""
+    """The configurations of a variant: every setting has a value."""
 
     profile: str
+    """Name of the profile (how much training): ``paper`` or ``quick``."""
     reading: str
+    """Name of the reading (a choice where the paper leaves something open): ``as-written``, ..."""
     features: FeatureConfig
+    """Descriptors, and how graphs are made from them."""
     model: ModelConfig
+    """The system and its sizes."""
     training: TrainConfig
+    """Learning rate, batch, epochs, ..."""
 
 
 class ImpossibleError(ValueError):
-    """Settings that are each right but impossible together; ``key`` is where to say so."""
+    """Settings are impossible together, though each is right by itself.
+
+    Args:
+        key: the setting at which to report it.
+        sentence: what is wrong, with the remedy.
+    """
 
     def __init__(self, key: str, sentence: str) -> None:
         self.key = key
@@ -31,7 +41,7 @@ class ImpossibleError(ValueError):
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Later layers win; ``training`` merges key by key."""
+    """Join mappings of settings; a later one overrides an earlier one, in `training` key by key."""
     merged: dict[str, Any] = {"training": {}}
     for layer in layers:
         training = {**merged["training"], **layer.get("training", {})}
@@ -40,7 +50,11 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, Any]) -> Resolved:
-    """Layers, each over the one before: profile, reading, study, then the row's own three.
+    """Merge the settings that hold for one row, and make its configurations.
+
+    Each of these overrides those before it: the study's profile (how much training), its reading
+    (named choice where the paper is open), its own settings; then the profile and the reading that
+    the row names, if any, and the row's settings.
 
     Args:
         default_profile: the profile of a study that names none; it follows from the corpus.
@@ -48,10 +62,11 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
         row: settings of one row.
 
     Returns:
-        The configurations, free of defaults.
+        The configurations, with a value for every setting. A setting that has no effect beside the
+        others has its default, so that equal variants are equal.
 
     Raises:
-        ImpossibleError: when a key has no meaning beside the others; the sentence says which.
+        ImpossibleError: a setting cannot stand beside the others.
     """
     profile = study.get("profile", default_profile)
     reading = study.get("reading", "as-written")
@@ -71,10 +86,12 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
 
 
 def _features(merged: Mapping[str, Any]) -> FeatureConfig:
-    """The descriptors, and what they are made into; functionals are one row, never stepped or cut.
+    """The descriptors, and how graphs are made from them.
+
+    Functionals are one row an utterance: settings of nodes and segments have no effect on them.
 
     Raises:
-        ImpossibleError: when the system does not read such descriptors.
+        ImpossibleError: the system does not read such descriptors.
     """
     system = merged.get("model", WMA_GIN)
     values = {f.name: merged[f.name] for f in fields(FeatureConfig) if f.name in merged}
@@ -98,10 +115,15 @@ def _features(merged: Mapping[str, Any]) -> FeatureConfig:
 
 
 def _model(merged: Mapping[str, Any], row: Mapping[str, Any]) -> ModelConfig:
-    """The system. WMA-GIN's keys act in WMA-GIN alone: the sizes of the compared systems are fixed.
+    """The system and its sizes; those of compared systems (all but WMA-GIN) are fixed.
+
+    Args:
+        merged: the settings of the study and the row.
+        row: the row's own settings.
 
     Raises:
-        ImpossibleError: a row sets such a key for a compared system, or an FA layer is not there.
+        ImpossibleError: the row sets a size of a compared system, or a fully adjacent layer above
+            the number of layers.
     """
     system = merged.get("model", WMA_GIN)
     if system != WMA_GIN:
@@ -129,7 +151,7 @@ def _model(merged: Mapping[str, Any], row: Mapping[str, Any]) -> ModelConfig:
 
 
 def _training(merged: Mapping[str, Any]) -> TrainConfig:
-    """How it is trained; a system that is no network has no Adam, no batches and no epochs."""
+    """How the row is trained; for a system that is no network (the SVM), class weights alone."""
     training = {**merged["training"]} if SYSTEMS[merged.get("model", WMA_GIN)].network else {}
     if "class_weights" in merged:
         training["class_weights"] = merged["class_weights"]
@@ -137,12 +159,19 @@ def _training(merged: Mapping[str, Any]) -> TrainConfig:
 
 
 def emotions(study: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Class -> corpus labels: the study's own map, or the four classes of the paper."""
+    """Class -> the corpus labels that it joins: as the study says, or the paper's four classes."""
     return dict(study.get("emotions", DEFAULT_EMOTIONS))
 
 
 def fa_layers(value: str | tuple[int, ...], layers: int) -> tuple[int, ...]:
-    """Resolve a word or numbers to 1-based layers.
+    """The numbers, counted from 1 and ascending, of the fully adjacent layers.
+
+    Args:
+        value: layer numbers, or ``last``, ``penultimate``, ``antepenultimate``, ``all``, ``none``.
+        layers: how many layers the network has.
+
+    Raises:
+        ImpossibleError: a layer is not there.
 
     >>> fa_layers("antepenultimate", 4), fa_layers("none", 4), fa_layers((3, 1), 4)
     ((2,), (), (1, 3))

@@ -1,6 +1,7 @@
-"""The rows of a study: made of what a file says, and checked against each other and the baseline.
+"""Makes the rows of a study from the read file, and checks them against each other.
 
-Each check gives the faults that it finds, with their places; none needs the others to have passed.
+Each check yields the faults that it finds, with line and column. No check needs that the others
+have passed.
 """
 
 import itertools
@@ -16,18 +17,21 @@ from orchestrator.study.study import PaperClaim, Row
 from orchestrator.study.yaml_lines import Node
 
 MAX_ROWS = 1000
+"""The most rows that the axes of a grid may span."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenRow:
-    """A row, and where it stands; rows of a grid all stand at ``axes``."""
+    """A row with its position in the study file."""
 
     row: Row
+    """The row."""
     node: Node
+    """Where the row stands; for the rows of a grid, the mapping `axes`."""
 
 
 def written(keys: RowKeys | PublishedKeys, node: Node) -> WrittenRow:
-    """A row as the study has it."""
+    """Make a row from the keys of one item of `rows` or `published`."""
     settings, blocks = ({}, ()) if isinstance(keys, PublishedKeys) else (keys.set.given, keys.block)
     row = Row(
         name=keys.name,
@@ -39,7 +43,15 @@ def written(keys: RowKeys | PublishedKeys, node: Node) -> WrittenRow:
 
 
 def grid(axes: GridKeys, node: Node) -> list[WrittenRow]:
-    """Every combination of the values of all axes; a row is named by its values."""
+    """Make a row of each combination of the values of all axes.
+
+    Args:
+        axes: setting -> list of its values.
+        node: the mapping `axes` in the file.
+
+    Returns:
+        The rows, named by their values, such as ``layers 4, hidden 256``.
+    """
     points = [
         [(key, _label(key, item), value) for item, value in zip(items, values, strict=True)]
         for key, values in axes.given.items()
@@ -60,7 +72,7 @@ def grid(axes: GridKeys, node: Node) -> list[WrittenRow]:
 
 
 def _label(key: str, node: Node) -> str:
-    """How a point of a grid names itself: ``layers 4``; weights as ``softmax 1/2 sum 1/2``."""
+    """One value of a grid's axis in words: ``layers 4``; weights as ``softmax 1/2 sum 1/2``."""
     value = node.plain()
     if isinstance(value, dict):
         return " ".join(f"{name} {weight}" for name, weight in value.items())
@@ -69,7 +81,7 @@ def _label(key: str, node: Node) -> str:
 
 
 def grid_size(node: Node) -> Iterator[Fault]:
-    """A grid has an axis, and no more rows than a table can show."""
+    """Require that a grid has an axis, and at most ``MAX_ROWS`` rows."""
     if isinstance(node.value, dict) and not node.value:
         yield node.fault("`axes` must name at least one axis.")
     size = prod(len(axis.sequence) or 1 for axis in node.mapping.values())
@@ -78,7 +90,7 @@ def grid_size(node: Node) -> Iterator[Fault]:
 
 
 def names_once(rows: Sequence[WrittenRow], published: Sequence[WrittenRow]) -> Iterator[Fault]:
-    """No two rows have one name, those of published systems among them."""
+    """Require that no two rows, those of published systems included, have the same name."""
     names = set[str]()
     for written in (*rows, *published):
         if written.row.name in names:
@@ -87,7 +99,7 @@ def names_once(rows: Sequence[WrittenRow], published: Sequence[WrittenRow]) -> I
 
 
 def all_in_blocks(rows: Sequence[WrittenRow]) -> Iterator[Fault]:
-    """A table has blocks or has none: a row without one would stand under another's heading."""
+    """Require that all rows have a `block` or none has: else one stood under another's heading."""
     if any(written.row.blocks for written in rows):
         for written in rows:
             if not written.row.blocks:
@@ -99,7 +111,13 @@ def all_in_blocks(rows: Sequence[WrittenRow]) -> Iterator[Fault]:
 def variants_differ(
     root: Node, settings: Mapping[str, Any], rows: Sequence[WrittenRow]
 ) -> Iterator[Fault]:
-    """Settings of a row are possible together, and no two rows are the same variant."""
+    """Require that each row's settings are possible together, and no two rows are one variant.
+
+    Args:
+        root: the whole file.
+        settings: settings of the study's top level and of its baseline.
+        rows: the rows without other faults.
+    """
     baseline = root.mapping["baseline"].mapping if "baseline" in root.mapping else {}
     if not rows and "fa_layer" in baseline and "search" not in root.mapping:
         try:  # no row could be read
@@ -126,7 +144,18 @@ def variants_differ(
 
 
 def _at(key: str, row: Node, baseline: Mapping[str, Node], root: Node) -> Node:
-    """Where a row's key stands: in the row, the baseline or the study; else at the system."""
+    """The node at which to report an impossible setting of a row.
+
+    Args:
+        key: the setting.
+        row: the row in the file.
+        baseline: the entries of `baseline`.
+        root: the whole file.
+
+    Returns:
+        The setting's node in the row, the baseline or the top level; else that of `model` there;
+        else the row.
+    """
     changes = row.mapping["set"].mapping if "set" in row.mapping else {}
     homes = (changes, baseline, root.mapping)
     found = (home[name] for name in (key, "model") for home in homes if name in home)
@@ -134,7 +163,13 @@ def _at(key: str, row: Node, baseline: Mapping[str, Node], root: Node) -> Node:
 
 
 def named(key: str, node: Node, names: Sequence[str]) -> Iterator[Fault]:
-    """A key that names a row names one that is there; silent where no name is known."""
+    """Require that the value of a key is the name of a row.
+
+    Args:
+        key: the key, such as `reference`.
+        node: its value.
+        names: names of all rows; where empty, nothing is checked.
+    """
     if names and str(node.value) not in names:
         yield node.fault(
             f"`{key}` must be the name of a row, but is {node.shown()} instead. "
@@ -143,7 +178,12 @@ def named(key: str, node: Node, names: Sequence[str]) -> Iterator[Fault]:
 
 
 def claim_names(node: Node, names: Sequence[str]) -> Iterator[Fault]:
-    """The claim of a paper is about rows that are there."""
+    """Require that `claim` names rows of the study.
+
+    Args:
+        node: the value of `claim`.
+        names: names of all rows; where empty, names are not checked.
+    """
     better, than = node.mapping["better"], node.mapping["than"]
     yield from named("claim.better", better, names)
     if than.value != "rest":
@@ -154,7 +194,10 @@ def claim_names(node: Node, names: Sequence[str]) -> Iterator[Fault]:
 
 
 def claim(keys: StudyKeys, names: Sequence[str]) -> PaperClaim | None:
-    """What the paper says, with ``rest`` written out."""
+    """The claim of the paper, with ``rest`` replaced by the names of all other rows.
+
+    None where the file has no `claim`.
+    """
     if keys.claim is None:
         return None
     better, than = keys.claim.better, tuple(keys.claim.than)

@@ -1,4 +1,4 @@
-"""The JSON Schema of a study file, for editors: made of the declarations that reading rests on."""
+"""Makes the JSON Schema of a study file, for editors, from the declarations by which it is read."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from orchestrator.study.search_key.search_keys import AXES, search_keys
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a study file, without references from part to part."""
+    """The JSON Schema (draft 2020-12) of a study file, as one mapping without ``$ref``."""
     whole = _of(StudyKeys)
     search = {**whole["properties"]["search"], **_of(search_keys(AXES))}
     properties = {**whole["properties"], "search": search}
@@ -23,13 +23,19 @@ def schema() -> dict[str, Any]:
 
 
 def _of(keys: type[Keys]) -> dict[str, Any]:
+    """The JSON Schema of one mapping of a study file, without ``$ref``."""
     made = keys.model_json_schema()
     found: dict[str, Any] = _inline(made, made.get("$defs", {}))
     return found
 
 
 def _inline(part: Any, parts: dict[str, Any]) -> Any:
-    """A schema with each reference replaced by what it refers to, and without generated titles."""
+    """A part of a schema with each ``$ref`` replaced by its target, without generated titles.
+
+    Args:
+        part: the part.
+        parts: name -> target of references.
+    """
     if isinstance(part, list):
         return [_inline(item, parts) for item in part]
     if not isinstance(part, dict):

@@ -1,4 +1,4 @@
-"""A study file as a value: rows to compare, and the protocol under which they are compared."""
+"""The content of a study file as one frozen value, ``Study``, with its rows and claim."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ from orchestrator.study.search_key.space import Search
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One variant as the study names it."""
+    """One row of a study's table: a variant, by the settings in which it differs."""
 
     name: str
+    """Name of the row."""
     settings: Mapping[str, Any]
+    """Key -> value of each setting in which the row differs from the baseline."""
     paper: Mapping[str, float]
-    """Published figures: ``wa`` and ``ua`` in percent, ``params``; any may be absent."""
+    """What the paper prints: ``wa`` and ``ua`` in percent, ``params`` (a count); any may be absent.
+    """
     blocks: tuple[str, ...] = ()
     """Headings of the table under which the row stands; empty where the table has none."""
 
@@ -26,40 +29,58 @@ class PaperClaim:
     """A claim of the paper: the row ``better`` has a higher score than each row of ``than``."""
 
     better: str
+    """Name of the row that is said to be better."""
     than: tuple[str, ...]
+    """Names of the rows that it is compared with."""
     on: str
+    """The score that is meant: ``ua`` or ``wa``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """A study file that was read: rows to compare, and the protocol of the comparison."""
+    """The content of a study file without faults: rows to compare, and the protocol."""
 
     name: str
+    """Name of the study (key `study`)."""
     question: str
+    """The question, which is the title of the table; may be empty."""
     table: int | None
+    """Number of the table of the paper that the study repeats; None for none."""
     figure: int | None
+    """Number of the figure of the paper that the study repeats; None for none."""
     corpus: str
+    """Name of the corpus, or ``auto``."""
     folds: int | Literal["published"]
+    """How many groups of speakers are held out, or ``published``: as the corpus's authors say."""
     seeds: int
+    """How many trainings each row has in each fold; where adaptive, at most."""
     settings: Mapping[str, Any]
+    """Key -> value of each setting at the top level and under `baseline`."""
     rows: tuple[Row, ...]
+    """The rows to train, in the table's order; empty where the study is a search."""
     reference: str | None
+    """Name of the row that the others are compared with; None for none."""
     claim: PaperClaim | None
+    """What the paper says about the rows; None where the file has no `claim`."""
     file: str
+    """Path of the study file, as errors print it."""
     text: str
+    """Text of the whole study file."""
     places: Mapping[str, tuple[int, int]]
+    """Key, such as ``corpus`` or ``protocol.folds`` -> its line and column, counted from 1."""
     published: tuple[Row, ...] = ()
-    """Systems that are not trained here: their published figures stand beside the rows."""
+    """Systems that are not trained here: their published scores stand above the rows."""
     search: Search | None = None
-    """Instead of rows: a space of configurations, of which the best is looked for."""
+    """The search that the study asks for; None where it has rows."""
     replicates: Replicates = "fixed"
     """``fixed``: each row has ``seeds`` trainings a fold. ``adaptive``: at most so many, see
     `analysis/sequential.py`."""
 
     def fault(self, key: str, sentence: str) -> StudyError:
-        """An error at a key of this study's file.
+        """Make an error that points to a key of this study's file.
 
-        For faults that its text alone does not show, such as folds that the corpus cannot give.
+        It is for faults that the text alone does not show, such as folds that the corpus cannot
+        give.
 
         Args:
             key: a key of the top level, or one below `protocol` or `search` (`protocol.folds`).

@@ -1,4 +1,4 @@
-"""Study -> variants -> trials, and what a trial's id is made of.
+"""Expands a study into variants and trials, and defines what a trial's id is made of.
 
 A trial's id is the sha256 of a canonical JSON text over an allow-list of resolved values: what
 moves the numbers, and nothing else. Device, workers, paths, hosts and the names of rows,
@@ -19,7 +19,8 @@ from orchestrator.study.resolve import resolve
 from orchestrator.study.study import Study
 
 SEMANTICS = 1
-"""Raised by hand when a change of the code changes results: golden tests fail until it is."""
+"""Version of the code's results, part of every trial's id. Whoever changes the code so that results
+change adds 1; golden tests fail until then."""
 
 ADDED: dict[str, dict[str, Any]] = {
     "features": {"tail": "pad"},
@@ -32,38 +33,50 @@ Never change a line; a new field of a configuration adds one."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """One row of a table, resolved: every field has its value."""
+    """One row of a table with its configurations: every setting has a value."""
 
     name: str
+    """Name of the row."""
     profile: str
+    """Name of the profile (how much training): ``paper`` or ``quick``."""
     reading: str
+    """Name of the reading (a choice where the paper leaves something open): ``as-written``, ..."""
     features: FeatureConfig
+    """Descriptors, and how graphs are made from them."""
     model: ModelConfig
+    """The system and its sizes."""
     training: TrainConfig
+    """Learning rate, batch, epochs, ..."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """Variant x fold x seed: one training run, the unit of work.
-
-    ``train``, ``a`` and ``b`` are speakers; ``a`` and ``b`` are the halves of the held-out group.
-    """
+    """One training to be done: a variant, a fold, a seed, and the speech that it reads."""
 
     corpus: str
     """Digest of the selected speech and labels."""
     classes: tuple[str, ...]
+    """Names of the classes, such as ``angry``."""
     extractor: str
+    """Version of the program that computes the descriptors, as ``FeatureSet.version`` gives it."""
     features: FeatureConfig
+    """Descriptors, and how graphs are made from them."""
     model: ModelConfig
+    """The system and its sizes."""
     training: TrainConfig
+    """Learning rate, batch, epochs, ..."""
     train: tuple[str, ...]
+    """Speakers on whom the trial trains."""
     a: tuple[str, ...]
+    """Speakers of half A of the held-out group."""
     b: tuple[str, ...]
+    """Speakers of half B of the held-out group."""
     seed: int
+    """The number from which the random choices of the training derive."""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Everything that moves this trial's numbers, as plain JSON values."""
+        """Everything on which this trial's results depend, as plain JSON values."""
         return {
             "semantics": SEMANTICS,
             "corpus": self.corpus,
@@ -78,22 +91,22 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """The trial's name in every store: sha256 of its identity, 64 hexadecimal digits."""
+        """The trial's id: sha256 of its identity, 64 hexadecimal digits, equal in every store."""
         return digest(self.identity)
 
 
 def trial_of(
     variant: Variant, corpus: str, classes: tuple[str, ...], extractor: str, fold: Fold, seed: int
 ) -> Trial:
-    """One training of a variant.
+    """Make the trial of a variant in one fold, with one seed.
 
     Args:
-        variant: what is trained.
+        variant: the variant.
         corpus: digest of the selected speech and labels.
-        classes: its emotions.
-        extractor: version of the variant's features.
-        fold: who trains and who is held out.
-        seed: of the training.
+        classes: names of the classes.
+        extractor: version of the program that computes the variant's descriptors.
+        fold: training speakers, and the halves of the held-out group.
+        seed: the number from which the random choices of the training derive.
     """
     return Trial(
         corpus=corpus,
@@ -111,17 +124,27 @@ def trial_of(
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """A trial with the row, the fold and the seed of one study that it is for."""
+    """A trial with its slot in one study: row, fold, seed."""
 
     row: str
+    """Name of the row; of a search's trial, of its configuration."""
     fold: int
+    """Index of the fold, from 0; of a search's trial, of the inner fold."""
     seed: int
+    """Number of the seed, from 0."""
     trial: Trial
+    """The training."""
     id: str
+    """The trial's id, 64 hexadecimal digits."""
 
 
 def variants(study: Study, default_profile: str) -> tuple[Variant, ...]:
-    """The study's rows, resolved."""
+    """The variants of a study's rows, in the table's order.
+
+    Args:
+        study: the study.
+        default_profile: the profile of rows that name none; it follows from the corpus.
+    """
     found = []
     for row in study.rows:
         resolved = resolve(default_profile, study.settings, row.settings)
@@ -145,7 +168,15 @@ def expand(
     folds: tuple[Fold, ...],
     extractors: Mapping[str, str],
 ) -> tuple[PlannedTrial, ...]:
-    """Every trial of the study: by seed, then fold, then row, so that rows fill side by side."""
+    """Every trial of a study, ordered by seed, then fold, then row: rows fill side by side.
+
+    Args:
+        study: the study.
+        rows: its variants.
+        selection: the speech and labels.
+        folds: the folds of the protocol.
+        extractors: name of a descriptor set -> version of the program that computes it.
+    """
     corpus, classes = selection.digest, selection.classes
     placed = []
     for seed in range(study.seeds):
@@ -158,7 +189,7 @@ def expand(
 
 
 def from_identity(identity: Mapping[str, Any]) -> Trial:
-    """The trial that has this ``identity``; fields younger than it get their first value."""
+    """The trial with a given ``identity``; fields that it lacks get the value in ``ADDED``."""
     features, training = (
         {**ADDED.get(part, {}), **identity[part]} for part in ("features", "training")
     )
@@ -178,14 +209,14 @@ def from_identity(identity: Mapping[str, Any]) -> Trial:
 
 
 def _model_values(config: ModelConfig) -> Any:
-    """A system as plain values; a compared system is its name alone, since its sizes are fixed."""
+    """A system's configuration as plain values; of a compared system (all but WMA-GIN) the name."""
     if config.model != WMA_GIN:
         return {"model": config.model}
     return _without_added("model", asdict(config))
 
 
 def model_from(kept: Mapping[str, Any]) -> ModelConfig:
-    """The system that an identity's ``model`` names."""
+    """The system's configuration from the entry ``model`` of a trial's identity."""
     values = {**ADDED["model"], **kept}
     if values["model"] != WMA_GIN:
         return ModelConfig(model=values["model"])
@@ -195,6 +226,11 @@ def model_from(kept: Mapping[str, Any]) -> ModelConfig:
 
 
 def _without_added(part: str, values: Mapping[str, Any]) -> Any:
-    """A configuration as plain values, without the fields of ``ADDED`` at their first value."""
+    """A configuration as plain values, without fields that have the value in ``ADDED``.
+
+    Args:
+        part: ``features``, ``model`` or ``training``.
+        values: field -> value.
+    """
     first = ADDED.get(part, {})
     return plain({k: v for k, v in values.items() if k not in first or v != first[k]})

@@ -1,4 +1,4 @@
-"""YAML with the line and column of every key and value. The only door to PyYAML.
+"""Reads YAML, and keeps the line and column of every key and value. The only door to PyYAML.
 
 A study file is data: aliases, anchors, tags, duplicate keys, several documents, deep nesting and
 files over 256 KiB are refused. Plain scalars follow YAML 1.2's core schema, so ``1e-3`` is
@@ -14,7 +14,9 @@ import yaml
 from orchestrator.errors import Fault, first_line
 
 MAX_BYTES = 256 * 1024
+"""The largest study file that is read, in bytes of UTF-8."""
 MAX_DEPTH = 12
+"""The most mappings and lists that may lie within each other."""
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -25,20 +27,25 @@ Scalar = None | bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value and where it stands. ``value`` is a scalar, a list of nodes or a dict of nodes."""
+    """A value of a YAML file with its position; lists and mappings hold further nodes."""
 
     value: "Scalar | list[Node] | dict[str, Node]"
+    """The value: a scalar, the items of a list, or the entries of a mapping by key."""
     line: int
+    """Line at which the value begins, counted from 1."""
     column: int
+    """Column at which the value begins, in characters, counted from 1."""
     key_line: int = 0
+    """Line of the key in front of the value; of a list's item, of the item itself."""
     key_column: int = 0
+    """Column of the key in front of the value; of a list's item, of the item itself."""
 
     def fault(self, sentence: str) -> Fault:
-        """A fault at the value."""
+        """A fault at the line and column of the value; the sentence says what is wrong."""
         return Fault(self.line, self.column, sentence)
 
     def key_fault(self, sentence: str) -> Fault:
-        """A fault at the key in front of the value."""
+        """A fault at the line and column of the key in front of the value."""
         return Fault(self.key_line or self.line, self.key_column or self.column, sentence)
 
     @property
@@ -58,7 +65,7 @@ class Node:
         return self.sequence[step] if step < len(self.sequence) else None
 
     def plain(self) -> Any:
-        """The value without places."""
+        """The value without positions: dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -66,7 +73,7 @@ class Node:
         return self.value
 
     def shown(self) -> str:
-        """The value as an error quotes it."""
+        """The value as an error quotes it, cut to 40 characters: `` `0.5` ``, "a list", "empty"."""
         if isinstance(self.value, dict):
             return "a mapping"
         if isinstance(self.value, list):
@@ -81,7 +88,12 @@ class Node:
 
 
 def read(text: str) -> tuple[Node | None, list[Fault]]:
-    """Parse one document; a node, or None with the faults that kept it from being read."""
+    """Parse the text of a YAML file that holds one document.
+
+    Returns:
+        The node of the whole document, or None where it cannot be read; and all faults: none where
+        the text is right.
+    """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return None, [Fault(1, 1, f"The file must be at most {MAX_BYTES // 1024} KiB.")]
     faults: list[Fault] = []
@@ -104,7 +116,7 @@ def read(text: str) -> tuple[Node | None, list[Fault]]:
 
 
 def _refuse_extras(text: str) -> list[Fault]:
-    """Faults for everything of YAML that a study file does without."""
+    """A fault for each alias, anchor, tag, second document, and where nesting is too deep."""
     faults: list[Fault] = []
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -131,6 +143,13 @@ def _refuse_extras(text: str) -> list[Fault]:
 
 
 def _convert(node: Any, faults: list[Fault], key: Any = None) -> Node:
+    """Turn a node of PyYAML into one of ours, and append the faults of its keys to ``faults``.
+
+    Args:
+        node: the node of PyYAML.
+        faults: gets the faults.
+        key: the node of the key in front of it; None where there is none.
+    """
     value: Scalar | list[Node] | dict[str, Node]
     if isinstance(node, yaml.MappingNode):
         value = _convert_mapping(node, faults)
@@ -143,6 +162,7 @@ def _convert(node: Any, faults: list[Fault], key: Any = None) -> Node:
 
 
 def _convert_mapping(node: yaml.MappingNode, faults: list[Fault]) -> dict[str, Node]:
+    """The entries of a mapping; one whose key is no word or stands twice becomes a fault."""
     entries: dict[str, Node] = {}
     for key, value in node.value:
         line, column = key.start_mark.line + 1, key.start_mark.column + 1
@@ -159,6 +179,7 @@ def _convert_mapping(node: yaml.MappingNode, faults: list[Fault]) -> dict[str, N
 
 
 def _scalar(text: str, *, quoted: bool) -> Scalar:
+    """The value of a scalar's text by YAML 1.2's core schema; a quoted one is text as it is."""
     if quoted:
         return text
     if text.lower() in _WORDS:
