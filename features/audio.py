@@ -1,6 +1,6 @@
-"""Audio files to samples: any rate and channel count in, mono at 16 kHz out. Light to import.
+"""Checking and reading audio files: any rate and number of channels in, mono at 16 kHz out.
 
-The only door to soundfile (decoding) and soxr (band-limited resampling).
+The only door to soundfile (decoding) and soxr (band-limited resampling); light to import.
 """
 
 import errno

@@ -25,7 +25,8 @@ merged with excited). The alphabetical order of the names is that of the class i
 class FeatureConfig:
     """How audio becomes the nodes and segments of a trial. Every field enters the trial's id.
 
-    Types say which values a study file may give, and docstrings what its reference says of them.
+    A field's type gives the values that a study file may set; its docstring is printed in the
+    reference of study files.
     """
 
     features: str = "lld78"
@@ -44,8 +45,9 @@ class FeatureConfig:
     starts earlier, so that it is full."""
 
     padding: Literal["masked", "nodes"] = "masked"
-    """What padding is. ``masked``: invisible to the network (chosen here). ``nodes``: every graph
-    is filled up to ``segment_nodes`` with zeros that count as nodes (the letter of the paper)."""
+    """What fills up segments that are not full. ``masked``: nothing that the network sees (chosen
+    here). ``nodes``: zeros that count as nodes, up to ``segment_nodes`` in every graph (the letter
+    of the paper)."""
 
     scaling: Literal["train", "speaker"] = "train"
     """Where mean and deviation of the z-score come from. ``train``: all real training frames.

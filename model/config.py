@@ -36,13 +36,14 @@ class ModelConfig:
     The defaults are reading R0, the text of the paper: 579,864 parameters at 78 descriptors and 4
     classes.
 
-    Types say which values a study file may give, and docstrings what its reference says of them.
+    A field's type gives the values that a study file may set; its docstring is printed in the
+    reference of study files.
     A new field is a new setting of every study, see CONTRIBUTING.md.
     """
 
     model: str = WMA_GIN
-    """The system. Every other setting of `baseline` is WMA-GIN's alone: the sizes of the systems
-    that it is compared with are fixed."""
+    """The system that a row trains. Every other setting of `baseline` is WMA-GIN's alone: the sizes
+    of the systems that it is compared with are fixed."""
 
     layers: Annotated[int, Interval(ge=1, le=8)] = 4
     """WMA-GIN layers (paper: 4, section 3.4)."""
@@ -54,7 +55,8 @@ class ModelConfig:
     """Weights of the three aggregators of neighbours, which sum to 1 (paper, Table 2)."""
 
     fa_layers: tuple[int, ...] = (2,)
-    """Fully adjacent layers, 1-based and ascending; empty for none (paper: 2 of 4, section 2.3)."""
+    """Positions of the fully adjacent layers, from 1, ascending; empty for none (paper: layer 2 of
+    4, section 2.3)."""
 
     fa_self: bool = True
     """Whether a node is its own neighbour in a fully adjacent layer (as in the code of the paper's
@@ -100,7 +102,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """How one trial is trained."""
+    """Settings of one trial's training: optimiser, batches, epochs, patience, class weights."""
 
     lr: Annotated[float, Interval(ge=1e-8, le=1)] = 1e-4
     """Adam's learning rate (paper, section 3.3)."""
@@ -109,7 +111,7 @@ class TrainConfig:
     """Adam's weight decay (paper, section 3.3)."""
 
     batch: Annotated[int, Interval(ge=1, le=65_536)] = 128
-    """Segments in a batch (paper, section 3.3)."""
+    """Number of segments in a batch (paper, section 3.3)."""
 
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 200
     """Most epochs of a training (chosen here)."""

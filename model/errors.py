@@ -6,7 +6,7 @@ class ModelError(Exception):
 
 
 class ModelConfigError(ModelError):
-    """The configuration asks for a network that cannot be built."""
+    """The configuration asks for a network that cannot be built; the message names the setting."""
 
 
 class DivergedError(ModelError):

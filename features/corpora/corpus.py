@@ -59,9 +59,9 @@ class Utterance:
     split: str = ""
     """`train`, `dev` or `test` where the corpus publishes a split, or empty."""
     start: float | None = None
-    """Seconds into the file where the utterance begins; None: at its beginning."""
+    """Seconds into the file at which the utterance begins; None: at the file's beginning."""
     end: float | None = None
-    """Seconds into the file where it ends; None: at its end."""
+    """Seconds into the file at which the utterance ends; None: at the file's end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +121,7 @@ class Corpus:
     doubts: tuple[FileNote, ...] = field(default=())
     """Files that are part of the corpus, but look wrong: silent, clipped, ..."""
     reader: str = ""
-    """Name of the reader where it differs from the corpus's (``table``); else empty."""
+    """``table`` if a table describes the corpus, whose name is then the user's own; else empty."""
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values that JSON can hold; `from_json` is the inverse."""
@@ -169,7 +169,7 @@ class Corpus:
 
     @property
     def omission(self) -> str:
-        """A sentence for every report that names what `--skip-bad` left out; empty if nothing."""
+        """A sentence for reports: which files `--skip-bad` left out; empty text if none."""
         bad = [f"{item.path} ({item.reason})" for item in self.left_out if item.bad]
         if not bad:
             return ""

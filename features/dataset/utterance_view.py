@@ -36,7 +36,7 @@ class UtteranceView:
     """
 
     name: str
-    """The utterance's id, or the file's name."""
+    """The utterance's id; of a file of no corpus, the file's name."""
     speaker: str
     """Name of the speaker; empty for a file of no corpus."""
     emotion: str

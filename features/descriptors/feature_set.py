@@ -33,7 +33,7 @@ class FeatureSet:
     """Returns the extractor's version: package versions and a digest of the settings, all that the
     numbers depend on but the audio. Light: starts no engine."""
     frame_step_ms: int | None = FRAME_STEP_MS
-    """Milliseconds from frame to frame; None for functionals, one row an utterance."""
+    """Milliseconds from frame to frame; None for functionals, which give one row an utterance."""
     first_ms: float = 12.5
     """Milliseconds from the start of the signal to the middle of the first frame's window: half of
     the window's length, 25 ms as a rule."""

@@ -108,7 +108,7 @@ def _shapes_of(
 
 
 def _letters(shape: tuple[int, ...], nodes: int) -> str:
-    """Write a shape with B and N for segments and nodes; channels, the last, stay a number.
+    """Write a tensor's shape as text, with B for segments and N for nodes; channels stay a number.
 
     >>> _letters((2, 120, 256), 120), _letters((2, 120), 120), _letters((240, 64), 120)
     ('(B, N, 256)', '(B, 120)', '(B N, 64)')

@@ -40,7 +40,7 @@ MOST_LAYERS, MOST_HIDDEN = 8, 4096
 """Greatest number of layers L, and greatest width H, that a network may have."""
 
 PHASE = 2 * BIGRU_HIDDEN
-"""Channels G of the Bi-GRU's output."""
+"""Channels G of the Bi-GRU's output: 128 of each direction."""
 
 
 class BiGru(BothWays):

@@ -1,6 +1,6 @@
-"""How glibc's allocator is used: freed memory is kept within a training and returned after it.
+"""Settings of glibc's memory allocator: freed memory is kept during a training, returned after it.
 
-A training step frees and asks for the same tensors again and again.
+Keeping it saves time, since a training step frees and allocates tensors of the same sizes again.
 """
 
 import ctypes

@@ -175,6 +175,7 @@ def registered(name: str, ledger: "Ledger") -> "Corpus":
 
     Raises:
         LackError: the corpus is not registered.
+        MissingError: the demo's synthesiser is not installed.
     """
     from features.corpora import catalogue
     from features.corpora.corpus import Corpus

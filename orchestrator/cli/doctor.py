@@ -1,4 +1,4 @@
-"""``ablate doctor``: whether this machine can train."""
+"""``ablate doctor``: checks whether this machine can train, one tick or remedy each."""
 
 import json
 from dataclasses import asdict

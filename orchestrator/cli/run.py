@@ -198,7 +198,7 @@ def _export(ledger: "Ledger", words: list[str], study: str) -> "TrackerThread | 
 
 
 def _interrupt_on_notice() -> None:
-    """Let SIGTERM (a spot machine, a scheduler) and SIGHUP (a closed terminal) act like Ctrl-C.
+    """Make SIGTERM (of a spot machine or scheduler) and SIGHUP (a closed terminal) act like Ctrl-C.
 
     A signal that is ignored, as under `nohup`, stays ignored.
     """

@@ -40,7 +40,8 @@ EMOTIONS = {
     "xxx": "undecided",
 }
 COMPLETE = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
-"""Utterances of the complete corpus, happy and excited together: 5,531 (paper, section 3.1)."""
+"""Class -> number of utterances in the complete corpus, happy and excited together; 5,531 in all
+(paper, section 3.1)."""
 
 FOLDER = "IEMOCAP_full_release"
 """Name of the folder that the release unpacks to."""
