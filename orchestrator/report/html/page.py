@@ -1,6 +1,6 @@
 """The HTML page: one file with the tables of some studies and the details of every row.
 
-The templates in this folder lay the page out; everything that they print is escaped. The page loads
+The files in `templates/` lay the page out; everything that they print is escaped. The page loads
 nothing from a network and runs nothing but its own script: a content security policy with the
 digests of its style and script makes the browser hold to that. In a browser without scripts only
 sorting and copying do not work.
@@ -36,7 +36,7 @@ def page(studies: Sequence[StudyResults]) -> str:
 
 
 def _environment() -> Environment:
-    """The Jinja environment that loads the templates of this folder and escapes what they print."""
+    """The Jinja environment that loads the files in `templates/` and escapes what they print."""
     environment = Environment(
         loader=PackageLoader("orchestrator.report.html"),
         autoescape=True,
