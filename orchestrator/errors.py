@@ -78,6 +78,7 @@ class StudyError(RequestError):
         super().__init__("\n".join(shown))
 
     def _show(self, fault: Fault, lines: list[str]) -> str:
+        """One fault as three lines: position and sentence, the faulty line, a caret."""
         head = f"{self.file}:{fault.line}:{fault.column}: {fault.sentence}"
         if not 0 < fault.line <= len(lines):
             return head

@@ -1,8 +1,8 @@
 """The events of a run (a trial started, an epoch ended, ...), as frozen values, and their JSON.
 
 Workers, the scheduler and `ablate watch` make events; the terminal's display and trackers consume
-them. Between a worker and its driver an event is a plain mapping (``pack``); in the output of
-``ablate run --json`` it is one line of JSON (``to_line``).
+them. Between a worker and the driver (the process of `ablate run`) an event is a plain mapping
+(``pack``); in the output of ``ablate run --json`` it is one line of JSON (``to_line``).
 """
 
 import json
@@ -162,7 +162,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another run holds this trial's lease, so this run does not train it now."""
+    """Another run trains this trial (it holds the trial's lease), so this run does not."""
 
     id: str
     """The trial's id."""

@@ -43,6 +43,11 @@ def bind() -> None:
 
 
 def _import_from(name: str, file: Path) -> None:
+    """Import a package from its ``__init__.py`` under the given name.
+
+    Raises:
+        LackError: there is no such file.
+    """
     spec = importlib.util.spec_from_file_location(
         name, file, submodule_search_locations=[str(file.parent)]
     )
@@ -56,4 +61,5 @@ def _import_from(name: str, file: Path) -> None:
 
 
 def _is_file_of(found: str | None, ours: Path) -> bool:
+    """Whether an imported module's file (None for a folder without one) is our file."""
     return found is not None and Path(found).resolve() == ours.resolve()

@@ -33,7 +33,8 @@ class Machines:
     gpus: int | None = None
     """How many GPUs to use; 0 for none; None for all that Ray finds (inline: none)."""
     gpus_per_trial: float | None = None
-    """GPUs of one trial: a share such as 0.25, or a whole number; None: as a probe found, or 1."""
+    """GPUs of one trial: a share such as 0.25, or a whole number; None for what `ablate plan
+    --probe` found to be best, or 1."""
     address: str | None = None
     """Address of a running Ray cluster, such as ``192.0.2.10:6379``; None for this machine."""
 
@@ -90,6 +91,7 @@ class Launch:
         """
 
         def choose(plan: Plan) -> BudgetSelection:
+            """Select the trials for this run by the budget; warn where a search's is too small."""
             here = self._machines.address is None
             if here and (shortage := prices.budget_shortage(plan, self._price(plan))):
                 on_event(Note(shortage, loud=True))
@@ -108,6 +110,7 @@ class Launch:
         )
 
     def _cluster(self) -> Cluster:
+        """The cluster for the machines that the person names; it is not started yet."""
         machines = self._machines
         trial = self._trial_resources()
         if machines.inline:
@@ -122,7 +125,10 @@ class Launch:
         )
 
     def _trial_resources(self) -> Resources:
-        """What one trial reserves: as probed on this machine, else 1 CPU, ``MEMORY_PER_TRIAL``."""
+        """What one trial reserves: as `ablate plan --probe` measured it on this machine, if it did.
+
+        Else 1 CPU, ``MEMORY_PER_TRIAL`` bytes, and the GPUs that the person names.
+        """
         machines = self._machines
         if machines.address is None and self._ledger.has_probes:
             plan = plan_study(self._study, self._ledger, allow_config=self._allow_config)

@@ -26,7 +26,8 @@ PARTS = ("predictions", "history", "weights")
 """The results of a trial that are compared bit by bit, by their digests."""
 
 RerunVerdict = Literal["equal", "close", "differs"]
-"""All bits equal; probabilities within ``TOLERANCE`` where no equal bits are promised; neither."""
+"""``equal``: all bits are equal. ``close``: no equal bits are promised, and no probability differs
+by more than ``TOLERANCE``. ``differs``: neither."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""Runs a search: trains it generation after generation, then tests its winners."""
+"""Runs a search: trains one generation after another, then tests its winners.
+
+A generation is the configurations that are proposed at once; a winner is the best configuration of
+a held-out group.
+"""
 
 from dataclasses import replace
 

@@ -22,7 +22,7 @@ class Resolved:
     features: FeatureConfig
     """Descriptors, and how graphs are made from them."""
     model: ModelConfig
-    """The system and its sizes."""
+    """The system (WMA-GIN, another network or the SVM) and its sizes."""
     training: TrainConfig
     """Learning rate, batch, epochs, ..."""
 

@@ -44,7 +44,7 @@ class Variant:
     features: FeatureConfig
     """Descriptors, and how graphs are made from them."""
     model: ModelConfig
-    """The system and its sizes."""
+    """The system (WMA-GIN, another network or the SVM) and its sizes."""
     training: TrainConfig
     """Learning rate, batch, epochs, ..."""
 
@@ -62,7 +62,7 @@ class Trial:
     features: FeatureConfig
     """Descriptors, and how graphs are made from them."""
     model: ModelConfig
-    """The system and its sizes."""
+    """The system (WMA-GIN, another network or the SVM) and its sizes."""
     training: TrainConfig
     """Learning rate, batch, epochs, ..."""
     train: tuple[str, ...]
@@ -133,7 +133,7 @@ class PlannedTrial:
     seed: int
     """Number of the seed, from 0."""
     trial: Trial
-    """The training."""
+    """The training itself: configurations, speakers, seed."""
     id: str
     """The trial's id, 64 hexadecimal digits."""
 

@@ -38,7 +38,8 @@ TIMED_WRITES, TIMED_BYTES = 20, 16 * 1024**2
 """How many small writes are timed, and the size in bytes of the large one that is timed."""
 
 CheckState = Literal["good", "optional", "bad"]
-"""All is well; something lacks without which this machine can train; this machine cannot train."""
+"""``good``: all is well. ``optional``: something lacks, but this machine can train without it.
+``bad``: this machine cannot train."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +49,7 @@ class CheckResult:
     name: str
     """The name of the check, such as ``torch``."""
     state: CheckState
-    """How the part that was checked stands."""
+    """The verdict: ``good``, ``optional`` or ``bad``."""
     found: str
     """What was found, such as a version and a size, or what is wrong."""
     remedy: str = ""

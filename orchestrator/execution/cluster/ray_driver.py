@@ -142,6 +142,8 @@ def tune_callback(relay: EventRelay, idle: IdleReporter) -> Any:
     from ray import tune
 
     class _Callback(tune.Callback):  # type: ignore[misc]
+        """Is called by Tune in the driver (the process of `ablate run`)."""
+
         def on_trial_result(
             self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **info: Any
         ) -> None:

@@ -67,10 +67,10 @@ def prepared(scratch: Path, *, own: bool) -> Iterator[None]:
 
 
 def reread() -> None:
-    """Make Ray read its environment again: it keeps what it read when it was imported (2.60).
+    """Make Ray read the environment variables anew: Ray 2.60 reads them when it is imported.
 
-    When something had imported Ray before, our cluster refused its own token, or listened on the
-    machine's outer address.
+    Where something had imported Ray before they were set, our cluster refused its own token, or
+    listened on the machine's outer address.
     """
     import ray
 

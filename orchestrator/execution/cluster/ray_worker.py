@@ -52,6 +52,7 @@ def trainable(
     """
 
     def train_one(config: Mapping[str, Any]) -> None:
+        """Train the trial that Tune's configuration names; report its events to Tune."""
         import ray
         from ray import tune
 

@@ -1,4 +1,7 @@
-"""Checks whether a node sees the driver's store: it reads a random value that the driver wrote."""
+"""Checks whether a node sees the store of the driver (the process of `ablate run`).
+
+The driver writes a random value to the store, and the node reads it.
+"""
 
 import contextlib
 import secrets

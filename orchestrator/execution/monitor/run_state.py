@@ -48,7 +48,8 @@ class RowProgress:
     total: int
     """All trials of the row."""
     estimate: RowEstimate | None
-    """Mean WA and UA of the finished trials; None where the study's snapshot was not found."""
+    """Mean WA and UA of the finished trials; None where the store was not given, or does not have
+    the study's snapshot (the resolved study, which a run writes there)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +80,13 @@ class RunState:
     ) -> None:
         self._ledger, self._clock = ledger, clock
         self.snapshot: Snapshot | None = None
+        """The resolved study that the run wrote to the store; None where it was not found."""
         self._reset(Planned((), frozenset(), 1))
 
     def _reset(self, planned: Planned) -> None:
         """Forget the trials so far; from now on the state is that of the planned ones."""
         self.trials, self.slots = planned.placed, planned.slots
+        """All planned trials; how many train at the same time, 0 where unknown."""
         self.by_id: dict[str, SnapshotTrial] = {}
         """Trial id -> the trial; where it stands in several rows, in the first of them."""
         self._by_row: dict[str, list[str]] = {}

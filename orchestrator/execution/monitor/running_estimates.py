@@ -16,7 +16,7 @@ class RunningEstimates:
     """Collects the outcomes of a study, and estimates the mean WA and UA of its rows.
 
     Args:
-        snapshot: the study.
+        snapshot: the resolved study, as a run wrote it to the store.
         blinded: has the ids of trials whose scores nobody may see yet; they are left out.
         clock: gives the time in seconds and never goes back.
     """

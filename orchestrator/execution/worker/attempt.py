@@ -61,7 +61,8 @@ class Attempt:
         """Train from the last checkpoint, if there is one; write the files, then the outcome.
 
         Args:
-            lease: the trial's lease, which this process holds.
+            lease: the trial's lease (the mark in the store by which one process at a time trains a
+                trial), which this process holds.
 
         Raises:
             LostLeaseError: another process has taken the trial over; no outcome was written.

@@ -32,7 +32,7 @@ from orchestrator.errors import nearest
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """The sentence of the error for a wrong value; stands in ``Annotated`` beside the type."""
+    """The sentence of the error for a wrong value: ``Annotated[int, Sentence(...)]``."""
 
     text: str
     """The sentence, in which ``{name}`` stands for the key and ``{value}`` for the wrong value."""
@@ -118,6 +118,7 @@ class Keys(BaseModel):
         return found
 
     _order: tuple[str, ...] = PrivateAttr(default=())
+    """The keys that the file has here, in its order."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -98,7 +98,7 @@ class _Place:
     kind: Any
     """The declared type; where a key is unknown or missing, that of the mapping around it."""
     metadata: tuple[Any, ...]
-    """What stands beside the type in ``Annotated``, such as limits and a ``Sentence``."""
+    """The further arguments of ``Annotated`` after the type: limits, a ``Sentence``, ..."""
 
     @classmethod
     def of(cls, model: type[Keys], root: Node, name: str, error: ErrorDetails) -> "_Place":

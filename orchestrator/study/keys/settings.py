@@ -49,7 +49,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "quick": {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": 15}},
 }
 """Name of a profile (how much training a trial gets) -> its settings. Those of ``quick`` were
-chosen by the UA on dev speech alone (docs/systems.md)."""
+chosen by dev UA (on the half that chooses the epoch), never by test scores (docs/systems.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,8 +192,8 @@ class SearchKeys(Keys):
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     """Seed of the sampler: another one proposes other configurations."""
     selection: SelectionMode = "nested"
-    """`nested`: each fold's configuration is chosen on its training speakers alone. `flat`: one is
-    chosen by dev scores on all speakers."""
+    """`nested`: each fold's configuration is chosen on its training speakers alone. `flat`: one for
+    all folds is chosen by dev scores, by which epochs are chosen, too."""
     inner_folds: Annotated[int, Interval(ge=2, le=20)] = 3
     """Into how many groups the training speakers of a fold are divided; each is held out once."""
     pruning: Flag = True

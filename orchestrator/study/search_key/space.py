@@ -22,7 +22,8 @@ Sampler = Literal["tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["trials", "hours", "gpu_hours"]
 """The unit of a budget; ``trials`` counts configurations."""
 SelectionMode = Literal["nested", "flat"]
-"""``nested``: chosen for each held-out group on its training speakers; ``flat``: by dev scores."""
+"""``nested``: a configuration for each held-out group is chosen on inner folds of the speakers that
+train for it. ``flat``: one for all is chosen by dev scores, by which epochs are chosen, too."""
 TRAINING = tuple(f.name for f in fields(TrainConfig) if f.name != "class_weights")
 """Settings that stand under `training` in a study; as axes of a search they have no prefix."""
 DIGITS = 3
@@ -114,11 +115,11 @@ class Condition:
     """A condition such as `layers >= 3`: an axis is varied only where another axis meets it."""
 
     key: str
-    """The other axis."""
+    """Key of the other axis, such as ``layers``."""
     sign: Literal["=", ">=", "<="]
-    """How its value is compared."""
+    """How the value of the other axis is compared with ``value``."""
     value: Value
-    """What its value is compared with."""
+    """A value that the other axis may have, such as 3."""
 
     def holds(self, point: Point) -> bool:
         """Whether a point, which must have the other axis, meets the condition."""
@@ -139,9 +140,9 @@ class SearchAxis:
     """A setting that a search varies, with its values."""
 
     key: str
-    """The setting, such as ``lr``."""
+    """Key of the setting, such as ``lr``."""
     kind: Range | Choice | Simplex
-    """Its values."""
+    """The values that the setting may have: a range, a list, or all aggregator weights."""
     when: Condition | None = None
     """Where it is varied; None for everywhere."""
 
@@ -165,10 +166,9 @@ class Search:
     axes: tuple[SearchAxis, ...]
     """The axes; those with a condition stand after the others."""
     unit: BudgetUnit
-    """The unit of the budget."""
+    """The unit of ``amount``: ``trials`` (configurations), ``hours`` or ``gpu_hours``."""
     amount: float
-    """The budget in that unit: configurations for each held-out group, or hours of all trainings.
-    """
+    """The budget: configurations for each held-out group, or hours of all trainings together."""
     sampler: Sampler = "tpe"
     """Which of Optuna's samplers proposes configurations."""
     seed: int = 0
