@@ -30,7 +30,8 @@ class Verified:
     findings: tuple[ShardFinding, ...]
     """The shards that are damaged, missing or outdated, one finding each."""
     audio: tuple[str, ...]
-    """One sentence, where recordings changed since the corpus was registered; else empty."""
+    """A sentence on the recordings whose bytes have changed since the corpus was registered; empty
+    where none has."""
 
     @property
     def whole(self) -> int:

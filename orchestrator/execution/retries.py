@@ -74,7 +74,7 @@ class Retries:
         return self._failed_attempts[id]
 
     def may_start(self, id: str) -> bool:
-        """Whether the trial's wait, if there is one, is over."""
+        """Whether the wait before the trial's next attempt is over, or there is none."""
         return self._due.get(id, 0.0) <= time.monotonic()
 
     def verdict(self, id: str, cause: Cause, sentence: str) -> str:
@@ -85,7 +85,7 @@ class Retries:
         return f"{sentence} ({count} attempts)" if count > 1 else sentence
 
     def _raised_twice(self, id: str) -> bool:
-        """Whether the trial's last two failure records, also of earlier runs, have one sentence."""
+        """Whether the last two failure records of the trial, of any run, have the same sentence."""
         try:
             last = [
                 self._ledger.attempts.read_failure(path)

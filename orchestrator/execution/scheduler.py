@@ -33,7 +33,7 @@ from orchestrator.store.records import Failure
 from orchestrator.study.trials import PlannedTrial
 
 POLL_S = 1.0
-"""Seconds from one look at trials that another run trains (at their lease files) to the next."""
+"""Seconds between two polls of the lease files of trials that another run trains."""
 
 
 class Scheduler:

@@ -26,9 +26,9 @@ ADDED: dict[str, dict[str, Any]] = {
     "features": {"tail": "pad"},
     "model": {"attention": True, "bigru": True, "residual": True, "dropout": 0.0},
 }
-"""Fields younger than SEMANTICS, with the value that stood for what was done before they came.
-An identity leaves a field out at that value, so trials that were trained then keep their ids.
-Never change a line; a new field of a configuration adds one."""
+"""Part of an identity -> field that came after version ``SEMANTICS`` -> the value that stands for
+how trials were trained before. A field with this value is left out of an identity, so that older
+trials keep their ids. Never change a line; a new field of a configuration adds one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -229,7 +229,7 @@ def _espeak() -> str:
 
 
 def _store(store: str) -> str:
-    """Check that the store can be written, not by everybody, and has space."""
+    """Check that the store can be written, but not by everybody, and has ``LEAST_FREE`` bytes."""
     root = Ledger.open_readonly(store).root
     if not isinstance(root, Path):
         return f"{root}: {_writes(root)}"

@@ -33,7 +33,7 @@ class Throughput:
         self._epochs.append((self._clock(), count))
 
     def rates(self) -> tuple[float, float] | None:
-        """Trials per hour and epochs per minute over ``WINDOW_S``; None before ``EARLIEST_S``."""
+        """Trials per hour and epochs per minute in the last 10 minutes; None in the first 10 s."""
         now = self._clock()
         span_s = min(WINDOW_S, now - self._began)
         if span_s < EARLIEST_S:

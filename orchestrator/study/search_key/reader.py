@@ -89,7 +89,7 @@ def _search(keys: SearchKeys, axes: Mapping[str, SearchAxis]) -> Search:
 
 
 def _kind(key: str, form: Form, node: Node) -> Range | Choice | Simplex:
-    """The values of an axis.
+    """The values of an axis as a ``Range``, a ``Choice`` or the ``Simplex``.
 
     Args:
         key: the setting.
@@ -106,7 +106,7 @@ def _kind(key: str, form: Form, node: Node) -> Range | Choice | Simplex:
 
 
 def _labelled(form: Form, node: Node) -> Iterator[tuple[str, Any]]:
-    """Yield each value of a list with the label by which a point names it."""
+    """Yield the label, such as ``1+3``, and the value of each item of an axis that is a list."""
     values = form.choices if isinstance(form, ChoiceKeys) else form
     for item, value in zip(_items(node), values, strict=True):
         yield _label(item.plain()), value

@@ -197,7 +197,7 @@ class SearchKeys(Keys):
     inner_folds: Annotated[int, Interval(ge=2, le=20)] = 3
     """Into how many groups the training speakers of a fold are divided; each is held out once."""
     pruning: Flag = True
-    """Whether a configuration that is likely worse than the best is spared its other folds."""
+    """Whether a configuration is trained on no further folds once it is likely not the best."""
 
 
 def search_keys(names: Iterable[str]) -> type[SearchKeys]:

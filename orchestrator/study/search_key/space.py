@@ -16,7 +16,7 @@ from model.config import Aggregators, TrainConfig
 
 Value = str | int | float
 Point = Mapping[str, Value]
-"""Parameter -> value; inactive axes are missing."""
+"""Parameter -> value, such as ``{"lr": 0.0012, "layers": 3}``; inactive axes are missing."""
 Sampler = Literal["tpe", "gp", "cmaes", "random"]
 """Optuna's samplers: tree-structured Parzen estimator, Gaussian process, CMA-ES, random."""
 BudgetUnit = Literal["trials", "hours", "gpu_hours"]
@@ -178,7 +178,7 @@ class Search:
     inner_folds: int = 3
     """How many inner folds a held-out group has, in a nested search."""
     pruning: bool = True
-    """Whether a configuration that is likely worse than the best is spared its other folds (see
+    """Whether a configuration is trained on no further folds once it is likely not the best (see
     `search/pruning.py`)."""
 
     @property
