@@ -16,7 +16,7 @@ import grimp
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("orchestrator", "model", "features")
 
-BOX_WIDTH, BOX_HEIGHT, STEP = 380, 62, 80
+BOX_WIDTH, BOX_HEIGHT, STEP = 400, 62, 80
 GUTTER = 96  # left of the boxes: arcs from a room to those further down
 MARGIN, TITLE, GAP = 16, 40, 72
 

@@ -6,7 +6,7 @@ MODULES = (
     "features.descriptors.extraction",
     "features.descriptors.opensmile_engine",
     "matplotlib.figure",
-    "model.network.edges",
+    "model.network.layers.edges",
     "optuna",
     "orchestrator.cli.app",
     "orchestrator.execution.run",

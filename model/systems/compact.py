@@ -16,9 +16,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from model.network.batch_norm import RealBatchNorm
 from model.network.compared_system import ComparedSystem
 from model.network.graph_network import Logits
+from model.network.layers.batch_norm import RealBatchNorm
 from model.network.nodes import Nodes
 
 INNER = 128

@@ -15,10 +15,10 @@ from torch_geometric.nn import GATConv
 
 from model.config import BIGRU_HIDDEN
 from model.network.compared_system import ComparedSystem
-from model.network.edges import convolved
 from model.network.graph_network import Logits
+from model.network.layers.edges import convolved
+from model.network.layers.recurrent import BothWays
 from model.network.nodes import Nodes
-from model.network.recurrent import BothWays
 
 NEIGHBOURS = 8
 """Most similar frames that a frame is joined to, itself not counted."""

@@ -11,8 +11,8 @@ from torch.nn.functional import elu
 from torch_geometric.nn import GATConv
 
 from model.network.compared_system import ComparedSystem
-from model.network.edges import convolved, edge_list
 from model.network.graph_network import Logits
+from model.network.layers.edges import convolved, edge_list
 from model.network.nodes import Nodes
 
 HEADS = 4

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
 from model.network.compared_system import ComparedSystem
-from model.network.edges import convolved, edge_list
 from model.network.graph_network import Logits
+from model.network.layers.edges import convolved, edge_list
 from model.network.nodes import Nodes
 
 HIDDEN = 176

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from model.network.batch_norm import RealBatchNorm
 from model.network.compared_system import ComparedSystem
 from model.network.graph_network import Logits
+from model.network.layers.batch_norm import RealBatchNorm
 from model.network.nodes import Nodes
 
 BRANCHES = (128, 64)

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch_geometric.nn import GINConv
 
 from model.network.compared_system import ComparedSystem
-from model.network.edges import convolved, edge_list
 from model.network.graph_network import Logits
+from model.network.layers.edges import convolved, edge_list
+from model.network.layers.recurrent import BothWays
 from model.network.nodes import Nodes
-from model.network.recurrent import BothWays
 
 LSTM_HIDDEN = 256
 """Channels of the Bi-LSTM in each direction."""

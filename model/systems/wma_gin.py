@@ -27,13 +27,13 @@ from torch import Tensor, nn
 
 from model.config import BIGRU_HIDDEN, Aggregators, ModelConfig
 from model.errors import ModelConfigError
-from model.network import conv, full_adjacent
-from model.network.aggregators import Aggregate, AggregatorWeights
-from model.network.attention import MultiPhaseAttention
-from model.network.conv import Graph, WmaGinConv
 from model.network.graph_network import GraphNetwork, Logits
+from model.network.layers import conv, full_adjacent
+from model.network.layers.aggregators import Aggregate, AggregatorWeights
+from model.network.layers.attention import MultiPhaseAttention
+from model.network.layers.conv import Graph, WmaGinConv
+from model.network.layers.recurrent import BothWays
 from model.network.nodes import Nodes
-from model.network.recurrent import BothWays
 from model.network.stage_loss import stage_loss
 
 MOST_LAYERS, MOST_HIDDEN = 8, 4096
@@ -250,7 +250,7 @@ class WmaGin(GraphNetwork):
         """Make the function by which a fully adjacent layer aggregates a node's neighbours."""
         if self.edges:
             # PyG takes seconds to import: only if it is needed.
-            from model.network.edges import along_edges, edge_list
+            from model.network.layers.edges import along_edges, edge_list
 
             edges_2E = edge_list(nodes, reach=nodes.padded, include_self=self.fa_self)
             return along_edges(edges_2E, self.weights)

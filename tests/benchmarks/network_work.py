@@ -15,10 +15,10 @@ from torch.nn.functional import linear
 from torch.optim import Adam
 
 from model.config import BIGRU_HIDDEN, ModelConfig
-from model.network.aggregators import AggregatorWeights
-from model.network.conv import WmaGinConv
-from model.network.edges import along_edges, edge_list
-from model.network.full_adjacent import neighbourhood
+from model.network.layers.aggregators import AggregatorWeights
+from model.network.layers.conv import WmaGinConv
+from model.network.layers.edges import along_edges, edge_list
+from model.network.layers.full_adjacent import neighbourhood
 from model.network.nodes import Nodes
 from model.systems.wma_gin import WmaGin
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from model.config import ModelConfig, TrainConfig
-from model.network.batch_norm import RealBatchNorm
 from model.network.graph_network import GraphNetwork
+from model.network.layers.batch_norm import RealBatchNorm
 from model.network.nodes import Nodes
 from model.systems.catalogue import SYSTEMS
 from model.systems.compact import cosines

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from model.errors import ModelConfigError
-from model.network.aggregators import Aggregate, AggregatorWeights, others, pooled
+from model.network.layers.aggregators import Aggregate, AggregatorWeights, others, pooled
 from model.network.nodes import Nodes
 
 

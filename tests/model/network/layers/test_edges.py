@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.config import Aggregators, ModelConfig
-from model.network.aggregators import AggregatorWeights
-from model.network.conv import neighbourhood
-from model.network.edges import along_edges, edge_list
-from model.network.full_adjacent import neighbourhood as full_neighbourhood
+from model.network.layers.aggregators import AggregatorWeights
+from model.network.layers.conv import neighbourhood
+from model.network.layers.edges import along_edges, edge_list
+from model.network.layers.full_adjacent import neighbourhood as full_neighbourhood
 from model.network.nodes import Nodes
 from model.systems.wma_gin import WmaGin
 

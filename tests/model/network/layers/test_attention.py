@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.network.attention import MultiPhaseAttention
+from model.network.layers.attention import MultiPhaseAttention
 from model.network.nodes import Nodes
 
 LENGTHS_B = torch.tensor([5, 3, 1])

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from model.errors import ModelConfigError
-from model.network.aggregators import Aggregate, AggregatorWeights, pair
+from model.network.layers.aggregators import Aggregate, AggregatorWeights, pair
 from model.network.nodes import Nodes
 
 Graph = str | Callable[[Nodes], Tensor]
@@ -90,7 +90,7 @@ def neighbourhood(
     window = window_of(graph)
     if edges or window is not None or not isinstance(graph, str):
         # PyG takes seconds to import: only if it is needed.
-        from model.network.edges import along_edges, edge_list
+        from model.network.layers.edges import along_edges, edge_list
 
         if not isinstance(graph, str):
             return along_edges(graph(nodes), weights)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import MeanAggregation, SoftmaxAggregation, SumAggregation
 
-from model.network.aggregators import Aggregate, AggregatorWeights
+from model.network.layers.aggregators import Aggregate, AggregatorWeights
 from model.network.nodes import Nodes
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from model.errors import ModelConfigError
-from model.network.aggregators import AggregatorWeights
-from model.network.conv import WmaGinConv, shifted, window_of
+from model.network.layers.aggregators import AggregatorWeights
+from model.network.layers.conv import WmaGinConv, shifted, window_of
 from model.network.nodes import Nodes
 
 SUM = AggregatorWeights(softmax=0, sum=1, mean=0)

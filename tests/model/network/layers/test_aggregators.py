@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.network import aggregators
-from model.network.aggregators import AggregatorWeights, others, pair, pooled
+from model.network.layers import aggregators
+from model.network.layers.aggregators import AggregatorWeights, others, pair, pooled
 from model.network.nodes import Nodes
 
 THIRDS = AggregatorWeights(softmax=1 / 3, sum=1 / 3, mean=1 / 3)

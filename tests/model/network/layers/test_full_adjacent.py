@@ -1,7 +1,7 @@
 import pytest
 
 from model.errors import ModelConfigError
-from model.network.full_adjacent import positions
+from model.network.layers.full_adjacent import positions
 
 
 def test_any_layer_no_layer_and_all_layers_may_be_fully_adjacent() -> None:
