@@ -100,7 +100,10 @@ def extract(recipe: Recipe, signal: "NDArray[np.float32]") -> "NDArray[np.float3
 
 @cache
 def _beside() -> "ThreadPoolExecutor":
-    """Return the one thread that runs openSMILE for the main thread, made on first use."""
+    """Return the one thread that runs openSMILE in place of the main thread: a signal ends no call.
+
+    It is made on first use.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(1, "openSMILE")

@@ -207,7 +207,7 @@ class WmaGin(GraphNetwork):
         )
 
     def _logits(self, x_BNF: Tensor, nodes: Nodes) -> Logits:
-        """Score the pooled phases by their heads, and sum the heads to G.
+        """Score each phase (Bi-GRU, then each layer, pooled over nodes) by its head; sum them to G.
 
         Returns:
             G, ``(B, C)``, and the stages b, c, ..., e, G, ``(L + 1, B, C)``.

@@ -33,7 +33,7 @@ twice the time: 3 s for 200 configurations."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Importance:
-    """The importance of one axis of a search, by two measures.
+    """The importance of one axis of a search, by fANOVA and by PED-ANOVA.
 
     For an axis with a condition, over the configurations in which the condition holds.
     """

@@ -12,7 +12,7 @@ from typing import Any
 from features.errors import CorpusError, MissingError
 
 HEADER = "db.yaml"
-"""The file that describes a database."""
+"""The file at the top of an audformat folder that describes its tables."""
 SAFE = (".csv", ".parquet")
 """Endings of the table files that are read; a pickle would run foreign code."""
 SEX = ("sex", "gender")

@@ -111,7 +111,7 @@ class RayCluster:
         self._stack.close()
 
     def _start(self) -> None:
-        """Start Ray or join a running one, check that its nodes see the store, size the trials.
+        """Start Ray or join one, check that its nodes see the store, and set what a trial takes.
 
         Raises:
             LackError: Ray does not start, a node does not see the store, or no node fits a trial.

@@ -80,7 +80,7 @@ class _Tested:
     """The S segments of the half."""
 
     def by_choice(self, last_epoch: int) -> Iterator[tuple[EpochChoice, int, Tensor]]:
-        """Yield each choice of epoch, the epoch (from 1), log probabilities of shape (S, C)."""
+        """Yield each choice of epoch, the epoch (from 1), log probabilities: (segments, C)."""
         d = self.direction
         yield "chosen", d.chosen, d.at_chosen_SC
         yield "last_epoch", last_epoch, d.at_last_SC

@@ -115,8 +115,9 @@ def architectures(
 def _published(variant: Variant) -> int | None:
     """The published number of parameters of a row's system.
 
-    None if the row changes layers, hidden size, attention, Bi-GRU or descriptors. All readings of
-    WMA-GIN have the same published number, since each is what the paper may mean.
+    None if the row differs from the published system in layers, hidden size, attention, Bi-GRU or
+    descriptors. All readings of WMA-GIN have the same published number, since each is what the
+    paper may mean.
     """
     system, own = SYSTEMS[variant.model.model], variant.model
     printed_of = {system.descriptors, *(["logmel128"] if own.model == WMA_GIN else [])}

@@ -45,7 +45,8 @@ Edges = Annotated[
     StringConstraints(pattern="^(cycle|line|window:[1-9][0-9]?)$"),
     must_be("`cycle`, `line` or `window:K` with K from 1 to 99"),
 ]
-"""Which nodes of a graph are joined, as text: ``cycle``, ``line``, ``window:5``."""
+"""Which nodes of a graph are joined, as text: ``cycle``, ``line``, or ``window:5`` (each node with
+those up to 5 steps before and after it)."""
 
 _CONFIG_FILE = r"opensmile:[^\n]{1,500}\.conf"
 
