@@ -107,6 +107,8 @@ def command(words: str) -> str:
     shown = CliRunner().invoke(
         command_line.app, [*words.split(), "--help"], prog_name="ablate", env={"COLUMNS": "80"}
     )
+    if shown.exit_code:
+        raise SystemExit(f"`ablate {words}` has a section in docs/commands.md, but is no command.")
     return f"```text\n{shown.output.strip()}\n```"
 
 

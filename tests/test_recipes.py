@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from features.corpora import catalogue as corpora
 from features.descriptors.catalogue import FEATURE_SETS
-from orchestrator.cli import completion
 from orchestrator.cli.app import app
 from orchestrator.cli.report import PictureName
 from orchestrator.report.figures.gallery import PICTURES
@@ -60,11 +59,24 @@ def test_a_picture_stands_in_the_docs(name: str) -> None:
     assert row_of(name, "commands.md"), f"docs/commands.md needs a row for `--picture {name}`"
 
 
+def test_a_file_with_a_tracker_is_among_the_trackers() -> None:
+    folder = ROOT / "orchestrator" / "report" / "trackers"
+    files = {
+        p.stem
+        for p in folder.glob("*.py")
+        if re.search(r"^class \w+Tracker\b", p.read_text(), re.M)
+    }
+    assert files - {"tracker"} == set(TRACKERS), "`TRACKERS` in tracker.py must name them all"
+
+
 @pytest.mark.parametrize("name", TRACKERS)
-def test_a_tracker_has_a_file_an_extra_completion_help_and_docs(name: str) -> None:
+def test_a_tracker_has_an_extra_help_docs_and_tests(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert (ROOT / "orchestrator" / "report" / "trackers" / f"{name}.py").is_file()
-    assert name in project["optional-dependencies"], f"pyproject.toml needs the extra `{name}`"
-    assert name in completion.logs(""), f"completion.logs must know `{name}`"
+    extras = project["optional-dependencies"]
+    assert name in extras, f"pyproject.toml needs the extra `{name}`; empty without a library"
+    for_all = next(x for x in extras["dev"] if x.startswith("ablate-ser["))
+    assert name in re.findall(r"\w+", for_all), f"the extra `dev` must hold `{name}`"
+    tests = ROOT / "tests" / "orchestrator" / "report" / "test_trackers.py"
+    assert f'"{name}"' in tests.read_text(encoding="utf-8"), f"{tests.name} must test `{name}`"
     assert name in CliRunner().invoke(app, ["run", "--help"]).output, "cli/run: help of --log"
     assert row_of(name, "commands.md"), f"docs/commands.md needs a row for `--log {name}`"

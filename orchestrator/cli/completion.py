@@ -48,7 +48,9 @@ def trials(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def logs(incomplete: str) -> list[str]:
     """Complete the name of a tracker (experiment tracker) for ``--log``."""
-    return _matching(("mlflow", "optuna", "tensorboard"), incomplete)
+    from orchestrator.report.trackers.tracker import TRACKERS
+
+    return _matching(TRACKERS, incomplete)
 
 
 def _studies(ctx: typer.Context) -> dict[str, list[str]]:

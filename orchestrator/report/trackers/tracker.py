@@ -6,7 +6,8 @@ stop the training; the next run with the same option writes the rest.
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,9 +27,6 @@ from orchestrator.report.trackers.optuna import OptunaTracker
 from orchestrator.report.trackers.tensorboard import TensorBoardTracker
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
-
-TRACKERS = ("mlflow", "optuna", "tensorboard")
-"""The names that ``--log`` takes."""
 
 
 class Tracker(Protocol):
@@ -50,6 +48,26 @@ class Tracker(Protocol):
         """Write what ``write`` has kept; called when no further trial waits to be written."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrackerKind:
+    """How a tracker of one kind is opened."""
+
+    open: Callable[[str, str], Tracker]
+    """Makes the tracker from WHERE (the path of a folder, or a URL) and the name of the study."""
+    takes_url: bool = True
+    """Whether WHERE may be a URL; else it must be a folder of this machine."""
+
+
+TRACKERS: Mapping[str, TrackerKind] = {
+    "mlflow": TrackerKind(MlflowTracker),
+    "optuna": TrackerKind(lambda where, study: OptunaTracker(where)),
+    "tensorboard": TrackerKind(
+        lambda where, study: TensorBoardTracker(Path(where)), takes_url=False
+    ),
+}
+"""The trackers by the names that ``--log`` takes."""
+
+
 def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
     """Open the tracker that ``--log SYSTEM`` or ``--log SYSTEM:WHERE`` names.
 
@@ -66,13 +84,15 @@ def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
     """
     system, _, where = word.partition(":")
     if system not in TRACKERS:
+        *others, last = TRACKERS
         raise RequestError(
-            "`--log` must be mlflow, optuna or tensorboard, with `:WHERE` if wanted, but is "
+            f"`--log` must be {', '.join(others)} or {last}, with `:WHERE` if wanted, but is "
             f"`{word}` instead. {nearest(system, TRACKERS)}"
         )
-    if system == "tensorboard" and "://" in where:
+    kind = TRACKERS[system]
+    if "://" in where and not kind.takes_url:
         raise RequestError(
-            f"`--log tensorboard` must name a folder of this machine, but names `{where}` instead."
+            f"`--log {system}` must name a folder of this machine, but names `{where}` instead."
         )
     home = ledger.paths.log_folder(system)
     if not where and not isinstance(home, Path):
@@ -83,9 +103,7 @@ def open_tracker(word: str, ledger: Ledger, study: str) -> Tracker:
     if "://" not in where and where != "databricks":
         where = str(Path(where or str(home)).expanduser().absolute())
     try:
-        if system == "tensorboard":
-            return TensorBoardTracker(Path(where))
-        return MlflowTracker(where, study) if system == "mlflow" else OptunaTracker(where)
+        return kind.open(where, study)
     except OSError as error:
         raise LackError(f"`--log {system}` cannot write `{where}`: {error.strerror}.") from None
 
