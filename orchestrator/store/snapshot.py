@@ -276,7 +276,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     """A function that makes a value of type ``kind`` from its JSON form.
 
     Args:
-        kind: a dataclass, ``tuple[X, ...]``, ``X | None``, or a type that JSON has itself.
+        kind: a dataclass, ``tuple[X, ...]``, ``Mapping``, ``X | None``, or a type of JSON itself.
     """
     if kind is SearchAxis:
         return _axis_from_json
@@ -288,6 +288,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if get_origin(kind) is tuple:
         read_item = _reader(get_args(kind)[0])
         return lambda items: tuple(map(read_item, items))
+    if get_origin(kind) is Mapping:
+        return dict  # refuses what is no mapping
     return str if kind is str else _as_it_is
 
 

@@ -45,7 +45,7 @@ class Drawn:
     def __init__(self, draw: int) -> None:
         self._draw = draw
 
-    def look(self, ids: Iterable[str]) -> None:
+    def read_new(self, ids: Iterable[str]) -> None:
         """Everything is known."""
 
     def is_failed(self, id: str) -> bool:
