@@ -49,6 +49,20 @@ def test_a_file_of_commands_is_registered(noun: str) -> None:
     assert f"{noun}.register(app)" in text, f"cli/app.py must call `{noun}.register(app)`"
 
 
+@pytest.mark.parametrize("name", corpora.names())
+def test_a_corpus_has_tests_of_its_own(name: str) -> None:
+    tests = ROOT / "tests" / "features" / "corpora" / "readers" / f"test_{name}.py"
+    assert tests.is_file(), f"{tests.relative_to(ROOT)} must exist"
+
+
+def test_a_file_with_a_picture_is_in_the_gallery() -> None:
+    folder = ROOT / "orchestrator" / "report" / "figures"
+    shared = {"canvas", "frame", "gallery", "utterance", "__init__"}
+    gallery = (folder / "gallery.py").read_text(encoding="utf-8")
+    for path in sorted(folder.glob("*.py")):
+        assert path.stem in shared or path.stem in gallery, f"gallery.py must use {path.name}"
+
+
 def test_a_picture_can_be_asked_for() -> None:
     asked = {name.value for name in PictureName}
     assert asked == set(PICTURES), "cli/report.PictureName and gallery.PICTURES must agree"
