@@ -40,23 +40,12 @@ def _several(axis: SearchAxis) -> list[Point]:
     return [{axis.key: kind.nearest(end)} for end in (kind.low, kind.high)]
 
 
-def _points(axes: tuple[SearchAxis, ...], of: Mapping[str, list[Point]]) -> Iterator[Point]:
-    """Yield every combination of values, without the axes whose condition does not hold.
-
-    Args:
-        axes: the axes; those with a condition stand last.
-        of: axis -> some values.
-    """
-    for parts in itertools.product(*(of[axis.key] for axis in axes)):
-        yield _active(axes, parts)
-
-
-def _active(axes: tuple[SearchAxis, ...], parts: tuple[Point, ...]) -> Point:
+def _active(search: Search, values: Mapping[str, Point]) -> Point:
     """Join a value of each axis to a point, without the axes whose condition does not hold."""
     point: dict[str, Value] = {}
-    for axis, part in zip(axes, parts, strict=True):
+    for axis in search.axes:
         if axis.is_active(point):
-            point |= part
+            point |= values[axis.key]
     return point
 
 
@@ -70,12 +59,11 @@ def impossible(
         settings: settings of the study's top level and of its baseline.
         nodes: axis -> its value in the file.
     """
-    of = {axis.key: _several(axis) for axis in search.axes}
     needed = {axis.when.key for axis in search.axes if axis.when} | set(TOGETHER)
-    for key in of:
-        if key not in needed:
-            of[key] = of[key][:1]
-    for point in itertools.islice(_points(search.axes, of), MOST_TOGETHER):
+    tried = [_several(axis) if axis.key in needed else _several(axis)[:1] for axis in search.axes]
+    for values in itertools.islice(itertools.product(*tried), MOST_TOGETHER):
+        of = {axis.key: value for axis, value in zip(search.axes, values, strict=True)}
+        point = _active(search, of)
         try:
             resolve("quick", settings, search.settings(point))
         except ImpossibleError as error:
@@ -99,26 +87,20 @@ def dead_axes(
         settings: settings of the study's top level and of its baseline.
         nodes: axis -> its value in the file.
     """
-    of = {axis.key: _several(axis) for axis in search.axes}
+    tried = {axis.key: _several(axis) for axis in search.axes}
+    dead = set(tried)
     draw = random.Random(0)
-    alive = set[str]()
     for _ in range(DRAWS):
-        parts = {axis.key: draw.choice(of[axis.key]) for axis in search.axes}
-        for axis in search.axes:
-            if axis.key in alive:
-                continue
-            ends = [{**parts, axis.key: value} for value in of[axis.key]]
-            points = [_active(search.axes, tuple(end[a.key] for a in search.axes)) for end in ends]
-            made = [
-                (found.features, found.model, found.training)
-                for found in (resolve("quick", settings, search.settings(p)) for p in points)
-            ]
-            if any(one != made[0] for one in made[1:]):
-                alive.add(axis.key)
-        if len(alive) == len(of):
+        drawn = {key: draw.choice(values) for key, values in tried.items()}
+        for key in [*dead]:
+            points = [_active(search, {**drawn, key: value}) for value in tried[key]]
+            found = [resolve("quick", settings, search.settings(point)) for point in points]
+            if len({(one.features, one.model, one.training) for one in found}) > 1:
+                dead.remove(key)
+        if not dead:
             return
     for key in nodes:
-        if key not in alive:
+        if key in dead:
             yield nodes[key].key_fault(
                 f"`search.axes.{key}` changes nothing: no configuration of this "
                 "search reads it. Leave it out."
