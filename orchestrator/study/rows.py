@@ -73,11 +73,7 @@ def grid(axes: GridKeys, node: Node) -> list[WrittenRow]:
 
 def _label(key: str, node: Node) -> str:
     """One value of a grid's axis in words: ``layers 4``; weights as ``softmax 1/2 sum 1/2``."""
-    value = node.plain()
-    if isinstance(value, dict):
-        return " ".join(f"{name} {weight}" for name, weight in value.items())
-    shown = "+".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{key.replace('_', ' ')} {shown}"
+    return node.label if node.mapping else f"{key.replace('_', ' ')} {node.label}"
 
 
 def grid_size(node: Node) -> Iterator[Fault]:

@@ -72,6 +72,14 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    @property
+    def label(self) -> str:
+        """The value in a name: weights as ``softmax 1/2 sum 1/2``, a list as ``1+3``, else text."""
+        value = self.plain()
+        if isinstance(value, dict):
+            return " ".join(f"{name} {weight}" for name, weight in value.items())
+        return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
     def shown(self) -> str:
         """The value as an error quotes it, cut to 40 characters: `` `0.5` ``, "a list", "empty"."""
         if isinstance(self.value, dict):
