@@ -59,11 +59,11 @@ def _section(heading: str, keys: type[Keys]) -> Iterator[str]:
     """The lines of the section of one mapping."""
     yield from (f"### {heading}", "", (keys.__doc__ or "").partition("\n")[0], "")
     yield from ("| key | takes | default | what it does |", "| --- | --- | --- | --- |")
-    docs = keys.docs()
     for key, field in keys.model_fields.items():
-        declared = SETTINGS.get(key) or TRAINING.get(key)
-        default = declared.default if key in keys.settings and declared else field.default
-        cells = (f"`{key}`", accepted(keys, key), _shown(default), docs[key])
+        setting = SETTINGS.get(key) or TRAINING.get(key)
+        default = setting.default if setting else field.default
+        doc = " ".join((field.description or "").split())
+        cells = (f"`{key}`", accepted(keys, key), _shown(default), doc)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""
 

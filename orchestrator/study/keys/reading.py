@@ -6,12 +6,11 @@ type, for the sentence.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, GroupedMetadata, Le
 from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -47,40 +46,44 @@ def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
         node: the mapping in the file.
         name: what errors call it, such as ``search``; empty for the whole file.
     """
-    document, faults, dropped = node.plain(), list[Fault](), set[KeyPath]()
+    faults, dropped = list[Fault](), frozenset[KeyPath]()
+    left_out = set[KeyPath]()
     for attempt in range(2 * MAX_DEPTH):  # what lacks a part is at fault in the next one
         try:
-            return Found(model.model_validate(document), faults, frozenset(dropped))
+            keys = model.model_validate(_without(left_out, node))
+            return Found(keys, faults, dropped)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
         places = [_Place.of(model, node, name, error) for error in errors]
-        paths = {place.dropped for place in places}
+        left_out |= {place.dropped for place in places}
         if attempt == 0:
-            faults += [place.fault() for place in places]
-            dropped |= paths
-        if () in paths:
+            faults, dropped = [place.fault() for place in places], frozenset(left_out)
+        if () in left_out:
             break
-        for path in sorted(paths, key=_order, reverse=True):
-            _drop(document, path)
-    return Found(None, faults, frozenset(dropped))
+    return Found(None, faults, dropped)
 
 
-def _order(path: KeyPath) -> list[tuple[int, str]]:
-    """Sort key of paths: list items by index, so that the last of a list can be dropped first."""
-    return [(step, "") if isinstance(step, int) else (0, step) for step in path]
+def _without(left_out: Collection[KeyPath], node: Node, path: KeyPath = ()) -> Any:
+    """A value of a file, as dicts, lists and scalars, without the values at some paths.
 
-
-def _drop(document: Any, path: KeyPath) -> None:
-    """Delete a value from its mapping or list; nothing where the mapping around it is gone."""
-    *outer, last = path
-    for step in outer:
-        if isinstance(document, dict) and step not in document:
-            return
-        document = document[step]
-    if isinstance(document, list):
-        del document[last]  # type: ignore[arg-type]
-    else:
-        document.pop(last, None)
+    Args:
+        left_out: the paths.
+        node: the value.
+        path: the path of the value itself.
+    """
+    if isinstance(node.value, dict):
+        return {
+            key: _without(left_out, value, (*path, key))
+            for key, value in node.value.items()
+            if (*path, key) not in left_out
+        }
+    if isinstance(node.value, list):
+        return [
+            _without(left_out, item, (*path, index))
+            for index, item in enumerate(node.value)
+            if (*path, index) not in left_out
+        ]
+    return node.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class _Place:
         about_key = error["type"] in ("extra_forbidden", "missing")
         for step in error["loc"][:-1] if about_key else error["loc"]:
             is_tag = get_origin(kind) in (Union, UnionType)
+            if is_tag and step not in _tags(kind):
+                break  # pydantic's name of an alternative: the error is that of the whole value
             kind, metadata = _below(kind, step)
             inner = None if is_tag else node.below(step)
             if inner is not None:
@@ -130,7 +135,9 @@ class _Place:
                 unknown = self.kind.unknown(key)
                 return self.node.mapping[key].key_fault(f"`{name}` {unknown}")
             case "missing":
-                sentence = Sentence(self.kind.lacks(key), at_key=self.kind.lack_at_key)
+                sentence = Sentence(
+                    self.kind.lacks.replace("{key}", key), at_key=self.kind.lack_at_key
+                )
             case "at_key" | "at_value" as at:
                 sentence = Sentence(self.error["ctx"]["text"], at_key=at == "at_key")
             case _:
@@ -173,10 +180,20 @@ def _below(kind: Any, step: int | str) -> tuple[Any, tuple[Any, ...]]:
             field = kind.model_fields[str(step)]
             found, metadata = field.annotation, tuple(field.metadata)
     elif get_origin(kind) in (Union, UnionType):
-        found = next(a for a in arguments if Tag(str(step)) in get_args(a))
+        found = _tags(kind)[step]
     elif get_origin(kind) in (list, tuple, dict):
         found = arguments[-1 if get_origin(kind) is dict else 0]
     return _unwrapped(found, metadata)
+
+
+def _tags(union: Any) -> dict[int | str, Any]:
+    """Tag -> alternative of a union; empty where pydantic tries its alternatives one by one."""
+    return {
+        mark.tag: alternative
+        for alternative in get_args(union)
+        for mark in get_args(alternative)
+        if isinstance(mark, Tag)
+    }
 
 
 def _unwrapped(kind: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -193,37 +210,35 @@ def _unwrapped(kind: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ..
 
 def _sentence(kind: Any, metadata: tuple[Any, ...]) -> Sentence:
     """The sentence for a wrong value: that of the metadata, else one made from type and limits."""
-    limits: dict[type, Any] = {}
-    for item in _flat(metadata):
+    for item in metadata:
         if isinstance(item, Sentence):
             return item
-        limits[type(item)] = item
     if get_origin(kind) is Literal:
         words = tuple(map(str, get_args(kind)))
         listed = " or ".join(f"`{word}`" for word in words) if len(words) < 4 else "a known word"
         return must_be(listed, words)
-    if kind is int:
-        return must_be(f"a whole number from {limits[Ge].ge} to {limits[Le].le}")
-    if kind is float:
-        return must_be(f"a number from {limits[Ge].ge:g} to {limits[Le].le:g}")
-    if get_origin(kind) in (list, tuple, dict):
+    if kind in (int, float):
+        low, high = (_limit(end, metadata) for end in ("ge", "le"))
+        whole = f"a whole number from {low} to {high}"
+        return must_be(whole if kind is int else f"a number from {low:g} to {high:g}")
+    if get_origin(kind) is list:
         return must_be("a list")
     return Sentence(kind.no_mapping) if issubclass(kind, Keys) else must_be("text")
+
+
+def _limit(end: Literal["ge", "le"], metadata: tuple[Any, ...]) -> float:
+    """The smallest (``ge``) or largest (``le``) number that metadata allow."""
+    limit: float = next(getattr(item, end) for item in metadata if hasattr(item, end))
+    return limit
 
 
 def accepted(model: type[Keys], key: str) -> str:
     """What the value of a key must be, such as "a whole number from 1 to 8": words of its error."""
     kind, metadata = _below(model, key)
-    if kind is Any and not metadata:
+    if isinstance(kind, TypeVar) and not metadata:
         return "a value of the setting"
     if get_origin(kind) is Literal:
         return ", ".join(f"`{word}`" for word in get_args(kind))
     text = _sentence(kind, metadata).text
     words = re.search(r"must (?:be |have )?(.+?)(, but is \{value\}( instead)?)?\.$", text)
     return words[1] if words else text
-
-
-def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:
-    """Yield metadata one by one; an ``Interval`` as its two ends, ``Ge`` and ``Le``."""
-    for item in metadata:
-        yield from _flat(tuple(item)) if isinstance(item, GroupedMetadata) else (item,)

@@ -4,42 +4,31 @@ Most settings are fields of a configuration (`features/config.py`, `model/config
 field declares the setting. Those that are no field, or are written in another way, stand here.
 """
 
+import ast
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from operator import attrgetter
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
-from pydantic import AfterValidator, create_model
+from pydantic import AfterValidator, Field, create_model
 
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from model.config import ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
-from orchestrator.study.keys.mapping import Keys, attribute_docs
+from orchestrator.study.keys.mapping import Keys
 from orchestrator.study.keys.values import Descriptors, Edges, Emotions, FaLayer, Flag, Weights
 
 Home = Literal["study", "baseline"]
 """Where the key of a setting stands: at the top of the study file, or under `baseline`."""
 K = TypeVar("K", bound=Keys)
 
+_EXTRA_PARTS = ("layer_norm", "deep_heads", "attention_output")
 READINGS: dict[str, dict[str, Any]] = {
-    "as-written": {
-        "node_step": 10,
-        "layer_norm": False,
-        "deep_heads": False,
-        "attention_output": False,
-    },
-    "as-likely-run": {
-        "node_step": 50,
-        "layer_norm": False,
-        "deep_heads": False,
-        "attention_output": False,
-    },
-    "size-matched": {
-        "node_step": 10,
-        "layer_norm": True,
-        "deep_heads": True,
-        "attention_output": True,
-    },
+    "as-written": {"node_step": 10, **dict.fromkeys(_EXTRA_PARTS, False)},
+    "as-likely-run": {"node_step": 50, **dict.fromkeys(_EXTRA_PARTS, False)},
+    "size-matched": {"node_step": 10, **dict.fromkeys(_EXTRA_PARTS, True)},
 }
 """Name of a reading (a choice where the paper leaves something open) -> the settings that it
 chooses. See docs/systems.md."""
@@ -62,29 +51,28 @@ class Setting:
     """The type of its values, for pydantic, such as ``Annotated[int, Interval(ge=1, le=8)]``."""
     default: Any
     """The default; None where it follows from other keys, as ``doc`` says."""
-    source: tuple[type, str] | str
-    """What the setting is for; or the class and the field whose docstring says so."""
+    doc: str
+    """What the setting is for: one paragraph for the reference of keys and for editors."""
     in_rows: bool = True
     """Whether a row may set it. Not such as `emotions`: all rows must score the same speech."""
 
     @property
-    def doc(self) -> str:
-        """What the setting is for: one paragraph for the reference and for editors."""
-        return self.source if isinstance(self.source, str) else _doc(*self.source)
-
-    @property
-    def number(self) -> Literal["integer", "number"] | None:
-        """The JSON type of its values where they are numbers, so that a search may give a range.
-
-        None where they are not numbers.
-        """
-        base = get_args(self.kind)[0] if get_origin(self.kind) is Annotated else self.kind
-        return "integer" if base is int else "number" if base is float else None
+    def number(self) -> type | None:
+        """``int`` or ``float`` where the values are numbers, so that a search may give a range."""
+        base = get_args(self.kind)[0]
+        return base if base in (int, float) else None
 
 
-def _doc(config: type, field: str) -> str:
-    """The docstring below a field of a class."""
-    return attribute_docs(config)[field]
+def _docs(config: type) -> dict[str, str]:
+    """Field of a configuration -> the docstring below it, as one line."""
+    (declared,) = ast.parse(inspect.getsource(config)).body
+    assert isinstance(declared, ast.ClassDef)
+    docs = {}
+    for field, below in pairwise(declared.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(value=str(doc))):
+                docs[name] = " ".join(doc.replace("``", "`").split())
+    return docs
 
 
 def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
@@ -98,13 +86,13 @@ def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
     Returns:
         Field -> setting.
     """
-    hints = get_type_hints(config, include_extras=True)
+    hints, docs = get_type_hints(config, include_extras=True), _docs(config)
     return {
         field.name: Setting(
             home=home,
             kind=kinds.get(field.name, Flag if hints[field.name] is bool else hints[field.name]),
             default=field.default,
-            source=(config, field.name),
+            doc=docs.get(field.name, ""),
         )
         for field in fields(config)
     }
@@ -117,23 +105,25 @@ TRAINING: Mapping[str, Setting] = _TRAINING
 
 
 def with_settings(
-    settings: Mapping[str, Setting], kind: Callable[[Any], Any] = lambda kind: kind
+    settings: Mapping[str, Setting],
+    kind: Callable[[str, Setting], Any] = lambda key, setting: setting.kind,
 ) -> Callable[[type[K]], type[K]]:
     """Make a class decorator that adds settings to the keys of a mapping; each may be left out.
 
     Args:
         settings: key -> setting.
-        kind: makes the type of a key's value from the type of the setting's values.
+        kind: makes the type of a key's value from the key and the setting.
     """
 
     def extended(base: type[K]) -> type[K]:
         """A subclass of ``base`` that has the settings as keys, too."""
-        keys: dict[str, Any] = {key: (kind(found.kind), None) for key, found in settings.items()}
-        model = create_model(
+        keys: dict[str, Any] = {
+            key: (kind(key, setting), Field(None, description=setting.doc))
+            for key, setting in settings.items()
+        }
+        return create_model(
             base.__name__, __base__=base, __module__=base.__module__, __doc__=base.__doc__, **keys
         )
-        model.settings = settings
-        return model
 
     return extended
 
@@ -145,7 +135,9 @@ class TrainingKeys(Keys):
     no_mapping = f"`{{name}}` must be a mapping of {', '.join(TRAINING)}, but is {{value}} instead."
 
 
-_BASELINE = _fields("baseline", ModelConfig, aggregators=Weights, graph=Edges)
+_BASELINE = _fields(
+    "baseline", ModelConfig, model=Literal[tuple(SYSTEMS)], aggregators=Weights, graph=Edges
+)
 del _BASELINE["fa_layers"]
 
 SETTINGS: Mapping[str, Setting] = {
@@ -184,7 +176,6 @@ SETTINGS: Mapping[str, Setting] = {
         "How a trial is trained; what is left out is the profile's.",
     ),
     **_BASELINE,
-    "model": replace(_BASELINE["model"], kind=Literal[tuple(SYSTEMS)]),
     "fa_layer": Setting(
         "baseline",
         FaLayer,

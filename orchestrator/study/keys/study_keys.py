@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from annotated_types import Interval, MinLen
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from orchestrator.errors import nearest
 from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be
 from orchestrator.study.keys.settings import SETTINGS, Home, Setting, with_settings
 from orchestrator.study.keys.values import (
@@ -37,21 +36,16 @@ def _home(home: Home) -> dict[str, Setting]:
     return {key: setting for key, setting in SETTINGS.items() if setting.home == home}
 
 
-def _listed(kind: Any) -> Any:
+def _listed(key: str, setting: Setting) -> Any:
     """The type of an axis: a list of at least one value of a setting."""
     wrong = Sentence("`axes.{name}` must list its values, but is {value} instead.")
-    return Annotated[list[kind], MinLen(1), wrong]
+    return Annotated[list[setting.kind], MinLen(1), wrong]  # type: ignore[name-defined]
 
 
 class StudyPart(Keys):
     """Base class of mappings under which people write settings that belong under `baseline`."""
 
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on an unknown key; for such a setting it names `baseline`."""
-        if key in SETTINGS and SETTINGS[key].home == "baseline":
-            return "is not a key. It belongs under `baseline`."
-        return super().unknown(key)
+    elsewhere = dict.fromkeys(_home("baseline"), "is not a key. It belongs under `baseline`.")
 
 
 class ProtocolKeys(StudyPart):
@@ -71,12 +65,7 @@ class ProtocolKeys(StudyPart):
 class BaselineKeys(Keys):
     """The settings that all rows share; a row changes some with `set`."""
 
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on an unknown key; for other settings it names the top level."""
-        if key in SETTINGS:
-            return "is not a key. It belongs at the top level."
-        return super().unknown(key)
+    elsewhere = dict.fromkeys(SETTINGS, "is not a key. It belongs at the top level.")
 
 
 @with_settings(IN_ROWS)
@@ -84,26 +73,19 @@ class SetKeys(Keys):
     """Settings in which a row differs from the baseline."""
 
     no_mapping = "`{name}` must be a mapping of settings, but is {value} instead."
-
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on an unknown key, or one that must be equal in all rows."""
-        if key in ("corpus", "protocol", *SETTINGS):
-            return (
-                "cannot differ between rows: they must score the same speech. "
-                "Give it to a study of its own."
-            )
-        return f"is not a key. {nearest(key, SETTINGS)}"
+    suggested = SETTINGS.keys()
+    elsewhere = dict.fromkeys(
+        ("corpus", "protocol", *SETTINGS),
+        "cannot differ between rows: they must score the same speech. "
+        "Give it to a study of its own.",
+    )
 
 
 @with_settings(AXES, _listed)
 class GridKeys(Keys):
     """Values of settings; every combination of them is a row."""
 
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on a key that cannot be an axis; it suggests a similar one."""
-        return f"is not an axis. {nearest(key, cls.model_fields)}"
+    noun = "an axis"
 
 
 class PaperKeys(Keys):
@@ -126,6 +108,7 @@ class RowKeys(StudyPart):
     """A row of the table: one variant that is trained."""
 
     no_mapping = "A row must be a mapping, but is {value}."
+    lacks = "A row must have a `name` of 1 to 60 letters."
 
     name: RowName
     """What the row is called in the table."""
@@ -136,38 +119,27 @@ class RowKeys(StudyPart):
     block: Headings = Field(default_factory=list)
     """The heading, or headings, under which the row stands."""
 
-    @classmethod
-    def lacks(cls, key: str) -> str:
-        """The error where the row has no name: that for a wrong name."""
-        return "A row must have a `name` of 1 to 60 letters."
-
 
 class PublishedKeys(Keys):
     """A system that is printed as published, and not trained."""
 
     no_mapping = "A published system must have a `name` and a `paper`, but is {value} instead."
+    lacks = no_mapping
+    elsewhere = dict.fromkeys(
+        RowKeys.model_fields,
+        "is not a key: what is published is not trained here. Make it one of `rows`.",
+    )
 
     name: RowName
     """What the system is called in the table."""
     paper: PaperKeys
     """What was published of it; each key may be missing."""
 
-    @classmethod
-    def lacks(cls, key: str) -> str:
-        """The error where `name` or `paper` is missing: that for a value that is no mapping."""
-        return cls.no_mapping
-
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on an unknown key; for one that only a row has, it says so."""
-        if key in RowKeys.model_fields:
-            return "is not a key: what is published is not trained here. Make it one of `rows`."
-        return super().unknown(key)
-
 
 class ClaimKeys(StudyPart):
     """What the paper claims; tested only on iemocap with the paper's protocol and profile."""
 
+    lacks = "`claim` must say `better` and `than`; `{key}` is missing."
     lack_at_key = True
 
     better: Annotated[SomeRow, WithJsonSchema({"type": "string"})]
@@ -176,11 +148,6 @@ class ClaimKeys(StudyPart):
     """The rows that it is better than; `rest` for all others."""
     on: Annotated[Literal["wa", "ua"], must_be("`ua` or `wa`")] = "ua"
     """The score that is meant: UA (unweighted accuracy) or WA (weighted accuracy)."""
-
-    @classmethod
-    def lacks(cls, key: str) -> str:
-        """The error where `better` or `than` is missing; it names the missing one."""
-        return f"`claim` must say `better` and `than`; `{key}` is missing."
 
 
 def _together(schema: dict[str, Any]) -> None:

@@ -1,26 +1,19 @@
 """Declares the values of a study file that are more than a plain number or word.
 
-Each is a type for pydantic, with the JSON Schema of what a file may have there, and the sentence of
-the error for a wrong value.
+Each is a type for pydantic, from which the JSON Schema of what a file may have there follows, with
+the sentence of the error for a wrong value.
 """
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from annotated_types import Interval
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    PlainValidator,
-    StringConstraints,
-    WithJsonSchema,
-)
+from annotated_types import Ge, Interval, MaxLen, MinLen
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints
 
 from features.corpora.catalogue import NAME
 from features.descriptors.catalogue import FEATURE_SETS
 from model.config import Aggregators
-from orchestrator.errors import nearest
 from orchestrator.study.keys.mapping import Keys, Sentence, must_be, refusal
 
 NameText = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
@@ -34,8 +27,7 @@ def _switch(value: Any) -> Any:
 
 Flag = Annotated[
     bool,
-    BeforeValidator(_switch),
-    WithJsonSchema({"enum": [True, False, "on", "off"]}),
+    BeforeValidator(_switch, json_schema_input_type=Literal[True, False, "on", "off"]),
     must_be("true or false"),
 ]
 """``true`` or ``false``, also ``on`` and ``off``."""
@@ -48,51 +40,38 @@ Edges = Annotated[
 """Which nodes of a graph are joined, as text: ``cycle``, ``line``, or ``window:5`` (each node with
 those up to 5 steps before and after it)."""
 
-_CONFIG_FILE = r"opensmile:[^\n]{1,500}\.conf"
-
-Descriptors = Annotated[
-    str,
-    StringConstraints(pattern=f"^({'|'.join(FEATURE_SETS)}|{_CONFIG_FILE})$"),
-    WithJsonSchema({"anyOf": [{"enum": list(FEATURE_SETS)},
-                              {"type": "string", "pattern": f"^{_CONFIG_FILE}$"}]}),
-    must_be(f"{', '.join(f'`{name}`' for name in FEATURE_SETS)} or `opensmile:PATH.conf`",
-            FEATURE_SETS),
-]  # fmt: skip
+Descriptors: Any = Annotated[
+    Literal[FEATURE_SETS]
+    | Annotated[str, StringConstraints(pattern=r"^opensmile:[^\n]{1,500}\.conf$")],
+    must_be(
+        f"{', '.join(f'`{name}`' for name in FEATURE_SETS)} or `opensmile:PATH.conf`", FEATURE_SETS
+    ),
+]
 """The name of a descriptor set, or ``opensmile:PATH.conf``, an openSMILE configuration."""
 
-FA_WORDS = ("last", "penultimate", "antepenultimate", "none", "all")
-"""Words that a study may use in place of the numbers of fully adjacent layers."""
+FaWord = Literal["last", "penultimate", "antepenultimate", "none", "all"]
+"""A word that stands for the numbers of fully adjacent layers; `resolve.fa_layers` says which."""
+LayerNumber = Annotated[int, Ge(1)]
+"""The number of a layer, from 1."""
 
 
-def _fa_layer(value: Any) -> str | tuple[int, ...]:
-    """A word of ``FA_WORDS``, or layer numbers, each once and ascending.
-
-    Raises:
-        ValueError: the value is neither.
-    """
-    if value in FA_WORDS:
-        return str(value)
-    numbers = value if isinstance(value, list) else [value]
-    if not numbers or not all(type(n) is int and n > 0 for n in numbers):
-        raise ValueError
-    return tuple(sorted(set(numbers)))
+def _ascending(value: str | int | list[int]) -> str | tuple[int, ...]:
+    """A word as it is; layer numbers each once and ascending."""
+    if isinstance(value, str):
+        return value
+    return tuple(sorted({value} if isinstance(value, int) else set(value)))
 
 
 FaLayer = Annotated[
-    str | tuple[int, ...],
-    PlainValidator(_fa_layer),
-    WithJsonSchema({"anyOf": [
-        {"enum": list(FA_WORDS)},
-        {"type": "integer", "minimum": 1},
-        {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
-    ]}),
-    must_be("a layer number from 1, a list of them, `last`, `penultimate`, `antepenultimate`, "
-            "`all` or `none`", FA_WORDS),
-]  # fmt: skip
-"""Which layers are fully adjacent: a word of ``FA_WORDS``, or numbers from 1 in ascending order.
-
-`resolve.fa_layers` turns the words into numbers.
-"""
+    FaWord | LayerNumber | Annotated[list[LayerNumber], MinLen(1)],
+    AfterValidator(_ascending),
+    must_be(
+        "a layer number from 1, a list of them, `last`, `penultimate`, `antepenultimate`, `all` "
+        "or `none`",
+        get_args(FaWord),
+    ),
+]
+"""Which layers are fully adjacent: a ``FaWord``, or numbers from 1 in ascending order."""
 
 
 def as_fraction(value: Any) -> Fraction | None:
@@ -115,24 +94,11 @@ def as_fraction(value: Any) -> Fraction | None:
     return exact if 0 <= exact <= 1 else None
 
 
-def _weight(value: Any) -> Fraction:
-    """A weight as an exact fraction from 0 to 1.
-
-    Raises:
-        ValueError: the value is no such weight.
-    """
-    found = as_fraction(value)
-    if found is None:
-        raise ValueError
-    return found
-
+_WrittenWeight = float | Annotated[str, StringConstraints(pattern=r"^\d+(\s*/\s*\d+)?$")]
 
 Weight = Annotated[
     Fraction,
-    PlainValidator(_weight),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\d+(\s*/\s*\d+)?$"}]}
-    ),
+    BeforeValidator(as_fraction, json_schema_input_type=_WrittenWeight),
     must_be("a number from 0 to 1 or a fraction such as 1/3"),
 ]
 """The weight of an aggregator, from 0 to 1; read as an exact fraction."""
@@ -142,6 +108,7 @@ class WeightKeys(Keys):
     """Weights of the aggregators; one that is left out is 0."""
 
     no_mapping = "`{name}` must map `softmax`, `sum` and `mean` to weights, but is {value} instead."
+    noun = "an aggregator"
 
     softmax: Weight = Fraction(0)
     """Weight of softmax; all three sum to 1."""
@@ -149,11 +116,6 @@ class WeightKeys(Keys):
     """Weight of sum; all three sum to 1."""
     mean: Weight = Fraction(0)
     """Weight of mean; all three sum to 1."""
-
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on a name that no aggregator has."""
-        return f"is not an aggregator. {nearest(key, cls.model_fields)}"
 
 
 def _aggregators(keys: WeightKeys) -> Aggregators:
@@ -171,22 +133,20 @@ Weights = Annotated[WeightKeys, AfterValidator(_aggregators)]
 """Aggregator weights: fractions or decimals that sum to 1; read as `model.config.Aggregators`."""
 
 
-def _labels(value: Any) -> tuple[str, ...]:
+def _alphabetical(value: str | list[str]) -> tuple[str, ...]:
     """One label or a list of labels, in alphabetical order.
 
     Raises:
-        ValueError: the value is neither.
+        ValueError: the list is empty.
     """
-    labels = value if isinstance(value, list) else [value]
-    if not labels or not all(isinstance(label, str) for label in labels):
+    if not isinstance(value, str) and not value:
         raise ValueError
-    return tuple(sorted(labels))
+    return tuple(sorted([value] if isinstance(value, str) else value))
 
 
 Labels = Annotated[
-    tuple[str, ...],
-    PlainValidator(_labels),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    str | list[str],
+    AfterValidator(_alphabetical),
     Sentence("`{name}` must name corpus labels, but is {value} instead."),
 ]
 """The corpus labels that a class joins: one or a list; read in alphabetical order."""
@@ -221,68 +181,50 @@ def _classes(classes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[s
     return tuple(sorted(classes.items()))
 
 
+_WrittenClasses = Annotated[dict[str, Labels], MinLen(2)] | Annotated[list[str], MinLen(2)]
+
 Emotions = Annotated[
     dict[str, Labels],
-    BeforeValidator(_by_class),
+    BeforeValidator(_by_class, json_schema_input_type=_WrittenClasses),
     AfterValidator(_classes),
-    WithJsonSchema({"anyOf": [
-        {"type": "object", "minProperties": 2, "additionalProperties": {
-            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}},
-        {"type": "array", "items": {"type": "string"}, "minItems": 2},
-    ]}),
     Sentence("`{name}` must map classes to corpus labels or list them, but is {value} instead."),
-]  # fmt: skip
+]
 """Class -> corpus labels, ``{happy: [happy, excited], sad: sad}``, or a list of labels.
 
 Read as pairs of a class and its labels, both in alphabetical order.
 """
 
 
-def _folds(value: Any) -> int | str:
-    """A whole number from 2 to 100, or ``published``; anything else is refused."""
-    if value == "published" or (type(value) is int and 2 <= value <= 100):
-        return value  # type: ignore[no-any-return]
-    if isinstance(value, int):
+def _no_other_number(value: Any) -> Any:
+    """Refuse a number outside 2 to 100 by a sentence that does not name `published`, too."""
+    if isinstance(value, int) and (isinstance(value, bool) or not 2 <= value <= 100):
         raise refusal("`{name}` must be a whole number from 2 to 100, but is {value} instead.")
-    raise ValueError
+    return value
 
 
 Folds = Annotated[
-    int | Literal["published"],
-    PlainValidator(_folds),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 2, "maximum": 100}, {"const": "published"}]}
-    ),
+    Annotated[int, Interval(ge=2, le=100)] | Literal["published"],
+    BeforeValidator(_no_other_number),
     must_be("a whole number from 2 to 100 or `published`"),
 ]
 """How many groups of speakers are held out, 2 to 100; or ``published``."""
 
 
-def _row_name(value: Any) -> str:
-    """The text of a row's name; a number is taken as text.
-
-    Raises:
-        ValueError: the text is empty, or longer than 60 characters.
-    """
-    text = "" if isinstance(value, bool | list | dict) else str(value or "")
-    if not 0 < len(text) <= 60:
-        raise ValueError
-    return text
+def _text(value: Any) -> str:
+    """The text of a row's name; a number is taken as text, and what is neither has none."""
+    return "" if isinstance(value, bool | list | dict) else str(value or "")
 
 
 RowName = Annotated[
     str,
-    PlainValidator(_row_name),
-    WithJsonSchema({"type": ["string", "integer"], "maxLength": 60}),
+    StringConstraints(min_length=1, max_length=60),
+    BeforeValidator(_text, json_schema_input_type=Annotated[str, MaxLen(60)] | int),
     Sentence("A row must have a `name` of 1 to 60 letters."),
 ]
 """The name of a row: 1 to 60 characters."""
 
 SomeRow = Annotated[
-    str,
-    PlainValidator(str),
-    WithJsonSchema({"type": ["string", "integer"]}),
-    must_be("the name of a row"),
+    str, PlainValidator(str, json_schema_input_type=str | int), must_be("the name of a row")
 ]
 """The name of a row, as another key gives it; whether there is such a row is checked later."""
 
@@ -294,13 +236,10 @@ def _listed(value: Any) -> Any:
 
 SomeRows = Annotated[
     list[SomeRow],
-    BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
     must_be("the name of a row, a list of them or `rest`"),
 ]
 """The name of a row or a list of names, or ``rest`` for all other rows; read as a list."""
-
-_HEADING = {"type": "string", "minLength": 1, "maxLength": 60}
 
 Heading = Annotated[
     str,
@@ -311,8 +250,7 @@ Heading = Annotated[
 
 Headings = Annotated[
     list[Heading],
-    BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [_HEADING, {"type": "array", "items": _HEADING, "minItems": 1}]}),
+    BeforeValidator(_listed, json_schema_input_type=Heading | Annotated[list[Heading], MinLen(1)]),
 ]
 """One heading of a table's block, or a list of them; read as a list."""
 

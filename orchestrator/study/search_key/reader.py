@@ -11,7 +11,7 @@ from orchestrator.study.search_key.search_keys import (
     CONDITION,
     NO_AXES,
     NO_BUDGET,
-    AxisKeys,
+    AxesKeys,
     ChoiceKeys,
     RangeKeys,
     SearchKeys,
@@ -30,7 +30,7 @@ from orchestrator.study.search_key.space import (
 from orchestrator.study.search_key.tried_points import dead_axes, impossible
 from orchestrator.study.yaml_lines import Node
 
-Form = AxisKeys | list[Any] | str
+Form = RangeKeys[Any] | ChoiceKeys[Any] | list[Any] | str
 """An axis as it is written in a file: a mapping, a list of values, or the word ``simplex``."""
 
 
@@ -52,10 +52,12 @@ def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None,
     wrong = {path[1] for path in found.dropped if path[0] == "axes" and len(path) > 1}
     axes: dict[str, SearchAxis] = {}
     for key, form in keys.axes.given.items():
-        unfit = [] if key in wrong else [*_form_faults(key, form, nodes[key])]
+        if key in wrong:
+            continue
+        kind, unfit = _values(key, form, nodes[key])
         faults += unfit
-        if key not in wrong and not unfit:
-            axes[key] = SearchAxis(key=key, kind=_kind(key, form, nodes[key]))
+        if not unfit:
+            axes[key] = SearchAxis(key=key, kind=kind)
     for key, axis in axes.items():
         if "when" in nodes[key].mapping:
             when = _condition(axis, nodes, axes)
@@ -70,7 +72,7 @@ def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None,
     return (None, faults) if faults else (search, [])
 
 
-def _search(keys: SearchKeys, axes: Mapping[str, SearchAxis]) -> Search:
+def _search(keys: SearchKeys[AxesKeys], axes: Mapping[str, SearchAxis]) -> Search:
     """Make the search from its keys and axes, which have no faults."""
     ((unit, amount),) = keys.budget.given.items()
     return Search(
@@ -88,57 +90,43 @@ def _search(keys: SearchKeys, axes: Mapping[str, SearchAxis]) -> Search:
 # --- an axis by itself ------------------------------------------------------------------------
 
 
-def _kind(key: str, form: Form, node: Node) -> Range | Choice | Simplex:
-    """The values of an axis as a ``Range``, a ``Choice`` or the ``Simplex``.
+def _values(key: str, form: Form, node: Node) -> tuple[Range | Choice | Simplex, list[Fault]]:
+    """The values of an axis, and their faults.
 
     Args:
         key: the setting.
-        form: the axis as it is written, without a fault.
+        form: the axis as it is written; each part is right by itself.
         node: the axis in the file.
     """
     if isinstance(form, str):
-        return Simplex()
+        return Simplex(), []
     if isinstance(form, RangeKeys):
-        whole = isinstance(form, WholeRangeKeys)
-        step = form.step if isinstance(form, WholeRangeKeys) else 1
-        return Range(low=form.low, high=form.high, whole=whole, log=form.log, step=step)
-    return Choice(values=dict(_labelled(form, node)))
+        return _range(form), [*_range_faults(key, form, node.mapping)]
+    if isinstance(form, ChoiceKeys):
+        return _choice(key, form.choices, node.mapping["choices"].sequence)
+    return _choice(key, form, node.sequence)
 
 
-def _labelled(form: Form, node: Node) -> Iterator[tuple[str, Any]]:
-    """Yield the label, such as ``1+3``, and the value of each item of an axis that is a list."""
-    values = form.choices if isinstance(form, ChoiceKeys) else form
-    for item, value in zip(_items(node), values, strict=True):
-        yield _label(item.plain()), value
+def _choice(key: str, values: list[Any], nodes: list[Node]) -> tuple[Choice, list[Fault]]:
+    """The values of an axis that is a list, by their labels; and a fault where one stands twice."""
+    labelled: dict[str, Any] = {}
+    faults = list[Fault]()
+    for node, value in zip(nodes, values, strict=True):
+        label = node.label.lower() if isinstance(node.value, bool) else node.label
+        if label in labelled or value in labelled.values():
+            faults.append(node.fault(f"`search.axes.{key}` must list `{label}` once."))
+        labelled[label] = value
+    return Choice(values=labelled), faults
 
 
-def _items(node: Node) -> list[Node]:
-    """The items of an axis that is written as a list, or as a mapping with `choices`."""
-    return node.mapping["choices"].sequence if "choices" in node.mapping else node.sequence
+def _range(form: RangeKeys[Any]) -> Range:
+    """The values of an axis that is a range."""
+    if isinstance(form, WholeRangeKeys):
+        return Range(low=form.low, high=form.high, whole=True, log=form.log, step=form.step)
+    return Range(low=form.low, high=form.high, whole=False, log=form.log)
 
 
-def _label(value: Any) -> str:
-    """A value in words: weights as ``softmax 1/2 sum 1/2``, a list as ``1+3``, else its text."""
-    if isinstance(value, dict):
-        return " ".join(f"{name} {weight}" for name, weight in value.items())
-    if isinstance(value, list):
-        return "+".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _form_faults(key: str, form: Form, node: Node) -> Iterator[Fault]:
-    """The faults of one axis: values that are listed twice, or a range that makes no sense."""
-    if isinstance(form, RangeKeys):
-        yield from _range_faults(key, form, node.mapping)
-    elif not isinstance(form, str):
-        seen: dict[str, Any] = {}
-        for item, (label, value) in zip(_items(node), _labelled(form, node), strict=True):
-            if label in seen or value in seen.values():
-                yield item.fault(f"`search.axes.{key}` must list `{label}` once.")
-            seen[label] = value
-
-
-def _range_faults(key: str, form: RangeKeys, entries: Mapping[str, Node]) -> Iterator[Fault]:
+def _range_faults(key: str, form: RangeKeys[Any], entries: Mapping[str, Node]) -> Iterator[Fault]:
     """Require `low` < `high`, `low` > 0 beside `log`, and a `step` that leads to `high`."""
     where, low, high = f"search.axes.{key}", form.low, form.high
     if not low < high:
@@ -231,7 +219,10 @@ def _compared(kind: Range | Choice | Simplex, text: str, sign: str) -> Value | N
 
 
 def _between_keys(
-    keys: SearchKeys, node: Node, nodes: Mapping[str, Node], axes: Mapping[str, SearchAxis]
+    keys: SearchKeys[AxesKeys],
+    node: Node,
+    nodes: Mapping[str, Node],
+    axes: Mapping[str, SearchAxis],
 ) -> Iterator[Fault]:
     """Require `axes` and `budget`; refuse keys that have no meaning beside each other."""
     for key, lack in (("axes", NO_AXES), ("budget", NO_BUDGET)):

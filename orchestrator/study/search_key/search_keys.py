@@ -5,7 +5,7 @@ From these declarations come the reader, the JSON Schema and the reference of ke
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from annotated_types import Interval, MinLen
 from pydantic import (
@@ -15,12 +15,10 @@ from pydantic import (
     Discriminator,
     StringConstraints,
     Tag,
-    create_model,
 )
 
-from orchestrator.errors import nearest
 from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be, refusal
-from orchestrator.study.keys.settings import TRAINING, Setting
+from orchestrator.study.keys.settings import TRAINING, Setting, with_settings
 from orchestrator.study.keys.study_keys import AXES as SETTINGS_OF_ROWS
 from orchestrator.study.keys.values import Flag
 from orchestrator.study.search_key.space import Sampler, SelectionMode
@@ -80,37 +78,47 @@ class AxisKeys(Keys):
     """The axis is varied only where another axis has such a value: `layers >= 3`."""
 
 
-class ChoiceKeys(AxisKeys):
+V = TypeVar("V")
+
+
+def _several(values: Any) -> Any:
+    """Refuse what is no list of at least two values."""
+    if isinstance(values, list) and len(values) > 1:
+        return values
+    raise ValueError
+
+
+Several = Annotated[
+    list[V],
+    BeforeValidator(_several),
+    MinLen(2),
+    Sentence("`{name}` must list at least two values."),
+]
+"""A list of at least two values."""
+
+
+class ChoiceKeys(AxisKeys, Generic[V]):
     """An axis with a list of values."""
 
-    choices: list[Any]
+    choices: Several[V]
     """The values that the setting may have, at least two."""
 
 
-class RangeKeys(AxisKeys):
+class RangeKeys(AxisKeys, Generic[V]):
     """An axis with a range of numbers."""
 
-    low: Any
+    lacks = "`{name}` must have `low` and `high`."
+    elsewhere: ClassVar = {"step": "has no meaning of a fraction: leave it out."}
+
+    low: V
     """The smallest value."""
-    high: Any
+    high: V
     """The largest value."""
     log: Flag = False
     """Whether the logarithm is sampled evenly and not the number, as suits `lr`."""
 
-    @classmethod
-    def lacks(cls, key: str) -> str:
-        """The error where `low` or `high` is missing."""
-        return "`{name}` must have `low` and `high`."
 
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on an unknown key; `step` has a meaning of whole numbers only."""
-        if key == "step":
-            return "has no meaning of a fraction: leave it out."
-        return super().unknown(key)
-
-
-class WholeRangeKeys(RangeKeys):
+class WholeRangeKeys(RangeKeys[V], Generic[V]):
     """An axis with a range of whole numbers."""
 
     step: Annotated[int, Interval(ge=1, le=4096)] = 1
@@ -129,35 +137,24 @@ def _form(value: Any) -> str | None:
     return "values" if isinstance(value, list) and value else str(value)
 
 
-def _several(values: Any) -> Any:
-    """Refuse what is no list of at least two values."""
-    if isinstance(values, list) and len(values) > 1:
-        return values
-    raise ValueError
-
-
 def _axis(key: str, setting: Setting) -> Any:
     """The type of an axis, for pydantic: one of the forms that suit the setting.
 
     They are a list of values, a mapping with `choices`, a range for numbers, and ``simplex`` for
     the aggregators' weights.
     """
-    few = Sentence(f"`search.axes.{key}` must list at least two values.")
-    kind: Any = list[setting.kind]  # type: ignore[name-defined]
-    values: Any = Annotated[kind, BeforeValidator(_several), MinLen(2), few]
-    chosen: Any = create_model("ChoiceKeys", __base__=ChoiceKeys, choices=(values, ...))
+    values: Any = Several[setting.kind]  # type: ignore[name-defined]
+    chosen: Any = ChoiceKeys[setting.kind]  # type: ignore[name-defined]
     union = Annotated[values, Tag("values")] | Annotated[chosen, Tag("choices")]
     words = "a list of values or `{choices: [...], when: ...}`"
     if setting.number:
-        base = WholeRangeKeys if setting.number == "integer" else RangeKeys
-        ends: Any = dict.fromkeys(("low", "high"), (setting.kind, ...))
-        union |= Annotated[create_model("RangeKeys", __base__=base, **ends), Tag("range")]
+        base: Any = WholeRangeKeys if setting.number is int else RangeKeys
+        union |= Annotated[base[setting.kind], Tag("range")]
         words = f"`{{low: ..., high: ...}}`, {words}"
     if key == "aggregators":
         union |= Annotated[Literal["simplex"], Tag("simplex")]
         words = f"`simplex`, {words}"
-    wrong = Sentence(f"`search.axes.{key}` must be {words}, but is {{value}} instead.")
-    return Annotated[union, Discriminator(_form), wrong]
+    return Annotated[union, Discriminator(_form), must_be(words)]
 
 
 class AxesKeys(Keys):
@@ -165,16 +162,17 @@ class AxesKeys(Keys):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    @classmethod
-    def unknown(cls, key: str) -> str:
-        """The end of an error on a key that cannot be an axis; it suggests a similar one."""
-        hint = nearest(key, AXES)
-        if key == "training":
-            hint = f"Name {', '.join(f'`{key}`' for key in TRAINING)} without it."
-        return f"is not an axis. {hint}"
+    noun = "an axis"
+    suggested = AXES.keys()
+    elsewhere: ClassVar = {
+        "training": f"is not an axis. Name {', '.join(f'`{key}`' for key in TRAINING)} without it."
+    }
 
 
-class SearchKeys(Keys):
+A = TypeVar("A", bound=AxesKeys)
+
+
+class SearchKeys(Keys, Generic[A]):
     """A space of settings, and how the best configuration in it is searched for."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["axes", "budget"]})
@@ -183,7 +181,7 @@ class SearchKeys(Keys):
         "`search` must map `axes` and a `budget`, and what else is wanted, but is {value} instead."
     )
 
-    axes: Annotated[AxesKeys, AfterValidator(_some), NO_AXES] = AxesKeys()
+    axes: Annotated[A, AfterValidator(_some), NO_AXES] = cast(A, AxesKeys())
     """The settings that are varied: each with a range or a list of values."""
     budget: Annotated[BudgetKeys, AfterValidator(_one), NO_BUDGET] = BudgetKeys()
     """How much the search may train: configurations, hours or GPU hours."""
@@ -200,13 +198,12 @@ class SearchKeys(Keys):
     """Whether a configuration is trained on no further folds once it is likely not the best."""
 
 
-def search_keys(names: Iterable[str]) -> type[SearchKeys]:
+def search_keys(names: Iterable[str]) -> type[SearchKeys[AxesKeys]]:
     """The declaration of `search` for a search that varies the named settings.
 
     Types of other axes, which take time to make, are not made.
     """
-    axes: Any = {key: (_axis(key, AXES[key]), None) for key in names if key in AXES}
-    varied = create_model("AxesKeys", __base__=AxesKeys, **axes)
-    varied.settings = {key: AXES[key] for key in axes}
-    kind: Any = Annotated[varied, AfterValidator(_some), NO_AXES]
-    return create_model("SearchKeys", __base__=SearchKeys, axes=(kind, AxesKeys()))
+    varied = with_settings({key: AXES[key] for key in names if key in AXES}, _axis)(AxesKeys)
+    keys: Any = SearchKeys
+    declared: type[SearchKeys[AxesKeys]] = keys[varied]
+    return declared
