@@ -150,21 +150,38 @@ class ClaimKeys(StudyPart):
     """The score that is meant: UA (unweighted accuracy) or WA (weighted accuracy)."""
 
 
-def _together(schema: dict[str, Any]) -> None:
-    """Add rules between several keys to the JSON Schema of a study, as far as it can say them."""
-    schema["required"] = ["study"]
-    schema["allOf"] = [
+def _has(key: str, value: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema of a mapping that has a key, with a value of the given schema."""
+    return {"required": [key], "properties": {key: value}}
+
+
+_ADAPTIVE = {
+    "if": _has("protocol", _has("replicates", {"const": "adaptive"})),
+    "then": {
+        "allOf": [
+            {"required": ["reference"], "not": {"required": ["search"]}},
+            {"properties": {"rows": {"minItems": 2}}},
+            _has("protocol", _has("seeds", {"minimum": FEWEST_SEEDS})),
+        ]
+    },
+}
+"""JSON Schema of what `replicates: adaptive` needs: a `reference`, two rows, and a cap of seeds."""
+_TOGETHER: dict[str, Any] = {
+    "required": ["study"],
+    "allOf": [
         {"oneOf": [{"required": [key]} for key in ("rows", "axes", "search")]},
         {"not": {"required": ["table", "figure"]}},
         _ADAPTIVE,
-    ]
+    ],
+}
+"""Rules between several keys in the JSON Schema of a study, as far as it can say them."""
 
 
 @with_settings(_home("study"))
 class StudyKeys(StudyPart):
     """A study file: rows to compare, and the protocol under which they are compared."""
 
-    model_config = ConfigDict(json_schema_extra=_together)
+    model_config = ConfigDict(json_schema_extra=_TOGETHER)
 
     study: Annotated[NameText, must_be("a name of small letters, digits, `_` and `-`")] = ""
     """Name of the study, by which report, status and watch find it."""
@@ -199,28 +216,3 @@ class StudyKeys(StudyPart):
     """The row that the others are compared with."""
     claim: Annotated[ClaimKeys | None, Stated] = None
     """What the paper claims; tested only on iemocap with the paper's protocol and profile."""
-
-
-_ADAPTIVE: dict[str, Any] = {
-    "if": {
-        "required": ["protocol"],
-        "properties": {
-            "protocol": {
-                "required": ["replicates"],
-                "properties": {"replicates": {"const": "adaptive"}},
-            }
-        },
-    },
-    "then": {
-        "required": ["reference"],
-        "not": {"required": ["search"]},
-        "properties": {
-            "protocol": {
-                "required": ["seeds"],
-                "properties": {"seeds": {"minimum": FEWEST_SEEDS}},
-            },
-            "rows": {"minItems": 2},
-        },
-    },
-}
-"""JSON Schema of what `replicates: adaptive` needs: a `reference`, two rows, and a cap of seeds."""
