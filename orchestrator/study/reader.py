@@ -3,12 +3,12 @@
 What needs the corpus (does it exist, can it give these folds) is checked in `planning`.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
-from orchestrator.study.keys.reading import KeyPath, read_keys
+from orchestrator.study.keys.reading import read_keys
 from orchestrator.study.keys.settings import SETTINGS
 from orchestrator.study.keys.study_keys import StudyKeys
 from orchestrator.study.protocol import FEWEST_SEEDS
@@ -83,7 +83,10 @@ def parse_study(text: str, file: str) -> Study:
     settings |= keys.baseline.given
     search, unfit = _search(root, settings)
     faults += [*found.faults, *unfit, *_kinds(root)]
-    rows, published = _rows(root, keys, found.dropped, whole=not faults)
+    rows = [*map(written, keys.rows, _items(found.node, "rows"))]
+    if "axes" in root.mapping:
+        rows = [] if faults else grid(keys.axes, root.mapping["axes"])
+    published = [*map(written, keys.published, _items(found.node, "published"))]
     names = _names(root, rows)
     faults += [
         *names_once(rows, published),
@@ -170,34 +173,16 @@ def _search(root: Node, settings: Mapping[str, Any]) -> tuple[Search | None, lis
     return read_search(root.mapping["search"], settings)
 
 
-def _rows(
-    root: Node, keys: StudyKeys, dropped: Collection[KeyPath], *, whole: bool
-) -> tuple[list[WrittenRow], list[WrittenRow]]:
-    """The rows without a fault, and the published systems without a fault.
-
-    Args:
-        root: the whole file.
-        keys: what the file says, without the values that have a fault.
-        dropped: where those values stood.
-        whole: whether the file has no fault so far; else no rows are made of a grid.
-    """
-
-    def right(key: str) -> list[Node]:
-        """The items of a list in the file that have no fault."""
-        nodes = root.mapping[key].sequence if key in root.mapping else []
-        return [node for index, node in enumerate(nodes) if (key, index) not in dropped]
-
-    rows = [*map(written, keys.rows, right("rows"))]
-    if "axes" in root.mapping:
-        rows = grid(keys.axes, root.mapping["axes"]) if whole else []
-    return rows, [*map(written, keys.published, right("published"))]
+def _items(root: Node, key: str) -> list[Node]:
+    """The items of a list in the file; none where the file does not have the key."""
+    return root.mapping[key].sequence if key in root.mapping else []
 
 
 def _names(root: Node, rows: Sequence[WrittenRow]) -> list[str]:
     """The names of all rows, also of those with faults, so that other keys may name them."""
     if "rows" not in root.mapping:
         return [written.row.name for written in rows]
-    nodes = root.mapping["rows"].sequence
+    nodes = _items(root, "rows")
     return [str(node.mapping["name"].value) for node in nodes if "name" in node.mapping]
 
 

@@ -67,7 +67,6 @@ def grid(axes: GridKeys, node: Node) -> list[WrittenRow]:
             node,
         )
         for point in itertools.product(*points)
-        if point
     ]
 
 

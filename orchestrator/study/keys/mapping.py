@@ -14,7 +14,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from orchestrator.errors import nearest
+from orchestrator.errors import Fault, nearest
+from orchestrator.study.yaml_lines import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class Sentence:
     """Words of which the most similar is suggested, where the value is a word."""
     at_key: bool = False
     """Whether the caret points to the key and not to the value."""
+
+    def fault(self, name: str, node: Node) -> Fault:
+        """The fault of a value in the file.
+
+        Args:
+            name: what the sentence calls the value, such as ``protocol.folds``.
+            node: the value.
+        """
+        text = self.text.replace("{name}", name).replace("{value}", node.shown())
+        if self.suggested and isinstance(node.value, str):
+            text = f"{text} {nearest(node.value, self.suggested)}"
+        return node.key_fault(text) if self.at_key else node.fault(text)
 
 
 def must_be(what: str, suggested: tuple[str, ...] = ()) -> Sentence:

@@ -7,14 +7,14 @@ type, for the sentence.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.errors import Fault, nearest
+from orchestrator.errors import Fault
 from orchestrator.study.keys.mapping import Keys, Sentence, must_be
 from orchestrator.study.yaml_lines import MAX_DEPTH, Node
 
@@ -30,10 +30,11 @@ class Found(Generic[K]):
 
     keys: K | None
     """The mapping without its faulty values; None where it is faulty as a whole."""
+    node: Node
+    """The mapping in the file, with the values that ``keys`` has; a faulty item of a list is left
+    out as a whole."""
     faults: list[Fault]
     """All faults of the mapping."""
-    dropped: frozenset[KeyPath]
-    """The paths of the values that were left out as faulty; of a list's item the whole item."""
 
 
 def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
@@ -46,117 +47,102 @@ def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
         node: the mapping in the file.
         name: what errors call it, such as ``search``; empty for the whole file.
     """
-    faults, dropped = list[Fault](), frozenset[KeyPath]()
-    left_out = set[KeyPath]()
+    faults, right = list[Fault](), node
     for attempt in range(2 * MAX_DEPTH):  # what lacks a part is at fault in the next one
         try:
-            keys = model.model_validate(_without(left_out, node))
-            return Found(keys, faults, dropped)
+            return Found(model.model_validate(right.plain()), right, faults)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        places = [_Place.of(model, node, name, error) for error in errors]
-        left_out |= {place.dropped for place in places}
+        explained = [_explain(model, right, name, error) for error in errors]
         if attempt == 0:
-            faults, dropped = [place.fault() for place in places], frozenset(left_out)
-        if () in left_out:
+            faults = [fault for fault, _ in explained]
+        wrong = {path for _, path in explained}
+        if () in wrong:
             break
-    return Found(None, faults, dropped)
+        right = _without(wrong, right)
+    return Found(None, node, faults)
 
 
-def _without(left_out: Collection[KeyPath], node: Node, path: KeyPath = ()) -> Any:
-    """A value of a file, as dicts, lists and scalars, without the values at some paths.
+def _without(wrong: Collection[KeyPath], node: Node, path: KeyPath = ()) -> Node:
+    """A value of a file without the values at some paths.
 
     Args:
-        left_out: the paths.
+        wrong: the paths.
         node: the value.
         path: the path of the value itself.
     """
-    if isinstance(node.value, dict):
-        return {
-            key: _without(left_out, value, (*path, key))
-            for key, value in node.value.items()
-            if (*path, key) not in left_out
+    value = node.value
+    if isinstance(value, dict):
+        value = {
+            key: _without(wrong, inner, (*path, key))
+            for key, inner in value.items()
+            if (*path, key) not in wrong
         }
-    if isinstance(node.value, list):
-        return [
-            _without(left_out, item, (*path, index))
-            for index, item in enumerate(node.value)
-            if (*path, index) not in left_out
+    elif isinstance(value, list):
+        value = [
+            _without(wrong, item, (*path, index))
+            for index, item in enumerate(value)
+            if (*path, index) not in wrong
         ]
-    return node.value
+    return replace(node, value=value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """An error of pydantic's, with its position in the file and the declared type there."""
+def _explain(
+    model: type[Keys], root: Node, name: str, error: ErrorDetails
+) -> tuple[Fault, KeyPath]:
+    """An error of pydantic's as a fault with line and column; and the path of what is left out.
 
-    error: ErrorDetails
-    """The error as pydantic describes it."""
-    path: KeyPath
-    """The path of the value in the file: ``loc`` without pydantic's names of alternatives."""
-    name: str
-    """What the sentence calls the value, such as ``protocol.folds``."""
-    node: Node
-    """The value in the file; where a key is unknown or missing, the mapping around it."""
-    kind: Any
-    """The declared type; where a key is unknown or missing, that of the mapping around it."""
-    metadata: tuple[Any, ...]
-    """The further arguments of ``Annotated`` after the type: limits, a ``Sentence``, ..."""
+    That is the faulty value or, in a list, the whole item; where a key is missing, the mapping.
 
-    @classmethod
-    def of(cls, model: type[Keys], root: Node, name: str, error: ErrorDetails) -> "_Place":
-        """Follow an error's ``loc`` through the file and the declarations.
+    Args:
+        model: the declaration of the mapping that was validated.
+        root: the mapping in the file.
+        name: what errors call it.
+        error: the error.
+    """
+    about_key = error["type"] in ("extra_forbidden", "missing")
+    steps = error["loc"][:-1] if about_key else error["loc"]
+    path, node, kind, metadata = _follow(steps, root, model)
+    name = _name(name, path)
+    key = str(error["loc"][-1]) if about_key else ""
+    match error["type"]:
+        case "extra_forbidden":
+            sentence = Sentence(f"`{{name}}` {kind.unknown(key)}", at_key=True)
+            name = f"{name}.{key}" if name else key
+            path, node = (*path, key), node.mapping[key]
+        case "missing":
+            sentence = Sentence(kind.lacks.replace("{key}", key), at_key=kind.lack_at_key)
+        case "at_key" | "at_value" as at:
+            sentence = Sentence(error["ctx"]["text"], at_key=at == "at_key")
+        case _:
+            sentence = _sentence(kind, metadata)
+    items = [n for n, step in enumerate(path, 1) if isinstance(step, int)]
+    return sentence.fault(name, node), path[: items[0]] if items else path
 
-        Args:
-            model: the declaration of the mapping that was validated.
-            root: the mapping in the file.
-            name: what errors call it.
-            error: the error.
-        """
-        node, kind, metadata = root, model, ()
-        path: KeyPath = ()
-        about_key = error["type"] in ("extra_forbidden", "missing")
-        for step in error["loc"][:-1] if about_key else error["loc"]:
-            is_tag = get_origin(kind) in (Union, UnionType)
-            if is_tag and step not in _tags(kind):
-                break  # pydantic's name of an alternative: the error is that of the whole value
-            kind, metadata = _below(kind, step)
-            inner = None if is_tag else node.below(step)
-            if inner is not None:
-                node, path = inner, (*path, step)
-        return cls(error, path, _name(name, path), node, kind, metadata)
 
-    def fault(self) -> Fault:
-        """The error as a fault: a sentence with line and column."""
-        key = str(self.error["loc"][-1]) if self.error["loc"] else ""
-        match self.error["type"]:
-            case "extra_forbidden":
-                name = f"{self.name}.{key}" if self.name else key
-                unknown = self.kind.unknown(key)
-                return self.node.mapping[key].key_fault(f"`{name}` {unknown}")
-            case "missing":
-                sentence = Sentence(
-                    self.kind.lacks.replace("{key}", key), at_key=self.kind.lack_at_key
-                )
-            case "at_key" | "at_value" as at:
-                sentence = Sentence(self.error["ctx"]["text"], at_key=at == "at_key")
-            case _:
-                sentence = _sentence(self.kind, self.metadata)
-        text = sentence.text.replace("{name}", self.name).replace("{value}", self.node.shown())
-        if sentence.suggested and isinstance(self.node.value, str):
-            text = f"{text} {nearest(self.node.value, sentence.suggested)}"
-        return self.node.key_fault(text) if sentence.at_key else self.node.fault(text)
+def _follow(steps: KeyPath, node: Node, kind: Any) -> tuple[KeyPath, Node, Any, tuple[Any, ...]]:
+    """Follow an error's ``loc`` through the file and the declarations.
 
-    @property
-    def dropped(self) -> KeyPath:
-        """The path of what is left out: the value or, where it lies in a list, the whole item.
+    Args:
+        steps: keys, list indices, and pydantic's names of alternatives.
+        node: the mapping in the file.
+        kind: its declaration.
 
-        Where a key is missing, that is the mapping that lacks it.
-        """
-        unknown = self.error["type"] == "extra_forbidden"
-        path = (*self.path, self.error["loc"][-1]) if unknown else self.path
-        items = [n for n, step in enumerate(path) if isinstance(step, int)]
-        return path[: items[0] + 1] if items else path
+    Returns:
+        The path without names of alternatives; the value there; its declared type, and the further
+        arguments of ``Annotated`` after the type (limits, a ``Sentence``, ...).
+    """
+    path: KeyPath = ()
+    metadata: tuple[Any, ...] = ()
+    for step in steps:
+        is_tag = get_origin(kind) in (Union, UnionType)
+        if is_tag and step not in _tags(kind):
+            break  # alternatives were tried one by one: the error is that of the whole value
+        kind, metadata = _below(kind, step)
+        inner = None if is_tag else node.below(step)
+        if inner is not None:
+            node, path = inner, (*path, step)
+    return path, node, kind, metadata
 
 
 def _name(name: str, path: KeyPath) -> str:

@@ -49,11 +49,10 @@ def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None,
     keys, faults = found.keys, found.faults
     if keys is None:
         return None, faults
-    wrong = {path[1] for path in found.dropped if path[0] == "axes" and len(path) > 1}
     axes: dict[str, SearchAxis] = {}
     for key, form in keys.axes.given.items():
-        if key in wrong:
-            continue
+        if found.node.mapping["axes"].mapping[key] != nodes[key]:
+            continue  # a part of the axis has a fault
         kind, unfit = _values(key, form, nodes[key])
         faults += unfit
         if not unfit:

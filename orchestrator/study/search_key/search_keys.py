@@ -17,7 +17,7 @@ from pydantic import (
     Tag,
 )
 
-from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be, refusal
+from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be
 from orchestrator.study.keys.settings import TRAINING, Setting, with_settings
 from orchestrator.study.keys.study_keys import AXES as SETTINGS_OF_ROWS
 from orchestrator.study.keys.values import Flag
@@ -42,14 +42,14 @@ Hours = Annotated[float, Interval(ge=0.01, le=1e6)]
 def _some(axes: Keys) -> Keys:
     """Refuse a mapping without any axis."""
     if not axes.given:
-        raise refusal(NO_AXES.text, at_key=True)
+        raise ValueError
     return axes
 
 
 def _one(budget: Keys) -> Keys:
     """Refuse a budget that has not exactly one key."""
     if len(budget.given) != 1:
-        raise refusal(NO_BUDGET.text, at_key=True)
+        raise ValueError
     return budget
 
 
