@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import buckets
 from tests.shared import made_once
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,13 +121,7 @@ def s3(s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A new bucket's URI; keys, endpoint and this machine's cache stand in the environment."""
     import boto3
 
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": s3_server,
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }.items():
+    for name, value in buckets.environment(s3_server, tmp_path / "cache").items():
         monkeypatch.setenv(name, value)
     bucket = f"bucket-{tmp_path.name.replace('_', '-').lower()}-{os.getpid()}"[-60:].strip("-")
     boto3.client("s3").create_bucket(Bucket=bucket)

@@ -1,7 +1,8 @@
 """Every cluster trains the same tasks to the same records; Ray is started once for them."""
 
+import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from orchestrator.planning.plan import plan_study
 from orchestrator.store.leases import acquire, read_lease
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import read_study
+from tests import buckets
+from tests.buckets import copied_to
 
 
 def empty_of_trials(store: Path) -> Ledger:
@@ -54,10 +57,12 @@ class Held:
 
 
 @pytest.fixture(scope="module")
-def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One Ray of two CPUs for all tests here; each task names its own store."""
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[Cluster]:
+    """One Ray of two CPUs for all tests here, with a bucket's keys; a task names its own store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        for name, value in buckets.environment(s3_server, tmp_path_factory.mktemp("cache")).items():
+            patch.setenv(name, value)
         with RayCluster(cpus=2, gpus=0, store=tmp_path_factory.mktemp("none")) as cluster:
             yield cluster
 
@@ -71,11 +76,14 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     return found
 
 
-def test_a_cluster_trains_every_task_once_and_tells(
+def test_a_cluster_takes_every_task_once_and_tells(
     cluster: Cluster, store: Path, root: Path
 ) -> None:
+    """Of four tasks one raises and one is done already; the others train, and none is lost."""
     ledger = empty_of_trials(store)
-    wanted = tasks(ledger, root)
+    *good, bad, done = tasks(ledger, root)
+    shutil.copytree(store / "before" / done.id, ledger.paths.trials / done.id)
+    wrong = Task(id=bad.id, identity=good[0].identity, store=bad.store)
     events: list[Event] = []
     used: list[Usage | None] = []
 
@@ -85,44 +93,35 @@ def test_a_cluster_trains_every_task_once_and_tells(
 
     inline = isinstance(cluster, InlineCluster)
     assert cluster.slots == (1 if inline else 2)
-    cluster.train(wanted, train_one, hear)
-    again: list[Event] = []
-    cluster.train(wanted[:1], train_one, again.append)
-    for task in wanted:
-        own = [e for e in events if getattr(e, "id", "") == task.id]
-        assert [type(e) for e in own] == [Started, Epoch, Epoch, Done]
-        first = ledger.outcomes.read(task.id)
-        second = Ledger.open_unchecked(str(_as_store(store / "before"))).outcomes.read(task.id)
-        assert first is not None and second is not None
-        assert first.scored_part == second.scored_part
-    assert [type(e) for e in again] == [Started, Done]
+    cluster.train([wrong, *good, done], train_one, hear)
+    assert told(events, done) == [Started, Done]
+    assert told(events, bad)[-1] is Failed and not ledger.outcomes.has(bad.id)
+    assert [e.cause for e in events if isinstance(e, Failed)] == ["code"]
+    assert len(ledger.attempts.failure_files(bad.id)) == 1
+    for task in good:
+        assert told(events, task) == [Started, Epoch, Epoch, Done]
+    assert_as_before(ledger, store, [task.id for task in good])
     there = cpu_count() if inline else 2
     assert all(u is not None and u.used.cpus <= u.there.cpus == there for u in used)
     assert any(u is not None and u.used.cpus >= 1 for u in used)
     assert all(u is not None and 0 < u.used.memory < u.there.memory for u in used)
 
 
-def _as_store(trials: Path) -> Path:
-    """A folder in which ``trials`` lies under its own name."""
-    store = trials.parent / "as-store"
-    if not store.exists():
-        store.mkdir()
-        (store / "trials").symlink_to(trials)
-    return store
+def told(events: Sequence[Event], task: Task) -> list[type[Event]]:
+    """The kinds of the events of a task, in order."""
+    return [type(event) for event in events if getattr(event, "id", "") == task.id]
 
 
-def test_a_task_that_raises_is_told_and_the_others_go_on(
-    cluster: Cluster, store: Path, root: Path
-) -> None:
-    ledger = empty_of_trials(store)
-    good, bad = tasks(ledger, root)[:2]
-    wrong = Task(id=bad.id, identity=good.identity, store=bad.store)
-    events: list[Event] = []
-    cluster.train([wrong, good], train_one, events.append)
-    (failed,) = [e for e in events if isinstance(e, Failed)]
-    assert failed.id == bad.id and failed.cause == "code"
-    assert [e.id for e in events if isinstance(e, Done)] == [good.id]
-    assert not ledger.outcomes.has(bad.id) and len(ledger.attempts.failure_files(bad.id)) == 1
+def assert_as_before(ledger: Ledger, store: Path, ids: Iterable[str]) -> None:
+    """The trials' outcomes are those that `trained_store` holds of them."""
+    (store / "as-store").mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (store / "as-store" / "trials").symlink_to(store / "before")
+    earlier = Ledger.open_unchecked(str(store / "as-store"))
+    for id in ids:
+        before, after = earlier.outcomes.read(id), ledger.outcomes.read(id)
+        assert before is not None and after is not None
+        assert before.scored_part == after.scored_part
 
 
 def twice(number: int) -> int:
@@ -156,11 +155,15 @@ def test_features_built_on_ray_are_those_built_here(
 
 
 @pytest.mark.ray
-def test_ray_survives_a_killed_worker_and_the_run_goes_on(
-    ray_cluster: Cluster, store: Path, root: Path
+def test_workers_train_into_a_bucket_and_one_that_is_killed_costs_nothing(
+    ray_cluster: Cluster, s3: str, store: Path, root: Path
 ) -> None:
-    """The first trial's worker is killed once, from outside, in its first epoch."""
-    ledger = empty_of_trials(store)
+    """Two trials of a bucket are lost; the first one's worker is killed in its first epoch."""
+    (store / "trials").rename(store / "before")
+    lost, kept = sorted((store / "before").iterdir())[:2], sorted((store / "before").iterdir())[2:]
+    for path in kept:
+        shutil.copytree(path, store / "trials" / path.name)
+    ledger = copied_to(s3, store)
     killed: list[int] = []
     events: list[Event] = []
 
@@ -175,32 +178,31 @@ def test_ray_survives_a_killed_worker_and_the_run_goes_on(
     study = read_study(root / "studies" / "smoke.yaml")
     result = run(study, ledger, Held(ray_cluster), hear)
     assert killed and result.failed == ()
-    assert len([e for e in events if isinstance(e, Done)]) == 4
-    for path in (store / "before").iterdir():
-        before = Ledger.open_unchecked(str(_as_store(store / "before"))).outcomes.read(path.name)
-        after = ledger.outcomes.read(path.name)
-        assert before is not None and after is not None
-        assert before.scored_part == after.scored_part
+    assert sorted(e.id for e in events if isinstance(e, Done)) == [path.name for path in lost]
+    assert_as_before(ledger, store, [path.name for path in lost])
 
 
-@pytest.mark.ray
-def test_what_the_listener_raises_comes_out_as_itself(
-    ray_cluster: Cluster, store: Path, root: Path
-) -> None:
-    ledger = empty_of_trials(store)
-
-    def full(event: Event) -> None:
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space left on device"):
-        ray_cluster.train(tasks(ledger, root)[:1], train_one, full)
-    why = ray_cluster.train(tasks(ledger, root)[:1], _broken, lambda event: None)
-    assert why == "ImportError: no torch here"
+def _start(task: Task, tell: Callable[[Event], None]) -> None:
+    """What a worker does that tells of its start, and no more."""
+    tell(Started(task.id))
 
 
 def _broken(task: Task, tell: object) -> None:
     """What a worker does whose imports fail."""
     raise ImportError("no torch here")
+
+
+@pytest.mark.ray
+def test_what_the_listener_raises_comes_out_as_itself(ray_cluster: Cluster, tmp_path: Path) -> None:
+    task = Task(id="0a", identity={}, store=str(tmp_path))
+
+    def full(event: Event) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        ray_cluster.train([task], _start, full)
+    why = ray_cluster.train([task], _broken, lambda event: None)
+    assert why == "ImportError: no torch here"
 
 
 @pytest.mark.parametrize(
