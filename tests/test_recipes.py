@@ -3,6 +3,7 @@
 Corpora, descriptor sets and study keys have such tests where they are at home.
 """
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ from features.corpora import catalogue as corpora
 from features.descriptors.catalogue import FEATURE_SETS
 from orchestrator.cli.app import app
 from orchestrator.cli.report import PictureName
+from orchestrator.report.figures import gallery
 from orchestrator.report.figures.gallery import PICTURES
 from orchestrator.report.trackers.tracker import TRACKERS
 
@@ -24,6 +26,10 @@ NOUNS = [
     for path in sorted((ROOT / "orchestrator" / "cli").glob("*.py"))
     if "\ndef register(" in path.read_text(encoding="utf-8")
 ]
+
+
+PICTURE_FUNCTIONS = re.findall(r"lambda study, row: (\w+)\(", inspect.getsource(gallery))
+"""Names of the functions that draw the pictures."""
 
 
 def row_of(name: str, page: str) -> str | None:
@@ -61,6 +67,18 @@ def test_a_file_with_a_picture_is_in_the_gallery() -> None:
     gallery = (folder / "gallery.py").read_text(encoding="utf-8")
     for path in sorted(folder.glob("*.py")):
         assert path.stem in shared or path.stem in gallery, f"gallery.py must use {path.name}"
+
+
+@pytest.mark.parametrize("name", PICTURE_FUNCTIONS)
+def test_a_picture_is_drawn_in_one_style_and_shows_what_a_table_would_warn_of(name: str) -> None:
+    function = getattr(gallery, name)
+    module = inspect.getmodule(inspect.unwrap(function))
+    text = inspect.getsource(module)
+    where = f"`{name}` of {module.__name__}"
+    assert hasattr(function, "__wrapped__"), f"{where} must be marked `@canvas.drawn`"
+    assert "framed(" in text, f"{where} must draw into `framed`"
+    if "Summary" in str(inspect.signature(function)):
+        assert "remarks(summary" in text, f"{where} must have `remarks(summary)` in its caption"
 
 
 def test_a_picture_can_be_asked_for() -> None:

@@ -52,8 +52,8 @@ def test_each_set_is_complete_and_its_columns_are_counted_here(name: str) -> Non
 @each
 def test_there_are_as_many_names_as_columns_and_none_twice(name: str) -> None:
     names = SETS[name].names()
-    assert len(set(names)) == len(names) == COLUMNS[name]
-    assert SETS[name].extract(noise(8_000)).shape[1] == COLUMNS[name]
+    assert len(set(names)) == len(names) == COLUMNS.get(name)
+    assert SETS[name].extract(noise(8_000)).shape[1] == len(names)
 
 
 @each
@@ -73,9 +73,15 @@ def test_a_frame_comes_every_ten_milliseconds(name: str) -> None:
     assert two - one == 100
 
 
-def test_functionals_are_the_sets_without_a_frame_step() -> None:
-    assert FUNCTIONALS == ("egemaps",)
-    assert FEATURE_SETS[-len(FUNCTIONALS) :] == FUNCTIONALS
+@each
+def test_only_functionals_give_one_row_for_two_seconds(name: str) -> None:
+    assert (len(SETS[name].extract(noise(32_000))) == 1) == (name in FUNCTIONALS)
+
+
+def test_functionals_stand_last() -> None:
+    last = FEATURE_SETS[-len(FUNCTIONALS) :]
+    assert last == FUNCTIONALS, f"descriptors/catalogue.SETS must have {FUNCTIONALS} at its end"
+    assert FUNCTIONALS[0] == "egemaps", "errors propose the first one: `egemaps` must stay it"
 
 
 @each
