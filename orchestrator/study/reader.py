@@ -3,9 +3,8 @@
 What needs the corpus (does it exist, can it give these folds) is checked in `planning`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.errors import Fault, RequestError, StudyError, nearest
 from orchestrator.study.keys.reading import read_keys
@@ -77,12 +76,18 @@ def parse_study(text: str, file: str) -> Study:
         faults.append(root.fault("A study file must be a mapping of keys."))
     if root is None or not isinstance(root.value, dict):
         raise StudyError(file, text, faults)
-    found = read_keys(StudyKeys, root)
-    keys = found.keys or StudyKeys()
+    found = read_keys(_declared(root), root)
+    keys = found.keys
     settings = {key: value for key, value in keys.given.items() if key in SETTINGS}
     settings |= keys.baseline.given
-    search, unfit = _search(root, settings)
-    faults += [*found.faults, *unfit, *_kinds(root)]
+    faults += [*found.faults, *_kinds(root)]
+    search: Search | None = None
+    if keys.search is not None:
+        from orchestrator.study.search_key.reader import read_search
+
+        node, right = root.mapping["search"], found.node.mapping["search"]
+        search, unfit = read_search(keys.search, node, right, settings)
+        faults += unfit
     rows = [*map(written, keys.rows, _items(found.node, "rows"))]
     if "axes" in root.mapping:
         rows = [] if faults else grid(keys.axes, root.mapping["axes"])
@@ -156,21 +161,18 @@ def _kinds(root: Node) -> Iterator[Fault]:
         yield from grid_size(top["axes"])
 
 
-def _search(root: Node, settings: Mapping[str, Any]) -> tuple[Search | None, list[Fault]]:
-    """Read the key `search`; its module is imported only where a study has the key.
+def _declared(root: Node) -> type[StudyKeys]:
+    """The declaration of the file.
 
-    Args:
-        root: the whole file.
-        settings: settings of the study's top level and of its baseline.
-
-    Returns:
-        The search, None where there is none or it has faults; and its faults.
+    The modules of the key `search` are imported only where the file has it: other studies start
+    sooner.
     """
     if "search" not in root.mapping:
-        return None, []
-    from orchestrator.study.search_key.reader import read_search
+        return StudyKeys
+    from orchestrator.study.search_key.search_keys import keys_with_search
 
-    return read_search(root.mapping["search"], settings)
+    axes = root.mapping["search"].mapping.get("axes")
+    return keys_with_search(axes.mapping if axes else ())
 
 
 def _items(root: Node, key: str) -> list[Node]:

@@ -4,29 +4,17 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from orchestrator.study.keys.mapping import Keys
-from orchestrator.study.keys.study_keys import StudyKeys
-from orchestrator.study.search_key.search_keys import AXES, search_keys
+from orchestrator.study.search_key.search_keys import AXES, keys_with_search
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a study file, as one mapping without ``$ref``."""
-    whole = _of(StudyKeys)
-    search = {**whole["properties"]["search"], **_of(search_keys(AXES))}
-    properties = {**whole["properties"], "search": search}
+    made = keys_with_search(AXES).model_json_schema()
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
-        **whole,
+        **_inline(made, made["$defs"]),
         "title": "ablate study",
-        "properties": properties,
     }
-
-
-def _of(keys: type[Keys]) -> dict[str, Any]:
-    """The JSON Schema of one mapping of a study file, without ``$ref``."""
-    made = keys.model_json_schema()
-    found: dict[str, Any] = _inline(made, made.get("$defs", {}))
-    return found
 
 
 def _inline(part: Any, parts: dict[str, Any]) -> Any:

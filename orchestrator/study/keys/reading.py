@@ -26,26 +26,25 @@ K = TypeVar("K", bound=Keys)
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[K]):
-    """A mapping of a file after validation."""
+    """A file after validation."""
 
-    keys: K | None
-    """The mapping without its faulty values; None where it is faulty as a whole."""
+    keys: K
+    """The file without its faulty values."""
     node: Node
-    """The mapping in the file, with the values that ``keys`` has; a faulty item of a list is left
-    out as a whole."""
+    """The mapping of the whole file, with the values that ``keys`` has; of a list, a faulty item is
+    left out as a whole."""
     faults: list[Fault]
-    """All faults of the mapping."""
+    """All faults of the file."""
 
 
-def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
-    """Validate a mapping of a file, collect its faults, and validate it anew without faulty values.
+def read_keys(model: type[K], node: Node) -> Found[K]:
+    """Validate a file, collect its faults, and validate it anew without the faulty values.
 
     In this way rules between keys can be checked on the values that are right.
 
     Args:
-        model: the declaration of its keys.
-        node: the mapping in the file.
-        name: what errors call it, such as ``search``; empty for the whole file.
+        model: the declaration of its keys, each of which may be left out.
+        node: the mapping of the whole file.
     """
     faults, right = list[Fault](), node
     for attempt in range(2 * MAX_DEPTH):  # what lacks a part is at fault in the next one
@@ -53,14 +52,14 @@ def read_keys(model: type[K], node: Node, name: str = "") -> Found[K]:
             return Found(model.model_validate(right.plain()), right, faults)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        explained = [_explain(model, right, name, error) for error in errors]
+        explained = [_explain(model, right, error) for error in errors]
         if attempt == 0:
             faults = [fault for fault, _ in explained]
         wrong = {path for _, path in explained}
         if () in wrong:
             break
         right = _without(wrong, right)
-    return Found(None, node, faults)
+    return Found(model(), node, faults)
 
 
 def _without(wrong: Collection[KeyPath], node: Node, path: KeyPath = ()) -> Node:
@@ -87,24 +86,20 @@ def _without(wrong: Collection[KeyPath], node: Node, path: KeyPath = ()) -> Node
     return replace(node, value=value)
 
 
-def _explain(
-    model: type[Keys], root: Node, name: str, error: ErrorDetails
-) -> tuple[Fault, KeyPath]:
+def _explain(model: type[Keys], root: Node, error: ErrorDetails) -> tuple[Fault, KeyPath]:
     """An error of pydantic's as a fault with line and column; and the path of what is left out.
 
     That is the faulty value or, in a list, the whole item; where a key is missing, the mapping.
 
     Args:
-        model: the declaration of the mapping that was validated.
-        root: the mapping in the file.
-        name: what errors call it.
+        model: the declaration of the file.
+        root: the mapping of the whole file.
         error: the error.
     """
     about_key = error["type"] in ("extra_forbidden", "missing")
     steps = error["loc"][:-1] if about_key else error["loc"]
     path, node, kind, metadata = _follow(steps, root, model)
-    name = _name(name, path)
-    key = str(error["loc"][-1]) if about_key else ""
+    key, name = str(error["loc"][-1]) if about_key else "", _name(path)
     match error["type"]:
         case "extra_forbidden":
             sentence = Sentence(f"`{{name}}` {kind.unknown(key)}", at_key=True)
@@ -125,7 +120,7 @@ def _follow(steps: KeyPath, node: Node, kind: Any) -> tuple[KeyPath, Node, Any, 
 
     Args:
         steps: keys, list indices, and pydantic's names of alternatives.
-        node: the mapping in the file.
+        node: the mapping of the whole file.
         kind: its declaration.
 
     Returns:
@@ -135,41 +130,36 @@ def _follow(steps: KeyPath, node: Node, kind: Any) -> tuple[KeyPath, Node, Any, 
     path: KeyPath = ()
     metadata: tuple[Any, ...] = ()
     for step in steps:
-        is_tag = get_origin(kind) in (Union, UnionType)
-        if is_tag and step not in _tags(kind):
-            break  # alternatives were tried one by one: the error is that of the whole value
-        kind, metadata = _below(kind, step)
-        inner = None if is_tag else node.below(step)
-        if inner is not None:
-            node, path = inner, (*path, step)
+        if get_origin(kind) in (Union, UnionType):
+            tags = _tags(kind)
+            if step not in tags:
+                break  # alternatives were tried one by one: the error is that of the whole value
+            kind, metadata = _unwrapped(tags[step])
+        else:
+            kind, metadata = _below(kind, step)
+            inner = node.below(step)
+            if inner is not None:  # it is None where one value stands for a list of one
+                node, path = inner, (*path, step)
     return path, node, kind, metadata
 
 
-def _name(name: str, path: KeyPath) -> str:
+def _name(path: KeyPath) -> str:
     """What an error calls a value: ``protocol.folds``; of a setting the key alone: ``layers``."""
-    steps = [step for step in path if isinstance(step, str) and step != "choices"]
-    full = ".".join([name, *steps] if name else steps)
+    full = ".".join(step for step in path if isinstance(step, str) and step != "choices")
     return re.sub(r"^(rows\.set|rows|published|baseline|axes)\.", "", full)
 
 
 def _below(kind: Any, step: int | str) -> tuple[Any, tuple[Any, ...]]:
-    """The type and metadata of a key's value, a list's item, or the alternative that a tag names.
+    """The type and metadata of a value in a mapping or a list.
 
     Args:
-        kind: the type of the mapping, the list, or the union of alternatives.
-        step: the key, the index, or the tag.
+        kind: the type of the mapping or the list.
+        step: the key or the index.
     """
-    found, metadata = kind, ()
-    arguments = get_args(kind)
-    if isinstance(kind, type) and issubclass(kind, Keys):
-        if step in kind.model_fields:
-            field = kind.model_fields[str(step)]
-            found, metadata = field.annotation, tuple(field.metadata)
-    elif get_origin(kind) in (Union, UnionType):
-        found = _tags(kind)[step]
-    elif get_origin(kind) in (list, tuple, dict):
-        found = arguments[-1 if get_origin(kind) is dict else 0]
-    return _unwrapped(found, metadata)
+    if get_origin(kind) in (list, dict):
+        return _unwrapped(get_args(kind)[-1])
+    field = kind.model_fields[step]
+    return _unwrapped(field.annotation, tuple(field.metadata))
 
 
 def _tags(union: Any) -> dict[int | str, Any]:
@@ -182,7 +172,7 @@ def _tags(union: Any) -> dict[int | str, Any]:
     }
 
 
-def _unwrapped(kind: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+def _unwrapped(kind: Any, metadata: tuple[Any, ...] = ()) -> tuple[Any, tuple[Any, ...]]:
     """A type without ``Annotated`` and without ``| None``; and its metadata, from all levels."""
     while True:
         arguments = get_args(kind)
@@ -204,7 +194,7 @@ def _sentence(kind: Any, metadata: tuple[Any, ...]) -> Sentence:
         listed = " or ".join(f"`{word}`" for word in words) if len(words) < 4 else "a known word"
         return must_be(listed, words)
     if kind in (int, float):
-        low, high = (_limit(end, metadata) for end in ("ge", "le"))
+        low, high = _limit("ge", metadata), _limit("le", metadata)
         whole = f"a whole number from {low} to {high}"
         return must_be(whole if kind is int else f"a number from {low:g} to {high:g}")
     if get_origin(kind) is list:

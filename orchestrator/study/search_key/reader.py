@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 from orchestrator.errors import Fault, nearest
-from orchestrator.study.keys.reading import read_keys
 from orchestrator.study.search_key.search_keys import (
     CONDITION,
     NO_AXES,
@@ -16,7 +15,6 @@ from orchestrator.study.search_key.search_keys import (
     RangeKeys,
     SearchKeys,
     WholeRangeKeys,
-    search_keys,
 )
 from orchestrator.study.search_key.space import (
     Choice,
@@ -34,24 +32,25 @@ Form = RangeKeys[Any] | ChoiceKeys[Any] | list[Any] | str
 """An axis as it is written in a file: a mapping, a list of values, or the word ``simplex``."""
 
 
-def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None, list[Fault]]:
-    """Read the key `search`.
+def read_search(
+    keys: SearchKeys[AxesKeys], node: Node, right: Node, settings: Mapping[str, Any]
+) -> tuple[Search | None, list[Fault]]:
+    """Make the search from the key `search`.
 
     Args:
-        node: the value of the key.
+        keys: the value of the key, without its faulty values.
+        node: the value in the file.
+        right: the value in the file, without its faulty values.
         settings: settings of the study's top level and of its baseline.
 
     Returns:
-        The search, None where it has faults; and its faults.
+        The search, None where it has faults; and the faults between its keys.
     """
     nodes = node.mapping["axes"].mapping if "axes" in node.mapping else {}
-    found = read_keys(search_keys(nodes), node, "search")
-    keys, faults = found.keys, found.faults
-    if keys is None:
-        return None, faults
+    faults = list[Fault]()
     axes: dict[str, SearchAxis] = {}
     for key, form in keys.axes.given.items():
-        if found.node.mapping["axes"].mapping[key] != nodes[key]:
+        if right.mapping["axes"].mapping[key] != nodes[key]:
             continue  # a part of the axis has a fault
         kind, unfit = _values(key, form, nodes[key])
         faults += unfit
@@ -59,11 +58,11 @@ def read_search(node: Node, settings: Mapping[str, Any]) -> tuple[Search | None,
             axes[key] = SearchAxis(key=key, kind=kind)
     for key, axis in axes.items():
         if "when" in nodes[key].mapping:
-            when = _condition(axis, nodes, axes)
-            faults += [when] if isinstance(when, Fault) else []
-            axes[key] = replace(axis, when=when) if isinstance(when, Condition) else axis
+            when, unfit = _condition(axis, nodes, axes)
+            axes[key] = replace(axis, when=when)
+            faults += unfit
     faults += _between_keys(keys, node, nodes, axes)
-    if faults:
+    if faults or right != node:
         return None, faults
     search = _search(keys, axes)
     faults = [*_within_space(search, node), *impossible(search, settings, nodes)]
@@ -155,7 +154,7 @@ def _range_faults(key: str, form: RangeKeys[Any], entries: Mapping[str, Node]) -
 
 def _condition(
     axis: SearchAxis, nodes: Mapping[str, Node], axes: Mapping[str, SearchAxis]
-) -> Condition | Fault | None:
+) -> tuple[Condition | None, list[Fault]]:
     """Read the condition `when` of an axis.
 
     Args:
@@ -164,7 +163,7 @@ def _condition(
         axes: axis -> what was read, of the axes without a fault.
 
     Returns:
-        The condition, or its fault; None where the axis to which it refers has a fault.
+        The condition, and its fault; None and no fault where the axis to which it refers has one.
     """
     node = nodes[axis.key].mapping["when"]
     where = f"`search.axes.{axis.key}.when`"
@@ -172,7 +171,7 @@ def _condition(
     assert match is not None  # the declaration says so
     key, sign, text = match.groups()
     if key in nodes and key not in axes:
-        return None
+        return None, []
     free = {
         other.key: other
         for other in axes.values()
@@ -182,15 +181,15 @@ def _condition(
     }
     if key not in free:
         hint = f" {nearest(key, free)}" if free else ""
-        return node.fault(
-            f"{where} must name another axis without a condition, but names `{key}` instead.{hint}"
-        )
+        sentence = f"{where} must name another axis without a condition, but names `{key}` instead."
+        return None, [node.fault(sentence + hint)]
     value = _compared(free[key].kind, text, sign)
     if value is None or (sign != "=" and isinstance(value, str)):
-        return node.fault(
+        sentence = (
             f"{where} must compare `{key}` with what it may be, but is {node.shown()} instead."
         )
-    return Condition(key=key, sign=cast(Any, sign), value=value)
+        return None, [node.fault(sentence)]
+    return Condition(key=key, sign=cast(Any, sign), value=value), []
 
 
 def _compared(kind: Range | Choice | Simplex, text: str, sign: str) -> Value | None:

@@ -13,13 +13,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Discriminator,
+    Field,
     StringConstraints,
     Tag,
+    create_model,
 )
 
 from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be
 from orchestrator.study.keys.settings import TRAINING, Setting, with_settings
 from orchestrator.study.keys.study_keys import AXES as SETTINGS_OF_ROWS
+from orchestrator.study.keys.study_keys import StudyKeys
 from orchestrator.study.keys.values import Flag
 from orchestrator.study.search_key.space import Sampler, SelectionMode
 
@@ -198,12 +201,14 @@ class SearchKeys(Keys, Generic[A]):
     """Whether a configuration is trained on no further folds once it is likely not the best."""
 
 
-def search_keys(names: Iterable[str]) -> type[SearchKeys[AxesKeys]]:
-    """The declaration of `search` for a search that varies the named settings.
+def keys_with_search(names: Iterable[str]) -> type[StudyKeys]:
+    """The declaration of a study file that has a search, of the named settings.
 
     Types of other axes, which take time to make, are not made.
     """
-    varied = with_settings({key: AXES[key] for key in names if key in AXES}, _axis)(AxesKeys)
-    keys: Any = SearchKeys
-    declared: type[SearchKeys[AxesKeys]] = keys[varied]
-    return declared
+    axes = with_settings({key: AXES[key] for key in names if key in AXES}, _axis)(AxesKeys)
+    search: Any = SearchKeys
+    declared = Field(None, description=StudyKeys.model_fields["search"].description)
+    return create_model(
+        "StudyKeys", __base__=StudyKeys, __doc__=StudyKeys.__doc__, search=(search[axes], declared)
+    )
