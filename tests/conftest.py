@@ -9,11 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import buckets
 from tests.shared import made_once
+
+if TYPE_CHECKING:
+    from tests.tiny_study import Tiny
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,6 +76,14 @@ def trained_store(tmp_path_factory: pytest.TempPathFactory, demo_speech: Path) -
         assert result.failed == ()
 
     return made_once(tmp_path_factory, "trained", train)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
+    """The smallest study, and a store in which it has run. Copy the store before you change it."""
+    from tests.tiny_study import tiny_in, train_tiny
+
+    return tiny_in(made_once(tmp_path_factory, "tiny", train_tiny))
 
 
 @pytest.fixture

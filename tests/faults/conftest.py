@@ -10,7 +10,7 @@ import pytest
 from tests.faults.matrix import Matrix
 from tests.faults.ray_rounds import RayRounds
 from tests.faults.rounds import Begin, Rounds
-from tests.faults.tiny_study import STUDY, write_tones
+from tests.tiny_study import Tiny
 
 _MATRIX = pytest.StashKey[Matrix]()
 
@@ -34,38 +34,18 @@ def matrix(pytestconfig: pytest.Config) -> Matrix:
 
 
 @pytest.fixture(scope="session")
-def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table corpus of four speakers."""
-    return write_tones(tmp_path_factory.mktemp("tones"), 4)
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study."""
-    path = tmp_path_factory.mktemp("study") / "tiny.yaml"
-    path.write_text(STUDY)
-    return path
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory, tones: Path) -> Path:
-    """A store that knows the corpus and nothing else. Copy it."""
-    from features.corpora import catalogue
-    from orchestrator.store.ledger import Ledger
-
-    ledger = Ledger.open(str(tmp_path_factory.mktemp("bare") / "store"))
-    corpus = catalogue.read("table", tones, own_name="tones")
-    ledger.write_corpus(corpus.name, corpus.to_json())
-    return Path(str(ledger.root))
-
-
-@pytest.fixture(scope="session")
-def reference(tmp_path_factory: pytest.TempPathFactory, bare: Path, tiny: Path) -> Path:
+def reference(tiny: Tiny) -> Path:
     """A store in which nothing disturbed the study."""
-    folder = tmp_path_factory.mktemp("reference")
-    shutil.copytree(bare, folder / "store")
-    Rounds(folder, tiny, folder / "store", folder / "store").to_the_end()
-    return folder / "store"
+    return tiny.store
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory, reference: Path) -> Path:
+    """A store that knows the corpus and nothing else. Copy it."""
+    store = tmp_path_factory.mktemp("bare") / "store"
+    made = shutil.ignore_patterns("shards", "selections", "trials", "studies")
+    shutil.copytree(reference, store, ignore=made)
+    return store
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +57,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory, reference: Path) -> Path:
 
 
 @pytest.fixture
-def begin(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> Iterator[Begin]:
+def begin(tmp_path: Path, tiny: Tiny, ready: Path, reference: Path) -> Iterator[Begin]:
     """Gives a new store, with features and no trial, as often as it is called."""
     made: list[Path] = []
 
@@ -86,7 +66,7 @@ def begin(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> Iterator[
         folder.mkdir()
         made.append(folder)
         shutil.copytree(store or ready, folder / "store")
-        return Rounds(folder, tiny, folder / "store", reference)
+        return Rounds(folder, tiny.study, folder / "store", reference)
 
     yield make
     for folder in made:
@@ -94,19 +74,19 @@ def begin(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> Iterator[
 
 
 @pytest.fixture
-def tiny_ray(tmp_path: Path, tiny: Path, ready: Path, reference: Path) -> RayRounds:
+def tiny_ray(tmp_path: Path, tiny: Tiny, ready: Path, reference: Path) -> RayRounds:
     """A new store, with features and no trial, for `ablate run` under Ray."""
     shutil.copytree(ready, tmp_path / "store")
-    return RayRounds(tmp_path, tiny, tmp_path / "store", reference)
+    return RayRounds(tmp_path, tiny.study, tmp_path / "store", reference)
 
 
 @pytest.fixture(scope="session")
 def seconds(
-    tmp_path_factory: pytest.TempPathFactory, tiny: Path, ready: Path, reference: Path
+    tmp_path_factory: pytest.TempPathFactory, tiny: Tiny, ready: Path, reference: Path
 ) -> float:
     """How long the study takes here and now, undisturbed."""
     folder = tmp_path_factory.mktemp("clock")
     shutil.copytree(ready, folder / "store")
     began = time.monotonic()
-    Rounds(folder, tiny, folder / "store", reference).to_the_end()
+    Rounds(folder, tiny.study, folder / "store", reference).to_the_end()
     return time.monotonic() - began

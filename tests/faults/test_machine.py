@@ -12,6 +12,7 @@ import pytest
 from tests.faults.driver import Settings
 from tests.faults.matrix import Matrix
 from tests.faults.rounds import Begin, Rounds, said, tell
+from tests.tiny_study import Tiny
 
 
 def _first_in_short(cases: list[tuple[Any, ...]]) -> list[Any]:
@@ -175,14 +176,14 @@ def _remount(folder: Path, options: str) -> None:
 
 
 @pytest.fixture
-def on_tmpfs(begin: Begin, tmp_path: Path, tiny: Path, ready: Path, reference: Path):  # type: ignore[no-untyped-def]
+def on_tmpfs(begin: Begin, tmp_path: Path, tiny: Tiny, ready: Path, reference: Path):  # type: ignore[no-untyped-def]
     """A store on a file system of its own that has room for its features and little else."""
     folder = tmp_path / "disk"
     folder.mkdir()
     have = sum(p.stat().st_size + 8192 for p in ready.rglob("*"))
     _mounted(folder, f"{have // 1024 + 400}k")
     shutil.copytree(ready, folder / "store")
-    yield folder, Rounds(tmp_path, tiny, folder / "store", reference)
+    yield folder, Rounds(tmp_path, tiny.study, folder / "store", reference)
     for _ in range(50):
         if subprocess.run(["umount", folder], capture_output=True).returncode == 0:
             break

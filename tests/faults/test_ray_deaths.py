@@ -18,7 +18,7 @@ from tests.faults import probe
 from tests.faults.matrix import Matrix
 from tests.faults.ray_rounds import RayRounds, flat, outlived, strike, two_nodes
 from tests.faults.rounds import Rounds, tell
-from tests.faults.tiny_study import STUDY
+from tests.tiny_study import STUDY
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("quiet_home")]
 SEED = int(os.environ.get("ABLATE_FAULT_SEED", "2026"))

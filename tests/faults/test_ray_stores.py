@@ -14,7 +14,7 @@ from tests.faults import probe
 from tests.faults.matrix import Matrix
 from tests.faults.ray_rounds import RayRounds, flat
 from tests.faults.rounds import tell
-from tests.faults.tiny_study import STUDY
+from tests.tiny_study import STUDY
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
 

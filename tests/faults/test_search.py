@@ -11,14 +11,14 @@ from orchestrator.store.ledger import Ledger
 from tests.faults import probe
 from tests.faults.matrix import Matrix
 from tests.faults.rounds import Ended, Rounds, tell
-from tests.faults.tiny_study import write_tones
+from tests.tiny_study import write_tones
 
 STUDY = """\
 study: tiny
 question: Does a search come to the same end, however often it is killed?
 corpus: tones
 protocol: {folds: 2, seeds: 1}
-training: {epochs: 2, batch: 8}
+training: {epochs: EPOCHS, batch: 8}
 baseline: {hidden: 16, fa_layer: last}
 search:
   axes:
@@ -30,8 +30,10 @@ search:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
-    """The study, a store in which nothing disturbed it, and how long that took."""
+def searched(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> tuple[Path, Path, float]:
+    """The study of so many epochs, a store in which nothing disturbed it, and how long that took."""
     from features.corpora import catalogue
 
     folder = tmp_path_factory.mktemp("searched")
@@ -39,14 +41,18 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, floa
     corpus = catalogue.read("table", write_tones(folder / "tones", 8), own_name="tones")
     Ledger.open(str(folder / "store")).write_corpus(corpus.name, corpus.to_json())
     study = folder / "tiny.yaml"
-    study.write_text(STUDY)
+    study.write_text(STUDY.replace("EPOCHS", str(request.param)))
     rounds = Rounds(folder, study, folder / "store", folder / "store")
     began = time.monotonic()
     rounds.to_the_end()
     return study, folder / "store", time.monotonic() - began
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(120, marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    ("kills", "searched"),
+    [(6, 1), pytest.param(120, 2, marks=pytest.mark.faults)],
+    indirect=["searched"],
+)
 def test_a_search_that_is_killed_at_seeded_instants_comes_to_the_same_end(
     searched: tuple[Path, Path, float], tmp_path: Path, matrix: Matrix, kills: int
 ) -> None:

@@ -18,6 +18,7 @@ from orchestrator.store.records import Outcome
 from orchestrator.study.canonical import canonical, digest
 from orchestrator.study.reader import read_study
 from tests.faults.matrix import Matrix
+from tests.tiny_study import Tiny
 
 ROWS = "".join(
     f"  - {{name: H {h}, set: {{hidden: {h}, fa_layer: none}}}}\n" for h in (16, 32, 64, 128, 256)
@@ -40,11 +41,11 @@ class Counting(InlineCluster):
 
 @pytest.mark.faults
 def test_of_ten_thousand_trials_one_is_started(
-    tiny: Path, ready: Path, tmp_path: Path, matrix: Matrix
+    tiny: Tiny, ready: Path, tmp_path: Path, matrix: Matrix
 ) -> None:
     store = tmp_path / "store"
     shutil.copytree(ready, store)
-    head = tiny.read_text().partition("rows:")[0].replace("seeds: 1", "seeds: 1000")
+    head = tiny.study.read_text().partition("rows:")[0].replace("seeds: 1", "seeds: 1000")
     path = tmp_path / "large.yaml"
     path.write_text(f"{head}rows:\n{ROWS}")
     study, ledger = read_study(path), Ledger.open(str(store))

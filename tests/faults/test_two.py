@@ -10,6 +10,7 @@ from tests.faults import probe
 from tests.faults.driver import Settings
 from tests.faults.matrix import Matrix
 from tests.faults.rounds import Begin, Rounds, said, tell
+from tests.tiny_study import Tiny
 
 MORE = "  - {name: FA in layer 1, set: {fa_layer: 1}}\n"
 
@@ -38,10 +39,10 @@ def test_one_of_two_runs_is_killed(begin: Begin, matrix: Matrix) -> None:
 
 @pytest.mark.faults
 def test_overlapping_studies_share_what_they_have_in_common(
-    begin: Begin, matrix: Matrix, tiny: Path, tmp_path: Path
+    begin: Begin, matrix: Matrix, tiny: Tiny, tmp_path: Path
 ) -> None:
     more = tmp_path / "more.yaml"
-    more.write_text(tiny.read_text().replace("study: tiny", "study: more") + MORE)
+    more.write_text(tiny.study.read_text().replace("study: tiny", "study: more") + MORE)
     text = more.read_text()
     more.write_text(text.replace(MORE, "").replace("reference: No FA", MORE + "reference: No FA"))
     rounds = begin()

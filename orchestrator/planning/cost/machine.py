@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -138,8 +139,13 @@ def libraries() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: installed(name) for name in LIBRARIES}}
 
 
+@cache
 def installed(name: str) -> str:
-    """Version of a package, without importing it; empty where it is not installed."""
+    """Version of a package, without importing it; empty where it is not installed.
+
+    A process asks once: the answer is parsed from the package's metadata, and every outcome keeps
+    eight of them.
+    """
     try:
         return version(name)
     except PackageNotFoundError:
