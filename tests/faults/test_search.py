@@ -33,7 +33,7 @@ search:
 def searched(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> tuple[Path, Path, float]:
-    """The study of so many epochs, a store in which nothing disturbed it, and how long that took."""
+    """The study, a store in which nothing disturbed it, and how long that took."""
     from features.corpora import catalogue
 
     folder = tmp_path_factory.mktemp("searched")

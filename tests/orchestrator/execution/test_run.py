@@ -1,4 +1,4 @@
-"""The whole chain on synthesised speech, in this process; Ray has tests/contracts."""
+"""The whole chain on tones, in this process; Ray has tests/contracts."""
 
 import json
 import shutil
@@ -29,6 +29,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.reader import parse_study, read_study
 from orchestrator.study.study import Study
 from tests.searches import drawn
+from tests.tiny_study import Tiny
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +38,14 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def smoke(root: Path) -> Study:
-    return read_study(root / "studies" / "smoke.yaml")
+def study(tiny: Tiny) -> Study:
+    return read_study(tiny.study)
+
+
+@pytest.fixture
+def store(tiny: Tiny, tmp_path: Path) -> Path:
+    """A copy of the store in which the study has run."""
+    return shutil.copytree(tiny.store, tmp_path / "store")
 
 
 @pytest.fixture
@@ -67,23 +74,23 @@ def forget(ledger: Ledger, id: str) -> None:
     shutil.rmtree(ledger.paths.trial_folder(id))
 
 
-def test_a_finished_study_trains_nothing(smoke: Study, store: Path) -> None:
-    result, events = go(smoke, store)
+def test_a_finished_study_trains_nothing(study: Study, store: Path) -> None:
+    result, events = go(study, store)
     assert result.trained == 0
     assert not [e for e in events if isinstance(e, Done | Epoch)]
     assert isinstance(events[-1], Planned) and len(events[-1].done) == 4
 
 
-def test_a_lost_trial_is_trained_again_to_the_same_bits(smoke: Study, store: Path) -> None:
+def test_a_lost_trial_is_trained_again_to_the_same_bits(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[0]
     before = scored(ledger, lost)
     forget(ledger, lost)
-    assert go(smoke, store)[0].trained == 1
+    assert go(study, store)[0].trained == 1
     assert scored(ledger, lost) == before
 
 
-def test_an_attempt_leaves_its_files_and_their_digests(smoke: Study, store: Path) -> None:
+def test_an_attempt_leaves_its_files_and_their_digests(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     outcome = ledger.outcomes.read(ids(ledger)[0])
     assert outcome is not None
@@ -105,7 +112,7 @@ def test_an_attempt_leaves_its_files_and_their_digests(smoke: Study, store: Path
     assert not list(ledger.paths.trial_folder(outcome.id).glob("checkpoint*"))
 
 
-def test_a_trial_resumes_after_any_epoch_to_the_same_bits(smoke: Study, store: Path) -> None:
+def test_a_trial_resumes_after_any_epoch_to_the_same_bits(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[1]
     before = scored(ledger, lost)
@@ -118,16 +125,16 @@ def test_a_trial_resumes_after_any_epoch_to_the_same_bits(smoke: Study, store: P
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(smoke, ledger, InlineCluster(), die_after_the_first_epoch)
+        run(study, ledger, InlineCluster(), die_after_the_first_epoch)
     assert seen == [1] and ledger.paths.checkpoint_file(lost).exists()
-    result, events = go(smoke, store)
-    assert [e.epoch for e in events if isinstance(e, Epoch)] == [2]
+    result, events = go(study, store)
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [2, 3]
     assert scored(ledger, lost) == before
     outcome = ledger.outcomes.read(lost)
     assert outcome is not None and outcome.resumed == 1 and result.failed == ()
 
 
-def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path) -> None:
+def test_a_damaged_checkpoint_costs_epochs_but_no_bit(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[2]
     before = scored(ledger, lost)
@@ -138,13 +145,13 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(smoke: Study, store: Path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(smoke, ledger, InlineCluster(), die)
+        run(study, ledger, InlineCluster(), die)
     (tensors,) = ledger.paths.trial_folder(lost).glob("checkpoint-*.safetensors")
     blob = bytearray(tensors.read_bytes())
     blob[len(blob) // 2] ^= 4
     tensors.write_bytes(blob)
-    events = go(smoke, store)[1]
-    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]
+    events = go(study, store)[1]
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2, 3]
     assert scored(ledger, lost) == before
 
 
@@ -166,14 +173,14 @@ def spoil(ledger: Ledger, count: int) -> None:
 
 
 def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
-    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(str(store))
     spoil(ledger, 2)
     with monkeypatch.context() as fault:
         # Inline, the second trial comes between the two attempts of the first.
         broken_training(fault, *[ZeroDivisionError("a fault of the code")] * 4)
-        result, events = go(smoke, store)
+        result, events = go(study, store)
     failed = [e for e in events if isinstance(e, Failed)]
     assert {(e.cause, e.sentence) for e in failed} == {
         ("code", "ZeroDivisionError: a fault of the code (the same error twice)")
@@ -184,21 +191,21 @@ def test_a_trial_that_raises_the_same_twice_has_failed_and_the_others_go_on(
     assert "in train" in ledger.attempts.read_failure(Path(failed[0].record)).traceback
     with monkeypatch.context() as fault:  # what is known to fail costs the next run one attempt
         broken_training(fault, ZeroDivisionError("a fault of the code"))
-        again, events = go(smoke, store)
+        again, events = go(study, store)
     assert again.trained == 1 and len(again.failed) == 1
     assert not [e for e in events if isinstance(e, Retry)]
-    assert go(smoke, store)[0].trained == 1
+    assert go(study, store)[0].trained == 1
 
 
 def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
-    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[0]
     before = scored(ledger, lost)
     forget(ledger, lost)
     broken_training(monkeypatch, ZeroDivisionError("one"), ZeroDivisionError("another"))
-    result, events = go(smoke, store)
+    result, events = go(study, store)
     assert [(e.attempt, e.of, e.wait_s) for e in events if isinstance(e, Retry)] == [
         (2, ATTEMPTS, 0.0),
         (3, ATTEMPTS, 0.0),
@@ -207,27 +214,27 @@ def test_a_trial_that_raises_once_is_trained_to_the_same_bits(
 
 
 def test_a_refusal_of_the_system_is_waited_out(
-    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(str(store))
     spoil(ledger, 1)
     refusal = OSError(5, "Input/output error")
     with monkeypatch.context() as fault:
         broken_training(fault, refusal, refusal)
-        result, events = go(smoke, store)
+        result, events = go(study, store)
     waits = [(e.cause, e.attempt, e.wait_s) for e in events if isinstance(e, Retry)]
     assert waits == [("infrastructure", 2, 0.01), ("infrastructure", 3, 0.02)]
     assert result.failed == () and result.trained == 1
     spoil(ledger, 1)
     broken_training(monkeypatch, *[refusal] * ATTEMPTS)
-    result, events = go(smoke, store)
+    result, events = go(study, store)
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert failed.sentence == "[Errno 5] Input/output error (3 attempts)"
 
 
 @pytest.mark.parametrize("sentence", ["not enough memory: you tried to allocate 8 bytes", "x"])
 def test_memory_that_torch_does_not_get_is_infrastructure(
-    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch, sentence: str
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch, sentence: str
 ) -> None:
     """On a CPU torch raises a plain RuntimeError; its words are all there is to go by."""
     ledger = Ledger.open(str(store))
@@ -235,30 +242,30 @@ def test_memory_that_torch_does_not_get_is_infrastructure(
     torch_says = f"[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: {sentence}"
     error = RuntimeError(torch_says if sentence != "x" else sentence)
     broken_training(monkeypatch, error)
-    events = go(smoke, store)[1]
+    events = go(study, store)[1]
     (again,) = [e for e in events if isinstance(e, Retry)]
     assert again.cause == ("code" if sentence == "x" else "infrastructure")
 
 
-def test_a_damaged_shard_fails_the_trial_by_name(smoke: Study, store: Path) -> None:
+def test_a_damaged_shard_fails_the_trial_by_name(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     forget(ledger, ids(ledger)[0])
     for shard in ledger.paths.local_shards.glob("*.arrow"):
         blob = bytearray(shard.read_bytes())
         blob[len(blob) // 2] ^= 1
         shard.write_bytes(blob)
-    result, events = go(smoke, store)
+    result, events = go(study, store)
     (failed,) = [e for e in events if isinstance(e, Failed)]
     assert failed.cause == "data" and ".arrow" in failed.sentence and result.trained == 0
 
 
-def test_a_diverging_trial_says_its_epoch(smoke: Study, store: Path) -> None:
+def test_a_diverging_trial_says_its_epoch(study: Study, store: Path) -> None:
     sums = Aggregators(softmax=Fraction(0), sum=Fraction(1), mean=Fraction(0))
     settings = {"fa_layer": "all", "layers": 8, "aggregators": sums}
     wild = replace(
-        smoke,
-        settings={**smoke.settings, "training": {"epochs": 3, "lr": 1.0}},
-        rows=(replace(smoke.rows[0], settings=settings),),
+        study,
+        settings={**study.settings, "training": {"epochs": 3, "lr": 1e9}},
+        rows=(replace(study.rows[0], settings=settings),),
         reference=None,
     )
     result, events = go(wild, store)
@@ -267,11 +274,11 @@ def test_a_diverging_trial_says_its_epoch(smoke: Study, store: Path) -> None:
     assert "is not a number in epoch" in failures[0].sentence
 
 
-def test_a_damaged_outcome_stops_the_run_before_it_trains(smoke: Study, store: Path) -> None:
+def test_a_damaged_outcome_stops_the_run_before_it_trains(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     (ledger.paths.trial_folder(ids(ledger)[0]) / "outcome.json").write_text("{")
     with pytest.raises(DamageError, match="is damaged"):
-        go(smoke, store)
+        go(study, store)
 
 
 class DyingCluster:
@@ -313,14 +320,14 @@ class DyingCluster:
 @pytest.mark.usefixtures("drawn_work")
 @pytest.mark.parametrize("deaths", [1, ATTEMPTS])
 def test_a_trial_whose_worker_dies_goes_last_and_alone(
-    smoke: Study, store: Path, deaths: int
+    study: Study, store: Path, deaths: int
 ) -> None:
     ledger = Ledger.open(str(store))
     for id in ids(ledger):
         forget(ledger, id)
     cluster = DyingCluster(deaths)
     events: list[Event] = []
-    result = run(smoke, ledger, cluster, events.append)
+    result = run(study, ledger, cluster, events.append)
     assert cluster.batches == [4] + [1] * min(deaths, ATTEMPTS - 1)
     again = [(e.sentence, e.attempt, e.wait_s) for e in events if isinstance(e, Retry)]
     assert again == [("Its worker died.", 2, 0.01), ("Its worker died.", 3, 0.02)][:deaths]
@@ -334,7 +341,7 @@ def test_a_trial_whose_worker_dies_goes_last_and_alone(
 
 @pytest.mark.usefixtures("drawn_work")
 def test_when_the_scheduler_ends_early_the_innocent_go_on_together(
-    smoke: Study, store: Path
+    study: Study, store: Path
 ) -> None:
     """The second of four is killed for memory twice and takes the first with it."""
     ledger = Ledger.open(str(store))
@@ -342,7 +349,7 @@ def test_when_the_scheduler_ends_early_the_innocent_go_on_together(
         forget(ledger, id)
     cluster = DyingCluster(2, ends_early="out of memory")
     events: list[Event] = []
-    result = run(smoke, ledger, cluster, events.append)
+    result = run(study, ledger, cluster, events.append)
     assert cluster.batches == [4, 2, 2, 1, 1]  # those that never began need not wait
     assert result.failed == () and result.trained == 4
     notes = [e.sentence for e in events if isinstance(e, Note)]
@@ -379,7 +386,7 @@ class CrowdedCluster(DyingCluster):
 @pytest.mark.usefixtures("drawn_work")
 @pytest.mark.parametrize("reason", ["", LOW_MEMORY])
 def test_out_of_memory_gives_trials_more_room_and_never_fails_the_study(
-    smoke: Study, store: Path, reason: str
+    study: Study, store: Path, reason: str
 ) -> None:
     """More steps than a trial has attempts: none of them counts."""
     ledger = Ledger.open(str(store))
@@ -388,7 +395,7 @@ def test_out_of_memory_gives_trials_more_room_and_never_fails_the_study(
     sharing = ATTEMPTS + 4
     cluster = CrowdedCluster(sharing, 1, reason)
     events: list[Event] = []
-    result = run(smoke, ledger, cluster, events.append)
+    result = run(study, ledger, cluster, events.append)
     assert result.failed == () and result.trained == 4
     assert cluster.batches == list(range(sharing, 0, -1))
     told = [e.sentence for e in events if isinstance(e, Note) and e.loud]
@@ -399,12 +406,12 @@ def test_out_of_memory_gives_trials_more_room_and_never_fails_the_study(
 
 
 def test_a_trial_that_no_room_helps_fails_alone_after_its_attempts(
-    smoke: Study, store: Path
+    study: Study, store: Path
 ) -> None:
     ledger = Ledger.open(str(store))
     forget(ledger, ids(ledger)[0])
     cluster = CrowdedCluster(2, 0)
-    result = run(smoke, ledger, cluster, lambda event: None)
+    result = run(study, ledger, cluster, lambda event: None)
     assert len(result.failed) == 1 and cluster.batches == [2] + [1] * ATTEMPTS
 
 
@@ -416,21 +423,21 @@ class DeafCluster(DyingCluster):
         return "ImportError: no torch"
 
 
-def test_when_no_worker_starts_the_run_ends_with_the_reason(smoke: Study, store: Path) -> None:
+def test_when_no_worker_starts_the_run_ends_with_the_reason(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     forget(ledger, ids(ledger)[0])
     cluster = DeafCluster(0)
     sentence = r"^No worker could start: ImportError: no torch\. `--inline` trains without Ray"
     events: list[Event] = []
     with pytest.raises(LackError, match=sentence):
-        run(smoke, ledger, cluster, events.append)
+        run(study, ledger, cluster, events.append)
     assert cluster.batches == [1] * ATTEMPTS
     said = [e.sentence for e in events if isinstance(e, Note) and "tried again in" in e.sentence]
     assert said == ["No worker could start (ImportError: no torch): tried again in 0 s."] * 2
 
 
 def test_a_checkpoint_of_another_kind_of_machine_is_left_aside(
-    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[0]
@@ -443,24 +450,24 @@ def test_a_checkpoint_of_another_kind_of_machine_is_left_aside(
 
     with monkeypatch.context() as other, pytest.raises(KeyboardInterrupt):
         other.setattr(attempt, "environment", lambda device: {"device": "another"})
-        run(smoke, ledger, InlineCluster(), die)
-    events = go(smoke, store)[1]
-    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]
+        run(study, ledger, InlineCluster(), die)
+    events = go(study, store)[1]
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2, 3]
     assert scored(ledger, lost) == before
 
 
 def test_every_training_gives_back_what_it_held(
-    smoke: Study, store: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in list((store / "trials").iterdir())[:2]:
         shutil.rmtree(folder)
     given = []
     real = worker.return_freed_memory
     monkeypatch.setattr(worker, "return_freed_memory", lambda: given.append(real()))
-    assert go(smoke, store)[0].trained == 2 and len(given) == 2
+    assert go(study, store)[0].trained == 2 and len(given) == 2
 
 
-def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path) -> None:
+def test_a_trial_that_another_run_holds_is_waited_for(study: Study, store: Path) -> None:
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[0]
     kept = ledger.paths.trial_folder(lost).rename(store / "aside")
@@ -476,7 +483,7 @@ def test_a_trial_that_another_run_holds_is_waited_for(smoke: Study, store: Path)
             for path in kept.iterdir():
                 path.rename(ledger.paths.trial_folder(lost) / path.name)
 
-    result = run(smoke, ledger, InlineCluster(), hear)
+    result = run(study, ledger, InlineCluster(), hear)
     claim.release()
     assert result.trained == 0 and not [e for e in events if isinstance(e, Epoch)]
     assert [e for e in events if isinstance(e, Done)] == [Done(lost, 0.0)]
@@ -495,7 +502,10 @@ rows:
 """
 
 
-def test_a_compared_system_and_a_machine_on_functionals_go_the_same_way(store: Path) -> None:
+def test_a_compared_system_and_a_machine_on_functionals_go_the_same_way(
+    trained_store: Path, tmp_path: Path
+) -> None:
+    store = shutil.copytree(trained_store, tmp_path / "demo")
     study = parse_study(COMPARED, "compared.yaml")
     result, _ = go(study, store)
     assert (result.trained, result.failed) == (4, ())
