@@ -40,6 +40,7 @@ from orchestrator.store.paths import new_attempt
 from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit
 from orchestrator.study.reader import parse_study
 from orchestrator.study.study import Study
+from tests.tiny_study import Tiny
 
 STUDY = """\
 study: adaptive
@@ -346,10 +347,13 @@ def logged(store: Path) -> dict[str, float | None]:
 
 
 def test_a_real_study_is_trained_look_by_look_and_computed_again(
-    store: Path, tmp_path: Path
+    tiny: Tiny, tmp_path: Path
 ) -> None:
     """Two rows, of which the store has seed 0 already: the cap is four seeds, the looks 3 and 4."""
-    text = STUDY.replace("seeds: 10", "seeds: 4").replace(
+    store = shutil.copytree(tiny.store, tmp_path / "store")
+    wider = STUDY.replace("demo", "tones").replace("epochs: 2", "epochs: 3, batch: 8")
+    wider = wider.replace("hidden: 64", "hidden: 16")
+    text = wider.replace("seeds: 10", "seeds: 4").replace(
         "  - {name: equal, set: {fa_layer: 1}}\n  - {name: small, set: {fa_layer: all}}\n", ""
     )
     ledger, events = Ledger.open(str(store)), list[Event]()
@@ -369,7 +373,7 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     assert result.trained == 2 * FOLDS * standing.seeds_wanted - 4
     assert seeds(study) == {"none": standing.seeds, "clear": standing.seeds}
     assert logged(store) == {row.name: row.ua and row.ua.mean for row in study.summary.rows}
-    more = plan_study(parse_study(STUDY, "adaptive.yaml"), ledger)
+    more = plan_study(parse_study(wider, "adaptive.yaml"), ledger)
     price = price_plan(more, ledger, 1, 0, [item for item in more.to_train if item.row == "clear"])
     lines = dict(shown.pairs(price, None, ""))
     assert lines["wall time"].startswith("at most ")
