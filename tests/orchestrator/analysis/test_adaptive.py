@@ -121,6 +121,17 @@ def empty(store: Path) -> Path:
     return store
 
 
+@pytest.fixture(scope="module")
+def settled(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+    """The study, drawn until it was settled. To be read."""
+    store = tmp_path_factory.mktemp("settled") / "store"
+    shutil.copytree(trained_store, store, ignore=shutil.ignore_patterns("trials"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestrator.execution.run.train_one", drawn)
+        assert go(store)[0].failed == ()
+    return measured(store)
+
+
 class Backwards(InlineCluster):
     """Trains in the other order, and every trial twice over: what comes late is the same."""
 
@@ -282,30 +293,28 @@ def test_whoever_looks_on_sees_what_is_asked_for_now(empty: Path) -> None:
     assert stand.count("done") == len(stand.trials) == planned[-1]
 
 
-@pytest.mark.usefixtures("draws")
 @pytest.mark.parametrize("form", list(FORMS))
 @pytest.mark.parametrize("details", [False, True])
-def test_every_form_of_the_table_carries_the_label(empty: Path, form: str, details: bool) -> None:
-    go(empty)
-    text = " ".join(FORMS[form].write([measured(empty)], details).split())
+def test_every_form_of_the_table_carries_the_label(
+    settled: StudyResults, form: str, details: bool
+) -> None:
+    text = " ".join(FORMS[form].write([settled], details).split())
     assert "Sequential design: " in text and "corrected for looking" in text
     assert "adaptive" in text and "Missing" not in text
     if form in ("text", "markdown", "latex", "html"):
         assert "says nothing of new speakers" in text and "as many seeds as a comparison" in text
 
 
-@pytest.mark.usefixtures("draws")
-def test_the_two_questions_stand_in_two_tables(empty: Path) -> None:
-    go(empty)
-    headline, settled = tables(measured(empty).summary, details=False)
-    lines = {line[0]: line for line in settled.cells}
+def test_the_two_questions_stand_in_two_tables(settled: StudyResults) -> None:
+    headline, seeds = tables(settled.summary, details=False)
+    lines = {line[0]: line for line in seeds.cells}
     assert lines["none"][1] == str(max(n for row, n in expected().items() if row != "none"))
     for row, n in expected().items():
         assert lines[row][1] == str(n)
     assert lines["clear"][-2:] == ("yes", "differs")
     assert "new speakers" in " ".join(headline.footnotes)
-    assert "replicates adaptive" in headline.subtitle and headline.subtitle == settled.subtitle
-    record = as_json(measured(empty).summary)
+    assert "replicates adaptive" in headline.subtitle and headline.subtitle == seeds.subtitle
+    record = as_json(settled.summary)
     row = next(row for row in record["rows"] if row["name"] == "clear")
     assert record["replicates"] == "adaptive" and row["sequential"]["settled"] == "differs"
     assert row["new_seeds"]["seeds"] == row["sequential"]["seeds"] == expected()["clear"]
@@ -324,12 +333,11 @@ def test_a_fixed_study_has_no_design_and_no_label(empty: Path) -> None:
     assert all(row.interim is None for row in study.summary.rows)
 
 
-@pytest.mark.usefixtures("draws")
-def test_seeds_that_gave_the_same_predictions_settle_nothing_that_is_printed(empty: Path) -> None:
-    go(empty)
-    study = measured(empty)
-    same = {id: replace(o, digests={"predictions": "same"}) for id, o in study.outcomes.items()}
-    whole = study.ledger.studies.snapshots("adaptive")[0]
+def test_seeds_that_gave_the_same_predictions_settle_nothing_that_is_printed(
+    settled: StudyResults,
+) -> None:
+    same = {id: replace(o, digests={"predictions": "same"}) for id, o in settled.outcomes.items()}
+    whole = settled.ledger.studies.snapshots("adaptive")[0]
     rows = summarise(whole, same).rows
     assert all(row.interim is None for row in rows)
     assert all(row.difference is None or row.difference.over_seeds is None for row in rows)
