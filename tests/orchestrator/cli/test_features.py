@@ -6,8 +6,11 @@ from pathlib import Path
 
 import opensmile
 import pytest
+from typer.testing import CliRunner
 
+from orchestrator.cli.app import app
 from tests.commands import ablate
+from tests.tiny_study import Tiny
 
 EMOBASE = Path(opensmile.__file__).parent / "core/config/emobase/emobase.conf"
 
@@ -18,11 +21,11 @@ def smoke(root: Path) -> Path:
 
 
 @pytest.fixture
-def own(smoke: Path, tmp_path: Path) -> Path:
-    """A study beside a configuration of its own."""
+def own(tiny: Tiny, tmp_path: Path) -> Path:
+    """The tiny study beside a configuration of its own."""
     (tmp_path / "own.conf").write_bytes(EMOBASE.read_bytes())
     study = tmp_path / "own.yaml"
-    study.write_text(smoke.read_text() + "features: opensmile:own.conf\n")
+    study.write_text(tiny.study.read_text() + "features: opensmile:own.conf\n")
     return study
 
 
@@ -60,8 +63,9 @@ def test_damage_is_named_with_exit_4_and_repaired_alone(smoke: Path, store: Path
     assert "10 shards, 10 whole." in ablate("features", "verify", smoke, "--store", store)
 
 
-def test_a_configuration_runs_with_leave_only(own: Path, tmp_path: Path) -> None:
-    store = tmp_path / "own-store"
+def test_a_configuration_runs_with_leave_only(own: Path, tiny: Tiny, tmp_path: Path) -> None:
+    made = shutil.ignore_patterns("shards", "selections", "trials", "studies")
+    store = shutil.copytree(tiny.store, tmp_path / "own-store", ignore=made)
     for command in (["plan"], ["run"], ["features", "build"]):
         said = ablate(*command, own, "--store", store, code=2)
         assert "`features` may be `opensmile:own.conf` only with `--allow-config`" in said
@@ -78,8 +82,8 @@ def test_a_configuration_runs_with_leave_only(own: Path, tmp_path: Path) -> None
     assert "nothing to train" in ablate("run", own, "--store", store, "--allow-config", "--inline")
 
 
-def test_a_study_of_a_configuration_is_reported_without_leave(own: Path, store: Path) -> None:
-    assert "Table 99" in ablate("report", own, "--store", store)
+def test_a_study_of_a_configuration_is_reported_without_leave(own: Path, tiny: Tiny) -> None:
+    assert "Table 98" in ablate("report", own, "--store", tiny.store)
 
 
 def test_a_repair_says_what_it_deleted_and_did_not_rebuild(smoke: Path, store: Path) -> None:
@@ -99,18 +103,20 @@ def test_missing_features_come_with_their_remedy(smoke: Path, store: Path) -> No
     assert f"`ablate features build {smoke}` makes what is missing." in said
 
 
-def test_a_configuration_that_writes_files_is_refused_at_its_place(own: Path) -> None:
+def test_a_configuration_that_writes_files_is_refused_at_its_place(own: Path, tiny: Tiny) -> None:
     with (own.parent / "own.conf").open("a") as file:
         file.write("\n[componentInstances:cComponentManager]\ninstance[x].type=cCsvSink\n")
-    said = ablate("plan", own, "--store", own.parent / "s", "--allow-config", code=2)
+    said = ablate("plan", own, "--store", tiny.store, "--allow-config", code=2)
     assert "own.yaml:" in said and "`cCsvSink` is refused" in said
 
 
 def test_an_utterance_or_a_file_is_drawn(store: Path, tmp_path: Path) -> None:
+    """Both in this process, since to import librosa takes as long as to draw twice."""
     wav = next((store / "corpora").rglob("female-1-sad-1-*.wav"))
     for what, name in (("female-1-sad-1", "female-1-sad-1"), (wav, wav.name)):
-        said = ablate("features", "show", what, "-o", tmp_path / "a.png", "--store", store)
-        assert said.startswith(f"Drew {name} (")
+        words = ["features", "show", what, "-o", tmp_path / "a.png", "--store", store]
+        done = CliRunner().invoke(app, list(map(str, words)))
+        assert done.exit_code == 0 and done.output.startswith(f"Drew {name} ("), done.output
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -23,7 +23,8 @@ from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.report.console import duration
 from orchestrator.report.terminal import price as shown
 from orchestrator.store.ledger import Ledger
-from orchestrator.study.reader import parse_study
+from orchestrator.study.reader import parse_study, read_study
+from tests.tiny_study import Tiny
 
 HERE = this_machine(0)
 NODE = Resources(cpus=2, memory=16 * 2.0**30, name="n")
@@ -39,6 +40,13 @@ rows:
   - {{name: FA in layer 2, set: {{fa_layer: 2}}}}
 reference: No FA
 """
+
+
+@pytest.fixture
+def untrained(tiny: Tiny, tmp_path: Path) -> Path:
+    """A store with the tiny study's features and no trial."""
+    made = shutil.ignore_patterns("trials")
+    return shutil.copytree(tiny.store, tmp_path / "store", ignore=made)
 
 
 def planned(ledger: Ledger, *, seeds: int = 1, epochs: int = 2, hidden: int = 64) -> Plan:
@@ -221,11 +229,10 @@ def test_weights_and_places_cost_nothing_and_widths_do(tmp_path: Path) -> None:
     assert len({timings.shape(p.trial) for p in planned(ledger, seeds=5).trials}) == 2
 
 
-def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
+def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(tiny: Tiny, untrained: Path) -> None:
     """Memory of a process that trains is some hundred MiB; an epoch takes time; no record stays."""
-    shutil.rmtree(store / "trials")
-    ledger = Ledger.open(str(store))
-    plan = planned(ledger)
+    ledger = Ledger.open(str(untrained))
+    plan = plan_study(read_study(tiny.study), ledger)
     one = replace(plan, trials=plan.trials[:1])
     events: list[Event] = []
     prepare(plan, plan.trials, ledger, events.append, 1)
@@ -233,21 +240,21 @@ def test_a_probe_trains_as_a_run_does_and_leaves_no_trial(store: Path) -> None:
     probe.measure(one, ledger, HERE, 1, events.append)
     spent_s = time.monotonic() - began
     found = timings.read_probe(ledger, HERE, plan.trials[0].trial)
-    assert found is not None and not (store / "trials").exists()
+    assert found is not None and not (untrained / "trials").exists()
     assert 0 < found.epoch_s < spent_s and 0 < found.warm_s < spent_s
     assert 2**27 < found.memory < 2**31
     assert found.at_once == 1 and found.load == timings.epoch_load(plan.trials[0].trial, plan)
 
 
 def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_rest(
-    store: Path,
+    tiny: Tiny,
+    untrained: Path,
 ) -> None:
     from orchestrator.execution.cluster.inline import InlineCluster
 
-    shutil.rmtree(store / "trials")
-    ledger = Ledger.open(str(store))
-    text = STUDY.format(seeds=1, epochs=2, hidden=64)
-    study = parse_study(text, "smoke.yaml")
+    ledger = Ledger.open(str(untrained))
+    text = tiny.study.read_text().replace("epochs: 3", "epochs: 2")
+    study = parse_study(text, "tiny.yaml")
     keep(plan_study(study, ledger), ledger, HERE, seen())
 
     def go(budget_s: float) -> tuple[int, list[str]]:
@@ -267,7 +274,7 @@ def test_a_run_within_a_budget_trains_all_rows_of_a_fold_and_more_budget_the_res
     trained, told = go(10.5)
     assert trained == 2
     assert told[-1] == ("Left out for the budget: 2 of 4 trials (seed 0: fold 2 of all rows).")
-    before = {p: p.stat().st_mtime_ns for p in (store / "trials").glob("*/outcome.json")}
+    before = {p: p.stat().st_mtime_ns for p in (untrained / "trials").glob("*/outcome.json")}
     assert len(before) == 2
     assert go(1e6)[0] == 2
     assert all(path.stat().st_mtime_ns == at for path, at in before.items())
