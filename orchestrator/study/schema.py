@@ -4,12 +4,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from orchestrator.study.search_key.search_keys import AXES, keys_with_search
+from orchestrator.study.search_key.search_keys import SEARCH_AXES, keys_with_search
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a study file, as one mapping without ``$ref``."""
-    made = keys_with_search(AXES).model_json_schema()
+    made = keys_with_search(SEARCH_AXES).model_json_schema()
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         **_inline(made, made["$defs"]),

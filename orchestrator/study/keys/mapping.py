@@ -59,7 +59,7 @@ def refusal(sentence: str, *, at_key: bool = False) -> PydanticCustomError:
         sentence: its text, in which ``{name}`` stands for the key and ``{value}`` for the value.
         at_key: whether the caret points to the key and not to the value.
     """
-    return PydanticCustomError("at_key" if at_key else "at_value", "{text}", {"text": sentence})
+    return PydanticCustomError("refusal", "{text}", {"text": sentence, "at_key": at_key})
 
 
 class Stated:

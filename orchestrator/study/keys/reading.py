@@ -107,8 +107,8 @@ def _explain(model: type[Keys], root: Node, error: ErrorDetails) -> tuple[Fault,
             path, node = (*path, key), node.mapping[key]
         case "missing":
             sentence = Sentence(kind.lacks.replace("{key}", key), at_key=kind.lack_at_key)
-        case "at_key" | "at_value" as at:
-            sentence = Sentence(error["ctx"]["text"], at_key=at == "at_key")
+        case "refusal":
+            sentence = Sentence(**error["ctx"])
         case _:
             sentence = _sentence(kind, metadata)
     items = [n for n, step in enumerate(path, 1) if isinstance(step, int)]

@@ -27,7 +27,7 @@ from orchestrator.study.protocol import FEWEST_SEEDS, Replicates
 
 IN_ROWS = {key: setting for key, setting in SETTINGS.items() if setting.in_rows}
 """Settings that a row may set."""
-AXES = {key: setting for key, setting in IN_ROWS.items() if key != "training"}
+GRID_AXES = {key: setting for key, setting in IN_ROWS.items() if key != "training"}
 """Settings of which `axes` may list values."""
 
 
@@ -81,7 +81,7 @@ class SetKeys(Keys):
     )
 
 
-@with_settings(AXES, _listed)
+@with_settings(GRID_AXES, _listed)
 class GridKeys(Keys):
     """Values of settings; every combination of them is a row."""
 

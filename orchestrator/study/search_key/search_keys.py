@@ -21,12 +21,11 @@ from pydantic import (
 
 from orchestrator.study.keys.mapping import Keys, Sentence, Stated, must_be
 from orchestrator.study.keys.settings import TRAINING, Setting, with_settings
-from orchestrator.study.keys.study_keys import AXES as SETTINGS_OF_ROWS
-from orchestrator.study.keys.study_keys import StudyKeys
+from orchestrator.study.keys.study_keys import GRID_AXES, StudyKeys
 from orchestrator.study.keys.values import Flag
 from orchestrator.study.search_key.space import Sampler, SelectionMode
 
-AXES: Mapping[str, Setting] = {**SETTINGS_OF_ROWS, **TRAINING}
+SEARCH_AXES: Mapping[str, Setting] = {**GRID_AXES, **TRAINING}
 """Key -> setting, of every setting that a search may vary; those of `training` have no prefix."""
 
 
@@ -166,7 +165,7 @@ class AxesKeys(Keys):
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     noun = "an axis"
-    suggested = AXES.keys()
+    suggested = SEARCH_AXES.keys()
     elsewhere: ClassVar = {
         "training": f"is not an axis. Name {', '.join(f'`{key}`' for key in TRAINING)} without it."
     }
@@ -206,7 +205,8 @@ def keys_with_search(names: Iterable[str]) -> type[StudyKeys]:
 
     Types of other axes, which take time to make, are not made.
     """
-    axes = with_settings({key: AXES[key] for key in names if key in AXES}, _axis)(AxesKeys)
+    varied = {key: SEARCH_AXES[key] for key in names if key in SEARCH_AXES}
+    axes = with_settings(varied, _axis)(AxesKeys)
     search: Any = SearchKeys
     declared = Field(None, description=StudyKeys.model_fields["search"].description)
     return create_model(
