@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model.config import Aggregators
-from orchestrator.study.keys.mapping import Keys
+from orchestrator.study.keys.mapping import Keys, attribute_docs
 from orchestrator.study.keys.reading import accepted
 from orchestrator.study.keys.settings import SETTINGS, TRAINING, TrainingKeys
 from orchestrator.study.keys.study_keys import (
@@ -59,10 +59,11 @@ def _section(heading: str, keys: type[Keys]) -> Iterator[str]:
     """The lines of the section of one mapping."""
     yield from (f"### {heading}", "", (keys.__doc__ or "").partition("\n")[0], "")
     yield from ("| key | takes | default | what it does |", "| --- | --- | --- | --- |")
+    docs = attribute_docs(keys)
     for key, field in keys.model_fields.items():
         setting = SETTINGS.get(key) or TRAINING.get(key)
         default = setting.default if setting else field.default
-        doc = " ".join((field.description or "").split())
+        doc = field.description or docs[key]
         cells = (f"`{key}`", accepted(keys, key), _shown(default), doc)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""

@@ -1,17 +1,25 @@
 """The base class of all declared mappings of a study file, ``Keys``, and its errors' sentences."""
 
+import ast
+import inspect
+import sys
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Any, ClassVar, Self, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     PrivateAttr,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from orchestrator.errors import Fault, nearest
@@ -76,9 +84,7 @@ class Keys(BaseModel):
     The docstring below a field says what the key is for; editors and the reference of keys show it.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     no_mapping: ClassVar[str] = "`{name}` must be a mapping, but is {value} instead."
     """The error where the file has no mapping here."""
@@ -100,6 +106,16 @@ class Keys(BaseModel):
         known = cls.suggested or cls.model_fields
         return cls.elsewhere.get(key) or f"is not {cls.noun}. {nearest(key, known)}"
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler.resolve_ref_schema(handler(core))
+        docs = attribute_docs(cls)
+        for key, value in found["properties"].items():
+            value.setdefault("description", docs.get(key, ""))
+        return found
+
     _order: tuple[str, ...] = PrivateAttr(default=())
     """The keys that the file has here, in its order."""
 
@@ -114,3 +130,33 @@ class Keys(BaseModel):
     def given(self) -> dict[str, Any]:
         """Key -> value of the keys that the file has here, in the order of the file."""
         return {key: getattr(self, key) for key in self._order}
+
+
+def attribute_docs(cls: type) -> Mapping[str, str]:
+    """Attribute -> the docstring below it as one line, of a class and of its base classes.
+
+    pydantic's `use_attribute_docstrings` does so whenever a class is made, which costs each command
+    that reads a study 0.03 s; here only the schema and the reference of keys ask.
+    """
+    ours = [part for part in reversed(cls.__mro__) if part is cls or issubclass(part, Keys)]
+    return {
+        name: doc
+        for part in ours
+        for name, doc in _docs_in(part.__module__).get(part.__name__, {}).items()
+    }
+
+
+@cache
+def _docs_in(module: str) -> Mapping[str, Mapping[str, str]]:
+    """Class -> attribute -> docstring below it as one line, from the source text of a module."""
+    docs = defaultdict[str, dict[str, str]](dict)
+    for part in ast.parse(inspect.getsource(sys.modules[module])).body:
+        for field, below in pairwise(part.body if isinstance(part, ast.ClassDef) else ()):
+            match part, field, below:
+                case (
+                    ast.ClassDef(name=cls),
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(doc))),
+                ):
+                    docs[cls][name] = " ".join(doc.replace("``", "`").split())
+    return docs

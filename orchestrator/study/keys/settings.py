@@ -4,11 +4,8 @@ Most settings are fields of a configuration (`features/config.py`, `model/config
 field declares the setting. Those that are no field, or are written in another way, stand here.
 """
 
-import ast
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -17,7 +14,7 @@ from pydantic import AfterValidator, Field, create_model
 from features.config import DEFAULT_EMOTIONS, FeatureConfig
 from model.config import ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
-from orchestrator.study.keys.mapping import Keys
+from orchestrator.study.keys.mapping import Keys, attribute_docs
 from orchestrator.study.keys.values import Descriptors, Edges, Emotions, FaLayer, Flag, Weights
 
 Home = Literal["study", "baseline"]
@@ -63,18 +60,6 @@ class Setting:
         return base if base in (int, float) else None
 
 
-def _docs(config: type) -> dict[str, str]:
-    """Field of a configuration -> the docstring below it, as one line."""
-    (declared,) = ast.parse(inspect.getsource(config)).body
-    assert isinstance(declared, ast.ClassDef)
-    docs = {}
-    for field, below in pairwise(declared.body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(value=str(doc))):
-                docs[name] = " ".join(doc.replace("``", "`").split())
-    return docs
-
-
 def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
     """A setting for each field of a configuration.
 
@@ -86,7 +71,7 @@ def _fields(home: Home, config: type, **kinds: Any) -> dict[str, Setting]:
     Returns:
         Field -> setting.
     """
-    hints, docs = get_type_hints(config, include_extras=True), _docs(config)
+    hints, docs = get_type_hints(config, include_extras=True), attribute_docs(config)
     return {
         field.name: Setting(
             home=home,

@@ -13,7 +13,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Discriminator,
-    Field,
     StringConstraints,
     Tag,
     create_model,
@@ -208,7 +207,6 @@ def keys_with_search(names: Iterable[str]) -> type[StudyKeys]:
     varied = {key: SEARCH_AXES[key] for key in names if key in SEARCH_AXES}
     axes = with_settings(varied, _axis)(AxesKeys)
     search: Any = SearchKeys
-    declared = Field(None, description=StudyKeys.model_fields["search"].description)
     return create_model(
-        "StudyKeys", __base__=StudyKeys, __doc__=StudyKeys.__doc__, search=(search[axes], declared)
+        "StudyKeys", __base__=StudyKeys, __doc__=StudyKeys.__doc__, search=(search[axes], None)
     )
