@@ -26,6 +26,7 @@ from orchestrator.store.files import MOST_BYTES
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
 from orchestrator.study.canonical import canonical, digest
+from tests.tiny_study import Tiny
 
 SECRET = "the secret of somebody else"
 
@@ -56,6 +57,12 @@ def nothing_runs() -> Iterator[None]:
 
 
 @pytest.fixture
+def store(tiny: Tiny, tmp_path: Path) -> Path:
+    """A copy of the tiny study's store, to be spoilt: a hundred times, so it is small."""
+    return shutil.copytree(tiny.store, tmp_path / "store")
+
+
+@pytest.fixture
 def tell(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
@@ -80,29 +87,28 @@ def tell(
     return ask
 
 
-def commands(root: Path, id: str) -> list[tuple[str, ...]]:
+def commands(study: Path, id: str) -> list[tuple[str, ...]]:
     """Every command that reads a store; those that train or remove come last."""
-    smoke = str(root / "studies" / "smoke.yaml")
     return [
         ("status",),
         ("status", "--json"),
         ("show", id),
         ("show", id, "--json"),
         ("logs", id),
-        ("report", "smoke"),
-        ("report", "smoke", "--details", "--format", "markdown"),
-        ("report", "smoke", "--format", "html"),
-        ("report", "smoke", "--format", "latex"),
-        ("report", "smoke", "--format", "csv"),
-        ("report", "smoke", "--format", "json"),
-        ("plan", smoke),
+        ("report", "tiny"),
+        ("report", "tiny", "--details", "--format", "markdown"),
+        ("report", "tiny", "--format", "html"),
+        ("report", "tiny", "--format", "latex"),
+        ("report", "tiny", "--format", "csv"),
+        ("report", "tiny", "--format", "json"),
+        ("plan", str(study)),
         ("corpus", "list"),
         ("corpus", "check", "mine"),
         ("corpus", "folds", "mine"),
-        ("features", "verify", smoke),
+        ("features", "verify", str(study)),
         ("gc",),
-        ("features", "verify", smoke, "--repair"),
-        ("run", smoke, "--inline"),
+        ("features", "verify", str(study), "--repair"),
+        ("run", str(study), "--inline"),
         ("gc", "--yes", "--keep-newest"),
     ]
 
@@ -193,20 +199,20 @@ def change_outcome(trial: Path, **changes: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pickle_in_place_of_any_file_is_never_loaded(
-    kind: str, store: Path, root: Path, tmp_path: Path, tell: Callable[..., tuple[int, str]]
+    kind: str, store: Path, tiny: Tiny, tmp_path: Path, tell: Callable[..., tuple[int, str]]
 ) -> None:
     marker, path = tmp_path / "ran", place(store, kind)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(pickle.dumps(Run(marker)))
     vouch(store, path)
     with nothing_runs():
-        for words in commands(root, first_trial(store).name[:12]):
+        for words in commands(tiny.study, first_trial(store).name[:12]):
             tell(*words)
             if not first_trial(store).exists() or kind == "store":
                 break
     assert not marker.exists()
     if kind in ("store", "snapshot", "outcome"):
-        assert tell("report", "smoke")[0] == 4
+        assert tell("report", "tiny")[0] == 4
 
 
 def test_the_pickle_would_run_if_it_were_loaded(tmp_path: Path) -> None:
@@ -219,7 +225,7 @@ def test_the_pickle_would_run_if_it_were_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_link_in_place_of_any_file_is_not_followed(
-    kind: str, store: Path, root: Path, tmp_path: Path, tell: Callable[..., tuple[int, str]]
+    kind: str, store: Path, tiny: Tiny, tmp_path: Path, tell: Callable[..., tuple[int, str]]
 ) -> None:
     """It leads to a file of somebody else that even has the right content."""
     path = place(store, kind)
@@ -235,10 +241,10 @@ def test_a_link_in_place_of_any_file_is_not_followed(
     for words in (
         ("show", first_trial(store).name),
         ("logs", first_trial(store).name),
-        ("report", "smoke"),
+        ("report", "tiny"),
         ("features", "verify"),
         ("gc", "--yes"),
-        ("run", str(root / "studies" / "smoke.yaml"), "--inline"),
+        ("run", str(tiny.study), "--inline"),
     ):
         tell(*words)
     assert outside.read_bytes() == before
@@ -246,32 +252,32 @@ def test_a_link_in_place_of_any_file_is_not_followed(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pipe_in_place_of_any_file_is_not_waited_for(
-    kind: str, store: Path, root: Path, tell: Callable[..., tuple[int, str]]
+    kind: str, store: Path, tiny: Tiny, tell: Callable[..., tuple[int, str]]
 ) -> None:
     path = place(store, kind)
     path.unlink(missing_ok=True)
     os.mkfifo(path)
-    for words in commands(root, first_trial(store).name)[:16]:
+    for words in commands(tiny.study, first_trial(store).name)[:16]:
         tell(*words)
 
 
 @pytest.mark.parametrize("folder", ["trial", "attempt"])
 def test_a_folder_that_leads_elsewhere_is_neither_read_nor_written(
-    folder: str, store: Path, root: Path, tmp_path: Path, tell: Callable[..., tuple[int, str]]
+    folder: str, store: Path, tiny: Tiny, tmp_path: Path, tell: Callable[..., tuple[int, str]]
 ) -> None:
     trial = first_trial(store)
     path = trial if folder == "trial" else attempt_of(trial)
     path.rename(tmp_path / "outside")
     path.symlink_to(tmp_path / "outside")
     before = {p.name: p.is_file() and p.read_bytes() for p in (tmp_path / "outside").iterdir()}
-    for words in commands(root, trial.name):
+    for words in commands(tiny.study, trial.name):
         tell(*words)
     after = {p.name: p.is_file() and p.read_bytes() for p in (tmp_path / "outside").iterdir()}
     assert after == before
 
 
 def test_names_in_records_lead_nowhere_else(
-    store: Path, root: Path, tmp_path: Path, tell: Callable[..., tuple[int, str]]
+    store: Path, tiny: Tiny, tmp_path: Path, tell: Callable[..., tuple[int, str]]
 ) -> None:
     (outside := tmp_path / "attempt-outside").mkdir()
     (outside / "log.txt").write_text(SECRET)
@@ -297,17 +303,16 @@ def test_names_in_records_lead_nowhere_else(
 
 @pytest.mark.parametrize("name", ["../../outside", "/etc/passwd", "..", "", ".", "x.arrow", 7])
 def test_a_manifest_names_its_own_file_or_none(
-    name: Any, store: Path, root: Path, tmp_path: Path, tell: Callable[..., tuple[int, str]]
+    name: Any, store: Path, tiny: Tiny, tmp_path: Path, tell: Callable[..., tuple[int, str]]
 ) -> None:
     (tmp_path / "outside").write_text(SECRET)
     path = place(store, "manifest")
     manifest = json.loads(path.read_bytes())
     assert manifest["format"] == SHARD_FORMAT
     path.write_text(json.dumps({**manifest, "file": name}))
-    smoke = str(root / "studies" / "smoke.yaml")
-    code, said = tell("features", "verify", smoke)
+    code, said = tell("features", "verify", str(tiny.study))
     assert code == 4 and f"damaged: {path.name} is not what was written." in said
-    code, said = tell("features", "verify", smoke, "--repair")
+    code, said = tell("features", "verify", str(tiny.study), "--repair")
     assert code == 0 and "Repaired." in said
     assert (tmp_path / "outside").read_text() == SECRET
 
@@ -377,7 +382,7 @@ def test_a_corpus_names_files_of_its_own_folder(
 )
 @pytest.mark.parametrize("shape", ["huge", "deep", "number"])
 def test_a_json_text_of_no_sensible_size_is_refused(
-    kind: str, shape: str, store: Path, root: Path, tell: Callable[..., tuple[int, str]]
+    kind: str, shape: str, store: Path, tiny: Tiny, tell: Callable[..., tuple[int, str]]
 ) -> None:
     path = place(store, kind)
     if shape == "huge":
@@ -385,10 +390,10 @@ def test_a_json_text_of_no_sensible_size_is_refused(
             file.truncate(MOST_BYTES + 1)
     else:
         path.write_text("[" * 200_000 if shape == "deep" else "9" * 5000)
-    for words in commands(root, first_trial(store).name)[:6]:
+    for words in commands(tiny.study, first_trial(store).name)[:6]:
         tell(*words)
     if kind in ("store", "snapshot", "outcome"):
-        assert tell("report", "smoke")[0] == 4
+        assert tell("report", "tiny")[0] == 4
 
 
 # --- what is printed --------------------------------------------------------------------------
@@ -419,8 +424,8 @@ def nasty_store(store: Path, word: str) -> str:
     record["reference"] = word
     for trial in record["trials"]:
         trial["row"] = word if trial["row"] == old else trial["row"]
-    record["study"] = "smoke"
-    path = store / "studies" / f"smoke@{digest(record)[:12]}.json"
+    record["study"] = "tiny"
+    path = store / "studies" / f"tiny@{digest(record)[:12]}.json"
     path.parent.mkdir()
     path.write_text(json.dumps(record))
     trial = store / "trials" / snapshot.trials[0].id
@@ -464,8 +469,8 @@ def test_names_of_a_stranger_are_printed_and_do_nothing(
     ids = sorted(path.name for path in (store / "trials").iterdir())
     for words in (
         ("status",),
-        ("report", "smoke"),
-        ("report", "smoke", "--details"),
+        ("report", "tiny"),
+        ("report", "tiny", "--details"),
         *((command, one) for one in ids for command in ("show", "logs")),
         ("gc",),
         ("corpus", "list"),
@@ -483,17 +488,17 @@ def test_names_of_a_stranger_are_text_in_every_form_of_a_table(
     name: str, store: Path, tell: Callable[..., tuple[int, str]]
 ) -> None:
     nasty_store(store, NASTY[name])
-    marked = tell("report", "smoke", "--details", "--format", "markdown")[1]
+    marked = tell("report", "tiny", "--details", "--format", "markdown")[1]
     assert not re.search(r"<(?!/?br)", marked.replace("p < 0.05", ""))
     assert "](http" not in re.sub(r"\\\]", "", marked)
     table = [line for line in marked.splitlines() if line.startswith("|")]
     bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table[:4]}
     assert len(bars) == 1  # no name has made a cell of its own
-    elements = re.findall(r"<([a-z]+)", tell("report", "smoke", "--format", "html")[1])
+    elements = re.findall(r"<([a-z]+)", tell("report", "tiny", "--format", "html")[1])
     assert elements.count("script") == 1 and "img" not in elements
-    paper = tell("report", "smoke", "--details", "--format", "latex")[1]
+    paper = tell("report", "tiny", "--details", "--format", "latex")[1]
     assert paper.count(r"\begin{table}") == paper.count(r"\end{table}") == 5
-    lines = list(csv.DictReader(io.StringIO(tell("report", "smoke", "--format", "csv")[1])))
+    lines = list(csv.DictReader(io.StringIO(tell("report", "tiny", "--format", "csv")[1])))
     for line in lines:
         for value in line.values():
             number = re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?", value)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
 from orchestrator.study.canonical import canonical, digest
 from tests.commands import Command, ablate
+from tests.tiny_study import Tiny
 
 
 @pytest.fixture
@@ -250,16 +252,28 @@ def test_a_file_that_is_not_what_was_written_is_named(ledger: Ledger, id: str) -
 # --- rerun ----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def trained(tiny: Tiny, tmp_path: Path) -> Ledger:
+    """A store of the tiny study, whose trials are soon trained again."""
+    return Ledger.open(str(shutil.copytree(tiny.store, tmp_path / "tiny")))
+
+
+@pytest.fixture
+def again(trained: Ledger) -> str:
+    """A trial of it."""
+    return sorted(path.name for path in trained.paths.trials.iterdir())[0]
+
+
 def test_a_trial_trained_again_has_the_same_bits_and_its_record_is_untouched(
-    ledger: Ledger, id: str
+    trained: Ledger, again: str
 ) -> None:
-    folder = Path(str(ledger.paths.trial_folder(id)))
+    folder = Path(str(trained.paths.trial_folder(again)))
     before = {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-    said = ablate("rerun", id[:8], "--store", ledger.root)
+    said = ablate("rerun", again[:8], "--store", trained.root)
     assert said.startswith("Equal: predictions, history and weights have the same bits.\n")
     assert "the same class and libraries" in said
     assert {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()} == before
-    told = json.loads(ablate("rerun", id[:8], "--keep", "--json", "--store", ledger.root))
+    told = json.loads(ablate("rerun", again[:8], "--keep", "--json", "--store", trained.root))
     assert told["verdict"] == "equal" and told["again"] != told["record"]
     kept = Path(told["kept"])
     assert {p.name for p in kept.iterdir()} == {
@@ -291,32 +305,32 @@ def other_predictions(ledger: Ledger, id: str, by: float) -> dict[str, Any]:
 
 
 def test_other_bits_in_one_class_are_exit_4_kept_and_named_by_every_report(
-    ledger: Ledger, id: str
+    trained: Ledger, again: str
 ) -> None:
-    rewrite(ledger, id, **other_predictions(ledger, id, by=1e-5))
-    told = json.loads(ablate("rerun", id[:8], "--json", "--store", ledger.root, code=4))
+    rewrite(trained, again, **other_predictions(trained, again, by=1e-5))
+    told = json.loads(ablate("rerun", again[:8], "--json", "--store", trained.root, code=4))
     assert (told["verdict"], told["differ"]) == ("differs", ["predictions"])
     assert 0 < told["closeness"]["largest"] < 2e-5 and told["closeness"]["first_epoch"] is None
     assert Path(told["alarm"]).name.startswith("outcome-late-attempt-")
     assert (Path(told["kept"]) / "weights.safetensors").exists()
-    flat = " ".join(ablate("report", "smoke", "--store", ledger.root).split())
+    flat = " ".join(ablate("report", "tiny", "--store", trained.root).split())
     assert "WARNING: trials were finished twice with different numbers" in flat
 
 
 def test_between_classes_a_small_difference_is_close_and_a_large_one_is_not(
-    ledger: Ledger, id: str
+    trained: Ledger, again: str
 ) -> None:
     elsewhere = {"device": "cpu other", "torch": "1.0"}
-    rewrite(ledger, id, environment=elsewhere, **other_predictions(ledger, id, by=1e-5))
-    said = " ".join(ablate("rerun", id[:8], "--store", ledger.root).split())
+    rewrite(trained, again, environment=elsewhere, **other_predictions(trained, again, by=1e-5))
+    said = " ".join(ablate("rerun", again[:8], "--store", trained.root).split())
     assert "Close: other bits in predictions, which are not promised between determinism" in said
     assert "other class device: cpu other then, cpu " in said and "torch: 1.0 then, " in said
-    rewrite(ledger, id, **other_predictions(ledger, id, by=0.01))
-    said = " ".join(ablate("rerun", id[:8], "--store", ledger.root, code=4).split())
+    rewrite(trained, again, **other_predictions(trained, again, by=0.01))
+    said = " ".join(ablate("rerun", again[:8], "--store", trained.root, code=4).split())
     assert "DIFFERS in predictions: the largest difference of a probability is 0.01" in said
     assert "Between determinism classes small differences grow from epoch to epoch" in said
     assert "other class arithmetic: none then, " in said  # as of a record that did not ask for it
-    assert "kept in" in said and ledger.outcomes.alarms([id]) == []
+    assert "kept in" in said and trained.outcomes.alarms([again]) == []
 
 
 def test_only_a_finished_trial_that_nobody_holds_is_trained_again(ledger: Ledger, id: str) -> None:
