@@ -15,11 +15,14 @@ import pytest
 
 from tests import buckets
 from tests.shared import made_once
+from tests.tree import build_once
 
 if TYPE_CHECKING:
     from tests.tiny_study import Tiny
 
 ROOT = Path(__file__).resolve().parent.parent
+
+build_once()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would every process that a test starts.

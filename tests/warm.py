@@ -2,6 +2,10 @@
 
 import importlib
 
+import typer.main
+
+from tests.tree import build_once
+
 MODULES = (
     "features.descriptors.extraction",
     "features.descriptors.opensmile_engine",
@@ -29,3 +33,6 @@ MODULES = (
 
 for name in MODULES:
     importlib.import_module(name)
+
+build_once()
+typer.main.get_command(importlib.import_module("orchestrator.cli.app").app)
