@@ -136,7 +136,7 @@ def attribute_docs(cls: type) -> Mapping[str, str]:
     """Attribute -> the docstring below it as one line, of a class and of its base classes.
 
     pydantic's `use_attribute_docstrings` does so whenever a class is made, which costs each command
-    that reads a study 0.03 s; here only the schema and the reference of keys ask.
+    that reads a study 0.03 s; here only the schema and the reference ask for the docs of keys.
     """
     ours = [part for part in reversed(cls.__mro__) if part is cls or issubclass(part, Keys)]
     return {

@@ -27,7 +27,6 @@ from orchestrator.study.search_key.space import Sampler, SelectionMode
 SEARCH_AXES: Mapping[str, Setting] = {**GRID_AXES, **TRAINING}
 """Key -> setting, of every setting that a search may vary; those of `training` have no prefix."""
 
-
 CONDITION = r"^\s*([a-z_]+)\s*(=|>=|<=)\s*(\S+)\s*$"
 """Pattern of the condition `when`, such as `layers >= 3`: another axis, a sign, a value."""
 
@@ -131,11 +130,13 @@ def _form(value: Any) -> str | None:
 
     Any other value gives its text (``simplex`` is a form, too); None for a mapping of no form.
     """
-    if isinstance(value, dict):
-        return (
-            "choices" if "choices" in value else "range" if {"low", "high"} & set(value) else None
-        )
-    return "values" if isinstance(value, list) and value else str(value)
+    if isinstance(value, list) and value:
+        return "values"
+    if not isinstance(value, dict):
+        return str(value)
+    if "choices" in value:
+        return "choices"
+    return "range" if {"low", "high"} & set(value) else None
 
 
 def _axis(key: str, setting: Setting) -> Any:
