@@ -49,7 +49,7 @@ def scores(network: GraphNetwork, x_BNF: Tensor, nodes_B: Tensor) -> Tensor:
 @each
 def test_it_learns_32_segments_by_heart(segments_of: Callable, name: str) -> None:
     segments = segments_of(32)
-    config = TrainConfig(lr=LR.get(name, 3e-3), batch=16, epochs=60, patience=60)
+    config = TrainConfig(lr=LR.get(name, 3e-3), batch=16, epochs=24, patience=24)
     result = fit(network_of(name), segments, segments, segments, config, classes=4, seed=0)
     recognised = result.tests_a.at_chosen_SC.argmax(1) == segments.labels_S
     assert recognised.float().mean() == 1

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import json
 from collections.abc import Callable
@@ -45,6 +46,10 @@ def train(
     return result, states
 
 
+trained = functools.cache(train)
+"""The same, trained once for all tests that only read what came of it."""
+
+
 def same(one: Fit, other: Fit) -> bool:
     def scored(result: Fit) -> list[torch.Tensor]:
         sides = (result.tests_a, result.tests_b)
@@ -67,7 +72,7 @@ def same(one: Fit, other: Fit) -> bool:
 def test_it_learns_32_segments_by_heart(segments_of: Callable, model: ModelConfig) -> None:
     segments = segments_of(32)
     network = initialise(model, 6, 4, seed=0)
-    config = TrainConfig(lr=3e-3, batch=16, epochs=60, patience=60)
+    config = TrainConfig(lr=3e-3, batch=16, epochs=20, patience=20)
     result = fit(network, segments, segments, segments, config, classes=4, seed=0)
     assert max(epoch.a.wa for epoch in result.history) == 1
     recognised = result.tests_a.at_chosen_SC.argmax(1) == segments.labels_S
@@ -75,7 +80,7 @@ def test_it_learns_32_segments_by_heart(segments_of: Callable, model: ModelConfi
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(segments_of: Callable) -> None:
-    first, _ = train(segments_of)
+    first, _ = trained(segments_of)
     torch.manual_seed(12345)  # whatever was drawn before
     again, _ = train(segments_of)
     other, _ = train(segments_of, seed=1)
@@ -89,7 +94,7 @@ def test_resumed_after_any_epoch_it_ends_in_the_same_bits(
     segments_of: Callable, epoch: int, dropout: float
 ) -> None:
     model = replace(SMALL, dropout=dropout)
-    straight, states = train(segments_of, model=model)
+    straight, states = trained(segments_of, model=model)
     numbers = json.loads(json.dumps(state_numbers(states[epoch - 1])))
     tensors = {name: tensor.clone() for name, tensor in state_tensors(states[epoch - 1]).items()}
     resumed, rest = train(
@@ -100,7 +105,7 @@ def test_resumed_after_any_epoch_it_ends_in_the_same_bits(
 
 
 def test_no_state_is_touched_by_the_epochs_after_it(segments_of: Callable) -> None:
-    _, states = train(segments_of)
+    _, states = trained(segments_of)
     _, fresh = train(segments_of, replace(QUICK, epochs=1))
     before, after = state_tensors(fresh[0]), state_tensors(states[0])
     assert before.keys() == after.keys()
@@ -160,15 +165,20 @@ OTHER: dict[str, Any] = {
 @pytest.mark.parametrize("axis", OTHER)
 def test_no_axis_of_training_is_dead(segments_of: Callable, axis: str) -> None:
     base = replace(QUICK, patience=4)
-    uneven = segments_of(32)
-    uneven.labels_S = uneven.labels_S.clamp(max=2)
     results = [
-        fit(initialise(SMALL, 6, 4, 0), uneven, uneven, uneven, config, classes=4, seed=0)
+        trained_on_uneven(segments_of, config)
         if axis != "patience"
         else train(segments_of, replace(config, lr=0.0))[0]
         for config in (base, replace(base, **{axis: OTHER[axis]}))
     ]
     assert results[0].history != results[1].history
+
+
+@functools.cache
+def trained_on_uneven(segments_of: Callable, config: TrainConfig) -> Fit:
+    uneven = segments_of(32)
+    uneven.labels_S = uneven.labels_S.clamp(max=2)
+    return fit(initialise(SMALL, 6, 4, 0), uneven, uneven, uneven, config, classes=4, seed=0)
 
 
 def test_the_axes_above_are_all_there_are() -> None:
