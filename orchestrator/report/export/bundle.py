@@ -110,13 +110,13 @@ def _complete(folder: Path) -> Iterator[Path]:
 
 def _contents(study: StudyResults) -> Iterator[tuple[str, bytes]]:
     snapshot, rows = study.snapshot, study.details(histories=False)
+    yield "predictions.parquet", _predictions(study, rows)  # first: it may find the store damaged
     for form in FORMS.values():
         yield f"table{form.ending}", form.write([study], True).encode()
     for name in all_fitting(snapshot):
         figure = PICTURES[name].draw(study, None)
         for ending in FORMATS:
             yield f"figures/{name}{ending}", rendered(figure, ending[1:])
-    yield "predictions.parquet", _predictions(study, rows)
     yield "study.json", _json({**snapshot.to_json(), "text": ""})
     if snapshot.text:
         yield "study.yaml", snapshot.text.encode()

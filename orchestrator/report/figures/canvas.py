@@ -59,6 +59,8 @@ STYLE = {
         "Noto Sans",
     ],
     "font.size": 8,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
     "axes.facecolor": "none",
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -131,7 +133,7 @@ def _settle(figure: Figure) -> None:
     Unrounded, the last bits of matplotlib's layout solver differ from call to call.
     """
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" would have every file drawn twice
     for panel in figure.axes:
         panel.set_position([round(edge, 6) for edge in panel.get_position(original=True).bounds])
 

@@ -8,6 +8,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.errors import AblateError, DamageError
+from orchestrator.report.export import bundle as bundle_module
 from orchestrator.report.export.bundle import PROGRAM, export
 from orchestrator.report.figures import gallery
 from orchestrator.report.results import measure
@@ -30,16 +32,25 @@ ROWS = {
     "weak 日本": {"fa_layer": "last"},
     "never run": {"fa_layer": "1"},
 }
-ALONE = """
-import runpy, sys
+STRANGER = """
+import contextlib, io, json, os, runpy, sys
 sys.path.insert(0, ".")  # as `python recompute.py` does
-sys.argv = ["recompute.py", *sys.argv[1:]]
-try:
-    runpy.run_path("recompute.py", run_name="__main__")
-finally:
+for line in sys.stdin:
+    folder, *words = json.loads(line)
+    os.chdir(folder)
+    sys.argv = ["recompute.py", *words]
+    code = 0
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            runpy.run_path("recompute.py", run_name="__main__")
+        except SystemExit as end:
+            code = end.code
     rooms = {name.partition(".")[0] for name in sys.modules}
     assert not rooms & {"orchestrator", "model", "features", "torch"}, rooms
+    del sys.modules["recompute_statistics"]  # each bundle has its own
+    print(json.dumps([code, printed.getvalue()]), flush=True)
 """
+Recompute = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +100,41 @@ def ablate(*words: object, code: int = 0) -> str:
     return done.stdout
 
 
-def recompute(folder: Path, *words: str) -> tuple[int, str]:
-    """What the script of a bundle says, in an isolated Python that takes warnings for errors."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", ALONE, *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert not done.stderr, done.stderr
-    return done.returncode, done.stdout
+@pytest.fixture(scope="module")
+def recompute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recompute]:
+    """Runs a bundle's script: its exit code, and what it says.
+
+    All run in one isolated Python that takes warnings for errors; the libraries are imported once.
+    """
+    complaints = tmp_path_factory.mktemp("stranger") / "stderr"
+    with (
+        complaints.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-I", "-W", "error", "-c", STRANGER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as stranger,
+    ):
+        asks, answers = stranger.stdin, stranger.stdout
+        assert asks is not None and answers is not None
+
+        def run(folder: Path, *words: str) -> tuple[int, str]:
+            print(json.dumps([str(folder), *words]), file=asks, flush=True)
+            answer = answers.readline()
+            assert not complaints.read_text(), complaints.read_text()
+            code, said = json.loads(answer)
+            return code, said
+
+        yield run
+        asks.close()
+
+
+@pytest.fixture
+def one_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn in one form alone, where they are not the subject."""
+    monkeypatch.setattr(bundle_module, "FORMATS", (".svg",))
 
 
 def copied(bundle: Path, tmp_path: Path) -> Path:
@@ -108,7 +143,9 @@ def copied(bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle, tmp_path / "copy"))
 
 
-def test_every_printed_number_follows_from_the_predictions_alone(bundle: Path) -> None:
+def test_every_printed_number_follows_from_the_predictions_alone(
+    bundle: Path, recompute: Recompute
+) -> None:
     code, said = recompute(bundle, "--each")
     assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
     *lines, last = said.splitlines()
@@ -141,14 +178,19 @@ def test_every_printed_number_follows_from_the_predictions_alone(bundle: Path) -
     assert {row["n"] for row in numbers["rows"]} == {15, 13, 0}
 
 
-def test_what_a_training_really_gave_is_recomputed_too(trained_store: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_form")
+def test_what_a_training_really_gave_is_recomputed_too(
+    trained_store: Path, tmp_path: Path, recompute: Recompute
+) -> None:
     ablate("export", "smoke", "-o", tmp_path / "smoke", "--store", trained_store)
     code, said = recompute(tmp_path / "smoke")
     assert code == 0 and "agree" in said, said
     assert (tmp_path / "smoke" / "study.yaml").read_text().startswith("# Does the whole chain")
 
 
-def test_a_number_that_does_not_follow_is_named(bundle: Path, tmp_path: Path) -> None:
+def test_a_number_that_does_not_follow_is_named(
+    bundle: Path, tmp_path: Path, recompute: Recompute
+) -> None:
     """In full, as rounded, and of a record: each is told, and nothing else."""
     folder = copied(bundle, tmp_path)
     table = json.loads((folder / "table.json").read_text())
@@ -170,7 +212,9 @@ def test_a_number_that_does_not_follow_is_named(bundle: Path, tmp_path: Path) ->
     assert len(differing) == 2 + text.count(shown)
 
 
-def test_a_prediction_that_was_changed_is_found(bundle: Path, tmp_path: Path) -> None:
+def test_a_prediction_that_was_changed_is_found(
+    bundle: Path, tmp_path: Path, recompute: Recompute
+) -> None:
     folder = copied(bundle, tmp_path)
     frame = pd.read_parquet(folder / "predictions.parquet")
     first = (frame.choice == "chosen") & (frame.utterance == "speaker-00-00")
@@ -243,6 +287,7 @@ def test_predictions_and_provenance_name_every_trial(bundle: Path, store: Path) 
     assert chosen.utterance.nunique() == 32 and set(frame.fold) == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.usefixtures("one_form")
 def test_a_folder_that_holds_something_is_refused_and_an_empty_one_is_not(
     store: Path, tmp_path: Path
 ) -> None:
@@ -263,6 +308,7 @@ def test_a_folder_that_holds_something_is_refused_and_an_empty_one_is_not(
     assert (tmp_path / "empty" / "README.md").is_file()
 
 
+@pytest.mark.usefixtures("one_form")
 def test_a_bundle_is_whole_or_not_there(tmp_path: Path) -> None:
     """Also where a file of the store is damaged, or a picture cannot be drawn."""
     ledger, snapshot = stores.made(tmp_path / "store", {"a": {}, "b": {}}, folds=2)
