@@ -132,7 +132,7 @@ def _settle(figure: Figure) -> None:
 
     Unrounded, the last bits of matplotlib's layout solver differ from call to call.
     """
-    figure.draw_without_rendering()
+    figure.get_layout_engine().execute(figure)
     figure.set_layout_engine(None)  # "none" would have every file drawn twice
     for panel in figure.axes:
         panel.set_position([round(edge, 6) for edge in panel.get_position(original=True).bounds])
