@@ -26,7 +26,7 @@ from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.study.reader import read_study
-from tests.commands import ABLATE
+from tests.commands import ABLATE, execute
 
 
 def exported(root: Path, store: Path, *words: str) -> tuple[Ledger, tuple[str, ...]]:
@@ -392,23 +392,8 @@ def test_a_damaged_history_is_said_with_exit_4_and_the_others_are_logged(
 ) -> None:
     (path, *_) = (store / "trials").glob("*/attempt-*/history.json")
     path.write_text(path.read_text().replace("0.", "0.9", 1))
-    done = subprocess.run(
-        [
-            str(ABLATE),
-            "run",
-            str(root / "studies" / "smoke.yaml"),
-            "--inline",
-            "--log",
-            "tensorboard",
-            "--store",
-            str(store),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 4
+    study = root / "studies" / "smoke.yaml"
+    done = execute("run", study, "--inline", "--log", "tensorboard", "--store", store, code=4)
     said = " ".join(done.stdout.split())
     assert f"A trial was not logged: `{path}` is not what was written" in said
     assert len(files_below(store / "logs" / "tensorboard")) == 3
@@ -472,24 +457,9 @@ def test_an_object_store_needs_a_folder_of_this_machine(s3: str, tmp_path: Path)
 
 
 def test_the_command_says_where_to_look(root: Path, store: Path) -> None:
-    done = subprocess.run(
-        [
-            str(ABLATE),
-            "run",
-            str(root / "studies" / "smoke.yaml"),
-            "--inline",
-            "--log",
-            "tensorboard",
-            "--log",
-            "optuna:here",
-            "--store",
-            str(store),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        cwd=store,
+    logs = ("--log", "tensorboard", "--log", "optuna:here")
+    done = execute(
+        "run", root / "studies" / "smoke.yaml", "--inline", *logs, "--store", store, cwd=store
     )
     said = " ".join(done.stdout.split())
     assert f"Logged: `tensorboard --logdir {store}/logs/tensorboard` shows it." in said
