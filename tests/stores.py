@@ -22,6 +22,11 @@ from orchestrator.study.trials import SEMANTICS
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 EPOCHS = 12
+SEGMENTS = [(number, segment) for number in range(16) for segment in range(1 + number % 3)]
+"""(utterance, segment) of every segment of a speaker."""
+TRUTH_S = np.array([number % len(EMOTIONS) for number, _ in SEGMENTS])
+FIRST_U = np.array([i for i, (_, segment) in enumerate(SEGMENTS) if segment == 0])
+"""Which segments are the first of their utterance."""
 
 
 def made(
@@ -122,28 +127,25 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
                 "last_epoch": EPOCHS,
                 "best_on_test": best[half],
             }[choice]
-            by_segment, by_utterance = [], []
-            for number in range(16):
-                truth = number % len(EMOTIONS)
-                own = []
-                for segment in range(1 + number % 3):
-                    logits = leaning + random.standard_normal(len(EMOTIONS))
-                    logits[truth] += skill
-                    p = (np.exp(logits) / np.exp(logits).sum()).astype(np.float32)
-                    own.append(p.astype(np.float64))
-                    values = (
-                        f"{speaker}-{number:02}",
-                        segment,
-                        speaker,
-                        EMOTIONS[truth],
-                        choice,
-                        epoch,
-                    )
-                    for column, value in zip(columns.values(), values, strict=True):
-                        column.append(value)
-                    probabilities.append(p)
-                    by_segment.append((truth, int(p.argmax())))
-                by_utterance.append((truth, int(np.mean(own, axis=0).argmax())))
+            logits_SC = leaning + random.standard_normal((len(SEGMENTS), len(EMOTIONS)))
+            logits_SC[range(len(SEGMENTS)), TRUTH_S] += skill
+            powers_SC = np.exp(logits_SC)
+            p_SC = (powers_SC / powers_SC.sum(axis=1, keepdims=True)).astype(np.float32)
+            probabilities.append(p_SC)
+            for number, segment in SEGMENTS:
+                values = (
+                    f"{speaker}-{number:02}",
+                    segment,
+                    speaker,
+                    EMOTIONS[number % len(EMOTIONS)],
+                    choice,
+                    epoch,
+                )
+                for column, value in zip(columns.values(), values, strict=True):
+                    column.append(value)
+            summed_UC = np.add.reduceat(p_SC.astype(np.float64), FIRST_U)
+            by_segment = zip(TRUTH_S, p_SC.argmax(axis=1), strict=True)
+            by_utterance = zip(TRUTH_S[FIRST_U], summed_UC.argmax(axis=1), strict=True)
             for unit, pairs in (("utterance", by_utterance), ("segment", by_segment)):
                 counts = confusion(*zip(*pairs, strict=True), len(EMOTIONS))
                 scores.append(
@@ -157,7 +159,7 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
                 )
     files = {
         "predictions.parquet": predictions_parquet(
-            columns, dict(zip(EMOTIONS, np.array(probabilities).T, strict=True))
+            columns, dict(zip(EMOTIONS, np.concatenate(probabilities).T, strict=True))
         ),
         "history.json": canonical(history).encode(),
         "weights.safetensors": b"",

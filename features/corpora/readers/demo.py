@@ -13,12 +13,13 @@ learnable, not trivial (R0, profile quick, one seed: 0.74 UA; eGeMAPS functional
 espeak-ng's version, which is enough to plan. `prepare` synthesises the files that are missing.
 """
 
+import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -145,13 +146,19 @@ def _version() -> str:
         ) from None
 
 
-def _utterances() -> Iterator[tuple[Utterance, UtteranceRecipe]]:
-    """Yield each of the 160 utterances with its recipe, by speaker, emotion and sentence.
+def _utterances() -> Sequence[tuple[Utterance, UtteranceRecipe]]:
+    """Return each of the 160 utterances with its recipe, by speaker, emotion and sentence.
 
     Raises:
         MissingError: `espeakng-loader` is not installed.
     """
-    version = _version()
+    return _spoken_by(_version())
+
+
+@functools.cache
+def _spoken_by(version: str) -> Sequence[tuple[Utterance, UtteranceRecipe]]:
+    """The utterances as a version of ``PACKAGE`` speaks them; a search asks hundreds of times."""
+    found = []
     for speaker in SPEAKERS:
         for emotion in EMOTIONS:
             for number, text in enumerate(SENTENCES, start=1):
@@ -159,20 +166,19 @@ def _utterances() -> Iterator[tuple[Utterance, UtteranceRecipe]]:
                 recipe = _recipe(name, speaker, emotion, text)
                 what = json.dumps([asdict(recipe), PACKAGE, version], sort_keys=True)
                 digest = hashlib.sha256(what.encode()).hexdigest()
-                yield (
-                    Utterance(
-                        id=name,
-                        path=f"{speaker}/{name}-{digest[:12]}.wav",
-                        speaker=speaker,
-                        sex=speaker.split("-")[0],
-                        session="",
-                        emotion=emotion,
-                        digest=digest,
-                        size=0,
-                        mtime_ns=0,
-                    ),
-                    recipe,
+                utterance = Utterance(
+                    id=name,
+                    path=f"{speaker}/{name}-{digest[:12]}.wav",
+                    speaker=speaker,
+                    sex=speaker.split("-")[0],
+                    session="",
+                    emotion=emotion,
+                    digest=digest,
+                    size=0,
+                    mtime_ns=0,
                 )
+                found.append((utterance, recipe))
+    return tuple(found)
 
 
 def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:

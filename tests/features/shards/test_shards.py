@@ -371,7 +371,6 @@ def test_asking_what_is_missing_imports_no_pyarrow(selection: Selection, folder:
 
 @pytest.mark.ravdess
 def test_real_speech_keeps_its_length_and_fills_a_shard(ravdess_root: Path, folder: Path) -> None:
-    from features.corpora import catalogue
 
     corpus = catalogue.read("ravdess", ravdess_root)
     only = tuple(u for u in corpus.utterances if u.speaker == "actor-01")

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
@@ -277,17 +275,6 @@ def test_a_batch_of_the_wrong_shape_is_refused(
     with pytest.raises(ValueError) as caught:
         network_of()(torch.zeros(x_BNF), torch.tensor(frames), torch.tensor(nodes))
     assert str(caught.value) == sentence
-
-
-def test_the_closed_forms_do_not_import_pyg() -> None:
-    code = (
-        "import sys; from model.systems.wma_gin import WmaGin;"
-        "from model.config import ModelConfig;"
-        "import torch; n = torch.tensor([3]);"
-        "WmaGin.from_config(ModelConfig(), 6, 4)(torch.zeros(1, 3, 6), n, n);"
-        "sys.exit('torch_geometric' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_dropout_acts_in_training_alone_and_none_of_it_draws_nothing() -> None:

@@ -26,9 +26,8 @@ def sound(path: Path, samples: NDArray[np.float64]) -> Path:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> UtteranceView:
     """Two seconds of a tone that rises, called as no file should be."""
     times = np.arange(32_000) / 16_000
-    path = sound(
-        tmp_path_factory.mktemp("seen") / "a.wav", 0.3 * np.sin(2 * np.pi * (120 + 40 * times) * times)
-    )
+    rising = 0.3 * np.sin(2 * np.pi * (120 + 40 * times) * times)
+    path = sound(tmp_path_factory.mktemp("seen") / "a.wav", rising)
     return replace(view_utterance(path, "lld78"), name="$x_1$ & <b>", speaker="Ann", emotion="sad")
 
 

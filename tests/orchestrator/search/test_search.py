@@ -113,7 +113,10 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
 
 
 @pytest.mark.parametrize("text", [TEXT, FLAT], ids=["nested", "flat"])
-def test_a_search_is_drawn_along_its_axes(text: str, store: Path, tmp_path: Path) -> None:
+def test_a_search_is_drawn_along_its_axes(
+    text: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.report.export.bundle.FORMATS", (".svg",))
     snapshot = few(6, text)
     go(snapshot, store)
     picture = tmp_path / "search.svg"
@@ -316,6 +319,7 @@ def test_a_search_trains_and_is_watched_for_real(
 ) -> None:
     monkeypatch.undo()
     text = TEXT.replace("{trials: 12}", "{trials: 1}").replace("seeds: 2", "seeds: 1")
+    text = text.replace("epochs: 2", "epochs: 1")
     file = tmp_path / "tiny.yaml"
     file.write_text(text)
     done = cli("run", file, "--inline", "--store", store)

@@ -126,6 +126,7 @@ def test_a_voice_that_is_not_there_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(recipe.SPEAKERS, "male-1", ("xx+none", 50, 50, 170, 90))
+    monkeypatch.setattr(recipe, "_spoken_by", recipe._spoken_by.__wrapped__)
     expected = (
         "espeak-ng cannot speak corpus `demo`: espeak-ng has no voice xx+none; reinstall it with "
         f'`pip install --force-reinstall "{PACKAGE}"` or name another corpus.'
