@@ -240,7 +240,7 @@ def sample(root: Path) -> Path:
     Raises:
         MissingError: as `prepare`.
     """
-    utterance, recipe = next(_utterances())
+    utterance, recipe = _utterances()[0]
     target = os.path.join(os.path.abspath(root), utterance.path)
     _speak([asdict(recipe) | {"target": target}], 1, 1, no_progress)
     return Path(target)
