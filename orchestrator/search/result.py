@@ -1,7 +1,8 @@
 """The result of a search: its winners, their test scores, and the importance of each axis. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from orchestrator.analysis.statistics import mean
 from orchestrator.errors import StudyError
@@ -27,7 +28,7 @@ class Winner:
     flat search."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchResult:
     """The result of a search so far: winners, test scores, importance of axes."""
 
@@ -37,8 +38,21 @@ class SearchResult:
     """The winner of each group, in order; empty until the budget is used."""
     axes: tuple[SearchAxis, ...] | None
     """The axes that the search varies; None where they are unknown, see ``UNKNOWN_AXES``."""
-    importances: tuple[Importance, ...]
-    """The importance of each axis, in order; empty below ``FEWEST`` scored configurations."""
+
+    @cached_property
+    def importances(self) -> tuple[Importance, ...]:
+        """The importance of each axis, in order.
+
+        Empty without axes, and below ``FEWEST`` scored configurations. Computed when it is first
+        asked for: few tables show it, and on hundreds of configurations it takes seconds.
+        """
+        scored = [one for one in self.search.tried if one.score is not None]
+        if len(scored) < FEWEST or self.axes is None:
+            return ()
+        groups: dict[int, list[Evaluated]] = {}
+        for one in scored:
+            groups.setdefault(one.group, []).append(Evaluated(point=one.point, score=one.score))
+        return importances(self.axes, list(groups.values()))
 
     def count(self, group: int, state: str | None = None) -> int:
         """How many configurations of a group have ended.
@@ -77,8 +91,7 @@ def search_result(
         winners=tuple(
             _winner(snapshot, snapshot.search, group, number, own) for group, number in winners
         ),
-        axes=(axes := search_axes(snapshot)),
-        importances=_importances(axes, snapshot.search),
+        axes=search_axes(snapshot),
     )
 
 
@@ -106,19 +119,6 @@ def search_axes(snapshot: Snapshot) -> tuple[SearchAxis, ...] | None:
     except StudyError:
         return None
     return search.axes if search else None
-
-
-def _importances(
-    axes: Sequence[SearchAxis] | None, search: SnapshotSearch
-) -> tuple[Importance, ...]:
-    """The importance of each axis; empty without axes or with too few scores."""
-    scored = [one for one in search.tried if one.score is not None]
-    if len(scored) < FEWEST or axes is None:
-        return ()
-    groups: dict[int, list[Evaluated]] = {}
-    for one in scored:
-        groups.setdefault(one.group, []).append(Evaluated(point=one.point, score=one.score))
-    return importances(axes, list(groups.values()))
 
 
 def _winner(
