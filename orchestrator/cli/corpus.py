@@ -171,18 +171,18 @@ def folds(
 
 
 def registered(name: str, ledger: "Ledger") -> "Corpus":
-    """Return a corpus as it was registered; the demo needs no registration.
+    """Return a corpus as it was registered; a synthesised one needs no registration.
 
     Raises:
         LackError: the corpus is not registered.
-        MissingError: the demo's synthesiser is not installed.
+        MissingError: the corpus's synthesiser is not installed.
     """
     from features.corpora import catalogue
     from features.corpora.corpus import Corpus
     from orchestrator.planning.corpus import unregistered
 
     known: dict[str, Any] = ledger.corpora()
-    if name == "demo" and name not in known:
+    if name in catalogue.SYNTHESISED and name not in known:
         return catalogue.read(name, ledger.paths.corpus_audio(name))
     if name not in known:
         raise unregistered(name, ledger)

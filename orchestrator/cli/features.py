@@ -85,11 +85,11 @@ def show(
 
 
 def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
-    """Find the audio file and the utterance of an id; audio of the demo is synthesised if missing.
+    """Find the audio file and the utterance of an id; synthesised audio is made if missing.
 
     Args:
         id: id of an utterance.
-        name: name of its corpus; empty to search all registered corpora and the demo.
+        name: name of its corpus; empty to search all registered and all synthesised corpora.
         store: path or address of the store.
 
     Raises:
@@ -104,10 +104,10 @@ def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
 
     ledger = Ledger.open_readonly(store)
     known = []
-    for each in [name] if name else sorted({*ledger.corpora(), "demo"}):
+    for each in [name] if name else sorted({*ledger.corpora(), *catalogue.SYNTHESISED}):
         try:
             known.append(registered(each, ledger))
-        except MissingError:  # the demo's synthesiser is an extra
+        except MissingError:  # a synthesiser is an extra
             if name:
                 raise
     corpus, utterance = utterance_view.find(known, id)

@@ -12,8 +12,8 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.resolve import emotions
 from orchestrator.study.study import Study
 
-SYNTHESISED = "demo"
-"""Name of the corpus that needs no registering: it is synthesised when it is first used."""
+AUTO_CORPUS = "demo"
+"""Name of the corpus that ``corpus: auto`` takes where IEMOCAP is not registered; synthesised."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +73,7 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
 
     Returns:
         The corpus, and sentences for the user: one where the study names no corpus (``auto``),
-        which takes IEMOCAP if it is registered, else the synthesised one.
+        which takes IEMOCAP if it is registered, else ``AUTO_CORPUS``.
 
     Raises:
         LackError: the corpus is not registered.
@@ -81,16 +81,16 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
     registered = ledger.corpora()
     name, notices = study.corpus, tuple[str, ...]()
     if name == "auto":
-        name = "iemocap" if "iemocap" in registered else SYNTHESISED
-        if name == SYNTHESISED:
+        name = "iemocap" if "iemocap" in registered else AUTO_CORPUS
+        if name == AUTO_CORPUS:
             notices = (
-                "Corpus: `demo`, synthesised speech, since `iemocap` is not registered: "
+                f"Corpus: `{AUTO_CORPUS}`, synthesised speech, since `iemocap` is not registered: "
                 "its numbers say nothing about people.",
             )
         else:
             notices = ("Corpus: `iemocap`.",)
-    if name == SYNTHESISED:
-        return catalogue.read(SYNTHESISED, ledger.paths.corpus_audio(SYNTHESISED)), notices
+    if name in catalogue.SYNTHESISED:
+        return catalogue.read(name, ledger.paths.corpus_audio(name)), notices
     if name not in registered:
         raise unregistered(name, ledger)
     return catalogue.refresh(Corpus.from_json(registered[name])), notices

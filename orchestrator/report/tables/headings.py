@@ -1,5 +1,6 @@
 """The texts above a study's table: label, line on corpus and protocol, warning (banner)."""
 
+from features.corpora.catalogue import SYNTHESISED
 from orchestrator.store.snapshot import Snapshot
 
 DASH = "–"
@@ -22,7 +23,7 @@ def protocol_line(snapshot: Snapshot) -> str:
 
 
 def banner(snapshot: Snapshot) -> str:
-    """The warning above tables of the synthesised demo corpus; empty for every other corpus."""
-    if snapshot.corpus == "demo":
+    """The warning above tables of a synthesised corpus; empty for every other corpus."""
+    if snapshot.corpus in SYNTHESISED:
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""
