@@ -147,7 +147,8 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
             by_segment = zip(TRUTH_S, p_SC.argmax(axis=1), strict=True)
             by_utterance = zip(TRUTH_S[FIRST_U], summed_UC.argmax(axis=1), strict=True)
             for unit, pairs in (("utterance", by_utterance), ("segment", by_segment)):
-                counts = confusion(*zip(*pairs, strict=True), len(EMOTIONS))
+                truth, taken = zip(*pairs, strict=True)
+                counts = confusion(truth, taken, len(EMOTIONS))
                 scores.append(
                     Scores(
                         speaker=speaker,

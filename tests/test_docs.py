@@ -126,8 +126,8 @@ def test_a_shell_block_runs(block: Block, workplace: Path, monkeypatch: pytest.M
         return
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     line = ["bash", "-euo", "pipefail", "-c", block.text]
-    done = subprocess.run(line, env={**os.environ, "PATH": path}, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    ran = subprocess.run(line, env={**os.environ, "PATH": path}, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def commands(text: str) -> Iterator[list[str]]:

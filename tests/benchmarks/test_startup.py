@@ -22,7 +22,7 @@ from orchestrator.planning.cost.machine import this_machine
 from orchestrator.planning.cost.timings import Probe
 from orchestrator.planning.plan import plan_study
 from orchestrator.planning.status import newest_snapshots
-from orchestrator.report.terminal.live import picture
+from orchestrator.report.terminal.live_picture import picture
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import SnapshotTrial
 from orchestrator.study.reader import parse_study
@@ -149,7 +149,9 @@ def test_a_look_at_ten_thousand_trials_takes_less_than_reading_what_was_asked(
     ledger = Ledger.open(str(store))
     snapshot = newest_snapshots(ledger)["smoke"]
     more = tuple(SnapshotTrial(snapshot.rows[0].name, 0, n, f"{n:064x}") for n in range(10_000))
-    ledger.write_snapshot("smoke", replace(snapshot, trials=snapshot.trials + more).to_json())
+    ledger.studies.write_snapshot(
+        "smoke", replace(snapshot, trials=snapshot.trials + more).to_json()
+    )
     board, ends = RunState(ledger), list[float]()
 
     def sleep(_: float) -> None:
@@ -159,7 +161,7 @@ def test_a_look_at_ten_thousand_trials_takes_less_than_reading_what_was_asked(
 
     with pytest.raises(Enough):
         for event in watch(ledger, "smoke", 0.0, sleep):
-            board.hear(event)
+            board.apply(event)
     look = (ends[-1] - ends[1]) / 10
     read = min(seconds(lambda: newest_snapshots(ledger), time.process_time) for _ in range(5))
     shown = min(seconds(lambda: picture(board, None, 80, 24), time.process_time) for _ in range(5))

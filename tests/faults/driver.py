@@ -6,6 +6,7 @@ The real command line, the real worker, the real store; what a test changes is n
 import os
 import random
 import resource
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -83,7 +84,7 @@ def _apply(settings: Settings) -> None:
     if settings.cpus:
         os.sched_setaffinity(0, settings.cpus)
     if settings.host:
-        leases.socket.gethostname = lambda: settings.host  # type: ignore[assignment]
+        socket.gethostname = lambda: settings.host  # type: ignore[assignment,return-value]
     if settings.shuffle is not None:
         InlineCluster.train = _shuffled(settings.shuffle)  # type: ignore[method-assign]
     if settings.polluted:

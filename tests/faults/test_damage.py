@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import ShardDamageError
-from features.shards.shards import manifests, open_shard
+from features.shards.shard_file import open_shard
+from features.shards.shards import manifests
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import digest
 from tests.faults.matrix import Matrix

@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_costs_epochs_but_no_bit(study: Study, store: Path)
 
 def broken_training(monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:
     """The first trainings raise these; all others train."""
-    real, left = attempt.train, list(errors)
+    real, left = attempt.train, list(errors)  # type: ignore[attr-defined]
 
     def train(*args: object, **kwargs: object) -> object:
         if left:
@@ -462,7 +462,7 @@ def test_every_training_gives_back_what_it_held(
     for folder in list((store / "trials").iterdir())[:2]:
         shutil.rmtree(folder)
     given = []
-    real = worker.return_freed_memory
+    real = worker.return_freed_memory  # type: ignore[attr-defined]
     monkeypatch.setattr(worker, "return_freed_memory", lambda: given.append(real()))
     assert go(study, store)[0].trained == 2 and len(given) == 2
 

@@ -17,7 +17,8 @@ from orchestrator.execution.events import (
     Started,
     Waiting,
 )
-from orchestrator.report.terminal.live import RunState, View
+from orchestrator.execution.monitor.run_state import RunState
+from orchestrator.report.terminal.live import View
 from orchestrator.study.trials import PlannedTrial, Trial
 
 TRIAL = Trial(

@@ -245,10 +245,10 @@ def test_of_two_runs_that_log_to_one_database_the_later_writes_and_no_score_goes
     found = {
         t.user_attrs["row"]: t for t in optuna.load_study(study_name="smoke", storage=url).trials
     }
-    for row in summarise(snapshot, outcomes(ledger)).rows:
-        assert row.ua is not None and found[row.name].value == row.ua.mean
-        uas = {mean(list(by_speaker(trials[row.name, n].outcome).values())) for n in range(2)}
-        assert set(found[row.name].intermediate_values.values()) == uas
+    for summed in summarise(snapshot, outcomes(ledger)).rows:
+        assert summed.ua is not None and found[summed.name].value == summed.ua.mean
+        uas = {mean(list(by_speaker(trials[summed.name, n].outcome).values())) for n in range(2)}
+        assert set(found[summed.name].intermediate_values.values()) == uas
 
 
 def states_or_none(store: Path) -> dict[str, str]:

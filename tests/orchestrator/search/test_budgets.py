@@ -30,8 +30,8 @@ def test_a_budget_of_hours_is_used_and_kept_to(store: Path) -> None:
 
 def test_hours_end_with_the_configurations_that_there_are(store: Path) -> None:
     text = TEXT.replace("    lr: {low: 1e-4, high: 1e-2, log: true}\n", "")
-    snapshot = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
-    assert go(snapshot, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
+    study = parse_study(text.replace("{trials: 12}", "{hours: 20000}"), "tiny.yaml")
+    assert go(study, store).trained == 2 * 2 * 2 + 4  # groups, configurations, folds; judged
     snapshot, search = kept(store)
     assert search.closed
     several = [len({str(o.point) for o in search.tried if o.group == g}) for g in (0, 1)]

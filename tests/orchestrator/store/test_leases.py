@@ -79,9 +79,9 @@ def test_a_foreign_claim_is_stale_only_after_standing_still_for_a_lease(tmp_path
     for beat in range(4):
         foreign(path, beat)
         assert not watch.is_stale(path)
-        leases.threading.Event().wait(0.1)
+        leases.threading.Event().wait(0.1)  # type: ignore[attr-defined]
     assert not watch.is_stale(path)
-    leases.threading.Event().wait(0.25)
+    leases.threading.Event().wait(0.25)  # type: ignore[attr-defined]
     assert watch.is_stale(path) and not path.exists()
 
 
@@ -101,7 +101,7 @@ def test_a_damaged_claim_stands_until_its_lease_is_over(tmp_path: Path) -> None:
     assert acquire(path) is None and not is_gone({})
     watch = LeaseObserver(lease_s=0.0)
     watch.is_stale(path)
-    leases.threading.Event().wait(0.01)
+    leases.threading.Event().wait(0.01)  # type: ignore[attr-defined]
     assert watch.is_stale(path)
 
 
@@ -165,6 +165,6 @@ def test_a_clock_that_is_set_does_not_make_a_living_owner_seem_gone(
     boot = system.boot_time()
     for step in (-3600.0, 3600.0, 1.0):
         monkeypatch.setattr(system, "boot_time", lambda step=step: boot + step)
-        monkeypatch.setattr(leases.time, "time", lambda step=step: boot + 1e4 + step)
+        monkeypatch.setattr(leases.time, "time", lambda step=step: boot + 1e4 + step)  # type: ignore[attr-defined]
         assert not is_gone(found)
     claim.release()

@@ -13,7 +13,8 @@ from features.corpora import catalogue
 from features.corpora.readers.table import read
 from features.corpora.recordings import refresh
 from features.errors import CorpusError
-from features.shards.shards import build, keys, open_shard
+from features.shards.shard_file import open_shard
+from features.shards.shards import build, keys
 
 
 def table(root: Path, *lines: str, name: str = "labels.csv") -> Path:

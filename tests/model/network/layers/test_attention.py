@@ -29,7 +29,7 @@ def test_the_rearranged_form_equals_the_plain_one(output_map: bool, pooling: str
     mpa = MultiPhaseAttention(6, 8, 10, output_map=output_map).double()
     inputs = [torch.randn(3, 5, width, dtype=torch.float64) for width in (6, 8, 10)]
     nodes = Nodes.of(LENGTHS_B, 5, torch.float64)
-    got_BH, wanted_BH = mpa(*inputs, nodes, pooling), plainly(mpa, *inputs, pooling)
+    got_BH, wanted_BH = mpa(*inputs, nodes, pooling), plainly(mpa, *inputs, pooling)  # type: ignore[call-arg]
     torch.testing.assert_close(got_BH, wanted_BH)
     up_BH = torch.randn_like(wanted_BH)
     parameters = dict(mpa.named_parameters())

@@ -238,4 +238,4 @@ def test_a_window_trains_along_edges_without_being_asked(window: str, same_as: s
         network = WmaGin.from_config(ModelConfig(hidden=8, graph=graph), 5, 3)
         x_BNF = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0))
         scores.append(network(x_BNF, torch.tensor([6, 4]), torch.tensor([6, 4])).total_BC)
-    assert torch.allclose(*scores, atol=1e-5) is (same_as is not None)
+    assert torch.allclose(*scores, atol=1e-5) is (same_as is not None)  # type: ignore[misc]

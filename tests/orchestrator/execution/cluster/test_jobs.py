@@ -91,9 +91,10 @@ def _is_up(address: str) -> bool:
 
 def _end(head: subprocess.Popen[bytes]) -> None:
     """End this cluster's processes, one by one: `ray stop` would end everybody's."""
-    for process in [*psutil.Process(head.pid).children(recursive=True), head]:
+    for process in psutil.Process(head.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    head.kill()
     head.wait(20)
 
 
