@@ -23,6 +23,7 @@ import typer
 from features.corpora.catalogue import READERS
 from orchestrator.cli.app import app
 from tests.commands import ABLATE, Command, execute
+from tests.tiny_study import Tiny
 
 HEAVY = {"torch", "ray", "opensmile", "pandas", "pyarrow", "scipy", "numpy"}
 
@@ -403,11 +404,18 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
         assert found - {"--help", "--"} - {w for w in found if w.startswith("---")} == wanted
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(root: Path, store: Path) -> None:
-    for trial in sorted((store / "trials").iterdir())[:3]:
-        shutil.rmtree(trial)
-    smoke = root / "studies" / "smoke.yaml"
-    line = [str(ABLATE), "run", str(smoke), "--inline", "--store", str(store)]
+@pytest.fixture
+def slow(tiny: Tiny, tmp_path: Path) -> Tiny:
+    """The tiny study of a dozen epochs, so that a trial takes a while; none has run."""
+    study = tmp_path / "slow.yaml"
+    study.write_text(tiny.study.read_text().replace("epochs: 3", "epochs: 12"))
+    made = shutil.ignore_patterns("trials", "studies")
+    return Tiny(study, shutil.copytree(tiny.store, tmp_path / "slow", ignore=made))
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow: Tiny) -> None:
+    study, store = slow
+    line = [str(ABLATE), "run", str(study), "--inline", "--store", str(store)]
     with subprocess.Popen(
         line,
         stdout=subprocess.PIPE,
@@ -428,14 +436,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(root: Path, store: Path
         r"The same command goes on from there\.\n",
         said,
     )
-    plan = json.loads(execute("plan", smoke, "--store", store, "--json").stdout)
+    plan = json.loads(execute("plan", study, "--store", store, "--json").stdout)
     assert plan["done"] >= 2 and plan["failed"] == 0
-    execute("run", smoke, "--inline", "--store", store)
+    execute("run", study, "--inline", "--store", store)
 
 
-def test_two_runs_on_one_store_share_the_work(root: Path, store: Path) -> None:
-    (store / "trials").rename(store / "before")
-    words = ["run", root / "studies" / "smoke.yaml", "--inline", "--store", store]
+def test_two_runs_on_one_store_share_the_work(slow: Tiny) -> None:
+    study, store = slow
+    words = ["run", study, "--inline", "--store", store]
     with Command(*words) as one, Command(*words) as other:
         runs = [one.finished(), other.finished()]
     said = [run.stdout for run in runs]

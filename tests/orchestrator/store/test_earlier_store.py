@@ -6,12 +6,12 @@ out. ``expected/`` holds what that commit's own commands printed of it.
 """
 
 import json
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
+
+from tests.commands import Command
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "earlier_store"
 
@@ -38,8 +38,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_earlier_store_reads_as_before(name: str, store: Path) -> None:
-    line = [sys.executable, "-m", "orchestrator.cli.main", *COMMANDS[name], "--store", str(store)]
-    result = subprocess.run(line, cwd=store.parent, capture_output=True, text=True, check=False)
+    with Command(*COMMANDS[name], "--store", store, cwd=store.parent) as command:
+        result = command.finished()
     printed = result.stdout.replace(str(store), "STORE")
     expected = (FIXTURE / "expected" / f"{name}.json").read_text(encoding="utf-8")
     assert json.loads(printed) == json.loads(expected), result.stderr
