@@ -89,11 +89,26 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
     return tiny_in(made_once(tmp_path_factory, "tiny", train_tiny))
 
 
+@pytest.fixture(scope="session")
+def recordings(trained_store: Path) -> Iterator[Path]:
+    """The recordings of the trained store, which its copies share: no test writes into one."""
+    folder = trained_store / "corpora"
+
+    def seen() -> dict[Path, tuple[int, int]]:
+        found = {path: path.stat() for path in folder.rglob("*.wav")}
+        return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+    before = seen()
+    yield folder
+    assert seen() == before, "a test wrote into a shared recording: replace it instead"
+
+
 @pytest.fixture
-def store(trained_store: Path, tmp_path: Path) -> Path:
-    """A copy of the trained store that a test may spoil."""
+def store(trained_store: Path, recordings: Path, tmp_path: Path) -> Path:
+    """A copy of the trained store that a test may spoil; recordings are links, to be replaced."""
     copy = tmp_path / "store"
-    shutil.copytree(trained_store, copy)
+    shutil.copytree(trained_store, copy, ignore=shutil.ignore_patterns("corpora"))
+    shutil.copytree(recordings, copy / "corpora", copy_function=os.link)
     return copy
 
 

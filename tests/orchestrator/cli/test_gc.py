@@ -23,6 +23,12 @@ from tests.commands import ABLATE, ablate
 
 
 @pytest.fixture
+def store(trained_store: Path, tmp_path: Path) -> Path:
+    """A copy without links: its files are made older, recordings too."""
+    return shutil.copytree(trained_store, tmp_path / "store")
+
+
+@pytest.fixture
 def ledger(store: Path) -> Ledger:
     """The trained store as it is two hours later."""
     for path in store.rglob("*"):
