@@ -29,7 +29,6 @@ from orchestrator.cli import (
 )
 from orchestrator.errors import AblateError
 from orchestrator.planning.cost.machine import installed
-from orchestrator.printable import clean_lines
 from orchestrator.store.files import is_refusal
 
 app = typer.Typer(
@@ -115,6 +114,8 @@ def _refuse_unsupported_platforms() -> None:
 
 def _leave(sentence: str, code: int) -> None:
     """Print a sentence on stderr, and exit with ``code``."""
+    from orchestrator.report.console import say_lines
+
     sys.stdout.flush()
-    print(clean_lines(sentence), file=sys.stderr)
+    say_lines(sentence, stderr=True)
     sys.exit(code)

@@ -18,6 +18,7 @@ def check(
 ) -> None:
     """Check FILE offline: Ray's schema, and who can reach the cluster."""
     from orchestrator.execution.cluster.cluster_file import check as judge
+    from orchestrator.report.console import say
 
     judge(file)
-    print(f"{file} is a cluster that `ray up` accepts, closed to strangers.")
+    say(f"{file} is a cluster that `ray up` accepts, closed to strangers.")

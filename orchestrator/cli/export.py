@@ -13,7 +13,6 @@ from orchestrator.cli.options import (
     StoreOption,
     named_snapshot,
 )
-from orchestrator.printable import clean
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +32,7 @@ def export(
     missing is said.
     """
     from orchestrator.errors import Interrupted
+    from orchestrator.report.console import say
     from orchestrator.report.export import bundle
     from orchestrator.report.results import measure
     from orchestrator.store.ledger import Ledger
@@ -50,4 +50,4 @@ def export(
         print(json.dumps({"folder": str(output), "files": names, "missing": missing}, indent=2))
         return
     lacks = f" {missing} trainings are missing in it." if missing else ""
-    print(clean(f"Wrote {len(names)} files to {output}; README.md says what they are.{lacks}"))
+    say(f"Wrote {len(names)} files to {output}; README.md says what they are.{lacks}")

@@ -19,7 +19,6 @@ from orchestrator.cli.options import (
     refuse_config_elsewhere,
 )
 from orchestrator.errors import Interrupted, RequestError
-from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from features.corpora.corpus import Utterance
@@ -68,6 +67,7 @@ def show(
     """
     from features.dataset.utterance_view import view_utterance
     from features.descriptors.catalogue import feature_set
+    from orchestrator.report.console import say
     from orchestrator.report.figures import canvas
     from orchestrator.report.figures.utterance import draw
 
@@ -79,9 +79,9 @@ def show(
         path, found = _recording(utterance, corpus, store)
         shown = view_utterance(path, features, found)
     draw(shown, output)
-    print(f"Drew {shown.name} ({shown.seconds:.2f} s, {len(shown.frames_TF)} frames) in {output}.")
+    say(f"Drew {shown.name} ({shown.seconds:.2f} s, {len(shown.frames_TF)} frames) in {output}.")
     for doubt in shown.doubts:
-        print(f"It looks wrong: {doubt}.")
+        say(f"It looks wrong: {doubt}.")
 
 
 def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
@@ -132,7 +132,7 @@ def build(
     from orchestrator.execution.cluster.ray_cluster import RayCluster
     from orchestrator.execution.events import Note, print_line
     from orchestrator.planning.cost.machine import cpu_count
-    from orchestrator.report.console import console_for
+    from orchestrator.report.console import console_for, say
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
@@ -155,7 +155,7 @@ def build(
     if as_json:
         on_event(Note(done))
     else:
-        print(done)
+        say(done)
 
 
 def verify(
@@ -176,7 +176,7 @@ def verify(
     """
     from orchestrator.execution import prepare as features
     from orchestrator.planning.cost.machine import cpu_count
-    from orchestrator.report.console import console_for
+    from orchestrator.report.console import console_for, say
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
@@ -204,12 +204,12 @@ def verify(
         print(json.dumps({**_record(found), "deleted": [*deleted], "of_other_studies": [*others]}))
     elif repair and not found.audio:
         for name in deleted:
-            print(clean(f"deleted {name}"))
+            say(f"deleted {name}")
         for key in others:
-            print(clean(f"{key} is of another study: `ablate run` of that one builds it anew."))
+            say(f"{key} is of another study: `ablate run` of that one builds it anew.")
         print("Repaired." if not found.damage else "Not all could be repaired.")
     elif parsed is not None and any(f.kind == "missing" for f in found.findings):
-        print(f"`ablate features build {study}` makes what is missing.")
+        say(f"`ablate features build {study}` makes what is missing.")
     if found.damage:
         raise typer.Exit(4)
 
@@ -228,8 +228,10 @@ def _record(found: "Verified") -> dict[str, Any]:
 
 def _show(found: "Verified") -> None:
     """Print the result of `ablate features verify`: one line a finding, then the counts."""
+    from orchestrator.report.console import say
+
     for finding in found.findings:
-        print(clean(f"{finding.kind}: {finding.sentence}"))
+        say(f"{finding.kind}: {finding.sentence}")
     for sentence in found.audio:
-        print(clean(f"audio: {sentence}"))
-    print(f"{found.shards} shards, {found.whole} whole.")
+        say(f"audio: {sentence}")
+    say(f"{found.shards} shards, {found.whole} whole.")

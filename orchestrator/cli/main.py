@@ -11,7 +11,9 @@ def main() -> None:
     try:
         bind()
     except LackError as error:
-        print(error, file=sys.stderr)
+        from orchestrator.report.console import say_lines
+
+        say_lines(str(error), stderr=True)
         sys.exit(error.exit_code)
     from orchestrator.cli.app import run_command  # imports `model` and `features`
 

@@ -128,5 +128,5 @@ def with_notice(found: "FoundStudy") -> "Snapshot":
     from orchestrator.report.console import say
 
     if found.notice:
-        say(found.notice)
+        say(found.notice, stderr=True)
     return found.snapshot

@@ -81,10 +81,10 @@ def predict(
     paths = trained.find_recordings(files) if files else ()
     ensemble = trained.assemble(ledger, snapshot, trained.choose_row(snapshot, row))
     for note in ensemble.notes:
-        say(note)
+        say(note, stderr=True)
     if to is not None:
         written = card.export(ledger, ensemble, to)
-        say(f"Wrote {len(written)} files to {to}; README.md says what they are.")
+        say(f"Wrote {len(written)} files to {to}; README.md says what they are.", stderr=True)
     if files:
         found, unusable = _predict(ensemble, paths, cpus)
         _print(ensemble, found, unusable, form, segments=segments)
@@ -157,6 +157,6 @@ def _print(
         view.show(console_for(), ensemble, found, segments=segments)
     sys.stdout.flush()
     for sentence in view.known_voices(found, len(found) + len(unusable)):
-        say(sentence)
+        say(sentence, stderr=True)
     for recording in unusable:  # a line each, however long: for whoever counts them
         print(clean(f"unusable: {recording.path}: {recording.reason}"), file=sys.stderr)

@@ -15,7 +15,6 @@ from orchestrator.cli.options import (
     with_notice,
 )
 from orchestrator.errors import RequestError
-from orchestrator.printable import clean
 
 if TYPE_CHECKING:
     from orchestrator.report.results import StudyResults
@@ -167,7 +166,8 @@ def _say_other_forms(studies: "list[StudyResults]", ledger: "Ledger") -> None:
         if last is not None and last.trials != study.snapshot.trials:
             say(
                 f"`{last.study}` last ran here in another form ({protocol_line(last)}): "
-                f"`ablate report {last.study}` shows that."
+                f"`ablate report {last.study}` shows that.",
+                stderr=True,
             )
 
 
@@ -248,6 +248,7 @@ def _draw(
     Raises:
         RequestError: there are several studies, or the study has no such picture or row.
     """
+    from orchestrator.report.console import say
     from orchestrator.report.figures import canvas, gallery
 
     if len(studies) > 1:
@@ -257,7 +258,7 @@ def _draw(
     name = _refuse_no_picture(study.snapshot, picture, row)
     canvas.write(gallery.PICTURES[name].draw(study, row), output)
     whose = f"the row `{row}` of `{study.snapshot.study}`" if row else f"`{study.snapshot.study}`"
-    print(clean(f"Drew {whose} ({name}) in {output}."))
+    say(f"Drew {whose} ({name}) in {output}.")
 
 
 def _print(
@@ -272,13 +273,13 @@ def _print(
         details: whether to add the tables of `--details`.
     """
     from orchestrator.report import formats
-    from orchestrator.report.console import console_for
+    from orchestrator.report.console import console_for, say
     from orchestrator.store.files import replace_file
 
     if output is not None and (by_ending := formats.by_ending(output)) is not None:
         replace_file(output, by_ending.write(studies, details).encode())
         names = ", ".join(f"`{one.snapshot.study}`" for one in studies)
-        print(clean(f"Wrote {names} in {output}."))
+        say(f"Wrote {names} in {output}.")
     elif form is TableFormat.RICH:
         formats.print_all(console_for(), studies, details)
     else:

@@ -114,7 +114,7 @@ def gc(
 
     Trials, features and selections that a snapshot names stay, and what a running process uses.
     """
-    from orchestrator.report.console import console_for
+    from orchestrator.report.console import console_for, say
     from orchestrator.report.terminal import gc as view
     from orchestrator.store import gc as collector
     from orchestrator.store.ledger import Ledger
@@ -132,6 +132,6 @@ def gc(
     elif not found.unneeded:
         print("Nothing is unneeded.")
     elif yes:
-        print(f"Removed: {view.amount(sum(item.size for item in found.unneeded))}.")
+        say(f"Removed: {view.amount(sum(item.size for item in found.unneeded))}.")
     else:
         print("Nothing was removed; `--yes` removes it.")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +42,7 @@ def submit(
     A job that is live already is joined. The store must be one that the whole cluster reaches.
     """
     from orchestrator.execution.cluster import jobs
+    from orchestrator.report.console import say
     from orchestrator.study.reader import read_study
 
     _refuse_a_store_here(store)
@@ -66,13 +66,11 @@ def submit(
                 json.dumps({"study": request.name, "job": job.id, "joined": job.joined}), flush=True
             )
         else:
-            print(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
+            say(f"{'Joined' if job.joined else 'Submitted'} {job.id}.")
         ids.append(job.id)
     if not wait:
         if not as_json:
-            print(
-                "`ablate status` tells how far they are; the same command with --wait shows them."
-            )
+            say("`ablate status` tells how far they are; the same command with --wait shows them.")
         return
     try:
         codes = [_show(address, id, as_json) for id in ids]
@@ -98,8 +96,7 @@ def _show(address: str, id: str, as_json: bool) -> int:
     """
     from orchestrator.execution.cluster import jobs
     from orchestrator.execution.events import from_line, print_line
-    from orchestrator.printable import clean
-    from orchestrator.report.console import console_for
+    from orchestrator.report.console import console_for, say
     from orchestrator.report.terminal.live import View
 
     view = View(console_for())
@@ -114,9 +111,9 @@ def _show(address: str, id: str, as_json: bool) -> int:
     with contextlib.nullcontext() if as_json else view:
         end: JobEnd = jobs.tail(address, id, on_line)
     if end.code not in (0, 1):
-        sink = sys.stderr if as_json else sys.stdout
-        print("\n".join(clean(line) for line in other), file=sink)
-        print(clean(f"{id}: {end.sentence}"), file=sink)
+        for line in other:
+            say(line, stderr=as_json)
+        say(f"{id}: {end.sentence}", stderr=as_json)
     return end.code if end.code >= 0 else 3
 
 

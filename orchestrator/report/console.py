@@ -4,6 +4,7 @@ Everything fits a terminal of 80 columns.
 """
 
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.printable import clean
+from orchestrator.printable import clean, clean_lines
 
 FIRST = 12
 """Narrowest width of the first column of a table, in characters.
@@ -144,17 +145,52 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def say(sentence: str) -> None:
-    """Print a sentence on stderr, wrapped at spaces to the width of the terminal.
+def say(sentence: str, *, stderr: bool = False) -> None:
+    """Print a sentence; a terminal gets it wrapped at spaces, a pipe or a file gets one line.
 
-    A word longer than a line, such as a path, is not broken, so that it can be copied.
+    Neither a path nor a command between backticks is broken, so that it can be copied.
+
+    Args:
+        sentence: the text; control characters in it are replaced by `?`.
+        stderr: whether to print on stderr instead of stdout.
     """
-    console = console_for(stderr=True)
-    lines = textwrap.wrap(
-        clean(sentence), console.width, break_long_words=False, break_on_hyphens=False
-    )
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)
+    _print_wrapped(clean(sentence), stderr=stderr)
+
+
+def say_lines(text: str, *, stderr: bool = False) -> None:
+    """Print a text of several lines, each as ``say`` prints a sentence.
+
+    Indented lines are never wrapped: they show part of a file with a caret below it.
+    """
+    for line in clean_lines(text).split("\n"):
+        _print_wrapped(line, stderr=stderr)
+
+
+def _print_wrapped(line: str, *, stderr: bool) -> None:
+    """Print a line, wrapped to the width of the terminal if there is one."""
+    stream = sys.stderr if stderr else sys.stdout
+    if not stream.isatty() or line.startswith(" "):
+        print(line, file=stream)
+        return
+    for part in _wrap(line, console_for(stderr=stderr).width):
+        print(part, file=stream)
+
+
+def _wrap(line: str, width: int) -> list[str]:
+    """Break a line at spaces outside of backticks; a longer word has a line of its own.
+
+    >>> _wrap("Build it: `ablate features build`.", 24)
+    ['Build it:', '`ablate features build`.']
+    """
+    if cell_len(line) <= width:
+        return [line]
+    parts: list[str] = []
+    for word in re.findall(r"(?:`[^`]*`|\S)+", line):
+        if parts and cell_len(f"{parts[-1]} {word}") <= width:
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    return parts
 
 
 def console_for(*, stderr: bool = False) -> Console:
