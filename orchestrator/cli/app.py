@@ -29,6 +29,7 @@ from orchestrator.cli import (
 )
 from orchestrator.errors import AblateError
 from orchestrator.planning.cost.machine import installed
+from orchestrator.printable import clean
 from orchestrator.store.files import is_refusal
 
 app = typer.Typer(
@@ -42,7 +43,7 @@ app = typer.Typer(
 def _print_version(wanted: bool) -> None:
     """Print the version and exit with 0, if ``--version`` is given."""
     if wanted:
-        print(f"ablate {installed('ablate-ser') or 'of a folder that is not installed'}")
+        print(clean(f"ablate {installed('ablate-ser') or 'of a folder that is not installed'}"))
         raise typer.Exit
 
 

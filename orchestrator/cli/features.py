@@ -207,7 +207,7 @@ def verify(
             say(f"deleted {name}")
         for key in others:
             say(f"{key} is of another study: `ablate run` of that one builds it anew.")
-        print("Repaired." if not found.damage else "Not all could be repaired.")
+        say("Repaired." if not found.damage else "Not all could be repaired.")
     elif parsed is not None and any(f.kind == "missing" for f in found.findings):
         say(f"`ablate features build {study}` makes what is missing.")
     if found.damage:

@@ -1,16 +1,25 @@
 """What commands print for people: safe for a terminal, and wrapped only where one shows it."""
 
+import ast
 import fcntl
+import io
+import math
 import os
 import pty
 import struct
 import subprocess
 import termios
+import wave
 from pathlib import Path
 
 import pytest
 
+import orchestrator.cli
 from tests.commands import ABLATE, execute
+
+COMMAND_FILES = sorted(Path(orchestrator.cli.__path__[0]).glob("*.py"))
+SAFE = {"clean", "dumps", "write", "csv_text"}
+"""What `print` may be given: JSON, a table in the form of a file, or text that `clean` returned."""
 
 
 def shown(*words: object, cwd: Path) -> list[str]:
@@ -70,3 +79,52 @@ def test_a_fault_keeps_its_position_and_its_caret(root: Path, tmp_path: Path) ->
     assert len(piped[0]) > 80
     assert lines[-2:] == piped[1:]
     assert " ".join(lines[:-2]) == piped[0]
+
+
+def test_every_print_of_a_command_is_safe_for_a_terminal() -> None:
+    """Sentences go through `say`, which cleans them; what `print` gets is JSON or is clean."""
+    unsafe = [
+        f"{file.name}:{call.lineno}"
+        for file in COMMAND_FILES
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and _prints(call.func)
+        if not all(map(_is_safe, call.args))
+    ]
+    assert unsafe == []
+
+
+def _prints(function: ast.expr) -> bool:
+    """Whether it is `print`, `typer.echo`, or `print` of a Rich console."""
+    if isinstance(function, ast.Name):
+        return function.id == "print"
+    return isinstance(function, ast.Attribute) and function.attr in ("print", "echo", "secho")
+
+
+def _is_safe(argument: ast.expr) -> bool:
+    """Whether a printed value is a constant, or what one of the functions of ``SAFE`` returns."""
+    if isinstance(argument, ast.Call):
+        function = argument.func
+        name = function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
+        return name in SAFE
+    return isinstance(argument, ast.Constant)
+
+
+def test_a_name_cannot_paint_on_the_terminal(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "\x1b[31mred.yaml").write_text((root / "cluster.yaml").read_text())
+    said = execute("cluster", "check", "\x1b[31mred.yaml", cwd=tmp_path).stdout
+    assert said.startswith("?[31mred.yaml is a cluster")
+    (tmp_path / "\x1b[31mred.wav").write_bytes(_tone())
+    said = execute("features", "show", "\x1b[31mred.wav", "-o", "\x9b1m.svg", cwd=tmp_path).stdout
+    assert said.startswith("Drew ?[31mred")
+    assert "\x1b" not in said
+    assert "\x9b" not in said
+
+
+def _tone() -> bytes:
+    """A file of audio: one second of 200 Hz."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, 16_000, 0, "NONE", ""))
+        for n in range(16_000):
+            out.writeframes(struct.pack("<h", int(8000 * math.sin(2 * math.pi * 200 * n / 16_000))))
+    return file.getvalue()
