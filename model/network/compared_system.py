@@ -42,7 +42,7 @@ class ComparedSystem(GraphNetwork):
         config: ModelConfig,
         features: int,
         classes: int,
-        nodes: int = 120,
+        nodes: int,
         mean_F: Tensor | None = None,
         std_F: Tensor | None = None,
     ) -> Self:

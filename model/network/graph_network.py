@@ -67,7 +67,7 @@ class GraphNetwork(nn.Module):
         config: ModelConfig,
         features: int,
         classes: int,
-        nodes: int = 120,
+        nodes: int,
         mean_F: Tensor | None = None,
         std_F: Tensor | None = None,
     ) -> Self:

@@ -20,9 +20,10 @@ the widths, the heads and the stages of the loss remain.
 
 from collections.abc import Sequence
 from string import ascii_lowercase
-from typing import Self
+from typing import Self, get_type_hints
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from model.config import BIGRU_HIDDEN, Aggregators, ModelConfig
@@ -35,9 +36,6 @@ from model.network.layers.conv import Graph, WmaGinConv
 from model.network.layers.recurrent import BothWays
 from model.network.nodes import Nodes
 from model.network.stage_loss import stage_loss
-
-MOST_LAYERS, MOST_HIDDEN = 8, 4096
-"""Greatest number of layers L, and greatest width H, that a network may have."""
 
 PHASE = 2 * BIGRU_HIDDEN
 """Channels G of the Bi-GRU's output: 128 of each direction."""
@@ -157,7 +155,7 @@ class WmaGin(GraphNetwork):
         config: ModelConfig,
         features: int,
         classes: int,
-        nodes: int = 120,
+        nodes: int,
         mean_F: Tensor | None = None,
         std_F: Tensor | None = None,
         *,
@@ -177,12 +175,7 @@ class WmaGin(GraphNetwork):
         Raises:
             ModelConfigError: a value is out of its range, or values contradict each other.
         """
-        _check_range("layers", config.layers, 1, MOST_LAYERS)
-        _check_range("hidden", config.hidden, 1, MOST_HIDDEN)
-        if not 0 <= config.dropout < 1:
-            raise ModelConfigError(
-                f"`dropout` must be from 0 to below 1, but is {config.dropout:g} instead."
-            )
+        _check_ranges(config)
         return cls(
             features,
             classes,
@@ -312,13 +305,16 @@ def _head(width: int, hidden: int, classes: int, *, deep: bool) -> nn.Module:
     return nn.Linear(width, classes)
 
 
-def _check_range(key: str, value: int, least: int, most: int) -> None:
-    """Refuse a value of the setting ``key`` outside ``least`` to ``most``, both included.
+def _check_ranges(config: ModelConfig) -> None:
+    """Refuse a number that is outside of the range that its field declares.
 
     Raises:
         ModelConfigError: it is outside.
     """
-    if not least <= value <= most:
-        raise ModelConfigError(
-            f"`{key}` must be between {least} and {most}, but is {value} instead."
-        )
+    for key, hint in get_type_hints(ModelConfig, include_extras=True).items():
+        for limits in getattr(hint, "__metadata__", ()):
+            value = getattr(config, key)
+            if isinstance(limits, Interval) and not limits.ge <= value <= limits.le:
+                raise ModelConfigError(
+                    f"`{key}` must be between {limits.ge} and {limits.le}, but is {value} instead."
+                )

@@ -120,7 +120,7 @@ def initialise(
     mean_F: Tensor | None = None,
     std_F: Tensor | None = None,
     *,
-    nodes: int = 120,
+    nodes: int,
 ) -> GraphNetwork:
     """Build an untrained network; its weights depend on the configuration and the seed alone.
 

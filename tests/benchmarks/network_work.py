@@ -61,7 +61,7 @@ class Bench:
     ) -> Work:
         """One training step on full segments; its gradients may be gathered in several parts."""
         torch.manual_seed(0)
-        network = WmaGin.from_config(config, FEATURES, CLASSES, edges=edges).to(self.device)
+        network = WmaGin.from_config(config, FEATURES, CLASSES, 120, edges=edges).to(self.device)
         optimiser = Adam(network.parameters(), lr=1e-4, weight_decay=1e-8)
         x_BNF = torch.randn(batch, nodes, FEATURES, device=self.device)
         nodes_B = torch.full((batch,), nodes, device=self.device)

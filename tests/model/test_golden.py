@@ -32,7 +32,7 @@ CLASS = (
 
 @pytest.mark.parametrize("reading", READINGS)
 def test_losses_are_the_recorded_ones(segments_of: Callable, reading: str) -> None:
-    network = initialise(READINGS[reading], 6, 4, seed=0)
+    network = initialise(READINGS[reading], 6, 4, seed=0, nodes=120)
     config = TrainConfig(lr=1e-3, batch=8, epochs=4)
     sets = segments_of(32), segments_of(12, seed=1), segments_of(14, seed=2)
     result = fit(network, *sets, config, classes=4, seed=0)

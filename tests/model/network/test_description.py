@@ -27,7 +27,7 @@ def test_the_examples_in_the_documentation_hold() -> None:
     ],
 )
 def test_the_parts_sum_to_the_network(config: ModelConfig) -> None:
-    network = WmaGin.from_config(config, 78, 4)
+    network = WmaGin.from_config(config, 78, 4, 120)
     parts = describe(network, 78, 12)
     assert sum(part.parameters for part in parts) == parameters_of(network)
     assert len({part.title for part in parts}) == len(parts)
@@ -36,7 +36,7 @@ def test_the_parts_sum_to_the_network(config: ModelConfig) -> None:
 def test_r0_is_told_in_the_order_of_the_forward_pass_with_the_papers_names() -> None:
     told = [
         (p.title, p.kind, p.shape)
-        for p in describe(WmaGin.from_config(ModelConfig(), 78, 4), 78, 120)
+        for p in describe(WmaGin.from_config(ModelConfig(), 78, 4, 120), 78, 120)
     ]
     near, full = "WMA-GIN {}, cycle", "WMA-GIN 2, fully adjacent"
     layers = [near.format(1), full, near.format(3), near.format(4)]

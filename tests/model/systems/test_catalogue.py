@@ -61,7 +61,7 @@ def test_wma_gin_is_trained_without_pyg_and_without_scikit_learn() -> None:
         "import sys; from model.training.fit import initialise;"
         "from model.config import ModelConfig;"
         "import torch; n = torch.tensor([3]);"
-        "initialise(ModelConfig(), 6, 4, 0)(torch.zeros(1, 3, 6), n, n);"
+        "initialise(ModelConfig(), 6, 4, 0, nodes=3)(torch.zeros(1, 3, 6), n, n);"
         "sys.exit(bool({'torch_geometric', 'sklearn'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -21,7 +21,7 @@ def parameters(network: WmaGin) -> int:
 
 def network_of(config: ModelConfig = SMALL, seed: int = 0, **more: Any) -> WmaGin:
     torch.manual_seed(seed)
-    return WmaGin.from_config(config, 6, 4, **more)
+    return WmaGin.from_config(config, 6, 4, 120, **more)
 
 
 def batch_of(*lengths: int, padded: int | None = None) -> tuple[Tensor, Tensor]:
@@ -31,12 +31,12 @@ def batch_of(*lengths: int, padded: int | None = None) -> tuple[Tensor, Tensor]:
 
 
 def test_reading_r0_has_579864_parameters_and_r_star_976664() -> None:
-    assert parameters(WmaGin.from_config(ModelConfig(), 78, 4)) == 579_864
-    assert parameters(WmaGin.from_config(ModelConfig(**R_STAR), 78, 4)) == 976_664
+    assert parameters(WmaGin.from_config(ModelConfig(), 78, 4, 120)) == 579_864
+    assert parameters(WmaGin.from_config(ModelConfig(**R_STAR), 78, 4, 120)) == 976_664
 
 
 def test_log_mel_input_adds_51200_parameters() -> None:
-    assert parameters(WmaGin.from_config(ModelConfig(), 128, 4)) == 631_064
+    assert parameters(WmaGin.from_config(ModelConfig(), 128, 4, 120)) == 631_064
 
 
 @pytest.mark.parametrize("layers", range(1, 9))
@@ -225,7 +225,7 @@ def test_the_axes_above_are_all_there_are() -> None:
     [
         ({"layers": 0}, "`layers` must be between 1 and 8, but is 0 instead."),
         ({"layers": 9}, "`layers` must be between 1 and 8, but is 9 instead."),
-        ({"dropout": 1.0}, "`dropout` must be from 0 to below 1, but is 1 instead."),
+        ({"dropout": 1.0}, "`dropout` must be between 0 and 0.9, but is 1.0 instead."),
         ({"hidden": 0}, "`hidden` must be between 1 and 4096, but is 0 instead."),
         (
             {"fa_layers": (5,)},
@@ -245,7 +245,7 @@ def test_the_axes_above_are_all_there_are() -> None:
 )
 def test_an_impossible_configuration_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ModelConfigError) as caught:
-        WmaGin.from_config(replace(ModelConfig(), **wrong), 6, 4)
+        WmaGin.from_config(replace(ModelConfig(), **wrong), 6, 4, 120)
     assert str(caught.value) == sentence
 
 

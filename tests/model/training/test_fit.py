@@ -33,7 +33,7 @@ def train(
 ) -> tuple[Fit, list[TrainingState]]:
     states: list[TrainingState] = []
     result = fit(
-        initialise(model, 6, 4, more.pop("init_seed", 0)),
+        initialise(model, 6, 4, more.pop("init_seed", 0), nodes=120),
         segments_of(32),
         segments_of(12, seed=1),
         segments_of(14, seed=2),
@@ -71,7 +71,7 @@ def same(one: Fit, other: Fit) -> bool:
 @pytest.mark.parametrize("model", [ModelConfig(hidden=32), replace(SMALL, layer_norm=True)])
 def test_it_learns_32_segments_by_heart(segments_of: Callable, model: ModelConfig) -> None:
     segments = segments_of(32)
-    network = initialise(model, 6, 4, seed=0)
+    network = initialise(model, 6, 4, seed=0, nodes=120)
     config = TrainConfig(lr=3e-3, batch=16, epochs=20, patience=20)
     result = fit(network, segments, segments, segments, config, classes=4, seed=0)
     assert max(epoch.a.wa for epoch in result.history) == 1
@@ -178,7 +178,9 @@ def test_no_axis_of_training_is_dead(segments_of: Callable, axis: str) -> None:
 def trained_on_uneven(segments_of: Callable, config: TrainConfig) -> Fit:
     uneven = segments_of(32)
     uneven.labels_S = uneven.labels_S.clamp(max=2)
-    return fit(initialise(SMALL, 6, 4, 0), uneven, uneven, uneven, config, classes=4, seed=0)
+    return fit(
+        initialise(SMALL, 6, 4, 0, nodes=120), uneven, uneven, uneven, config, classes=4, seed=0
+    )
 
 
 def test_the_axes_above_are_all_there_are() -> None:
@@ -197,7 +199,7 @@ def test_inverse_class_weights_average_to_one_over_the_segments() -> None:
 def test_a_loss_that_is_no_number_names_its_epoch(segments_of: Callable, poison: float) -> None:
     sick = segments_of(8)
     sick.x_SNF[3, 0, 0] = poison
-    network = initialise(SMALL, 6, 4, 0)
+    network = initialise(SMALL, 6, 4, 0, nodes=120)
     sentence = (
         r"^The training loss must be finite, but is not a number in epoch 1\. "
         r"A smaller `training\.lr` usually helps\.$"
@@ -209,7 +211,7 @@ def test_a_loss_that_is_no_number_names_its_epoch(segments_of: Callable, poison:
 def test_an_empty_set_is_refused(segments_of: Callable) -> None:
     some, none = segments_of(4), segments_of(0)
     with pytest.raises(ValueError, match=r"^`b` must hold at least one segment, but is empty"):
-        fit(initialise(SMALL, 6, 4, 0), some, some, none, QUICK, classes=4, seed=0)
+        fit(initialise(SMALL, 6, 4, 0, nodes=120), some, some, none, QUICK, classes=4, seed=0)
 
 
 def test_an_incomplete_state_is_refused(segments_of: Callable) -> None:
@@ -221,6 +223,6 @@ def test_an_incomplete_state_is_refused(segments_of: Callable) -> None:
 
 
 def test_the_first_weights_depend_on_the_seed_alone() -> None:
-    one, two, other = (initialise(SMALL, 6, 4, seed).state_dict() for seed in (3, 3, 4))
+    one, two, other = (initialise(SMALL, 6, 4, seed, nodes=120).state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)

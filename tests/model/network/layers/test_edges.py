@@ -140,7 +140,7 @@ def trained(
     """One step's scores and gradients, in float64."""
     x_BNF, lengths_B = batch[0].to(dtype), batch[1]
     torch.manual_seed(1)
-    network = WmaGin.from_config(config, 5, 3, edges=edges).to(dtype)
+    network = WmaGin.from_config(config, 5, 3, 120, edges=edges).to(dtype)
     logits = network(x_BNF, lengths_B, lengths_B)
     network.loss(logits, lengths_B % 3).backward()
     found = {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
@@ -235,7 +235,7 @@ def test_a_window_trains_along_edges_without_being_asked(window: str, same_as: s
     scores = []
     for graph in (window, same_as or "line"):
         torch.manual_seed(0)
-        network = WmaGin.from_config(ModelConfig(hidden=8, graph=graph), 5, 3)
+        network = WmaGin.from_config(ModelConfig(hidden=8, graph=graph), 5, 3, 120)
         x_BNF = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0))
         scores.append(network(x_BNF, torch.tensor([6, 4]), torch.tensor([6, 4])).total_BC)
     assert torch.allclose(*scores, atol=1e-5) is (same_as is not None)  # type: ignore[misc]
