@@ -53,7 +53,7 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
     try:
         selection = corpus.select(wanted)
     except CorpusError as error:
-        key = "emotions" if "emotions" in study.places else "corpus"
+        key = "emotions" if study.gives("emotions") else "corpus"
         raise study.fault(key, str(error)) from None
     try:
         folds = deal(selection, study.folds)

@@ -205,7 +205,7 @@ def _check_distinct(study: Study, trials: tuple[PlannedTrial, ...]) -> None:
         other = first.setdefault(item.id, item.row)
         if other != item.row:
             raise study.fault(
-                "rows" if "rows" in study.places else "axes",
+                "rows" if study.gives("rows") else "axes",
                 f"The rows `{other}` and `{item.row}` are the same trials: what tells them apart "
                 "changes nothing here.",
             )

@@ -71,7 +71,7 @@ def build_snapshot(
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, speech),
         speech=_speech_read(trials),
-        axes=tuple(study.rows[0].settings) if "axes" in study.places else (),
+        axes=tuple(study.rows[0].settings) if study.gives("axes") else (),
         text=study.text,
         published=tuple(
             SnapshotRow(name=row.name, reading="", paper=dict(row.paper), model="")

@@ -116,24 +116,24 @@ def parse_study(text: str, file: str) -> Study:
         claim=claim(keys, names),
         file=file,
         text=text,
-        places=_places(root),
+        positions=_positions(root),
         published=tuple(written.row for written in published),
         search=search,
         replicates=keys.protocol.replicates,
     )
 
 
-def _places(root: Node) -> dict[str, tuple[int, int]]:
+def _positions(root: Node) -> dict[str, tuple[int, int]]:
     """Key -> line and column, from 1, at which ``Study.fault`` reports faults found later.
 
     The keys are those of the top level, and those below `protocol` and `search` with a dot.
     """
-    places = {key: (node.line, node.column) for key, node in root.mapping.items()}
+    positions = {key: (node.line, node.column) for key, node in root.mapping.items()}
     for key in root.mapping.keys() & {"protocol", "search"}:
         node = root.mapping[key]
-        places[key] = (node.key_line or node.line, node.key_column or node.column)
-        places |= {f"{key}.{k}": (n.line, n.column) for k, n in node.mapping.items()}
-    return places
+        positions[key] = (node.key_line or node.line, node.key_column or node.column)
+        positions |= {f"{key}.{k}": (n.line, n.column) for k, n in node.mapping.items()}
+    return positions
 
 
 def _kinds(root: Node) -> Iterator[Fault]:

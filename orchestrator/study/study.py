@@ -66,8 +66,9 @@ class Study:
     """Path of the study file, as errors print it."""
     text: str
     """Text of the whole study file."""
-    places: Mapping[str, tuple[int, int]]
-    """Key, such as ``corpus`` or ``protocol.folds`` -> its line and column, counted from 1."""
+    positions: Mapping[str, tuple[int, int]]
+    """Each key that the file gives, such as ``corpus`` or ``protocol.folds`` -> its line and
+    column, counted from 1."""
     published: tuple[Row, ...] = ()
     """Systems that are not trained here: their published scores stand above the rows."""
     search: Search | None = None
@@ -75,6 +76,10 @@ class Study:
     replicates: Replicates = "fixed"
     """``fixed``: each row has ``seeds`` trainings a fold. ``adaptive``: at most so many, see
     `analysis/sequential.py`."""
+
+    def gives(self, key: str) -> bool:
+        """Whether the study file itself gives a key: one of the top level, such as ``emotions``."""
+        return key in self.positions
 
     def fault(self, key: str, sentence: str) -> StudyError:
         """Make an error that points to a key of this study's file.
@@ -87,5 +92,5 @@ class Study:
             sentence: what is wrong, with the remedy.
         """
         around = key.rpartition(".")[0]  # of a key that is left out
-        line, column = self.places.get(key) or self.places.get(around, (1, 1))
+        line, column = self.positions.get(key) or self.positions.get(around, (1, 1))
         return StudyError(self.file, self.text, [Fault(line, column, sentence)])
