@@ -6,22 +6,22 @@ from pathlib import Path
 from features.descriptors import catalogue, opensmile_config
 from features.descriptors.feature_set import FeatureSet
 from features.errors import CorpusError
+from orchestrator.study.resolve import Variant
 from orchestrator.study.study import Study
-from orchestrator.study.trials import Variant
 
 
 def with_features(
-    study: Study, rows: tuple[Variant, ...], allow_config: bool
+    study: Study, variants: tuple[Variant, ...], allow_config: bool
 ) -> tuple[tuple[Variant, ...], dict[str, FeatureSet]]:
     """Find the descriptor set of every row.
 
     Args:
         study: the study file.
-        rows: its rows.
+        variants: those of its rows.
         allow_config: whether an openSMILE configuration of the user's own may run here.
 
     Returns:
-        The rows, in which a configuration file is replaced by a name with the digest of its
+        The variants, in which a configuration file is replaced by a name with the digest of its
         content; and name -> descriptor set.
 
     Raises:
@@ -29,10 +29,11 @@ def with_features(
     """
     sets: dict[str, FeatureSet] = {}
     named = []
-    for row in rows:
-        chosen = feature_set(study, row.features.features, allow_config)
+    for variant in variants:
+        chosen = feature_set(study, variant.features.features, allow_config)
         sets[chosen.name] = chosen
-        named.append(replace(row, features=replace(row.features, features=chosen.name)))
+        features = replace(variant.features, features=chosen.name)
+        named.append(replace(variant, features=features))
     return tuple(named), sets
 
 

@@ -18,9 +18,10 @@ from orchestrator.planning.snapshot_builder import build_snapshot, with_search
 from orchestrator.planning.states import sort_trials
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.resolve import Variant
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial, Variant, expand, variants
+from orchestrator.study.trials import PlannedTrial, expand, variants
 
 if TYPE_CHECKING:
     from orchestrator.search.configurations import SearchMemory

@@ -17,9 +17,9 @@ from orchestrator.store.snapshot import (
     SnapshotTrial,
 )
 from orchestrator.study.canonical import plain
-from orchestrator.study.resolve import emotions, resolve
+from orchestrator.study.resolve import Variant, emotions, resolve
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial, Variant
+from orchestrator.study.trials import PlannedTrial
 
 if TYPE_CHECKING:
     from orchestrator.search.expansion import SearchExpansion

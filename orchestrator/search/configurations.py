@@ -9,10 +9,10 @@ from features.descriptors.feature_set import FeatureSet
 from orchestrator.search.objective import ObjectiveScores
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import digest
-from orchestrator.study.resolve import resolve
+from orchestrator.study.resolve import Variant, resolve
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial, Variant, trial_of
+from orchestrator.study.trials import PlannedTrial, trial_of
 
 
 class ConfigurationTrials:
@@ -59,7 +59,7 @@ class ConfigurationTrials:
         self, row: str, point: Point, folds: Sequence[Fold], seeds: int
     ) -> tuple[PlannedTrial, ...]:
         """Build the trials, without a look at what was built before."""
-        variant = self._variant(row, point)
+        variant = self._variant(point)
         extractor = self._extractors[variant.features.features]
         trials = []
         for seed in range(seeds):
@@ -68,8 +68,8 @@ class ConfigurationTrials:
                 trials.append(PlannedTrial(row, fold.index, seed, trial, trial.id))
         return tuple(trials)
 
-    def _variant(self, row: str, point: Point) -> Variant:
-        """The variant that a point resolves to, built once and named after its first row."""
+    def _variant(self, point: Point) -> Variant:
+        """The variant that a point resolves to, built once."""
         key = digest(dict(point))
         if key not in self.variants:
             resolved = resolve(self._profile, self._study.settings, self._search.settings(point))
@@ -80,14 +80,8 @@ class ConfigurationTrials:
             if chosen.name not in self.features:
                 self.features[chosen.name] = chosen
                 self._extractors[chosen.name] = chosen.version()
-            self.variants[key] = Variant(
-                name=row,
-                profile=resolved.profile,
-                reading=resolved.reading,
-                features=replace(resolved.features, features=chosen.name),
-                model=resolved.model,
-                training=resolved.training,
-            )
+            features = replace(resolved.features, features=chosen.name)
+            self.variants[key] = replace(resolved, features=features)
         return self.variants[key]
 
 

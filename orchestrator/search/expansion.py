@@ -17,9 +17,10 @@ from orchestrator.store.paths import OUTCOME
 from orchestrator.store.records import Opening
 from orchestrator.store.snapshot import SnapshotConfiguration, SnapshotSearch, SnapshotTrial
 from orchestrator.study.canonical import digest, plain
+from orchestrator.study.resolve import Variant
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial, Variant
+from orchestrator.study.trials import PlannedTrial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +30,7 @@ class SearchExpansion:
     state: SearchState
     """Its configurations, winners and trials."""
     variants: tuple[Variant, ...]
-    """The distinct configurations as variants (all settings), each named after its first
-    proposal."""
+    """The distinct configurations as variants (all settings)."""
     features: dict[str, FeatureSet]
     """Name of a descriptor set, as it stands in trial ids -> the set."""
     snapshot: SnapshotSearch

@@ -12,8 +12,8 @@ from orchestrator.study.keys.settings import PROFILES, READINGS, SETTINGS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resolved:
-    """The configurations of a variant: every setting has a value."""
+class Variant:
+    """The configurations of one row of a table: every setting has a value."""
 
     profile: str
     """Name of the profile (how much training): ``paper`` or ``quick``."""
@@ -49,7 +49,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, Any]) -> Resolved:
+def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, Any]) -> Variant:
     """Merge the settings that hold for one row, and make its configurations.
 
     Each of these overrides those before it: the study's profile (how much training), its reading
@@ -62,7 +62,7 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
         row: settings of one row.
 
     Returns:
-        The configurations, with a value for every setting. A setting that has no effect beside the
+        The variant, with a value for every setting. A setting that has no effect beside the
         others has its default, so that equal variants are equal.
 
     Raises:
@@ -73,7 +73,7 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
     named = [PROFILES[row["profile"]]] if "profile" in row else []
     named += [READINGS[row["reading"]]] if "reading" in row else []
     merged = merge(PROFILES[profile], READINGS[reading], study, *named, row)
-    return Resolved(
+    return Variant(
         profile=merged.get("profile", profile),
         reading=merged.get("reading", reading),
         features=_features(merged),

@@ -15,7 +15,7 @@ from features.corpora.corpus import Selection
 from features.corpora.folds import Fold
 from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
 from orchestrator.study.canonical import digest, plain
-from orchestrator.study.resolve import resolve
+from orchestrator.study.resolve import Variant, resolve
 from orchestrator.study.study import Study
 
 SEMANTICS = 1
@@ -29,24 +29,6 @@ ADDED: dict[str, dict[str, Any]] = {
 """Part of an identity -> field that came after version ``SEMANTICS`` -> the value that stands for
 how trials were trained before. A field with this value is left out of an identity, so that older
 trials keep their ids. Never change a line; a new field of a configuration adds one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
-    """One row of a table with its configurations: every setting has a value."""
-
-    name: str
-    """Name of the row."""
-    profile: str
-    """Name of the profile (how much training): ``paper`` or ``quick``."""
-    reading: str
-    """Name of the reading (a choice where the paper leaves something open): ``as-written``, ..."""
-    features: FeatureConfig
-    """Descriptors, and how graphs are made from them."""
-    model: ModelConfig
-    """The system (WMA-GIN, another network or the SVM) and its sizes."""
-    training: TrainConfig
-    """Learning rate, batch, epochs, ..."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,25 +127,12 @@ def variants(study: Study, default_profile: str) -> tuple[Variant, ...]:
         study: the study.
         default_profile: the profile of rows that name none; it follows from the corpus.
     """
-    found = []
-    for row in study.rows:
-        resolved = resolve(default_profile, study.settings, row.settings)
-        found.append(
-            Variant(
-                name=row.name,
-                profile=resolved.profile,
-                reading=resolved.reading,
-                features=resolved.features,
-                model=resolved.model,
-                training=resolved.training,
-            )
-        )
-    return tuple(found)
+    return tuple(resolve(default_profile, study.settings, row.settings) for row in study.rows)
 
 
 def expand(
     study: Study,
-    rows: tuple[Variant, ...],
+    variants: tuple[Variant, ...],
     selection: Selection,
     folds: tuple[Fold, ...],
     extractors: Mapping[str, str],
@@ -172,7 +141,7 @@ def expand(
 
     Args:
         study: the study.
-        rows: its variants.
+        variants: those of its rows, in the same order.
         selection: the speech and labels.
         folds: the folds of the protocol.
         extractors: name of a descriptor set -> version of the program that computes it.
@@ -181,9 +150,9 @@ def expand(
     placed = []
     for seed in range(study.seeds):
         for fold in folds:
-            for row in rows:
-                extractor = extractors[row.features.features]
-                trial = trial_of(row, corpus, classes, extractor, fold, seed)
+            for row, variant in zip(study.rows, variants, strict=True):
+                extractor = extractors[variant.features.features]
+                trial = trial_of(variant, corpus, classes, extractor, fold, seed)
                 placed.append(PlannedTrial(row.name, fold.index, seed, trial, trial.id))
     return tuple(placed)
 

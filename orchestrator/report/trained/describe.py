@@ -11,9 +11,9 @@ from model.network.description import Part, describe
 from model.systems.catalogue import SYSTEMS, build
 from orchestrator.errors import RequestError, nearest
 from orchestrator.planning.feature_sets import with_features
-from orchestrator.study.resolve import emotions
+from orchestrator.study.resolve import Variant, emotions
 from orchestrator.study.study import Study
-from orchestrator.study.trials import Variant, variants
+from orchestrator.study.trials import variants
 
 SIZE_NOTES = {
     WMA_GIN: (
@@ -87,8 +87,8 @@ def architectures(
     resolved, sets = with_features(study, variants(study, "paper"), allow_config)
     classes = tuple(emotions(study.settings))
     found = []
-    for variant in resolved:
-        if row not in (None, variant.name):
+    for name, variant in zip(names, resolved, strict=True):
+        if row not in (None, name):
             continue
         inputs = len(sets[variant.features.features].names())
         nodes = variant.features.segment_nodes
@@ -98,7 +98,7 @@ def architectures(
             parts = describe(network, inputs, nodes)
         found.append(
             Architecture(
-                row=variant.name,
+                row=name,
                 model=variant.model.model,
                 reading=variant.reading,
                 features=variant.features.features,

@@ -135,8 +135,9 @@ def test_defaults_written_out_are_the_defaults() -> None:
 
 def test_rows_that_several_shipped_studies_share_are_the_same_variant(root: Path) -> None:
     def row(study: str, name: str) -> tuple[FeatureConfig, ModelConfig, TrainConfig]:
-        rows = variants(read_study(root / "studies" / f"{study}.yaml"), "paper")
-        (found,) = (v for v in rows if v.name == name)
+        read = read_study(root / "studies" / f"{study}.yaml")
+        pairs = zip(read.rows, variants(read, "paper"), strict=True)
+        (found,) = (variant for each, variant in pairs if each.name == name)
         return found.features, found.model, found.training
 
     full = row("components", "WMA-GIN")
