@@ -87,7 +87,7 @@ def run_search(
             prepare(plan, fresh, ledger, on_event, threads)
             prepared |= {p.trial.features for p in fresh}
         on_event.ids |= {item.id for item in state.final}
-        generation = tuple(SnapshotTrial(p.row, p.fold, p.seed, p.id) for p in lacking)
+        generation = tuple(map(SnapshotTrial.of, lacking))
         on_event(Planned(generation, frozenset(), cluster.slots, plan.study.name))
         scheduler.train(lacking)
 

@@ -64,7 +64,7 @@ def build_snapshot(
         ),
         seeds=study.seeds,
         replicates=study.replicates,
-        trials=tuple(SnapshotTrial(item.row, item.fold, item.seed, item.id) for item in trials),
+        trials=tuple(map(SnapshotTrial.of, trials)),
         comparable=_is_comparable(study, selection.corpus, variants),
         reference=study.reference,
         claim=study.claim,

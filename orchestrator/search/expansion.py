@@ -20,7 +20,6 @@ from orchestrator.study.canonical import digest, plain
 from orchestrator.study.resolve import Variant
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
-from orchestrator.study.trials import PlannedTrial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +103,7 @@ def expand_search(
             openings=openings,
             sharing=sharing,
         ),
-        open=_slots(state.final) if closed else (),
+        open=tuple(map(SnapshotTrial.of, state.final)) if closed else (),
     )
 
 
@@ -125,7 +124,7 @@ def _snapshot(
     )
     first = min((one.opened for one in mine), default=math.inf)
     same_speakers = [one for one in openings if speakers and one.speakers == speakers]
-    tried = _slots([item for one in state.tried for item in one.trials])
+    tried = tuple(SnapshotTrial.of(item) for one in state.tried for item in one.trials)
     return SnapshotSearch(
         key=key,
         selection=search.selection,
@@ -134,7 +133,7 @@ def _snapshot(
         inner_folds=search.inner_folds if search.selection == "nested" else 0,
         budget=search.budget,
         tried=tuple(_snapshot_configuration(search, one) for one in state.tried),
-        trials=tried if closed else (*tried, *_slots(state.final)),
+        trials=tried if closed else (*tried, *map(SnapshotTrial.of, state.final)),
         winners=tuple(one.number for one in state.winners),
         closed=closed,
         opened=tuple(sorted(one.configurations for one in mine if one.opened < now)),
@@ -155,11 +154,6 @@ def _snapshot_configuration(search: Search, one: Configuration) -> SnapshotConfi
         state=one.state,
         score=one.score,
     )
-
-
-def _slots(trials: Sequence[PlannedTrial]) -> tuple[SnapshotTrial, ...]:
-    """The trials as a snapshot keeps them: row, fold, seed, id."""
-    return tuple(SnapshotTrial(item.row, item.fold, item.seed, item.id) for item in trials)
 
 
 def _groups(

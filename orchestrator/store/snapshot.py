@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from model.config import WMA_GIN
 from orchestrator.study.canonical import plain
 from orchestrator.study.search_key.space import Choice, Condition, Range, SearchAxis, Simplex
 from orchestrator.study.study import PaperClaim
+
+if TYPE_CHECKING:
+    from orchestrator.study.trials import PlannedTrial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +69,11 @@ class SnapshotTrial:
     """The seed, from 0."""
     id: str
     """The trial's id, 64 hex digits."""
+
+    @classmethod
+    def of(cls, planned: "PlannedTrial") -> "SnapshotTrial":
+        """A planned trial as a snapshot keeps it: without its configurations and speakers."""
+        return cls(planned.row, planned.fold, planned.seed, planned.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
