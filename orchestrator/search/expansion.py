@@ -149,7 +149,7 @@ def _snapshot_configuration(search: Search, one: Configuration) -> SnapshotConfi
         group=one.group.index,
         number=one.number,
         point=dict(one.point),
-        description=search.told(one.point),
+        description=search.describe(one.point),
         trials=tuple(item.id for item in one.trials),
         state=one.state,
         score=one.score,

@@ -5,7 +5,7 @@ the corpus, and works from any folder.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
@@ -255,14 +255,14 @@ class Snapshot:
 
     def to_json(self) -> dict[str, Any]:
         """The record of the snapshot in the store, as JSON values."""
-        record = asdict(self)
-        if self.search is not None:
-            search = record["search"]
-            for configuration in search["tried"]:
-                configuration["told"] = configuration.pop("description")
-            del search["axes"]
-            if self.search.axes is not None:
-                search["axes"] = list(map(_axis_to_json, self.search.axes))
+        if self.search is None:
+            return asdict(self)
+        record = asdict(replace(self, search=replace(self.search, tried=(), axes=None)))
+        search = record["search"]
+        search["tried"] = tuple(map(_configuration_to_json, self.search.tried))
+        del search["axes"]
+        if self.search.axes is not None:
+            search["axes"] = list(map(_axis_to_json, self.search.axes))
         return record
 
     @classmethod
@@ -288,6 +288,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     """
     if kind is SearchAxis:
         return _axis_from_json
+    if kind is SnapshotConfiguration:
+        return _configuration_from_json
     if is_dataclass(kind):
         return _dataclass_reader(kind)
     if get_origin(kind) is UnionType:
@@ -308,8 +310,6 @@ def _dataclass_reader(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
 
     def read_fields(record: Mapping[str, Any]) -> Any:
         values = dict(record)
-        if "told" in values:
-            values["description"] = values.pop("told")
         for key, read in readers.items():
             if key in values:
                 values[key] = read(values[key])
@@ -320,6 +320,24 @@ def _dataclass_reader(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _configuration_to_json(configuration: SnapshotConfiguration) -> dict[str, Any]:
+    """A configuration as JSON values; its description has the key ``told``."""
+    record = asdict(configuration)
+    record["told"] = record.pop("description")
+    return record
+
+
+def _configuration_from_json(record: Mapping[str, Any]) -> SnapshotConfiguration:
+    """The configuration from a record of ``_configuration_to_json``."""
+    values = dict(record)
+    return SnapshotConfiguration(
+        description=values.pop("told"),
+        point=dict(values.pop("point")),
+        trials=tuple(values.pop("trials")),
+        **values,
+    )
 
 
 def _axis_to_json(axis: SearchAxis) -> dict[str, Any]:

@@ -187,9 +187,13 @@ class Search:
 
         Also infinite where axes to which conditions refer have over ``MOST_COUNTED`` combinations.
         """
-        told = {axis.when.key for axis in self.axes if axis.when is not None}
-        deciding = [axis for axis in self.axes if axis.key in told]
-        free = [a.kind.size for a in self.axes if a.when is None and a.key not in told]
+        deciding_keys = {axis.when.key for axis in self.axes if axis.when is not None}
+        deciding = [axis for axis in self.axes if axis.key in deciding_keys]
+        free = [
+            axis.kind.size
+            for axis in self.axes
+            if axis.when is None and axis.key not in deciding_keys
+        ]
         if prod(axis.kind.size for axis in deciding) > MOST_COUNTED:
             return math.inf
         values = [[*a.kind.values] for a in deciding if not isinstance(a.kind, Simplex)]
@@ -224,7 +228,7 @@ class Search:
                 found[axis.key] = axis.setting(point)
         return found
 
-    def told(self, point: Point) -> str:
+    def describe(self, point: Point) -> str:
         """A point in words: ``lr 0.0012, layers 3, fa layer last``."""
         return ", ".join(
             f"{axis.key.replace('_', ' ')} {_shown(axis, point)}"

@@ -94,7 +94,7 @@ def test_a_point_sets_what_a_row_would_and_an_inactive_axis_nothing() -> None:
     }
     deeper = {**point, "layers": 3, "fa_layer": "none"}
     assert search().settings(deeper)["fa_layer"] == "none"
-    assert search().told(deeper) == (
+    assert search().describe(deeper) == (
         "lr 0.002, layers 3, aggregators softmax 1/2 mean 1/2, node step 50, fa layer none"
     )
 
