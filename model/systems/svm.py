@@ -1,4 +1,4 @@
-"""eGeMAPS + SVM: a support vector machine on functionals. The only door to scikit-learn.
+"""eGeMAPS + SVM: a support vector machine on functionals.
 
 Sourced: the extended Geneva set of 88 functionals (Eyben et al., IEEE TAC 2016, doi
 10.1109/TAFFC.2015.2457417) with a support vector machine is the usual baseline of the field.

@@ -1,4 +1,4 @@
-r"""The statistical formulas of the tables: numbers in, numbers out. The only door to scipy.
+r"""The statistical formulas of the tables: numbers in, numbers out.
 
 Trainings on different folds share most of their training speakers, so their scores are not
 independent. Every function takes one value for each independent unit (a held-out group, a seed, or

@@ -1,4 +1,4 @@
-"""Reads YAML, and keeps the line and column of every key and value. The only door to PyYAML.
+"""Reads YAML, and keeps the line and column of every key and value.
 
 A study file is data: aliases, anchors, tags, duplicate keys, several documents, deep nesting and
 files over 256 KiB are refused. Plain scalars follow YAML 1.2's core schema, so ``1e-3`` is
