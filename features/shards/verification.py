@@ -36,7 +36,7 @@ class ShardFinding:
     sentence: str
     """What is wrong with it, for the user."""
     remove: tuple[Path, ...] = ()
-    """Files that `repair` deletes, so that the next build makes the shard anew; empty if none."""
+    """Files that `delete_damaged` deletes, so that the next build makes the shard anew."""
 
 
 def verify(folder: Path, on_progress: OnProgress = no_progress) -> Iterator[ShardFinding]:
@@ -102,7 +102,7 @@ def _reason(utterances: Sequence[Utterance], made: ShardSources, source: list[An
     return f": they were made by {', '.join(sorted(versions))}" if versions else ""
 
 
-def repair(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
+def delete_damaged(findings: Sequence[ShardFinding]) -> tuple[Path, ...]:
     """Delete the files that findings name in `remove`; the next build makes the shards anew.
 
     Returns:

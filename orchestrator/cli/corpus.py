@@ -2,16 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from orchestrator.errors import RequestError
-
-if TYPE_CHECKING:
-    from features.corpora.corpus import Corpus
-    from orchestrator.store.ledger import Ledger
 
 
 def register(app: typer.Typer) -> None:
@@ -63,39 +59,15 @@ def add(
 
 def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """List all known corpora, and where the registered ones lie."""
-    from features.corpora import catalogue
-    from orchestrator.report.console import console_for, print_pairs
+    from orchestrator.report.console import console_for
+    from orchestrator.report.terminal import corpora
     from orchestrator.store.ledger import Ledger
 
-    registered = Ledger.open_readonly(store).corpora()
-    records = []
-    for name in sorted({*catalogue.names(), *registered}):
-        users_own = name not in catalogue.names()
-        reader = catalogue.reader(registered[name]["reader"] if users_own else name)
-        found = registered.get(name, {"root": "", "utterances": []})
-        records.append(
-            {
-                "name": name,
-                "registered": name in registered,
-                "root": found["root"],
-                "utterances": len(found["utterances"]),
-                "license": reader.LICENSE,
-                "source": reader.SOURCE,
-            }
-        )
+    records = corpora.list_records(Ledger.open_readonly(store).corpora())
     if as_json:
         print(json.dumps(records, indent=2))
-        return
-    console = console_for()
-    states = []
-    for r in records:
-        made_here = r["name"] in catalogue.SYNTHESISED
-        absent = "synthesised at first use" if made_here else "not registered"
-        present = f"{r['utterances']} utterances in {r['root']}"
-        states.append((str(r["name"]), present if r["registered"] else absent))
-    print_pairs(console, states)
-    console.print("\nlicences")
-    print_pairs(console, [(str(r["name"]), str(r["license"])) for r in records])
+    else:
+        corpora.show_list(console_for(), records)
 
 
 def check(
@@ -110,12 +82,13 @@ def check(
     and which folds the corpus can give.
     """
     from features.corpora import catalogue, inspection
+    from orchestrator.planning.corpus import registered_corpus
     from orchestrator.report.console import console_for, progress
     from orchestrator.report.terminal import corpora
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_readonly(store)
-    corpus = registered(name, ledger)
+    corpus = registered_corpus(name, ledger)
     if not Path(corpus.root).is_dir():
         corpus = catalogue.refresh(corpus)  # says what to do about a folder that is gone
     with progress("listening") as on_progress:
@@ -149,6 +122,7 @@ def folds(
     shown with a class for each label.
     """
     from features.corpora.folds import deal
+    from orchestrator.planning.corpus import registered_corpus
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import corpora
     from orchestrator.store.ledger import Ledger
@@ -162,28 +136,9 @@ def folds(
         raise RequestError(
             f"`--folds` must be a whole number or `published`, but is `{count}` instead."
         )
-    chosen = corpora.selection(registered(name, Ledger.open_readonly(store)))
+    chosen = corpora.selection(registered_corpus(name, Ledger.open_readonly(store)))
     record = corpora.folds_record(chosen, deal(chosen, wanted))
     if as_json:
         print(json.dumps(record, indent=2))
     else:
         corpora.show_folds(console_for(), record, chosen)
-
-
-def registered(name: str, ledger: "Ledger") -> "Corpus":
-    """Return a corpus as it was registered; a synthesised one needs no registration.
-
-    Raises:
-        LackError: the corpus is not registered.
-        MissingError: the corpus's synthesiser is not installed.
-    """
-    from features.corpora import catalogue
-    from features.corpora.corpus import Corpus
-    from orchestrator.planning.corpus import unregistered
-
-    known: dict[str, Any] = ledger.corpora()
-    if name in catalogue.SYNTHESISED and name not in known:
-        return catalogue.read(name, ledger.paths.corpus_audio(name))
-    if name not in known:
-        raise unregistered(name, ledger)
-    return Corpus.from_json(known[name])

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +21,7 @@ from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
     from features.corpora.corpus import Utterance
-    from orchestrator.execution.prepare import Verified
+    from orchestrator.execution.prepare import Repaired, Verified
 
 
 def register(app: typer.Typer) -> None:
@@ -99,14 +98,14 @@ def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
     from features.corpora import catalogue
     from features.dataset import utterance_view
     from features.errors import MissingError
-    from orchestrator.cli.corpus import registered
+    from orchestrator.planning.corpus import registered_corpus
     from orchestrator.store.ledger import Ledger
 
     ledger = Ledger.open_readonly(store)
     known = []
     for each in [name] if name else sorted({*ledger.corpora(), *catalogue.SYNTHESISED}):
         try:
-            known.append(registered(each, ledger))
+            known.append(registered_corpus(each, ledger))
         except MissingError:  # a synthesiser is an extra
             if name:
                 raise
@@ -187,35 +186,45 @@ def verify(
         )
     ledger, view = Ledger.open_existing(store), View(console_for(stderr=as_json))
     parsed = read_study(study) if study else None
-    deleted: Sequence[str] = ()
     with view:
         found = features.verify(ledger, parsed, view.show, allow_config=allow_config)
     if not as_json:
         _show(found)
+    repaired = None
     if repair and parsed is not None and not found.audio:
-        deleted = features.repair(ledger, found)
         with view:
-            features.build(
-                parsed, ledger, view.show, threads=cpus or cpu_count(), allow_config=allow_config
+            repaired = features.repair(
+                ledger,
+                parsed,
+                found,
+                view.show,
+                threads=cpus or cpu_count(),
+                allow_config=allow_config,
             )
-            found = features.verify(ledger, parsed, view.show, allow_config=allow_config)
-    others = features.not_rebuilt(ledger, deleted)
+        found = repaired.verified
     if as_json:
-        print(json.dumps({**_record(found), "deleted": [*deleted], "of_other_studies": [*others]}))
-    elif repair and not found.audio:
-        for name in deleted:
-            say(f"deleted {name}")
-        for key in others:
-            say(f"{key} is of another study: `ablate run` of that one builds it anew.")
-        say("Repaired." if not found.damage else "Not all could be repaired.")
+        print(json.dumps(_record(found, repaired)))
+    elif repaired is not None:
+        _show_repair(repaired)
     elif parsed is not None and any(f.kind == "missing" for f in found.findings):
         say(f"`ablate features build {study}` makes what is missing.")
+    if repair and found.audio:
+        say(
+            "Nothing was repaired: recordings have changed. Do what is said of them first, then "
+            "repair.",
+            stderr=as_json,
+        )
     if found.damage:
         raise typer.Exit(4)
 
 
-def _record(found: "Verified") -> dict[str, Any]:
-    """Convert the result of `ablate features verify` to the JSON object of ``--json``."""
+def _record(found: "Verified", repaired: "Repaired | None") -> dict[str, Any]:
+    """Convert the result of `ablate features verify` to the JSON object of ``--json``.
+
+    Args:
+        found: what the last verification found.
+        repaired: what `--repair` did; None if nothing was repaired.
+    """
     return {
         "shards": found.shards,
         "whole": found.whole,
@@ -223,6 +232,8 @@ def _record(found: "Verified") -> dict[str, Any]:
             {"kind": f.kind, "file": str(f.file), "sentence": f.sentence} for f in found.findings
         ],
         "audio": list(found.audio),
+        "deleted": list(repaired.deleted) if repaired else [],
+        "of_other_studies": list(repaired.of_other_studies) if repaired else [],
     }
 
 
@@ -235,3 +246,14 @@ def _show(found: "Verified") -> None:
     for sentence in found.audio:
         say(f"audio: {sentence}")
     say(f"{found.shards} shards, {found.whole} whole.")
+
+
+def _show_repair(repaired: "Repaired") -> None:
+    """Print what `--repair` deleted, what it could not build anew, and whether all is in order."""
+    from orchestrator.report.console import say
+
+    for name in repaired.deleted:
+        say(f"deleted {name}")
+    for key in repaired.of_other_studies:
+        say(f"{key} is of another study: `ablate run` of that one builds it anew.")
+    say("Not all could be repaired." if repaired.verified.damage else "Repaired.")

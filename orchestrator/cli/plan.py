@@ -80,9 +80,7 @@ def _probe(
     allow_config: bool,
     quiet: bool,
 ) -> None:
-    """Build missing features, train a few epochs of each shape of network, keep their lengths.
-
-    The measured timings are kept in the store; the weights are not.
+    """Measure what the study's trainings take here, and show the progress on stderr.
 
     Args:
         study: the study to plan.
@@ -95,28 +93,15 @@ def _probe(
     Raises:
         Interrupted: Ctrl-C; what was measured before is kept.
     """
-    from orchestrator.execution import probe as probes
-    from orchestrator.execution.events import Event
-    from orchestrator.execution.prepare import prepare
-    from orchestrator.planning.cost.machine import cpu_count
-    from orchestrator.planning.cost.price import price_plan
-    from orchestrator.planning.plan import plan_study
+    from orchestrator.execution.probe import probe_study
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal.live import View
 
-    plan = plan_study(study, ledger, allow_config=allow_config)
     view = View(console_for(stderr=True))
-
-    def hear(event: Event) -> None:
-        if not quiet:
-            view.show(event)
-
+    on_event = (lambda event: None) if quiet else view.show
     try:
         with contextlib.nullcontext() if quiet else view:
-            items = tuple(probes.shapes(plan))
-            prepare(plan, items, ledger, hear, cpus or cpu_count())
-            assumed = price_plan(plan, ledger, cpus, gpus)
-            probes.measure(plan, ledger, assumed.machine, assumed.lanes, hear)
+            probe_study(study, ledger, on_event, cpus, gpus, allow_config=allow_config)
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted. What was measured is kept; the same command measures again."

@@ -47,6 +47,18 @@ class Verified:
         return bool(self.audio) or any(f.kind != "outdated" for f in self.findings)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repaired:
+    """What a repair of the store's shards did."""
+
+    deleted: tuple[str, ...]
+    """Names (without folder) of the files that were deleted."""
+    of_other_studies: tuple[str, ...]
+    """Keys of deleted shards that were not built anew, since the study needs none of them."""
+    verified: Verified
+    """What a verification found afterwards."""
+
+
 def prepare(
     plan: Plan,
     to_train: Sequence[PlannedTrial],
@@ -176,7 +188,38 @@ def _needed(plan: Plan, ledger: Ledger) -> Iterator[ShardFinding]:
         )
 
 
-def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
+def repair(
+    ledger: Ledger,
+    study: Study,
+    found: Verified,
+    on_event: OnEvent,
+    *,
+    threads: int,
+    allow_config: bool,
+) -> Repaired:
+    """Delete what is damaged, build what the study needs, and verify again (`--repair`).
+
+    Args:
+        ledger: the store.
+        study: the study whose shards are built anew.
+        found: what ``verify`` returned for the study; without changed recordings.
+        on_event: is called with ``Progress``.
+        threads: how many threads extract features in this process.
+        allow_config: whether a configuration file of openSMILE that the study names may run here.
+
+    Raises:
+        AblateError, FeatureError: the study cannot be planned, or its features cannot be made.
+    """
+    deleted = delete_damaged(ledger, found)
+    build(study, ledger, on_event, threads=threads, allow_config=allow_config)
+    return Repaired(
+        deleted=deleted,
+        of_other_studies=_not_rebuilt(ledger, deleted),
+        verified=verify(ledger, study, on_event, allow_config=allow_config),
+    )
+
+
+def delete_damaged(ledger: Ledger, found: Verified) -> tuple[str, ...]:
     """Delete damaged shards and what is left of incomplete ones, so that they can be made anew.
 
     Args:
@@ -186,17 +229,17 @@ def repair(ledger: Ledger, found: Verified) -> Sequence[str]:
     Returns:
         The names (without folder) of the deleted files.
     """
-    deleted = [path.name for path in verification.repair(found.findings)]
+    deleted = tuple(path.name for path in verification.delete_damaged(found.findings))
     shard_cache.remove(ledger, deleted)
     return deleted
 
 
-def not_rebuilt(ledger: Ledger, deleted: Sequence[str]) -> tuple[str, ...]:
+def _not_rebuilt(ledger: Ledger, deleted: Sequence[str]) -> tuple[str, ...]:
     """Keys of the deleted shards that are still absent after a build: the study needs none of them.
 
     Args:
         ledger: the store.
-        deleted: names of deleted files, from ``repair``.
+        deleted: names of deleted files, from ``delete_damaged``.
     """
     keys = dict.fromkeys(name.partition(".")[0] for name in deleted)
     return tuple(key for key in keys if not (ledger.paths.local_shards / f"{key}.json").exists())

@@ -25,12 +25,15 @@ from orchestrator.errors import LackError
 from orchestrator.execution.cluster.protocol import OnEvent, Task
 from orchestrator.execution.events import Epoch, Event, Failed, Progress
 from orchestrator.execution.import_roots import bind
+from orchestrator.execution.prepare import prepare
 from orchestrator.planning.cost import timings
 from orchestrator.planning.cost.gpu_sharing import GpuSharing, measure_sharing
-from orchestrator.planning.cost.machine import Machine
+from orchestrator.planning.cost.machine import Machine, cpu_count
+from orchestrator.planning.cost.price import price_plan
 from orchestrator.planning.cost.timings import Probe
-from orchestrator.planning.plan import Plan
+from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.store.ledger import Ledger
+from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial, Trial
 
 EPOCHS = 3
@@ -62,6 +65,37 @@ class ProbeMeasurement:
     """Why the trial could not be trained; empty where it could."""
     out_of_memory: bool = False
     """Whether the machine or its GPU ran out of memory."""
+
+
+def probe_study(
+    study: Study,
+    ledger: Ledger,
+    on_event: OnEvent,
+    cpus: int | None,
+    gpus: int | None,
+    *,
+    allow_config: bool,
+) -> None:
+    """Build missing features, train a few epochs of each shape of network, keep their lengths.
+
+    The measured timings are kept in the store; the weights are not.
+
+    Args:
+        study: the study to measure.
+        ledger: the store.
+        on_event: is called with ``Progress``.
+        cpus: CPUs to use; all if None.
+        gpus: GPUs to use; all if None.
+        allow_config: whether a configuration file of openSMILE that the study names may run here.
+
+    Raises:
+        AblateError, FeatureError: the study cannot be planned, its features cannot be made, or a
+            trial could not be trained here.
+    """
+    plan = plan_study(study, ledger, allow_config=allow_config)
+    prepare(plan, shapes(plan), ledger, on_event, cpus or cpu_count())
+    assumed = price_plan(plan, ledger, cpus, gpus)
+    measure(plan, ledger, assumed.machine, assumed.lanes, on_event)
 
 
 def shapes(plan: Plan) -> list[PlannedTrial]:

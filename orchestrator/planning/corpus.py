@@ -96,6 +96,21 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
     return catalogue.refresh(Corpus.from_json(registered[name])), notices
 
 
+def registered_corpus(name: str, ledger: Ledger) -> Corpus:
+    """Return a corpus as it was registered; a synthesised one needs no registration.
+
+    Raises:
+        LackError: the corpus is not registered.
+        MissingError: the corpus's synthesiser is not installed.
+    """
+    known = ledger.corpora()
+    if name in catalogue.SYNTHESISED and name not in known:
+        return catalogue.read(name, ledger.paths.corpus_audio(name))
+    if name not in known:
+        raise unregistered(name, ledger)
+    return Corpus.from_json(known[name])
+
+
 def unregistered(name: str, ledger: Ledger) -> LackError:
     """An error that says that a corpus is not registered, with the command that registers it."""
     how = f"{name} FOLDER" if name in catalogue.names() else f"table FILE_OR_FOLDER --name {name}"

@@ -3,7 +3,8 @@
     along_edges(edge_list(nodes, reach=1, closed=True), weights)     the cycle, edge by edge
     along_edges(edges_2E, weights)                                   whatever graph you list
 
-Import this module only where edges are wanted: PyG takes seconds to load, and the closed forms of `conv.py` and `full_adjacent.py` do not need it.
+Import this module only where edges are wanted: PyG takes seconds to load, and the closed forms of
+`conv.py` and `full_adjacent.py` do not need it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The output of `ablate corpus check` and `corpus folds`, as JSON values and in the terminal."""
+"""The output of `ablate corpus list`, `check` and `folds`, as JSON values and in the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from features.config import DEFAULT_EMOTIONS
+from features.corpora import catalogue
 from features.corpora.corpus import Corpus, Selection
 from features.corpora.folds import Fold, deal
 from features.corpora.inspection import Inspection
@@ -31,6 +32,43 @@ def selection(corpus: Corpus) -> Selection:
         return corpus.select(DEFAULT_EMOTIONS)
     except CorpusError:
         return corpus.select({emotion: (emotion,) for emotion in corpus.emotions()})
+
+
+def list_records(registered: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All known corpora as JSON values: whether each is registered and where, licence and source.
+
+    Args:
+        registered: name -> record of each registered corpus, as in the store.
+    """
+    records = []
+    for name in sorted({*catalogue.names(), *registered}):
+        users_own = name not in catalogue.names()
+        reader = catalogue.reader(registered[name]["reader"] if users_own else name)
+        found = registered.get(name, {"root": "", "utterances": []})
+        records.append(
+            {
+                "name": name,
+                "registered": name in registered,
+                "root": found["root"],
+                "utterances": len(found["utterances"]),
+                "license": reader.LICENSE,
+                "source": reader.SOURCE,
+            }
+        )
+    return records
+
+
+def show_list(console: Console, records: Sequence[Mapping[str, Any]]) -> None:
+    """Print what ``list_records`` returned: where each corpus lies, then the licences."""
+    states = []
+    for found in records:
+        made_here = found["name"] in catalogue.SYNTHESISED
+        absent = "synthesised at first use" if made_here else "not registered"
+        present = f"{found['utterances']} utterances in {found['root']}"
+        states.append((found["name"], present if found["registered"] else absent))
+    print_pairs(console, states)
+    console.print("\nlicences")
+    print_pairs(console, [(found["name"], found["license"]) for found in records])
 
 
 def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:

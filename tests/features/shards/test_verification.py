@@ -13,7 +13,7 @@ from features.descriptors.catalogue import extractor_version
 from features.shards import verification
 from features.shards.shard_file import FORMAT
 from features.shards.shards import build, keys, missing
-from features.shards.verification import ShardFinding, find_missing, repair, verify
+from features.shards.verification import ShardFinding, delete_damaged, find_missing, verify
 
 CONFIG = FeatureConfig(features="lld35")
 VERSION = extractor_version("lld35")
@@ -154,7 +154,7 @@ def test_a_repair_deletes_the_damaged_shard_alone_and_a_build_brings_it_back(
         manifest.write_text("{")
     else:
         arrow.unlink()
-    gone = repair(list(verify(folder)))
+    gone = delete_damaged(list(verify(folder)))
     assert {path.name for path in gone} <= {arrow.name, manifest.name}
     assert missing(folder, selection, CONFIG) == ("ann",)
     build(folder, selection, CONFIG)

@@ -8,6 +8,7 @@ import opensmile
 import pytest
 from typer.testing import CliRunner
 
+from features.errors import ShardDamageError
 from orchestrator.cli.app import app
 from tests.commands import ablate
 from tests.tiny_study import Tiny
@@ -95,6 +96,29 @@ def test_a_repair_says_what_it_deleted_and_did_not_rebuild(smoke: Path, store: P
     (store / "shards" / f"{alien}.json").write_text(json.dumps(manifest))
     said = ablate("features", "verify", smoke, "--store", store, "--repair")
     assert f"{alien} is of another study: `ablate run` of that one builds it anew." in said
+
+
+def test_a_repair_says_that_it_did_nothing_where_recordings_have_changed(
+    smoke: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corpus that is synthesised is described anew from its recipes, so one refusal is said."""
+    gone = min((store / "shards").glob("*.arrow"))
+    gone.unlink()
+    before = sorted((store / "shards").iterdir())
+
+    def refuse(*words: object, **more: object) -> None:
+        raise ShardDamageError("a.wav has changed: restore it.")
+
+    monkeypatch.setattr("features.corpora.catalogue.refresh", refuse)
+    words = ["features", "verify", str(smoke), "--store", str(store), "--repair"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 4
+    assert "audio: a.wav has changed: restore it." in done.output
+    assert "Nothing was repaired: recordings have changed." in done.output
+    told = CliRunner().invoke(app, [*words, "--json"])
+    assert json.loads(told.stdout)["deleted"] == []
+    assert "Nothing was repaired" in told.stderr
+    assert sorted((store / "shards").iterdir()) == before
 
 
 def test_missing_features_come_with_their_remedy(smoke: Path, store: Path) -> None:
