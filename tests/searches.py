@@ -114,7 +114,7 @@ class Shuffled(InlineCluster):
     def __init__(self, seed: int, most: int = 10**6) -> None:
         super().__init__()
         self._random, self._left = random.Random(seed), most
-        self.slots = 1 + seed % 7
+        self.lanes = 1 + seed % 7
 
     def train(self, tasks: Sequence[Task], work: Work, tell: OnEvent) -> str:
         shuffled = list(tasks)

@@ -47,8 +47,8 @@ class Planned:
     """All these trials, finished or not, each with its row, fold and seed."""
     done: frozenset[str]
     """Ids of those that have an outcome in the store already."""
-    slots: int
-    """How many trials train at the same time; 0 where unknown."""
+    lanes: int
+    """How many trials train at the same time; 0 where unknown. Its key in JSON is ``slots``."""
     study: str = ""
     """The study's name."""
 
@@ -192,7 +192,10 @@ _KINDS = {name: kind for kind, name in _NAMES.items()}
 
 def pack(event: Event) -> dict[str, Any]:
     """An event as ``{"kind": NAME, "values": {FIELD: value}}``, for ``unpack``."""
-    return {"kind": _NAMES[type(event)], "values": asdict(event)}
+    values = asdict(event)
+    if isinstance(event, Planned):
+        values = {"slots" if key == "lanes" else key: value for key, value in values.items()}
+    return {"kind": _NAMES[type(event)], "values": values}
 
 
 def unpack(packed: Mapping[str, Any]) -> Event:
@@ -205,6 +208,7 @@ def unpack(packed: Mapping[str, Any]) -> Event:
     if packed["kind"] == "Planned":
         values["placed"] = tuple(SnapshotTrial(**item) for item in values["placed"])
         values["done"] = frozenset(values["done"])
+        values["lanes"] = values.pop("slots")
     return _KINDS[packed["kind"]](**values)
 
 

@@ -110,27 +110,27 @@ def _train_stages(
     on_event: OnEvent,
 ) -> None:
     """Train a study at once or, where seeds are adaptive, one stage after another."""
-    on_event(_planned(plan, first, (), cluster.slots))
+    on_event(_planned(plan, first, (), cluster.lanes))
     scheduler.train(first.to_train)
     for stage in later:  # each decided from what the stages before it gave
         on_event(Note(stage.sentence, loud=True))
-        on_event(_planned(plan, stage, scheduler.done, cluster.slots))
+        on_event(_planned(plan, stage, scheduler.done, cluster.lanes))
         scheduler.train(stage.to_train)
 
 
-def _planned(plan: Plan, stage: Stage, done: Iterable[str], slots: int) -> Planned:
+def _planned(plan: Plan, stage: Stage, done: Iterable[str], lanes: int) -> Planned:
     """The event that lists the trials of a stage and of the stages before it.
 
     Args:
         plan: the plan of the study.
         stage: the stage that is trained next.
         done: ids of trials that this run has finished.
-        slots: how many trials train at the same time; 0 where unknown.
+        lanes: how many trials train at the same time; 0 where unknown.
     """
     ids = {item.id for item in plan.trials} - stage.later
     trials = tuple(trial for trial in plan.snapshot.all_trials if trial.id in ids)
     finished = frozenset((*plan.done, *done)) & ids
-    return Planned(trials, finished, slots, plan.snapshot.study)
+    return Planned(trials, finished, lanes, plan.snapshot.study)
 
 
 def _alarms(plan: Plan, ledger: Ledger) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def run_search(
             return plan
         if not lacking or state is None:
             done = frozenset(plan.done)
-            on_event(Planned(plan.snapshot.all_trials, done, cluster.slots, plan.study.name))
+            on_event(Planned(plan.snapshot.all_trials, done, cluster.lanes, plan.study.name))
             return plan
         on_event(Note(_progress(state, search, {item.id for item in lacking})))
         if fresh := tuple(p for p in lacking if p.trial.features not in prepared):
@@ -88,7 +88,7 @@ def run_search(
             prepared |= {p.trial.features for p in fresh}
         on_event.ids |= {item.id for item in state.final}
         generation = tuple(map(SnapshotTrial.of, lacking))
-        on_event(Planned(generation, frozenset(), cluster.slots, plan.study.name))
+        on_event(Planned(generation, frozenset(), cluster.lanes, plan.study.name))
         scheduler.train(lacking)
 
 
@@ -101,14 +101,14 @@ def _trials_per_budget_hour(search: Search, cluster: Cluster) -> float:
         LackError: the budget is in GPU hours, and trials train on CPUs.
     """
     if search.unit != "gpu_hours":
-        return cluster.slots
+        return cluster.lanes
     if cluster.device == "cpu":
         raise LackError(
             "`search.budget` is in `gpu_hours`, and trials train on CPUs here: give `hours`, of "
             "wall time, or `trials`."
         )
     usage = cluster.usage()
-    return cluster.slots / max(1.0, usage.there.gpus if usage else 1.0)
+    return cluster.lanes / max(1.0, usage.there.gpus if usage else 1.0)
 
 
 def _progress(state: SearchState, search: Search, lacking: set[str]) -> str:

@@ -92,7 +92,7 @@ def test_a_cluster_takes_every_task_once_and_tells(
         used.append(cluster.usage())
 
     inline = isinstance(cluster, InlineCluster)
-    assert cluster.slots == (1 if inline else 2)
+    assert cluster.lanes == (1 if inline else 2)
     cluster.train([wrong, *good, done], train_one, hear)
     assert told(events, done) == [Started, Done]
     assert told(events, bad)[-1] is Failed and not ledger.outcomes.has(bad.id)

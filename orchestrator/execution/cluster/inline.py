@@ -11,14 +11,14 @@ from orchestrator.planning.cost.resources import Usage
 
 
 class InlineCluster:
-    """A cluster of one slot, in this process.
+    """A cluster of one lane, in this process.
 
     Args:
         gpus: how many GPUs to use; more than 0 trains on the first one.
     """
 
     def __init__(self, gpus: float = 0) -> None:
-        self.slots = 1
+        self.lanes = 1
         self.device = "cuda" if gpus else "cpu"
         self.note = ""
 

@@ -43,11 +43,11 @@ Work = Callable[[Task, OnEvent], None]
 class Cluster(Protocol):
     """The machines on which tasks are trained. A context manager: `with` takes and releases them.
 
-    ``slots``, ``device`` and ``note`` are final once the machines are taken.
+    ``lanes``, ``device`` and ``note`` are final once the machines are taken.
     """
 
     @property
-    def slots(self) -> int:
+    def lanes(self) -> int:
         """How many trials train at the same time."""
 
     @property
@@ -72,7 +72,7 @@ class Cluster(Protocol):
         """CPUs, memory and GPUs in use now, of all that there are; None while none are held."""
 
     def train(self, tasks: Sequence[Task], work: Work, on_event: OnEvent) -> str:
-        """Call ``work`` once for every task, in workers, ``slots`` at a time; return at the end.
+        """Call ``work`` once for every task, in workers, ``lanes`` at a time; return at the end.
 
         The death of a worker raises nothing: its trial then has no outcome in the store.
 

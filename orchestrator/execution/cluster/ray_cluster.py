@@ -90,7 +90,7 @@ class RayCluster:
         self._marker: StoreMarker | None = None
         """The file in the store that each worker must be able to read; None on this machine alone.
         """
-        self.slots = 0
+        self.lanes = 0
         self.device = "cpu"
         self.note = ""
 
@@ -166,7 +166,7 @@ class RayCluster:
             if describe_lack(self._node_types, self._trial):
                 raise LackError(missing)
             self.note = WAITING_TO_GROW
-        self.slots = max(1, sum(capacity(node, self._trial) for node in nodes))
+        self.lanes = max(1, sum(capacity(node, self._trial) for node in nodes))
 
     def _use_gpus(self, nodes: Sequence[Resources]) -> None:
         """Let trials train on GPUs; where the installed PyTorch cannot use them, say so in a note.
@@ -221,7 +221,7 @@ class RayCluster:
         Memory is what is in use on this machine or, on a running cluster, what trials reserve.
         None while no cluster is held.
         """
-        if not self.slots:  # not started yet
+        if not self.lanes:  # not started yet
             return None
         import ray
 
@@ -288,15 +288,15 @@ class RayCluster:
         trial = with_one_trial_fewer(nodes, self._trial)
         if trial is None:
             return ""
-        before = self.slots
+        before = self.lanes
         self._trial = trial
-        self.slots = max(1, sum(capacity(node, trial) for node in nodes))
-        return f"Out of memory: {self.slots} trials at once from now on, no longer {before}."
+        self.lanes = max(1, sum(capacity(node, trial) for node in nodes))
+        return f"Out of memory: {self.lanes} trials at once from now on, no longer {before}."
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Apply a function to each item in workers of one CPU; yield results in order.
 
-        At most ``2 * slots`` items are started and not yet yielded, which bounds the object store.
+        At most ``2 * lanes`` items are started and not yet yielded, which bounds the object store.
         An exception of the function is raised here; Ray repeats the items of a lost node.
 
         Raises:
@@ -306,7 +306,7 @@ class RayCluster:
 
         remote = ray.remote(num_cpus=1, memory=MEMORY_PER_TRIAL)(function)
         pending: deque[Any] = deque()
-        most_pending = 2 * max(1, self.slots)
+        most_pending = 2 * max(1, self.lanes)
         try:
             for item in items:
                 pending.append(remote.remote(item))

@@ -85,8 +85,10 @@ class RunState:
 
     def _reset(self, planned: Planned) -> None:
         """Forget the trials so far; from now on the state is that of the planned ones."""
-        self.trials, self.slots = planned.placed, planned.slots
-        """All planned trials; how many train at the same time, 0 where unknown."""
+        self.trials = planned.placed
+        """All planned trials."""
+        self.lanes = planned.lanes
+        """How many trials train at the same time; 0 where unknown."""
         self.by_id: dict[str, SnapshotTrial] = {}
         """Trial id -> the trial; where it stands in several rows, in the first of them."""
         self._by_row: dict[str, list[str]] = {}
@@ -298,7 +300,7 @@ class RunState:
             begun = self.done | self.failed.keys() | self.running.keys() | self.elsewhere
             waiting = [trial.row for id, trial in self.by_id.items() if id not in begun]
             waiting += [self.by_id[id].row for id in self.elsewhere if id in self.by_id]
-            lanes = max(1, self.slots or self._most_at_once) + len(self.elsewhere)
+            lanes = max(1, self.lanes or self._most_at_once) + len(self.elsewhere)
             self._seconds_left = now, self._time_left.seconds_left(waiting, lanes, now)
         return self._seconds_left[1]
 

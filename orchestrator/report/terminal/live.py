@@ -225,7 +225,7 @@ class View:
             nothing = ": nothing to train" if self._plans == 1 else ""  # else all was trained now
             return f"All {total} trials are done{nothing}."
         some = "1 trial" if total == 1 else f"{total} trials"
-        return f"{some}: {done} done, {total - done} to train, {self._state.slots} at once."
+        return f"{some}: {done} done, {total - done} to train, {self._state.lanes} at once."
 
     def _trial_line(self, event: Done) -> None:
         state = self._state

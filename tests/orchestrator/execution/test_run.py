@@ -284,7 +284,7 @@ def test_a_damaged_outcome_stops_the_run_before_it_trains(study: Study, store: P
 class DyingCluster:
     """A cluster whose workers die at one trial without a word, some number of times."""
 
-    slots, device, note = 2, "cpu", ""
+    lanes, device, note = 2, "cpu", ""
 
     def give_more_memory(self) -> str:
         return ""

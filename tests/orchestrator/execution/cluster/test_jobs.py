@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import os
 import shutil
 import socket
@@ -126,7 +127,7 @@ def test_a_job_trains_to_the_same_records_is_joined_and_never_shows_the_token(
     ended = tail(address, first.id, lines.append)
     assert ended.code == 0, lines[-20:]
     events = [event for line in lines if (event := from_line(line)) is not None]
-    assert [e.slots for e in events if isinstance(e, Planned)] == [2]
+    assert [e.lanes for e in events if isinstance(e, Planned)] == [2]
     assert len([e for e in events if isinstance(e, Done)]) == 1
     assert events[-1] == Note("Done: 1 trained. `ablate report smoke` prints the table.")
     (store / "as-before").mkdir()
@@ -267,5 +268,7 @@ def test_events_survive_a_log_and_other_lines_are_none() -> None:
     trial = SnapshotTrial(row="Last FA", fold=0, seed=1, id="0a")
     for event in (Planned((trial,), frozenset({"0a"}), 2), Done("0a", 1.5), Note("ü", True)):
         assert from_line(to_line(event)) == event
+    values = json.loads(to_line(Planned((trial,), frozenset(), 2)))["values"]
+    assert list(values) == ["placed", "done", "slots", "study"] and values["slots"] == 2
     for line in ("", "INFO up", "{}", "[1]", '{"kind": "Boom", "values": {}}', "3"):
         assert from_line(line) is None
