@@ -28,17 +28,17 @@ class AdaptiveProgress:
     has none."""
 
     @property
-    def interims(self) -> tuple[int, ...]:
+    def seeds_analysed(self) -> tuple[int, ...]:
         """The number of seeds at each interim analysis made so far, such as ``(3, 4, 6)``."""
         made = max(result.interims for result in self.comparisons.values())
         return interim_seeds(self.snapshot.seeds)[:made]
 
     @property
-    def open(self) -> tuple[str, ...]:
+    def open_rows(self) -> tuple[str, ...]:
         """Names of the rows whose comparison is not settled, so that they may get more seeds."""
         return tuple(name for name, result in self.comparisons.items() if not result.stop_reason)
 
-    def wanted(self, row: str) -> int:
+    def seeds_now(self, row: str) -> int:
         """How many seeds of a row must be trained for the next interim analysis.
 
         For a settled row it is the number of its last one; the reference needs as many as any row.
@@ -48,18 +48,19 @@ class AdaptiveProgress:
             return own.seeds_wanted
         return max(result.seeds_wanted for result in self.comparisons.values())
 
-    def most(self, row: str) -> int:
+    def seeds_at_most(self, row: str) -> int:
         """The most seeds that a row may need until all comparisons are settled."""
-        open = row in self.open or (row == self.snapshot.reference and self.open)
-        return self.snapshot.seeds if open else self.wanted(row)
+        is_reference = row == self.snapshot.reference
+        is_open = row in self.open_rows or (is_reference and self.open_rows)
+        return self.snapshot.seeds if is_open else self.seeds_now(row)
 
-    def now(self) -> Snapshot:
+    def needed_now(self) -> Snapshot:
         """The study with only those trials that are needed for the next interim analysis."""
-        return _with_seeds(self.snapshot, self.wanted)
+        return _with_seeds(self.snapshot, self.seeds_now)
 
-    def at_most(self) -> Snapshot:
+    def needed_at_most(self) -> Snapshot:
         """The study with all trials that may be needed until every comparison is settled."""
-        return _with_seeds(self.snapshot, self.most)
+        return _with_seeds(self.snapshot, self.seeds_at_most)
 
 
 def adaptive_progress(
@@ -95,7 +96,7 @@ def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     found = adaptive_progress(
         snapshot, ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     )
-    return snapshot if found is None else found.now()
+    return snapshot if found is None else found.needed_now()
 
 
 def _with_seeds(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:

@@ -117,7 +117,7 @@ def summarise(
     """
     current = without_stale(outcomes)
     adaptive = adaptive_progress(snapshot, current)
-    snapshot = snapshot if adaptive is None else adaptive.now()
+    snapshot = snapshot if adaptive is None else adaptive.needed_now()
     identical = _identical_seeds(snapshot, current)
     by_row = {row.name: RowScores(snapshot, row.name, current) for row in snapshot.rows}
     uas = {name: scores.by_speaker() for name, scores in by_row.items()}

@@ -191,7 +191,7 @@ def _still_needed(
     if snapshot.replicates != "adaptive":
         return trials
     found = adaptive_progress(snapshot, ledger.outcomes.read_all(item.id for item in trials))
-    needed = {trial.id for trial in (found.at_most() if found else snapshot).trials}
+    needed = {trial.id for trial in (found.needed_at_most() if found else snapshot).trials}
     return tuple(item for item in trials if item.id in needed)
 
 

@@ -99,7 +99,7 @@ def with_search(snapshot: Snapshot, search: "SearchExpansion") -> Snapshot:
     return replace(
         snapshot,
         rows=(row,) if search.snapshot.selection == "nested" else (),
-        trials=search.open,
+        trials=search.showable_trials,
         search=search.snapshot,
         notes=(*snapshot.notes, *search_notes(search.snapshot, search.state)),
         comparable=False,

@@ -60,10 +60,10 @@ def training_stages(plan: Plan, ledger: Ledger, selection: BudgetSelection) -> I
             plan.snapshot, ledger.outcomes.read_all(t.id for t in plan.trials)
         )
         assert progress is not None
-        if len(progress.interims) == analyses:  # a trial of the stage failed, or was left out
+        if len(progress.seeds_analysed) == analyses:  # a trial of the stage failed, or was left out
             return
-        analyses = len(progress.interims)
-        wanted = {trial.id for trial in progress.now().trials}
+        analyses = len(progress.seeds_analysed)
+        wanted = {trial.id for trial in progress.needed_now().trials}
         yield Stage(
             to_train=tuple(
                 item
@@ -75,22 +75,22 @@ def training_stages(plan: Plan, ledger: Ledger, selection: BudgetSelection) -> I
             ),
             sentence=" ".join(filter(None, (_sentence(progress), about_budget))),
         )
-        if not progress.open:
+        if not progress.open_rows:
             return
         about_budget = ""
 
 
 def _sentence(progress: AdaptiveProgress) -> str:
     """A sentence for the user: the settled comparisons, and the next interim analysis."""
-    made, all_seeds = len(progress.interims), interim_seeds(progress.snapshot.seeds)
+    made, all_seeds = len(progress.seeds_analysed), interim_seeds(progress.snapshot.seeds)
     settled = "; ".join(
         f"`{name}` {STOPPED[found.stop_reason]} ({found.seeds} seeds)"
         for name, found in progress.comparisons.items()
         if found.stop_reason
     )
     settled = f"Settled: {settled}. " if settled else ""
-    if not progress.open:
+    if not progress.open_rows:
         return f"{settled}All comparisons are settled after {made} looks."
-    still = f"{len(progress.open)} of {len(progress.comparisons)}"
+    still = f"{len(progress.open_rows)} of {len(progress.comparisons)}"
     look = f"Look {made + 1} of at most {len(all_seeds)}, after {all_seeds[made]} seeds"
     return f"{settled}{look}; open comparisons: {still}."

@@ -34,7 +34,7 @@ class SearchExpansion:
     """Name of a descriptor set, as it stands in trial ids -> the set."""
     snapshot: SnapshotSearch
     """The search as a snapshot keeps it in the store."""
-    open: tuple[SnapshotTrial, ...]
+    showable_trials: tuple[SnapshotTrial, ...]
     """The trials that test the winners, once all have finished: only then may test scores be shown;
     else empty."""
 
@@ -103,7 +103,7 @@ def expand_search(
             openings=openings,
             sharing=sharing,
         ),
-        open=tuple(map(SnapshotTrial.of, state.final)) if closed else (),
+        showable_trials=tuple(map(SnapshotTrial.of, state.final)) if closed else (),
     )
 
 

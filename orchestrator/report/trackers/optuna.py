@@ -258,12 +258,12 @@ class OptunaTracker:
                 trial.report(scores["ua"], one.seed * len(snapshot.folds) + one.fold)
                 trial.set_user_attr(name, {**scores, "id": one.id})
         sequential = adaptive_progress(snapshot, self._outcomes)
-        now = snapshot if sequential is None else sequential.now()
+        now = snapshot if sequential is None else sequential.needed_now()
         found = estimate_row(now, row, self._outcomes)
         trial.set_user_attr("trainings finished", found.n)
         if found.ua is not None:
             trial.set_user_attr("UA 95 %", [found.ua.low, found.ua.high])
-            if not found.missing and (sequential is None or not sequential.open):
+            if not found.missing and (sequential is None or not sequential.open_rows):
                 study.tell(trial, found.ua.mean)
 
 
