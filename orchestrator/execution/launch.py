@@ -92,12 +92,15 @@ class Launch:
 
         def choose(plan: Plan) -> BudgetSelection:
             """Select the trials for this run by the budget; warn where a search's is too small."""
-            here = self._machines.address is None
-            if here and (shortage := prices.budget_shortage(plan, self._price(plan))):
+            may_warn = plan.study.search is not None and self._machines.address is None
+            if self._budget_s is None and not may_warn:
+                return everything(plan)
+            price = self._price(plan)
+            if may_warn and (shortage := prices.budget_shortage(plan, price)):
                 on_event(Note(shortage, loud=True))
             if self._budget_s is None:
                 return everything(plan)
-            return prices.select_within_budget(plan, self._price(plan), self._budget_s)
+            return prices.select_within_budget(plan, price, self._budget_s)
 
         return run(
             self._study,
@@ -132,7 +135,9 @@ class Launch:
         machines = self._machines
         if machines.address is None and self._ledger.has_probes:
             plan = plan_study(self._study, self._ledger, allow_config=self._allow_config)
-            return self._price(plan).per_trial
+            return prices.measured_resources(
+                plan, self._ledger, machines.gpus, machines.gpus_per_trial
+            )
         return Resources(cpus=1, memory=MEMORY_PER_TRIAL, gpus=machines.gpus_per_trial or 0.0)
 
     def _price(self, plan: Plan) -> Price:

@@ -72,7 +72,7 @@ def run_search(
     """
     prepared = set[FeatureConfig]()
     while True:
-        plan = planner.next(_trials_per_budget_hour(search, cluster))
+        plan = planner.next(_trials_sharing_an_hour(search, cluster))
         lacking, state = plan.to_train, plan.search
         if {item.id for item in lacking} & {*scheduler.failed}:
             if state is not None and state.hopeless:
@@ -92,7 +92,7 @@ def run_search(
         scheduler.train(lacking)
 
 
-def _trials_per_budget_hour(search: Search, cluster: Cluster) -> float:
+def _trials_sharing_an_hour(search: Search, cluster: Cluster) -> float:
     """How many trials train at the same time, for each unit of the search's budget.
 
     With a budget in hours of wall time: on all machines. In GPU hours: on one GPU.

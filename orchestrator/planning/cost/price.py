@@ -127,9 +127,7 @@ def price_plan(
     machine = this_machine(gpus)
     there = (gpus or len(gpu_names())) if machine.device == "cuda" else 0
     known = timings.gather_timings(plan, ledger, machine)
-    per_trial = trial_resources(known, machine, MEMORY_PER_TRIAL)
-    if per_trial.gpus and gpus_per_trial is not None:
-        per_trial = replace(per_trial, gpus=gpus_per_trial)
+    per_trial = trial_resources(known, machine, gpus_per_trial)
     trials = plan.to_train if items is None else items
     price = price_trials(trials, known, machine, resources_here(cpus, there), per_trial)
     if plan.search is not None:
@@ -221,16 +219,40 @@ def _with_later(price: Price, state: "SearchState") -> Price:
     )
 
 
-def trial_resources(known: timings.Timings, machine: Machine, assumed: int) -> Resources:
+def measured_resources(
+    plan: Plan, ledger: Ledger, gpus: int | None, gpus_per_trial: float | None
+) -> Resources:
+    """The resources that one trial of a plan takes on this machine, as far as they were measured.
+
+    Args:
+        plan: the plan of the study.
+        ledger: the store, which has the probes.
+        gpus: how many GPUs may be used; None: all there are.
+        gpus_per_trial: see `trial_resources`.
+    """
+    machine = this_machine(gpus)
+    return trial_resources(timings.gather_timings(plan, ledger, machine), machine, gpus_per_trial)
+
+
+def trial_resources(
+    known: timings.Timings,
+    machine: Machine,
+    gpus_per_trial: float | None,
+    assumed: int = MEMORY_PER_TRIAL,
+) -> Resources:
     """The resources that one trial takes: a CPU, memory, and on a GPU machine a share of a GPU.
 
     Args:
         known: the measured lengths and memory.
         machine: the kind of machine.
+        gpus_per_trial: share of a GPU that a trial takes; None: what was measured, else a whole
+            one.
         assumed: bytes of memory that a trial takes at least.
     """
-    gpus = 1 / known.trials_per_gpu if machine.device == "cuda" else 0.0
-    return Resources(cpus=1, memory=max(assumed, known.memory), gpus=gpus)
+    share = 0.0
+    if machine.device == "cuda":
+        share = 1 / known.trials_per_gpu if gpus_per_trial is None else gpus_per_trial
+    return Resources(cpus=1, memory=max(assumed, known.memory), gpus=share)
 
 
 def price_trials(

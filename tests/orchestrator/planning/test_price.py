@@ -58,7 +58,7 @@ def priced(
     plan: Plan, ledger: Ledger, machine: Machine = HERE, node: Resources = NODE
 ) -> price.Price:
     known = timings.gather_timings(plan, ledger, machine)
-    per_trial = price.trial_resources(known, machine, 2**20)
+    per_trial = price.trial_resources(known, machine, None, 2**20)
     return price.price_trials(plan.to_train, known, machine, node, per_trial)
 
 
