@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from orchestrator.analysis.row_scores import sum_confusions
+from orchestrator.analysis.row_scores import headline_scores, sum_confusions
 from orchestrator.errors import DamageError
 from orchestrator.planning.trial_details import training_command
 from orchestrator.store.attempts import read_history
@@ -78,9 +78,7 @@ class TrainingDetails:
 
         They count utterances, at the epoch that the other half of the held-out group chose.
         """
-        return tuple(
-            s for s in self.outcome.scores if (s.choice, s.unit) == ("chosen", "utterance")
-        )
+        return tuple(headline_scores(self.outcome))
 
     @property
     def confusion(self) -> Counts:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from orchestrator.analysis.row_scores import RowEstimate, estimate_row
+from orchestrator.analysis.row_scores import RowEstimate, estimate_row, headline_scores
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
 
@@ -36,7 +36,7 @@ class RunningEstimates:
         """
         if outcome.id in self._blinded:
             return
-        scores = tuple(s for s in outcome.scores if (s.choice, s.unit) == ("chosen", "utterance"))
+        scores = tuple(headline_scores(outcome))
         named = {key: outcome.identity[key] for key in ("semantics",) if key in outcome.identity}
         self._outcomes[outcome.id] = replace(
             outcome, scores=scores, identity=named, digests={}, files={}, libraries={}

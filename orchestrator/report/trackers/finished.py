@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.evaluation.metrics import ua, wa
+from orchestrator.analysis.row_scores import headline_scores
 from orchestrator.analysis.statistics import mean
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
@@ -71,8 +72,7 @@ class FinishedTrial:
         """
         found: dict[str, float] = {}
         flat = self.snapshot.search is not None and self.snapshot.search.selection == "flat"
-        scores = () if flat else self.outcome.scores
-        chosen = [s for s in scores if (s.choice, s.unit) == ("chosen", "utterance")]
+        chosen = () if flat else tuple(headline_scores(self.outcome))
         for key, metric in (("ua", ua), ("wa", wa)):
             by_speaker = {s.speaker: metric(s.confusion) for s in chosen}
             if by_speaker:
