@@ -75,20 +75,20 @@ class TrialDetails:
 
     @property
     def command(self) -> str:
-        """The command line that trains the trial, see `training_command`."""
-        study = self.slots[0].study if self.slots else "STUDY"
-        return training_command(self.id, done=self.outcome is not None, study=study)
+        """The command line that trains the trial: again, if it is finished."""
+        if self.outcome is not None:
+            return rerun_command(self.id)
+        return run_command(self.slots[0].study if self.slots else "STUDY")
 
 
-def training_command(id: str, *, done: bool, study: str) -> str:
-    """The command line that trains a trial.
+def run_command(study: str) -> str:
+    """The command line that trains what a study lacks, by the name of the study."""
+    return f"ablate run studies/{study}.yaml"
 
-    Args:
-        id: the trial's id.
-        done: whether it is finished; then `ablate rerun` trains it again beside its record.
-        study: name of its study, which `ablate run` trains otherwise.
-    """
-    return f"ablate rerun {id[:SHORT_ID]}" if done else f"ablate run studies/{study}.yaml"
+
+def rerun_command(id: str) -> str:
+    """The command line that trains a finished trial again beside its record, by the trial's id."""
+    return f"ablate rerun {id[:SHORT_ID]}"
 
 
 def read_trial(ledger: Ledger, id: str) -> TrialDetails:

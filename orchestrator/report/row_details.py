@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.analysis.row_scores import headline_scores, sum_confusions
 from orchestrator.errors import DamageError
-from orchestrator.planning.trial_details import training_command
+from orchestrator.planning.trial_details import rerun_command, run_command
 from orchestrator.store.attempts import read_history
 from orchestrator.store.files import in_parallel
 from orchestrator.store.ledger import Ledger
@@ -176,13 +176,13 @@ def row_details(
                     outcome=done[trial.id],
                     history=epochs[trial.id][0],
                     damage=epochs[trial.id][1],
-                    rerun_command=training_command(trial.id, done=True, study=snapshot.study),
+                    rerun_command=rerun_command(trial.id),
                 )
                 for trial in by_row[name]
                 if trial.id in done
             ),
             missing=tuple(trial for trial in by_row[name] if trial.id not in done),
-            fill=training_command("", done=False, study=snapshot.study),
+            fill=run_command(snapshot.study),
         )
         for name in wanted
     )

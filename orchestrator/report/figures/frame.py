@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from orchestrator.analysis.summary import Summary
-from orchestrator.planning.trial_details import training_command
+from orchestrator.planning.trial_details import run_command
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
@@ -86,7 +86,7 @@ def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) ->
     """
     panel = figure.add_subplot()
     panel.set_axis_off()
-    fill = clean(f"`{training_command('', done=False, study=snapshot.study)}` trains them.")
+    fill = clean(f"`{run_command(snapshot.study)}` trains them.")
     sentence = f"No trial is finished yet.\n{fill}"
     if damaged:
         sentence = (

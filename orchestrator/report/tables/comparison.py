@@ -8,7 +8,7 @@ from rich.console import Console
 from orchestrator.analysis.comparison import Comparison, PairedScore
 from orchestrator.analysis.differences import Difference
 from orchestrator.analysis.row_scores import Interval
-from orchestrator.planning.trial_details import training_command
+from orchestrator.planning.trial_details import run_command
 from orchestrator.report.tables.cells import percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
@@ -87,7 +87,7 @@ def scores(found: Comparison) -> Table:
             f"p = {DASH if d.p_alone is None else f'{d.p_alone:.3f}'}, of this one comparison."
         )
     if found.shared < found.wanted:
-        fill = training_command("", done=False, study=found.snapshot.study)
+        fill = run_command(found.snapshot.study)
         notes.append(f"Missing: the other trainings; `{fill}` trains them.")
     notes += mixtures(found.snapshot)
     headings = {0: "UA"} if found.folds else {}

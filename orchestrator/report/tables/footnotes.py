@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from model.systems.catalogue import SYSTEMS, System
 from orchestrator.analysis.sequential import interim_seeds
 from orchestrator.analysis.summary import Summary
-from orchestrator.planning.trial_details import training_command
+from orchestrator.planning.trial_details import run_command
 from orchestrator.report.tables.headings import DASH
 from orchestrator.store.snapshot import Snapshot
 
@@ -131,7 +131,7 @@ def shortcomings(summary: Summary) -> list[str]:
     if missing:
         notes.append(
             f"Missing: {missing} trainings of `{study}` are not finished; "
-            f"`{training_command('', done=False, study=study)}` trains them."
+            f"`{run_command(study)}` trains them."
         )
     stale = sum(row.stale for row in summary.rows)
     if stale:
@@ -139,7 +139,7 @@ def shortcomings(summary: Summary) -> list[str]:
         notes.append(
             f"Stale: {stale} trainings of an earlier version of the code, whose numbers meant "
             f"something else, are not counted ({rows}); "
-            f"`{training_command('', done=False, study=study)}` trains them again."
+            f"`{run_command(study)}` trains them again."
         )
     if summary.absent:
         notes.append(
