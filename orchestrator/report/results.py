@@ -49,17 +49,17 @@ class StudyResults:
         )
 
 
-def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
+def _blinded_note(snapshot: Snapshot, blinded: Mapping[str, str]) -> list[str]:
     """A note that the test scores of some trials are not shown, since a search chooses by them.
 
     Args:
         snapshot: the study.
-        sealed: trial id -> the name of the search that hides its test scores until it has ended.
+        blinded: trial id -> the name of the search that hides its test scores until it has ended.
 
     Returns:
-        A list of one sentence; empty where no trial of the study is sealed.
+        A list of one sentence; empty where no trial of the study is blinded.
     """
-    searches = [sealed[trial.id] for trial in snapshot.trials if trial.id in sealed]
+    searches = [blinded[trial.id] for trial in snapshot.trials if trial.id in blinded]
     if not searches:
         return []
     some = "1 training judges" if len(searches) == 1 else f"{len(searches)} trainings judge"
@@ -73,16 +73,16 @@ def _sealed(snapshot: Snapshot, sealed: Mapping[str, str]) -> list[str]:
 def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     """Read the outcomes of a study from the store and summarise them by row.
 
-    Trials whose test scores a search hides until it has ended (sealed) are left out, as if they
+    Trials whose test scores a search hides until it has ended (blinded) are left out, as if they
     were missing; a note in the snapshot says how many.
 
     Raises:
         DamageError: a record of the store does not match its checksum.
     """
-    sealed = blinding.blinded_trials(ledger)
-    ids = [trial.id for trial in snapshot.trials if trial.id not in sealed]
+    blinded = blinding.blinded_trials(ledger)
+    ids = [trial.id for trial in snapshot.trials if trial.id not in blinded]
     outcomes = ledger.outcomes.read_all(ids)
-    snapshot = replace(snapshot, notes=(*snapshot.notes, *_sealed(snapshot, sealed)))
+    snapshot = replace(snapshot, notes=(*snapshot.notes, *_blinded_note(snapshot, blinded)))
     summary = summarise(snapshot, outcomes, ledger.outcomes.alarms(ids))
     search = search_result(snapshot, row_uas(snapshot, outcomes)) if snapshot.search else None
     return StudyResults(ledger=ledger, outcomes=outcomes, summary=summary, search=search)

@@ -93,18 +93,18 @@ def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> No
 
 
 def _show_outcome(
-    console: Console, outcome: Outcome, files: Sequence[KeptFile], sealed: str
+    console: Console, outcome: Outcome, files: Sequence[KeptFile], blinded_by: str
 ) -> None:
     console.print()
-    if sealed:
-        console.print(Text(clean(_sealed(sealed)), style="bold yellow"))
+    if blinded_by:
+        console.print(Text(clean(_blinded_sentence(blinded_by)), style="bold yellow"))
     cells = [
         (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
         for s in outcome.scores
         if s.choice == "chosen" and s.unit == "utterance"
     ]
     heads = ["test speaker", "epoch", "utterances", "UA", "WA"]
-    if not sealed:
+    if not blinded_by:
         print_columns(console, heads, cells, numeric=[False, True, True, True, True])
     console.print()
     resumed = f", {outcome.resumed} of them by an earlier attempt" if outcome.resumed else ""
@@ -166,20 +166,20 @@ def log_record(trial: TrialDetails, log: str) -> dict[str, Any]:
     }
 
 
-def _sealed(search: str) -> str:
+def _blinded_sentence(search: str) -> str:
     return f"Its test scores are sealed by the search `{search}`."
 
 
-def _unscored(log: str, sealed: str) -> str:
+def _unscored(log: str, blinded_by: str) -> str:
     """The log; if a search hides the trial's test scores, without the dev scores of each epoch.
 
     The dev scores of one half of the held-out group are test scores of the other half.
 
     Args:
         log: the text of the log.
-        sealed: the name of the search that hides the scores; empty if none does.
+        blinded_by: the name of the search that hides the scores; empty if none does.
     """
-    return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if sealed else log
+    return re.sub(r"(?m)^(epoch [0-9]+: loss [^,]*),.*$", r"\1", log) if blinded_by else log
 
 
 def print_logs(console: Console, trial: TrialDetails, log: str) -> None:
@@ -195,7 +195,7 @@ def print_logs(console: Console, trial: TrialDetails, log: str) -> None:
     if trial.state == "in flight" and trial.status.holder is not None:
         console.print(Text(clean(f"in flight {held(trial.status.holder)}"), style="bold"))
     if trial.blinded_by:
-        console.print(Text(clean(_sealed(trial.blinded_by)), style="bold yellow"))
+        console.print(Text(clean(_blinded_sentence(trial.blinded_by)), style="bold yellow"))
     if log:
         shown = clean_lines(_unscored(log, trial.blinded_by).rstrip("\n"))
         console.print(Text(shown), soft_wrap=True)

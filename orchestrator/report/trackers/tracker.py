@@ -189,8 +189,8 @@ class TrackerThread:
         snapshots = self._ledger.studies.snapshots(planned.study)
         placed = set(planned.placed)
         self._snapshot = next((one for one in snapshots if placed <= {*one.all_trials}), None)
-        sealed = blinding.blinded_trials(self._ledger)
-        self._trials = {t.id: t for t in reversed(planned.placed) if t.id not in sealed}
+        blinded = blinding.blinded_trials(self._ledger)
+        self._trials = {t.id: t for t in reversed(planned.placed) if t.id not in blinded}
         if self._snapshot is not None and (search := self._snapshot.search) is not None:
             if not search.closed:
                 self._trials = {id: t for id, t in self._trials.items() if not search.blinds(t)}

@@ -134,7 +134,7 @@ def _percent(interval: Interval | None) -> str:
     if interval is None:
         return "not measured"
     if interval.low is None or interval.high is None:
-        return f"{100 * interval.mean:.1f} (one group bears no interval)"
+        return f"{100 * interval.mean:.1f} (no interval from one group)"
     ends = f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
     return f"{100 * interval.mean:.1f} ({ends})"
 
