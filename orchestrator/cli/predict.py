@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import DEFAULT_STORE, StoreOption, named_snapshot
+from orchestrator.cli.options import DEFAULT_STORE, CpusOption, StoreOption, named_snapshot
 from orchestrator.errors import Interrupted, RequestError
 from orchestrator.printable import clean
 
@@ -60,7 +60,7 @@ def predict(
     to: Annotated[
         Path | None, typer.Option("--export", help="Write the networks and a card to this folder.")
     ] = None,
-    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs; all by default.")] = None,
+    cpus: CpusOption = None,
 ) -> None:
     """Predict the emotion of recordings with a trained row. Folders are searched to the bottom.
 

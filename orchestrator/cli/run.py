@@ -12,6 +12,7 @@ from orchestrator.cli.options import (
     DEFAULT_STORE,
     AllowConfigOption,
     BudgetOption,
+    CpusOption,
     JsonLinesOption,
     StoreOption,
     StudyArgument,
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 _InlineOption = Annotated[
     bool, typer.Option("--inline", help="Train in this process, one after another, no Ray.")
-]
-_CpusOption = Annotated[
-    int | None, typer.Option("--cpus", min=1, help="CPUs to use; all by default.")
 ]
 _GpusOption = Annotated[
     int | None, typer.Option("--gpus", min=0, help="GPUs to use; Ray takes all by default.")
@@ -63,7 +61,7 @@ def run(
     study: StudyArgument,
     store: StoreOption = DEFAULT_STORE,
     inline: _InlineOption = False,
-    cpus: _CpusOption = None,
+    cpus: CpusOption = None,
     gpus: _GpusOption = None,
     gpus_per_trial: _GpusPerTrialOption = None,
     budget: BudgetOption = None,
