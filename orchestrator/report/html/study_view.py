@@ -7,6 +7,7 @@ from orchestrator.report.figures.canvas import svg_text
 from orchestrator.report.figures.gallery import PICTURES, fitting
 from orchestrator.report.html.headline_view import Headline, headline_view
 from orchestrator.report.results import StudyResults
+from orchestrator.report.tables.headings import corpus_name
 from orchestrator.report.tables.search import all_tables
 from orchestrator.report.tables.table import Table
 from orchestrator.store.snapshot import Snapshot
@@ -86,9 +87,8 @@ def study_view(study: StudyResults, anchor: str) -> StudyView:
 
 
 def _facts(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
-    part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
     facts = [
-        ("corpus", snapshot.corpus + part),
+        ("corpus", corpus_name(snapshot)),
         ("profile", snapshot.profile),
         ("reading", snapshot.reading),
     ]

@@ -14,11 +14,16 @@ def label(snapshot: Snapshot) -> str:
     return f"Figure {snapshot.figure}" if snapshot.figure is not None else snapshot.study
 
 
+def corpus_name(snapshot: Snapshot) -> str:
+    """The corpus and the part of it that is used, such as ``iemocap (improvised only)``."""
+    part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
+    return f"{snapshot.corpus}{part}"
+
+
 def protocol_line(snapshot: Snapshot) -> str:
     """The line below a title, such as ``corpus iemocap, profile paper, reading as-written``."""
-    part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
     design = "" if snapshot.replicates == "fixed" else f", replicates {snapshot.replicates}"
-    corpus = f"corpus {snapshot.corpus}{part}"
+    corpus = f"corpus {corpus_name(snapshot)}"
     return f"{corpus}, profile {snapshot.profile}, reading {snapshot.reading}{design}"
 
 
