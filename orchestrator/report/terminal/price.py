@@ -22,7 +22,8 @@ def pairs(price: Price, rate: float | None, probe: str) -> list[tuple[str, str]]
     """
     kind = "CPU" if price.machine.device == "cpu" else "GPU"
     if price.trial_s is None or price.wall_s is None:
-        of = f"of {len(price.unknown)} of {len(price.rows)} rows" if _some(price) else "here"
+        some = f"{len(price.unknown)} of {len(price.rows)} rows"
+        of = f"of {some}" if _some(price) else "of the rows still to train"
         lines = [("price", f"not known: no trial {of} has finished or was probed. `{probe}`")]
         return [*lines, ("at once", _lanes(price))]
     bound = "at most " if price.is_bound else ""
