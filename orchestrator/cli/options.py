@@ -125,8 +125,8 @@ def named_snapshot(study: str, ledger: "Ledger") -> "Snapshot":
 
 def with_notice(found: "FoundStudy") -> "Snapshot":
     """Return the snapshot that was found; print its notice first, if it has one."""
-    from orchestrator.report.console import say
+    from orchestrator.report.console import notice
 
     if found.notice:
-        say(found.notice, stderr=True)
+        notice(found.notice)
     return found.snapshot

@@ -66,7 +66,7 @@ def predict(
 
     Exit code 1: some files could not be used; they are named at the end.
     """
-    from orchestrator.report.console import say
+    from orchestrator.report.console import notice
     from orchestrator.report.trained import card
     from orchestrator.report.trained import predict as trained
     from orchestrator.store.ledger import Ledger
@@ -81,10 +81,10 @@ def predict(
     paths = trained.find_recordings(files) if files else ()
     ensemble = trained.assemble(ledger, snapshot, trained.choose_row(snapshot, row))
     for note in ensemble.notes:
-        say(note, stderr=True)
+        notice(note)
     if to is not None:
         written = card.export(ledger, ensemble, to)
-        say(f"Wrote {len(written)} files to {to}; README.md says what they are.", stderr=True)
+        notice(f"Wrote {len(written)} files to {to}; README.md says what they are.")
     if files:
         found, unusable = _predict(ensemble, paths, cpus)
         _print(ensemble, found, unusable, form, segments=segments)
@@ -146,7 +146,7 @@ def _print(
         form: how to print the predictions.
         segments: whether to print each segment too.
     """
-    from orchestrator.report.console import console_for, say
+    from orchestrator.report.console import console_for, notice
     from orchestrator.report.terminal import predict as view
 
     if form is AnswerFormat.JSON:
@@ -157,6 +157,6 @@ def _print(
         view.show(console_for(), ensemble, found, segments=segments)
     sys.stdout.flush()
     for sentence in view.known_voices(found, len(found) + len(unusable)):
-        say(sentence, stderr=True)
+        notice(sentence)
     for recording in unusable:  # a line each, however long: for whoever counts them
         print(clean(f"unusable: {recording.path}: {recording.reason}"), file=sys.stderr)

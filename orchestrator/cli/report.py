@@ -158,16 +158,15 @@ def _say_other_forms(studies: "list[StudyResults]", ledger: "Ledger") -> None:
         ledger: the store.
     """
     from orchestrator.planning.status import newest_snapshots
-    from orchestrator.report.console import say
+    from orchestrator.report.console import notice
     from orchestrator.report.tables.headings import protocol_line
 
     for study in studies:
         last = newest_snapshots(ledger).get(study.snapshot.study)
         if last is not None and last.trials != study.snapshot.trials:
-            say(
+            notice(
                 f"`{last.study}` last ran here in another form ({protocol_line(last)}): "
-                f"`ablate report {last.study}` shows that.",
-                stderr=True,
+                f"`ablate report {last.study}` shows that."
             )
 
 

@@ -157,6 +157,17 @@ def say(sentence: str, *, stderr: bool = False) -> None:
     _print_wrapped(clean(sentence), stderr=stderr)
 
 
+def notice(sentence: str) -> None:
+    """Print a sentence that stands beside an answer, on stderr, wrapped at spaces everywhere.
+
+    Args:
+        sentence: the text; control characters in it are replaced by `?`.
+    """
+    console = console_for(stderr=True)
+    for part in _wrap(clean(sentence), console.width):
+        print(part, file=sys.stderr)
+
+
 def say_lines(text: str, *, stderr: bool = False) -> None:
     """Print a text of several lines, each as ``say`` prints a sentence.
 

@@ -255,6 +255,8 @@ def test_gc_keeps_what_a_search_has_tried(store: Path) -> None:
     tried = {t.id for t in kept(store)[1].trials if ledger.outcomes.has(t.id)}
     assert len(tried) == 30
     for path in store.rglob("*"):  # nothing is left for being young, and the newest stays that
+        if path.lstat().st_nlink > 1 and path.suffix == ".wav":
+            continue  # a recording, which other copies of the store share
         old = path.lstat().st_mtime - 1e8
         os.utime(path, (old, old), follow_symlinks=False)
     for path in (store / "studies").glob("smoke@*"):
