@@ -288,7 +288,7 @@ def test_without_a_script_rows_open_and_nothing_promises_more(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 700, 390, 320])
+@pytest.mark.parametrize("width", [1280, 1040, 780, 390, 320])
 def test_the_page_never_scrolls_sideways(
     chromium: Browser, file: Path, sweep: Path, width: int
 ) -> None:
