@@ -15,7 +15,7 @@ import numpy as np
 from model.evaluation.metrics import confusion, ua, wa
 from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.records import CHOICES, Outcome, Scores
+from orchestrator.store.records import CHOICES, Failure, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 from orchestrator.study.canonical import canonical, digest
 from orchestrator.study.trials import SEMANTICS
@@ -202,6 +202,21 @@ def _epoch(number: int, random: np.random.Generator, skill: float) -> dict[str, 
         loss = float(1.4 - skill / 3 * done + 0.05 * random.standard_normal())
         halves[half] = {"ua": ua(counts), "wa": wa(counts), "loss": loss}
     return {"number": number, "loss": float(1.4 * np.exp(-number * skill / 9)), **halves}
+
+
+def failed(ledger: Ledger, id: str, cause: Any, identity: Mapping[str, Any]) -> None:
+    """A record of an attempt that failed."""
+    failure = Failure(
+        id=id,
+        cause=cause,
+        sentence="It failed.",
+        traceback="",
+        epoch=1,
+        attempt="a",
+        host="here",
+        identity=identity,
+    )
+    ledger.attempts.write_failure(failure)
 
 
 def spoilt(ledger: Ledger, id: str, file: str) -> None:

@@ -1,42 +1,53 @@
-"""Judges the paper's claim about a study: supported, contradicted, or cannot tell. Pure."""
+"""Judges the paper's claim about a study: supported, contradicted, cannot tell, or open. Pure."""
 
 from collections.abc import Mapping
 
+from orchestrator.analysis.completeness import Completeness
 from orchestrator.analysis.differences import Difference, Verdict, difference_between
 from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.statistics import CONFIDENCE, holm
 from orchestrator.store.snapshot import Snapshot
 
 
-def judge_claim(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> tuple[Verdict, str]:
+def judge_claim(
+    snapshot: Snapshot, scores: Mapping[str, BySpeaker], state: Completeness
+) -> tuple[Verdict, str]:
     """Judge the paper's claim that one row has a higher UA than some others.
 
-    Each difference is tested by the corrected t over held-out groups, after Holm over the rows of
-    the claim, at 5 %.
+    Each difference is tested by the corrected t over held-out groups, after Holm over all rows of
+    the claim, at 5 %. A row with a training given up is not judged, and counts as p = 1.
 
     Args:
         snapshot: the study. Its claim is judged only where published figures may be compared.
         scores: row -> test speaker -> seed -> UA, 0 to 1.
+        state: which trainings of the study have ended.
 
     Returns:
-        ``supports`` where the row is significantly higher than all others, ``contradicts`` where it
-        is significantly lower than one, else ``cannot tell``; and the reason as a sentence. Both
-        are empty where there is nothing to judge.
+        ``open`` while trainings of the study are missing. Then ``supports`` where the row is
+        significantly higher than all others, ``contradicts`` where it is significantly lower than
+        one, ``open`` where one of them cannot be judged, else ``cannot tell``; and the reason as a
+        sentence. Both are empty where there is nothing to judge.
     """
     claim = snapshot.claim
     if claim is None or not snapshot.comparable or claim.on != "ua":
         return "", ""
+    if state.all_rows.missing:
+        return "open", f"{state.all_rows.finished} of {state.all_rows.asked} trainings are finished"
+    if own := state.open_verdict(claim.better):
+        return "open", f"`{claim.better}` is {own}"
     against: dict[str, Difference] = {}
+    p_alone: dict[str, float] = {}
     for other in claim.than:
         difference = difference_between(
             snapshot, scores[claim.better], scores[other], comparisons=len(claim.than)
         )
-        if difference is None or difference.groups < len(snapshot.folds):
-            return "cannot tell", f"trainings of it or of `{other}` are missing"
+        if difference is None or state.open_verdict(other):
+            p_alone[other] = 1.0
+            continue
         if difference.p_alone is None:
             return "cannot tell", "there is no spread over held-out groups"
-        against[other] = difference
-    adjusted = holm({name: d.p_alone for name, d in against.items() if d.p_alone is not None})
+        against[other], p_alone[other] = difference, difference.p_alone
+    adjusted = {name: p for name, p in holm(p_alone).items() if name in against}
     significant = {name for name, p in adjusted.items() if p < 1 - CONFIDENCE}
     for name in sorted(significant, key=lambda name: against[name].ua):
         if against[name].ua < 0:
@@ -44,6 +55,9 @@ def judge_claim(snapshot: Snapshot, scores: Mapping[str, BySpeaker]) -> tuple[Ve
     if len(significant) == len(claim.than):
         least = min(d.ua for d in against.values())
         return "supports", f"higher by {100 * least:.1f} points or more than each other row"
+    for name in claim.than:
+        if name not in against:
+            return "open", f"`{name}` is {state.open_verdict(name)}"
     name = max(adjusted, key=lambda name: adjusted[name])
     smallest = against[name].detectable
     reach = f"; {100 * smallest:.1f} would have shown" if smallest is not None else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
 from orchestrator.analysis.adaptive import with_wanted_trials
+from orchestrator.analysis.completeness import completeness, given_up_trials
 from orchestrator.analysis.differences import Difference, compare_with_reference
 from orchestrator.analysis.row_scores import Interval, group_means, headline_scores, speaker_ratio
 from orchestrator.analysis.statistics import corrected_t, mean
@@ -83,6 +84,9 @@ class Comparison:
     """All flips; utterances that flip in the same direction in most seeds come first."""
     decisions: int
     """How many predictions of A were compared with B's: utterances times seeds."""
+    open: str = ""
+    """Why there is no p: while trainings of the study are missing, or where one of A or B was given
+    up, the trainings of B, such as ``open, 7 of 15``; else empty."""
 
 
 def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:
@@ -105,7 +109,9 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     if a == b:
         raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
     snapshot = with_wanted_trials(snapshot, ledger)
-    outcomes = blinding.open_outcomes(ledger, [trial.id for trial in snapshot.trials])
+    ids = [trial.id for trial in snapshot.trials]
+    outcomes = blinding.open_outcomes(ledger, ids)
+    standing = completeness(snapshot, outcomes, given_up_trials(ledger, ids)).open_verdict(b, a)
     shared = _shared(snapshot, outcomes, a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
@@ -119,7 +125,9 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
         b=b,
         shared=len(shared),
         wanted=len(_slots(snapshot, a) & _slots(snapshot, b)),
-        difference=compare_with_reference(replace(snapshot, reference=a), scores).get(b),
+        difference=compare_with_reference(
+            replace(snapshot, reference=a), scores, open_rows=(b,) if standing else ()
+        ).get(b),
         balance=_balance(snapshot, net),
         folds=tuple(
             PairedScore(
@@ -143,6 +151,7 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
         ),
         flips=flips,
         decisions=decisions,
+        open=standing,
     )
 
 

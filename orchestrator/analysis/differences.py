@@ -6,7 +6,7 @@ rests on the groups. *Would it hold if these speakers were trained again?* There
 each seed, the mean over all speakers. `statistics.py` has the formulas; scores are fractions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis.row_scores import BySpeaker, group_means, speaker_ratio
@@ -25,7 +25,8 @@ from orchestrator.store.snapshot import Snapshot
 
 Verdict = str
 """Of a row ``yes`` (differs from the reference) or ``cannot tell``; of a claim ``supports``,
-``contradicts`` or ``cannot tell``; empty where there is nothing to judge."""
+``contradicts`` or ``cannot tell``; of either ``open`` (of a row with its trainings, such as
+``open, 7 of 15``) while it must not be judged; empty where there is nothing to judge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +44,8 @@ class SeedDifference:
     high: float | None
     """High end of the interval; None where ``low`` is None."""
     p: float | None
-    """Two-sided p of the paired t over seeds, without Holm; None where the interval is None."""
+    """Two-sided p of the paired t over seeds, without Holm; None where the interval is None, and
+    where the row must not be judged yet."""
     seeds: int
     """Number of seeds that both rows have finished for every speaker."""
 
@@ -63,8 +65,8 @@ class Difference:
     high: float | None
     """High end of the interval; None where ``low`` is None."""
     p: float | None
-    """Two-sided p of the corrected t, after Holm over the rows of the table; None where the
-    interval is None."""
+    """Two-sided p of the corrected t, after Holm over all comparisons that the table asks for; None
+    where the interval is None, and where the row must not be judged yet (``completeness.py``)."""
     groups: int
     """Number of held-out groups in which both rows have a finished training."""
     p_alone: float | None = None
@@ -84,13 +86,15 @@ class Difference:
 
 
 def compare_with_reference(
-    snapshot: Snapshot, scores: Mapping[str, BySpeaker]
+    snapshot: Snapshot, scores: Mapping[str, BySpeaker], open_rows: Container[str] = ()
 ) -> dict[str, Difference]:
     """Compare every row with the reference, on the speakers and seeds that both have finished.
 
     Args:
         snapshot: the study: its folds and the name of the reference.
         scores: row -> test speaker -> seed -> UA, 0 to 1.
+        open_rows: names of the rows that must not be judged: they get no p, and count as p = 1 in
+            that of the others (see ``completeness.py``).
 
     Returns:
         Row -> difference, with p after Holm over the rows. Rows that share no finished training
@@ -100,13 +104,27 @@ def compare_with_reference(
         return {}
     reference = scores[snapshot.reference]
     found: dict[str, Difference] = {}
+    p_alone: dict[str, float] = {}
     for name, row in scores.items():
-        if name != snapshot.reference:
-            difference = difference_between(snapshot, row, reference, comparisons=len(scores) - 1)
-            if difference is not None:
-                found[name] = difference
-    adjusted = holm({name: d.p_alone for name, d in found.items() if d.p_alone is not None})
-    return {name: replace(d, p=adjusted.get(name)) for name, d in found.items()}
+        if name == snapshot.reference:
+            continue
+        p_alone[name] = 1.0
+        difference = difference_between(snapshot, row, reference, comparisons=len(scores) - 1)
+        if difference is None:
+            continue
+        found[name] = difference = without_p(difference) if name in open_rows else difference
+        if difference.p_alone is not None:
+            p_alone[name] = difference.p_alone
+    adjusted = holm(p_alone)
+    return {
+        name: d if d.p_alone is None else replace(d, p=adjusted[name]) for name, d in found.items()
+    }
+
+
+def without_p(difference: Difference) -> Difference:
+    """The difference with its interval, but without any p: it must not be judged yet."""
+    over_seeds = difference.over_seeds and replace(difference.over_seeds, p=None)
+    return replace(difference, p=None, p_alone=None, p_sign_flip=None, over_seeds=over_seeds)
 
 
 def difference_between(

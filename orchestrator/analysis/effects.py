@@ -8,14 +8,16 @@ groups (`statistics.py`).
 The interaction of two axes A and B is the difference of differences,
 (a, b) - (first a, b) - (a, first b) + (first a, first b), for every other level a and b. It is 0
 where the effect of A does not depend on B. p is adjusted after Holm over all levels of one pair of
-axes.
+axes. It is given, as every p, only of a table that is whole (`completeness.py`), with no training
+given up in any of its rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from orchestrator.analysis.completeness import completeness
 from orchestrator.analysis.row_scores import Interval, group_means, row_uas, speaker_ratio
 from orchestrator.analysis.statistics import corrected_t, holm, mean
 from orchestrator.errors import RequestError
@@ -65,7 +67,7 @@ class Dependence:
     these rows."""
     p: float | None
     """Two-sided p of the corrected t, after Holm over all levels of the two axes; None below two
-    groups, and where all groups are equal."""
+    groups, where all groups are equal, and while the grid must not be judged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +110,9 @@ class Effects:
     """Main effects: key of an axis -> mean UA at each of its levels, in their order."""
     interactions: tuple[Interaction, ...]
     """The interaction of each pair of axes, in the order of the study."""
+    open: str = ""
+    """What stands in place of a verdict, such as ``open, 40 of 75``; empty where every training of
+    the grid is finished, so that there are verdicts."""
 
 
 def refuse_no_grid(snapshot: Snapshot) -> None:
@@ -173,19 +178,24 @@ def level_label(value: Any) -> Label:
     return str(value)
 
 
-def estimate_effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Effects:
+def estimate_effects(
+    snapshot: Snapshot, outcomes: Mapping[str, Outcome], given_up: Collection[str] = ()
+) -> Effects:
     """Estimate main effects and interactions from the outcomes of a study.
 
     Args:
         snapshot: the study; its rows are a grid.
         outcomes: id -> outcome of finished trials; stale ones and those of other studies are
             ignored.
+        given_up: ids of trials that diverged, see ``completeness.given_up_trials``.
 
     Raises:
         RequestError: the rows are no grid, see `refuse_no_grid`.
     """
     refuse_no_grid(snapshot)
     axes = axes_of(snapshot)
+    state = completeness(snapshot, outcomes, given_up)
+    standing = "" if not state.open_rows(None) else state.all_rows.text
     scores = {
         name: {(speaker, seed): ua for speaker, seeds in row.items() for seed, ua in seeds.items()}
         for name, row in row_uas(snapshot, outcomes).items()
@@ -209,8 +219,11 @@ def estimate_effects(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> Eff
     pairs = []
     for (i, a), (j, b) in combinations(enumerate(axes), 2):
         cells = {(la, lb): at((i, la), (j, lb)) for la in a.levels for lb in b.levels}
-        pairs.append(_interaction(snapshot, a, b, cells))
-    return Effects(snapshot=snapshot, axes=axes, main=main, interactions=tuple(pairs))
+        one = _interaction(snapshot, a, b, cells)
+        pairs.append(one if not standing else _without_p(one))
+    return Effects(
+        snapshot=snapshot, axes=axes, main=main, interactions=tuple(pairs), open=standing
+    )
 
 
 def _interaction(
@@ -239,14 +252,21 @@ def _interaction(
             more = _minus(effects_of_a[la, lb], effects_of_a[la, first_b])
             difference, p = _judged(snapshot, more)
             found.append(Dependence(a=la, b=lb, difference=difference, p=p))
-    adjusted = holm({str(i): d.p for i, d in enumerate(found) if d.p is not None})
+    adjusted = holm({str(i): 1.0 if d.p is None else d.p for i, d in enumerate(found)})
     return Interaction(
         a=a,
         b=b,
         cells={at: _level(snapshot, at, scores) for at, scores in cells.items()},
         effects_of_a={at: _judged(snapshot, scores)[0] for at, scores in effects_of_a.items()},
-        dependences=tuple(replace(d, p=adjusted.get(str(i))) for i, d in enumerate(found)),
+        dependences=tuple(
+            d if d.p is None else replace(d, p=adjusted[str(i)]) for i, d in enumerate(found)
+        ),
     )
+
+
+def _without_p(one: Interaction) -> Interaction:
+    """The interaction with its intervals, but without any p: it must not be judged."""
+    return replace(one, dependences=tuple(replace(d, p=None) for d in one.dependences))
 
 
 def _point(row: SnapshotRow, axes: Sequence[GridAxis]) -> tuple[Label, ...]:

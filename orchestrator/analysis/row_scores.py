@@ -60,7 +60,7 @@ class RowEstimate:
     n: int
     """Number of finished trainings."""
     missing: int
-    """Number of trainings that are not finished."""
+    """Number of trainings that are not finished, those that are given up included."""
     wa: Interval | None
     """Mean WA over test speakers, 0 to 1; None while no training is finished."""
     ua: Interval | None
@@ -127,7 +127,7 @@ class RowScores:
         self.n = 0
         """Finished trainings."""
         self.missing = 0
-        """Trainings that are not finished."""
+        """Trainings that are not finished, those that are given up included."""
         self.parameters = 0
         """Trained parameters of the system; 0 where it has no such number."""
         # (choice of the epoch, unit, metric) -> speaker -> seed -> score

@@ -1,11 +1,12 @@
 """The summary of a study: the rows of its table, their differences, verdicts and warnings. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import absent
 from orchestrator.analysis.adaptive import adaptive_progress
 from orchestrator.analysis.claim import judge_claim
+from orchestrator.analysis.completeness import Completeness, RowCompleteness, completeness
 from orchestrator.analysis.differences import (
     Difference,
     Verdict,
@@ -39,7 +40,7 @@ class RowSummary:
     n: int
     """Number of finished trainings."""
     missing: int
-    """Number of trainings that the study asks for and that are not finished."""
+    """Number of trainings that the study asks for and that are neither finished nor given up."""
     speakers: int
     """Number of test speakers with a finished training."""
     groups: int = 0
@@ -63,8 +64,9 @@ class RowSummary:
     """The row's UA minus the reference's; None for the reference, and while they share no
     training."""
     verdict: Verdict
-    """Whether the row differs from the reference: ``yes`` or ``cannot tell``; empty without a
-    difference."""
+    """Whether the row differs from the reference: ``yes``, ``cannot tell``, or while that must not
+    be judged such as ``open, 7 of 15`` (see ``completeness.py``); empty for the reference, and
+    where there is none."""
     parameters: int = 0
     """Number of trained parameters; 0 where the system has no such count, or nothing is
     finished."""
@@ -79,6 +81,19 @@ class RowSummary:
     interim: InterimResult | None = None
     """The row's last interim analysis in an adaptive study; None for the reference, and in other
     studies."""
+    given_up: int = 0
+    """Number of trainings that diverged under this version of the code, and are given up."""
+
+    @property
+    def completeness(self) -> RowCompleteness:
+        """How many of its trainings have ended."""
+        asked = self.n + self.missing + self.given_up
+        return RowCompleteness(asked=asked, finished=self.n, diverged=self.given_up)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its difference from the reference is not judged, for lack of trainings."""
+        return self.verdict.startswith("open")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,9 +119,20 @@ class Summary:
     reason: str = ""
     """The reason of that verdict as a sentence; empty where there is no verdict."""
 
+    @property
+    def completeness(self) -> Completeness:
+        """Which trainings of the study have ended, and so whether its table may be judged."""
+        return Completeness(
+            rows={row.name: row.completeness for row in self.rows},
+            is_adaptive=self.snapshot.replicates == "adaptive",
+        )
+
 
 def summarise(
-    snapshot: Snapshot, outcomes: Mapping[str, Outcome], alarms: Sequence[str] = ()
+    snapshot: Snapshot,
+    outcomes: Mapping[str, Outcome],
+    alarms: Sequence[str] = (),
+    given_up: Collection[str] = (),
 ) -> Summary:
     """Summarise the outcomes of a study as the rows of its table.
 
@@ -114,14 +140,16 @@ def summarise(
         snapshot: the study.
         outcomes: id -> outcome of finished trials; those of other studies are ignored.
         alarms: paths of second outcomes with other numbers, which are passed on.
+        given_up: ids of trials that diverged, see ``completeness.given_up_trials``.
     """
     current = without_stale(outcomes)
     adaptive = adaptive_progress(snapshot, current)
     snapshot = snapshot if adaptive is None else adaptive.needed_now()
+    state = completeness(snapshot, current, given_up)
     identical = _identical_seeds(snapshot, current)
     by_row = {row.name: RowScores(snapshot, row.name, current) for row in snapshot.rows}
     uas = {name: scores.by_speaker() for name, scores in by_row.items()}
-    differences = compare_with_reference(snapshot, uas)
+    differences = compare_with_reference(snapshot, uas, state.open_rows(snapshot.reference))
     # Where the seed has no effect, a spread over seeds says nothing.
     unjudged = {name for name in differences if {name, snapshot.reference} & set(identical)}
     interims = {
@@ -134,7 +162,7 @@ def summarise(
             differences[name] = replace(difference, over_seeds=None)
         elif name in interims:
             differences[name] = replace(difference, over_seeds=at_last_interim(interims[name]))
-    claim, reason = judge_claim(snapshot, uas)
+    claim, reason = judge_claim(snapshot, uas, state)
     used = [o for trial in snapshot.trials if (o := current.get(trial.id)) is not None]
     return Summary(
         snapshot=snapshot,
@@ -145,6 +173,7 @@ def summarise(
                 by_row[row.name],
                 differences.get(row.name),
                 interims.get(row.name),
+                state=state,
                 stale=outcomes.keys() - current.keys(),
             )
             for row in snapshot.rows
@@ -165,14 +194,21 @@ def _row(
     difference: Difference | None,
     interim: InterimResult | None,
     *,
+    state: Completeness,
     stale: Set[str],
 ) -> RowSummary:
     """The summary of one row; ``stale`` has the ids of all stale trials of the study."""
+    own = state.rows[row.name]
+    verdict = ""
+    if snapshot.reference is not None and row.name != snapshot.reference:
+        verdict = state.open_verdict(row.name, snapshot.reference)
+        if not verdict and difference is not None:
+            verdict = verdict_of(difference)
     speakers = scores.speakers("chosen", "utterance", "ua")
     return RowSummary(
         name=row.name,
         n=scores.n,
-        missing=scores.missing,
+        missing=own.missing,
         speakers=len(speakers),
         groups=len(group_means(snapshot, speakers)),
         wa=scores.interval("wa"),
@@ -182,12 +218,13 @@ def _row(
         best_on_test=scores.accuracies("best_on_test", "utterance"),
         paper=row.paper,
         difference=difference,
-        verdict="" if difference is None else verdict_of(difference),
+        verdict=verdict,
         parameters=scores.parameters,
         blocks=row.blocks,
         pooled=scores.pooled(),
         stale=len({trial.id for trial in snapshot.trials if trial.row == row.name} & stale),
         interim=interim,
+        given_up=own.diverged,
     )
 
 

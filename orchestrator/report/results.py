@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
+from orchestrator.analysis.completeness import given_up_trials
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.summary import Summary, summarise
 from orchestrator.report.row_details import RowDetails, row_details
@@ -29,6 +30,8 @@ class StudyResults:
     """Means, intervals and differences of every row."""
     search: SearchResult | None = None
     """The configurations that the study's search tried and chose; None without a search."""
+    given_up: frozenset[str] = frozenset()
+    """Ids of the trials that diverged, so that their rows cannot be judged."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -45,7 +48,12 @@ class StudyResults:
             histories: whether to read the learning curves, one file of the store for each trial.
         """
         return row_details(
-            self.ledger, self.snapshot, self.outcomes, names=names, histories=histories
+            self.ledger,
+            self.snapshot,
+            self.outcomes,
+            given_up=self.given_up,
+            names=names,
+            histories=histories,
         )
 
 
@@ -83,6 +91,9 @@ def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     ids = [trial.id for trial in snapshot.trials if trial.id not in blinded]
     outcomes = ledger.outcomes.read_all(ids)
     snapshot = replace(snapshot, notes=(*snapshot.notes, *_blinded_note(snapshot, blinded)))
-    summary = summarise(snapshot, outcomes, ledger.outcomes.alarms(ids))
+    given_up = given_up_trials(ledger, ids)
+    summary = summarise(snapshot, outcomes, ledger.outcomes.alarms(ids), given_up)
     search = search_result(snapshot, row_uas(snapshot, outcomes)) if snapshot.search else None
-    return StudyResults(ledger=ledger, outcomes=outcomes, summary=summary, search=search)
+    return StudyResults(
+        ledger=ledger, outcomes=outcomes, summary=summary, search=search, given_up=given_up
+    )

@@ -119,6 +119,8 @@ class RowDetails:
     missing: tuple[SnapshotTrial, ...]
     """The trials that are not finished, or that earlier code trained whose numbers meant something
     else."""
+    given_up: tuple[SnapshotTrial, ...]
+    """The trials that diverged: to train them again would give the same."""
     fill: str
     """The shell command that trains what is missing, such as ``ablate run studies/first.yaml``."""
 
@@ -140,6 +142,7 @@ def row_details(
     snapshot: Snapshot,
     outcomes: Mapping[str, Outcome],
     *,
+    given_up: Collection[str] = (),
     names: Collection[str] | None = None,
     histories: bool = True,
 ) -> tuple[RowDetails, ...]:
@@ -149,6 +152,7 @@ def row_details(
         ledger: the store, from which the learning curves are read.
         snapshot: the study.
         outcomes: trial id -> the record of the finished trial.
+        given_up: ids of the trials that diverged.
         names: the rows that are wanted; None for all.
         histories: whether to read the learning curves, one file for each trial.
     """
@@ -181,7 +185,8 @@ def row_details(
                 for trial in by_row[name]
                 if trial.id in done
             ),
-            missing=tuple(trial for trial in by_row[name] if trial.id not in done),
+            missing=tuple(t for t in by_row[name] if t.id not in done and t.id not in given_up),
+            given_up=tuple(t for t in by_row[name] if t.id not in done and t.id in given_up),
             fill=run_command(snapshot.study),
         )
         for name in wanted

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.analysis import blinding
+from orchestrator.analysis.completeness import RowCompleteness
 from orchestrator.analysis.row_scores import RowEstimate
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.execution.events import (
@@ -276,6 +277,20 @@ class RunState:
         if self._estimates is None:
             return None
         return self._estimates.of_row(row, self._by_row[row])
+
+    def open_verdict(self, row: str, estimate: RowEstimate) -> str:
+        """What stands in place of a verdict on a row, such as ``open, 7 of 15``; empty in the end.
+
+        Args:
+            row: the row's name.
+            estimate: its last estimate.
+        """
+        diverged = {id for id, failure in self.failed.items() if failure.cause == "diverged"}
+        own = diverged.intersection(self._by_row[row])
+        if not own and self.by_id.keys() <= self.done | diverged:
+            return ""
+        asked = estimate.n + estimate.missing
+        return RowCompleteness(asked=asked, finished=estimate.n, diverged=len(own)).text
 
     def in_training(self) -> list[TrialInTraining]:
         """The trials that train now, in the order in which they began."""

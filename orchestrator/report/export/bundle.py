@@ -28,7 +28,7 @@ from orchestrator.store.attempts import gathered_predictions
 from orchestrator.store.files import replace_file
 from orchestrator.store.paths import PREDICTIONS
 
-PROGRAM = ("recompute.py", "recompute_statistics.py")
+PROGRAM = ("recompute.py", "recompute_rows.py", "recompute_statistics.py")
 """The scripts in a bundle that compute its numbers again, copied from this folder."""
 
 
@@ -148,7 +148,7 @@ def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
 
 
 def _provenance(study: StudyResults, rows: tuple[RowDetails, ...]) -> dict[str, Any]:
-    """The content of `provenance.json`: the record of every trial, versions, missing trials.
+    """The content of `provenance.json`: the record of every trial, versions, trials without one.
 
     Names of machines are left out, since a bundle is for strangers.
     """
@@ -172,6 +172,11 @@ def _provenance(study: StudyResults, rows: tuple[RowDetails, ...]) -> dict[str, 
             {"row": trial.row, "fold": trial.fold + 1, "seed": trial.seed, "trial": trial.id}
             for row in rows
             for trial in row.missing
+        ],
+        "given_up": [
+            {"row": trial.row, "fold": trial.fold + 1, "seed": trial.seed, "trial": trial.id}
+            for row in rows
+            for trial in row.given_up
         ],
         "alarms": [Path(alarm).name for alarm in study.summary.alarms],
     }
@@ -234,7 +239,7 @@ The study `{study}`: {protocol}.
 | `study.json` | what was asked, resolved: rows, folds, seeds, ids |
 {study_file}| `provenance.json` | each trial's id and what it is made of, versions, digests |
 | `recompute.py` | computes every printed number again, from the predictions alone |
-| `recompute_statistics.py` | how it computes them |
+| `recompute_rows.py`, `recompute_statistics.py` | how it computes them |
 
 ```sh
 pip install pandas pyarrow scikit-learn scipy
@@ -251,7 +256,8 @@ Folds count from 1, seeds from 0. Scores in JSON and CSV are fractions.
 
 def _readme(study: StudyResults) -> str:
     snapshot, summary = study.snapshot, study.summary
-    n, missing = (sum(getattr(row, key) for row in summary.rows) for key in ("n", "missing"))
+    all_rows = summary.completeness.all_rows
+    n, missing, diverged = all_rows.finished, all_rows.missing, all_rows.diverged
     warning = [f"**{banner(snapshot)}**"] if banner(snapshot) else []
     warning += [f"- {marked(note)}" for note in snapshot.notes]
     return README.format(
@@ -260,6 +266,7 @@ def _readme(study: StudyResults) -> str:
         protocol=marked(protocol_line(snapshot)),
         warning="".join(f"{line}\n" for line in warning) + ("\n" if warning else ""),
         trainings=f"{n} trainings are in it"
+        + (f"; {diverged} diverged" if diverged else "")
         + (f"; **{missing} are missing**, and every form says so." if missing else ": all."),
         tables="\n".join(f"| `table{f.ending}` | {ABOUT[f.ending]} |" for f in FORMS.values()),
         figures=", ".join(all_fitting(snapshot)),

@@ -4,10 +4,11 @@
     python recompute.py [--each]
 
 The folder (a bundle) holds the tables of a study in speech emotion recognition and the predictions
-that they are made of. `recompute_statistics.py` beside this file computes the numbers; this file
-compares them with the printed ones. It reads the rows, folds, seeds and the reference row from
-`study.json`, the printed numbers from `table.json` (in full) and `table.md` (rounded). Nothing of
-the program that made the tables is used.
+that they are made of. `recompute_rows.py` beside this file computes the numbers and verdicts, by
+the formulas of `recompute_statistics.py`; this file compares them with the printed ones. It reads
+the rows, folds, seeds and the reference row from `study.json`, the trainings that diverged from
+`provenance.json`, the printed numbers from `table.json` (in full) and `table.md` (rounded). Nothing
+of the program that made the tables is used.
 
 It prints the numbers that differ by more than 1e-9 (with `--each` all numbers) and how many agree.
 The exit code is 0 if all agree, else 1.
@@ -40,7 +41,8 @@ from sklearn.metrics import confusion_matrix
 
 sys.dont_write_bytecode = True  # a bundle stays as it was written
 
-from recompute_statistics import Bundle, Number, difference_of, holm, recomputed  # noqa: E402
+from recompute_rows import Bundle, difference_of, recomputed  # noqa: E402
+from recompute_statistics import Number, holm  # noqa: E402
 
 TOLERANCE = 1e-9
 """A printed and a computed number agree if they differ by no more than this."""
@@ -60,15 +62,20 @@ def claim_of(bundle: Bundle) -> tuple[str | None, set[str | None]]:
     claim = bundle.asked["claim"]
     if not claim or not bundle.asked["comparable"] or claim["on"] != "ua":
         return None, {None}
-    against = {}
+    if any(map(bundle.missing, bundle.names)):
+        n, wanted = (sum(row[key] for row in bundle.counts.values()) for key in ("n", "asked"))
+        return "open", {f"{n} of {wanted} trainings are finished"}
+    if own := bundle.open_verdict(claim["better"]):
+        return "open", {f"`{claim['better']}` is {own}"}
+    against, alone = {}, dict.fromkeys(claim["than"], 1.0)
     for other in claim["than"]:
+        if bundle.open_verdict(other):
+            continue
         found = difference_of(bundle, claim["better"], other, len(claim["than"]))
-        if found["ua"] is None or found["groups"] < len(bundle.folds):
-            return "cannot tell", {f"trainings of it or of `{other}` are missing"}
         if found["p"] is None:
-            return "cannot tell", {"one held-out group has no spread"}
-        against[other] = found
-    adjusted = holm({name: found["p"] for name, found in against.items()})
+            return "cannot tell", {"there is no spread over held-out groups"}
+        against[other], alone[other] = found, found["p"]
+    adjusted = {name: p for name, p in holm(alone).items() if name in against}
     gaps = {name: found["ua"] for name, found in against.items()}
     shown = {name for name, p in adjusted.items() if p < 0.05}
     higher = [name for name in shown if gaps[name] < 0]
@@ -76,9 +83,12 @@ def claim_of(bundle: Bundle) -> tuple[str | None, set[str | None]]:
         name = min(higher, key=lambda name: gaps[name])
         reasons = {f"`{name}` is higher by {points} points" for points in rounded(-gaps[name])}
         return "contradicts", {*reasons}
-    if len(shown) == len(against):
+    if len(shown) == len(alone):
         least = rounded(min(gaps.values()))
         return "supports", {f"higher by {x} points or more than each other row" for x in least}
+    for name in claim["than"]:
+        if name not in against:
+            return "open", {f"`{name}` is {bundle.open_verdict(name)}"}
     name = max(adjusted, key=lambda name: adjusted[name])
     reach = against[name]["detectable"]
     ends = {f"; {points} would have shown" for points in rounded(reach)} if reach else {""}
@@ -318,16 +328,16 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
     if column in pairs:
         wa, ua = (row[pairs[column]][metric] for metric in ("wa", "ua"))
         return {"–"} if ua is None else joined(rounded(wa), "/", rounded(ua))
-    n, wanted = row["n"], row["n"] + row["missing"]
+    n, wanted = row["n"], bundle.counts[name]["asked"]
     cells = {
-        "n": {f"{n}/{wanted}" if row["missing"] else str(n)},
+        "n": {f"{n}/{wanted}" if n < wanted else str(n)},
         "UA ± 95 %": plus_minus(row["ua"]["mean"], row["ua"]["low"]),
         "WA ± 95 %": plus_minus(row["wa"]["mean"], row["wa"]["low"]),
         "WA": rounded(row["wa"]["mean"]),
         "ΔUA ± 95 %": {"reference"}
         if reference
         else plus_minus(difference["ua"], difference["low"], "+"),
-        "differs": {row["verdict"] or ("missing" if row["missing"] and not reference else "")},
+        "differs": {row["verdict"] or ""},
         "p": probability(difference["p"]),
         "p Holm": probability(difference["p_holm"]),
         "p sign-flip": probability(difference["p_sign_flip"]),
@@ -350,7 +360,7 @@ def main() -> int:
         for name in ("study.json", "table.json", "provenance.json")
     )
     predictions = pd.read_parquet(HERE / "predictions.parquet")
-    bundle = Bundle(asked, predictions)
+    bundle = Bundle(asked, predictions, provenance["given_up"])
     found = recomputed(bundle)
     text = (HERE / "table.md").read_text(encoding="utf-8")
     checks = [

@@ -88,7 +88,7 @@ def axes(effects: Effects, summary: Summary) -> Figure:
     for one in effects.interactions:
         i, j = found.index(one.a), found.index(one.b)
         _both(grid[i][j], one)
-        _effect(grid[j][i], one)
+        _effect(grid[j][i], one, effects.open)
     means = [grid[i][j] for i in range(side) for j in range(side) if i <= j]
     _share(means, within=(-2.0, 102.0))
     _share([grid[i][j] for i in range(side) for j in range(side) if i > j])
@@ -107,7 +107,7 @@ def _caption(effects: Effects) -> Sequence[str]:
             "Diagonal: each axis alone. Above it: both axes at once. Below it: the effect of a "
             "column's axis at each level of the row's, paired. Dependence: the difference of "
             "differences that is the least chance; p after Holm over the pair of axes. `cannot "
-            "tell` is no proof of independence."
+            "tell` is no proof of independence; `open` is not judged, since trainings are missing."
         )
     return sentences
 
@@ -128,10 +128,11 @@ def _both(panel: Panel, one: Interaction) -> None:
     _legend(panel, one.a)
 
 
-def _effect(panel: Panel, one: Interaction) -> None:
+def _effect(panel: Panel, one: Interaction, standing: str) -> None:
     """Draw the difference in UA from the first level of axis A, in percentage points.
 
-    It has one line for each level of axis B; the title says whether the effect depends on B.
+    It has one line for each level of axis B; the title says whether the effect depends on B, or
+    why that is not judged yet (``standing``).
     """
     panel.axhline(0, color=FAINT, lw=0.9)
     for index, lb in enumerate(one.b.levels):
@@ -141,13 +142,17 @@ def _effect(panel: Panel, one: Interaction) -> None:
     first = _short(one.a.levels[0])
     panel.set_xlabel(f"{_named(one.a)}, against {first}", color=FAINT)
     _legend(panel, one.b)
-    panel.set_title(_dependence(one.strongest), size=7, color=INK)
+    panel.set_title(_dependence(one.strongest, standing), size=7, color=INK)
 
 
-def _dependence(strongest: Dependence | None) -> str:
+def _dependence(strongest: Dependence | None, standing: str) -> str:
     """The strongest dependence of two axes as two lines: verdict; size ± half its interval, and p.
 
     Size and interval are a difference of differences in UA, in percentage points.
+
+    Args:
+        strongest: the dependence; None where none is known.
+        standing: what stands in place of the verdict, such as ``open, 40 of 75``; else empty.
     """
     if strongest is None or strongest.difference is None:
         return "dependence: –"
@@ -155,8 +160,8 @@ def _dependence(strongest: Dependence | None) -> str:
     half = "–" if d.low is None else f"{100 * (d.mean - d.low):.1f}"
     differs = strongest.p is not None and strongest.p < 1 - CONFIDENCE
     p = "" if strongest.p is None else f", p {strongest.p:.2f}"
-    verdict = "dependence: yes" if differs else "dependence: cannot tell"
-    text = f"{verdict}\n{100 * d.mean:+.1f} ± {half}{p}"
+    verdict = standing or ("yes" if differs else "cannot tell")
+    text = f"dependence: {verdict}\n{100 * d.mean:+.1f} ± {half}{p}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -1,7 +1,7 @@
 """The forest plot of a study: each row's UA and its difference in UA to the reference row.
 
 Both have their 95 % intervals. The shape of a marker is the verdict whether the row differs: a
-filled diamond for ``yes``, an open circle for ``cannot tell``.
+filled diamond for ``yes``, a circle for ``cannot tell``, a cross for a row that is not judged yet.
 """
 
 from collections.abc import Sequence
@@ -49,11 +49,13 @@ def forest(summary: Summary) -> Figure:
         f"n: {trainings(snapshot)} a row; means over held-out speakers, bars: 95 % for new "
         "speakers (corrected t over held-out groups)."
     ]
+    is_open = any(row.is_open for row in summary.rows)
     if snapshot.reference is not None:
         caption.append(
             f"Right: paired difference to `{snapshot.reference}`. Filled diamond: differs, p < "
             "0.05 after Holm over all rows (the p beside it); open circle: cannot tell, which is "
             "no proof of equality."
+            + (" Cross: not judged, since trainings are missing." if is_open else "")
         )
     any_done = any(row.n for row in summary.rows)
     figure = framed(
@@ -103,7 +105,8 @@ def _lines(summary: Summary) -> tuple[list[_Line], float]:
             found.append(_Line(tuple(wrap(block, NAMES, 8)), None, y - PITCH / 2))
         for row in summary.rows:
             if not block or block in row.blocks:
-                part = f" (n {row.n}/{row.n + row.missing})" if row.n and row.missing else ""
+                asked = row.completeness.asked
+                part = f" (n {row.n}/{asked})" if 0 < row.n < asked else ""
                 text = tuple(wrap(row.name + part, NAMES, 8))
                 tall = max(PITCH, 0.15 * len(text) + 0.08)
                 found.append(_Line(text, row, y + tall / 2))
@@ -156,7 +159,7 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
             panel.plot(
                 100 * d.ua,
                 line.y,
-                marker="D" if differs else "o",
+                marker="x" if row.is_open else "D" if differs else "o",
                 ms=5 if differs else 5.5,
                 ls="",
                 color=LINE,
@@ -164,7 +167,7 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
                 mew=1.1,
                 zorder=3,
             )
-            labels.append(_label(d))
+            labels.append(_label(d) + ("   open" if row.is_open else ""))
     beside.set_yticks([line.y for line in lines], labels, size=7, color=FAINT)
     beside.tick_params(length=0)
     panel.set_xlabel(f"ΔUA to {wrap(str(reference), 2.0, 8)[0]} (points)")

@@ -9,6 +9,7 @@ from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
 from orchestrator.report.tables.footnotes import mixtures, shortcomings, warnings
 from orchestrator.report.tables.headings import banner, protocol_line
+from orchestrator.report.tables.table import is_loud
 from orchestrator.store.snapshot import Snapshot
 
 WIDTH = 7.2
@@ -72,7 +73,7 @@ def remarks(summary: Summary, *, differences: bool = False) -> list[str]:
     """
     plain = [*shortcomings(summary), *summary.snapshot.notes, *mixtures(summary.snapshot)]
     found = warnings(summary) if differences else plain
-    return sorted(found, key=lambda note: not note.startswith(("Missing", "WARNING")))
+    return sorted(found, key=lambda note: not is_loud(note))
 
 
 def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) -> None:

@@ -38,7 +38,9 @@ PICTURES: Mapping[str, Picture] = {
     "forest": Picture(lambda study, row: forest(study.summary)),
     "sweep": Picture(lambda study, row: widths(study.summary), refuse_no_widths),
     "axes": Picture(
-        lambda study, row: axes(estimate_effects(study.snapshot, study.outcomes), study.summary),
+        lambda study, row: axes(
+            estimate_effects(study.snapshot, study.outcomes, study.given_up), study.summary
+        ),
         refuse_no_axes,
     ),
     "slices": Picture(lambda study, row: slices(study.snapshot, study.search), refuse_no_search),

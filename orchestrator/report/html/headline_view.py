@@ -14,8 +14,10 @@ from orchestrator.report.row_details import RowDetails
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.store.snapshot import Snapshot
 
-VERDICT_SIGNS = {"yes": "◆", "cannot tell": "○", "supports": "◆", "contradicts": "◇"}
-"""Verdict on a row or on the study's claim -> the sign that stands beside it."""
+VERDICT_SIGNS = {"yes": "◆", "cannot tell": "○", "open": "◌", "supports": "◆", "contradicts": "◇"}
+"""Verdict on a row or on the study's claim -> the sign that stands beside it.
+
+Of ``open, 7 of 15`` the first word counts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +107,7 @@ def _mark(row: RowSummary, snapshot: Snapshot, forest: Forest) -> ForestMark:
     if difference is None:
         return forest.empty()
     low, high = (None if e is None else 100 * e for e in (difference.low, difference.high))
-    return forest.difference(100 * difference.ua, low, high, is_shown=row.verdict == "yes")
+    return forest.difference(100 * difference.ua, low, high, verdict=row.verdict)
 
 
 class CellParts(NamedTuple):
@@ -127,4 +129,4 @@ def cell_parts(cell: str) -> CellParts:
     """
     cell = re.sub(r"(?<![\w.])-(?=\d)", "−", cell)
     mean, _, half = cell.partition(" ± ")
-    return CellParts(mean, half, VERDICT_SIGNS.get(cell, ""))
+    return CellParts(mean, half, VERDICT_SIGNS.get(re.sub(r"^open, \d.*", "open", cell), ""))

@@ -18,6 +18,7 @@ from orchestrator.report.html.headline_view import cell_parts
 from orchestrator.report.html.study_view import study_view
 from orchestrator.report.results import StudyResults
 from orchestrator.report.tables.headings import label
+from orchestrator.report.tables.table import is_loud
 
 
 def page(studies: Sequence[StudyResults]) -> str:
@@ -45,7 +46,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell_parts": cell_parts, "spans": spans}
+    environment.filters |= {"cell_parts": cell_parts, "is_loud": is_loud, "spans": spans}
     return environment
 
 

@@ -33,8 +33,9 @@ class ForestMark:
     """Whether the interval goes beyond the left end of the scale; an arrow then ends the line."""
     is_high_beyond: bool = False
     """Whether the interval goes beyond the right end of the scale; an arrow then ends the line."""
-    is_shown: bool = False
-    """Whether the verdict is ``yes`` (the row differs): a diamond; else a ring."""
+    verdict: Literal["yes", "cannot tell", "open"] = "cannot tell"
+    """Whether the row differs: ``yes``, a diamond; ``cannot tell``, a ring; ``open``, not judged
+    yet, a dashed ring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Forest:
         return ForestMark(kind="reference", title="reference", x=self.x(0))
 
     def difference(
-        self, points: float, low: float | None, high: float | None, *, is_shown: bool
+        self, points: float, low: float | None, high: float | None, *, verdict: str
     ) -> ForestMark:
         """The mark of a row's difference.
 
@@ -91,11 +92,14 @@ class Forest:
             points: the difference in UA in percentage points.
             low: the left end of its 95 % interval, in percentage points; None if not known.
             high: the right end of the interval; None if not known.
-            is_shown: whether the verdict is ``yes``.
+            verdict: the verdict on the row, such as ``yes`` or ``open, 7 of 15``.
         """
-        title = f"{points:+.1f}"
+        kind: Literal["yes", "cannot tell", "open"] = "open"
+        if verdict in ("yes", "cannot tell"):
+            kind = "yes" if verdict == "yes" else "cannot tell"
+        title = f"{points:+.1f}" + (", open" if kind == "open" else "")
         if low is None or high is None:
-            return ForestMark(kind="difference", title=title, x=self.x(points), is_shown=is_shown)
+            return ForestMark(kind="difference", title=title, x=self.x(points), verdict=kind)
         return ForestMark(
             kind="difference",
             title=f"{title}, {low:+.1f} to {high:+.1f}",
@@ -104,7 +108,7 @@ class Forest:
             high=self.x(high),
             is_low_beyond=low < -self.limit,
             is_high_beyond=high > self.limit,
-            is_shown=is_shown,
+            verdict=kind,
         )
 
 

@@ -12,6 +12,7 @@ from orchestrator.report.html.plots import Chart, learning_curves
 from orchestrator.report.row_details import RowDetails, TrainingDetails
 from orchestrator.report.tables.cells import percent, setting_text
 from orchestrator.store.records import Scores
+from orchestrator.store.snapshot import SnapshotTrial
 
 SHADES = 5
 """Number of colours, besides none, for the cells of a confusion matrix; page.css has them."""
@@ -87,6 +88,8 @@ class RowView:
     """How many trainings ran in each determinism class: ``15 on device cpu x86_64, ...``."""
     missing: str
     """The trainings that are not finished: ``group 2 seed 0, ...``; empty if all are."""
+    diverged: str
+    """The trainings that diverged and are given up, in the same form; empty if none is."""
     command: str
     """The shell command that trains what is missing."""
 
@@ -116,7 +119,8 @@ def row_view(
         damages=tuple(training.damage for training in details.trials if training.damage),
         trainings=tuple(map(_training, details.trials)),
         environments="; ".join(f"{count} on {name}" for name, count in trained_on.items()),
-        missing=_missing(details),
+        missing=_named(details.missing),
+        diverged=_named(details.given_up),
         command=details.fill,
     )
 
@@ -166,9 +170,9 @@ def _confusion_cell(count: int, spoken: int) -> ConfusionCell:
     return ConfusionCell(f"{100 * count / spoken:.0f}", count, -(-SHADES * count // spoken))
 
 
-def _missing(details: RowDetails) -> str:
-    names = [f"group {t.fold + 1} seed {t.seed}" for t in details.missing[:MOST_MISSING]]
-    more = len(details.missing) - len(names)
+def _named(trials: Sequence[SnapshotTrial]) -> str:
+    names = [f"group {t.fold + 1} seed {t.seed}" for t in trials[:MOST_MISSING]]
+    more = len(trials) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")
 
 

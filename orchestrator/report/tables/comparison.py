@@ -36,6 +36,7 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
         "shared": found.shared,
         "wanted": found.wanted,
         "difference": _difference_json(found.difference) if found.difference else None,
+        "open": found.open or None,
         "balance": asdict(found.balance) if found.balance else None,
         "folds": [asdict(one) for one in found.folds],
         "emotions": [asdict(one) for one in found.emotions],
@@ -81,10 +82,11 @@ def scores(found: Comparison) -> Table:
     ]
     if found.difference is not None:
         d = found.difference
+        p = DASH if d.p_alone is None else f"{d.p_alone:.3f}"
         whole = plus_minus(Interval(mean=d.ua, low=d.low, high=d.high))
         notes.append(
             f"B - A in UA: {whole} for new speakers (corrected t over {d.groups} held-out groups); "
-            f"p = {DASH if d.p_alone is None else f'{d.p_alone:.3f}'}, of this one comparison."
+            + (f"no p: {found.open}." if found.open else f"p = {p}, of this one comparison.")
         )
     if found.shared < found.wanted:
         fill = run_command(found.snapshot.study)

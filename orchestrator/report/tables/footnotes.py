@@ -19,12 +19,13 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             best on test), False for the first table of the study.
     """
     snapshot = summary.snapshot
-    groups, speakers = len(snapshot.folds), sum(len(f.a) + len(f.b) for f in snapshot.folds)
+    folds, groups, speakers = len(snapshot.folds), *_finished_units(summary)
+    is_open = any(row.is_open for row in summary.rows)
     seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
     if snapshot.replicates == "adaptive":
         seeds = f"as many seeds as a comparison needed, at most {snapshot.seeds}"
     notes = [
-        f"n: finished trainings of {groups} folds x {seeds}. Means over {speakers} held-out "
+        f"n: finished trainings of {folds} folds x {seeds}. Means over {speakers} held-out "
         f"speakers, in percent; {snapshot.utterances} utterances, "
         f"{len(snapshot.classes)} classes ({', '.join(snapshot.classes)}).",
         f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
@@ -40,6 +41,7 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
         notes.append(
             f"ΔUA: paired with `{snapshot.reference}`; differs: p < 0.05 after Holm over all rows. "
             "`cannot tell` is no proof of equality."
+            + (" `open`: not judged, with the row's trainings." if is_open else "")
         )
     if details:
         notes.append(
@@ -57,6 +59,29 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             "nothing is inferred from them."
         )
     return notes + _system_notes(snapshot) + warnings(summary)
+
+
+def _finished_units(summary: Summary) -> tuple[str, str]:
+    """How many held-out groups and speakers are finished, such as ``5``, or ``2 to 3 of 5``."""
+    folds = summary.snapshot.folds
+    counts = (
+        (len(folds), [row.groups for row in summary.rows]),
+        (sum(len(fold.a) + len(fold.b) for fold in folds), [row.speakers for row in summary.rows]),
+    )
+    groups, speakers = (_of(found, asked) for asked, found in counts)
+    return groups, speakers
+
+
+def _of(found: Sequence[int], asked: int) -> str:
+    """The least and the greatest of some counts, beside what they will be in the end.
+
+    >>> _of([10, 10], 10), _of([4, 6], 10), _of([4, 4], 10)
+    ('10', '4 to 6 of 10', '4 of 10')
+    """
+    least, most = min(found, default=asked), max(found, default=asked)
+    if least == asked:
+        return str(asked)
+    return f"{least} of {asked}" if least == most else f"{least} to {most} of {asked}"
 
 
 def _system_notes(snapshot: Snapshot) -> list[str]:
@@ -127,12 +152,15 @@ def shortcomings(summary: Summary) -> list[str]:
     different determinism classes; finished twice with different numbers; equal for all seeds.
     """
     notes, study = [], summary.snapshot.study
-    missing = sum(row.missing for row in summary.rows)
+    state = summary.completeness
+    missing = state.all_rows.missing
     if missing:
         notes.append(
             f"Missing: {missing} trainings of `{study}` are not finished; "
-            f"`{run_command(study)}` trains them."
+            f"`{run_command(study)}` trains them. Until then every mean "
+            "and interval is of what is there, and nothing is judged: no verdict, and no p."
         )
+    notes += _diverged(summary)
     stale = sum(row.stale for row in summary.rows)
     if stale:
         rows = ", ".join(row.name for row in summary.rows if row.stale)
@@ -164,6 +192,18 @@ def shortcomings(summary: Summary) -> list[str]:
             + ". That is a fault of the set-up."
         )
     return notes
+
+
+def _diverged(summary: Summary) -> list[str]:
+    """A note on the trainings that were given up, and which comparisons stay open for them."""
+    rows = [row for row in summary.rows if row.given_up]
+    if not rows:
+        return []
+    named = ", ".join(f"{row.name}: {row.given_up}" for row in rows)
+    note = f"Diverged: trainings whose loss was not a number are given up ({named}). "
+    if summary.completeness.is_adaptive or summary.snapshot.reference in {r.name for r in rows}:
+        return [f"{note}Every comparison needs them, so all stay open."]
+    return [f"{note}Such a row stays open; the others are judged without it."]
 
 
 def _spreads(summary: Summary) -> list[str]:

@@ -160,14 +160,12 @@ def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
 
 def _n(row: RowSummary) -> str:
     """The cell n: finished trainings, such as ``15``; if some are missing ``12/15``."""
-    return f"{row.n}/{row.n + row.missing}" if row.missing else str(row.n)
+    asked = row.completeness.asked
+    return f"{row.n}/{asked}" if row.n < asked else str(row.n)
 
 
 def _difference(row: RowSummary, snapshot: Snapshot) -> tuple[str, str]:
     """The cells ΔUA (percentage points, with its interval) and ``differs`` of a row."""
     if row.name == snapshot.reference:
         return "reference", ""
-    difference = row.difference
-    if difference is None:
-        return DASH, "missing" if row.missing else ""
-    return difference_plus_minus(difference), row.verdict
+    return difference_plus_minus(row.difference), row.verdict

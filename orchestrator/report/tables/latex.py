@@ -16,7 +16,7 @@ from itertools import groupby, pairwise
 from rich.cells import cell_len
 
 from orchestrator.printable import clean
-from orchestrator.report.tables.table import Column, Table
+from orchestrator.report.tables.table import Column, Table, is_loud
 
 WIDEST = 26
 """Width of the first column in ens (half an em each); a name that is wider breaks into lines."""
@@ -210,7 +210,7 @@ def _environment(table: Table, words: _Words, number: int, *, continued: bool) -
         lines.append(r"\everypar{\hangindent1em}\parskip2pt")
         for note in table.footnotes:
             line = words.prose(note)
-            loud = note.startswith(("WARNING", "Missing"))
+            loud = is_loud(note)
             lines.append((rf"\textbf{{{line}}}" if loud else line) + r"\par")
         lines.append(r"\end{minipage}")
     return "\n".join([*lines, r"\end{table}"]) + "\n"

@@ -59,6 +59,7 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "blocks": list(row.blocks),
         "n": row.n,
         "missing": row.missing,
+        "given_up": row.given_up,
         "speakers": row.speakers,
         "wa": _interval_json(row.wa),
         "ua": _interval_json(row.ua),

@@ -38,3 +38,8 @@ class Table:
     def head(self) -> str:
         """Label and title in one line: ``Table 1. Which depth serves best?``."""
         return self.title if self.label in ("", self.title) else f"{self.label}. {self.title}"
+
+
+def is_loud(footnote: str) -> bool:
+    """Whether a footnote must not be overlooked: it says that numbers are not what they seem."""
+    return footnote.startswith(("WARNING", "Missing", "Stale", "Diverged", "Asked again"))

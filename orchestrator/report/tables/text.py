@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns
-from orchestrator.report.tables.table import Table
+from orchestrator.report.tables.table import Table, is_loud
 
 _MARKUP = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", **{c: "\\" + c for c in "\\`*[]~$#"}}
@@ -36,7 +36,7 @@ def print_table(console: Console, table: Table) -> None:
     )
     console.print()
     for note in table.footnotes:
-        style = "bold yellow" if note.startswith(("WARNING", "Missing")) else "dim"
+        style = "bold yellow" if is_loud(note) else "dim"
         console.print(Text(clean(note), style=style))
 
 

@@ -232,12 +232,14 @@ class View:
         took = f": {event.seconds:.0f} s" if event.seconds else ""
         trial = state.by_id.get(event.id)
         estimate = state.estimate(trial.row) if trial is not None else None
-        ua = f", UA {plus_minus(estimate.ua)}" if estimate is not None and estimate.ua else ""
-        n = f" (n {estimate.n})" if ua and estimate is not None else ""
+        ua = ""
+        if trial is not None and estimate is not None and estimate.ua is not None:
+            standing = state.open_verdict(trial.row, estimate) or f"n {estimate.n}"
+            ua = f", UA {plus_minus(estimate.ua)} ({standing})"
         left = duration(state.seconds_left()) if state.finished < state.total else ""
         rest = f", {left} left" if left else ""
         count = f"{state.finished}/{state.total}"
-        self._say(f"{count}  done {self._where(event.id)}{took}{ua}{n}{rest}")
+        self._say(f"{count}  done {self._where(event.id)}{took}{ua}{rest}")
 
     def _where(self, id: str) -> str:
         """Row, fold and seed of the trial with this id; the start of the id if none is known.

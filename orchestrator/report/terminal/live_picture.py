@@ -76,17 +76,18 @@ def _title(state: RunState, width: int) -> list[str]:
 def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
     """The table of rows: done, running and failed trials, UA and WA in percent.
 
-    A narrow terminal gets only done and UA.
+    A narrow terminal gets only done and UA. While trials are to come, the means are those so far.
     """
     wide = width >= NARROW
+    ua, wa = (f"{m}{' so far' * (state.finished < state.total)} ± 95 %" for m in ("UA", "WA"))
     grid = RichTable(
         box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold", pad_edge=False
     )
     grid.add_column("row", overflow="ellipsis", no_wrap=True)
     heads = ["done"]
     heads += ["running", "failed"] if wide else []
-    heads += ["UA ± 95 %"] if state.snapshot is not None else []
-    heads += ["WA ± 95 %"] if wide and state.snapshot is not None else []
+    heads += [ua] if state.snapshot is not None else []
+    heads += [wa] if wide and state.snapshot is not None else []
     for head in heads:
         grid.add_column(head, justify="right", no_wrap=True)
     for row in rows:
@@ -95,8 +96,8 @@ def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
             "done": f"{row.done}/{row.total}",
             "running": str(row.running or ""),
             "failed": str(row.failed or ""),
-            "UA ± 95 %": plus_minus(known.ua if known else None),
-            "WA ± 95 %": plus_minus(known.wa if known else None),
+            ua: plus_minus(known.ua if known else None),
+            wa: plus_minus(known.wa if known else None),
         }
         style = "bold red" if row.failed else ""
         grid.add_row(

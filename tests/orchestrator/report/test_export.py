@@ -24,6 +24,7 @@ from orchestrator.report.results import measure
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import SnapshotRow
 from orchestrator.study.study import PaperClaim
+from orchestrator.study.trials import SEMANTICS
 from tests import stores
 
 ROWS = {
@@ -47,7 +48,7 @@ for line in sys.stdin:
             code = end.code
     rooms = {name.partition(".")[0] for name in sys.modules}
     assert not rooms & {"orchestrator", "model", "features", "torch"}, rooms
-    del sys.modules["recompute_statistics"]  # each bundle has its own
+    del sys.modules["recompute_rows"], sys.modules["recompute_statistics"]  # each bundle's own
     print(json.dumps([code, printed.getvalue()]), flush=True)
 """
 Recompute = Callable[..., tuple[int, str]]
@@ -188,6 +189,41 @@ def test_what_a_training_really_gave_is_recomputed_too(
     assert (tmp_path / "smoke" / "study.yaml").read_text().startswith("# Does the whole chain")
 
 
+@pytest.mark.usefixtures("one_form")
+def test_verdicts_follow_too_where_a_training_was_given_up(
+    tmp_path: Path, recompute: Recompute
+) -> None:
+    """And the script finds the verdict wrong, once nobody says that the training diverged."""
+    rows = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidden": 16}}
+    ledger, snapshot = stores.made(
+        tmp_path / "store",
+        rows,
+        skill={"full": 2.5, "small": 0.5, "smaller": 0.3},
+        missing=[("smaller", 4, 0)],
+        comparable=True,
+        claim=PaperClaim(better="full", than=("small", "smaller"), on="ua"),
+    )
+    (gone,) = (t.id for t in snapshot.trials if not ledger.outcomes.has(t.id))
+    identity = {"semantics": SEMANTICS}
+    stores.failed(ledger, gone, "diverged", identity)
+    bundle = tmp_path / "bundle"
+    ablate("export", "made", "-o", bundle, "--store", ledger.root)
+    code, said = recompute(bundle, "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    assert "agrees   small: verdict: yes / yes" in said
+    assert "agrees   small: difference p_holm: 0.0" in said
+    for where in ("verdict", "printed under differs"):
+        text = "open, 4 of 5 (1 diverged)"
+        assert f"agrees   smaller: {where}: {text} / {text}" in said
+    assert "the claim: verdict: open / open" in said
+    record = json.loads((bundle / "provenance.json").read_text())
+    assert record["missing"] == [] and [t["trial"] for t in record["given_up"]] == [gone]
+    assert "14 trainings are in it; 1 diverged" in (bundle / "README.md").read_text()
+    (bundle / "provenance.json").write_text(json.dumps({**record, "given_up": []}))
+    code, said = recompute(bundle)
+    assert code == 1 and "DIFFERS  small: verdict: yes / open, 5 of 5" in said
+
+
 def test_a_number_that_does_not_follow_is_named(
     bundle: Path, tmp_path: Path, recompute: Recompute
 ) -> None:
@@ -257,6 +293,7 @@ def test_a_bundle_holds_every_form_and_says_what_it_lacks(bundle: Path, store: P
         "study.yaml",
         "provenance.json",
         "recompute.py",
+        "recompute_rows.py",
         "recompute_statistics.py",
     }
     assert names == figures | tables | rest

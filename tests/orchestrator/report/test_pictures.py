@@ -19,6 +19,7 @@ from orchestrator.report.figures.gallery import PICTURES, all_fitting, fitting
 from orchestrator.report.results import StudyResults, measure
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.trials import SEMANTICS
 from tests import stores
 
 HOSTILE = (
@@ -34,19 +35,20 @@ Draw = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
-    """Figure 2 in small, which is no whole grid."""
+    """Figure 2 in small, which is no whole grid; one row has a training that was given up."""
     rows = {f"{n} x {h}": {"layers": n, "hidden": h} for n, h in POINTS}
-    return measure(
-        *stores.made(
-            tmp_path_factory.mktemp("grid") / "store",
-            rows,
-            figure=2,
-            table=None,
-            missing=[("5 x 256", 1, 0)],
-            corpus="demo",
-            skill={"5 x 128": 3.0},
-        )
+    ledger, snapshot = stores.made(
+        tmp_path_factory.mktemp("grid") / "store",
+        rows,
+        figure=2,
+        table=None,
+        missing=[("5 x 256", 1, 0)],
+        corpus="demo",
+        skill={"5 x 128": 3.0},
     )
+    (gone,) = (trial.id for trial in snapshot.trials if not ledger.outcomes.has(trial.id))
+    stores.failed(ledger, gone, "diverged", {"semantics": SEMANTICS})
+    return measure(ledger, snapshot)
 
 
 @pytest.fixture(scope="module")
@@ -183,17 +185,19 @@ def test_series_are_told_apart_without_colour(grid: StudyResults) -> None:
 
 def test_a_verdict_is_the_shape_of_its_marker(grid: StudyResults) -> None:
     verdicts = {row.name: row.verdict for row in grid.summary.rows}
-    assert set(verdicts.values()) == {"", "yes", "cannot tell"}, "the study shows both"
+    given_up = "open, 4 of 5 (1 diverged)"
+    assert set(verdicts.values()) == {"", "yes", "cannot tell", given_up}, "the study shows all"
+    shapes = {"yes": ("D", False), "cannot tell": ("o", True), given_up: ("x", True)}
     marks = [
         (line.get_marker(), line.get_markerfacecolor(), float(line.get_xdata()[0]))
         for line in PICTURES["forest"].draw(grid, None).axes[1].get_lines()
-        if line.get_marker() in ("D", "o")
+        if line.get_marker() in ("D", "o", "x")
     ]
     rows = [row for row in grid.summary.rows if row.difference is not None]
     assert len(marks) == len(rows)
     for (marker, face, x), row in zip(marks, rows, strict=True):
         assert row.difference is not None
-        assert (marker, face == "white") == (("D", False) if row.verdict == "yes" else ("o", True))
+        assert (marker, face == "white") == shapes[row.verdict]
         assert x == pytest.approx(100 * row.difference.ua)
 
 

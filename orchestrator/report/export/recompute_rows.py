@@ -1,0 +1,303 @@
+"""Computes the numbers and verdicts of every row of a study's tables from its predictions.
+
+`recompute_statistics.py` has the formulas; `recompute.py` compares the numbers with the printed
+ones, and its docstring explains the files and the words. Nothing of the program that made the
+tables is used. Scores and differences are fractions, 0 to 1.
+
+Names: those of `recompute_statistics.py`; `name`, `other` are the names of two rows, of which the
+second is subtracted.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from recompute_statistics import (
+    Number,
+    bootstrapped,
+    corrected_t,
+    decided,
+    detectable,
+    effect_size,
+    holm,
+    paired_t,
+    scored,
+    sign_flip,
+)
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
+
+
+class Bundle:
+    """A study (`asked`, from `study.json`), its predictions and the scores that they give.
+
+    `given_up` has the trials of `provenance.json` that diverged: their loss was not a number.
+    """
+
+    def __init__(
+        self,
+        asked: Mapping[str, Any],
+        predictions: pd.DataFrame,
+        given_up: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self.asked = asked
+        self.classes = list(asked["classes"])
+        self.names = [row["name"] for row in asked["rows"]]
+        self.reference = asked["reference"]
+        self.folds = asked["folds"]
+        tested = [(len(f["a"]) + len(f["b"])) / f["train"] for f in self.folds]
+        self.ratio = float(np.mean(tested))
+        self.predictions = predictions
+        self.lines = {
+            (choice, unit): decided(predictions, self.classes, choice, unit)
+            for choice in ("chosen", "last_epoch", "best_on_test")
+            for unit in ("utterance", "segment")
+        }
+        """(choice, unit) -> the predicted classes; `scores` has their WA and UA."""
+        self.scores = {key: scored(lines) for key, lines in self.lines.items()}
+        self.identical = self._identical_seeds()
+        self.counts = {
+            name: {
+                "asked": sum(trial["row"] == name for trial in asked["trials"]),
+                "n": len(trained[["fold", "seed"]].drop_duplicates()),
+                "given_up": sum(trial["row"] == name for trial in given_up),
+            }
+            for name in self.names
+            for trained in [predictions[predictions.row == name]]
+        }
+        """Name of a row -> trainings that the study asks for, that are finished, that diverged."""
+
+    def missing(self, row: str) -> int:
+        """How many trainings of a row are neither finished nor given up."""
+        counts = self.counts[row]
+        return int(counts["asked"] - counts["n"] - counts["given_up"])
+
+    def open_verdict(self, row: str, *others: str) -> str:
+        """What stands in place of a row's verdict, such as ``open, 7 of 15``; empty if it has one.
+
+        Nothing is judged while a training of any row is missing. A row with a training that
+        diverged is not judged beside the others, nor is any row of an adaptive study then.
+        """
+        diverged = {name for name in self.names if self.counts[name]["given_up"]}
+        adaptive = self.asked["replicates"] == "adaptive"
+        is_whole = not any(map(self.missing, self.names)) and not (adaptive and diverged)
+        if is_whole and not diverged & {row, *others}:
+            return ""
+        counts = self.counts[row]
+        some = f" ({counts['given_up']} diverged)" if counts["given_up"] else ""
+        return f"open, {counts['n']} of {counts['asked']}{some}"
+
+    def by_speaker(
+        self, row: str, metric: str, choice: str = "chosen", unit: str = "utterance"
+    ) -> Any:
+        """The score of every test speaker in a row, mean over seeds; None without a training."""
+        scores = self.scores[choice, unit][metric]
+        if row not in scores.index.get_level_values("row"):
+            return None
+        return scores.loc[row].groupby(["fold", "speaker"]).mean()
+
+    def _identical_seeds(self) -> set[str]:
+        """Rows in which two seeds of a fold gave equal probabilities: the seed has no effect."""
+        columns = [f"p_{name}" for name in self.classes]
+        keys = ["utterance", "segment", "choice"]
+        found = set()
+        for (row, _), own in self.predictions.groupby(["row", "fold"]):
+            seeds = [
+                one.sort_values(keys)[columns].to_numpy().tobytes()
+                for _, one in own.groupby("seed")
+            ]
+            if len(set(seeds)) < len(seeds):
+                found.add(str(row))
+        return found
+
+    def paired(self, row: str, other: str) -> Any:
+        """UA of a row minus another's by fold, speaker and seed that both have; None if none."""
+        scores = self.scores["chosen", "utterance"].ua
+        here = set(scores.index.get_level_values("row"))
+        if not {row, other} <= here:
+            return None
+        both = (scores.loc[row] - scores.loc[other]).dropna()
+        return both if len(both) else None
+
+
+def _interval(by_speaker: Any, ratio: float) -> dict[str, Number]:
+    if by_speaker is None:
+        return {"mean": None, "low": None, "high": None}
+    low, high, _ = corrected_t(by_speaker, ratio)
+    return {"mean": float(by_speaker.mean()), "low": low, "high": high}
+
+
+def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
+    """All numbers of a row but its difference to the reference, by their keys in `table.json`."""
+    found: dict[str, Any] = {}
+    trained = bundle.predictions[bundle.predictions.row == name]
+    found |= {key: bundle.counts[name][key] for key in ("n", "given_up")}
+    found["missing"] = bundle.missing(name)
+    found["speakers"] = trained.speaker.nunique()
+    for metric in ("wa", "ua"):
+        found[metric] = _interval(bundle.by_speaker(name, metric), bundle.ratio)
+    for part, choice, unit in (
+        ("segment", "chosen", "segment"),
+        ("last_epoch", "last_epoch", "utterance"),
+        ("best_on_test", "best_on_test", "utterance"),
+    ):
+        each = {m: bundle.by_speaker(name, m, choice, unit) for m in ("wa", "ua")}
+        found[part] = {m: None if one is None else float(one.mean()) for m, one in each.items()}
+    nothing = {"mean": None, "low": None, "high": None}
+    found |= {"pooled_wa": nothing, "pooled_ua": nothing, "pooled_confusion": None}
+    lines = bundle.lines["chosen", "utterance"]
+    lines = lines[lines.row == name]
+    if len(lines):
+        ends = bootstrapped(lines, bundle.classes)
+        for part, metric, (low, high, _) in (
+            ("pooled_wa", accuracy_score, ends[0]),
+            ("pooled_ua", balanced_accuracy_score, ends[1]),
+        ):
+            found[part] = {
+                "mean": float(metric(lines.emotion, lines.taken)),
+                "low": low,
+                "high": high,
+            }
+        counts = confusion_matrix(lines.emotion, lines.taken, labels=bundle.classes)
+        found["pooled_confusion"] = counts.tolist()
+    return found
+
+
+SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
+"""Keys of a row's interim analyses (looks) in an adaptive study."""
+DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
+"""Keys of a row's difference in UA to another row, for new speakers."""
+SEEDS = ("ua", "low", "high", "p", "seeds")
+"""Keys of a row's difference in UA to another row, for the same speakers and new seeds."""
+
+
+def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> dict[str, Any]:
+    """UA of a row minus another's for new speakers, by ``DIFFERENCE`` keys; `p_holm` is None."""
+    both = bundle.paired(name, other)
+    if both is None:
+        return dict.fromkeys(DIFFERENCE)
+    by_speaker = both.groupby(["fold", "speaker"]).mean()
+    groups = by_speaker.groupby("fold").mean().to_numpy()
+    low, high, p = corrected_t(by_speaker, bundle.ratio)
+    return {
+        "ua": float(by_speaker.mean()),
+        "low": low,
+        "high": high,
+        "p": p,
+        "p_holm": None,
+        "p_sign_flip": sign_flip(groups),
+        "effect": effect_size(groups),
+        "detectable": detectable(groups, bundle.ratio, comparisons),
+        "groups": len(groups),
+    }
+
+
+def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
+    """Seed -> UA of a row minus another's, mean over speakers; only seeds with all speakers."""
+    both = bundle.paired(name, other)
+    if both is None:
+        return {}
+    speakers = sum(len(f["a"]) + len(f["b"]) for f in bundle.folds)
+    return {
+        int(seed): float(own.mean())
+        for seed, own in both.groupby("seed")
+        if own.index.get_level_values("speaker").nunique() == speakers
+    }
+
+
+def new_seeds_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
+    """UA of a row minus another's for the same speakers and new seeds, by ``SEEDS`` keys."""
+    whole = list(by_seed(bundle, name, other).values())
+    if not whole or {name, other} & bundle.identical:
+        return dict.fromkeys(SEEDS)
+    low, high, p = paired_t(whole)
+    return {"ua": float(np.mean(whole)), "low": low, "high": high, "p": p, "seeds": len(whole)}
+
+
+def interims_of(cap: int) -> dict[int, float]:
+    """Seeds at each interim analysis -> its share of the level, 1 in all; `cap`: most seeds."""
+    at, seeds = list[int](), 3
+    while seeds <= cap * 5 / 6:
+        at.append(seeds)
+        seeds = math.ceil(seeds * 4 / 3)
+    at.append(cap)
+    spent = np.diff([0.0, *((seeds / cap) ** 3 for seeds in at)])
+    return dict(zip(at, map(float, spent), strict=True))
+
+
+def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
+    """Put the results of an adaptive study's interim analyses into ``found`` (row -> numbers).
+
+    Such a study adds seeds until comparisons are settled. An interim analysis counts if none of
+    its rows lacks a seed; `study.json` has trials of all seeds that a row was to have.
+    """
+    share_of = interims_of(bundle.asked["seeds"])
+    rows = [name for name in bundle.names if name != bundle.reference]
+    wanted = dict.fromkeys(rows, 0)
+    for trial in bundle.asked["trials"]:
+        if trial["row"] in wanted:
+            wanted[trial["row"]] = max(wanted[trial["row"]], trial["seed"] + 1)
+    values = {name: by_seed(bundle, name, bundle.reference) for name in rows}
+    made = []
+    for seeds in share_of:
+        asked = [name for name in rows if wanted[name] >= seeds]
+        if not asked or any(not set(range(seeds)) <= set(values[name]) for name in asked):
+            break
+        made.append(seeds)
+    corrected: dict[str, float] = {}
+    for name in rows:
+        own = [seeds for seeds in made if seeds <= wanted[name]]
+        found[name]["sequential"] = {**dict.fromkeys(SEQUENTIAL), "seeds": 0, "looks": len(own)}
+        found[name]["new_seeds"] = new = dict.fromkeys(SEEDS)
+        tests = [
+            (paired_t([values[name][k] for k in range(n)], 1 - 0.05 * share_of[n]), share_of[n])
+            for n in own
+        ]
+        known = [p / share for (_, _, p), share in tests if p is not None]
+        corrected[name] = min([1.0, *known])
+        if own:
+            (low, high, _), _ = tests[-1]
+            ua = float(np.mean([values[name][k] for k in range(own[-1])]))
+            p = corrected[name] if known else None
+            new |= {"ua": ua, "low": low, "high": high, "p": p, "seeds": own[-1]}
+            found[name]["sequential"]["seeds"] = own[-1]
+    adjusted = holm(corrected)
+    for name in rows:
+        if {name, bundle.reference} & bundle.identical:
+            found[name]["sequential"] = dict.fromkeys(SEQUENTIAL)
+            found[name]["new_seeds"] = dict.fromkeys(SEEDS)
+        elif found[name]["sequential"]["seeds"]:
+            p = None if found[name]["new_seeds"]["p"] is None else adjusted[name]
+            verdict = "yes" if p is not None and p < 0.05 else "cannot tell"
+            found[name]["sequential"] |= {"p_holm": p, "verdict": verdict}
+
+
+def recomputed(bundle: Bundle) -> dict[str, dict[str, Any]]:
+    """Name of a row -> all numbers that the tables print of it, by their keys in `table.json`."""
+    found = {name: row_of(bundle, name) for name in bundle.names}
+    alone: dict[str, float] = {}
+    for name in bundle.names:
+        difference: dict[str, Any] = dict.fromkeys(DIFFERENCE)
+        seeds: dict[str, Any] = dict.fromkeys(SEEDS)
+        verdict = ""
+        if bundle.reference is not None and name != bundle.reference:
+            difference = difference_of(bundle, name, bundle.reference, len(bundle.names) - 1)
+            seeds = new_seeds_of(bundle, name, bundle.reference)
+            verdict = bundle.open_verdict(name, bundle.reference)
+            if verdict:
+                difference["p"] = difference["p_sign_flip"] = seeds["p"] = None
+            alone[name] = 1.0 if difference["p"] is None else difference["p"]
+        found[name] |= {"difference": difference, "new_seeds": seeds, "verdict": verdict or None}
+        found[name] |= {"sequential": dict.fromkeys(SEQUENTIAL)}
+    if bundle.asked["replicates"] == "adaptive":
+        settled(bundle, found)
+    adjusted = holm(alone)
+    for name in adjusted:
+        difference = found[name]["difference"]
+        if difference["p"] is not None:
+            difference["p_holm"] = adjusted[name]
+        if difference["ua"] is not None and found[name]["verdict"] is None:
+            p = difference["p_holm"]
+            found[name]["verdict"] = "yes" if p is not None and p < 0.05 else "cannot tell"
+    return found
