@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from features.corpora.corpus import Selection
 from features.descriptors.feature_set import FeatureSet
 from orchestrator.analysis.adaptive import adaptive_progress
+from orchestrator.analysis.earlier_verdicts import with_earlier_verdicts
 from orchestrator.planning.corpus import Speech, find_speech
 from orchestrator.planning.feature_sets import feature_set, with_features
 from orchestrator.planning.snapshot_builder import build_snapshot, with_search
@@ -110,7 +111,7 @@ def plan_study(
     states = sort_trials(study.name, trials, ledger, by_slot=study.search is None)
     return Plan(
         study=study,
-        snapshot=found.snapshot,
+        snapshot=with_earlier_verdicts(found.snapshot, ledger),
         selection=speech.selection,
         emotions=speech.emotions,
         variants=found.variants,

@@ -224,6 +224,9 @@ class Snapshot:
     comparison is settled."""
     search: SnapshotSearch | None = None
     """The search that proposes configurations; None where the study lists its rows."""
+    judged_before: tuple[int, ...] = ()
+    """With how many seeds the study had verdicts before it was asked for with more; empty where it
+    had none, and in snapshots from before this was kept."""
 
     @property
     def is_blinded(self) -> bool:

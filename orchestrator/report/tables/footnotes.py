@@ -160,7 +160,7 @@ def shortcomings(summary: Summary) -> list[str]:
             f"`{run_command(study)}` trains them. Until then every mean "
             "and interval is of what is there, and nothing is judged: no verdict, and no p."
         )
-    notes += _diverged(summary)
+    notes += [*_diverged(summary), *_judged_before(summary)]
     stale = sum(row.stale for row in summary.rows)
     if stale:
         rows = ", ".join(row.name for row in summary.rows if row.stale)
@@ -204,6 +204,20 @@ def _diverged(summary: Summary) -> list[str]:
     if summary.completeness.is_adaptive or summary.snapshot.reference in {r.name for r in rows}:
         return [f"{note}Every comparison needs them, so all stay open."]
     return [f"{note}Such a row stays open; the others are judged without it."]
+
+
+def _judged_before(summary: Summary) -> list[str]:
+    """A note that the study had verdicts before, with fewer seeds."""
+    snapshot = summary.snapshot
+    if not snapshot.judged_before:
+        return []
+    *others, last = map(str, snapshot.judged_before)
+    before = f"{', '.join(others)} and {last}" if others else last
+    return [
+        f"Asked again: this study was judged before, with {before} seed{'s' * (before != '1')}, "
+        "and got more since. The 5 % hold for one judgement; over several, a false difference is "
+        "more likely. `replicates: adaptive` adds seeds and pays for each look."
+    ]
 
 
 def _spreads(summary: Summary) -> list[str]:
