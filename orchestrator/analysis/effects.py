@@ -18,7 +18,13 @@ from itertools import combinations
 from typing import Any
 
 from orchestrator.analysis.completeness import completeness
-from orchestrator.analysis.row_scores import Interval, group_means, row_uas, speaker_ratio
+from orchestrator.analysis.row_scores import (
+    Interval,
+    group_means,
+    row_uas,
+    score_interval,
+    speaker_ratio,
+)
 from orchestrator.analysis.statistics import corrected_t, holm, mean
 from orchestrator.errors import RequestError
 from orchestrator.store.records import Outcome
@@ -281,21 +287,30 @@ def _minus(one: ScoreBySpeaker, other: ScoreBySpeaker) -> ScoreBySpeaker:
 
 def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) -> Level:
     """The mean UA at one level, or at a pair of levels; ``scores`` are the means over its rows."""
-    speakers = len({speaker for speaker, _ in scores})
-    return Level(at=at, ua=_judged(snapshot, scores)[0], speakers=speakers)
+    by_speaker = _by_speaker(scores)
+    ua = score_interval(snapshot, by_speaker) if by_speaker else None
+    return Level(at=at, ua=ua, speakers=len(by_speaker))
 
 
 def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None, float | None]:
-    """The mean over speakers, its interval for new speakers, and the two-sided p of its being 0."""
-    if not scores:
+    """The mean difference over speakers, its interval for new speakers, and the p of its being 0.
+
+    All are None without differences.
+    """
+    by_speaker = _by_speaker(scores)
+    if not by_speaker:
         return None, None
-    seeds: dict[str, list[float]] = {}
-    for (speaker, _), score in scores.items():
-        seeds.setdefault(speaker, []).append(score)
-    by_speaker = {speaker: mean(values) for speaker, values in seeds.items()}
     centre = mean(list(by_speaker.values()))
     low, high, p = corrected_t(group_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
     return Interval(mean=centre, low=low, high=high), p
+
+
+def _by_speaker(scores: ScoreBySpeaker) -> dict[str, float]:
+    """Test speaker -> mean over the seeds."""
+    seeds: dict[str, list[float]] = {}
+    for (speaker, _), score in scores.items():
+        seeds.setdefault(speaker, []).append(score)
+    return {speaker: mean(values) for speaker, values in seeds.items()}
 
 
 def _middle(dependence: Dependence) -> float:

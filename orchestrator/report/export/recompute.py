@@ -295,11 +295,14 @@ def joined(first: set[str], between: str, second: set[str]) -> set[str]:
     return {f"{one}{between}{other}" for one, other in product(first, second)}
 
 
-def plus_minus(middle: Number, low: Number, sign: str = "") -> set[str]:
-    """The texts of a mean and half of its interval, from fractions: ``54.2 ± 9.1`` (percent)."""
+def plus_minus(middle: Number, low: Number, high: Number, sign: str = "") -> set[str]:
+    """The texts of a mean and half of its interval, from fractions: ``54.2 ± 9.1`` (percent).
+
+    If the interval was cut at 0 or 1, half of it is that to the other end.
+    """
     if middle is None:
         return {"–"}
-    half = None if low is None else middle - low
+    half = None if low is None or high is None else max(middle - low, high - middle)
     return joined(rounded(middle, sign=sign), " ± ", rounded(half))
 
 
@@ -329,21 +332,22 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
         wa, ua = (row[pairs[column]][metric] for metric in ("wa", "ua"))
         return {"–"} if ua is None else joined(rounded(wa), "/", rounded(ua))
     n, wanted = row["n"], bundle.counts[name]["asked"]
+    ends = ("mean", "low", "high")
     cells = {
         "n": {f"{n}/{wanted}" if n < wanted else str(n)},
-        "UA ± 95 %": plus_minus(row["ua"]["mean"], row["ua"]["low"]),
-        "WA ± 95 %": plus_minus(row["wa"]["mean"], row["wa"]["low"]),
+        "UA ± 95 %": plus_minus(*(row["ua"][key] for key in ends)),
+        "WA ± 95 %": plus_minus(*(row["wa"][key] for key in ends)),
         "WA": rounded(row["wa"]["mean"]),
         "ΔUA ± 95 %": {"reference"}
         if reference
-        else plus_minus(difference["ua"], difference["low"], "+"),
+        else plus_minus(difference["ua"], difference["low"], difference["high"], "+"),
         "differs": {row["verdict"] or ""},
         "p": probability(difference["p"]),
         "p Holm": probability(difference["p_holm"]),
         "p sign-flip": probability(difference["p_sign_flip"]),
         "g_z": rounded(difference["effect"], 2, "+", scale=1),
         "would show": rounded(difference["detectable"]),
-        "new seeds ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], "+"),
+        "new seeds ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], seeds["high"], "+"),
         "seeds": {str(sequential["seeds"]) if known else "–"},
         "looks": {str(sequential["looks"]) if known else "–"},
         "new seeds p Holm": probability(sequential["p_holm"]),

@@ -122,9 +122,11 @@ class Bundle:
 
 
 def _interval(by_speaker: Any, ratio: float) -> dict[str, Number]:
+    """A mean score and its 95 % interval, which ends at 0 and 1."""
     if by_speaker is None:
         return {"mean": None, "low": None, "high": None}
     low, high, _ = corrected_t(by_speaker, ratio)
+    low, high = None if low is None else max(0.0, low), None if high is None else min(1.0, high)
     return {"mean": float(by_speaker.mean()), "low": low, "high": high}
 
 

@@ -27,12 +27,10 @@ def published_percent(value: float | None) -> str:
 def plus_minus(interval: Interval | None) -> str:
     """A mean and half of its 95 % interval, in percent: ``54.2 ± 9.1``.
 
-    A dash stands for half of an interval that is not known, and for None.
+    The interval of a score ends at 0 and 100 all the same, which a footnote says. A dash stands for
+    half of an interval that is not known, and for None.
     """
-    if interval is None:
-        return DASH
-    half = DASH if interval.low is None else f"{100 * (interval.mean - interval.low):.1f}"
-    return f"{100 * interval.mean:.1f} ± {half}"
+    return DASH if interval is None else f"{100 * interval.mean:.1f} ± {percent(interval.half)}"
 
 
 def difference_plus_minus(difference: Difference | SeedDifference | None) -> str:

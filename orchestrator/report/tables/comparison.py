@@ -37,6 +37,7 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
         "wanted": found.wanted,
         "difference": _difference_json(found.difference) if found.difference else None,
         "open": found.open or None,
+        "comparisons": _comparisons(found),
         "balance": asdict(found.balance) if found.balance else None,
         "folds": [asdict(one) for one in found.folds],
         "emotions": [asdict(one) for one in found.emotions],
@@ -86,7 +87,7 @@ def scores(found: Comparison) -> Table:
         whole = plus_minus(Interval(mean=d.ua, low=d.low, high=d.high))
         notes.append(
             f"B - A in UA: {whole} for new speakers (corrected t over {d.groups} held-out groups); "
-            + (f"no p: {found.open}." if found.open else f"p = {p}, of this one comparison.")
+            + (f"no p: {found.open}." if found.open else f"p = {p}, {_among(found)}.")
         )
     if found.shared < found.wanted:
         fill = run_command(found.snapshot.study)
@@ -105,6 +106,23 @@ def scores(found: Comparison) -> Table:
         footnotes=tuple(notes),
         headings=headings,
     )
+
+
+def _among(found: Comparison) -> str:
+    """How many comparisons the p of this one is among, for it is adjusted for none of them."""
+    possible = _comparisons(found)
+    if possible == 1:
+        return "of the one comparison that these two rows allow"
+    return (
+        f"of this one comparison of {possible} that the {len(found.snapshot.rows)} rows allow, "
+        "adjusted for none of the others (`ablate report` adjusts for those with the reference)"
+    )
+
+
+def _comparisons(found: Comparison) -> int:
+    """How many pairs the rows of the study make."""
+    rows = len(found.snapshot.rows)
+    return rows * (rows - 1) // 2
 
 
 def flips(found: Comparison, limit: int) -> Table:

@@ -29,7 +29,7 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
         f"speakers, in percent; {snapshot.utterances} utterances, "
         f"{len(snapshot.classes)} classes ({', '.join(snapshot.classes)}).",
         f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
-        "(Nadeau and Bengio 2003).",
+        "(Nadeau and Bengio 2003); of a score it ends at 0 and 100.",
     ]
     if snapshot.replicates == "adaptive":
         notes.append(

@@ -76,10 +76,12 @@ def _title(state: RunState, width: int) -> list[str]:
 def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
     """The table of rows: done, running and failed trials, UA and WA in percent.
 
-    A narrow terminal gets only done and UA. While trials are to come, the means are those so far.
+    A narrow terminal gets only done and UA. While trials are to come, the means and their intervals
+    are headed ``so far``, in as many characters.
     """
     wide = width >= NARROW
-    ua, wa = (f"{m}{' so far' * (state.finished < state.total)} ± 95 %" for m in ("UA", "WA"))
+    how = "so far" if state.finished < state.total else "± 95 %"
+    ua, wa = f"UA {how}", f"WA {how}"
     grid = RichTable(
         box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold", pad_edge=False
     )

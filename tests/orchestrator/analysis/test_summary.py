@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from orchestrator.analysis.row_scores import score_interval
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.analysis.summary import summarise
+from orchestrator.report.tables.cells import plus_minus
 from orchestrator.store.records import EpochChoice, Outcome, Scores
 from orchestrator.store.snapshot import (
     Snapshot,
@@ -117,6 +119,21 @@ def test_the_interval_is_the_corrected_t_over_groups_computed_independently() ->
     low, high = stats.t.interval(0.95, 4, loc=np.mean(groups), scale=error)
     assert row.ua is not None
     assert (row.ua.low, row.ua.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_the_interval_of_a_score_is_cut_where_no_score_lies() -> None:
+    """Below and above by the same amounts, which says that nothing else is moved."""
+    high = [(1.0, 0.95), (0.6, 0.7), (1.0, 0.95), (0.75, 0.75), (0.95, 1.0)]
+    whole = snapshot(("x", "ref"))
+    row = summarise(whole, outcomes({"x": [(b, a) for a, b in high], "ref": UA["ref"]})).rows[0]
+    raw = corrected_t([(a + b) / 2 for a, b in high], 0.25, np.mean(high))
+    assert row.ua is not None and raw[1] is not None and raw[1] > 1
+    assert (row.ua.mean, row.ua.low, row.ua.high) == pytest.approx((np.mean(high), raw[0], 1.0))
+    assert plus_minus(row.ua) == f"{100 * np.mean(high):.1f} ± {100 * (raw[1] - np.mean(high)):.1f}"
+    by_speaker = {name: 1 - ua for name, ua in zip(SPEAKERS, np.ravel(high), strict=True)}
+    low = score_interval(whole, by_speaker)
+    assert (low.low, low.high) == pytest.approx((0.0, 1 - raw[0]))
+    assert low.half == pytest.approx(row.ua.half)
 
 
 def test_the_difference_is_paired_by_group() -> None:
