@@ -35,10 +35,14 @@ Draw = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
-    """Figure 2 in small, which is no whole grid; one row has a training that was given up."""
+    """Figure 2 in small, which is no whole grid."""
+    return measure(*_grid(tmp_path_factory.mktemp("grid") / "store"))
+
+
+def _grid(root: Path) -> tuple[Ledger, Snapshot]:
     rows = {f"{n} x {h}": {"layers": n, "hidden": h} for n, h in POINTS}
-    ledger, snapshot = stores.made(
-        tmp_path_factory.mktemp("grid") / "store",
+    return stores.made(
+        root,
         rows,
         figure=2,
         table=None,
@@ -46,9 +50,6 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
         corpus="demo",
         skill={"5 x 128": 3.0},
     )
-    (gone,) = (trial.id for trial in snapshot.trials if not ledger.outcomes.has(trial.id))
-    stores.failed(ledger, gone, "diverged", {"semantics": SEMANTICS})
-    return measure(ledger, snapshot)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,12 @@ def test_series_are_told_apart_without_colour(grid: StudyResults) -> None:
     assert len(pairs) == 8
 
 
-def test_a_verdict_is_the_shape_of_its_marker(grid: StudyResults) -> None:
+def test_a_verdict_is_the_shape_of_its_marker(tmp_path: Path) -> None:
+    ledger, snapshot = _grid(tmp_path / "store")
+    (gone,) = (trial.id for trial in snapshot.trials if not ledger.outcomes.has(trial.id))
+    stores.failed(ledger, gone, "diverged", {"semantics": SEMANTICS})
+    grid = measure(ledger, snapshot)
+    assert "Diverged: trainings" in said(PICTURES["forest"].draw(grid, None)).replace("\n", " ")
     verdicts = {row.name: row.verdict for row in grid.summary.rows}
     given_up = "open, 4 of 5 (1 diverged)"
     assert set(verdicts.values()) == {"", "yes", "cannot tell", given_up}, "the study shows all"
