@@ -127,7 +127,7 @@ def test_the_interval_of_a_score_is_cut_where_no_score_lies() -> None:
     whole = snapshot(("x", "ref"))
     row = summarise(whole, outcomes({"x": [(b, a) for a, b in high], "ref": UA["ref"]})).rows[0]
     raw = corrected_t([(a + b) / 2 for a, b in high], 0.25, np.mean(high))
-    assert row.ua is not None and raw[1] is not None and raw[1] > 1
+    assert row.ua is not None and raw[0] is not None and raw[1] is not None and raw[1] > 1
     assert (row.ua.mean, row.ua.low, row.ua.high) == pytest.approx((np.mean(high), raw[0], 1.0))
     assert plus_minus(row.ua) == f"{100 * np.mean(high):.1f} ± {100 * (raw[1] - np.mean(high)):.1f}"
     by_speaker = {name: 1 - ua for name, ua in zip(SPEAKERS, np.ravel(high), strict=True)}
