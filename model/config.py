@@ -117,8 +117,8 @@ class TrainConfig:
     """Most epochs of a training (chosen here)."""
 
     patience: Annotated[int, Interval(ge=1, le=100_000)] = 20
-    """A training stops when neither half of the held-out group has had a better score for this
-    many epochs (chosen here)."""
+    """A half of the held-out group chooses no later epoch once it has had no better score for this
+    many epochs; a training stops when both halves have got there (chosen here)."""
 
     class_weights: Literal["off", "inverse"] = "off"
     """Weights of the classes in the loss. ``inverse``: the inverse of how often a class occurs

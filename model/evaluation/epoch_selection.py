@@ -6,45 +6,24 @@ is chosen on b. This is the paper's 8:1:1 with every speaker tested, for half of
 
 The rule for "best", used for choosing and for patience alike (ours, the paper only names early
 stopping): highest UA over utterances; of equal ones the lowest loss (`Score.loss`, cross-entropy of
-the utterances' probabilities, never class-weighted); of equal ones the earliest. A direction has
-run out of patience when its best is ``patience`` epochs old; training stops when both have.
+the utterances' probabilities, never class-weighted); of equal ones the earliest. A direction ends
+when the best epoch of the half on which it chooses is ``patience`` epochs old. From then on it is
+frozen: its chosen epoch, its last epoch and its best epoch on test stay, and training goes on only
+for the other direction, until that one ends, too. If a direction could still choose while the other
+one goes on, the labels of its test speakers would decide how long it may choose.
 
 An epoch of a network is one pass over its training segments; an "epoch" of a support vector
 machine is the next regularisation of its grid. Both are chosen by this one rule.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from model.config import TrainConfig
 from model.errors import DivergedError
 from model.evaluation.scoring import LabelledSegments, Score, score
-from model.evaluation.state import BestEpoch, EpochScores, StateDict, TrainingState
-
-
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """One half of the held-out group, tested at the epoch that was chosen on the other half.
-
-    Attributes:
-        chosen: number, from 1, of the epoch chosen on the other half; reports show the scores of
-            this epoch.
-        at_chosen_SC: log probabilities of the tested segments at that epoch, ``(S, C)``, float64;
-            in logarithms, since probabilities underflow where a network is very sure.
-        at_last_SC: the same after the last epoch of the training.
-        best_on_test: number of the epoch that the same rule would choose on the tested half
-            itself: a cheat, computed to measure the optimism of papers that do so.
-        at_best_on_test_SC: log probabilities of the tested segments at that epoch.
-        weights: the network's ``state_dict`` at the chosen epoch, on the CPU.
-    """
-
-    chosen: int
-    at_chosen_SC: Tensor
-    at_last_SC: Tensor
-    best_on_test: int
-    at_best_on_test_SC: Tensor
-    weights: StateDict
+from model.evaluation.state import Direction, EpochScores, StateDict, TrainingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +31,7 @@ class Fit:
     """The result of a training.
 
     Attributes:
-        epochs: number of epochs that were trained.
+        epochs: number of epochs that were trained, until both directions had ended.
         history: loss and scores of each epoch, from epoch 1 on.
         tests_a: half ``a`` tested, at the epoch chosen on ``b``.
         tests_b: half ``b`` tested, at the epoch chosen on ``a``.
@@ -79,6 +58,8 @@ def state_after_epoch(
     classes: int,
     weights: StateDict,
     moments: StateDict,
+    *,
+    patience: int,
 ) -> TrainingState:
     """Score both halves of the held-out group after an epoch, and append the epoch to the state.
 
@@ -90,6 +71,7 @@ def state_after_epoch(
         classes: number of classes C.
         weights: the system's ``state_dict`` now; copied to the CPU.
         moments: the tensors of its optimiser, such as Adam's moments; copied to the CPU.
+        patience: epochs without a better score after which a direction is frozen.
 
     Returns:
         The state after this epoch, from which the next one goes on.
@@ -100,22 +82,41 @@ def state_after_epoch(
     number = 1 if state is None else state.epoch + 1
     if not all(bool(log_SC.isfinite().all()) for log_SC in logs):
         raise DivergedError(number)
-    scores = [score(log, segments, classes) for log, segments in zip(logs, held_out, strict=True)]
+    on_a, on_b = (
+        score(log_SC, segments, classes) for log_SC, segments in zip(logs, held_out, strict=True)
+    )
+    history = (*(state.history if state else ()), EpochScores(number, loss, on_a, on_b))
+    curve_a, curve_b = [epoch.a for epoch in history], [epoch.b for epoch in history]
+    log_a, log_b = logs
     weights = _copies(weights)
-    now = BestEpoch(number, weights, *logs)
-    past = () if state is None else state.history
-    on_a, on_b = now, now
-    if state is not None:
-        on_a = now if better(scores[0], past[state.on_a.epoch - 1].a) else state.on_a
-        on_b = now if better(scores[1], past[state.on_b.epoch - 1].b) else state.on_b
-    epoch = EpochScores(number, loss, *scores)
-    return TrainingState((*past, epoch), weights, _copies(moments), on_a, on_b, *logs)
+    before_a, before_b = (state.tests_a, state.tests_b) if state else (None, None)
+    return TrainingState(
+        history=history,
+        network=weights,
+        adam=_copies(moments),
+        tests_a=_after_epoch(before_a, curve_b, curve_a, log_a, weights, patience),
+        tests_b=_after_epoch(before_b, curve_a, curve_b, log_b, weights, patience),
+    )
 
 
-def is_over(state: TrainingState, config: TrainConfig) -> bool:
-    """Whether to stop: ``config.epochs`` are done, or both halves have run out of patience."""
-    latest = max(state.on_a.epoch, state.on_b.epoch)
-    return state.epoch >= config.epochs or state.epoch - latest >= config.patience
+def has_ended(direction: Direction, patience: int) -> bool:
+    """Whether a direction is frozen: its chosen epoch was ``patience`` epochs old at its last."""
+    return direction.last - direction.chosen >= patience
+
+
+def is_over(state: TrainingState, *, epochs: int, patience: int) -> bool:
+    """Whether to stop: all ``epochs`` are done, or both directions have run out of patience."""
+    directions = state.tests_a, state.tests_b
+    return state.epoch >= epochs or all(has_ended(one, patience) for one in directions)
+
+
+def fewest_epochs(state: TrainingState, *, epochs: int, patience: int) -> int:
+    """The fewest epochs that a training can still end with.
+
+    That is the patience after the later one of the two epochs chosen so far, at most ``epochs``. A
+    direction that has ended is counted by the same sum, which gives its last epoch.
+    """
+    return min(epochs, max(state.tests_a.chosen, state.tests_b.chosen) + patience)
 
 
 def fit_of(state: TrainingState, parameters: int = 0) -> Fit:
@@ -125,28 +126,38 @@ def fit_of(state: TrainingState, parameters: int = 0) -> Fit:
         state: the state after the last epoch.
         parameters: number of the network's learnable parameters; 0 for the SVM.
     """
-    on_a, on_b = state.on_a, state.on_b
-    return Fit(
-        epochs=state.epoch,
-        history=state.history,
-        tests_a=Direction(
-            on_b.epoch,
-            on_b.a_SC,
-            state.last_a_SC,
-            on_a.epoch,
-            on_a.a_SC,
-            on_b.weights,
-        ),
-        tests_b=Direction(
-            on_a.epoch,
-            on_a.b_SC,
-            state.last_b_SC,
-            on_b.epoch,
-            on_b.b_SC,
-            on_a.weights,
-        ),
-        parameters=parameters,
-    )
+    return Fit(state.epoch, state.history, state.tests_a, state.tests_b, parameters)
+
+
+def _after_epoch(
+    direction: Direction | None,
+    dev: Sequence[Score],
+    test: Sequence[Score],
+    log_SC: Tensor,
+    weights: StateDict,
+    patience: int,
+) -> Direction:
+    """Take the newest epoch into a direction, unless the direction has ended.
+
+    Args:
+        direction: the direction after the epoch before; None after the first epoch.
+        dev: scores of the half on which it chooses, one for each epoch, the newest one included.
+        test: the same of the half that it tests.
+        log_SC: log probabilities of the tested segments after the newest epoch, ``(S, C)``.
+        weights: the system's ``state_dict`` after the newest epoch, already copied.
+        patience: epochs without a better score after which a direction is frozen.
+    """
+    now = len(dev)
+    if direction is None:
+        return Direction(now, log_SC, now, log_SC, now, log_SC, weights)
+    if has_ended(direction, patience):
+        return direction
+    following = replace(direction, last=now, at_last_SC=log_SC)
+    if better(dev[-1], dev[direction.chosen - 1]):
+        following = replace(following, chosen=now, at_chosen_SC=log_SC, weights=weights)
+    if better(test[-1], test[direction.best_on_test - 1]):
+        following = replace(following, best_on_test=now, at_best_on_test_SC=log_SC)
+    return following
 
 
 def _copies(tensors: StateDict) -> StateDict:

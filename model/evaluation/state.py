@@ -36,20 +36,33 @@ class EpochScores:
 
 
 @dataclass(frozen=True, slots=True)
-class BestEpoch:
-    """The best epoch so far, judged on one half of the held-out group.
+class Direction:
+    """One half of the held-out group, tested at the epoch that was chosen on the other half.
+
+    A direction ends when the other half, on which it chooses, has run out of patience, or with the
+    training. Nothing of it changes after that, though the training may go on for the other
+    direction. So the labels of the tested half decide `best_on_test` and nothing else.
 
     Attributes:
-        epoch: its number, from 1.
-        weights: the network's ``state_dict`` at that epoch.
-        a_SC: log probabilities of the segments of ``a`` at that epoch, ``(S, C)``, float64.
-        b_SC: log probabilities of the segments of ``b`` at that epoch.
+        chosen: number, from 1, of the epoch chosen on the other half; reports show the scores of
+            this epoch.
+        at_chosen_SC: log probabilities of the tested segments at that epoch, ``(S, C)``, float64;
+            in logarithms, since probabilities underflow where a network is very sure.
+        last: number of the direction's last epoch; the newest epoch until the direction ends.
+        at_last_SC: log probabilities of the tested segments at that epoch.
+        best_on_test: number of the epoch, up to `last`, that the same rule would choose on the
+            tested half itself: a cheat, computed to measure the optimism of papers that do so.
+        at_best_on_test_SC: log probabilities of the tested segments at that epoch.
+        weights: the network's ``state_dict`` at the chosen epoch, on the CPU.
     """
 
-    epoch: int
+    chosen: int
+    at_chosen_SC: Tensor
+    last: int
+    at_last_SC: Tensor
+    best_on_test: int
+    at_best_on_test_SC: Tensor
     weights: StateDict
-    a_SC: Tensor
-    b_SC: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +74,15 @@ class TrainingState:
         network: the ``state_dict`` after the newest epoch.
         adam: tensors of the optimiser, named ``<parameter>/<tensor>``, such as
             ``heads.0.bias/exp_avg``; empty for an SVM.
-        on_a: best epoch so far judged on half ``a`` of the held-out group.
-        on_b: best epoch so far judged on half ``b``.
-        last_a_SC: log probabilities of the segments of ``a`` after the newest epoch, ``(S, C)``,
-            float64.
-        last_b_SC: log probabilities of the segments of ``b`` after the newest epoch.
+        tests_a: half ``a`` of the held-out group tested, at the epoch chosen on ``b``.
+        tests_b: half ``b`` tested, at the epoch chosen on ``a``.
     """
 
     history: tuple[EpochScores, ...]
     network: StateDict
     adam: StateDict
-    on_a: BestEpoch
-    on_b: BestEpoch
-    last_a_SC: Tensor
-    last_b_SC: Tensor
+    tests_a: Direction
+    tests_b: Direction
 
     @property
     def epoch(self) -> int:
@@ -83,33 +91,32 @@ class TrainingState:
 
 
 def state_tensors(state: TrainingState) -> dict[str, Tensor]:
-    """Name every tensor of a state uniquely, such as ``on_a/weights/NAME``, for a safetensors file.
+    """Name each tensor of a state uniquely, such as ``tests_a/weights/NAME``, for safetensors.
 
     `state_from` is the inverse.
     """
-    tensors = {"last/a": state.last_a_SC, "last/b": state.last_b_SC}
-    groups = {
-        "network": state.network,
-        "adam": state.adam,
-        "on_a/weights": state.on_a.weights,
-        "on_b/weights": state.on_b.weights,
+    groups = {"network": state.network, "adam": state.adam}
+    for name, direction in _directions(state).items():
+        groups[f"{name}/weights"] = direction.weights
+        groups[name] = {epoch: getattr(direction, f"at_{epoch}_SC") for epoch in _EPOCHS}
+    return {
+        f"{group}/{name}": tensor
+        for group, members in groups.items()
+        for name, tensor in members.items()
     }
-    for group, members in groups.items():
-        tensors |= {f"{group}/{name}": tensor for name, tensor in members.items()}
-    for group, peak in (("on_a", state.on_a), ("on_b", state.on_b)):
-        tensors |= {f"{group}/a": peak.a_SC, f"{group}/b": peak.b_SC}
-    return tensors
 
 
 def state_numbers(state: TrainingState) -> dict[str, Any]:
-    """Collect the history and the best epochs of a state as JSON values.
+    """Collect the history of a state, and the epochs of both directions, as JSON values.
 
     JSON keeps every bit of a float. `state_from` is the inverse.
     """
     return {
         "history": [asdict(epoch) for epoch in state.history],
-        "on_a": state.on_a.epoch,
-        "on_b": state.on_b.epoch,
+        **{
+            name: {epoch: getattr(direction, epoch) for epoch in _EPOCHS}
+            for name, direction in _directions(state).items()
+        },
     }
 
 
@@ -129,13 +136,20 @@ def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Tra
             ),
             network=_under("network/", tensors),
             adam=_under("adam/", tensors),
-            on_a=_peak("on_a", tensors, numbers),
-            on_b=_peak("on_b", tensors, numbers),
-            last_a_SC=tensors["last/a"],
-            last_b_SC=tensors["last/b"],
+            tests_a=_direction("tests_a", tensors, numbers),
+            tests_b=_direction("tests_b", tensors, numbers),
         )
     except (KeyError, TypeError) as fault:
         raise ModelError(f"A saved state must be complete, but {fault} is wrong in it.") from fault
+
+
+_EPOCHS = ("chosen", "last", "best_on_test")
+"""The epochs of a direction whose log probabilities a state keeps."""
+
+
+def _directions(state: TrainingState) -> dict[str, Direction]:
+    """Both directions of a state by name."""
+    return {"tests_a": state.tests_a, "tests_b": state.tests_b}
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> StateDict:
@@ -147,11 +161,15 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> StateDict:
     }
 
 
-def _peak(group: str, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> BestEpoch:
-    """Rebuild the best epoch judged on one half; ``group`` is ``on_a`` or ``on_b``."""
-    return BestEpoch(
-        numbers[group],
-        _under(f"{group}/weights/", tensors),
-        tensors[f"{group}/a"],
-        tensors[f"{group}/b"],
+def _direction(name: str, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Direction:
+    """Rebuild a direction; ``name`` is ``tests_a`` or ``tests_b``."""
+    epochs = numbers[name]
+    return Direction(
+        chosen=epochs["chosen"],
+        at_chosen_SC=tensors[f"{name}/chosen"],
+        last=epochs["last"],
+        at_last_SC=tensors[f"{name}/last"],
+        best_on_test=epochs["best_on_test"],
+        at_best_on_test_SC=tensors[f"{name}/best_on_test"],
+        weights=_under(f"{name}/weights/", tensors),
     )

@@ -76,7 +76,9 @@ def fit(
         log_SC, log_a, log_b = (_log_probabilities(machine, x, classes) for x in (x_SF, x_a, x_b))
         loss = float(cross_entropies(log_SC[None], train.labels_S, weights_C)[0])
         weights = _weights(machine, gamma, mean_F, std_F)
-        state = state_after_epoch(state, loss, (log_a, log_b), (a, b), classes, weights, {})
+        state = state_after_epoch(
+            state, loss, (log_a, log_b), (a, b), classes, weights, {}, patience=len(GRID)
+        )  # all of the grid is tried: patience is for epochs that follow from each other
         on_epoch(state)
     assert state is not None
     return fit_of(state)

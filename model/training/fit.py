@@ -13,15 +13,16 @@ from torch.optim import Adam
 from model.config import ModelConfig, TrainConfig
 from model.errors import DivergedError
 from model.evaluation.epoch_selection import (
-    Direction,
     Fit,
     better,
+    fewest_epochs,
     fit_of,
     is_over,
     state_after_epoch,
 )
 from model.evaluation.scoring import LabelledSegments, log_probabilities
 from model.evaluation.state import (
+    Direction,
     StateDict,
     TrainingState,
     state_from,
@@ -38,6 +39,7 @@ __all__ = [
     "LabelledSegments",
     "TrainingState",
     "better",
+    "fewest_epochs",
     "fit",
     "initialise",
     "state_from",
@@ -153,7 +155,7 @@ def fit(
     on_epoch: Callable[[TrainingState], None] = lambda state: None,
     device: str = "cpu",
 ) -> Fit:
-    """Train a network by Adam until neither ``a`` nor ``b`` improves, or all epochs are done.
+    """Train a network by Adam until both directions have ended, or all epochs are done.
 
     Args:
         network: as `initialise` built it; it is trained in place.
@@ -184,14 +186,16 @@ def fit(
     state = resume
     if state is not None:
         _restore(state, network, optimiser)
-    while state is None or not is_over(state, config):
+    while state is None or not is_over(state, epochs=config.epochs, patience=config.patience):
         number = 1 if state is None else state.epoch + 1
         indices_T = epoch_order(len(train), seed, number)
         batches = torch.split(indices_T, config.batch)
         loss = _train_epoch(network, optimiser, train, batches, weights_C, number, device)
         logs = log_probabilities(network, a, device), log_probabilities(network, b, device)
         weights, moments = network.state_dict(), _optimiser_tensors(network, optimiser)
-        state = state_after_epoch(state, loss, logs, (a, b), classes, weights, moments)
+        state = state_after_epoch(
+            state, loss, logs, (a, b), classes, weights, moments, patience=config.patience
+        )
         on_epoch(state)
     return fit_of(state, parameters_of(network))
 

@@ -91,8 +91,9 @@ class Epoch:
     these scores.
     """
     least: int = 0
-    """The fewest epochs that the trial can still end with: the best epoch so far plus the patience
-    (epochs without improvement before training stops), at most ``epochs``."""
+    """The fewest epochs that the trial can still end with: the patience (epochs without improvement
+    before a half chooses no more) after the later one of the two epochs chosen so far, at most
+    ``epochs``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from orchestrator.store import leases
 from orchestrator.store.attempts import read_history, read_predictions
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import HISTORY, PREDICTIONS
-from orchestrator.store.records import Outcome
+from orchestrator.store.records import Outcome, is_stale
 
 TOLERANCE = 1e-3
 """The largest difference of a class probability (0 to 1) with which predictions are ``close``."""
@@ -108,7 +108,8 @@ def rerun(ledger: Ledger, id: str, on_event: OnEvent, *, gpu: bool, keep: bool) 
         keep: whether to keep the files of the retraining also where it is equal or close.
 
     Raises:
-        RequestError: the trial is not finished, or another process holds it.
+        RequestError: the trial is not finished, an earlier version of the training code finished
+            it, or another process holds it.
         DamageError: its record is not what was written.
         FeatureError: its speech or features are not in the store.
     """
@@ -117,6 +118,12 @@ def rerun(ledger: Ledger, id: str, on_event: OnEvent, *, gpu: bool, keep: bool) 
         raise RequestError(
             f"Trial `{id[:12]}` is not finished, so there is nothing to compare with: "
             "`ablate run STUDY` trains it."
+        )
+    if is_stale(record):
+        raise RequestError(
+            f"Trial `{id[:12]}` is stale: an earlier version of the training code made it, whose "
+            "numbers meant something else, so there is nothing to compare with. `ablate run STUDY` "
+            "trains it as this version does."
         )
     lease = leases.acquire(ledger.paths.lease_file(id))
     if lease is None:

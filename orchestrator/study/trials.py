@@ -18,15 +18,18 @@ from orchestrator.study.canonical import digest, plain
 from orchestrator.study.resolve import Variant, resolve
 from orchestrator.study.study import Study
 
-SEMANTICS = 1
+SEMANTICS = 2
 """Version of the code's results, part of every trial's id. Whoever changes the code so that results
-change adds 1; golden tests fail until then."""
+change adds 1; golden tests fail until then.
+
+1. The first.
+2. A direction is frozen when its own patience is over."""
 
 ADDED: dict[str, dict[str, Any]] = {
     "features": {"tail": "pad"},
     "model": {"attention": True, "bigru": True, "residual": True, "dropout": 0.0},
 }
-"""Part of an identity -> field that came after version ``SEMANTICS`` -> the value that stands for
+"""Part of an identity -> field that came later than the first trials -> the value that stands for
 how trials were trained before. A field with this value is left out of an identity, so that older
 trials keep their ids. Never change a line; a new field of a configuration adds one."""
 

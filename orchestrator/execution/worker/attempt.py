@@ -16,7 +16,15 @@ from features.shards import shards
 from model.errors import ModelError
 from model.training import fingerprint
 from model.training.allocator import keep_freed_memory
-from model.training.fit import Fit, TrainingState, state_from, state_numbers, state_tensors, train
+from model.training.fit import (
+    Fit,
+    TrainingState,
+    fewest_epochs,
+    state_from,
+    state_numbers,
+    state_tensors,
+    train,
+)
 from model.training.seeding import pin, verify
 from orchestrator.errors import first_line
 from orchestrator.execution.cluster.protocol import OnEvent, Task
@@ -240,12 +248,9 @@ class Attempt:
         self._on_event(Epoch(self._task.id, state.epoch, most, dev_ua, least))
 
     def _least_epochs(self, state: TrainingState) -> int:
-        """The fewest epochs that this training can still end with.
-
-        That is the patience after the best epoch so far, at most the configured epochs.
-        """
+        """The fewest epochs that this training can still end with."""
         training = self._trial.training
-        return min(training.epochs, max(state.on_a.epoch, state.on_b.epoch) + training.patience)
+        return fewest_epochs(state, epochs=training.epochs, patience=training.patience)
 
     # --- after training --------------------------------------------------------------------
 

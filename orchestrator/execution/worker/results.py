@@ -52,9 +52,9 @@ def training_results(fit: Fit, data: FoldData) -> TrainingResults:
         for key, tensor in half.direction.weights.items()
     }
     history = [asdict(epoch) for epoch in fit.history]
-    predictions = _prediction_rows(tested, fit.epochs, data.classes)
+    predictions = _prediction_rows(tested, data.classes)
     return TrainingResults(
-        scores=tuple(_scores(tested, fit.epochs, len(data.classes))),
+        scores=tuple(_scores(tested, len(data.classes))),
         digests={
             "predictions": digest(
                 [[*key, [p.hex() for p in probabilities]] for key, probabilities in predictions]
@@ -79,27 +79,26 @@ class _Tested:
     segments: Segments
     """The S segments of the half."""
 
-    def by_choice(self, last_epoch: int) -> Iterator[tuple[EpochChoice, int, Tensor]]:
+    def by_choice(self) -> Iterator[tuple[EpochChoice, int, Tensor]]:
         """Yield each choice of epoch, the epoch (from 1), log probabilities: (segments, C)."""
         d = self.direction
         yield "chosen", d.chosen, d.at_chosen_SC
-        yield "last_epoch", last_epoch, d.at_last_SC
+        yield "last_epoch", d.last, d.at_last_SC
         yield "best_on_test", d.best_on_test, d.at_best_on_test_SC
 
 
 def _prediction_rows(
-    tested: tuple[_Tested, ...], last_epoch: int, classes: tuple[str, ...]
+    tested: tuple[_Tested, ...], classes: tuple[str, ...]
 ) -> list[tuple[_RowKey, list[float]]]:
     """One row for each segment and choice of epoch: its key, and C probabilities, 0 to 1.
 
     Args:
         tested: the tests on halves A and B.
-        last_epoch: the last epoch of the training, from 1.
         classes: names of the C classes.
     """
     rows: list[tuple[_RowKey, list[float]]] = []
     for half in tested:
-        for choice, epoch, log_SC in half.by_choice(last_epoch):
+        for choice, epoch, log_SC in half.by_choice():
             numbers: dict[int, int] = {}
             for index, utterance in enumerate(half.segments.utterance_S.tolist()):
                 number = numbers[utterance] = numbers.get(utterance, -1) + 1
@@ -128,16 +127,15 @@ def _parquet(rows: list[tuple[_RowKey, list[float]]], classes: tuple[str, ...]) 
     return predictions_parquet(columns, probabilities)
 
 
-def _scores(tested: tuple[_Tested, ...], last_epoch: int, classes: int) -> Iterator[Scores]:
+def _scores(tested: tuple[_Tested, ...], classes: int) -> Iterator[Scores]:
     """Yield a confusion matrix for each test speaker, choice of epoch and unit.
 
     Args:
         tested: the tests on halves A and B.
-        last_epoch: the last epoch of the training, from 1.
         classes: the number of classes.
     """
     for half in tested:
-        for choice, epoch, log_SC in half.by_choice(last_epoch):
+        for choice, epoch, log_SC in half.by_choice():
             for unit in ("utterance", "segment"):
                 for speaker, truth, predicted in decisions(half.segments, log_SC, unit):
                     counts = confusion(truth, predicted, classes)

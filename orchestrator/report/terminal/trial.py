@@ -15,7 +15,7 @@ from orchestrator.report.console import duration, print_columns, print_pairs
 from orchestrator.report.tables.cells import percent, setting_text
 from orchestrator.report.tables.headings import DASH
 from orchestrator.report.terminal.studies import held, holder_json, moment, where
-from orchestrator.store.records import Failure, Outcome, Scores
+from orchestrator.store.records import Failure, Outcome, Scores, is_stale
 
 
 def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
     return {
         "id": trial.id,
         "state": trial.state,
+        "stale": trial.outcome is not None and is_stale(trial.outcome),
         "epoch": trial.status.epoch,
         "holder": holder_json(trial.status.holder),
         "stands": [
@@ -70,6 +71,8 @@ def show(console: Console, trial: TrialDetails, files: Sequence[KeptFile]) -> No
     state: str = trial.state
     if trial.status.holder is not None:
         state = f"{state}, epoch {trial.status.epoch}, {held(trial.status.holder)}"
+    if trial.outcome is not None and is_stale(trial.outcome):
+        state = f"{state}, but stale: an earlier version of the training code made it"
     print_pairs(console, [("trial", trial.id), ("state", state)])
     pairs = []  # on their own, so that no study's name pushes the id over the edge
     for slot in trial.slots:
@@ -158,6 +161,7 @@ def log_record(trial: TrialDetails, log: str) -> dict[str, Any]:
     return {
         "id": trial.id,
         "state": trial.state,
+        "stale": trial.outcome is not None and is_stale(trial.outcome),
         "epoch": trial.status.epoch,
         "holder": holder_json(trial.status.holder),
         "failures": [asdict(failure) for failure in trial.failures],

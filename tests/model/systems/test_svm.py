@@ -72,7 +72,7 @@ def test_every_c_is_an_epoch_and_the_better_one_on_dev_is_chosen() -> None:
     assert (result.epochs, len(states)) == (len(GRID), len(GRID))
     best = max(result.history, key=lambda e: (e.b.ua, -e.b.loss, -e.number))
     assert result.tests_a.chosen == best.number
-    assert torch.equal(result.tests_a.at_last_SC, states[-1].last_a_SC)
+    assert torch.equal(result.tests_a.at_last_SC, states[-1].tests_a.at_last_SC)
     assert result.parameters == 0
 
 
@@ -95,7 +95,7 @@ def test_its_tensors_alone_decide_as_the_library_does(spoken: int, noise: float)
     machine = trained(ModelConfig(model="svm"), weights, classes=4, nodes=1)
     own_SC = log_probabilities(machine, snapshot)
     assert torch.allclose(own_SC, result.tests_a.at_chosen_SC, rtol=0, atol=1e-9)
-    assert not torch.allclose(own_SC, states[0].last_a_SC, rtol=0, atol=1e-3)
+    assert not torch.allclose(own_SC, states[0].tests_a.at_last_SC, rtol=0, atol=1e-3)
     kept = machine.state_dict()
     assert weights.keys() == kept.keys() and all(torch.equal(weights[k], kept[k]) for k in kept)
 

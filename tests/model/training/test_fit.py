@@ -89,12 +89,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(segments_of: 
 
 
 @pytest.mark.parametrize("epoch", range(1, 6))
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("dropout", "patience"), [(0.0, 20), (0.4, 20), (0.0, 1)])
 def test_resumed_after_any_epoch_it_ends_in_the_same_bits(
-    segments_of: Callable, epoch: int, dropout: float
+    segments_of: Callable, epoch: int, dropout: float, patience: int
 ) -> None:
-    model = replace(SMALL, dropout=dropout)
-    straight, states = trained(segments_of, model=model)
+    model, config = replace(SMALL, dropout=dropout), replace(QUICK, patience=patience)
+    straight, states = trained(segments_of, config, model=model)
     numbers = json.loads(json.dumps(state_numbers(states[epoch - 1])))
     tensors = {name: tensor.clone() for name, tensor in state_tensors(states[epoch - 1]).items()}
     resumed, rest = train(
@@ -122,28 +122,54 @@ def test_each_side_is_tested_at_the_epoch_chosen_on_the_other(segments_of: Calla
     assert (result.tests_b.chosen, result.tests_a.chosen) == (best("a"), best("b"))
     assert (result.tests_a.best_on_test, result.tests_b.best_on_test) == (best("a"), best("b"))
     chosen = states[best("a") - 1]
-    assert torch.equal(result.tests_b.at_chosen_SC, chosen.last_b_SC)
-    assert torch.equal(result.tests_a.at_best_on_test_SC, chosen.last_a_SC)
+    assert torch.equal(result.tests_b.at_chosen_SC, chosen.tests_b.at_last_SC)
+    assert torch.equal(result.tests_a.at_best_on_test_SC, chosen.tests_a.at_last_SC)
     assert all(torch.equal(result.tests_b.weights[k], v) for k, v in chosen.network.items())
-    assert torch.equal(result.tests_a.at_last_SC, states[-1].last_a_SC)
+    assert torch.equal(result.tests_a.at_last_SC, states[-1].tests_a.at_last_SC)
 
 
-def test_higher_ua_wins_then_lower_loss_then_the_earlier_epoch() -> None:
-    first = Score(loss=1.0, ua=0.5, wa=0.5)
-    assert better(Score(loss=9.0, ua=0.6, wa=0.1), first)
-    assert better(Score(loss=0.9, ua=0.5, wa=0.1), first)
-    assert not better(Score(loss=1.0, ua=0.5, wa=0.9), first)
-    assert not better(Score(loss=0.1, ua=0.4, wa=0.9), first)
+@pytest.mark.parametrize("half", ["a", "b"])
+def test_labels_of_the_tested_half_change_nothing_that_the_other_half_chose(
+    segments_of: Callable, half: str
+) -> None:
+    """Training goes on past the direction's end here, by other numbers of epochs."""
+    halves = {"a": segments_of(12, seed=1), "b": segments_of(14, seed=2)}
+    if half == "a":
+        halves = {"a": halves["b"], "b": halves["a"]}
+    utterances = halves[half].labels_S[::2]
+    found = []
+    for draw in (None, 1, 2):
+        if draw is not None:
+            order = torch.randperm(7, generator=torch.Generator().manual_seed(draw))
+            halves[half].labels_S = utterances[order].repeat_interleave(2)
+        network = initialise(SMALL, 6, 4, 12, nodes=120)
+        config = replace(QUICK, epochs=30, patience=2)
+        found.append(
+            fit(network, segments_of(32), halves["a"], halves["b"], config, classes=4, seed=12)
+        )
+    assert len({result.epochs for result in found}) > 1  # the labels do decide how long it trains
+    first, *others = [getattr(result, f"tests_{half}") for result in found]
+    dev = "b" if half == "a" else "a"
+    scores = [getattr(epoch, dev) for epoch in found[0].history]
+    assert better(scores[-1], scores[first.chosen - 1])  # what came after its end would have won
+    for other in others:
+        assert (other.chosen, other.last) == (first.chosen, first.last)
+        assert torch.equal(other.at_chosen_SC, first.at_chosen_SC)
+        assert torch.equal(other.at_last_SC, first.at_last_SC)
+        assert all(torch.equal(other.weights[k], v) for k, v in first.weights.items())
 
 
-def test_it_stops_when_both_directions_have_run_out_of_patience(
+def test_a_direction_keeps_what_it_had_when_its_own_patience_was_over(
     segments_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a_then_b = iter([0.5, 0.5, 0.6, 0.4, 0.5, 0.7, 0.5, 0.6, 0.5, 0.6, 0.9, 0.9])
+    a_then_b = iter([0.6, 0.4, 0.5, 0.5, 0.5, 0.6, 0.9, 0.7, 0.5, 0.6, 0.5, 0.6])
     monkeypatch.setattr(epoch_selection, "score", lambda *_: Score(1.0, next(a_then_b), 0.5))
-    result, _ = train(segments_of, replace(QUICK, epochs=50, patience=2))
-    assert result.epochs == 5  # a was best in epoch 2, b in epoch 3, two epochs ago
-    assert (result.tests_b.chosen, result.tests_a.chosen) == (2, 3)
+    result, states = train(segments_of, replace(QUICK, epochs=50, patience=2))
+    assert result.epochs == 6  # b was best in epoch 4, two epochs ago
+    frozen = result.tests_b  # a was best in epoch 1; its epoch 4 comes after its patience
+    assert (frozen.chosen, frozen.last, frozen.best_on_test) == (1, 3, 3)
+    assert torch.equal(frozen.at_last_SC, states[2].tests_b.at_last_SC)
+    assert (result.tests_a.chosen, result.tests_a.last, result.tests_a.best_on_test) == (4, 6, 4)
 
 
 def test_a_finished_training_resumed_trains_nothing_more(segments_of: Callable) -> None:
@@ -217,8 +243,10 @@ def test_an_empty_set_is_refused(segments_of: Callable) -> None:
 def test_an_incomplete_state_is_refused(segments_of: Callable) -> None:
     _, states = train(segments_of, replace(QUICK, epochs=1))
     tensors = state_tensors(states[0])
-    del tensors["last/a"]
-    with pytest.raises(ModelError, match=r"^A saved state must be complete, but 'last/a' is wrong"):
+    del tensors["tests_a/last"]
+    with pytest.raises(
+        ModelError, match=r"^A saved state must be complete, but 'tests_a/last' is wrong"
+    ):
         state_from(tensors, state_numbers(states[0]))
 
 
