@@ -23,7 +23,7 @@ SEMANTICS = 2
 change adds 1; golden tests fail until then.
 
 1. The first.
-2. A direction is frozen when its own patience is over."""
+2. A direction is frozen when its own patience is over; random draws differ from fold to fold."""
 
 ADDED: dict[str, dict[str, Any]] = {
     "features": {"tail": "pad"},
@@ -57,7 +57,19 @@ class Trial:
     b: tuple[str, ...]
     """Speakers of half B of the held-out group."""
     seed: int
-    """The number from which the random choices of the training derive."""
+    """Number of the training among those of its variant and fold, from 0."""
+
+    @property
+    def random_seed(self) -> int:
+        """The number from which the training's random draws derive: weights, order, dropout.
+
+        It is a digest of ``seed`` and of the held-out speakers as a set. So rows share their draws
+        on the same fold and seed, and swapping the halves changes none; but each fold has draws of
+        its own. With one seed for all folds, they would share the luck of one initialisation, which
+        the spread over folds cannot show.
+        """
+        held_out = sorted({*self.a, *self.b})
+        return int(digest({"seed": self.seed, "held_out": held_out})[:16], 16)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -91,7 +103,7 @@ def trial_of(
         classes: names of the classes.
         extractor: version of the program that computes the variant's descriptors.
         fold: training speakers, and the halves of the held-out group.
-        seed: the number from which the random choices of the training derive.
+        seed: number of the training among those of its variant and fold, from 0.
     """
     return Trial(
         corpus=corpus,

@@ -194,7 +194,7 @@ class Attempt:
             std_F=data.std_F,
             classes=len(data.classes),
             nodes=trial.features.segment_nodes,
-            seed=trial.seed,
+            seed=trial.random_seed,
             resume=resume,
             on_epoch=on_epoch,
             device=self._task.device,

@@ -81,6 +81,24 @@ def test_everything_that_moves_a_number_moves_the_id(change: dict[str, Any]) -> 
     assert replace(TRIAL, **change).id != TRIAL.id
 
 
+def test_random_draws_are_shared_on_a_seed_and_a_held_out_group() -> None:
+    shared = [
+        {"model": ModelConfig(hidden=64)},
+        {"training": TrainConfig(lr=1e-3)},
+        {"features": FeatureConfig(features="is10")},
+        {"a": TRIAL.b, "b": TRIAL.a},
+        {"a": ("s4", "s3"), "b": ()},
+        {"train": ("s1",)},
+    ]
+    assert {replace(TRIAL, **change).random_seed for change in shared} == {TRIAL.random_seed}
+    assert TRIAL.random_seed == 3569820678704600665  # a change here changes every result
+
+
+def test_random_draws_are_others_with_another_seed_or_held_out_group() -> None:
+    others = [{"seed": 1}, {"a": ("s5",)}, {"b": ("s5",)}, {"a": ("s3", "s5")}, {"b": ()}]
+    assert len({replace(TRIAL, **change).random_seed for change in [{}, *others]}) == 6
+
+
 def test_a_trial_comes_back_from_its_identity_as_json() -> None:
     compared = replace(TRIAL, model=ModelConfig(model="l-grin"))
     dropped = replace(TRIAL, features=FeatureConfig(tail="drop"))
