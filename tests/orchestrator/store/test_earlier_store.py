@@ -2,7 +2,7 @@
 
 ``tests/fixtures/earlier_store`` holds a small store that commit a29bc7c trained, of SEMANTICS 1: an
 ordinary study, an adaptive one, a search, and a study with a failed training; weights, shards and
-audio are left out. ``expected/`` holds what commands printed of it just before SEMANTICS was raised.
+audio are left out. ``expected/`` holds what commands printed of it before SEMANTICS was raised.
 """
 
 import json
