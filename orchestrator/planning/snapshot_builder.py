@@ -66,7 +66,7 @@ def build_snapshot(
         replicates=study.replicates,
         trials=tuple(map(SnapshotTrial.of, trials)),
         comparable=_is_comparable(study, selection.corpus, variants),
-        reference=study.reference,
+        reference=_reference(study),
         claim=study.claim,
         corpus_part=study.settings.get("corpus_part", "all"),
         notes=_notes(study, speech),
@@ -171,8 +171,21 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _reference(study: Study) -> str | None:
+    """The row that the others are compared with: the one that is named, or a default.
+
+    The default, for `rows` alone, is the row that sets nothing, since a study usually asks what
+    becomes of it; else the first row. The rows of a grid have none: there the axes are compared.
+    """
+    if study.reference is not None or study.gives("axes") or len(study.rows) < 2:
+        return study.reference
+    return next((row.name for row in study.rows if not row.settings), study.rows[0].name)
+
+
 def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
     """The sentences that stand below every form of the study's table."""
+    default = _reference(study) if study.reference is None else None
+    which = "row that sets nothing" if any(not r.settings for r in study.rows) else "first row"
     published = (
         "Published split: dev and test speakers, each scored at the epoch that the other chose."
     )
@@ -180,6 +193,7 @@ def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
         _settings_note(study, speech.default_profile),
         speech.selection.corpus.omission,
         published if study.folds == "published" else "",
+        f"The study names no `reference`: the {which}, `{default}`, is taken." if default else "",
     )
     return tuple(note for note in notes if note)
 

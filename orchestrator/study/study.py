@@ -59,7 +59,7 @@ class Study:
     rows: tuple[Row, ...]
     """The rows to train, in the table's order; empty where the study is a search."""
     reference: str | None
-    """Name of the row that the others are compared with; None for none."""
+    """Name of the row that the others are compared with; None where the file names none."""
     claim: PaperClaim | None
     """What the paper says about the rows; None where the file has no `claim`."""
     file: str

@@ -213,6 +213,7 @@ class StudyKeys(StudyPart):
     search: Annotated[Any, must_be("a mapping")] = None
     """Instead of rows: a space of settings, in which the best configuration is searched for."""
     reference: Annotated[SomeRow | None, Stated] = None
-    """The row that the others are compared with."""
+    """The row that the others are compared with. Without it, where the study lists `rows`: the row
+    that sets nothing, else the first one."""
     claim: Annotated[ClaimKeys | None, Stated] = None
     """What the paper claims; tested only on iemocap with the paper's protocol and profile."""

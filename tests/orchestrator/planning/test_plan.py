@@ -179,6 +179,38 @@ def test_a_study_that_sets_nothing_has_no_such_note(tmp_path: Path, root: Path) 
     assert not [note for note in snapshot.snapshot.notes if note.startswith("Set by")]
 
 
+@pytest.mark.parametrize(
+    ("written", "reference", "note"),
+    [
+        ({}, "No FA", ""),
+        ({"reference: No FA\n": ""}, "No FA", "the first row, `No FA`"),
+        (
+            {"reference: No FA\n": "", ", set: {fa_layer: 2}": "", "hidden: 64": "fa_layer: 2"},
+            "FA in layer 2",
+            "the row that sets nothing, `FA in layer 2`",
+        ),
+    ],
+)
+def test_rows_are_compared_with_one_of_them(
+    written: dict[str, str], reference: str, note: str, tmp_path: Path
+) -> None:
+    text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
+    for old, new in written.items():
+        text = text.replace(old, new)
+    snapshot = plan_study(parse_study(text, "s.yaml"), Ledger.open(str(tmp_path / "s"))).snapshot
+    assert snapshot.reference == reference
+    said = [one for one in snapshot.notes if "`reference`" in one]
+    assert said == ([f"The study names no `reference`: {note}, is taken."] if note else [])
+
+
+def test_the_rows_of_a_grid_and_one_row_alone_are_compared_with_none(tmp_path: Path) -> None:
+    text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
+    head, _, _ = text.partition("rows:")
+    for rows in ("axes: {fa_layer: [none, 2]}\n", "rows: [{name: A, set: {fa_layer: 2}}]\n"):
+        plan = plan_study(parse_study(head + rows, "s.yaml"), Ledger.open(str(tmp_path / "s")))
+        assert plan.snapshot.reference is None
+
+
 def test_a_name_that_another_question_has_is_said(store: Path) -> None:
     text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
     other = text.replace("No FA", "None").replace("FA in layer 2", "Second")
