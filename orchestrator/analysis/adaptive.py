@@ -6,9 +6,10 @@ module gives it one difference for each seed, and selects the trials that follow
 alone, so interrupted runs, shared runs and superfluous seeds change nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from orchestrator.analysis.completeness import given_up_trials
 from orchestrator.analysis.differences import differences_by_seed
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.sequential import InterimResult, decide, interim_seeds
@@ -64,13 +65,14 @@ class AdaptiveProgress:
 
 
 def adaptive_progress(
-    snapshot: Snapshot, outcomes: Mapping[str, Outcome]
+    snapshot: Snapshot, outcomes: Mapping[str, Outcome], given_up: Collection[str] = ()
 ) -> AdaptiveProgress | None:
     """Make the interim analyses of an adaptive study from its outcomes.
 
     Args:
         snapshot: the study with the trials of all seeds up to the cap.
         outcomes: id -> outcome; stale ones and those of other studies are ignored.
+        given_up: ids of trials that diverged: no row waits for them.
 
     Returns:
         None for a study that is not adaptive, whose rows all have the same number of seeds.
@@ -82,7 +84,10 @@ def adaptive_progress(
     differences = {
         name: differences_by_seed(snapshot, row, reference) for name, row in scores.items()
     }
-    return AdaptiveProgress(snapshot=snapshot, comparisons=decide(differences, snapshot.seeds))
+    diverged = _first_diverged(snapshot, {id for id in given_up if id not in outcomes})
+    return AdaptiveProgress(
+        snapshot=snapshot, comparisons=decide(differences, snapshot.seeds, diverged)
+    )
 
 
 def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
@@ -93,10 +98,21 @@ def with_wanted_trials(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     """
     if snapshot.replicates != "adaptive":
         return snapshot  # no record is read
-    found = adaptive_progress(
-        snapshot, ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
-    )
+    ids = [trial.id for trial in snapshot.trials]
+    outcomes = ledger.outcomes.read_all(ids)
+    found = adaptive_progress(snapshot, outcomes, given_up_trials(ledger, ids))
     return snapshot if found is None else found.needed_now()
+
+
+def _first_diverged(snapshot: Snapshot, given_up: Collection[str]) -> dict[str, int]:
+    """Row -> the first seed at which a training of it or of the reference is given up."""
+    first: dict[str, int] = {}
+    for trial in snapshot.trials:
+        if trial.id in given_up:
+            of_all = trial.row == snapshot.reference
+            for name in [row.name for row in snapshot.rows] if of_all else [trial.row]:
+                first[name] = min(first.get(name, trial.seed), trial.seed)
+    return first
 
 
 def _with_seeds(snapshot: Snapshot, seeds: Callable[[str], int]) -> Snapshot:

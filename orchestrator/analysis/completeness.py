@@ -13,7 +13,7 @@ row with a training given up stays open; the others are judged without it.
 
 An adaptive study decides on its seeds by a rule of its own (`sequential.py`), which pays for each
 look. Its verdicts for new speakers wait, as those of any study, until the last comparison is
-settled.
+settled: until then it asks for more trainings.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -56,18 +56,10 @@ class Completeness:
 
     rows: Mapping[str, RowCompleteness]
     """Name of a row -> its trainings."""
-    is_adaptive: bool = False
-    """Whether seeds are added until all comparisons are settled (``replicates: adaptive``)."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether no training is missing, so that the table may be judged.
-
-        An analysis of an adaptive study waits for each of its rows: where a training is given up,
-        its comparisons are never settled.
-        """
-        if self.is_adaptive and any(row.diverged for row in self.rows.values()):
-            return False
+        """Whether no training is missing, so that the table may be judged."""
         return not any(row.missing for row in self.rows.values())
 
     @property
@@ -121,8 +113,7 @@ def completeness(
         rows={
             name: RowCompleteness(asked=n, finished=done[name], diverged=diverged[name])
             for name, n in asked.items()
-        },
-        is_adaptive=snapshot.replicates == "adaptive",
+        }
     )
 
 

@@ -19,7 +19,9 @@ any false difference in the table at 5 %:
 - The smallest p of a row over its analyses, each divided by its share of the level, is a valid p
   whatever stopped the row. Holm over the rows takes it like any other p.
 
-To give a row up spends nothing of the level: it can only miss a difference, never invent one.
+To stop a row as unlikely spends nothing of the level: it can only miss a difference, never invent
+one. A row that lacks a seed for ever, since a training diverged, is set aside: the others do not
+wait for it, and Holm counts it by its analyses so far, without any as p = 1.
 
 The steps and the probability at which a row is given up were chosen on the simulated tables of
 `tests/benchmarks/adaptive_tables.py`; docs/statistics.md has the results. This design keeps 93 % of
@@ -50,9 +52,10 @@ RHO = 3
 UNLIKELY = 0.1
 """A row gets no more seeds when the probability that it will differ at the cap is below this."""
 
-StopReason = Literal["", "differs", "unlikely", "cap"]
+StopReason = Literal["", "differs", "unlikely", "cap", "diverged"]
 """Why a row gets no more seeds: ``differs`` from the reference; ``unlikely`` to be shown to differ;
-``cap``, it has the most seeds. Empty while it may get more."""
+``cap``, it has the most seeds; ``diverged``, a training of it or of the reference did, at a seed
+that the next analysis needs. Empty while it may get more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +139,11 @@ def level_shares(cap: int) -> tuple[float, ...]:
     return tuple(now - before for before, now in zip([0.0, *spent], spent, strict=False))
 
 
-def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[str, InterimResult]:
+def decide(
+    differences: Mapping[str, Sequence[float | None]],
+    cap: int,
+    diverged: Mapping[str, int] | None = None,
+) -> dict[str, InterimResult]:
     """Make every interim analysis for which the seeds are there, one after another.
 
     Rows are analysed together: an analysis waits for every row that is still open. Seeds beyond
@@ -147,6 +154,8 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
         differences: row -> for each seed, from seed 0 on, the mean UA of the row minus that of the
             reference, in [-1, 1]; None, or the end of the sequence, where one is not finished.
         cap: the most seeds of a row.
+        diverged: row -> the first seed that it will never have, of rows with a training that
+            diverged.
 
     Returns:
         Row -> its last interim analysis, in the order given. A row whose values are all equal has
@@ -165,10 +174,13 @@ def decide(differences: Mapping[str, Sequence[float | None]], cap: int) -> dict[
     """
     found = dict.fromkeys(differences, _NOT_ANALYSED)
     for seeds, share in zip(interim_seeds(cap), level_shares(cap), strict=True):
+        for name, result in found.items():
+            if not result.stop_reason:
+                is_gone = (diverged or {}).get(name, cap) < seeds
+                reason: StopReason = "diverged" if is_gone else ""
+                found[name] = replace(result, seeds_wanted=seeds, stop_reason=reason)
         still = [name for name, result in found.items() if not result.stop_reason]
         seen = {name: _until_missing(differences[name][:seeds]) for name in still}
-        for name in still:
-            found[name] = replace(found[name], seeds_wanted=seeds)
         if any(len(values) < seeds for values in seen.values()):
             break
         for name, values in seen.items():

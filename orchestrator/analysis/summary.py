@@ -122,10 +122,7 @@ class Summary:
     @property
     def completeness(self) -> Completeness:
         """Which trainings of the study have ended, and so whether its table may be judged."""
-        return Completeness(
-            rows={row.name: row.completeness for row in self.rows},
-            is_adaptive=self.snapshot.replicates == "adaptive",
-        )
+        return Completeness(rows={row.name: row.completeness for row in self.rows})
 
 
 def summarise(
@@ -143,7 +140,7 @@ def summarise(
         given_up: ids of trials that diverged, see ``completeness.given_up_trials``.
     """
     current = without_stale(outcomes)
-    adaptive = adaptive_progress(snapshot, current)
+    adaptive = adaptive_progress(snapshot, current, given_up)
     snapshot = snapshot if adaptive is None else adaptive.needed_now()
     state = completeness(snapshot, current, given_up)
     identical = _identical_seeds(snapshot, current)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from features.corpora.corpus import Selection
 from features.descriptors.feature_set import FeatureSet
 from orchestrator.analysis.adaptive import adaptive_progress
+from orchestrator.analysis.completeness import given_up_trials
 from orchestrator.analysis.earlier_verdicts import with_earlier_verdicts
 from orchestrator.planning.corpus import Speech, find_speech
 from orchestrator.planning.feature_sets import feature_set, with_features
@@ -191,7 +192,8 @@ def _still_needed(
     """All trials; in an adaptive study without the further seeds of settled comparisons."""
     if snapshot.replicates != "adaptive":
         return trials
-    found = adaptive_progress(snapshot, ledger.outcomes.read_all(item.id for item in trials))
+    ids = [item.id for item in trials]
+    found = adaptive_progress(snapshot, ledger.outcomes.read_all(ids), given_up_trials(ledger, ids))
     needed = {trial.id for trial in (found.needed_at_most() if found else snapshot).trials}
     return tuple(item for item in trials if item.id in needed)
 

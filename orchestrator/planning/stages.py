@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.analysis.adaptive import AdaptiveProgress, adaptive_progress
+from orchestrator.analysis.completeness import given_up_trials
 from orchestrator.analysis.sequential import StopReason, interim_seeds
 from orchestrator.planning.cost.budget import BudgetSelection
 from orchestrator.planning.plan import Plan
@@ -20,6 +21,7 @@ STOPPED: dict[StopReason, str] = {
     "differs": "differs",
     "unlikely": "unlikely to differ by the cap",
     "cap": "at the cap",
+    "diverged": "needs a training that diverged",
 }
 """Why a comparison gets no more seeds -> the words for it in a sentence."""
 
@@ -56,8 +58,9 @@ def training_stages(plan: Plan, ledger: Ledger, selection: BudgetSelection) -> I
         return
     about_budget, analyses = selection.describe(), -1
     while True:
+        ids = [item.id for item in plan.trials]
         progress = adaptive_progress(
-            plan.snapshot, ledger.outcomes.read_all(t.id for t in plan.trials)
+            plan.snapshot, ledger.outcomes.read_all(ids), given_up_trials(ledger, ids)
         )
         assert progress is not None
         if len(progress.seeds_analysed) == analyses:  # a trial of the stage failed, or was left out

@@ -57,6 +57,7 @@ class Bundle:
         """(choice, unit) -> the predicted classes; `scores` has their WA and UA."""
         self.scores = {key: scored(lines) for key, lines in self.lines.items()}
         self.identical = self._identical_seeds()
+        self.given_up = given_up
         self.counts = {
             name: {
                 "asked": sum(trial["row"] == name for trial in asked["trials"]),
@@ -76,13 +77,11 @@ class Bundle:
     def open_verdict(self, row: str, *others: str) -> str:
         """What stands in place of a row's verdict, such as ``open, 7 of 15``; empty if it has one.
 
-        Nothing is judged while a training of any row is missing. A row with a training that
-        diverged is not judged beside the others, nor is any row of an adaptive study then.
+        Nothing is judged while a training of any row is missing, and a row with a training that
+        diverged is not judged beside the others.
         """
-        diverged = {name for name in self.names if self.counts[name]["given_up"]}
-        adaptive = self.asked["replicates"] == "adaptive"
-        is_whole = not any(map(self.missing, self.names)) and not (adaptive and diverged)
-        if is_whole and not diverged & {row, *others}:
+        diverged = any(self.counts[name]["given_up"] for name in (row, *others))
+        if not diverged and not any(map(self.missing, self.names)):
             return ""
         counts = self.counts[row]
         some = f" ({counts['given_up']} diverged)" if counts["given_up"] else ""
@@ -232,7 +231,8 @@ def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
     """Put the results of an adaptive study's interim analyses into ``found`` (row -> numbers).
 
     Such a study adds seeds until comparisons are settled. An interim analysis counts if none of
-    its rows lacks a seed; `study.json` has trials of all seeds that a row was to have.
+    its rows lacks a seed; `study.json` has trials of all seeds that a row was to have. A row needs
+    no seed from the first on at which a training of it or of the reference diverged.
     """
     share_of = interims_of(bundle.asked["seeds"])
     rows = [name for name in bundle.names if name != bundle.reference]
@@ -240,6 +240,9 @@ def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
     for trial in bundle.asked["trials"]:
         if trial["row"] in wanted:
             wanted[trial["row"]] = max(wanted[trial["row"]], trial["seed"] + 1)
+    for trial in bundle.given_up:
+        for name in rows if trial["row"] == bundle.reference else [trial["row"]]:
+            wanted[name] = min(wanted[name], trial["seed"])
     values = {name: by_seed(bundle, name, bundle.reference) for name in rows}
     made = []
     for seeds in share_of:

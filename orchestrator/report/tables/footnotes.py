@@ -201,7 +201,7 @@ def _diverged(summary: Summary) -> list[str]:
         return []
     named = ", ".join(f"{row.name}: {row.given_up}" for row in rows)
     note = f"Diverged: trainings whose loss was not a number are given up ({named}). "
-    if summary.completeness.is_adaptive or summary.snapshot.reference in {r.name for r in rows}:
+    if summary.snapshot.reference in {row.name for row in rows}:
         return [f"{note}Every comparison needs them, so all stay open."]
     return [f"{note}Such a row stays open; the others are judged without it."]
 

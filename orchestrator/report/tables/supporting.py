@@ -64,7 +64,8 @@ def sequential(summary: Summary) -> Table:
             "0.05, (n / cap)^3 is spent by n seeds); p after Holm over all rows; differs: p < "
             "0.05.",
             f"settled: it differs; unlikely, less than a chance in ten that {cap} seeds would show "
-            "it, which is no proof of equality; or at the cap. Open: `ablate run` goes on.",
+            "it, which is no proof of equality; at the cap; or a training that it needs has "
+            "diverged. Open: `ablate run` goes on.",
         ),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.analysis.adaptive import adaptive_progress, with_wanted_trials
 from orchestrator.analysis.completeness import completeness, given_up_trials
 from orchestrator.analysis.differences import compare_with_reference
 from orchestrator.analysis.effects import estimate_effects
@@ -175,13 +176,40 @@ def test_only_what_diverged_by_this_code_is_given_up(tmp_path: Path) -> None:
     assert given_up_trials(ledger, ids) == {ids[4]}, "a damaged record proves nothing"
 
 
-def test_an_adaptive_study_with_a_training_given_up_stays_open(tmp_path: Path) -> None:
+def test_an_adaptive_study_does_not_wait_for_a_row_whose_training_was_given_up(
+    tmp_path: Path,
+) -> None:
+    """It is judged once the comparisons of the other rows are settled."""
+    gone = [("smaller", 4, 1)]
     ledger, snapshot = stores.made(
-        tmp_path / "store", ROWS, seeds=3, skill=SKILL, replicates="adaptive"
+        tmp_path / "store", ROWS, seeds=5, skill=SKILL, replicates="adaptive", missing=gone
+    )
+    ids = [trial.id for trial in snapshot.trials]
+    outcomes, id = ledger.outcomes.read_all(ids), trial_of(snapshot, "smaller")
+    waiting = adaptive_progress(snapshot, outcomes)
+    assert waiting is not None and waiting.open_rows == ("small", "smaller")
+    assert "open, 14 of 15" in verdicts(summarise(snapshot, outcomes)).values()
+    stores.failed(ledger, id, "diverged", {"semantics": SEMANTICS})
+    found = adaptive_progress(snapshot, outcomes, {id})
+    assert found is not None and found.open_rows == ()
+    assert found.comparisons["smaller"].stop_reason == "diverged"
+    assert found.comparisons["small"].stop_reason == "differs"
+    assert with_wanted_trials(snapshot, ledger) == found.needed_now()
+    assert verdicts(summarise(snapshot, outcomes, given_up={id})) == {
+        "full": "",
+        "small": "yes",
+        "smaller": "open, 14 of 15 (1 diverged)",
+    }
+
+
+def test_an_adaptive_study_whose_reference_diverged_is_over_and_open(tmp_path: Path) -> None:
+    ledger, snapshot = stores.made(
+        tmp_path / "store", ROWS, seeds=3, replicates="adaptive", missing=[("full", 4, 1)]
     )
     outcomes = ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
-    assert set(verdicts(summarise(snapshot, outcomes)).values()) <= {"", "yes", "cannot tell"}
-    gone = trial_of(snapshot, "smaller")
-    summary = summarise(snapshot, without(outcomes, gone), given_up={gone})
-    assert verdicts(summary)["small"] == "open, 15 of 15"
-    assert verdicts(summary)["smaller"] == "open, 14 of 15 (1 diverged)"
+    id = trial_of(snapshot, "full")
+    found = adaptive_progress(snapshot, outcomes, {id})
+    assert found is not None and found.open_rows == ()
+    assert {one.stop_reason for one in found.comparisons.values()} == {"diverged"}
+    summary = summarise(snapshot, outcomes, given_up={id})
+    assert verdicts(summary) == {"full": "", "small": "open, 15 of 15", "smaller": "open, 15 of 15"}

@@ -224,6 +224,27 @@ def test_verdicts_follow_too_where_a_training_was_given_up(
     assert code == 1 and "DIFFERS  small: verdict: yes / open, 5 of 5" in said
 
 
+@pytest.mark.usefixtures("one_form")
+def test_the_looks_of_an_adaptive_study_follow_where_a_training_was_given_up(
+    tmp_path: Path, recompute: Recompute
+) -> None:
+    rows = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidden": 16}}
+    ledger, snapshot = stores.made(
+        tmp_path / "store",
+        rows,
+        seeds=5,
+        skill={"full": 2.5, "small": 1.0, "smaller": 0.3},
+        missing=[("smaller", 4, 3)],
+        replicates="adaptive",
+    )
+    (gone,) = (t.id for t in snapshot.trials if not ledger.outcomes.has(t.id))
+    stores.failed(ledger, gone, "diverged", {"semantics": SEMANTICS})
+    ablate("export", "made", "-o", tmp_path / "bundle", "--store", ledger.root)
+    code, said = recompute(tmp_path / "bundle", "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    assert "agrees   small: verdict: yes / yes" in said
+
+
 def test_a_number_that_does_not_follow_is_named(
     bundle: Path, tmp_path: Path, recompute: Recompute
 ) -> None:
