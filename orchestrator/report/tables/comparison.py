@@ -87,7 +87,7 @@ def scores(found: Comparison) -> Table:
         whole = plus_minus(Interval(mean=d.ua, low=d.low, high=d.high))
         notes.append(
             f"B - A in UA: {whole} for new speakers (corrected t over {d.groups} held-out groups); "
-            + (f"no p: {found.open}." if found.open else f"p = {p}, {_among(found)}.")
+            + (_without_p(found) if found.open else f"p = {p}, {_among(found)}.")
         )
     if found.shared < found.wanted:
         fill = run_command(found.snapshot.study)
@@ -105,6 +105,14 @@ def scores(found: Comparison) -> Table:
         cells=tuple(cells),
         footnotes=tuple(notes),
         headings=headings,
+    )
+
+
+def _without_p(found: Comparison) -> str:
+    """Why the difference has no p."""
+    return (
+        f"no p: B is {found.open}, and p waits for every training of the study; none is given "
+        "where one of A or B diverged."
     )
 
 

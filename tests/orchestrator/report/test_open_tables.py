@@ -84,7 +84,7 @@ def test_a_comparison_has_no_p_while_another_row_is_missing(study: StudyResults)
     found = compare_rows(study.snapshot, study.ledger, "full", "smaller")
     assert found.shared == found.wanted == 15
     notes = " ".join(scores(found).footnotes)
-    assert "no p: open, 15 of 15." in notes
+    assert "no p: B is open, 15 of 15, and p waits for every training of the study" in notes
     told = record(found, 0)
     assert told["open"] == "open, 15 of 15" and told["difference"]["p_alone"] is None
     assert told["difference"]["again"]["p"] is None and told["comparisons"] == 3
