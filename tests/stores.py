@@ -126,8 +126,10 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
                 "chosen": best["b" if half == "a" else "a"],
                 "last_epoch": EPOCHS,
                 "best_on_test": best[half],
+                "averaged": EPOCHS,
             }[choice]
-            logits_SC = leaning + random.standard_normal((len(SEGMENTS), len(EMOTIONS)))
+            draw = random if choice != "averaged" else np.random.default_rng([epoch, len(scores)])
+            logits_SC = leaning + draw.standard_normal((len(SEGMENTS), len(EMOTIONS)))
             logits_SC[range(len(SEGMENTS)), TRUTH_S] += skill
             powers_SC = np.exp(logits_SC)
             p_SC = (powers_SC / powers_SC.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -27,6 +27,23 @@ from model.evaluation.state import Direction, EpochScores, StateDict, TrainingSt
 
 
 @dataclass(frozen=True, slots=True)
+class Averaged:
+    """The network of averaged weights, with which both halves of the held-out group are scored.
+
+    Attributes:
+        last: number of the last epoch that is averaged, which is the last of the configuration.
+        a_SC: log probabilities of the segments of ``a``, ``(S, C)``, float64.
+        b_SC: log probabilities of the segments of ``b``.
+        weights: the network's ``state_dict``, on the CPU.
+    """
+
+    last: int
+    a_SC: Tensor
+    b_SC: Tensor
+    weights: StateDict
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """The result of a training.
 
@@ -36,6 +53,8 @@ class Fit:
         tests_a: half ``a`` tested, at the epoch chosen on ``b``.
         tests_b: half ``b`` tested, at the epoch chosen on ``a``.
         parameters: number of the network's learnable parameters; 0 for the SVM.
+        averaged: the network of averaged weights; None where the training stopped before all
+            epochs, and for the SVM, whose "epochs" are settings.
     """
 
     epochs: int
@@ -43,6 +62,7 @@ class Fit:
     tests_a: Direction
     tests_b: Direction
     parameters: int = 0
+    averaged: Averaged | None = None
 
 
 def better(score: Score, than: Score) -> bool:
@@ -60,6 +80,7 @@ def state_after_epoch(
     moments: StateDict,
     *,
     patience: int,
+    summed: StateDict | None = None,
 ) -> TrainingState:
     """Score both halves of the held-out group after an epoch, and append the epoch to the state.
 
@@ -72,6 +93,7 @@ def state_after_epoch(
         weights: the system's ``state_dict`` now; copied to the CPU.
         moments: the tensors of its optimiser, such as Adam's moments; copied to the CPU.
         patience: epochs without a better score after which a direction is frozen.
+        summed: sum of the weights that are averaged so far; None for a system without.
 
     Returns:
         The state after this epoch, from which the next one goes on.
@@ -96,6 +118,7 @@ def state_after_epoch(
         adam=_copies(moments),
         tests_a=_after_epoch(before_a, curve_b, curve_a, log_a, weights, patience),
         tests_b=_after_epoch(before_b, curve_a, curve_b, log_b, weights, patience),
+        summed=summed or {},
     )
 
 
@@ -119,14 +142,15 @@ def fewest_epochs(state: TrainingState, *, epochs: int, patience: int) -> int:
     return min(epochs, max(state.tests_a.chosen, state.tests_b.chosen) + patience)
 
 
-def fit_of(state: TrainingState, parameters: int = 0) -> Fit:
+def fit_of(state: TrainingState, parameters: int = 0, averaged: Averaged | None = None) -> Fit:
     """Make the result of a training from the state after its last epoch.
 
     Args:
         state: the state after the last epoch.
         parameters: number of the network's learnable parameters; 0 for the SVM.
+        averaged: the network of averaged weights, if there is one.
     """
-    return Fit(state.epoch, state.history, state.tests_a, state.tests_b, parameters)
+    return Fit(state.epoch, state.history, state.tests_a, state.tests_b, parameters, averaged)
 
 
 def _after_epoch(

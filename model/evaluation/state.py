@@ -76,6 +76,8 @@ class TrainingState:
             ``heads.0.bias/exp_avg``; empty for an SVM.
         tests_a: half ``a`` of the held-out group tested, at the epoch chosen on ``b``.
         tests_b: half ``b`` tested, at the epoch chosen on ``a``.
+        summed: sum of the weights after each epoch that is averaged so far, float64; empty before
+            the first of them, and for an SVM.
     """
 
     history: tuple[EpochScores, ...]
@@ -83,6 +85,7 @@ class TrainingState:
     adam: StateDict
     tests_a: Direction
     tests_b: Direction
+    summed: StateDict
 
     @property
     def epoch(self) -> int:
@@ -95,7 +98,7 @@ def state_tensors(state: TrainingState) -> dict[str, Tensor]:
 
     `state_from` is the inverse.
     """
-    groups = {"network": state.network, "adam": state.adam}
+    groups = {"network": state.network, "adam": state.adam, "summed": state.summed}
     for name, direction in _directions(state).items():
         groups[f"{name}/weights"] = direction.weights
         groups[name] = {epoch: getattr(direction, f"at_{epoch}_SC") for epoch in _EPOCHS}
@@ -138,6 +141,7 @@ def state_from(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Tra
             adam=_under("adam/", tensors),
             tests_a=_direction("tests_a", tensors, numbers),
             tests_b=_direction("tests_b", tensors, numbers),
+            summed=_under("summed/", tensors),
         )
     except (KeyError, TypeError) as fault:
         raise ModelError(f"A saved state must be complete, but {fault} is wrong in it.") from fault

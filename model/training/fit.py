@@ -31,6 +31,7 @@ from model.evaluation.state import (
 )
 from model.network.graph_network import GraphNetwork, parameters_of
 from model.systems.catalogue import SYSTEMS, build
+from model.training.averaging import averaged_network, summed_weights
 from model.training.seeding import derive
 
 __all__ = [
@@ -171,7 +172,8 @@ def fit(
 
     Returns:
         History of the epochs and both directions: each half tested at the epoch chosen on the
-        other. A resumed training gives the same bits as an uninterrupted one.
+        other. The averaged weights with their scores, if all epochs were trained. A resumed
+        training gives the same bits as an uninterrupted one.
 
     Raises:
         DivergedError: the loss is no longer a finite number.
@@ -194,10 +196,19 @@ def fit(
         logs = log_probabilities(network, a, device), log_probabilities(network, b, device)
         weights, moments = network.state_dict(), _optimiser_tensors(network, optimiser)
         state = state_after_epoch(
-            state, loss, logs, (a, b), classes, weights, moments, patience=config.patience
+            state,
+            loss,
+            logs,
+            (a, b),
+            classes,
+            weights,
+            moments,
+            patience=config.patience,
+            summed=summed_weights(state, weights, config.epochs),
         )
         on_epoch(state)
-    return fit_of(state, parameters_of(network))
+    mean = averaged_network(state, network, train, (a, b), config.epochs, device)
+    return fit_of(state, parameters_of(network), mean)
 
 
 def epoch_order(segments: int, seed: int, epoch: int) -> Tensor:

@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from orchestrator.study.trials import SEMANTICS
 
-EpochChoice = Literal["chosen", "last_epoch", "best_on_test"]
-"""How the epoch of a score is chosen: by the other half of the held-out group (``chosen``), the
-last one, or the best one on the test speakers themselves (too high, for comparison only)."""
-CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test")
-"""All choices of epoch, in the order in which they are recorded."""
+EpochChoice = Literal["chosen", "last_epoch", "best_on_test", "averaged"]
+"""How the network of a score is picked: at the epoch chosen by the other half of the held-out group
+(``chosen``), at the last one, or at the best one on the test speakers themselves (too high, for
+comparison only); or as the mean of its weights over the second half of the epochs (``averaged``).
+"""
+CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test", "averaged")
+"""All choices, in the order in which they are recorded. ``averaged`` is missing where the training
+stopped before all epochs, and for a system whose epochs are settings."""
 Unit = Literal["utterance", "segment"]
 """What a confusion matrix counts: whole utterances or their segments."""
 Cause = Literal["infrastructure", "data", "code", "diverged"]
@@ -27,11 +30,11 @@ class Scores:
     speaker: str
     """Name of the test speaker."""
     choice: EpochChoice
-    """By which rule the epoch was chosen."""
+    """By which rule the network was picked."""
     unit: Unit
     """Whether utterances or segments are counted."""
     epoch: int
-    """The epoch at which the network was scored, from 1."""
+    """The epoch at which the network was scored, from 1; of averaged weights, the last of them."""
     confusion: tuple[tuple[int, ...], ...]
     """Counts, shape (C, C) for C classes: rows are the true class, columns the predicted one."""
 

@@ -45,12 +45,19 @@ def training_results(fit: Fit, data: FoldData) -> TrainingResults:
         fit: the finished training.
         data: the features and labels of its fold.
     """
-    tested = (_Tested(fit.tests_a, data.a), _Tested(fit.tests_b, data.b))
+    mean = fit.averaged
+    last, mean_a_SC, mean_b_SC = (mean.last, mean.a_SC, mean.b_SC) if mean else (0, None, None)
+    tested = (
+        _Tested(fit.tests_a, data.a, last, mean_a_SC),
+        _Tested(fit.tests_b, data.b, last, mean_b_SC),
+    )
     weights = {
         f"{name}/{key}": tensor
         for name, half in zip(("tests_a", "tests_b"), tested, strict=True)
         for key, tensor in half.direction.weights.items()
     }
+    if mean:
+        weights |= {f"averaged/{key}": tensor for key, tensor in mean.weights.items()}
     history = [asdict(epoch) for epoch in fit.history]
     predictions = _prediction_rows(tested, data.classes)
     return TrainingResults(
@@ -78,6 +85,10 @@ class _Tested:
     """The epochs by which this half is scored, with weights and log probabilities."""
     segments: Segments
     """The S segments of the half."""
+    last_averaged: int
+    """The last epoch whose weights were averaged, from 1; 0 without averaged weights."""
+    averaged_SC: Tensor | None
+    """Log probabilities of the segments by the averaged weights; None without such weights."""
 
     def by_choice(self) -> Iterator[tuple[EpochChoice, int, Tensor]]:
         """Yield each choice of epoch, the epoch (from 1), log probabilities: (segments, C)."""
@@ -85,6 +96,8 @@ class _Tested:
         yield "chosen", d.chosen, d.at_chosen_SC
         yield "last_epoch", d.last, d.at_last_SC
         yield "best_on_test", d.best_on_test, d.at_best_on_test_SC
+        if self.averaged_SC is not None:
+            yield "averaged", self.last_averaged, self.averaged_SC
 
 
 def _prediction_rows(

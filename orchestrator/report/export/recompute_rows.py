@@ -51,7 +51,7 @@ class Bundle:
         self.predictions = predictions
         self.lines = {
             (choice, unit): decided(predictions, self.classes, choice, unit)
-            for choice in ("chosen", "last_epoch", "best_on_test")
+            for choice in ("chosen", "last_epoch", "best_on_test", "averaged")
             for unit in ("utterance", "segment")
         }
         """(choice, unit) -> the predicted classes; `scores` has their WA and UA."""

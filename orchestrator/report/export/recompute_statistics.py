@@ -7,8 +7,8 @@ differences are fractions, 0 to 1.
 Names: `lines` is a table of `decided`; `by_speaker` a score, or a difference of UAs, of every test
 speaker (index: fold, speaker); `groups` its mean in each held-out group; `ratio` test speakers over
 training speakers of a fold; `choice` the epoch: ``chosen`` (on the other half of the held-out
-group), ``last_epoch`` or ``best_on_test``; `unit` ``utterance`` or ``segment``; `metric` ``wa`` or
-``ua``.
+group), ``last_epoch`` or ``best_on_test``, or ``averaged`` for averaged weights; `unit`
+``utterance`` or ``segment``; `metric` ``wa`` or ``ua``.
 """
 
 import math

@@ -26,6 +26,7 @@ from orchestrator.report.tables.headline import table
 from orchestrator.report.tables.text import markdown
 from orchestrator.store.leases import acquire
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.records import CHOICES
 from orchestrator.study.reader import parse_study, read_study
 from orchestrator.study.study import Study
 from tests.searches import drawn
@@ -107,7 +108,8 @@ def test_an_attempt_leaves_its_files_and_their_digests(study: Study, store: Path
             hits = (means.idxmax(axis=1).str[2:] == means.index.get_level_values("emotion")).sum()
             assert hits == sum(row[i] for i, row in enumerate(scores.confusion))
     weights = load_file(folder / "weights.safetensors")
-    assert {name.partition("/")[0] for name in weights} == {"tests_a", "tests_b"}
+    assert {name.partition("/")[0] for name in weights} == {"tests_a", "tests_b", "averaged"}
+    assert {scores.choice for scores in outcome.scores} == set(table.choice) == set(CHOICES)
     assert len(json.loads((folder / "history.json").read_bytes())) == outcome.epochs
     assert not list(ledger.paths.trial_folder(outcome.id).glob("checkpoint*"))
 
