@@ -73,7 +73,7 @@ def test_every_c_is_an_epoch_and_the_better_one_on_dev_is_chosen() -> None:
     best = max(result.history, key=lambda e: (e.b.ua, -e.b.loss, -e.number))
     assert result.tests_a.chosen == best.number
     assert torch.equal(result.tests_a.at_last_SC, states[-1].tests_a.at_last_SC)
-    assert result.parameters == 0
+    assert result.parameters == 0 and result.averaged is None
 
 
 def test_its_probabilities_are_those_of_the_library_s_own_machine() -> None:
