@@ -189,15 +189,18 @@ def test_what_a_training_really_gave_is_recomputed_too(
     assert (tmp_path / "smoke" / "study.yaml").read_text().startswith("# Does the whole chain")
 
 
+THREE_ROWS = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidden": 16}}
+"""Name of a drawn row -> what it sets."""
+
+
 @pytest.mark.usefixtures("one_form")
 def test_verdicts_follow_too_where_a_training_was_given_up(
     tmp_path: Path, recompute: Recompute
 ) -> None:
     """And the script finds the verdict wrong, once nobody says that the training diverged."""
-    rows = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidden": 16}}
     ledger, snapshot = stores.made(
         tmp_path / "store",
-        rows,
+        THREE_ROWS,
         skill={"full": 2.5, "small": 0.5, "smaller": 0.3},
         missing=[("smaller", 4, 0)],
         comparable=True,
@@ -228,10 +231,9 @@ def test_verdicts_follow_too_where_a_training_was_given_up(
 def test_the_looks_of_an_adaptive_study_follow_where_a_training_was_given_up(
     tmp_path: Path, recompute: Recompute
 ) -> None:
-    rows = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidden": 16}}
     ledger, snapshot = stores.made(
         tmp_path / "store",
-        rows,
+        THREE_ROWS,
         seeds=5,
         skill={"full": 2.5, "small": 1.0, "smaller": 0.3},
         missing=[("smaller", 4, 3)],
