@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from orchestrator.analysis.completeness import Completeness
-from orchestrator.analysis.differences import Difference, Verdict, difference_between
+from orchestrator.analysis.differences import Verdict, compare_pairs
 from orchestrator.analysis.row_scores import BySpeaker
-from orchestrator.analysis.statistics import CONFIDENCE, holm
+from orchestrator.analysis.statistics import CONFIDENCE
 from orchestrator.store.snapshot import Snapshot
 
 
@@ -35,19 +35,13 @@ def judge_claim(
         return "open", f"{state.all_rows.finished} of {state.all_rows.asked} trainings are finished"
     if own := state.open_verdict(claim.better):
         return "open", f"`{claim.better}` is {own}"
-    against: dict[str, Difference] = {}
-    p_alone: dict[str, float] = {}
-    for other in claim.than:
-        difference = difference_between(
-            snapshot, scores[claim.better], scores[other], comparisons=len(claim.than)
-        )
-        if difference is None or state.open_verdict(other):
-            p_alone[other] = 1.0
-            continue
-        if difference.p_alone is None:
-            return "cannot tell", "there is no spread over held-out groups"
-        against[other], p_alone[other] = difference, difference.p_alone
-    adjusted = {name: p for name, p in holm(p_alone).items() if name in against}
+    pairs = {other: (scores[claim.better], scores[other]) for other in claim.than}
+    unjudged = {other for other in claim.than if state.open_verdict(other)}
+    found = compare_pairs(snapshot, pairs, unjudged)
+    against = {name: found[name] for name in claim.than if name in found and name not in unjudged}
+    adjusted = {name: d.p for name, d in against.items() if d.p is not None}
+    if len(adjusted) < len(against):
+        return "cannot tell", "there is no spread over held-out groups"
     significant = {name for name, p in adjusted.items() if p < 1 - CONFIDENCE}
     for name in sorted(significant, key=lambda name: against[name].ua):
         if against[name].ua < 0:

@@ -6,17 +6,14 @@ rests on the groups. *Would it hold if these speakers were trained again?* There
 each seed, the mean over all speakers. `statistics.py` has the formulas; scores are fractions.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.row_scores import BySpeaker, group_means, speaker_ratio
+from orchestrator.analysis.family import Contrast, Judgement, judge_family, speaker_contrast
+from orchestrator.analysis.row_scores import BySpeaker, group_means
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
-    corrected_t,
-    detectable,
-    effect_size,
-    holm,
     mean,
     paired_t,
     sign_flip,
@@ -103,61 +100,64 @@ def compare_with_reference(
     if snapshot.reference is None:
         return {}
     reference = scores[snapshot.reference]
-    found: dict[str, Difference] = {}
-    p_alone: dict[str, float] = {}
-    for name, row in scores.items():
-        if name == snapshot.reference:
-            continue
-        p_alone[name] = 1.0
-        difference = difference_between(snapshot, row, reference, comparisons=len(scores) - 1)
-        if difference is None:
-            continue
-        found[name] = difference = without_p(difference) if name in open_rows else difference
-        if difference.p_alone is not None:
-            p_alone[name] = difference.p_alone
-    adjusted = holm(p_alone)
-    return {
-        name: d if d.p_alone is None else replace(d, p=adjusted[name]) for name, d in found.items()
-    }
+    pairs = {name: (row, reference) for name, row in scores.items() if name != snapshot.reference}
+    return compare_pairs(snapshot, pairs, open_rows)
 
 
-def without_p(difference: Difference) -> Difference:
-    """The difference with its interval, but without any p: it must not be judged yet."""
-    over_seeds = difference.over_seeds and replace(difference.over_seeds, p=None)
-    return replace(difference, p=None, p_alone=None, p_sign_flip=None, over_seeds=over_seeds)
-
-
-def difference_between(
-    snapshot: Snapshot, row: BySpeaker, other: BySpeaker, *, comparisons: int
-) -> Difference | None:
-    """Compare two rows on the speakers and seeds that both have finished.
+def compare_pairs(
+    snapshot: Snapshot,
+    pairs: Mapping[str, tuple[BySpeaker, BySpeaker]],
+    open_pairs: Container[str] = (),
+) -> dict[str, Difference]:
+    """Compare pairs of rows as one family, on the speakers and seeds that both rows have finished.
 
     Args:
         snapshot: the study: its folds.
-        row: test speaker -> seed -> UA, 0 to 1.
-        other: the same of the row that is subtracted.
-        comparisons: how many comparisons the table has, for ``Difference.detectable``.
+        pairs: name -> the scores of two rows, of which the second is subtracted: test speaker ->
+            seed -> UA, 0 to 1. All comparisons that are asked for.
+        open_pairs: names of the pairs that must not be judged: they get no p, and count as p = 1 in
+            that of the others.
 
     Returns:
-        ``row`` minus ``other``, without Holm: ``p`` is None, ``p_alone`` is set. None where the
-        rows share no finished training.
+        Name -> difference, with p after Holm over the pairs. Pairs that share no finished training
+        are left out.
     """
-    by_speaker = _paired(row, other)
-    if not by_speaker:
-        return None
-    groups, centre = group_means(snapshot, by_speaker), mean(list(by_speaker.values()))
-    low, high, p = corrected_t(groups, speaker_ratio(snapshot), centre)
+    by_speaker = {name: _paired(*pair) for name, pair in pairs.items()}
+    contrasts = {name: speaker_contrast(snapshot, each) for name, each in by_speaker.items()}
+    judged = judge_family(contrasts, open_pairs)
+    return {
+        name: _difference(
+            contrast,
+            judged[name],
+            group_means(snapshot, by_speaker[name]),
+            _over_seeds(snapshot, *pairs[name]),
+            is_open=name in open_pairs,
+        )
+        for name, contrast in contrasts.items()
+        if contrast is not None
+    }
+
+
+def _difference(
+    contrast: Contrast,
+    judgement: Judgement,
+    groups: Sequence[float],
+    over_seeds: SeedDifference | None,
+    *,
+    is_open: bool,
+) -> Difference:
+    """The difference of two rows; without any p where it must not be judged yet."""
     return Difference(
-        ua=centre,
-        low=low,
-        high=high,
-        p=None,
+        ua=contrast.estimate,
+        low=judgement.low,
+        high=judgement.high,
+        p=judgement.p,
         groups=len(groups),
-        p_alone=p,
-        p_sign_flip=sign_flip(groups),
-        effect=effect_size(groups),
-        detectable=detectable(groups, speaker_ratio(snapshot), comparisons),
-        over_seeds=_over_seeds(snapshot, row, other),
+        p_alone=judgement.p_alone,
+        p_sign_flip=None if is_open else sign_flip(groups),
+        effect=judgement.effect,
+        detectable=judgement.detectable,
+        over_seeds=over_seeds and replace(over_seeds, p=None) if is_open else over_seeds,
     )
 
 

@@ -18,14 +18,13 @@ from itertools import combinations
 from typing import Any
 
 from orchestrator.analysis.completeness import completeness
+from orchestrator.analysis.family import judge_family, speaker_contrast
 from orchestrator.analysis.row_scores import (
     Interval,
-    group_means,
     row_uas,
     score_interval,
-    speaker_ratio,
 )
-from orchestrator.analysis.statistics import corrected_t, holm, mean
+from orchestrator.analysis.statistics import mean
 from orchestrator.errors import RequestError
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
@@ -252,20 +251,19 @@ def _interaction(
         for la in a.levels[1:]
         for lb in b.levels
     }
-    found = []
-    for la in a.levels[1:]:
-        for lb in b.levels[1:]:
-            more = _minus(effects_of_a[la, lb], effects_of_a[la, first_b])
-            difference, p = _judged(snapshot, more)
-            found.append(Dependence(a=la, b=lb, difference=difference, p=p))
-    adjusted = holm({str(i): 1.0 if d.p is None else d.p for i, d in enumerate(found)})
+    more = {
+        (la, lb): _minus(effects_of_a[la, lb], effects_of_a[la, first_b])
+        for la in a.levels[1:]
+        for lb in b.levels[1:]
+    }
     return Interaction(
         a=a,
         b=b,
         cells={at: _level(snapshot, at, scores) for at, scores in cells.items()},
-        effects_of_a={at: _judged(snapshot, scores)[0] for at, scores in effects_of_a.items()},
+        effects_of_a={at: one for at, (one, _) in _judged(snapshot, effects_of_a).items()},
         dependences=tuple(
-            d if d.p is None else replace(d, p=adjusted[str(i)]) for i, d in enumerate(found)
+            Dependence(a=la, b=lb, difference=difference, p=p)
+            for (la, lb), (difference, p) in _judged(snapshot, more).items()
         ),
     )
 
@@ -292,17 +290,30 @@ def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) ->
     return Level(at=at, ua=ua, speakers=len(by_speaker))
 
 
-def _judged(snapshot: Snapshot, scores: ScoreBySpeaker) -> tuple[Interval | None, float | None]:
-    """The mean difference over speakers, its interval for new speakers, and the p of its being 0.
+def _judged(
+    snapshot: Snapshot, family: Mapping[tuple[Label, Label], ScoreBySpeaker]
+) -> dict[tuple[Label, Label], tuple[Interval | None, float | None]]:
+    """Judge differences as one family: each mean over speakers with its interval, and its p.
 
-    All are None without differences.
+    Args:
+        snapshot: the study: its folds.
+        family: levels -> (test speaker, seed) -> difference.
+
+    Returns:
+        Levels -> the mean with its interval for new speakers, and p after Holm over the family;
+        both are None without differences.
     """
-    by_speaker = _by_speaker(scores)
-    if not by_speaker:
-        return None, None
-    centre = mean(list(by_speaker.values()))
-    low, high, p = corrected_t(group_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
-    return Interval(mean=centre, low=low, high=high), p
+    contrasts = {at: speaker_contrast(snapshot, _by_speaker(s)) for at, s in family.items()}
+    judged = judge_family(contrasts)
+    return {
+        at: (None, None)
+        if contrast is None
+        else (
+            Interval(mean=contrast.estimate, low=judged[at].low, high=judged[at].high),
+            judged[at].p,
+        )
+        for at, contrast in contrasts.items()
+    }
 
 
 def _by_speaker(scores: ScoreBySpeaker) -> dict[str, float]:

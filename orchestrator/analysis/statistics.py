@@ -7,8 +7,9 @@ for a result, it is None and never 0.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from orchestrator.study.protocol import FEWEST_SEEDS
 
@@ -24,6 +25,8 @@ ROUNDING = 1e-13
 """Two scores that differ by less count as equal: scores are ratios of counts, so this is
 rounding."""
 
+Name = TypeVar("Name", bound=Hashable)
+"""How the caller names a comparison: a row, or a pair of levels."""
 IntervalAndP = tuple[float | None, float | None, float | None]
 """(low end, high end, p): the 95 % interval, and the two-sided p of the true value being 0."""
 
@@ -70,16 +73,30 @@ def corrected_t(
         >>> corrected_t([0.03], 2 / 8, 0.03), corrected_t([0.03, 0.03], 2 / 8, 0.03)
         ((None, None, None), (None, None, None))
     """
-    if len(groups) < 2:
+    if len(groups) < 2 or (deviation := deviation_of(groups)) == 0:
         return None, None, None
+    error = deviation * math.sqrt(1 / len(groups) + test_to_train)
+    return student_t(centre, error, len(groups) - 1, confidence)
+
+
+def student_t(
+    estimate: float, error: float, df: float, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Student's t test of an estimate against 0, and its interval.
+
+    Args:
+        estimate: the mean that is tested.
+        error: its standard error, above 0.
+        df: degrees of freedom of the error, above 0.
+        confidence: of the interval, in (0, 1).
+
+    Returns:
+        Low end, high end, two-sided p.
+    """
     from scipy.special import stdtr, stdtrit  # `scipy.stats` calls these; its import takes a second
 
-    df = len(groups) - 1
-    error = _deviation(groups) * math.sqrt(1 / len(groups) + test_to_train)
-    if error == 0:
-        return None, None, None
     half = float(stdtrit(df, 0.5 + confidence / 2)) * error
-    return centre - half, centre + half, 2 * float(stdtr(df, -abs(centre) / error))
+    return estimate - half, estimate + half, 2 * float(stdtr(df, -abs(estimate) / error))
 
 
 def paired_t(differences: Sequence[float], confidence: float = CONFIDENCE) -> IntervalAndP:
@@ -137,7 +154,7 @@ def predictive_power(differences: Sequence[float], seeds: int, level: float) -> 
         >>> predictive_power([0.01], 10, 0.05) is None
         True
     """
-    if len(differences) < FEWEST_SEEDS or (deviation := _deviation(differences)) == 0:
+    if len(differences) < FEWEST_SEEDS or (deviation := deviation_of(differences)) == 0:
         return None
     from scipy.special import stdtr, stdtrit
 
@@ -179,7 +196,7 @@ def chance_to_lead(differences: Sequence[Sequence[float]], unseen: Sequence[int]
         (None, None)
     """
     seen = [value for fold in differences for value in fold]
-    if len(seen) < 2 or (deviation := _deviation(seen)) == 0:
+    if len(seen) < 2 or (deviation := deviation_of(seen)) == 0:
         return None
     from scipy.special import stdtr
 
@@ -221,7 +238,7 @@ def sign_flip(groups: Sequence[float]) -> float | None:
     return float(np.mean(np.abs(sums) >= abs(math.fsum(groups)) - slack))
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     """Holm's step-down adjustment: it bounds the family-wise error under any dependence.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure" (1979).
@@ -236,7 +253,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         >>> holm({"a": 0.01, "b": 0.04})
         {'a': 0.02, 'b': 0.04}
     """
-    adjusted: dict[str, float] = {}
+    adjusted: dict[Name, float] = {}
     highest = 0.0
     for rank, name in enumerate(sorted(p_values, key=lambda n: p_values[n])):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
@@ -244,10 +261,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def effect_size(groups: Sequence[float]) -> float | None:
+def effect_size(difference: float, deviation: float, df: float) -> float | None:
     r"""Cohen's d_z over groups with Hedges's correction for small samples.
 
-    .. math:: g_z = c(J - 1)\,\bar d / s, \quad
+    .. math:: g_z = c(m)\,d / s, \quad
         c(m) = \frac{\Gamma(m/2)}{\sqrt{m/2}\,\Gamma((m-1)/2)}
 
     Source: Cohen, "Statistical Power Analysis" (1988), section 2.3.5; Hedges, "Distribution
@@ -255,52 +272,47 @@ def effect_size(groups: Sequence[float]) -> float | None:
     effect sizes of tables with groups of different sizes are not comparable.
 
     Args:
-        groups: one difference for each held-out group; J values.
+        difference: the mean difference d.
+        deviation: the deviation s between groups, above 0.
+        df: its degrees of freedom m.
 
     Returns:
-        Any number; None below three groups (c(1) is 0), and where all groups are equal.
+        Any number; None where m is 1 or less, since c(1) is 0.
 
     Example:
-        >>> round(effect_size([0.03, 0.05, 0.04, 0.06, 0.02]), 2)
+        >>> round(effect_size(0.04, 0.0158, 4), 2)
         2.02
-        >>> effect_size([0.03, 0.05]) is None
+        >>> effect_size(0.04, 0.0158, 1) is None
         True
     """
-    if len(groups) < 3 or (deviation := _deviation(groups)) == 0:
+    if df <= 1:
         return None
-    df = len(groups) - 1
     log_c = math.lgamma(df / 2) - math.lgamma((df - 1) / 2) - 0.5 * math.log(df / 2)
-    return math.exp(log_c) * mean(groups) / deviation
+    return math.exp(log_c) * difference / deviation
 
 
-def detectable(groups: Sequence[float], test_to_train: float, comparisons: int) -> float | None:
-    r"""The smallest true difference that the corrected t would have shown with 80 % power.
+def detectable(error: float, df: float, comparisons: int) -> float:
+    r"""The smallest true difference that the t test would have shown with 80 % power.
 
-    .. math:: \delta \sqrt{(1/J + n_{test} / n_{train}) s^2}, \quad
-        P(|T_{J-1}(\delta)| > t_{1 - \alpha/2}) = 0.8
+    .. math:: \delta\,e, \quad P(|T_m(\delta)| > t_{m, 1 - \alpha/2}) = 0.8
 
-    with noncentral T (Cohen 1988, section 2.5). The deviation seen is taken for the true one, and
-    alpha is 0.05 divided by the number of comparisons: the first step of Holm, which a row must
+    with noncentral T (Cohen 1988, section 2.5). The standard error seen is taken for the true one,
+    and alpha is 0.05 divided by the number of comparisons: the first step of Holm, which a row must
     pass if it is the only one that differs.
 
     Args:
-        groups: one difference for each held-out group; J values.
-        test_to_train: ratio of test to training speakers.
-        comparisons: how many comparisons the table has, at least 1.
+        error: the standard error e of the difference, above 0.
+        df: its degrees of freedom m.
+        comparisons: how many comparisons the family has, at least 1.
 
     Returns:
-        A difference above 0; None below two groups, and where all groups are equal.
+        A difference above 0.
 
     Example:
-        >>> round(detectable([0.03, 0.05, 0.04, 0.06, 0.02], 2 / 8, comparisons=1), 3)
+        >>> round(detectable(0.0106, 4, comparisons=1), 3)
         0.04
-        >>> detectable([0.03], 2 / 8, comparisons=1) is None
-        True
     """
-    if len(groups) < 2 or (deviation := _deviation(groups)) == 0:
-        return None
-    error = deviation * math.sqrt(1 / len(groups) + test_to_train)
-    return error * _noncentrality(len(groups) - 1, (1 - CONFIDENCE) / comparisons)
+    return error * _noncentrality(df, (1 - CONFIDENCE) / comparisons)
 
 
 def clustered_bootstrap(
@@ -347,7 +359,7 @@ def clustered_bootstrap(
     return (float(wa_low), float(wa_high)), (float(ua_low), float(ua_high))
 
 
-def _deviation(values: Sequence[float]) -> float:
+def deviation_of(values: Sequence[float]) -> float:
     """Sample standard deviation of at least two values; exactly 0 where they are equal."""
     middle = mean(values)
     if max(values) - min(values) < ROUNDING:
@@ -356,7 +368,7 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 @lru_cache(maxsize=64)
-def _noncentrality(df: int, alpha: float) -> float:
+def _noncentrality(df: float, alpha: float) -> float:
     """The noncentrality at which a two-sided t test has a power of 80 %, in standard errors.
 
     A noncentral T is a normal variable divided by a chi variable, so its tails are a mean of

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from orchestrator.analysis import statistics
+from orchestrator.analysis.family import Contrast
 from orchestrator.analysis.statistics import (
     clustered_bootstrap,
     corrected_t,
@@ -58,16 +59,18 @@ def test_five_groups_can_never_flip_below_a_sixteenth() -> None:
 def test_the_effect_size_has_no_bias_where_cohens_has(groups: int) -> None:
     """Hedges's correction is what makes the mean over many samples the true size."""
     samples = np.random.default_rng(1).normal(0.8, 1.0, size=(20_000, groups))
-    corrected = np.mean([effect_size(list(sample)) for sample in samples])
-    plain = np.mean(samples.mean(axis=1) / samples.std(axis=1, ddof=1))
+    means, deviations = samples.mean(axis=1), samples.std(axis=1, ddof=1)
+    corrected = np.mean(
+        [effect_size(d, s, groups - 1) for d, s in zip(means, deviations, strict=True)]
+    )
+    plain = np.mean(means / deviations)
     assert corrected == pytest.approx(0.8, abs=0.04) and plain > 0.84
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 9])
 def test_a_detectable_difference_is_detected_four_times_of_five(comparisons: int) -> None:
     deviation, groups = float(np.std(GROUPS, ddof=1)), len(GROUPS)
-    true = detectable(GROUPS, 0.0, comparisons)
-    assert true is not None
+    true = detectable(deviation / math.sqrt(groups), groups - 1, comparisons)
     samples = np.random.default_rng(2).normal(true, deviation, size=(20_000, groups))
     p = stats.ttest_1samp(samples, 0.0, axis=1).pvalue
     assert np.mean(p < 0.05 / comparisons) == pytest.approx(0.8, abs=0.012)
@@ -75,11 +78,8 @@ def test_a_detectable_difference_is_detected_four_times_of_five(comparisons: int
 
 @pytest.mark.parametrize("groups", range(2, 13))
 def test_every_number_of_groups_has_a_detectable_difference(groups: int) -> None:
-    found = [detectable([0.0, 0.1] * groups, RATIO, m) for m in (1, 5, 40)]
-    few = [detectable([0.01 * n for n in range(groups)], RATIO, m) for m in (1, 5, 40)]
-    for values in (found, few):
-        known = [v for v in values if v is not None]
-        assert len(known) == 3 and all(map(math.isfinite, known)) and known == sorted(known)
+    found = [detectable(0.02, groups - 1, m) for m in (1, 5, 40)]
+    assert all(map(math.isfinite, found)) and found == sorted(found)
 
 
 def test_the_bootstrap_draws_speakers_and_not_utterances() -> None:
@@ -100,7 +100,7 @@ def test_the_bootstrap_leaves_out_a_class_that_no_drawn_speaker_spoke() -> None:
 
 def test_a_spread_of_rounding_is_a_spread_of_zero() -> None:
     equal = [0.55 - 0.5, 0.65 - 0.6, 0.05]
-    assert effect_size(equal) is None and detectable(equal, RATIO, 1) is None
+    assert not Contrast.of_units(equal, centre=0.05, test_to_train=RATIO).has_spread
     assert corrected_t(equal, RATIO, 0.05) == (None, None, None)
 
 

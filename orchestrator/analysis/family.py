@@ -1,0 +1,134 @@
+"""A family of comparisons, judged together: intervals, p and Holm in one place. Pure.
+
+A *comparison* asks whether a mean difference is 0. It brings one value for each independent unit
+(held-out groups, or speakers), so that a row against the reference, a level of an axis, or an
+interaction are judged alike. A *family* is all comparisons of which any false one would spoil the
+answer, such as those of all rows of a table. The formulas are in `statistics.py`.
+"""
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.analysis.row_scores import group_means, speaker_ratio
+from orchestrator.analysis.statistics import (
+    Name,
+    detectable,
+    deviation_of,
+    effect_size,
+    holm,
+    mean,
+    student_t,
+)
+from orchestrator.store.snapshot import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contrast:
+    """What is known of one comparison before it is judged: an estimate, and how it varies."""
+
+    estimate: float
+    """The mean difference, -2 to 2."""
+    variance: float
+    """Variance between units; exactly 0 where all are equal or there is one."""
+    df: float
+    """Degrees of freedom of ``variance``: one less than the units; any number above 0 where another
+    rule gives it."""
+    factor: float
+    """Variance of ``estimate`` divided by ``variance``: of J groups 1/J + test speakers / training
+    speakers."""
+
+    @classmethod
+    def of_units(cls, units: Sequence[float], *, centre: float, test_to_train: float) -> "Contrast":
+        """The comparison of J units by Nadeau and Bengio's corrected t.
+
+        Args:
+            units: one paired difference for each independent unit; at least one.
+            centre: the mean over speakers, which is estimated.
+            test_to_train: ratio of test to training speakers.
+        """
+        return cls(
+            estimate=centre,
+            variance=deviation_of(units) ** 2 if len(units) > 1 else 0.0,
+            df=len(units) - 1,
+            factor=1 / len(units) + test_to_train,
+        )
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether it can be tested: two units, of which not all are equal."""
+        return self.df > 0 and self.variance > 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """What the family's test says of one comparison; all is None where units have no spread."""
+
+    low: float | None = None
+    """Low end of the 95 % interval of the difference, of this comparison alone."""
+    high: float | None = None
+    """High end of the interval."""
+    p_alone: float | None = None
+    """Two-sided p without Holm; None too where the comparison must not be judged."""
+    p: float | None = None
+    """The p after Holm over the whole family, on which a verdict rests; None where ``p_alone``
+    is."""
+    effect: float | None = None
+    """Effect size: the difference in deviations between units, with Hedges's correction; None
+    below two degrees of freedom."""
+    detectable: float | None = None
+    """The smallest true difference, above 0, that would be shown with 80 % power."""
+
+
+def speaker_contrast(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> Contrast | None:
+    """The comparison of speakers by their held-out groups: would it hold for new ones?
+
+    Args:
+        snapshot: the study: its folds.
+        by_speaker: test speaker -> paired difference, mean over seeds.
+
+    Returns:
+        None without speakers.
+    """
+    if not by_speaker:
+        return None
+    return Contrast.of_units(
+        group_means(snapshot, by_speaker),
+        centre=mean(list(by_speaker.values())),
+        test_to_train=speaker_ratio(snapshot),
+    )
+
+
+def judge_family(
+    contrasts: Mapping[Name, Contrast | None], unjudged: Container[Name] = ()
+) -> dict[Name, Judgement]:
+    """Judge the comparisons of a family together.
+
+    Args:
+        contrasts: name -> comparison, of all that are asked for, since Holm counts them; None where
+            nothing is there yet.
+        unjudged: names of comparisons that must not be judged (``completeness.py``): they have an
+            interval and no p, and count as p = 1 in that of the others.
+
+    Returns:
+        Name -> judgement, for every comparison that was given.
+    """
+    found: dict[Name, Judgement] = {}
+    for name, contrast in contrasts.items():
+        if contrast is None or not contrast.has_spread:
+            found[name] = Judgement()
+            continue
+        deviation, df = math.sqrt(contrast.variance), contrast.df
+        error = deviation * math.sqrt(contrast.factor)
+        low, high, p = student_t(contrast.estimate, error, df)
+        found[name] = Judgement(
+            low=low,
+            high=high,
+            p_alone=None if name in unjudged else p,
+            effect=effect_size(contrast.estimate, deviation, df),
+            detectable=detectable(error, df, len(contrasts)),
+        )
+    adjusted = holm({name: 1.0 if j.p_alone is None else j.p_alone for name, j in found.items()})
+    return {
+        name: j if j.p_alone is None else replace(j, p=adjusted[name]) for name, j in found.items()
+    }
