@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from features.corpora import recordings
 from features.corpora.corpus import Corpus, OnProgress, no_progress
+from features.corpora.identities import NO_OPTIONS, NameOptions, with_answers
 from features.corpora.readers import demo, table
 from features.errors import CorpusError
 
@@ -90,6 +91,8 @@ def read(
     *,
     skip_bad: bool = False,
     own_name: str = "",
+    speakers: NameOptions = NO_OPTIONS,
+    sessions: NameOptions = NO_OPTIONS,
 ) -> Corpus:
     """Read a corpus from its folder.
 
@@ -100,12 +103,24 @@ def read(
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
         own_name: the user's name for the corpus that a `table` describes; empty for `table`, and
             for all other corpora, whose names are fixed.
+        speakers: what a person typed about speakers that may be one, spelled two ways.
+        sessions: the same about sessions.
 
     Raises:
-        CorpusError: a name is unknown or not allowed, the folder does not hold that corpus, or
-            recordings cannot be used.
+        CorpusError: a name is unknown or not allowed, the folder does not hold that corpus,
+            recordings cannot be used, or an answer fits no name of the corpus.
         MissingError: a package that the corpus needs is not installed.
     """
+    # Speakers are joined before anything is compared between speakers.
+    return with_answers(
+        _read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name), speakers, sessions
+    )
+
+
+def _read(
+    name: str, root: Path, on_progress: OnProgress, *, skip_bad: bool, own_name: str
+) -> Corpus:
+    """Read a corpus as its folder has it; arguments and errors are those of `read`."""
     module = reader(name)
     if not own_name:
         return module.read(root, on_progress, skip_bad=skip_bad)

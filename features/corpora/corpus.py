@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from features.canonical import digest as digest_of
+from features.corpora.spellings import NO_ANSWERS, NameAnswers
 from features.errors import CorpusError, ShardDamageError
 
 Sex = Literal["female", "male", ""]
@@ -122,6 +123,10 @@ class Corpus:
     """Files that are part of the corpus, but look wrong: silent, clipped, ..."""
     reader: str = ""
     """``table`` if a table describes the corpus, whose name is then the user's own; else empty."""
+    speaker_answers: NameAnswers = NO_ANSWERS
+    """What a person said about speakers' names that raised a question (`identities`)."""
+    session_answers: NameAnswers = NO_ANSWERS
+    """What a person said about sessions' names that raised a question."""
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values that JSON can hold; `from_json` is the inverse."""
@@ -148,6 +153,11 @@ class Corpus:
                 notes=tuple(data["notes"]),
                 doubts=tuple(FileNote(**row) for row in data.get("doubts", ())),
                 reader=data.get("reader", ""),
+                **{
+                    kind: NameAnswers.from_json(data[kind])
+                    for kind in ("speaker_answers", "session_answers")
+                    if kind in data  # not in registrations from before they were kept
+                },
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ShardDamageError(

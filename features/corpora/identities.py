@@ -1,0 +1,245 @@
+"""Speakers and sessions of a corpus whose names raise a question, and what a person answered.
+
+The questions come from the names alone (`spellings`), so a corpus that was registered earlier
+raises them, too. The answers are kept with the corpus. Light: the standard library only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from features.corpora.corpus import Corpus, Selection, Utterance
+from features.corpora.spellings import (
+    NameAnswers,
+    NameQuestion,
+    distinct_option,
+    joined_names,
+    keep_option,
+    open_questions,
+    read_name,
+    read_pair,
+    same_option,
+    visible,
+)
+from features.errors import CorpusError
+
+NAME_OF: Mapping[str, Callable[[Utterance], str]] = {
+    "speaker": lambda utterance: utterance.speaker,
+    "session": lambda utterance: utterance.session,
+}
+"""What a question is about -> the function that reads that name of an utterance."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NameOptions:
+    """What a person typed to answer the questions about speakers, or about sessions."""
+
+    same: Sequence[str] = ()
+    """Values of `--same-speaker`, such as ``01=1``."""
+    distinct: Sequence[str] = ()
+    """Values of `--distinct-speakers`, such as ``01,1``."""
+    keep: Sequence[str] = ()
+    """Values of `--keep-speaker`, such as ``NA``."""
+
+
+NO_OPTIONS = NameOptions()
+"""No option was typed."""
+
+
+def with_answers(corpus: Corpus, speakers: NameOptions, sessions: NameOptions) -> Corpus:
+    """Return the corpus with answers about its names; joined names are replaced.
+
+    Raises:
+        CorpusError: an option names nobody of the corpus, two of them contradict each other, or
+            two speakers of different sex are said to be one.
+    """
+    for kind, options in (("speaker", speakers), ("session", sessions)):
+        names = {NAME_OF[kind](utterance) for utterance in corpus.utterances} - {""}
+        answers = NameAnswers(
+            same=tuple(read_pair(kind, f"--same-{kind}", t, names) for t in options.same),
+            distinct=tuple(
+                read_pair(kind, f"--distinct-{kind}s", t, names) for t in options.distinct
+            ),
+            kept=tuple(read_name(kind, f"--keep-{kind}", t, names) for t in options.keep),
+        )
+        corpus = _joined(corpus, kind, joined_names(answers))
+        corpus = (
+            replace(corpus, speaker_answers=answers)
+            if kind == "speaker"
+            else replace(corpus, session_answers=answers)
+        )
+    return corpus
+
+
+def questions(corpus: Corpus, utterances: Iterable[Utterance]) -> tuple[NameQuestion, ...]:
+    """List the open questions about the names of some utterances: speakers, then sessions.
+
+    Args:
+        corpus: the corpus, for the answers.
+        utterances: the utterances whose names are looked at: all of the corpus, or those of a
+            study.
+    """
+    chosen = tuple(utterances)
+    return tuple(
+        question
+        for kind, answers in _answers(corpus)
+        for question in open_questions(kind, Counter(map(NAME_OF[kind], chosen)), answers)
+    )
+
+
+def doubt(question: NameQuestion) -> str:
+    """Write what is in doubt, without a full stop: the names, and what they may be."""
+    counts = zip(question.names, question.counts, strict=True)
+    named = [f"`{visible(name)}` ({count})" for name, count in counts]
+    if len(named) == 1:
+        return f"{named[0]} may mean that the {question.kind} is not known"
+    ways = "two ways" if len(named) == 2 else f"{len(named)} ways"
+    return f"{_and(named)} may be one {question.kind}, spelled {ways}"
+
+
+def ways_on(question: NameQuestion) -> tuple[tuple[str, str], ...]:
+    """Pair each answer to a question with what gives it: options of `ablate corpus add`.
+
+    A name that is no name needs a table without it: for it the second text of a pair is no option.
+    """
+    kind, names = question.kind, question.names
+    if not question.pairs:
+        return (
+            (f"a {kind} of that name", keep_option(kind, names[0])),
+            ("not known", "empty its cells in the table"),
+        )
+    same = [pair for pair in question.pairs if pair[0] == names[0]] or list(question.pairs)
+    return (
+        (f"one {kind}", " ".join(same_option(kind, *pair) for pair in same)),
+        (
+            f"{len(names)} {kind}s",
+            " ".join(distinct_option(kind, *pair) for pair in question.pairs),
+        ),
+    )
+
+
+def question_notes(selection: Selection) -> tuple[str, ...]:
+    """Sentences for a plan and for reports: names of the chosen speech that are in doubt."""
+    corpus = selection.corpus
+    found = questions(corpus, (utterance for utterance, _ in selection.items))
+    notes = [
+        f"{question.kind.capitalize()}s: {doubt(question)}, and "
+        + (f"count as {len(question.names)}" if question.pairs else "counts as one")
+        + f" until `ablate corpus add` is told: {_or(ways_on(question))}."
+        for question in found[:MOST_QUESTIONS]
+    ]
+    if more := len(found) - len(notes):
+        notes.append(f"{more} more such doubts: `ablate corpus check {corpus.name}` lists them.")
+    return tuple(notes)
+
+
+def answer_notes(corpus: Corpus) -> tuple[str, ...]:
+    """Sentences for reports: what the registration says about names; none if it says nothing."""
+    notes = []
+    for kind, answers in _answers(corpus):
+        said = [
+            f"`{visible(joined)}` is the same as `{visible(stays)}`"
+            for joined, stays in joined_names(answers).items()
+        ]
+        said += [f"`{visible(a)}` and `{visible(b)}` are two" for a, b in answers.distinct]
+        said += [f"`{visible(name)}` is a name" for name in answers.kept]
+        if said:
+            options = "/".join(
+                option
+                for option, given in (
+                    (f"--same-{kind}", answers.same),
+                    (f"--distinct-{kind}s", answers.distinct),
+                    (f"--keep-{kind}", answers.kept),
+                )
+                if given
+            )
+            notes.append(
+                f"{kind.capitalize()}s of corpus `{corpus.name}`, as was said when it was "
+                f"registered (`{options}`): {'; '.join(said)}."
+            )
+    return tuple(notes)
+
+
+def refuse_open_speakers(selection: Selection) -> None:
+    """Refuse to go on with a published split while speakers' names are in doubt.
+
+    Raises:
+        CorpusError: there are such names; the error says how to answer.
+    """
+    corpus = selection.corpus
+    sides: dict[str, set[str]] = {}
+    for utterance, _ in selection.items:
+        sides.setdefault(utterance.speaker, set()).add(utterance.split or "none")
+    open_ = [
+        question
+        for question in questions(corpus, (utterance for utterance, _ in selection.items))
+        if question.kind == "speaker"
+    ]
+    if open_:
+        first = open_[0]
+        stand = "; ".join(
+            f"`{visible(name)}` stands in {', '.join(sorted(sides[name]))}" for name in first.names
+        )
+        more = f" {len(open_) - 1} more such doubts are open." if len(open_) > 1 else ""
+        raise CorpusError(
+            f"The published split of corpus `{corpus.name}` must keep each speaker on one side, "
+            f"but {doubt(first)} ({stand}).{more} Register the corpus again with the answer: "
+            f"`{corpus.registration_command}` and {_or(ways_on(first))}. Or give a number of folds."
+        )
+
+
+MOST_QUESTIONS = 3
+"""Most doubts that a plan or a report writes out; `ablate corpus check` lists all."""
+
+
+def _answers(corpus: Corpus) -> tuple[tuple[str, NameAnswers], ...]:
+    return (("speaker", corpus.speaker_answers), ("session", corpus.session_answers))
+
+
+def _joined(corpus: Corpus, kind: str, stays: Mapping[str, str]) -> Corpus:
+    """Replace joined names; a speaker whose sex one spelling lacks gets that of the others.
+
+    Raises:
+        CorpusError: speakers of different sex are said to be one.
+    """
+    if not stays:
+        return corpus
+    if kind == "session":
+        return replace(
+            corpus,
+            utterances=tuple(
+                replace(u, session=stays.get(u.session, u.session)) for u in corpus.utterances
+            ),
+        )
+    sexes: dict[str, dict[str, str]] = {}
+    for u in corpus.utterances:
+        if u.sex:
+            sexes.setdefault(stays.get(u.speaker, u.speaker), {}).setdefault(u.sex, u.speaker)
+    joined = {*stays.values()}
+    for name in sorted(joined & set(sexes)):
+        if len(sexes[name]) > 1:
+            found = [f"`{visible(who)}` is {sex}" for sex, who in sorted(sexes[name].items())]
+            raise CorpusError(
+                f"`--same-speaker` must join spellings of one speaker, but {_and(found)} in "
+                f"corpus `{corpus.name}`: mend the table, or drop the option."
+            )
+    return replace(
+        corpus,
+        utterances=tuple(
+            replace(u, speaker=name, sex=u.sex or next(iter(sexes.get(name, {})), ""))
+            if (name := stays.get(u.speaker, u.speaker)) in joined
+            else u
+            for u in corpus.utterances
+        ),
+    )
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join((", ".join(words[:-1]), words[-1]) if len(words) > 2 else words)
+
+
+def _or(ways: Sequence[tuple[str, str]]) -> str:
+    """Write the answers to a question, such as "`--same-speaker 01=1` (one speaker) or ..."."""
+    return " or ".join(
+        f"`{how}` ({what})" if how.startswith("--") else f"{how} ({what})" for what, how in ways
+    )
