@@ -20,8 +20,9 @@ from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempts import read_decisions
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import PREDICTIONS
-from orchestrator.store.records import Outcome, is_stale
+from orchestrator.store.records import CHOICE_OF, Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.protocol import ScoreRule
 
 Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
 """(index of the fold, seed) -> the outcomes of A and of B, where both rows have finished."""
@@ -116,9 +117,9 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):
-            for one in headline_scores(outcome):
+            for one in headline_scores(outcome, snapshot.score):
                 scores[name].setdefault(one.speaker, {})[seed] = ua(one.confusion)
-    flips, recalls, net, decisions = _by_utterance(ledger, shared)
+    flips, recalls, net, decisions = _by_utterance(ledger, shared, snapshot.score)
     return Comparison(
         snapshot=snapshot,
         a=a,
@@ -161,13 +162,18 @@ def _slots(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
 
 
 def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:
-    """The outcomes of both rows on the folds and seeds that both have finished."""
+    """The outcomes of both rows on the folds and seeds that both have finished.
+
+    Nothing where one of these trainings does not have the study's score.
+    """
     found: dict[str, dict[tuple[int, int], Outcome]] = {a: {}, b: {}}
     for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
         if trial.row in found and outcome is not None and not is_stale(outcome):
             found[trial.row][trial.fold, trial.seed] = outcome
-    return {key: (found[a][key], found[b][key]) for key in sorted(found[a]) if key in found[b]}
+    pairs = {key: (found[a][key], found[b][key]) for key in sorted(found[a]) if key in found[b]}
+    both = (outcome for pair in pairs.values() for outcome in pair)
+    return pairs if all(any(headline_scores(o, snapshot.score)) for o in both) else {}
 
 
 Hits = tuple[list[float], list[float]]
@@ -175,7 +181,7 @@ Hits = tuple[list[float], list[float]]
 
 
 def _by_utterance(
-    ledger: Ledger, shared: Shared
+    ledger: Ledger, shared: Shared, score: ScoreRule
 ) -> tuple[tuple[Flip, ...], dict[tuple[str, str], Hits], dict[str, list[float]], int]:
     """Compare the predictions of both rows, utterance by utterance.
 
@@ -188,7 +194,10 @@ def _by_utterance(
     net: dict[str, list[float]] = {}
     decisions = 0
     for pair in shared.values():
-        ours, theirs = (read_decisions(ledger.attempts.read_file(o, PREDICTIONS)) for o in pair)
+        ours, theirs = (
+            read_decisions(ledger.attempts.read_file(o, PREDICTIONS), CHOICE_OF[score])
+            for o in pair
+        )
         for name in sorted(ours.keys() & theirs.keys()):
             speaker, emotion, taken = ours[name]
             right_a, right_b = taken == emotion, theirs[name][2] == emotion

@@ -3,13 +3,15 @@
 Scores are fractions, 0 to 1. A mean over speakers averages the seeds of each speaker first.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.metrics import ua, wa
 from orchestrator.analysis.statistics import clustered_bootstrap, corrected_t, mean
-from orchestrator.store.records import EpochChoice, Outcome, Scores, Unit, is_stale
+from orchestrator.store.records import CHOICE_OF, EpochChoice, Outcome, Scores, Unit, is_stale
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.protocol import ScoreRule
 
 BySpeaker = Mapping[str, Mapping[int, float]]
 """The scores of one row: test speaker -> seed -> UA, 0 to 1."""
@@ -80,12 +82,18 @@ class RowEstimate:
     """Mean UA over test speakers, 0 to 1; None while no training is finished."""
 
 
-def headline_scores(outcome: Outcome) -> Iterator[Scores]:
-    """The scores that the tables rest on: utterances at the chosen epoch, one a test speaker.
+def headline_scores(outcome: Outcome, score: ScoreRule) -> Iterator[Scores]:
+    """The scores that the tables rest on: utterances, one a test speaker.
 
-    The chosen epoch is the one that the other half of the held-out group chose.
+    Args:
+        outcome: the record of a finished training.
+        score: the score of the study.
+
+    Returns:
+        None where the training does not have this score, such as `averaged` where it stopped early.
     """
-    return (one for one in outcome.scores if (one.choice, one.unit) == ("chosen", "utterance"))
+    wanted = CHOICE_OF[score], "utterance"
+    return (one for one in outcome.scores if (one.choice, one.unit) == wanted)
 
 
 def without_stale(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
@@ -94,22 +102,26 @@ def without_stale(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
 
 
 def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, BySpeaker]:
-    """The UA of every row, from utterances at the chosen epoch; stale outcomes are left out.
+    """The UA of every row by the study's score; stale outcomes are left out.
 
     Args:
         snapshot: the study.
         outcomes: id -> outcome of finished trials; those of other studies are ignored.
 
     Returns:
-        Row -> test speaker -> seed -> UA, 0 to 1.
+        Row -> test speaker -> seed -> UA, 0 to 1. Nothing for a row of which a finished training
+        does not have the study's score: a mean of the others would be another figure.
     """
     scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in snapshot.rows}
+    unscored = set()
     for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
         if outcome is not None and not is_stale(outcome) and trial.row in scores:
-            for one in headline_scores(outcome):
+            own = list(headline_scores(outcome, snapshot.score))
+            unscored |= set() if own else {trial.row}
+            for one in own:
                 scores[trial.row].setdefault(one.speaker, {})[trial.seed] = ua(one.confusion)
-    return dict(scores)
+    return {row: {} if row in unscored else found for row, found in scores.items()}
 
 
 def estimate_row(snapshot: Snapshot, row: str, outcomes: Mapping[str, Outcome]) -> RowEstimate:
@@ -143,7 +155,10 @@ class RowScores:
         """Trainings that are not finished, those that are given up included."""
         self.parameters = 0
         """Trained parameters of the system; 0 where it has no such number."""
-        # (choice of the epoch, unit, metric) -> speaker -> seed -> score
+        self._score = CHOICE_OF[snapshot.score]
+        self._having: Counter[EpochChoice] = Counter()
+        """Choice -> number of finished trainings that have scores by it."""
+        # (choice of the network, unit, metric) -> speaker -> seed -> score
         self._scores: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
         self._counts: dict[str, list[tuple[tuple[int, ...], ...]]] = {}
         for trial in snapshot.trials:
@@ -155,20 +170,30 @@ class RowScores:
                 continue
             self.n += 1
             self.parameters = max(self.parameters, outcome.parameters)
-            for one in headline_scores(outcome):
+            self._having.update({s.choice for s in outcome.scores})
+            for one in headline_scores(outcome, snapshot.score):
                 self._counts.setdefault(one.speaker, []).append(one.confusion)
             for s in outcome.scores:
                 for metric, value in (("wa", wa(s.confusion)), ("ua", ua(s.confusion))):
                     by_speaker = self._scores.setdefault((s.choice, s.unit, metric), {})
                     by_speaker.setdefault(s.speaker, {})[trial.seed] = value
 
+    @property
+    def unscored(self) -> int:
+        """Finished trainings without the study's score; if there is one, the row has no score."""
+        return self.n - self._having[self._score]
+
     def by_speaker(self) -> BySpeaker:
-        """Test speaker -> seed -> UA of utterances at the chosen epoch, 0 to 1."""
-        return self._scores.get(("chosen", "utterance", "ua"), {})
+        """Test speaker -> seed -> UA of utterances by the study's score, 0 to 1."""
+        return self._of(self._score, "utterance", "ua")
 
     def pooled(self) -> Pooled | None:
-        """All utterances at the chosen epoch in one matrix; None while no training is finished."""
-        if not self._counts:
+        """All utterances in one matrix, by the study's score.
+
+        Returns:
+            None while no training is finished, and where one does not have the score.
+        """
+        if not self._counts or self.unscored:
             return None
         each = [sum_confusions(counts) for _, counts in sorted(self._counts.items())]
         whole = sum_confusions(each)
@@ -184,30 +209,39 @@ class RowScores:
         """Test speaker -> mean score over seeds, 0 to 1.
 
         Args:
-            choice: how the epoch is chosen.
+            choice: by which rule the network is picked.
             unit: whether utterances or segments are counted.
             metric: ``wa`` or ``ua``.
+
+        Returns:
+            Nothing where a finished training has no scores by this choice.
         """
-        found = self._scores.get((choice, unit, metric), {})
+        found = self._of(choice, unit, metric)
         return {speaker: mean(list(by_seed.values())) for speaker, by_seed in found.items()}
 
+    def _of(self, choice: EpochChoice, unit: Unit, metric: str) -> BySpeaker:
+        """Test speaker -> seed -> score; nothing where a finished training lacks the choice."""
+        return (
+            self._scores.get((choice, unit, metric), {}) if self._having[choice] == self.n else {}
+        )
+
     def interval(self, metric: str) -> Interval | None:
-        """The mean over speakers (utterances, chosen epoch) and its interval for new speakers.
+        """The mean over speakers (utterances, study's score), and its interval for new speakers.
 
         Args:
             metric: ``wa`` or ``ua``.
 
         Returns:
-            None while no training is finished.
+            None while no training is finished, and where one does not have the score.
         """
-        by_speaker = self.speakers("chosen", "utterance", metric)
+        by_speaker = self.speakers(self._score, "utterance", metric)
         return score_interval(self._snapshot, by_speaker) if by_speaker else None
 
     def accuracies(self, choice: EpochChoice, unit: Unit) -> Accuracies | None:
-        """Mean WA and UA over speakers for a choice of epoch and a unit.
+        """Mean WA and UA over speakers for a choice of the network and a unit.
 
         Returns:
-            None while no training is finished.
+            None while no training is finished, and where one has no scores by this choice.
         """
         found = {m: self.speakers(choice, unit, m) for m in ("wa", "ua")}
         if not found["ua"]:

@@ -24,7 +24,7 @@ from orchestrator.analysis.row_scores import (
     without_stale,
 )
 from orchestrator.analysis.sequential import InterimResult
-from orchestrator.store.records import Outcome
+from orchestrator.store.records import CHOICE_OF, Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 
@@ -46,15 +46,15 @@ class RowSummary:
     groups: int = 0
     """Number of held-out groups with a finished training."""
     wa: Interval | None
-    """Weighted accuracy of utterances at the chosen epoch, with the 95 % interval for new
+    """Weighted accuracy of utterances by the study's score, with the 95 % interval for new
     speakers."""
     ua: Interval | None
-    """Unweighted accuracy of utterances at the chosen epoch, with the 95 % interval for new
+    """Unweighted accuracy of utterances by the study's score, with the 95 % interval for new
     speakers."""
     segment: Accuracies | None
-    """WA and UA where segments are counted instead of utterances."""
+    """WA and UA by the study's score where segments are counted instead of utterances."""
     last_epoch: Accuracies | None
-    """WA and UA of utterances at the last epoch instead of the chosen one."""
+    """WA and UA of utterances at the last epoch."""
     best_on_test: Accuracies | None
     """WA and UA at the epoch that is best on the test speakers: too high, since they chose it."""
     paper: Mapping[str, float]
@@ -201,7 +201,8 @@ def _row(
         verdict = state.open_verdict(row.name, snapshot.reference)
         if not verdict and difference is not None:
             verdict = verdict_of(difference)
-    speakers = scores.speakers("chosen", "utterance", "ua")
+    score = CHOICE_OF[snapshot.score]
+    speakers = scores.speakers(score, "utterance", "ua")
     return RowSummary(
         name=row.name,
         n=scores.n,
@@ -210,7 +211,7 @@ def _row(
         groups=len(group_means(snapshot, speakers)),
         wa=scores.interval("wa"),
         ua=scores.interval("ua"),
-        segment=scores.accuracies("chosen", "segment"),
+        segment=scores.accuracies(score, "segment"),
         last_epoch=scores.accuracies("last_epoch", "utterance"),
         best_on_test=scores.accuracies("best_on_test", "utterance"),
         paper=row.paper,
@@ -229,7 +230,7 @@ def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """``speaker: class`` for every class that a test speaker never speaks, sorted."""
     found = set()
     for outcome in outcomes:
-        for scores in headline_scores(outcome):
+        for scores in headline_scores(outcome, snapshot.score):
             for index in absent(scores.confusion):
                 found.add(f"{scores.speaker}: {snapshot.classes[index]}")
     return tuple(sorted(found))

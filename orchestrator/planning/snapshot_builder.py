@@ -17,7 +17,7 @@ from orchestrator.store.snapshot import (
     SnapshotTrial,
 )
 from orchestrator.study.canonical import plain
-from orchestrator.study.resolve import Variant, emotions, resolve
+from orchestrator.study.resolve import Variant, emotions, resolve, score_rule
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial
 
@@ -73,6 +73,7 @@ def build_snapshot(
         speech=_speech_read(trials),
         axes=tuple(study.rows[0].settings) if study.gives("axes") else (),
         text=study.text,
+        score=score_rule(speech.default_profile, study.settings),
         published=tuple(
             SnapshotRow(name=row.name, reading="", paper=dict(row.paper), model="")
             for row in study.published

@@ -18,6 +18,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import HISTORY
 from orchestrator.store.records import Outcome, Scores, is_stale
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotTrial
+from orchestrator.study.protocol import ScoreRule
 
 Counts = tuple[tuple[int, ...], ...]
 """A confusion matrix, classes x classes: number of utterances by spoken class (rows) and predicted
@@ -65,6 +66,8 @@ class TrainingDetails:
     """The held-out group in its halves A and B, and the number of training speakers."""
     outcome: Outcome
     """The record of the finished trial."""
+    score: ScoreRule
+    """The score of the study."""
     history: tuple[EpochDetails, ...]
     """The learning curve, one entry for each epoch; empty if it was not read or is damaged."""
     damage: str
@@ -74,11 +77,11 @@ class TrainingDetails:
 
     @property
     def scores(self) -> tuple[Scores, ...]:
-        """The scores that the tables count, one for each test speaker.
+        """The scores that the tables count (utterances), one for each test speaker.
 
-        They count utterances, at the epoch that the other half of the held-out group chose.
+        None where the training does not have the study's score.
         """
-        return tuple(headline_scores(self.outcome))
+        return tuple(headline_scores(self.outcome, self.score))
 
     @property
     def confusion(self) -> Counts:
@@ -96,8 +99,9 @@ class TrainingDetails:
         return self._epoch_of(self.fold.a)
 
     def _epoch_of(self, tested: tuple[str, ...]) -> int:
-        """The number of the epoch at which these speakers were scored; 0 if none of them was."""
-        return next((s.epoch for s in self.scores if s.speaker in tested), 0)
+        """The number of the epoch chosen for these speakers; 0 if none of them was tested."""
+        chosen = headline_scores(self.outcome, "chosen")
+        return next((s.epoch for s in chosen if s.speaker in tested), 0)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -178,6 +182,7 @@ def row_details(
                     seed=trial.seed,
                     fold=folds[trial.fold],
                     outcome=done[trial.id],
+                    score=snapshot.score,
                     history=epochs[trial.id][0],
                     damage=epochs[trial.id][1],
                     rerun_command=rerun_command(trial.id),

@@ -9,7 +9,7 @@ from features.descriptors.feature_set import FeatureSet
 from orchestrator.search.objective import ObjectiveScores
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import digest
-from orchestrator.study.resolve import Variant, resolve
+from orchestrator.study.resolve import Variant, resolve, score_rule
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial, trial_of
@@ -104,6 +104,8 @@ class SearchMemory:
         if self._filled is None:
             self._filled = (
                 ConfigurationTrials(study, search, selection, default_profile, feature_set),
-                ObjectiveScores(ledger, search.selection),
+                ObjectiveScores(
+                    ledger, search.selection, score_rule(default_profile, study.settings)
+                ),
             )
         return self._filled

@@ -17,7 +17,8 @@ from orchestrator.store.paths import OUTCOME
 from orchestrator.store.records import Opening
 from orchestrator.store.snapshot import SnapshotConfiguration, SnapshotSearch, SnapshotTrial
 from orchestrator.study.canonical import digest, plain
-from orchestrator.study.resolve import Variant
+from orchestrator.study.protocol import ScoreRule
+from orchestrator.study.resolve import Variant, score_rule
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
 
@@ -71,7 +72,8 @@ def expand_search(
         LackError: Optuna is not installed.
         DamageError: a record is not what was written.
     """
-    key = _search_digest(study, search, selection, folds)
+    score = score_rule(default_profile, study.settings)
+    key = _search_digest(study, search, selection, folds, score)
     build, scores = memory.fill(study, search, selection, default_profile, feature_set, ledger)
     last = _last_snapshot(study, key, ledger)
     if search.unit == "trials":
@@ -177,13 +179,15 @@ def _groups(
 
 
 def _search_digest(
-    study: Study, search: Search, selection: Selection, folds: Sequence[Fold]
+    study: Study, search: Search, selection: Selection, folds: Sequence[Fold], score: ScoreRule
 ) -> str:
     """Digest of all that proposals and scores depend on; a larger budget is the same search."""
     return digest(
         {
             "search": plain(replace(search, unit="trials", amount=0)),
-            "settings": plain(study.settings),
+            "settings": plain({k: v for k, v in study.settings.items() if k != "score"}),
+            # Left out as before it was a key, so that such searches keep their digest.
+            **({} if score == "chosen" else {"score": score}),
             **_held_out(selection, folds),
         }
     )

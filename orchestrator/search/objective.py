@@ -1,8 +1,8 @@
 """The objective of a search: the scores of its trials, each read from the store once.
 
-**Nested**: the UA of each held-out speaker of an inner fold, at the epoch that the other half
-chose. These speakers took no part in the training or in the choice of the epoch, and none of them
-belongs to the outer group that tests the winner. **Flat**: the dev UA of each half, at the epoch
+**Nested**: the UA of each held-out speaker of an inner fold, by the study's score. These speakers
+took no part in the training or in the choice of their network, and none of them belongs to the
+outer group that tests the winner. **Flat**: the dev UA of each half, at the epoch
 that this half itself chose; the test scores of the trial are not read.
 """
 
@@ -16,6 +16,7 @@ from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import FAILURE, HISTORY, OUTCOME
 from orchestrator.store.records import Cause, Outcome
+from orchestrator.study.protocol import ScoreRule
 from orchestrator.study.search_key.space import SelectionMode
 from orchestrator.study.trials import from_identity
 
@@ -33,10 +34,11 @@ class ObjectiveScores:
     Args:
         ledger: the store.
         selection: whether the search is nested or flat, which decides what is scored.
+        score: the score of the study.
     """
 
-    def __init__(self, ledger: Ledger, selection: SelectionMode) -> None:
-        self._ledger, self._selection = ledger, selection
+    def __init__(self, ledger: Ledger, selection: SelectionMode, score: ScoreRule) -> None:
+        self._ledger, self._selection, self._score = ledger, selection, score
         self._units: dict[str, tuple[float, ...]] = {}
         self._seconds: dict[str, float] = {}
         self._causes: dict[str, str] = {}
@@ -96,12 +98,12 @@ class ObjectiveScores:
         """The UAs of a finished trial, see `units`."""
         if self._selection == "flat":
             return _dev_uas(self._ledger, outcome)
-        return tuple(score for _, score in held_out_uas(outcome))
+        return tuple(score for _, score in held_out_uas(outcome, self._score))
 
 
-def held_out_uas(outcome: Outcome) -> list[tuple[str, float]]:
+def held_out_uas(outcome: Outcome, score: ScoreRule) -> list[tuple[str, float]]:
     """(held-out speaker, UA 0 to 1) of a finished trial, sorted: the scores of the tables."""
-    return sorted((one.speaker, ua(one.confusion)) for one in headline_scores(outcome))
+    return sorted((one.speaker, ua(one.confusion)) for one in headline_scores(outcome, score))
 
 
 def _dev_uas(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:

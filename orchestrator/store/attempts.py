@@ -11,7 +11,7 @@ from orchestrator.errors import DamageError
 from orchestrator.store import files
 from orchestrator.store.files import create_once, replace_file
 from orchestrator.store.paths import FAILURE, RERUN, Location, StorePaths
-from orchestrator.store.records import Failure, Outcome, TrainingProgress
+from orchestrator.store.records import EpochChoice, Failure, Outcome, TrainingProgress
 from orchestrator.study.canonical import canonical
 
 
@@ -177,13 +177,14 @@ def read_predictions(blob: bytes) -> dict[PredictionKey, list[float]]:
         }
 
 
-def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
-    """The predicted class of each test utterance at the chosen epoch, in a ``predictions.parquet``.
+def read_decisions(blob: bytes, wanted: EpochChoice) -> dict[str, tuple[str, str, str]]:
+    """The predicted class of each test utterance in a ``predictions.parquet``.
 
     The predicted class has the highest mean probability over the segments of the utterance.
 
     Args:
         blob: its bytes, whose sha256 was checked.
+        wanted: by which choice the network is picked.
 
     Returns:
         Name of the utterance -> (speaker, true class, predicted class).
@@ -197,7 +198,7 @@ def read_decisions(blob: bytes) -> dict[str, tuple[str, str, str]]:
         totals: dict[str, list[float]] = {}
         labels: dict[str, tuple[str, str]] = {}
         for index, choice in enumerate(columns["choice"]):
-            if choice == "chosen":
+            if choice == wanted:
                 utterance = str(columns["utterance"][index])
                 labels[utterance] = columns["speaker"][index], columns["emotion"][index]
                 sums = totals.setdefault(utterance, [0.0] * len(classes))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from orchestrator.study.protocol import ScoreRule
 from orchestrator.study.trials import SEMANTICS
 
 EpochChoice = Literal["chosen", "last_epoch", "best_on_test", "averaged"]
@@ -15,6 +16,12 @@ comparison only); or as the mean of its weights over the second half of the epoc
 CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test", "averaged")
 """All choices, in the order in which they are recorded. ``averaged`` is missing where the training
 stopped before all epochs, and for a system whose epochs are settings."""
+CHOICE_OF: Mapping[ScoreRule, EpochChoice] = {
+    "averaged": "averaged",
+    "chosen": "chosen",
+    "last": "last_epoch",
+}
+"""Score of a study -> the choice under which the records of its trainings have it."""
 Unit = Literal["utterance", "segment"]
 """What a confusion matrix counts: whole utterances or their segments."""
 Cause = Literal["infrastructure", "data", "code", "diverged"]

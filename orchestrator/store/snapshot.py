@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from model.config import WMA_GIN
 from orchestrator.study.canonical import plain
+from orchestrator.study.protocol import ScoreRule
 from orchestrator.study.search_key.space import Choice, Condition, Range, SearchAxis, Simplex
 from orchestrator.study.study import PaperClaim
 
@@ -227,6 +228,9 @@ class Snapshot:
     judged_before: tuple[int, ...] = ()
     """With how many seeds the study had verdicts before it was asked for with more; empty where it
     had none, and in snapshots from before this was kept."""
+    score: ScoreRule = "chosen"
+    """By which network each training is scored; tables, verdicts and the search rest on it.
+    Snapshots from before it was kept were of ``chosen``."""
 
     @property
     def is_blinded(self) -> bool:
@@ -279,6 +283,8 @@ class Snapshot:
         snapshot: Snapshot = _reader(kind)(record)
         if not {t.fold for t in snapshot.trials} <= {fold.index for fold in snapshot.folds}:
             raise ValueError("a trial is of a fold that is not there")
+        if snapshot.score not in get_args(ScoreRule):
+            raise ValueError("its score is none that this version knows")
         return snapshot
 
 

@@ -1,6 +1,11 @@
-"""How the rows of a study get their seeds, and how few are too few for a spread."""
+"""How the rows of a study get their seeds and their scores, and how few seeds show no spread."""
 
 from typing import Literal
+
+ScoreRule = Literal["averaged", "chosen", "last"]
+"""By which network a study scores each training: the mean of the weights after each epoch of the
+second half (``averaged``), the epoch that the other half of the held-out group chose (``chosen``),
+or the last epoch (``last``)."""
 
 Replicates = Literal["fixed", "adaptive"]
 """``fixed``: every row has ``seeds`` trainings in each fold. ``adaptive``: a row gets further seeds

@@ -9,6 +9,7 @@ from features.descriptors.catalogue import FUNCTIONALS
 from model.config import WMA_GIN, ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
 from orchestrator.study.keys.settings import PROFILES, READINGS, SETTINGS
+from orchestrator.study.protocol import ScoreRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +81,17 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
         model=_model(merged, row),
         training=_training(merged),
     )
+
+
+def score_rule(default_profile: str, study: Mapping[str, Any]) -> ScoreRule:
+    """By which network a study scores its trainings: all rows alike, by the study's own profile.
+
+    Args:
+        default_profile: the profile of a study that names none; it follows from the corpus.
+        study: settings of the study's top level and of its baseline.
+    """
+    rule: ScoreRule = study.get("score", "chosen")
+    return rule
 
 
 # Where a setting acts nowhere it is its default: two rows that differ in it are the same.

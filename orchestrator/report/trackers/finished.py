@@ -44,7 +44,7 @@ class FinishedTrial:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Study, row, fold (from 1), seed, id, corpus, profile, reading and machine, as texts."""
+        """Study, row, fold (from 1), seed, id, corpus, profile, reading, score, host, as texts."""
         return {
             "study": self.snapshot.study,
             "row": self.trial.row,
@@ -54,6 +54,7 @@ class FinishedTrial:
             "corpus": self.snapshot.corpus,
             "profile": self.snapshot.profile,
             "reading": self.snapshot.reading,
+            "score": self.snapshot.score,
             "host": self.outcome.host,
         }
 
@@ -72,7 +73,7 @@ class FinishedTrial:
         """
         found: dict[str, float] = {}
         flat = self.snapshot.search is not None and self.snapshot.search.selection == "flat"
-        chosen = () if flat else tuple(headline_scores(self.outcome))
+        chosen = () if flat else tuple(headline_scores(self.outcome, self.snapshot.score))
         for key, metric in (("ua", ua), ("wa", wa)):
             by_speaker = {s.speaker: metric(s.confusion) for s in chosen}
             if by_speaker:

@@ -16,6 +16,7 @@ from model.config import ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
 from orchestrator.study.keys.mapping import Keys, attribute_docs
 from orchestrator.study.keys.values import Descriptors, Edges, Emotions, FaLayer, Flag, Weights
+from orchestrator.study.protocol import ScoreRule
 
 Home = Literal["study", "baseline"]
 """Where the key of a setting stands: at the top of the study file, or under `baseline`."""
@@ -151,6 +152,15 @@ SETTINGS: Mapping[str, Setting] = {
         Literal["all", "improvised", "scripted"],
         "all",
         "Which kind of speech, of a corpus that has both (iemocap).",
+        in_rows=False,
+    ),
+    "score": Setting(
+        "study",
+        ScoreRule,
+        None,
+        "Which network of a training is scored: the mean of its weights over the second half of "
+        "the epochs, the epoch that the other half of the held-out group chose, or the last one. "
+        "Without it `chosen`.",
         in_rows=False,
     ),
     "class_weights": CLASS_WEIGHTS,
