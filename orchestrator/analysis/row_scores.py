@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.metrics import ua, wa
-from orchestrator.analysis.statistics import clustered_bootstrap, corrected_t, mean
+from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.store.records import CHOICE_OF, EpochChoice, Outcome, Scores, Unit, is_stale
 from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import ScoreRule
@@ -56,16 +56,18 @@ class Accuracies:
 class Pooled:
     """The utterances of all test speakers and seeds in one confusion matrix.
 
-    Its accuracies differ from the row's, which are means over speakers.
+    Its accuracies differ from the row's, which are means over speakers. They have no interval: one
+    that holds is that of the row, and one of speakers drawn anew (a bootstrap) is too narrow, of
+    ten speakers it covers 88 %.
     """
 
     confusion: tuple[tuple[int, ...], ...]
     """Counts of utterances, shape (C, C) for C classes: rows are the true class, columns the
     prediction."""
-    wa: Interval
-    """WA of the matrix, with the interval of a cluster bootstrap that draws whole speakers."""
-    ua: Interval
-    """UA of the matrix, with an interval of the same kind."""
+    wa: float
+    """WA of the matrix, 0 to 1."""
+    ua: float
+    """UA of the matrix, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,15 +197,8 @@ class RowScores:
         """
         if not self._counts or self.unscored:
             return None
-        each = [sum_confusions(counts) for _, counts in sorted(self._counts.items())]
-        whole = sum_confusions(each)
-        ends = clustered_bootstrap(each)
-        (wa_low, wa_high), (ua_low, ua_high) = ends or ((None, None), (None, None))
-        return Pooled(
-            confusion=whole,
-            wa=Interval(mean=wa(whole), low=wa_low, high=wa_high),
-            ua=Interval(mean=ua(whole), low=ua_low, high=ua_high),
-        )
+        whole = sum_confusions([one for counts in self._counts.values() for one in counts])
+        return Pooled(confusion=whole, wa=wa(whole), ua=ua(whole))
 
     def speakers(self, choice: EpochChoice, unit: Unit, metric: str) -> dict[str, float]:
         """Test speaker -> mean score over seeds, 0 to 1.

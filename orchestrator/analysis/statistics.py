@@ -19,8 +19,6 @@ POWER = 0.8
 """The probability with which a true difference of the detectable size is shown."""
 MOST_FLIPPED = 20
 """The most groups for which the sign-flip test is made: more have over a million sign patterns."""
-DRAWS = 2000
-"""Number of bootstrap samples."""
 ROUNDING = 1e-13
 """Two scores that differ by less count as equal: scores are ratios of counts, so this is
 rounding."""
@@ -313,50 +311,6 @@ def detectable(error: float, df: float, comparisons: int) -> float:
         0.04
     """
     return error * _noncentrality(df, (1 - CONFIDENCE) / comparisons)
-
-
-def clustered_bootstrap(
-    confusions: Sequence[Sequence[Sequence[int]]],
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """95 % intervals of the WA and UA of pooled utterances, by a cluster bootstrap over speakers.
-
-    Utterances of one speaker resemble each other, so whole speakers are drawn with replacement,
-    2,000 times; the interval lies between the 2.5 % and 97.5 % percentiles. The draws are always
-    the same, so equal counts give equal intervals. With ten speakers the interval is somewhat too
-    narrow.
-
-    Source: Field and Welsh, "Bootstrapping clustered data" (2007), the cluster bootstrap.
-
-    Args:
-        confusions: for each speaker a (C, C) matrix of counts; rows are true classes.
-
-    Returns:
-        (low, high) of WA and of UA, in [0, 1]; None below two speakers.
-
-    Example:
-        >>> clustered_bootstrap([[[5, 0], [0, 5]], [[0, 5], [5, 0]]])
-        ((0.0, 1.0), (0.0, 1.0))
-        >>> clustered_bootstrap([[[5, 0], [0, 5]]]) is None
-        True
-    """
-    if len(confusions) < 2:
-        return None
-    import numpy as np
-
-    counts_SCC = np.asarray(confusions, dtype=np.float64)
-    drawn_RS = np.random.default_rng(0).multinomial(
-        len(counts_SCC), np.full(len(counts_SCC), 1 / len(counts_SCC)), size=DRAWS
-    )
-    pooled_RCC = np.einsum("rs,sij->rij", drawn_RS, counts_SCC)
-    hits_RC = np.einsum("rii->ri", pooled_RCC)
-    spoken_RC = pooled_RCC.sum(axis=2)
-    present_RC = spoken_RC > 0
-    recall_RC = np.divide(hits_RC, spoken_RC, out=np.zeros_like(hits_RC), where=present_RC)
-    wa_R = hits_RC.sum(axis=1) / np.maximum(1, spoken_RC.sum(axis=1))
-    ua_R = recall_RC.sum(axis=1) / np.maximum(1, present_RC.sum(axis=1))
-    ends = [50 - 50 * CONFIDENCE, 50 + 50 * CONFIDENCE]
-    (wa_low, wa_high), (ua_low, ua_high) = (np.percentile(x, ends) for x in (wa_R, ua_R))
-    return (float(wa_low), float(wa_high)), (float(ua_low), float(ua_high))
 
 
 def deviation_of(values: Sequence[float]) -> float:

@@ -208,15 +208,16 @@ def against_pooled(
     """Compare the table of pooled scores, which counts all held-out utterances at once.
 
     A row has one line for each spoken class, with percent of the class that was taken for each
-    class; its first line also has WA and UA with their intervals.
+    class; its first line also has WA and UA.
     """
     names = [row["name"] for row in printed["rows"] if row["n"]]
     size = len(bundle.classes)
     for index, cells in enumerate(lines):
         name = names[index // size]
         if index % size == 0:
-            for column, cell, key in (("WA", cells[1], "pooled_wa"), ("UA", cells[2], "pooled_ua")):
-                yield read(name, f"pooled {column}", cell, within(found[name][key]))
+            for column, cell in zip(("WA", "UA"), cells[1:3], strict=True):
+                score = found[name]["pooled"][column.lower()]
+                yield read(name, f"pooled {column}", cell, rounded(score))
         counts = found[name]["pooled_confusion"][index % size]
         for column, cell, count in zip(head[4:], cells[4:], counts, strict=True):
             share = rounded(count / sum(counts), 0) if sum(counts) else {"–"}
@@ -304,14 +305,6 @@ def plus_minus(middle: Number, low: Number, high: Number, sign: str = "") -> set
         return {"–"}
     half = None if low is None or high is None else max(middle - low, high - middle)
     return joined(rounded(middle, sign=sign), " ± ", rounded(half))
-
-
-def within(interval: Mapping[str, Number]) -> set[str]:
-    """The texts of a mean and the ends of its interval in percent: ``54.2 [45.1, 63.3]``."""
-    if interval["low"] is None:
-        return rounded(interval["mean"])
-    ends = joined(rounded(interval["low"]), ", ", rounded(interval["high"]))
-    return {f"{one} [{both}]" for one, both in product(rounded(interval["mean"]), ends)}
 
 
 def probability(p: Number) -> set[str]:

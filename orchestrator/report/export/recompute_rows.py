@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from recompute_statistics import (
     Number,
-    bootstrapped,
     corrected_t,
     decided,
     detectable,
@@ -145,21 +144,14 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
     ):
         each = {m: bundle.by_speaker(name, m, choice, unit) for m in ("wa", "ua")}
         found[part] = {m: None if one is None else float(one.mean()) for m, one in each.items()}
-    nothing = {"mean": None, "low": None, "high": None}
-    found |= {"pooled_wa": nothing, "pooled_ua": nothing, "pooled_confusion": None}
+    found |= {"pooled": {"wa": None, "ua": None}, "pooled_confusion": None}
     lines = bundle.lines["chosen", "utterance"]
     lines = lines[lines.row == name]
     if len(lines):
-        ends = bootstrapped(lines, bundle.classes)
-        for part, metric, (low, high, _) in (
-            ("pooled_wa", accuracy_score, ends[0]),
-            ("pooled_ua", balanced_accuracy_score, ends[1]),
-        ):
-            found[part] = {
-                "mean": float(metric(lines.emotion, lines.taken)),
-                "low": low,
-                "high": high,
-            }
+        found["pooled"] = {
+            "wa": float(accuracy_score(lines.emotion, lines.taken)),
+            "ua": float(balanced_accuracy_score(lines.emotion, lines.taken)),
+        }
         counts = confusion_matrix(lines.emotion, lines.taken, labels=bundle.classes)
         found["pooled_confusion"] = counts.tolist()
     return found

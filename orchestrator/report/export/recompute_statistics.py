@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
-from sklearn.metrics import confusion_matrix
 
 FLAT = 1e-13
 """Scores are ratios of counts: if their range is smaller than this, they count as equal."""
@@ -137,28 +136,3 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     steps = [(len(ordered) - rank) * p_values[name] for rank, name in enumerate(ordered)]
     capped = np.minimum(1.0, np.maximum.accumulate(steps)) if steps else np.zeros(0)
     return {name: float(p) for name, p in zip(ordered, capped, strict=True)}
-
-
-def bootstrapped(lines: Any, classes: Sequence[str]) -> tuple[Ends, Ends]:
-    """95 % intervals of WA and UA over all utterances of a row, without p: 2,000 fixed draws.
-
-    A draw takes speakers with all their utterances. None below two speakers.
-    """
-    squares = np.array(
-        [
-            confusion_matrix(own.emotion, own.taken, labels=list(classes))
-            for _, own in sorted(lines.groupby("speaker"), key=lambda pair: str(pair[0]))
-        ]
-    )
-    if len(squares) < 2:
-        return (None, None, None), (None, None, None)
-    share = np.full(len(squares), 1 / len(squares))
-    draws = np.random.default_rng(0).multinomial(len(squares), share, size=2000)
-    was, uas = [], []
-    for draw in draws:
-        whole = np.tensordot(draw, squares, axes=1)
-        spoken = whole.sum(axis=1)
-        was.append(np.trace(whole) / whole.sum())
-        uas.append(np.mean(np.diag(whole)[spoken > 0] / spoken[spoken > 0]))
-    (wa_low, wa_high), (ua_low, ua_high) = (np.percentile(x, [2.5, 97.5]) for x in (was, uas))
-    return (float(wa_low), float(wa_high), None), (float(ua_low), float(ua_high), None)

@@ -69,7 +69,7 @@ def confusion(summary: Summary, row: str | None = None) -> Figure:
 
 def _head(row: RowSummary, inches: float) -> list[str]:
     pooled = row.pooled
-    scores = f"WA {100 * pooled.wa.mean:.1f}, UA {100 * pooled.ua.mean:.1f}" if pooled else ""
+    scores = f"WA {100 * pooled.wa:.1f}, UA {100 * pooled.ua:.1f}" if pooled else ""
     return [*wrap(row.name, inches, 8), f"{scores}, n {row.n}"]
 
 

@@ -45,16 +45,6 @@ def difference_plus_minus(difference: Difference | SeedDifference | None) -> str
     return f"{100 * difference.ua:+.1f} ± {half}"
 
 
-def mean_and_range(interval: Interval) -> str:
-    """A mean and the ends of its 95 % interval, in percent: ``54.2 [45.1, 63.3]``.
-
-    The mean stands alone if its interval is not known.
-    """
-    if interval.low is None or interval.high is None:
-        return f"{100 * interval.mean:.1f}"
-    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-
-
 def wa_and_ua(pair: Accuracies | None) -> str:
     """WA, then UA, in percent: ``56.0/54.2``; None -> a dash."""
     return DASH if pair is None else f"{100 * pair.wa:.1f}/{100 * pair.ua:.1f}"

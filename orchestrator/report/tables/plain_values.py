@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.analysis.differences import Difference
-from orchestrator.analysis.row_scores import Accuracies, Interval
+from orchestrator.analysis.row_scores import Accuracies, Interval, Pooled
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.tables.footnotes import design, warnings
@@ -72,8 +72,7 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "verdict": row.verdict or None,
         "new_seeds": _over_seeds_json(row.difference),
         "sequential": _sequential_json(row.interim),
-        "pooled_wa": _interval_json(row.pooled.wa if row.pooled else None),
-        "pooled_ua": _interval_json(row.pooled.ua if row.pooled else None),
+        "pooled": _pair_json(row.pooled),
         "stale": row.stale,
     }
 
@@ -94,7 +93,7 @@ def _interval_json(interval: Interval | None) -> dict[str, float | None]:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def _pair_json(pair: Accuracies | None) -> dict[str, float | None]:
+def _pair_json(pair: Accuracies | Pooled | None) -> dict[str, float | None]:
     return {"wa": pair.wa, "ua": pair.ua} if pair else {"wa": None, "ua": None}
 
 

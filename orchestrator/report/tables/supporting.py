@@ -6,7 +6,6 @@ from orchestrator.analysis.summary import Summary
 from orchestrator.report.tables.cells import (
     difference_plus_minus,
     first_letters,
-    mean_and_range,
     p_value,
     percent,
     short_count,
@@ -130,7 +129,7 @@ def pooled(summary: Summary) -> Table | None:
         return None
     cells = []
     for name, found in known:
-        scores = (name, mean_and_range(found.wa), mean_and_range(found.ua))
+        scores = (name, percent(found.wa), percent(found.ua))
         for index, counts in enumerate(found.confusion):
             first = scores if index == 0 else ("", "", "")
             spoken = sum(counts)
@@ -146,8 +145,8 @@ def pooled(summary: Summary) -> Table | None:
         cells=tuple(cells),
         footnotes=(
             "Another figure than the means over speakers: all utterances of all seeds in one "
-            "matrix. [ ]: 95 %, speakers drawn whole (2,000 times), which with few speakers is "
-            "somewhat too narrow. Right: percent of a spoken class taken for each.",
+            "matrix, so that a speaker who speaks more counts more; no interval. Right: percent of "
+            "a spoken class taken for each.",
         ),
     )
 

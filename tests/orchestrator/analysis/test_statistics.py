@@ -11,7 +11,6 @@ from scipy import stats
 from orchestrator.analysis import statistics
 from orchestrator.analysis.family import Contrast
 from orchestrator.analysis.statistics import (
-    clustered_bootstrap,
     corrected_t,
     detectable,
     effect_size,
@@ -80,22 +79,6 @@ def test_a_detectable_difference_is_detected_four_times_of_five(comparisons: int
 def test_every_number_of_groups_has_a_detectable_difference(groups: int) -> None:
     found = [detectable(0.02, groups - 1, m) for m in (1, 5, 40)]
     assert all(map(math.isfinite, found)) and found == sorted(found)
-
-
-def test_the_bootstrap_draws_speakers_and_not_utterances() -> None:
-    """Ten speakers of one utterance and ten of a hundred alike bear the same."""
-    one = [[[int(n < 6), int(n >= 6)], [0, 0]] for n in range(10)]
-    hundred = [[[100 * hit for hit in row] for row in square] for square in one]
-    assert clustered_bootstrap(one) == clustered_bootstrap(hundred)
-    ends = clustered_bootstrap(one)
-    assert ends is not None
-    (low, high), _ = ends
-    assert (low, high) == tuple(stats.binom.ppf([0.025, 0.975], 10, 0.6) / 10)
-
-
-def test_the_bootstrap_leaves_out_a_class_that_no_drawn_speaker_spoke() -> None:
-    ends = clustered_bootstrap([[[4, 0], [0, 0]], [[0, 0], [0, 4]]])
-    assert ends == ((1.0, 1.0), (1.0, 1.0))
 
 
 def test_a_spread_of_rounding_is_a_spread_of_zero() -> None:

@@ -159,7 +159,7 @@ def test_every_printed_number_follows_from_the_predictions_alone(
         "segment ua",
         "last_epoch wa",
         "best_on_test ua",
-        "pooled_wa low",
+        "pooled wa",
         "difference p_holm",
         "difference p_sign_flip",
         "difference effect",
