@@ -6,6 +6,7 @@ Trial ids depend on content alone, audio and labels (`Selection.digest`): paths 
 do not enter.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -127,6 +128,15 @@ class Corpus:
     """What a person said about speakers' names that raised a question (`identities`)."""
     session_answers: NameAnswers = NO_ANSWERS
     """What a person said about sessions' names that raised a question."""
+    source: str = ""
+    """Absolute path of the table or database folder that was read; empty for all other corpora, and
+    in registrations from before it was kept."""
+    options: tuple[str, ...] = ()
+    """The options of `ablate corpus add` that shaped this registration, as words of a command
+    line, without `--name` and `--skip-bad`: the command that registers it again repeats them."""
+    compared: str = ""
+    """Digest of the utterances among which copies of one recording were looked for; empty where
+    they were not, as in registrations from before this was kept."""
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values that JSON can hold; `from_json` is the inverse."""
@@ -158,6 +168,9 @@ class Corpus:
                     for kind in ("speaker_answers", "session_answers")
                     if kind in data  # not in registrations from before they were kept
                 },
+                source=data.get("source", ""),
+                options=tuple(data.get("options", ())),
+                compared=data.get("compared", ""),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ShardDamageError(
@@ -172,10 +185,11 @@ class Corpus:
     @property
     def registration_command(self) -> str:
         """The command to type to register this corpus again, `ablate corpus add ...`."""
-        if self.reader:
-            name = f" --name {self.name}" if self.name != self.reader else ""
-            return f"ablate corpus add {self.reader} FILE_OR_FOLDER{name}"
-        return f"ablate corpus add {self.name} {self.root}"
+        words = ["ablate", "corpus", "add", self.reader or self.name]
+        words.append((self.source or "FILE_OR_FOLDER") if self.reader else self.root)
+        if self.reader and self.name != self.reader:
+            words += ["--name", self.name]
+        return shlex.join([*words, *self.options])
 
     @property
     def omission(self) -> str:

@@ -101,6 +101,7 @@ def read(
         left_out=measured.bad,
         doubts=measured.doubts,
         reader="table",
+        source=os.path.abspath(source),
     )
 
 
