@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from orchestrator.analysis.completeness import Completeness
 from orchestrator.analysis.differences import Verdict, compare_pairs
+from orchestrator.analysis.progress.completeness import Completeness
 from orchestrator.analysis.row_scores import BySpeaker
 from orchestrator.analysis.statistics import CONFIDENCE
 from orchestrator.store.snapshot import Snapshot

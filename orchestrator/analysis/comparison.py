@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
-from orchestrator.analysis.adaptive import with_wanted_trials
-from orchestrator.analysis.completeness import completeness, given_up_trials
 from orchestrator.analysis.differences import Difference, compare_with_reference
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
+from orchestrator.analysis.progress.completeness import completeness, given_up_trials
 from orchestrator.analysis.row_scores import Interval, group_means, headline_scores, speaker_ratio
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.errors import RequestError, nearest

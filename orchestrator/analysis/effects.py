@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from orchestrator.analysis.completeness import completeness
 from orchestrator.analysis.family import judge_family, speaker_contrast
+from orchestrator.analysis.progress.completeness import completeness
 from orchestrator.analysis.row_scores import (
     Interval,
     row_uas,

@@ -4,9 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import absent
-from orchestrator.analysis.adaptive import adaptive_progress
 from orchestrator.analysis.claim import judge_claim
-from orchestrator.analysis.completeness import Completeness, RowCompleteness, completeness
 from orchestrator.analysis.differences import (
     Difference,
     Verdict,
@@ -14,6 +12,8 @@ from orchestrator.analysis.differences import (
     compare_with_reference,
     verdict_of,
 )
+from orchestrator.analysis.progress.adaptive import adaptive_progress
+from orchestrator.analysis.progress.completeness import Completeness, RowCompleteness, completeness
 from orchestrator.analysis.row_scores import (
     Accuracies,
     Interval,

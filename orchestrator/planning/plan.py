@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from features.corpora.corpus import Selection
 from features.descriptors.feature_set import FeatureSet
-from orchestrator.analysis.adaptive import adaptive_progress
-from orchestrator.analysis.completeness import given_up_trials
-from orchestrator.analysis.earlier_verdicts import with_earlier_verdicts
+from orchestrator.analysis.progress.adaptive import adaptive_progress
+from orchestrator.analysis.progress.completeness import given_up_trials
+from orchestrator.analysis.progress.earlier_verdicts import with_earlier_verdicts
 from orchestrator.planning.corpus import Speech, find_speech
 from orchestrator.planning.feature_sets import feature_set, with_features
 from orchestrator.planning.snapshot_builder import build_snapshot, with_search

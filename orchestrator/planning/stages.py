@@ -9,8 +9,8 @@ the others.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.analysis.adaptive import AdaptiveProgress, adaptive_progress
-from orchestrator.analysis.completeness import given_up_trials
+from orchestrator.analysis.progress.adaptive import AdaptiveProgress, adaptive_progress
+from orchestrator.analysis.progress.completeness import given_up_trials
 from orchestrator.analysis.sequential import StopReason, interim_seeds
 from orchestrator.planning.cost.budget import BudgetSelection
 from orchestrator.planning.plan import Plan

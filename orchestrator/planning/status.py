@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.analysis.adaptive import with_wanted_trials
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.errors import RequestError, first_line, nearest
 from orchestrator.store.files import in_parallel
 from orchestrator.store.leases import LEASE_S, is_gone, read_lease

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.completeness import given_up_trials
+from orchestrator.analysis.progress.completeness import given_up_trials
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.summary import Summary, summarise
 from orchestrator.report.row_details import RowDetails, row_details

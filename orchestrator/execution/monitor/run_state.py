@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.completeness import RowCompleteness
+from orchestrator.analysis.progress.completeness import RowCompleteness
 from orchestrator.analysis.row_scores import RowEstimate
 from orchestrator.errors import AblateError, DamageError
 from orchestrator.execution.events import (

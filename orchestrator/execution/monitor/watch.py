@@ -7,7 +7,7 @@ trial that nobody has begun it is only checked whether its folder exists.
 import time
 from collections.abc import Callable, Iterator
 
-from orchestrator.analysis.adaptive import with_wanted_trials
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.errors import LackError, first_line
 from orchestrator.execution.events import (
     Done,

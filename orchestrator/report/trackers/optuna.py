@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.analysis.adaptive import adaptive_progress
+from orchestrator.analysis.progress.adaptive import adaptive_progress
 from orchestrator.analysis.row_scores import estimate_row
 from orchestrator.errors import LackError, first_line
 from orchestrator.report.trackers.finished import FinishedTrial, SettingValue, settings

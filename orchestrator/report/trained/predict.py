@@ -39,7 +39,7 @@ from model.evaluation.scoring import by_utterance, log_probabilities
 from model.network.graph_network import GraphNetwork
 from model.training.restore import trained
 from model.training.seeding import pin
-from orchestrator.analysis.adaptive import with_wanted_trials
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.errors import LackError, RequestError, nearest
 from orchestrator.store.checkpoints import tensors_from
 from orchestrator.store.ledger import Ledger

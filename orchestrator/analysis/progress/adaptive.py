@@ -9,8 +9,8 @@ alone, so interrupted runs, shared runs and superfluous seeds change nothing.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.completeness import given_up_trials
 from orchestrator.analysis.differences import differences_by_seed
+from orchestrator.analysis.progress.completeness import given_up_trials
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.sequential import InterimResult, decide, interim_seeds
 from orchestrator.store.ledger import Ledger

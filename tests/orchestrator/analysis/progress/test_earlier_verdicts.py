@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.analysis.earlier_verdicts import with_earlier_verdicts
+from orchestrator.analysis.progress.earlier_verdicts import with_earlier_verdicts
 from orchestrator.analysis.summary import summarise
 from orchestrator.report.tables.headline import table
 from orchestrator.report.tables.plain_values import as_json

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.analysis.adaptive import adaptive_progress, with_wanted_trials
-from orchestrator.analysis.completeness import completeness, given_up_trials
 from orchestrator.analysis.differences import compare_with_reference
 from orchestrator.analysis.effects import estimate_effects
+from orchestrator.analysis.progress.adaptive import adaptive_progress, with_wanted_trials
+from orchestrator.analysis.progress.completeness import completeness, given_up_trials
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.statistics import holm
 from orchestrator.analysis.summary import Summary, summarise

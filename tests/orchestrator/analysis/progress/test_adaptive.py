@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.analysis.adaptive import adaptive_progress, with_wanted_trials
 from orchestrator.analysis.comparison import compare_rows
+from orchestrator.analysis.progress.adaptive import adaptive_progress, with_wanted_trials
 from orchestrator.analysis.sequential import decide
 from orchestrator.analysis.summary import summarise
 from orchestrator.execution.cluster.inline import InlineCluster

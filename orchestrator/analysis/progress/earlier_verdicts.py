@@ -6,8 +6,8 @@ for more seeds, and for more again, judges several times. That is allowed, and e
 
 from dataclasses import replace
 
-from orchestrator.analysis.adaptive import with_wanted_trials
-from orchestrator.analysis.completeness import completeness, given_up_trials
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
+from orchestrator.analysis.progress.completeness import completeness, given_up_trials
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
 
