@@ -48,6 +48,12 @@ class Segments:
     def __len__(self) -> int:
         return len(self.views)
 
+    @property
+    def speaker_S(self) -> Tensor:
+        """Number of each segment's speaker in the sorted list of names. Shape: (S,), int64."""
+        numbers = {name: number for number, name in enumerate(sorted(set(self.speakers)))}
+        return torch.tensor([numbers[self.speakers[u]] for u in self.utterance_S.tolist()])
+
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gather segments into one batch, zero-padded at the end.
 

@@ -30,14 +30,18 @@ from model.evaluation.state import Direction, EpochScores, StateDict, TrainingSt
 class Averaged:
     """The network of averaged weights, with which both halves of the held-out group are scored.
 
+    No label of a held-out speaker takes part in it. For the SVM, whose "epochs" are settings, it is
+    the machine of the setting that was chosen by inner folds of the training speakers.
+
     Attributes:
-        last: number of the last epoch that is averaged, which is the last of the configuration.
+        epoch: number of the last epoch that is averaged, which is the last of the configuration; of
+            the SVM, the one that the inner folds chose.
         a_SC: log probabilities of the segments of ``a``, ``(S, C)``, float64.
         b_SC: log probabilities of the segments of ``b``.
         weights: the network's ``state_dict``, on the CPU.
     """
 
-    last: int
+    epoch: int
     a_SC: Tensor
     b_SC: Tensor
     weights: StateDict
@@ -54,7 +58,7 @@ class Fit:
         tests_b: half ``b`` tested, at the epoch chosen on ``a``.
         parameters: number of the network's learnable parameters; 0 for the SVM.
         averaged: the network of averaged weights; None where the training stopped before all
-            epochs, and for the SVM, whose "epochs" are settings.
+            epochs, and for an SVM whose training speakers give no inner folds.
     """
 
     epochs: int

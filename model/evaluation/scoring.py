@@ -28,6 +28,7 @@ class LabelledSegments(Protocol):
         labels_S: class index of each segment's utterance, ``(S,)``, int64.
         utterance_S: number of each segment's utterance, ``(S,)``, int64; segments of one utterance
             have the same number.
+        speaker_S: number of each segment's speaker, ``(S,)``, int64.
     """
 
     @property
@@ -37,6 +38,10 @@ class LabelledSegments(Protocol):
     @property
     def utterance_S(self) -> Tensor:
         """Number of each segment's utterance, ``(S,)``, int64; equal for one utterance."""
+
+    @property
+    def speaker_S(self) -> Tensor:
+        """Number of each segment's speaker, ``(S,)``, int64."""
 
     def __len__(self) -> int:
         """Return the number of segments."""

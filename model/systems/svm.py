@@ -5,12 +5,15 @@ Sourced: the extended Geneva set of 88 functionals (Eyben et al., IEEE TAC 2016,
 Ours: one row an utterance, z-scored by the fold's scaler; an RBF kernel with scikit-learn's width,
 1 / (F var); the regularisation C from a fixed grid, chosen by the very rule that chooses a
 network's epoch: each C is one "epoch", from the smoothest boundary to the tightest. So *chosen*,
-*last* and *best on test* mean here what they mean for a network. Probabilities are the softmax of
-the decision values, without the library's internal cross-validation, which draws at random.
+*last* and *best on test* mean here what they mean for a network. What stands for the averaged
+weights of a network is the machine whose C was chosen by inner folds of the training speakers: in
+neither does a held-out speaker take part. Probabilities are the softmax of the decision values,
+without the library's internal cross-validation, which draws at random.
 
 A fitted machine is stored as plain tensors; `SupportVectorMachine` predicts from them alone.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Self
 
@@ -22,7 +25,8 @@ from torch import Tensor
 
 from model.config import ModelConfig
 from model.errors import ModelError
-from model.evaluation.epoch_selection import Fit, fit_of, state_after_epoch
+from model.evaluation import metrics
+from model.evaluation.epoch_selection import Averaged, Fit, fit_of, state_after_epoch
 from model.evaluation.scoring import LabelledSegments
 from model.evaluation.state import StateDict, TrainingState
 from model.network.graph_network import GraphNetwork, Logits
@@ -31,6 +35,8 @@ from model.network.stage_loss import cross_entropies
 
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Regularisations C in the order in which they are fitted; each counts as one "epoch"."""
+INNER_FOLDS = 5
+"""Into how many inner folds the training speakers are dealt; fewer where there are fewer."""
 
 
 def fit(
@@ -59,7 +65,8 @@ def fit(
         on_epoch: called with the state after every epoch.
 
     Returns:
-        History of the epochs and both directions, as `training.fit.fit` gives for a network.
+        History of the epochs and both directions, as `training.fit.fit` gives for a network. In
+        place of averaged weights it has the machine whose C was chosen by inner folds.
 
     Raises:
         ModelError: a segment has more than one row, or all training rows are of one class.
@@ -71,8 +78,7 @@ def fit(
     by_class = None if weights_C is None else dict(enumerate(weights_C.tolist()))
     gamma, state = _kernel_width(x_SF), resume
     for strength in GRID[state.epoch if state else 0 :]:
-        machine = SVC(C=strength, kernel="rbf", gamma=gamma, class_weight=by_class)
-        machine.fit(x_SF, labels_S)
+        machine = _machine(x_SF, labels_S, strength, by_class)
         log_SC, log_a, log_b = (_log_probabilities(machine, x, classes) for x in (x_SF, x_a, x_b))
         loss = float(cross_entropies(log_SC[None], train.labels_S, weights_C)[0])
         weights = _weights(machine, gamma, mean_F, std_F)
@@ -81,7 +87,83 @@ def fit(
         )  # all of the grid is tried: patience is for epochs that follow from each other
         on_epoch(state)
     assert state is not None
-    return fit_of(state)
+    best = inner_choice(x_SF, labels_S, train.speaker_S.numpy(), by_class, classes=classes)
+    if best is None:
+        return fit_of(state)
+    machine = _machine(x_SF, labels_S, GRID[best - 1], by_class)
+    log_a, log_b = (_log_probabilities(machine, x, classes) for x in (x_a, x_b))
+    found = Averaged(best, log_a, log_b, _weights(machine, gamma, mean_F, std_F))
+    return fit_of(state, averaged=found)
+
+
+def inner_choice(
+    x_SF: NDArray[np.float64],
+    labels_S: NDArray[np.int64],
+    speaker_S: NDArray[np.int64],
+    by_class: Mapping[int, float] | None = None,
+    *,
+    classes: int,
+) -> int | None:
+    """Choose a regularisation by inner folds of the training speakers.
+
+    The speakers are dealt in turn to at most ``INNER_FOLDS`` folds. Each fold is scored by machines
+    that were fitted, and whose rows were scaled, on the others.
+
+    Args:
+        x_SF: rows of the training speakers, ``(S, F)``.
+        labels_S: class of each row, ``(S,)``.
+        speaker_S: number of each row's speaker, ``(S,)``.
+        by_class: class -> weight; None for equal weights.
+        classes: number of classes C.
+
+    Returns:
+        The place in ``GRID``, from 1, of the C with the highest mean UA over speakers; of equal
+        ones that with the lowest mean loss; of equal ones the first. None where no fold can be
+        scored: there is one speaker, or the others speak one class.
+    """
+    numbers = np.unique(speaker_S)
+    fold_S = np.searchsorted(numbers, speaker_S) % min(INNER_FOLDS, len(numbers))
+    found: dict[int, list[tuple[float, float]]] = {}
+    for fold in np.unique(fold_S):
+        out_S = fold_S == fold
+        if len(np.unique(labels_S[~out_S])) < 2:
+            continue
+        mean_F, std_F = x_SF[~out_S].mean(axis=0), x_SF[~out_S].std(axis=0)
+        scaled_SF = (x_SF - mean_F) / np.where(std_F > 0, std_F, 1)
+        for number, strength in enumerate(GRID, start=1):
+            machine = _machine(scaled_SF[~out_S], labels_S[~out_S], strength, by_class)
+            log_SC = _log_probabilities(machine, scaled_SF[out_S], classes).numpy()
+            scores = _by_speaker(log_SC, labels_S[out_S], speaker_S[out_S])
+            found.setdefault(number, []).extend(scores)
+    means = {
+        number: tuple(math.fsum(values) / len(values) for values in zip(*scores, strict=True))
+        for number, scores in found.items()
+    }
+    return max(means, key=lambda number: (means[number][0], -means[number][1]), default=None)
+
+
+def _by_speaker(
+    log_SC: NDArray[np.float64], labels_S: NDArray[np.int64], speaker_S: NDArray[np.int64]
+) -> list[tuple[float, float]]:
+    """UA, 0 to 1, and mean cross-entropy in nats of each speaker."""
+    found = []
+    for speaker in np.unique(speaker_S):
+        own_SC, own_S = log_SC[speaker_S == speaker], labels_S[speaker_S == speaker]
+        counts = metrics.confusion(own_S.tolist(), own_SC.argmax(1).tolist(), log_SC.shape[1])
+        loss = -math.fsum(own_SC[np.arange(len(own_S)), own_S].tolist()) / len(own_S)
+        found.append((metrics.ua(counts), loss))
+    return found
+
+
+def _machine(
+    x_SF: NDArray[np.float64],
+    labels_S: NDArray[np.int64],
+    strength: float,
+    by_class: Mapping[int, float] | None,
+) -> SVC:
+    """Fit a machine of regularisation C = ``strength`` to rows of functionals."""
+    machine = SVC(C=strength, kernel="rbf", gamma=_kernel_width(x_SF), class_weight=by_class)
+    return machine.fit(x_SF, labels_S)
 
 
 def _rows(segments: LabelledSegments, mean_F: Tensor, std_F: Tensor) -> NDArray[np.float64]:

@@ -6,16 +6,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from orchestrator.study.protocol import ScoreRule
-from orchestrator.study.trials import SEMANTICS
+from orchestrator.study.trials import is_current
 
 EpochChoice = Literal["chosen", "last_epoch", "best_on_test", "averaged"]
 """How the network of a score is picked: at the epoch chosen by the other half of the held-out group
 (``chosen``), at the last one, or at the best one on the test speakers themselves (too high, for
 comparison only); or as the mean of its weights over the second half of the epochs (``averaged``).
+For the SVM, whose "epochs" are settings, ``averaged`` is the setting that inner folds of the
+training speakers choose.
 """
 CHOICES: tuple[EpochChoice, ...] = ("chosen", "last_epoch", "best_on_test", "averaged")
 """All choices, in the order in which they are recorded. ``averaged`` is missing where the training
-stopped before all epochs, and for a system whose epochs are settings."""
+stopped before all epochs."""
 CHOICE_OF: Mapping[ScoreRule, EpochChoice] = {
     "averaged": "averaged",
     "chosen": "chosen",
@@ -41,7 +43,8 @@ class Scores:
     unit: Unit
     """Whether utterances or segments are counted."""
     epoch: int
-    """The epoch at which the network was scored, from 1; of averaged weights, the last of them."""
+    """The epoch at which the network was scored, from 1; of averaged weights, the last of them; of
+    an SVM, the place of its regularisation in the grid."""
     confusion: tuple[tuple[int, ...], ...]
     """Counts, shape (C, C) for C classes: rows are the true class, columns the predicted one."""
 
@@ -93,7 +96,7 @@ def is_stale(outcome: Outcome) -> bool:
 
     True where the ``semantics`` number of its identity is not the present one.
     """
-    return bool(outcome.identity.get("semantics", SEMANTICS) != SEMANTICS)
+    return "semantics" in outcome.identity and not is_current(outcome.identity)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

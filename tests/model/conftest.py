@@ -25,6 +25,10 @@ class Synthetic:
     labels_S: Tensor
     utterance_S: Tensor
 
+    @property
+    def speaker_S(self) -> Tensor:
+        return self.utterance_S % 3
+
     def __len__(self) -> int:
         return len(self.labels_S)
 

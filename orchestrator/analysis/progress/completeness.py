@@ -24,7 +24,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import FAILURE, OUTCOME
 from orchestrator.store.records import Failure, Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
-from orchestrator.study.trials import SEMANTICS
+from orchestrator.study.trials import is_current
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,4 +143,4 @@ def _failures(ledger: Ledger, id: str) -> Sequence[Failure]:
 
 def _is_final(failure: Failure) -> bool:
     """Whether the same code would fail in the same way again: its loss was not a number."""
-    return failure.cause == "diverged" and failure.identity.get("semantics") == SEMANTICS
+    return failure.cause == "diverged" and is_current(failure.identity)

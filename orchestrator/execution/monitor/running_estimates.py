@@ -37,7 +37,9 @@ class RunningEstimates:
         if outcome.id in self._blinded:
             return
         scores = tuple(headline_scores(outcome, self._snapshot.score))
-        named = {key: outcome.identity[key] for key in ("semantics",) if key in outcome.identity}
+        named = {
+            key: outcome.identity[key] for key in ("semantics", "model") if key in outcome.identity
+        }
         self._outcomes[outcome.id] = replace(
             outcome, scores=scores, identity=named, digests={}, files={}, libraries={}
         )

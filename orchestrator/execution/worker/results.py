@@ -46,10 +46,10 @@ def training_results(fit: Fit, data: FoldData) -> TrainingResults:
         data: the features and labels of its fold.
     """
     mean = fit.averaged
-    last, mean_a_SC, mean_b_SC = (mean.last, mean.a_SC, mean.b_SC) if mean else (0, None, None)
+    epoch, mean_a_SC, mean_b_SC = (mean.epoch, mean.a_SC, mean.b_SC) if mean else (0, None, None)
     tested = (
-        _Tested(fit.tests_a, data.a, last, mean_a_SC),
-        _Tested(fit.tests_b, data.b, last, mean_b_SC),
+        _Tested(fit.tests_a, data.a, epoch, mean_a_SC),
+        _Tested(fit.tests_b, data.b, epoch, mean_b_SC),
     )
     weights = {
         f"{name}/{key}": tensor
@@ -85,8 +85,9 @@ class _Tested:
     """The epochs by which this half is scored, with weights and log probabilities."""
     segments: Segments
     """The S segments of the half."""
-    last_averaged: int
-    """The last epoch whose weights were averaged, from 1; 0 without averaged weights."""
+    averaged_epoch: int
+    """The last epoch whose weights were averaged, from 1, or the setting that the inner folds of an
+    SVM chose; 0 without averaged weights."""
     averaged_SC: Tensor | None
     """Log probabilities of the segments by the averaged weights; None without such weights."""
 
@@ -97,7 +98,7 @@ class _Tested:
         yield "last_epoch", d.last, d.at_last_SC
         yield "best_on_test", d.best_on_test, d.at_best_on_test_SC
         if self.averaged_SC is not None:
-            yield "averaged", self.last_averaged, self.averaged_SC
+            yield "averaged", self.averaged_epoch, self.averaged_SC
 
 
 def _prediction_rows(

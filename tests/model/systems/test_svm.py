@@ -1,8 +1,12 @@
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import Tensor
 
@@ -26,6 +30,11 @@ class Rows:
     @property
     def utterance_S(self) -> Tensor:
         return torch.arange(len(self.labels_S))
+
+    @property
+    def speaker_S(self) -> Tensor:
+        """Seven speakers, each of whom speaks all classes."""
+        return torch.arange(len(self.labels_S)) // 4 % 7
 
     def __len__(self) -> int:
         return len(self.labels_S)
@@ -73,7 +82,67 @@ def test_every_c_is_an_epoch_and_the_better_one_on_dev_is_chosen() -> None:
     best = max(result.history, key=lambda e: (e.b.ua, -e.b.loss, -e.number))
     assert result.tests_a.chosen == best.number
     assert torch.equal(result.tests_a.at_last_SC, states[-1].tests_a.at_last_SC)
-    assert result.parameters == 0 and result.averaged is None
+    assert result.parameters == 0
+
+
+def inner_scores(learnt: Rows, folds: int) -> list[tuple[float, float]]:
+    """Mean UA and mean loss over speakers of each C, by another road: the library's pipeline."""
+    x, y, speakers = learnt.x_SF.double().numpy(), learnt.labels_S.numpy(), learnt.speaker_S.numpy()
+    found = []
+    for strength in GRID:
+        uas, losses = [], []
+        for fold in range(folds):
+            inner = speakers % folds == fold
+            machine = make_pipeline(StandardScaler(), SVC(C=strength)).fit(x[~inner], y[~inner])
+            for speaker in set(speakers[inner]):
+                own = speakers == speaker
+                log = torch.from_numpy(machine.decision_function(x[own])).log_softmax(1)
+                uas.append(balanced_accuracy_score(y[own], log.argmax(1)))
+                losses.append(float(torch.nn.functional.nll_loss(log, learnt.labels_S[own])))
+        found.append((float(np.mean(uas)), float(np.mean(losses))))
+    return found
+
+
+@pytest.mark.parametrize("noise", [2.0, 4.0, 7.0])
+def test_inner_folds_of_the_training_speakers_choose_the_c_of_what_stands_for_averaged_weights(
+    noise: float,
+) -> None:
+    learnt = rows(56, noise=noise)
+    result, _ = fitted(learnt)
+    assert result.averaged is not None
+    scores = inner_scores(learnt, folds=5)
+    best = max(range(len(GRID)), key=lambda n: (round(scores[n][0], 9), -round(scores[n][1], 9)))
+    assert result.averaged.epoch == best + 1
+    own = SVC(C=GRID[best])
+    x, y = ((r.x_SF - learnt.x_SF.mean(0)) / learnt.x_SF.std(0) for r in (learnt, rows(24, seed=1)))
+    own.fit(x.double().numpy(), learnt.labels_S.numpy())
+    wanted = torch.from_numpy(own.decision_function(y.double().numpy())).log_softmax(1)
+    assert torch.equal(result.averaged.a_SC, wanted)
+    machine = trained(ModelConfig(model="svm"), result.averaged.weights, classes=4, nodes=1)
+    own_SC = log_probabilities(machine, rows(28, seed=2))
+    assert torch.allclose(own_SC, result.averaged.b_SC, rtol=0, atol=1e-9)
+
+
+def test_no_label_of_a_held_out_speaker_has_a_say_in_it() -> None:
+    """The dev speaker has: with other labels another C is chosen there."""
+    learnt = rows(56, noise=4.0)
+    mean_F, std_F = learnt.x_SF.mean(0), learnt.x_SF.std(0)
+    results = []
+    for shift in (0, 1):
+        a, b = rows(24, seed=1, noise=4.0), rows(28, seed=2, noise=4.0)
+        for half in (a, b):
+            half.labels_S = (half.labels_S + shift) % 4
+        results.append(fit(learnt, a, b, mean_F, std_F, classes=4))
+    one, other = results
+    assert (one.tests_a.chosen, one.tests_b.chosen) != (other.tests_a.chosen, other.tests_b.chosen)
+    assert one.averaged is not None and other.averaged is not None
+    assert one.averaged.epoch == other.averaged.epoch
+    assert torch.equal(one.averaged.a_SC, other.averaged.a_SC)
+
+
+def test_one_training_speaker_gives_no_inner_folds() -> None:
+    result, _ = fitted(rows(4))
+    assert result.averaged is None
 
 
 def test_its_probabilities_are_those_of_the_library_s_own_machine() -> None:
@@ -109,6 +178,8 @@ def test_the_same_rows_give_the_same_bits_resumed_or_not() -> None:
     for again in (fitted(rows(40))[0], resumed):
         assert again.history == straight.history
         assert torch.equal(again.tests_b.at_chosen_SC, straight.tests_b.at_chosen_SC)
+        assert again.averaged is not None and straight.averaged is not None
+        assert torch.equal(again.averaged.b_SC, straight.averaged.b_SC)
 
 
 @pytest.mark.parametrize("spoken", [2, 3])

@@ -46,7 +46,7 @@ def test_weights_are_the_mean_over_the_second_half_of_the_epochs(
 ) -> None:
     result, states, network = trained(segments_of, replace(CONFIG, epochs=epochs))
     mean = result.averaged
-    assert mean is not None and mean.last == epochs
+    assert mean is not None and mean.epoch == epochs
     averaged = states[first_averaged(epochs) - 1 :]
     for name, tensor in mean.weights.items():
         stacked = torch.stack([state.network[name].double() for state in averaged])

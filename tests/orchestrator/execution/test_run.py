@@ -519,6 +519,7 @@ def test_a_compared_system_and_a_machine_on_functionals_go_the_same_way(
     assert gcn.ua is not None and svm.ua is not None and svm.ua.mean > 0.4
     epochs = {t.row: outcomes[t.id].epochs for t in snapshot.trials}
     assert epochs == {"GCN": 1, "SVM": 6}
+    assert all({s.choice for s in o.scores} == set(CHOICES) for o in outcomes.values())
     text = markdown(table(summarise(snapshot, outcomes)))
     assert text.index("| **one** |") < text.index("| SVM |") < text.index("| **two** |")
     assert text.count("| GCN |") == 2

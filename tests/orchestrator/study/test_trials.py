@@ -11,7 +11,15 @@ from model.config import Aggregators, ModelConfig, TrainConfig
 from orchestrator.study.canonical import canonical
 from orchestrator.study.reader import parse_study, read_study
 from orchestrator.study.resolve import resolve
-from orchestrator.study.trials import ADDED, Trial, from_identity, variants
+from orchestrator.study.trials import (
+    ADDED,
+    OWN_SEMANTICS,
+    SEMANTICS,
+    Trial,
+    from_identity,
+    is_current,
+    variants,
+)
 
 TRIAL = Trial(
     corpus="c" * 64,
@@ -205,3 +213,12 @@ ORIGINAL = {
 def test_a_new_field_leaves_the_ids_of_trained_trials_as_they_are(part: str, field: str) -> None:
     told = f"orchestrator/study/trials.py: `ADDED` must have a line for `{field}` of {part}"
     assert (field in ORIGINAL[part]) != (field in ADDED.get(part, {})), told
+
+
+def test_a_system_whose_results_alone_have_changed_has_a_version_of_its_own() -> None:
+    machine = replace(TRIAL, model=ModelConfig(model="svm"))
+    assert machine.identity["semantics"] == OWN_SEMANTICS["svm"] > SEMANTICS
+    assert TRIAL.identity["semantics"] == SEMANTICS
+    assert is_current(TRIAL.identity) and is_current(machine.identity)
+    assert not is_current({**machine.identity, "semantics": SEMANTICS})
+    assert from_identity(machine.identity) == machine
