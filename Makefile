@@ -5,6 +5,7 @@
 # make clusters   ray up by ssh on this machine, AWS against a stand-in; needs root, sshd and rsync
 # make editor  studies before yaml-language-server, which npm installs into .venv/editor
 # make bench   measurements, with ratios printed; make bench-gpu: those of the network on a GPU
+# make fuzz    two thousand broken recordings, of every container, are read without a traceback
 # make faults  every fault of the matrix, a thousand kills; most of an hour, prints the matrix
 #
 # TORCH_INDEX=URL takes PyTorch from a package index of small CPU builds.
@@ -15,7 +16,7 @@ PYTHON := $(shell for v in 3.11 3.12 3.13 3.14; do python$$v -c "" 2>/dev/null &
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check docs bench bench-gpu faults clusters editor clean
+.PHONY: demo test check docs bench bench-gpu fuzz faults clusters editor clean
 
 demo: $(VENV)/demo
 	$(BIN)/ablate run studies/fa_position.yaml
@@ -24,7 +25,7 @@ demo: $(VENV)/demo
 # In the order of the tree: by default files with few tests come last, those that start Ray among
 # them, two at once. The slowest tests stand at the end of the log.
 test: $(VENV)/dev
-	$(PYTEST) -m "not bench and not faults and not clusters and not editor" -n 2 \
+	$(PYTEST) -m "not bench and not fuzz and not faults and not clusters and not editor" -n 2 \
 	  --dist loadfile --no-loadscope-reorder --durations 25
 
 check: $(VENV)/dev
@@ -39,6 +40,9 @@ docs: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(PYTEST) -m bench -s --timeout 3600
+
+fuzz: $(VENV)/dev
+	$(PYTEST) -m fuzz --timeout 1800
 
 faults: $(VENV)/dev
 	$(PYTEST) tests/faults --timeout 5400

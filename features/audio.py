@@ -1,19 +1,25 @@
 """Checking and reading audio files: any rate and number of channels in, mono at 16 kHz out.
 
-The only door to soundfile (decoding) and soxr (band-limited resampling); light to import.
+The only door to soxr (band-limited resampling); light to import. `decoding` opens the files.
 """
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from features.decoding.codecs import begins_with_text, undecodable
+from features.decoding.container import Container
+from features.decoding.headers import read_container
 from features.errors import ShardDamageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from features.decoding.decoder import DecodedRecording, DecodingError
 
 RATE = 16_000
 """Samples a second (Hz) that all audio is resampled to; openSMILE's configurations expect it."""
@@ -21,27 +27,8 @@ RATE = 16_000
 QUALITY = "VHQ"
 """soxr's name for its very high quality: pass band to 0.91 of Nyquist, linear phase."""
 
-
-SHORTEST_S = 0.05
-"""Seconds below which a recording counts as too short for whole frames: `check_recording` says so,
-and extraction pads it with zeros."""
-
-SILENCE = 2**-13
-"""Greatest magnitude below which a recording counts as silent, with full scale 1: four steps of
-16-bit audio."""
-
-FULL_SCALE = 32766 / 32768
-"""Magnitude from which on three consecutive samples count as clipped, with full scale 1."""
-
-FORMATS = {
-    ".wav": ("WAV", "WAVEX", "RF64"),
-    ".flac": ("FLAC",),
-    ".ogg": ("OGG",),
-    ".mp3": ("MP3",),
-    ".aiff": ("AIFF",),
-}
-"""Ending of a file's name -> the formats that a file of that name may have, by libsndfile's
-names."""
+TOLERANCE_S = 0.01
+"""Seconds by which a part may end after its recording, since label files round their times."""
 
 LFS = b"version https://git-lfs"
 """First bytes of a Git LFS pointer, a small text file that stands where the audio should be."""
@@ -67,7 +54,7 @@ class RecordingCheck:
 
 
 def check_recording(
-    path: Path, start: float | None = None, end: float | None = None
+    path: Path, start: float | None = None, end: float | None = None, *, mend: bool = False
 ) -> RecordingCheck:
     """Decode a recording, or a part of it, and look for what makes it unusable or doubtful.
 
@@ -75,90 +62,131 @@ def check_recording(
         path: the audio file.
         start: seconds where the part begins; None for the file's beginning.
         end: seconds where the part ends; None for the file's end.
+        mend: read what lies behind a header that says 0 (`--mend-headers`).
 
     Returns:
         The result of the check. A file that cannot be read raises nothing: its ``bad`` is set.
     """
-    import numpy as np
-    import soundfile
+    from features.decoding.decoder import DecodingError, decode
+    from features.decoding.doubts import find_doubts
 
     bad = _no_file(path)
     if bad:
         return RecordingCheck(bad=bad)
+    container = None
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            form, rate, channels = file.format, file.samplerate, file.channels
-            if end is not None and file.frames < end * rate - rate * TOLERANCE_S:
-                whole = file.frames / rate
-                return RecordingCheck(bad=f"ends after {whole:.2f} s, but its part at {end:g} s")
-            file.seek(min(round((start or 0.0) * rate), file.frames))
-            stop = file.frames if end is None else min(round(end * rate), file.frames)
-            samples_NC = file.read(max(stop - file.tell(), 0), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError):
-        return RecordingCheck(bad="not audio, or truncated")
-    seconds = len(samples_NC) / rate
-    if not len(samples_NC):
-        bad = "without a sample"
-    elif not np.isfinite(samples_NC).all():
-        bad = "holds values that are no numbers"
-    doubts = () if bad else _doubts(path, form, seconds, samples_NC)
-    return RecordingCheck(rate=rate, channels=channels, seconds=seconds, bad=bad, doubts=doubts)
+        container = read_container(path)
+        bad = _broken_header(container, mend=mend, to_the_end=end is None)
+        if bad:
+            return RecordingCheck(bad=bad)
+        sound = decode(path, start, end, container=container, mend=mend)
+        bad = _unusable(path, sound, end)
+        doubts = () if bad else find_doubts(path, container, sound, to_the_end=end is None)
+    except DecodingError as error:
+        return RecordingCheck(bad=_no_samples(path, container, error))
+    except OSError as error:
+        return RecordingCheck(bad=f"cannot be read ({error.strerror})")
+    return RecordingCheck(
+        rate=sound.rate,
+        channels=sound.samples_NC.shape[1],
+        seconds=len(sound.samples_NC) / sound.rate,
+        bad=bad,
+        doubts=doubts,
+    )
 
 
-TOLERANCE_S = 0.01
-"""Seconds by which a part may end after its recording, since label files round their times."""
+def _broken_header(container: Container | None, *, mend: bool, to_the_end: bool) -> str:
+    """Return why the header of a file makes it unusable; empty if it does not.
+
+    Args:
+        container: what the header says; None where it is not known.
+        mend: whether a header that says 0 is mended.
+        to_the_end: whether the recording is read to the end of its file.
+    """
+    if container is None:
+        return ""
+    if container.says_nothing and not mend:
+        return (
+            f"its header says 0 samples, but {container.present_s:.2f} s lie behind it: "
+            "`--mend-headers` reads them"
+        )
+    if container.is_cut and to_the_end:
+        return f"truncated: {container.shortage}"
+    return ""
+
+
+def _no_samples(path: Path, container: Container | None, error: "DecodingError") -> str:
+    """Return why a file could not be decoded.
+
+    Args:
+        path: the file.
+        container: what its header says; None where it is not known.
+        error: what decoding it raised.
+    """
+    if error.opened:
+        return str(error)
+    try:
+        return undecodable(path, container) or "not audio, or truncated"
+    except OSError as unread:
+        return f"cannot be read ({unread.strerror})"
+
+
+def _unusable(path: Path, sound: "DecodedRecording", end: float | None) -> str:
+    """Return why decoded samples cannot be used; empty if they can.
+
+    Args:
+        path: the file.
+        sound: the samples.
+        end: seconds where the part ends; None for the file's end.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    import numpy as np
+
+    if sound.is_headerless and begins_with_text(path):
+        return "text, not audio"
+    last = sound.last_frame
+    if end is not None and last is not None and last < (end - TOLERANCE_S) * sound.rate:
+        return f"ends after {last / sound.rate:.2f} s, but its part at {end:g} s"
+    if not len(sound.samples_NC):
+        return "without a sample"
+    if not np.isfinite(sound.samples_NC).all():
+        return "holds values that are no numbers"
+    if sound.is_short and sound.format != "MP3":  # whose header may be an estimate
+        return f"truncated: {sound.shortage}"
+    return ""
 
 
 def _no_file(path: Path) -> str:
     """Return why a file cannot be opened for decoding, such as ``missing``; empty if it can."""
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
             return "a link that leads back to itself"
         return "a link to nothing" if path.is_symlink() else "missing"
-    if path.is_dir():
+    if stat.S_ISDIR(found.st_mode):
         return "a folder"
+    if not stat.S_ISREG(found.st_mode):
+        return "a pipe or a device, not a file"
     if not os.access(path, os.R_OK):
         return "no permission to read it"
-    if not size:
+    if not found.st_size:
         return "empty"
     with open(path, "rb") as file:
-        if size < 1024 and file.read(len(LFS)) == LFS:
+        if found.st_size < 1024 and file.read(len(LFS)) == LFS:
             return "a pointer of Git LFS, `git lfs pull` fetches the audio"
     return ""
 
 
-def _doubts(
-    path: Path, form: str, seconds: float, samples_NC: "NDArray[np.float32]"
-) -> tuple[str, ...]:
-    """List what looks wrong in a decoded recording, such as ``silent``.
-
-    Args:
-        path: the audio file, whose ending is compared with ``form``.
-        form: format inside the file, as libsndfile calls it, such as ``WAV``.
-        seconds: duration.
-        samples_NC: samples by channels, full scale 1.
-    """
-    import numpy as np
-
-    found = []
-    peaks_N = np.abs(samples_NC).max(axis=1)
-    loud_N = peaks_N >= FULL_SCALE
-    suffix = path.suffix.lower()
-    if peaks_N.max() < SILENCE:
-        found.append("silent")
-    if (loud_N[:-2] & loud_N[1:-1] & loud_N[2:]).any():
-        found.append("clipped")
-    if seconds < SHORTEST_S:
-        found.append(f"shorter than {1000 * SHORTEST_S:.0f} ms")
-    if form not in FORMATS.get(suffix, (form,)):
-        found.append(f"named {suffix}, but {form} inside")
-    return tuple(found)
-
-
 def read_mono(
-    path: Path, rate: int = RATE, *, start: float | None = None, end: float | None = None
+    path: Path,
+    rate: int = RATE,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    mend: bool = False,
 ) -> "NDArray[np.float32]":
     """Read an audio file or a part of it as one channel at a given rate.
 
@@ -169,6 +197,7 @@ def read_mono(
         rate: samples a second (Hz) of the result.
         start: seconds where the part begins; None for the file's beginning.
         end: seconds where the part ends; None for the file's end.
+        mend: read what lies behind a header that says 0 (`--mend-headers`).
 
     Returns:
         Samples, ``(samples,)``, float32; full scale is [-1, 1), and resampling may overshoot it
@@ -178,31 +207,28 @@ def read_mono(
         ShardDamageError: the file is missing, unreadable, empty, or holds NaN or infinity.
     """
     import numpy as np
-    import soundfile
     import soxr
 
+    from features.decoding.decoder import DecodingError, decode
+
+    container = None
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            native = file.samplerate
-            file.seek(min(round((start or 0.0) * native), file.frames))
-            stop = file.frames if end is None else min(round(end * native), file.frames)
-            samples_NC = file.read(max(stop - file.tell(), 0), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+        container = read_container(path)
+        sound = decode(path, start, end, container=container, mend=mend)
+    except (DecodingError, OSError) as error:
+        reason = (
+            error.strerror if isinstance(error, OSError) else _no_samples(path, container, error)
+        )
         raise ShardDamageError(
-            f"Audio file {path} cannot be read ({_reason(error)}): restore it from the original."
+            f"Audio file {path} cannot be read ({reason}): restore it from the original."
         ) from error
-    if not len(samples_NC):
+    if not len(sound.samples_NC):
         raise ShardDamageError(f"Audio file {path} holds no sample: restore it from the original.")
-    if not np.isfinite(samples_NC).all():
+    if not np.isfinite(sound.samples_NC).all():
         raise ShardDamageError(
             f"Audio file {path} holds values that are no numbers: restore it from the original."
         )
-    mono = samples_NC.mean(axis=1, dtype=np.float32)
-    if native != rate:
-        mono = soxr.resample(mono, native, rate, quality=QUALITY)
+    mono = sound.samples_NC.mean(axis=1, dtype=np.float32)
+    if sound.rate != rate:
+        mono = soxr.resample(mono, sound.rate, rate, quality=QUALITY)
     return np.ascontiguousarray(mono, dtype=np.float32)
-
-
-def _reason(error: Exception) -> str:
-    """Return the library's message without the file's path in front and the full stop."""
-    return str(error).split(": ", 1)[-1].strip().rstrip(".")

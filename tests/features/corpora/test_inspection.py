@@ -25,13 +25,13 @@ def bad_files(write_wav: Any, make: Any, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "cut.flac").write_bytes((tmp_path / "cut.flac").read_bytes()[:-4000])
     return {
         "empty.wav": "empty",
-        "text.wav": "not audio, or truncated",
+        "text.wav": "text, not audio",
         "zero.wav": "without a sample",
         "nan.wav": "holds values that are no numbers",
         "loop.wav": "a link that leads back to itself",
         "gone.wav": "a link to nothing",
         "folder.wav": "a folder",
-        "cut.flac": "not audio, or truncated",
+        "cut.flac": "damaged or truncated: it cannot be decoded to its end",
         "none.wav": "missing",
     }
 
