@@ -67,6 +67,19 @@ HEADER = re.compile(
     re.DOTALL,
 )
 """How the header of an audio file begins that text may stand in front of."""
+BEGINNINGS = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"riff",
+    b"FORM",
+    b"caff",
+    b".snd",
+    b"fLaC",
+    b"OggS",
+    b"NIST",
+)
+"""First bytes of audio files that are printable, too: what begins like this is no text."""
 ENDINGS = frozenset(
     {".aac", ".ac3", ".amr", ".ape", ".awb", ".dff", ".dsf", ".dts", ".m4a", ".m4b", ".mka"}
     | {".mpc", ".ra", ".rm", ".silk", ".slk", ".spx", ".tta", ".wma", ".wv"}
@@ -96,6 +109,8 @@ def undecodable(path: Path, container: Container | None) -> str:
         return f"{name}, not audio"
     if name:
         return f"{name}, which cannot be decoded here: {conversion(path)} converts it"
+    if head.startswith(BEGINNINGS):
+        return ""
     if text := text_in_front(head):
         return f"text in front of its header: cut its first {text} bytes off"
     return "text, not audio" if is_text(head) else ""

@@ -83,7 +83,7 @@ def test_what_is_no_recording_is_refused(write_wav: Any, tmp_path: Path) -> None
         tmp_path / "nan.wav", np.array([0, np.nan] * 99, np.float32), 16_000, subtype="FLOAT"
     )
     said = {
-        "text.wav": "not audio, or truncated",
+        "text.wav": "text, not audio",
         "empty.wav": "empty",
         "zero.wav": "without a sample",
         "nan.wav": "holds values that are no numbers",

@@ -321,7 +321,7 @@ def test_a_broken_file_stops_the_build_and_keeps_what_is_done(
     broken = Path(selection.corpus.root) / "bob-2.wav"
     broken.write_bytes(b"no audio")
     expected = (
-        f"Audio file {broken} cannot be read (Format not recognised): restore it from the original."
+        f"Audio file {broken} cannot be read (text, not audio): restore it from the original."
     )
     with pytest.raises(ShardDamageError, match=f"^{re.escape(expected)}$"):
         build(folder, selection, CONFIG, threads=threads)

@@ -149,7 +149,7 @@ def test_an_utterance_or_a_file_is_drawn(store: Path, tmp_path: Path) -> None:
     [
         (["femal-1-sad-1"], "is neither instead: did you mean `female-1-sad-1`?", 2),
         (["x.wav", "--corpus", "dmo"], "The corpus `dmo` is not registered", 3),
-        (["README.md"], "cannot (not audio, or truncated)", 2),
+        (["README.md"], "cannot (text, not audio)", 2),
         (["female-1-sad-1", "--features", "lld7"], "`features` must be one of `lld78`", 2),
         (["female-1-sad-1", "-o", "a.gif"], "`--output` must end in one of", 2),
     ],

@@ -107,7 +107,7 @@ def test_unreadable_audio_is_named_all_at_once(write_wav: Any, tmp_path: Path) -
         f"3 of the 4 recordings of corpus `ravdess` in {tmp_path} cannot be used: mend or remove "
         "them, or leave them out with `--skip-bad`.\n"
         "  03-01-01-01-01-01-02.wav: empty\n"
-        "  03-01-01-01-01-01-03.flac: not audio, or truncated\n"
+        "  03-01-01-01-01-01-03.flac: text, not audio\n"
         "  03-01-01-01-01-01-04.wav: without a sample"
     )
     with pytest.raises(CorpusError, match=sentence(expected)):
@@ -116,7 +116,7 @@ def test_unreadable_audio_is_named_all_at_once(write_wav: Any, tmp_path: Path) -
     assert [u.speaker for u in corpus.utterances] == ["actor-01"]
     assert [left.reason for left in corpus.left_out if left.bad] == [
         "empty",
-        "not audio, or truncated",
+        "text, not audio",
         "without a sample",
     ]
 
