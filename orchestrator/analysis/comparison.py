@@ -117,7 +117,7 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
     for (_, seed), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):
-            for one in headline_scores(outcome, snapshot.score):
+            for one in headline_scores(snapshot, outcome):
                 scores[name].setdefault(one.speaker, {})[seed] = ua(one.confusion)
     flips, recalls, net, decisions = _by_utterance(ledger, shared, snapshot.score)
     return Comparison(
@@ -173,7 +173,7 @@ def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str)
             found[trial.row][trial.fold, trial.seed] = outcome
     pairs = {key: (found[a][key], found[b][key]) for key in sorted(found[a]) if key in found[b]}
     both = (outcome for pair in pairs.values() for outcome in pair)
-    return pairs if all(any(headline_scores(o, snapshot.score)) for o in both) else {}
+    return pairs if all(any(headline_scores(snapshot, o)) for o in both) else {}
 
 
 Hits = tuple[list[float], list[float]]

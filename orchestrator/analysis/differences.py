@@ -9,8 +9,9 @@ each seed, the mean over all speakers. `statistics.py` has the formulas; scores 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.analysis.crossed import CrossedContrast
 from orchestrator.analysis.family import Contrast, Judgement, judge_family, speaker_contrast
-from orchestrator.analysis.row_scores import BySpeaker, group_means
+from orchestrator.analysis.row_scores import BySpeaker, group_means, means_over_seeds
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
@@ -122,14 +123,14 @@ def compare_pairs(
         Name -> difference, with p after Holm over the pairs. Pairs that share no finished training
         are left out.
     """
-    by_speaker = {name: _paired(*pair) for name, pair in pairs.items()}
-    contrasts = {name: speaker_contrast(snapshot, each) for name, each in by_speaker.items()}
+    paired = {name: _paired(*pair) for name, pair in pairs.items()}
+    contrasts = {name: speaker_contrast(snapshot, each) for name, each in paired.items()}
     judged = judge_family(contrasts, open_pairs)
     return {
         name: _difference(
             contrast,
             judged[name],
-            group_means(snapshot, by_speaker[name]),
+            group_means(snapshot, means_over_seeds(paired[name])),
             _over_seeds(snapshot, *pairs[name]),
             is_open=name in open_pairs,
         )
@@ -139,7 +140,7 @@ def compare_pairs(
 
 
 def _difference(
-    contrast: Contrast,
+    contrast: Contrast | CrossedContrast,
     judgement: Judgement,
     groups: Sequence[float],
     over_seeds: SeedDifference | None,
@@ -154,21 +155,21 @@ def _difference(
         p=judgement.p,
         groups=len(groups),
         p_alone=judgement.p_alone,
-        p_sign_flip=None if is_open else sign_flip(groups),
+        p_sign_flip=None if is_open or len(groups) < 2 else sign_flip(groups),
         effect=judgement.effect,
         detectable=judgement.detectable,
         over_seeds=over_seeds and replace(over_seeds, p=None) if is_open else over_seeds,
     )
 
 
-def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, float]:
-    """Test speaker -> mean difference over the seeds that both rows have finished."""
-    by_speaker = {}
+def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, dict[int, float]]:
+    """Test speaker -> seed -> difference, of the seeds that both rows have finished."""
+    found = {}
     for speaker in row.keys() & other.keys():
         ours, theirs = row[speaker], other[speaker]
         if seeds := ours.keys() & theirs.keys():
-            by_speaker[speaker] = mean([ours[s] - theirs[s] for s in seeds])
-    return by_speaker
+            found[speaker] = {seed: ours[seed] - theirs[seed] for seed in sorted(seeds)}
+    return found
 
 
 def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
@@ -204,7 +205,7 @@ def differences_by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) ->
         One value for each seed of the study, in [-1, 1]; None where a speaker of either row is not
         finished.
     """
-    speakers = [name for fold in snapshot.folds for name in (*fold.a, *fold.b)]
+    speakers = snapshot.test_speakers
     return [
         mean([row[s][seed] - other[s][seed] for s in speakers])
         if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)

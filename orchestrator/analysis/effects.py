@@ -21,6 +21,7 @@ from orchestrator.analysis.family import judge_family, speaker_contrast
 from orchestrator.analysis.progress.completeness import completeness
 from orchestrator.analysis.row_scores import (
     Interval,
+    means_over_seeds,
     row_uas,
     score_interval,
 )
@@ -285,7 +286,7 @@ def _minus(one: ScoreBySpeaker, other: ScoreBySpeaker) -> ScoreBySpeaker:
 
 def _level(snapshot: Snapshot, at: tuple[Label, ...], scores: ScoreBySpeaker) -> Level:
     """The mean UA at one level, or at a pair of levels; ``scores`` are the means over its rows."""
-    by_speaker = _by_speaker(scores)
+    by_speaker = means_over_seeds(_by_seed(scores))
     ua = score_interval(snapshot, by_speaker) if by_speaker else None
     return Level(at=at, ua=ua, speakers=len(by_speaker))
 
@@ -303,7 +304,7 @@ def _judged(
         Levels -> the mean with its interval for new speakers, and p after Holm over the family;
         both are None without differences.
     """
-    contrasts = {at: speaker_contrast(snapshot, _by_speaker(s)) for at, s in family.items()}
+    contrasts = {at: speaker_contrast(snapshot, _by_seed(s)) for at, s in family.items()}
     judged = judge_family(contrasts)
     return {
         at: (None, None)
@@ -316,12 +317,12 @@ def _judged(
     }
 
 
-def _by_speaker(scores: ScoreBySpeaker) -> dict[str, float]:
-    """Test speaker -> mean over the seeds."""
-    seeds: dict[str, list[float]] = {}
-    for (speaker, _), score in scores.items():
-        seeds.setdefault(speaker, []).append(score)
-    return {speaker: mean(values) for speaker, values in seeds.items()}
+def _by_seed(scores: ScoreBySpeaker) -> dict[str, dict[int, float]]:
+    """Test speaker -> seed -> score."""
+    found: dict[str, dict[int, float]] = {}
+    for (speaker, seed), score in scores.items():
+        found.setdefault(speaker, {})[seed] = score
+    return found
 
 
 def _middle(dependence: Dependence) -> float:

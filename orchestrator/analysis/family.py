@@ -10,7 +10,13 @@ import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.row_scores import group_means, speaker_ratio
+from orchestrator.analysis.crossed import CrossedContrast, crossed_detectable, crossed_t
+from orchestrator.analysis.row_scores import (
+    BySpeaker,
+    group_means,
+    means_over_seeds,
+    speaker_ratio,
+)
 from orchestrator.analysis.statistics import (
     Name,
     detectable,
@@ -80,18 +86,26 @@ class Judgement:
     """The smallest true difference, above 0, that would be shown with 80 % power."""
 
 
-def speaker_contrast(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> Contrast | None:
-    """The comparison of speakers by their held-out groups: would it hold for new ones?
+def speaker_contrast(
+    snapshot: Snapshot, differences: BySpeaker
+) -> Contrast | CrossedContrast | None:
+    """The comparison of speakers: would a difference hold for new ones?
+
+    It rests on their held-out groups; of a published split, which has but one, on test speakers and
+    seeds (`crossed.py`).
 
     Args:
         snapshot: the study: its folds.
-        by_speaker: test speaker -> paired difference, mean over seeds.
+        differences: test speaker -> seed -> paired difference.
 
     Returns:
         None without speakers.
     """
-    if not by_speaker:
+    if not differences:
         return None
+    if snapshot.is_published_split:
+        return CrossedContrast.of(differences)
+    by_speaker = means_over_seeds(differences)
     return Contrast.of_units(
         group_means(snapshot, by_speaker),
         centre=mean(list(by_speaker.values())),
@@ -100,7 +114,7 @@ def speaker_contrast(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> Con
 
 
 def judge_family(
-    contrasts: Mapping[Name, Contrast | None], unjudged: Container[Name] = ()
+    contrasts: Mapping[Name, Contrast | CrossedContrast | None], unjudged: Container[Name] = ()
 ) -> dict[Name, Judgement]:
     """Judge the comparisons of a family together.
 
@@ -118,6 +132,9 @@ def judge_family(
         if contrast is None or not contrast.has_spread:
             found[name] = Judgement()
             continue
+        if isinstance(contrast, CrossedContrast):
+            found[name] = _crossed(contrast, len(contrasts), is_judged=name not in unjudged)
+            continue
         deviation, df = math.sqrt(contrast.variance), contrast.df
         error = deviation * math.sqrt(contrast.factor)
         low, high, p = student_t(contrast.estimate, error, df)
@@ -132,3 +149,20 @@ def judge_family(
     return {
         name: j if j.p_alone is None else replace(j, p=adjusted[name]) for name, j in found.items()
     }
+
+
+def _crossed(contrast: CrossedContrast, comparisons: int, *, is_judged: bool) -> Judgement:
+    """What the test of a published split says of a comparison, before Holm.
+
+    Its two variances are its own. They are not shared over the family.
+    """
+    low, high, p = crossed_t(contrast)
+    return Judgement(
+        low=low,
+        high=high,
+        p_alone=p if is_judged else None,
+        effect=effect_size(contrast.estimate, contrast.between_speakers, contrast.speakers - 1)
+        if contrast.between_speakers
+        else None,
+        detectable=crossed_detectable(contrast, comparisons),
+    )

@@ -84,15 +84,26 @@ class RowEstimate:
     """Mean UA over test speakers, 0 to 1; None while no training is finished."""
 
 
-def headline_scores(outcome: Outcome, score: ScoreRule) -> Iterator[Scores]:
+def headline_scores(snapshot: Snapshot, outcome: Outcome) -> Iterator[Scores]:
     """The scores that the tables rest on: utterances, one a test speaker.
+
+    Args:
+        snapshot: the study: its score, and its test speakers.
+        outcome: the record of a finished training.
+
+    Returns:
+        None where the training does not have this score, such as `averaged` where it stopped early.
+    """
+    dev = snapshot.dev_speakers
+    return (s for s in held_out_scores(outcome, snapshot.score) if s.speaker not in dev)
+
+
+def held_out_scores(outcome: Outcome, score: ScoreRule) -> Iterator[Scores]:
+    """The scores of all held-out speakers, the dev side of a published split among them.
 
     Args:
         outcome: the record of a finished training.
         score: the score of the study.
-
-    Returns:
-        None where the training does not have this score, such as `averaged` where it stopped early.
     """
     wanted = CHOICE_OF[score], "utterance"
     return (one for one in outcome.scores if (one.choice, one.unit) == wanted)
@@ -119,7 +130,7 @@ def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, By
     for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
         if outcome is not None and not is_stale(outcome) and trial.row in scores:
-            own = list(headline_scores(outcome, snapshot.score))
+            own = list(headline_scores(snapshot, outcome))
             unscored |= set() if own else {trial.row}
             for one in own:
                 scores[trial.row].setdefault(one.speaker, {})[trial.seed] = ua(one.confusion)
@@ -162,6 +173,9 @@ class RowScores:
         """Choice -> number of finished trainings that have scores by it."""
         # (choice of the network, unit, metric) -> speaker -> seed -> score
         self._scores: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
+        self._dev: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
+        """The same of the dev side of a published split, which enters no mean."""
+        dev = snapshot.dev_speakers
         self._counts: dict[str, list[tuple[tuple[int, ...], ...]]] = {}
         for trial in snapshot.trials:
             if trial.row != row:
@@ -173,11 +187,12 @@ class RowScores:
             self.n += 1
             self.parameters = max(self.parameters, outcome.parameters)
             self._having.update({s.choice for s in outcome.scores})
-            for one in headline_scores(outcome, snapshot.score):
+            for one in headline_scores(snapshot, outcome):
                 self._counts.setdefault(one.speaker, []).append(one.confusion)
             for s in outcome.scores:
+                side = self._dev if s.speaker in dev else self._scores
                 for metric, value in (("wa", wa(s.confusion)), ("ua", ua(s.confusion))):
-                    by_speaker = self._scores.setdefault((s.choice, s.unit, metric), {})
+                    by_speaker = side.setdefault((s.choice, s.unit, metric), {})
                     by_speaker.setdefault(s.speaker, {})[trial.seed] = value
 
     @property
@@ -211,8 +226,7 @@ class RowScores:
         Returns:
             Nothing where a finished training has no scores by this choice.
         """
-        found = self._of(choice, unit, metric)
-        return {speaker: mean(list(by_seed.values())) for speaker, by_seed in found.items()}
+        return means_over_seeds(self._of(choice, unit, metric))
 
     def _of(self, choice: EpochChoice, unit: Unit, metric: str) -> BySpeaker:
         """Test speaker -> seed -> score; nothing where a finished training lacks the choice."""
@@ -238,10 +252,29 @@ class RowScores:
         Returns:
             None while no training is finished, and where one has no scores by this choice.
         """
-        found = {m: self.speakers(choice, unit, m) for m in ("wa", "ua")}
-        if not found["ua"]:
+        return _accuracies({m: self.speakers(choice, unit, m) for m in ("wa", "ua")})
+
+    def dev(self) -> Accuracies | None:
+        """Mean WA and UA of utterances over the dev speakers of a published split.
+
+        They are no result. Under `chosen`, it is the test side that chose their epoch.
+
+        Returns:
+            None where the folds are dealt, while no training is finished, and where one does not
+            have the study's score.
+        """
+        if self.unscored:
             return None
-        return Accuracies(wa=mean(list(found["wa"].values())), ua=mean(list(found["ua"].values())))
+        found = {m: self._dev.get((self._score, "utterance", m), {}) for m in ("wa", "ua")}
+        return _accuracies({m: means_over_seeds(scores) for m, scores in found.items()})
+
+
+def _accuracies(by_speaker: Mapping[str, Mapping[str, float]]) -> Accuracies | None:
+    """The means over speakers of ``wa`` and ``ua``; None without speakers."""
+    if not by_speaker["ua"]:
+        return None
+    means = {metric: mean(list(scores.values())) for metric, scores in by_speaker.items()}
+    return Accuracies(wa=means["wa"], ua=means["ua"])
 
 
 def score_interval(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> Interval:
@@ -251,13 +284,19 @@ def score_interval(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> Inter
     there, so the interval is cut at 0 and 1, which leaves its coverage as it is. A scale on which
     it could not leave them, such as the logit, would move the mean itself.
 
+    On a published split all scores come from the same networks. There the interval is Student's t
+    over test speakers: it answers for other speakers, and only *for these networks*.
+
     Args:
         snapshot: the study: its folds.
         by_speaker: test speaker -> score, 0 to 1; at least one.
     """
     centre = mean(list(by_speaker.values()))
-    groups = group_means(snapshot, by_speaker)
-    low, high, _ = corrected_t(groups, speaker_ratio(snapshot), centre)
+    if snapshot.is_published_split:
+        low, high, _ = corrected_t(list(by_speaker.values()), 0.0, centre)
+    else:
+        groups = group_means(snapshot, by_speaker)
+        low, high, _ = corrected_t(groups, speaker_ratio(snapshot), centre)
     if low is None or high is None:
         return Interval(mean=centre, low=None, high=None)
     return Interval(mean=centre, low=max(0.0, low), high=min(1.0, high))
@@ -268,6 +307,11 @@ def sum_confusions(
 ) -> tuple[tuple[int, ...], ...]:
     """The sum of confusion matrices of one shape, cell by cell."""
     return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*confusions, strict=True))
+
+
+def means_over_seeds(by_speaker: BySpeaker) -> dict[str, float]:
+    """Test speaker -> mean over the seeds."""
+    return {speaker: mean(list(by_seed.values())) for speaker, by_seed in by_speaker.items()}
 
 
 def speaker_ratio(snapshot: Snapshot) -> float:

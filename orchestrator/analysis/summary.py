@@ -230,7 +230,7 @@ def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """``speaker: class`` for every class that a test speaker never speaks, sorted."""
     found = set()
     for outcome in outcomes:
-        for scores in headline_scores(outcome, snapshot.score):
+        for scores in headline_scores(snapshot, outcome):
             for index in absent(scores.confusion):
                 found.add(f"{scores.speaker}: {snapshot.classes[index]}")
     return tuple(sorted(found))

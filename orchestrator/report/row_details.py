@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from orchestrator.analysis.row_scores import headline_scores, sum_confusions
+from orchestrator.analysis.row_scores import held_out_scores, sum_confusions
 from orchestrator.errors import DamageError
 from orchestrator.planning.trial_details import rerun_command, run_command
 from orchestrator.store.attempts import read_history
@@ -81,7 +81,7 @@ class TrainingDetails:
 
         None where the training does not have the study's score.
         """
-        return tuple(headline_scores(self.outcome, self.score))
+        return tuple(held_out_scores(self.outcome, self.score))
 
     @property
     def confusion(self) -> Counts:
@@ -100,7 +100,7 @@ class TrainingDetails:
 
     def _epoch_of(self, tested: tuple[str, ...]) -> int:
         """The number of the epoch chosen for these speakers; 0 if none of them was tested."""
-        chosen = headline_scores(self.outcome, "chosen")
+        chosen = held_out_scores(self.outcome, "chosen")
         return next((s.epoch for s in chosen if s.speaker in tested), 0)
 
     @property

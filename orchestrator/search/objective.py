@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from model.evaluation.metrics import ua
-from orchestrator.analysis.row_scores import headline_scores
+from orchestrator.analysis.row_scores import held_out_scores
 from orchestrator.errors import DamageError, first_line
 from orchestrator.store.attempts import read_history
 from orchestrator.store.ledger import Ledger
@@ -103,7 +103,7 @@ class ObjectiveScores:
 
 def held_out_uas(outcome: Outcome, score: ScoreRule) -> list[tuple[str, float]]:
     """(held-out speaker, UA 0 to 1) of a finished trial, sorted: the scores of the tables."""
-    return sorted((one.speaker, ua(one.confusion)) for one in headline_scores(outcome, score))
+    return sorted((one.speaker, ua(one.confusion)) for one in held_out_scores(outcome, score))
 
 
 def _dev_uas(ledger: Ledger, outcome: Outcome) -> tuple[float, float]:

@@ -238,6 +238,30 @@ class Snapshot:
         return self.search is not None and not self.search.closed
 
     @property
+    def is_published_split(self) -> bool:
+        """Whether it trains on the corpus's own split (``folds: published``): its only fold.
+
+        Half A is then the dev side, half B the test side. Folds that are dealt are two or more.
+        """
+        return len(self.folds) == 1
+
+    @property
+    def test_speakers(self) -> tuple[str, ...]:
+        """The speakers on whose scores the tables rest, each once, in the order of the folds.
+
+        All held-out speakers; of a published split those of the test side.
+        """
+        held_out = (
+            fold.b if self.is_published_split else (*fold.a, *fold.b) for fold in self.folds
+        )
+        return tuple(dict.fromkeys(name for names in held_out for name in names))
+
+    @property
+    def dev_speakers(self) -> frozenset[str]:
+        """The dev side of a published split, whose scores are no result; else nobody."""
+        return frozenset(self.folds[0].a if self.is_published_split else ())
+
+    @property
     def all_trials(self) -> tuple[SnapshotTrial, ...]:
         """The trials of its rows, then those that score the configurations of its search."""
         return self.trials + (self.search.trials if self.search else ())

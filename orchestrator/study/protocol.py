@@ -14,3 +14,7 @@ while its comparison with the reference is open, ``seeds`` at most."""
 FEWEST_SEEDS = 3
 """The fewest seeds of which a spread over seeds is printed; below, there is a dash. (With two seeds
 Student's t of a 95 % interval is 12.7.)"""
+
+FEWEST_TEST_SPEAKERS = 5
+"""The fewest test speakers of a published split of which a row gets a verdict (and the fewest seeds
+are ``FEWEST_SEEDS``)."""

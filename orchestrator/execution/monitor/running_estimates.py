@@ -36,7 +36,7 @@ class RunningEstimates:
         """
         if outcome.id in self._blinded:
             return
-        scores = tuple(headline_scores(outcome, self._snapshot.score))
+        scores = tuple(headline_scores(self._snapshot, outcome))
         named = {
             key: outcome.identity[key] for key in ("semantics", "model") if key in outcome.identity
         }

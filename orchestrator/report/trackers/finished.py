@@ -73,7 +73,7 @@ class FinishedTrial:
         """
         found: dict[str, float] = {}
         flat = self.snapshot.search is not None and self.snapshot.search.selection == "flat"
-        chosen = () if flat else tuple(headline_scores(self.outcome, self.snapshot.score))
+        chosen = () if flat else tuple(headline_scores(self.snapshot, self.outcome))
         for key, metric in (("ua", ua), ("wa", wa)):
             by_speaker = {s.speaker: metric(s.confusion) for s in chosen}
             if by_speaker:
