@@ -111,6 +111,8 @@ def read(
             recordings cannot be used, or an answer fits no name of the corpus.
         MissingError: a package that the corpus needs is not installed.
     """
+    if name in SYNTHESISED and (speakers, sessions) != (NO_OPTIONS, NO_OPTIONS):
+        raise CorpusError(f"Corpus `{name}` is synthesised: its speakers are given.")
     # Speakers are joined before anything is compared between speakers.
     return with_answers(
         _read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name), speakers, sessions

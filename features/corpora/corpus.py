@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from features.canonical import digest as digest_of
+from features.corpora.labels import are_two_words
 from features.corpora.spellings import NO_ANSWERS, NameAnswers
 from features.errors import CorpusError, ShardDamageError
 
@@ -272,7 +273,12 @@ class Corpus:
         """
         known = self.emotions()
         for label in sorted(set(wanted) - set(known)):
-            near = get_close_matches(label, sorted(set(known) - set(wanted)), n=1, cutoff=0.8)
+            others = sorted(set(known) - set(wanted))
+            near = [
+                other
+                for other in get_close_matches(label, others, cutoff=0.8)
+                if not are_two_words(label, other)
+            ]
             if near:
                 raise CorpusError(
                     f"`{label}` in `emotions` must be a label of corpus `{self.name}`, but its "

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from features.corpora.corpus import Selection, Utterance
+from features.corpora.identities import refuse_open_speakers
 from features.errors import CorpusError
 
 SEX_ORDER = ("female", "male", "")
@@ -109,7 +110,8 @@ def _published(selection: Selection) -> Fold:
     """Make the fold of a published split: dev speakers are half A, test speakers half B.
 
     Raises:
-        CorpusError: there is no split, a part of it is empty, or a speaker is on two sides.
+        CorpusError: there is no split, a part of it is empty, a speaker is on two sides, or two
+            names may be one speaker.
     """
     name = selection.corpus.name
     splits: dict[str, set[str]] = {}
@@ -130,6 +132,7 @@ def _published(selection: Selection) -> Fold:
             f"The published split of corpus `{name}` must keep each speaker on one side, but these "
             f"stand on several: {', '.join(torn)}. Give a number of folds, or mend the split."
         )
+    refuse_open_speakers(selection)
     sides = {
         side: tuple(sorted(who for who, where in splits.items() if where == {side}))
         for side in ("train", "dev", "test", "")

@@ -4,6 +4,7 @@ The questions come from the names alone (`spellings`), so a corpus that was regi
 raises them, too. The answers are kept with the corpus. Light: the standard library only.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,11 +35,11 @@ NAME_OF: Mapping[str, Callable[[Utterance], str]] = {
 class NameOptions:
     """What a person typed to answer the questions about speakers, or about sessions."""
 
-    same: Sequence[str] = ()
+    same: Sequence[str] | None = None
     """Values of `--same-speaker`, such as ``01=1``."""
-    distinct: Sequence[str] = ()
+    distinct: Sequence[str] | None = None
     """Values of `--distinct-speakers`, such as ``01,1``."""
-    keep: Sequence[str] = ()
+    keep: Sequence[str] | None = None
     """Values of `--keep-speaker`, such as ``NA``."""
 
 
@@ -53,22 +54,17 @@ def with_answers(corpus: Corpus, speakers: NameOptions, sessions: NameOptions) -
         CorpusError: an option names nobody of the corpus, two of them contradict each other, or
             two speakers of different sex are said to be one.
     """
+    said = {}
     for kind, options in (("speaker", speakers), ("session", sessions)):
-        names = {NAME_OF[kind](utterance) for utterance in corpus.utterances} - {""}
-        answers = NameAnswers(
-            same=tuple(read_pair(kind, f"--same-{kind}", t, names) for t in options.same),
-            distinct=tuple(
-                read_pair(kind, f"--distinct-{kind}s", t, names) for t in options.distinct
-            ),
-            kept=tuple(read_name(kind, f"--keep-{kind}", t, names) for t in options.keep),
-        )
-        corpus = _joined(corpus, kind, joined_names(answers))
-        corpus = (
-            replace(corpus, speaker_answers=answers)
-            if kind == "speaker"
-            else replace(corpus, session_answers=answers)
-        )
-    return corpus
+        said[kind] = _read_answers(kind, options, corpus)
+        corpus = _joined(corpus, kind, joined_names(said[kind]))
+    words = (word for kind, answers in said.items() for word in answers.options(kind))
+    return replace(
+        corpus,
+        speaker_answers=said["speaker"],
+        session_answers=said["session"],
+        options=(*corpus.options, *words),
+    )
 
 
 def questions(corpus: Corpus, utterances: Iterable[Utterance]) -> tuple[NameQuestion, ...]:
@@ -88,13 +84,13 @@ def questions(corpus: Corpus, utterances: Iterable[Utterance]) -> tuple[NameQues
 
 
 def doubt(question: NameQuestion) -> str:
-    """Write what is in doubt, without a full stop: the names, and what they may be."""
+    """Write what is in doubt as the beginning of a sentence: the names, and what they may be."""
     counts = zip(question.names, question.counts, strict=True)
     named = [f"`{visible(name)}` ({count})" for name, count in counts]
     if len(named) == 1:
-        return f"{named[0]} may mean that the {question.kind} is not known"
+        return f"{question.kind} {named[0]} may mean that the {question.kind} is not known"
     ways = "two ways" if len(named) == 2 else f"{len(named)} ways"
-    return f"{_and(named)} may be one {question.kind}, spelled {ways}"
+    return f"{question.kind}s {_and(named)} may be one, spelled {ways}"
 
 
 def ways_on(question: NameQuestion) -> tuple[tuple[str, str], ...]:
@@ -105,17 +101,13 @@ def ways_on(question: NameQuestion) -> tuple[tuple[str, str], ...]:
     kind, names = question.kind, question.names
     if not question.pairs:
         return (
-            (f"a {kind} of that name", keep_option(kind, names[0])),
+            (f"a {kind} of that name", shlex.join(keep_option(kind, names[0]))),
             ("not known", "empty its cells in the table"),
         )
     same = [pair for pair in question.pairs if pair[0] == names[0]] or list(question.pairs)
-    return (
-        (f"one {kind}", " ".join(same_option(kind, *pair) for pair in same)),
-        (
-            f"{len(names)} {kind}s",
-            " ".join(distinct_option(kind, *pair) for pair in question.pairs),
-        ),
-    )
+    one = [shlex.join(same_option(kind, *pair)) for pair in same]
+    several = [shlex.join(distinct_option(kind, *pair)) for pair in question.pairs]
+    return ((f"one {kind}", " ".join(one)), (f"{len(names)} {kind}s", " ".join(several)))
 
 
 def question_notes(selection: Selection) -> tuple[str, ...]:
@@ -123,7 +115,7 @@ def question_notes(selection: Selection) -> tuple[str, ...]:
     corpus = selection.corpus
     found = questions(corpus, (utterance for utterance, _ in selection.items))
     notes = [
-        f"{question.kind.capitalize()}s: {doubt(question)}, and "
+        f"{capitalised(doubt(question))}, and "
         + (f"count as {len(question.names)}" if question.pairs else "counts as one")
         + f" until `ablate corpus add` is told: {_or(ways_on(question))}."
         for question in found[:MOST_QUESTIONS]
@@ -138,24 +130,18 @@ def answer_notes(corpus: Corpus) -> tuple[str, ...]:
     notes = []
     for kind, answers in _answers(corpus):
         said = [
-            f"`{visible(joined)}` is the same as `{visible(stays)}`"
+            f"`{visible(joined)}` is the same as `{visible(stays)}` (`--same-{kind}`)"
             for joined, stays in joined_names(answers).items()
         ]
-        said += [f"`{visible(a)}` and `{visible(b)}` are two" for a, b in answers.distinct]
-        said += [f"`{visible(name)}` is a name" for name in answers.kept]
+        said += [
+            f"`{visible(first)}` and `{visible(second)}` are two (`--distinct-{kind}s`)"
+            for first, second in answers.distinct
+        ]
+        said += [f"`{visible(name)}` is a name (`--keep-{kind}`)" for name in answers.kept]
         if said:
-            options = "/".join(
-                option
-                for option, given in (
-                    (f"--same-{kind}", answers.same),
-                    (f"--distinct-{kind}s", answers.distinct),
-                    (f"--keep-{kind}", answers.kept),
-                )
-                if given
-            )
             notes.append(
-                f"{kind.capitalize()}s of corpus `{corpus.name}`, as was said when it was "
-                f"registered (`{options}`): {'; '.join(said)}."
+                f"{kind.capitalize()}s of corpus `{corpus.name}`, by its registration: "
+                f"{'; '.join(said)}."
             )
     return tuple(notes)
 
@@ -192,8 +178,29 @@ MOST_QUESTIONS = 3
 """Most doubts that a plan or a report writes out; `ablate corpus check` lists all."""
 
 
+def capitalised(sentence: str) -> str:
+    """Write the first letter of a sentence as a capital."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _answers(corpus: Corpus) -> tuple[tuple[str, NameAnswers], ...]:
     return (("speaker", corpus.speaker_answers), ("session", corpus.session_answers))
+
+
+def _read_answers(kind: str, options: NameOptions, corpus: Corpus) -> NameAnswers:
+    """Read what a person typed about speakers or sessions.
+
+    Raises:
+        CorpusError: an option names nobody of the corpus.
+    """
+    names = {NAME_OF[kind](utterance) for utterance in corpus.utterances} - {""}
+    return NameAnswers(
+        same=tuple(read_pair(kind, f"--same-{kind}", text, names) for text in options.same or ()),
+        distinct=tuple(
+            read_pair(kind, f"--distinct-{kind}s", text, names) for text in options.distinct or ()
+        ),
+        kept=tuple(read_name(kind, f"--keep-{kind}", text, names) for text in options.keep or ()),
+    )
 
 
 def _joined(corpus: Corpus, kind: str, stays: Mapping[str, str]) -> Corpus:

@@ -6,7 +6,6 @@ Pure; light: the standard library only.
 """
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -58,16 +57,15 @@ class NameAnswers:
         )
 
     def options(self, kind: str) -> tuple[str, ...]:
-        """List the options of `ablate corpus add` that give these answers.
+        """List the options of `ablate corpus add` that give these answers, as words to type.
 
         Args:
             kind: ``speaker`` or ``session``.
         """
-        return (
-            *(same_option(kind, first, second) for first, second in self.same),
-            *(distinct_option(kind, first, second) for first, second in self.distinct),
-            *(keep_option(kind, name) for name in self.kept),
-        )
+        same = (same_option(kind, first, second) for first, second in self.same)
+        distinct = (distinct_option(kind, first, second) for first, second in self.distinct)
+        kept = (keep_option(kind, name) for name in self.kept)
+        return tuple(word for option in (*same, *distinct, *kept) for word in option)
 
 
 NO_ANSWERS = NameAnswers()
@@ -97,13 +95,22 @@ def canonical_form(name: str) -> str:
     >>> canonical_form("S 01"), canonical_form("s1.0"), canonical_form("1_11"), canonical_form("Å")
     ('s1', 's1', '1-11', 'å')
     """
+    text = letters_form(name)
+    text = re.sub(r"(?<![\d.])(\d+)\.0+$", r"\1", text)
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", text)
+
+
+def letters_form(name: str) -> str:
+    """Return the form of a text without case, blanks, invisible characters and separators.
+
+    >>> letters_form("Very Happy"), letters_form("very_happy"), letters_form("01")
+    ('veryhappy', 'veryhappy', '01')
+    """
     text = unicodedata.normalize("NFKC", name).casefold()
     text = _without_invisible(unicodedata.normalize("NFKC", text))
     text = "".join(str(unicodedata.decimal(character, character)) for character in text)
     text = _QUOTES.sub("", _SEPARATORS.sub("-", text))
-    text = re.sub(r"(?<!\d)-|-(?!\d)", "", text)
-    text = re.sub(r"(?<![\d.])(\d+)\.0+$", r"\1", text)
-    return re.sub(r"(?<![\d.])0+(?=\d)", "", text)
+    return re.sub(r"(?<!\d)-|-(?!\d)", "", text)
 
 
 def visible(name: str) -> str:
@@ -231,19 +238,19 @@ def joined_names(answers: NameAnswers) -> dict[str, str]:
     return {name: resolved(name) for name in stays}
 
 
-def same_option(kind: str, first: str, second: str) -> str:
-    """Write the option that joins the second name to the first, quoted for a shell."""
-    return f"--same-{kind} " + shlex.quote(f"{visible(first)}={visible(second)}")
+def same_option(kind: str, first: str, second: str) -> tuple[str, str]:
+    """Return the option that joins the second name to the first, as two words to type."""
+    return f"--same-{kind}", f"{visible(first)}={visible(second)}"
 
 
-def distinct_option(kind: str, first: str, second: str) -> str:
-    """Write the option that keeps two names apart, quoted for a shell."""
-    return f"--distinct-{kind}s " + shlex.quote(f"{visible(first)},{visible(second)}")
+def distinct_option(kind: str, first: str, second: str) -> tuple[str, str]:
+    """Return the option that keeps two names apart, as two words to type."""
+    return f"--distinct-{kind}s", f"{visible(first)},{visible(second)}"
 
 
-def keep_option(kind: str, name: str) -> str:
-    """Write the option that says that a name is one, quoted for a shell."""
-    return f"--keep-{kind} " + shlex.quote(visible(name))
+def keep_option(kind: str, name: str) -> tuple[str, str]:
+    """Return the option that says that a name is one, as two words to type."""
+    return f"--keep-{kind}", visible(name)
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -105,7 +105,8 @@ class Summary:
     rows: tuple[RowSummary, ...]
     """The summary of each row of the study, in its order."""
     absent: tuple[str, ...]
-    """``speaker: class`` for each class that a test speaker never speaks; his UA leaves it out."""
+    """``speaker: class`` for each class without an utterance of a test speaker; the speaker's UA
+    leaves it out."""
     classes_of_determinism: int
     """In how many determinism classes (kinds of machine and PyTorch) the outcomes were trained:
     bits agree only within one."""
@@ -227,7 +228,7 @@ def _row(
 
 
 def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    """``speaker: class`` for every class that a test speaker never speaks, sorted."""
+    """``speaker: class`` for every class without an utterance of a test speaker, sorted."""
     found = set()
     for outcome in outcomes:
         for scores in headline_scores(snapshot, outcome):

@@ -6,6 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.cli.corpus_options import (
+    DistinctSessions,
+    DistinctSpeakers,
+    KeptSessions,
+    KeptSpeakers,
+    SameSessions,
+    SameSpeakers,
+)
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from orchestrator.errors import RequestError
 
@@ -29,6 +37,12 @@ def add(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used; reports say so.")
     ] = False,
+    same_speaker: SameSpeakers = None,
+    distinct_speakers: DistinctSpeakers = None,
+    keep_speaker: KeptSpeakers = None,
+    same_session: SameSessions = None,
+    distinct_sessions: DistinctSessions = None,
+    keep_session: KeptSessions = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,8 +52,12 @@ def add(
 
     `ablate corpus add table FILE --name mine` makes `corpus: mine` of a CSV or Parquet file with
     the columns file, speaker, emotion, or of an audformat database folder.
+
+    Names that may be one, spelled two ways, are asked about; an answer is an option that may be
+    repeated, and is kept.
     """
     from features.corpora import catalogue
+    from features.corpora.identities import NameOptions
     from orchestrator.report.console import console_for, progress
     from orchestrator.report.terminal import corpora
     from orchestrator.store.ledger import Ledger
@@ -48,7 +66,15 @@ def add(
     ledger = Ledger.open(store)
     root = folder.expanduser().absolute()
     with progress("reading") as on_progress:
-        corpus = catalogue.read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name)
+        corpus = catalogue.read(
+            name,
+            root,
+            on_progress,
+            skip_bad=skip_bad,
+            own_name=own_name,
+            speakers=NameOptions(same=same_speaker, distinct=distinct_speakers, keep=keep_speaker),
+            sessions=NameOptions(same=same_session, distinct=distinct_sessions, keep=keep_session),
+        )
     ledger.write_corpus(corpus.name, corpus.to_json())
     record = corpora.record(corpus, None)
     if as_json:

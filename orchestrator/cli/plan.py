@@ -129,6 +129,7 @@ def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None
         },
         **quote.counts,
         "price": as_json(quote.price, rate),
+        "notices": list(quote.plan.notices),
     }
     if has_budget:
         record["left_out"] = quote.left_out

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from features.corpora import catalogue
 from features.corpora.corpus import Corpus, Selection
 from features.corpora.folds import Fold, deal
+from features.corpora.notes import plan_notes, refuse_unnamed_forms
 from features.errors import CorpusError
 from orchestrator.errors import LackError, nearest
 from orchestrator.store.ledger import Ledger
@@ -51,6 +52,7 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
     except CorpusError as error:
         raise study.fault("corpus_part", str(error)) from None
     try:
+        refuse_unnamed_forms(corpus, wanted)
         selection = corpus.select(wanted)
     except CorpusError as error:
         key = "emotions" if study.gives("emotions") else "corpus"
@@ -64,7 +66,7 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
         emotions=wanted,
         folds=folds,
         default_profile=default_profile,
-        notices=notices,
+        notices=(*notices, *plan_notes(selection, wanted)),
     )
 
 

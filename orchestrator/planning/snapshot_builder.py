@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from features.corpora.corpus import Corpus
+from features.corpora.notes import report_notes
 from model.config import WMA_GIN, TrainConfig
 from orchestrator.planning.corpus import Speech
 from orchestrator.search.notes import search_notes
@@ -192,7 +193,7 @@ def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
     )
     notes = (
         _settings_note(study, speech.default_profile),
-        speech.selection.corpus.omission,
+        *report_notes(speech.selection, speech.emotions),
         published if study.folds == "published" else "",
         f"The study names no `reference`: the {which}, `{default}`, is taken." if default else "",
     )

@@ -10,6 +10,7 @@ lines. The rows of a database come from `database`.
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from typing import Any
 
 from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance, no_progress
 from features.corpora.readers import database, scan
+from features.corpora.spellings import letters_form, looks_missing
 from features.errors import CorpusError
 
 ABOUT = "any recordings that a table lists with speaker and emotion"
@@ -28,13 +30,15 @@ NEEDED = ("file", "speaker", "emotion")
 """Columns that a table must have."""
 OPTIONAL = ("split", "session", "sex", "start", "end")
 """Columns that are read where a table has them."""
+NAMES = ("speaker", "session", "emotion")
+"""Columns whose cells are names."""
 SPLITS = {
     "": "",
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
     "test": "test",
 }
-"""Cell of the column `split`, in small letters, -> `Utterance.split`."""
+"""Cell of the column `split`, without case and blanks, -> `Utterance.split`."""
 SEXES = {"": "", "f": "female", "female": "female", "m": "male", "male": "male", "other": ""}
 """Cell of the column `sex`, in small letters, -> `Utterance.sex`."""
 MOST_BYTES = 256 * 2**20
@@ -81,7 +85,8 @@ def read(
     source = root
     folder = (source if source.is_dir() else source.parent).resolve()
     rows = _Rows(root=folder)
-    for position, cells in _rows(source):
+    table_rows = _without_decimals([*_rows(source)])
+    for position, cells in table_rows:
         _add_row(position, cells, rows)
     if not rows.found and not rows.bad:
         raise CorpusError(f"Table {source} must have at least one row, but has none.")
@@ -99,6 +104,7 @@ def read(
         root=str(folder),
         utterances=measured.utterances,
         left_out=measured.bad,
+        notes=_split_notes(table_rows),
         doubts=measured.doubts,
         reader="table",
         source=os.path.abspath(source),
@@ -125,6 +131,41 @@ def _rows(source: Path) -> Iterator[TableRow]:
             f"A table must be at most {MOST_BYTES >> 20} MiB, but {source} is larger: is it one?"
         )
     return _parquet(source) if source.suffix.lower() == ".parquet" else _csv(source)
+
+
+def _without_decimals(rows: list[TableRow]) -> list[TableRow]:
+    """Write whole numbers as such in columns of names that hold nothing but `1.0`, `2.0`, ...
+
+    A column of whole numbers with a gap becomes one of floats in pandas, and its CSV file has
+    `1.0` where its Parquet file has the number 1: one table gives the same names from both. A
+    column that holds other names, too, stays as it is written.
+    """
+    for column in NAMES:
+        texts = {_text(cells.get(column)) for _, cells in rows}
+        named = {text for text in texts if not looks_missing(text)}
+        if named and all(re.fullmatch(r"-?\d+\.0+", text) for text in named):
+            whole = {text: text.partition(".")[0] for text in named}
+            rows = [
+                (where, {**cells, column: whole.get(_text(cells.get(column)), cells.get(column))})
+                for where, cells in rows
+            ]
+    return rows
+
+
+def _split_notes(rows: list[TableRow]) -> tuple[str, ...]:
+    """Sentences on sides of a published split that the table writes in several words."""
+    words = sorted({_text(cells.get("split")) for _, cells in rows} - {""})
+    sides: dict[str, dict[str, str]] = {}
+    for word in words:
+        sides.setdefault(SPLITS.get(letters_form(word), ""), {}).setdefault(
+            letters_form(word), word
+        )
+    return tuple(
+        f"column `split` has {' and '.join(f'`{word}`' for word in spelled.values())}, which "
+        f"count as one side, {side}"
+        for side, spelled in sides.items()
+        if side and len(spelled) > 1
+    )
 
 
 def _csv(source: Path) -> Iterator[TableRow]:
@@ -218,9 +259,11 @@ def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
     faults = [f"`{name}` is empty" for name in NEEDED if not texts[name]]
     if texts["file"]:
         faults += _misplaced(rows.root, texts["file"])
-    split, sex = (known.get(texts[name].lower()) for name, known in _CODES.items())
+    split, sex = (known.get(letters_form(texts[name])) for name, known in _CODES.items())
     if split is None:
-        faults.append(f"`split` must be train, dev or test, but is `{texts['split']}` instead")
+        faults.append(
+            f"`split` must be train, dev, test or empty, but is `{texts['split']}` instead"
+        )
     if sex is None:
         faults.append(f"`sex` must be female, male or empty, but is `{texts['sex']}` instead")
     times = {name: _seconds(name, cells.get(name), faults) for name in ("start", "end")}
@@ -260,8 +303,10 @@ def _text(cell: Any) -> str:
     """Convert a cell to text without outer spaces: None and NaN are empty, 3.0 becomes ``3``."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
-    if isinstance(cell, float) and cell.is_integer():
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e16:  # as pandas' CSV has it
         return str(int(cell))
+    if isinstance(cell, bytes):  # text in a Parquet file that does not say that it is text
+        return cell.decode("utf-8", "backslashreplace").strip()
     return str(cell).strip()
 
 

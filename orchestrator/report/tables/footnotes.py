@@ -171,9 +171,8 @@ def shortcomings(summary: Summary) -> list[str]:
         )
     if summary.absent:
         notes.append(
-            "Classes a test speaker never speaks, left out of that speaker's UA: "
-            + ", ".join(summary.absent)
-            + "."
+            "Classes without an utterance of a test speaker in this study, left out of that "
+            "speaker's UA: " + ", ".join(summary.absent) + "."
         )
     if summary.classes_of_determinism > 1:
         notes.append(

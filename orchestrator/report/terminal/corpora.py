@@ -9,9 +9,11 @@ from rich.text import Text
 
 from features.config import DEFAULT_EMOTIONS
 from features.corpora import catalogue
-from features.corpora.corpus import Corpus, Selection
+from features.corpora.corpus import Corpus, Selection, some
 from features.corpora.folds import Fold, deal
+from features.corpora.identities import answer_notes
 from features.corpora.inspection import Inspection
+from features.corpora.notes import corpus_doubts
 from features.errors import CorpusError
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
@@ -81,6 +83,7 @@ def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
     """
     left_out = Counter(item.reason for item in corpus.left_out)
     doubts = inspected.doubts if inspected else corpus.doubts
+    questions = corpus_doubts(corpus)
     values = {
         "name": corpus.name,
         "root": corpus.root,
@@ -91,8 +94,26 @@ def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
         "speakers": _speakers(corpus),
         "folds": _folds(corpus),
         "left_out": dict(left_out.most_common()),
-        "doubts": [{"path": item.path, "reason": item.reason} for item in doubts],
-        "notes": [*corpus.notes, *([corpus.omission] if corpus.omission else [])],
+        "left_out_files": [{"path": n.path, "reason": n.reason} for n in corpus.left_out],
+        "doubts": [
+            *({"path": ", ".join(q.names), "reason": q.sentence} for q in questions),
+            *({"path": item.path, "reason": item.reason} for item in doubts),
+        ],
+        "questions": [
+            {
+                "about": question.about,
+                "names": list(question.names),
+                "sentence": question.sentence,
+                "answers": [{"meaning": m, "write": write} for m, write in question.ways_on],
+            }
+            for question in questions
+        ],
+        "register": corpus.registration_command,
+        "notes": [
+            *corpus.notes,
+            *([corpus.omission] if corpus.omission else []),
+            *answer_notes(corpus),
+        ],
     }
     if inspected is not None:
         values["problems"] = [{"path": item.path, "reason": item.reason} for item in inspected.bad]
@@ -158,18 +179,18 @@ def show(console: Console, values: Mapping[str, Any]) -> None:
     console.print()
     cells = [(e, str(n), gathered.get(e, "left out")) for e, n in values["emotions"].items()]
     print_columns(console, ["emotion", "utterances", "class"], cells, numeric=[False, True, False])
-    if not set(gathered) & set(values["emotions"]):
+    doubtful = any(question["about"] == "label" for question in values["questions"])
+    if not doubtful and not set(gathered) & set(values["emotions"]):
         console.print(
             Text("No label is one of the four classes: name yours with `emotions:` in the study.")
         )
     console.print()
     _print_speakers(console, values["speakers"], list(values["emotions"]))
-    if values["left_out"]:
-        console.print()
-        print_pairs(console, [(str(n), reason) for reason, n in values["left_out"].items()])
+    _print_left_out(console, values["left_out_files"])
     for note in values["notes"]:
         console.print(Text(clean(note), style="bold yellow"))
-    _print_files(console, "look wrong", values["doubts"])
+    _print_questions(console, values)
+    _print_files(console, "look wrong", values["doubts"][len(values["questions"]) :])
     _print_files(console, "cannot be used", values.get("problems", []))
 
 
@@ -204,6 +225,42 @@ def _audio_lines(audio: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _counts(counts: Mapping[str, int], unit: str = "") -> str:
     return ", ".join(f"{name}{unit}: {count}" for name, count in counts.items())
+
+
+def _print_left_out(console: Console, files: Sequence[Mapping[str, str]]) -> None:
+    """Print which files are left out, by reason: all of a few, else the first of each reason."""
+    if not files:
+        return
+    by_reason: dict[str, list[str]] = {}
+    for item in files:
+        by_reason.setdefault(item["reason"], []).append(item["path"])
+    console.print()
+    console.print(Text(f"{len(files)} left out:", style="bold"))
+    all_named = len(files) <= MOST
+    pairs = [
+        (str(len(paths)), f"{reason}: {', '.join(paths) if all_named else some(paths)}")
+        for reason, paths in sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
+    ]
+    print_pairs(console, pairs[:MOST])
+    if len(pairs) > MOST:
+        console.print(f"  and {len(pairs) - MOST} more reasons")
+    if not all_named:
+        console.print("  `--json` lists all.")
+
+
+def _print_questions(console: Console, values: Mapping[str, Any]) -> None:
+    """Print what is in doubt about names and labels, and what a person writes to settle it."""
+    questions = values["questions"]
+    for question in questions[:MOST]:
+        console.print()
+        console.print(Text(clean(f"{question['sentence']}:"), style="bold yellow"))
+        answers = [(answer["meaning"], answer["write"]) for answer in question["answers"]]
+        print_pairs(console, answers)
+    if len(questions) > MOST:
+        console.print(f"  and {len(questions) - MOST} more such doubts; `--json` lists all")
+    if any(question["about"] != "label" for question in questions[:MOST]):
+        console.print()
+        console.print(Text(clean(f"Answer with `{values['register']}` and one of these options.")))
 
 
 def _print_files(console: Console, what: str, found: Sequence[Mapping[str, str]]) -> None:

@@ -1,7 +1,6 @@
 """Names that may be two spellings of one: what raises the question, and how it is answered."""
 
 import json
-import shlex
 from dataclasses import asdict
 
 import pytest
@@ -77,7 +76,7 @@ def test_two_names_are_two(first: str, second: str) -> None:
 def test_what_is_shown_tells_spellings_apart_and_is_taken_back(first: str, second: str) -> None:
     assert visible(first) != visible(second)
     assert visible(visible(first)) == visible(first)
-    option, text = shlex.split(same_option("speaker", first, second))
+    option, text = same_option("speaker", first, second)
     assert read_pair("speaker", option, text, [first, second, "bob"]) == (first, second)
 
 

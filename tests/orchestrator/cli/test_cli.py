@@ -300,7 +300,7 @@ def test_check_lists_every_problem_and_exits_with_2(tmp_path: Path) -> None:
     ]
     assert done.stderr == (
         "2 of the 12 recordings of corpus `mine` cannot be used (named above): restore them, or "
-        "`ablate corpus add table FILE_OR_FOLDER --name mine --skip-bad`.\n"
+        f"`ablate corpus add table {file} --name mine --skip-bad`.\n"
     )
 
 

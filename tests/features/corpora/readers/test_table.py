@@ -98,7 +98,7 @@ def test_all_problems_are_listed_at_once_with_their_lines(wavs: Path, tmp_path: 
         "  labels.csv:6: `file` must be relative to the table's folder, but is /etc/passwd "
         "instead\n"
         "  labels.csv:7: `file` must lie inside of the table's folder, but wav/out.wav does not\n"
-        "  labels.csv:8: `split` must be train, dev or test, but is `trian` instead\n"
+        "  labels.csv:8: `split` must be train, dev, test or empty, but is `trian` instead\n"
         "  labels.csv:9: `end` must be after `start`, but is 0.1 instead\n"
         "  labels.csv:10: `start` must be seconds from 0, but is `x` instead\n"
         "  labels.csv:11: wav/none.wav: missing\n"
