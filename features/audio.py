@@ -14,6 +14,7 @@ from features.decoding.codecs import begins_with_text, undecodable
 from features.decoding.container import Container
 from features.decoding.headers import read_container
 from features.errors import ShardDamageError
+from features.soundprint import ENVELOPE_RATE, MOST_S, Soundprint, SoundprintBuilder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,7 @@ class RecordingCheck:
         seconds: duration of the recording, or of the part that was asked for, in seconds.
         bad: why the recording cannot be used, such as ``empty``; empty text where it can.
         doubts: what looks wrong in a recording that can be used, such as ``silent``, ``clipped``.
+        sound: what it is compared with others by; None for a recording that is silent or bad.
     """
 
     rate: int = 0
@@ -51,6 +53,7 @@ class RecordingCheck:
     seconds: float = 0.0
     bad: str = ""
     doubts: tuple[str, ...] = ()
+    sound: Soundprint | None = None
 
 
 def check_recording(
@@ -68,7 +71,7 @@ def check_recording(
         The result of the check. A file that cannot be read raises nothing: its ``bad`` is set.
     """
     from features.decoding.decoder import DecodingError, decode
-    from features.decoding.doubts import find_doubts
+    from features.decoding.doubts import SILENT, find_doubts
 
     bad = _no_file(path)
     if bad:
@@ -92,6 +95,7 @@ def check_recording(
         seconds=len(sound.samples_NC) / sound.rate,
         bad=bad,
         doubts=doubts,
+        sound=None if bad or SILENT in doubts else _soundprint(sound),
     )
 
 
@@ -178,6 +182,21 @@ def _no_file(path: Path) -> str:
         if found.st_size < 1024 and file.read(len(LFS)) == LFS:
             return "a pointer of Git LFS, `git lfs pull` fetches the audio"
     return ""
+
+
+def _soundprint(sound: "DecodedRecording") -> Soundprint:
+    """Make the soundprint of a decoded recording."""
+    import numpy as np
+    import soxr
+
+    one = sound.samples_NC.shape[1] == 1
+    mono_N = sound.samples_NC[:, 0] if one else sound.samples_NC.mean(axis=1, dtype=np.float32)
+    low_M = mono_N[: (MOST_S + 1) * sound.rate]
+    if sound.rate != ENVELOPE_RATE:
+        low_M = soxr.resample(low_M, sound.rate, ENVELOPE_RATE, quality="HQ")
+    builder = SoundprintBuilder(sound.rate)
+    builder.add(mono_N, low_M)
+    return builder.build()
 
 
 def read_mono(

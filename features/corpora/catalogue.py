@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from features.corpora import recordings
+from features.corpora import copies, recordings
 from features.corpora.corpus import Corpus, OnProgress, no_progress
 from features.corpora.identities import NO_OPTIONS, NameOptions, with_answers
 from features.corpora.readers import demo, table
@@ -108,15 +108,16 @@ def read(
 
     Raises:
         CorpusError: a name is unknown or not allowed, the folder does not hold that corpus,
-            recordings cannot be used, or an answer fits no name of the corpus.
+            recordings cannot be used, an answer fits no name of the corpus, or copies of one
+            recording stand under two speakers or on two sides of a published split.
         MissingError: a package that the corpus needs is not installed.
     """
     if name in SYNTHESISED and (speakers, sessions) != (NO_OPTIONS, NO_OPTIONS):
         raise CorpusError(f"Corpus `{name}` is synthesised: its speakers are given.")
+    corpus = _read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name)
     # Speakers are joined before anything is compared between speakers.
-    return with_answers(
-        _read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name), speakers, sessions
-    )
+    answered = with_answers(corpus, speakers, sessions)
+    return copies.settle(answered, answered.heard, skip_bad=skip_bad)
 
 
 def _read(

@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from features.canonical import digest as digest_of
 from features.corpora.labels import are_two_words
 from features.corpora.spellings import NO_ANSWERS, NameAnswers
 from features.errors import CorpusError, ShardDamageError
+
+if TYPE_CHECKING:
+    from features.soundprint import HeardRecording
 
 Sex = Literal["female", "male", ""]
 """Sex of a speaker; empty where the corpus does not say."""
@@ -77,6 +80,8 @@ class FileNote:
     """Why it is left out or what looks wrong, such as ``silent``."""
     bad: bool = False
     """Whether it cannot be used at all, and so is left out (`--skip-bad`)."""
+    copy: bool = False
+    """Whether it is, or may be, a copy of another recording of the corpus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,12 +141,17 @@ class Corpus:
     """The options of `ablate corpus add` that shaped this registration, as words of a command
     line, without `--name` and `--skip-bad`: the command that registers it again repeats them."""
     compared: str = ""
-    """Digest of the utterances among which copies of one recording were looked for; empty where
-    they were not, as in registrations from before this was kept."""
+    """Digest of the utterances among which copies of one recording were looked for (`copies`);
+    empty where they were not, as in registrations from before this was kept."""
+    heard: Mapping[str, "HeardRecording"] = field(default_factory=dict, repr=False, compare=False)
+    """Id of an utterance -> how its recording sounds, in the order of reading, silent ones left
+    out. It is there until they have been compared, and never registered."""
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values that JSON can hold; `from_json` is the inverse."""
-        return {"format": FORMAT, **asdict(self)}
+        record = {"format": FORMAT, **asdict(replace(self, heard={}))}
+        del record["heard"]
+        return record
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Corpus":
@@ -164,11 +174,8 @@ class Corpus:
                 notes=tuple(data["notes"]),
                 doubts=tuple(FileNote(**row) for row in data.get("doubts", ())),
                 reader=data.get("reader", ""),
-                **{
-                    kind: NameAnswers.from_json(data[kind])
-                    for kind in ("speaker_answers", "session_answers")
-                    if kind in data  # not in registrations from before they were kept
-                },
+                speaker_answers=_answers(data, "speaker_answers"),
+                session_answers=_answers(data, "session_answers"),
                 source=data.get("source", ""),
                 options=tuple(data.get("options", ())),
                 compared=data.get("compared", ""),
@@ -194,12 +201,33 @@ class Corpus:
 
     @property
     def omission(self) -> str:
-        """A sentence for reports: which files `--skip-bad` left out; empty text if none."""
-        bad = [f"{item.path} ({item.reason})" for item in self.left_out if item.bad]
-        if not bad:
+        """Sentences for reports: which files `--skip-bad` left out; empty text if none."""
+        bad = [item for item in self.left_out if item.bad]
+        sentences = []
+        for what, items in (
+            ("unusable file", [item for item in bad if not item.copy]),
+            ("copied recording", [item for item in bad if item.copy]),
+        ):
+            if items:
+                are = f"1 {what} is" if len(items) == 1 else f"{len(items)} {what}s are"
+                listed = some([f"{item.path} ({item.reason})" for item in items])
+                sentences.append(
+                    f"{are} left out of corpus `{self.name}` (`--skip-bad`): {listed}."
+                )
+        return " ".join(sentences)
+
+    @property
+    def copies_note(self) -> str:
+        """A sentence for reports: which recordings may be copies of others; empty text if none."""
+        found = [f"{item.path} {item.reason}" for item in self.doubts if item.copy]
+        if not found:
             return ""
-        files = "1 unusable file is" if len(bad) == 1 else f"{len(bad)} unusable files are"
-        return f"{files} left out of corpus `{self.name}` (`--skip-bad`): {some(bad)}."
+        may = "1 recording" if len(found) == 1 else f"{len(found)} recordings"
+        return (
+            f"{may} of corpus `{self.name}` may be {'a copy' if len(found) == 1 else 'copies'} "
+            f"(`ablate corpus check {self.name}` lists all): {'; '.join(found[:3])}"
+            f"{f' and {len(found) - 3} more' if len(found) > 3 else ''}."
+        )
 
     def part(self, kind: str) -> "Corpus":
         """Return the corpus with the utterances of one kind alone (IEMOCAP: ``improvised``).
@@ -294,6 +322,11 @@ class Corpus:
             f"Class `{name}` of `emotions` must have utterances in corpus `{self.name}`, but none "
             f"is labelled {_listed(labels)}; its labels are {_listed(tuple(known))}: {hint}"
         )
+
+
+def _answers(data: Mapping[str, Any], kind: str) -> NameAnswers:
+    """Read the answers about one kind of names; registrations of before have none."""
+    return NameAnswers.from_json(data[kind]) if kind in data else NO_ANSWERS
 
 
 def some(paths: Sequence[str]) -> str:

@@ -59,7 +59,9 @@ def plan_notes(selection: Selection, emotions: Mapping[str, Sequence[str]]) -> t
         selection: the chosen utterances.
         emotions: name of a class -> the corpus labels that it joins.
     """
+    copies = selection.corpus.copies_note
     return (
+        *([copies] if copies else []),
         *_left_out_note(selection),
         *_slip_notes(selection.corpus, emotions),
         *question_notes(selection),

@@ -16,6 +16,8 @@ zeros."""
 SILENCE = 2**-13
 """Greatest magnitude below which a recording counts as silent, with full scale 1: four steps of
 16-bit audio."""
+SILENT = "silent"
+"""The doubt about a recording below ``SILENCE``."""
 FULL_SCALE = 32766 / 32768
 """Magnitude from which on three consecutive samples count as clipped, with full scale 1."""
 FAR_ABOVE = 16
@@ -79,7 +81,7 @@ def _level(sound: DecodedRecording) -> list[str]:
     peaks_N = np.abs(sound.samples_NC).max(axis=1)
     peak = float(peaks_N.max())
     if peak < SILENCE:
-        return ["silent"]
+        return [SILENT]
     if peak >= FAR_ABOVE and sound.subtype in ("FLOAT", "DOUBLE"):
         scale = next((scale for scale in SCALES if peak <= scale), 0)
         hint = f", divide by {scale:,}?" if scale else ""

@@ -1,11 +1,13 @@
 """``ablate corpus add | list | check | folds``: registering and inspecting corpora."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from features.errors import CorpusError
 from orchestrator.cli.corpus_options import (
     DistinctSessions,
     DistinctSpeakers,
@@ -16,6 +18,11 @@ from orchestrator.cli.corpus_options import (
 )
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from orchestrator.errors import RequestError
+
+if TYPE_CHECKING:
+    from features.corpora.corpus import Corpus
+    from features.corpora.inspection import Inspection
+    from orchestrator.store.ledger import Ledger
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +42,7 @@ def add(
     folder: Annotated[Path, typer.Argument(help="Where the corpus lies; for `table`, its file.")],
     own_name: Annotated[str, typer.Option("--name", help="The name of a `table`.")] = "",
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out what cannot be used; reports say so.")
+        bool, typer.Option("--skip-bad", help="Leave out what cannot be used, and copies.")
     ] = False,
     same_speaker: SameSpeakers = None,
     distinct_speakers: DistinctSpeakers = None,
@@ -48,7 +55,8 @@ def add(
 ) -> None:
     """Register the corpus NAME in FOLDER: read its labels, hash its audio.
 
-    Every file is decoded.
+    Every file is decoded and compared with the others: speech that stands under two speakers, or on
+    two sides of a published split, is refused.
 
     `ablate corpus add table FILE --name mine` makes `corpus: mine` of a CSV or Parquet file with
     the columns file, speaker, emotion, or of an audformat database folder.
@@ -76,7 +84,7 @@ def add(
             sessions=NameOptions(same=same_session, distinct=distinct_sessions, keep=keep_session),
         )
     ledger.write_corpus(corpus.name, corpus.to_json())
-    record = corpora.record(corpus, None)
+    record = corpora.record(corpus)
     if as_json:
         print(json.dumps(record, indent=2))
     else:
@@ -105,7 +113,7 @@ def check(
     """Decode every file of a corpus and say what is wrong with it.
 
     Prints utterances by emotion and speaker, durations and sample rates, what is left out and why,
-    and which folds the corpus can give.
+    which recordings may be copies, and which folds the corpus can give.
     """
     from features.corpora import catalogue, inspection
     from orchestrator.planning.corpus import registered_corpus
@@ -121,6 +129,7 @@ def check(
         inspected = inspection.inspect(corpus, on_progress)
     if not inspected.bad:
         corpus = catalogue.refresh(corpus, deep=deep)
+    corpus, refused = _compared(corpus, inspected, ledger)
     record = corpora.record(corpus, inspected)
     if as_json:
         print(json.dumps(record, indent=2))
@@ -132,6 +141,30 @@ def check(
             "cannot be used (named above): restore them, or "
             f"`{corpus.registration_command} --skip-bad`."
         )
+    if refused is not None:
+        raise refused
+
+
+def _compared(
+    corpus: "Corpus", inspected: "Inspection", ledger: "Ledger"
+) -> "tuple[Corpus, CorpusError | None]":
+    """Look for copies among recordings that were not compared yet, and register the result.
+
+    Returns:
+        The corpus with the doubts that were found, and the error that names copies; None without.
+    """
+    from features.corpora import copies
+
+    corpus = copies.with_current_state(corpus)
+    if corpus.compared or inspected.bad:
+        return corpus, None
+    try:
+        settled = copies.settle(corpus, inspected.heard)
+    except CorpusError as error:
+        return corpus, error
+    with suppress(OSError):  # the store may be one that only others write
+        ledger.write_corpus(corpus.name, settled.to_json())
+    return settled, None
 
 
 def folds(

@@ -49,8 +49,10 @@ def plan(
     allow_config: AllowConfigOption = False,
 ) -> None:
     """Say what `ablate run STUDY` would train, why, and what it costs. Trains nothing."""
+    from orchestrator.planning.copies import compare_recordings
     from orchestrator.planning.cost.budget import seconds_of
     from orchestrator.planning.cost.quote import quote_study
+    from orchestrator.report.console import progress
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
 
@@ -60,6 +62,7 @@ def plan(
     parsed = read_study(study)
     refuse_two_budgets(budget, parsed)
     ledger = Ledger.open(store) if probe else Ledger.open_readonly(store)
+    compare_recordings(parsed, ledger, lambda: progress("comparing recordings"))
     if probe:
         _probe(parsed, ledger, cpus, gpus, allow_config=allow_config, quiet=as_json)
     quote = quote_study(

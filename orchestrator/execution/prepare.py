@@ -5,6 +5,7 @@ training.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from features.corpora import catalogue
@@ -13,6 +14,7 @@ from features.shards import verification
 from features.shards.verification import ShardFinding
 from orchestrator.execution.cluster.protocol import Map, OnEvent
 from orchestrator.execution.events import Progress
+from orchestrator.planning.copies import compare_recordings
 from orchestrator.planning.corpus import find_corpus
 from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.store import shard_cache
@@ -59,6 +61,24 @@ class Repaired:
     """What a verification found afterwards."""
 
 
+def compare(study: Study, ledger: Ledger, on_event: OnEvent) -> None:
+    """Look for copies among the recordings of a study's corpus, unless that was done.
+
+    Args:
+        study: the study.
+        ledger: the store.
+        on_event: is called with ``Progress``.
+
+    Raises:
+        CorpusError: copies stand under two speakers or on two sides of the published split.
+    """
+
+    def on_progress(done: int, total: int) -> None:
+        on_event(Progress("comparing recordings", done, total))
+
+    compare_recordings(study, ledger, lambda: nullcontext(on_progress))
+
+
 def prepare(
     plan: Plan,
     to_train: Sequence[PlannedTrial],
@@ -82,8 +102,6 @@ def prepare(
     from features.shards import shards
 
     corpus = plan.selection.corpus
-    if corpus.name in ledger.corpora():
-        ledger.write_corpus(corpus.name, corpus.to_json())  # times and sizes as seen now
     catalogue.prepare(
         corpus, lambda done, total: on_event(Progress("synthesising speech", done, total))
     )
@@ -135,6 +153,7 @@ def build(
     Raises:
         AblateError, FeatureError: the study cannot be planned, or its features cannot be made.
     """
+    compare(study, ledger, on_event)
     plan = plan_study(study, ledger, allow_config=allow_config)
     prepare(plan, plan.trials, ledger, on_event, threads, elsewhere)
     return plan

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator.execution.cluster.protocol import Cluster, OnEvent, Task
 from orchestrator.execution.events import Note, Planned, Progress
-from orchestrator.execution.prepare import prepare
+from orchestrator.execution.prepare import compare, prepare
 from orchestrator.execution.replanning import Planner
 from orchestrator.execution.run_search import BlindedEvents, run_search
 from orchestrator.execution.scheduler import Scheduler
@@ -68,6 +68,7 @@ def run(
     Raises:
         AblateError, FeatureError: before anything trains. Failures of trials are not raised.
     """
+    compare(study, ledger, on_event)
     planner = Planner(study, ledger, on_event, allow_config)
     plan = planner.first()
     chosen = choose(plan)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from features.corpora import catalogue
+from features.corpora import catalogue, copies
 from features.corpora.corpus import Corpus, Selection
 from features.corpora.folds import Fold, deal
 from features.corpora.notes import plan_notes, refuse_unnamed_forms
@@ -74,28 +74,34 @@ def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:
     """Find the study's corpus and read it as it is on disk now.
 
     Returns:
-        The corpus, and sentences for the user: one where the study names no corpus (``auto``),
-        which takes IEMOCAP if it is registered, else ``AUTO_CORPUS``.
+        The corpus, and sentences for the user: one where the study names no corpus (``auto``).
 
     Raises:
         LackError: the corpus is not registered.
     """
-    registered = ledger.corpora()
-    name, notices = study.corpus, tuple[str, ...]()
-    if name == "auto":
-        name = "iemocap" if "iemocap" in registered else AUTO_CORPUS
-        if name == AUTO_CORPUS:
-            notices = (
-                f"Corpus: `{AUTO_CORPUS}`, synthesised speech, since `iemocap` is not registered: "
-                "its numbers say nothing about people.",
-            )
-        else:
-            notices = ("Corpus: `iemocap`.",)
+    name, notices = corpus_name(study, ledger)
     if name in catalogue.SYNTHESISED:
         return catalogue.read(name, ledger.paths.corpus_audio(name)), notices
-    if name not in registered:
+    record = ledger.corpus(name)
+    if record is None:
         raise unregistered(name, ledger)
-    return catalogue.refresh(Corpus.from_json(registered[name])), notices
+    return copies.with_current_state(catalogue.refresh(Corpus.from_json(record))), notices
+
+
+def corpus_name(study: Study, ledger: Ledger) -> tuple[str, tuple[str, ...]]:
+    """Name the study's corpus; ``auto`` takes IEMOCAP if it is registered, else ``AUTO_CORPUS``.
+
+    Returns:
+        The name, and a sentence for the user where the study names no corpus.
+    """
+    if study.corpus != "auto":
+        return study.corpus, ()
+    if ledger.corpus("iemocap") is not None:
+        return "iemocap", ("Corpus: `iemocap`.",)
+    return AUTO_CORPUS, (
+        f"Corpus: `{AUTO_CORPUS}`, synthesised speech, since `iemocap` is not registered: "
+        "its numbers say nothing about people.",
+    )
 
 
 def registered_corpus(name: str, ledger: Ledger) -> Corpus:

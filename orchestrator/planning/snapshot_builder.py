@@ -74,6 +74,7 @@ def build_snapshot(
         speech=_speech_read(trials),
         axes=tuple(study.rows[0].settings) if study.gives("axes") else (),
         text=study.text,
+        copies_checked=bool(selection.corpus.compared),
         score=score_rule(speech.default_profile, study.settings),
         published=tuple(
             SnapshotRow(name=row.name, reading="", paper=dict(row.paper), model="")

@@ -146,6 +146,15 @@ class Ledger:
         paths = files.files_in(self.paths.corpora, "*.json")
         return {path.stem: files.read_record(path) for path in paths}
 
+    def corpus(self, name: str) -> dict[str, Any] | None:
+        """The record of a registered corpus, as JSON values; None if no corpus has that name.
+
+        Raises:
+            DamageError: the record is damaged.
+        """
+        paths = files.files_in(self.paths.corpora, "*.json")
+        return next((files.read_record(path) for path in paths if path.stem == name), None)
+
     def write_corpus(self, name: str, record: Mapping[str, Any]) -> None:
         """Write the record of a corpus; an earlier record of that name is replaced."""
         replace_file(self.paths.corpus_file(name), canonical(record).encode())

@@ -226,11 +226,13 @@ class Snapshot:
     search: SnapshotSearch | None = None
     """The search that proposes configurations; None where the study lists its rows."""
     judged_before: tuple[int, ...] = ()
-    """With how many seeds the study had verdicts before it was asked for with more; empty where it
-    had none, and in snapshots from before this was kept."""
+    """With how many seeds the study had verdicts before; empty in snapshots of earlier versions."""
     score: ScoreRule = "chosen"
     """By which network each training is scored; tables, verdicts and the search rest on it.
     Snapshots from before it was kept were of ``chosen``."""
+
+    copies_checked: bool = False
+    """Whether copies were looked for in the corpus; False in snapshots from before they were."""
 
     @property
     def is_blinded(self) -> bool:

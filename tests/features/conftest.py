@@ -2,6 +2,7 @@
 
 import os
 import wave
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,11 +54,14 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write_wav() -> Write:
-    """Write a mono or multi-channel 16-bit WAV; a short tone unless samples are given."""
+    """Write a mono or multi-channel 16-bit WAV; unless samples are given, a short tone.
+
+    Each path has a tone of its own, since copies of one recording are refused.
+    """
 
     def write(path: Path, samples: NDArray[np.float64] | None = None, rate: int = 16_000) -> Path:
         if samples is None:
-            samples = tone(0.3, rate)
+            samples = tone(0.3, rate, 200 + zlib.crc32(str(path).encode()) % 10_000 / 50)
         path.parent.mkdir(parents=True, exist_ok=True)
         with wave.open(str(path), "wb") as out:
             out.setnchannels(1 if samples.ndim == 1 else samples.shape[1])

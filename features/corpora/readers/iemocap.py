@@ -97,6 +97,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
         left_out=(*scan.file_notes(left), *measured.bad),
         notes=_notes(measured.utterances),
         doubts=measured.doubts,
+        heard=measured.heard,
     )
 
 

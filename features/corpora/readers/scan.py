@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance
 from features.corpora.recordings import identify, measure
 from features.errors import CorpusError
+from features.soundprint import HeardRecording
 
 AUDIO = (".wav", ".flac")
 """Endings of the audio files of a corpus."""
@@ -27,6 +29,8 @@ class MeasuredRecordings:
     """Recordings left out because they cannot be used, with the reason; empty unless `skip_bad`."""
     doubts: tuple[FileNote, ...]
     """Usable recordings that look wrong (silent, clipped), with the reason."""
+    heard: Mapping[str, HeardRecording]
+    """Id of a usable utterance -> how it sounds, in the order of reading; silent ones left out."""
 
 
 def read_by_file_names(
@@ -78,6 +82,7 @@ def read_by_file_names(
         left_out=(*file_notes(left), *copies, *measured.bad),
         notes=completeness_note(len(measured.utterances), complete_count),
         doubts=measured.doubts,
+        heard=measured.heard,
     )
 
 
@@ -191,7 +196,8 @@ def measure_recordings(
 
     whole: list[Utterance] = []
     unusable, doubts = list(bad), list[FileNote]()
-    hashed: dict[str, dict[str, object]] = {}
+    heard: dict[str, HeardRecording] = {}
+    hashed: dict[str, dict[str, Any]] = {}
     for done, utterance in enumerate(found, start=1):
         sound = check_recording(root / utterance.path, utterance.start, utterance.end)
         where = position(utterance)
@@ -199,6 +205,9 @@ def measure_recordings(
             unusable.append(FileNote(path=where, reason=sound.bad, bad=True))
         else:
             whole.append(measure(str(root), utterance, hashed))
+            if sound.sound is not None:
+                file = hashed[utterance.path]["digest"]
+                heard[utterance.id] = HeardRecording(sound=sound.sound, file=file)
             doubts += [FileNote(path=where, reason=doubt) for doubt in sound.doubts]
         on_progress(done, len(found))
     if unusable and (not skip_bad or not whole):
@@ -207,6 +216,7 @@ def measure_recordings(
         utterances=tuple(sorted(whole, key=lambda utterance: utterance.id)),
         bad=tuple(unusable),
         doubts=tuple(doubts),
+        heard=heard,
     )
 
 
@@ -268,7 +278,8 @@ def without_copies(
                 f"Utterance `{utterance.id}` of corpus `{corpus}` must be one recording, but "
                 f"{same_id.path} and {utterance.path} in {root} differ: remove one of them."
             )
-        copies.append(FileNote(path=utterance.path, reason=f"a copy of {same_id.path}"))
+        reason = f"a copy of {same_id.path}"
+        copies.append(FileNote(path=utterance.path, reason=reason, copy=True))
     return list(first.values()), copies
 
 

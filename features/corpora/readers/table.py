@@ -106,6 +106,7 @@ def read(
         left_out=measured.bad,
         notes=_split_notes(table_rows),
         doubts=measured.doubts,
+        heard=measured.heard,
         reader="table",
         source=os.path.abspath(source),
     )
@@ -270,10 +271,10 @@ def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
     start, end = times["start"] or None, times["end"]
     if end is not None and end <= (start or 0.0):
         faults.append(f"`end` must be after `start`, but is {end:g} instead")
-    path = PurePosixPath(texts["file"]).as_posix()
+    path = _below(rows.root, texts["file"])
     id_ = path if start is None and end is None else f"{path}#{start or 0.0!r}-{end!r}"
     if not faults and id_ in rows.positions:
-        faults.append(f"{texts['file']} stands at {rows.positions[id_]} already")
+        faults.append(f"{path} stands at {rows.positions[id_]} already")
     if faults:
         rows.bad += [FileNote(path=position, reason=fault, bad=True) for fault in faults]
         return
@@ -329,6 +330,20 @@ def _seconds(name: str, cell: Any, faults: list[str]) -> float | None:
         faults.append(f"`{name}` must be seconds from 0, but is `{text}` instead")
         return None
     return value
+
+
+def _below(root: Path, file: str) -> str:
+    """Write a path below `root` in one way: `a/../b.wav` as `b.wav`, links followed for the dots.
+
+    Args:
+        root: folder of the table.
+        file: cell of the column `file`.
+    """
+    path = PurePosixPath(file)
+    if ".." in path.parts and "\0" not in file:
+        folder = os.path.realpath(root / path.parent)
+        path = PurePosixPath(os.path.relpath(os.path.join(folder, path.name), root))
+    return path.as_posix()
 
 
 def _misplaced(root: Path, file: str) -> list[str]:

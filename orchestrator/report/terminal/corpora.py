@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from features.config import DEFAULT_EMOTIONS
 from features.corpora import catalogue
-from features.corpora.corpus import Corpus, Selection, some
+from features.corpora.corpus import Corpus, FileNote, Selection, some
 from features.corpora.folds import Fold, deal
 from features.corpora.identities import answer_notes
 from features.corpora.inspection import Inspection
@@ -20,6 +21,10 @@ from orchestrator.report.console import print_columns, print_pairs
 
 MOST = 20
 """Most files that are named one by one; of the others only the number is printed."""
+
+
+COPY = "a copy of another recording"
+"""What is printed of all copies that are left out, whatever they are copies of."""
 
 
 def selection(corpus: Corpus) -> Selection:
@@ -73,7 +78,7 @@ def show_list(console: Console, records: Sequence[Mapping[str, Any]]) -> None:
     print_pairs(console, [(found["name"], found["license"]) for found in records])
 
 
-def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
+def record(corpus: Corpus, inspected: Inspection | None = None) -> dict[str, Any]:
     """A corpus as JSON values: counts by emotion and speaker, possible folds, files left out.
 
     Args:
@@ -81,8 +86,10 @@ def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
         inspected: lengths in seconds, rates in Hz, channels and damage of the audio files; None if
             they were not read, and the values then have no ``audio``.
     """
-    left_out = Counter(item.reason for item in corpus.left_out)
-    doubts = inspected.doubts if inspected else corpus.doubts
+    left_out = Counter(COPY if item.copy else item.reason for item in corpus.left_out)
+    doubts = corpus.doubts
+    if inspected is not None:
+        doubts = (*inspected.doubts, *(doubt for doubt in corpus.doubts if doubt.copy))
     questions = corpus_doubts(corpus)
     values = {
         "name": corpus.name,
@@ -94,10 +101,10 @@ def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
         "speakers": _speakers(corpus),
         "folds": _folds(corpus),
         "left_out": dict(left_out.most_common()),
-        "left_out_files": [{"path": n.path, "reason": n.reason} for n in corpus.left_out],
+        "left_out_files": [_file_record(note) for note in corpus.left_out],
         "doubts": [
             *({"path": ", ".join(q.names), "reason": q.sentence} for q in questions),
-            *({"path": item.path, "reason": item.reason} for item in doubts),
+            *(_file_record(note) for note in doubts),
         ],
         "questions": [
             {
@@ -129,6 +136,10 @@ def record(corpus: Corpus, inspected: Inspection | None) -> dict[str, Any]:
             "channels": {str(number): count for number, count in inspected.channels.items()},
         }
     return values
+
+
+def _file_record(note: FileNote) -> dict[str, Any]:
+    return {"path": note.path, "reason": note.reason, "copy": note.copy}
 
 
 def _speakers(corpus: Corpus) -> list[dict[str, Any]]:
@@ -190,7 +201,9 @@ def show(console: Console, values: Mapping[str, Any]) -> None:
     for note in values["notes"]:
         console.print(Text(clean(note), style="bold yellow"))
     _print_questions(console, values)
-    _print_files(console, "look wrong", values["doubts"][len(values["questions"]) :])
+    doubts = values["doubts"][len(values["questions"]) :]
+    _print_files(console, "look wrong", [doubt for doubt in doubts if not doubt["copy"]])
+    _print_copies(console, [doubt for doubt in doubts if doubt["copy"]])
     _print_files(console, "cannot be used", values.get("problems", []))
 
 
@@ -227,13 +240,13 @@ def _counts(counts: Mapping[str, int], unit: str = "") -> str:
     return ", ".join(f"{name}{unit}: {count}" for name, count in counts.items())
 
 
-def _print_left_out(console: Console, files: Sequence[Mapping[str, str]]) -> None:
+def _print_left_out(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
     """Print which files are left out, by reason: all of a few, else the first of each reason."""
     if not files:
         return
     by_reason: dict[str, list[str]] = {}
     for item in files:
-        by_reason.setdefault(item["reason"], []).append(item["path"])
+        by_reason.setdefault(COPY if item["copy"] else item["reason"], []).append(item["path"])
     console.print()
     console.print(Text(f"{len(files)} left out:", style="bold"))
     all_named = len(files) <= MOST
@@ -263,12 +276,26 @@ def _print_questions(console: Console, values: Mapping[str, Any]) -> None:
         console.print(Text(clean(f"Answer with `{values['register']}` and one of these options.")))
 
 
-def _print_files(console: Console, what: str, found: Sequence[Mapping[str, str]]) -> None:
+def _print_files(console: Console, what: str, found: Sequence[Mapping[str, Any]]) -> None:
     if not found:
         return
     console.print()
     console.print(Text(f"{len(found)} {what}:", style="bold yellow"))
     print_pairs(console, [(item["reason"], item["path"]) for item in found[:MOST]])
+    if len(found) > MOST:
+        console.print(f"  and {len(found) - MOST} more")
+
+
+def _print_copies(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """Print the recordings that may be copies, each with the one that it may be a copy of."""
+    if not found:
+        return
+    what = "1 may be a copy:" if len(found) == 1 else f"{len(found)} may be copies:"
+    console.print()
+    console.print(Text(what, style="bold yellow"))
+    for item in found[:MOST]:
+        console.print(Padding(Text(clean(item["path"])), (0, 0, 0, 2)))
+        console.print(Padding(Text(clean(item["reason"])), (0, 0, 0, 4)))
     if len(found) > MOST:
         console.print(f"  and {len(found) - MOST} more")
 

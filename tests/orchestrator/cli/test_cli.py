@@ -225,14 +225,15 @@ def table_of(folder: Path, bad: bool = False) -> Path:
         "fay": "test",
     }
     rows = ["file,speaker,sex,emotion,split"]
-    for speaker, side in sides.items():
+    for phase, (speaker, side) in enumerate(sides.items()):
         sex = "male" if speaker in ("cid", "dan") else "female"
         for pitch, emotion in enumerate(("angry", "sad"), start=1):
             with wave.open(str(folder / f"{speaker}-{emotion}.wav"), "wb") as out:
                 out.setparams((1, 2, 16_000, 0, "NONE", ""))
                 out.writeframes(
                     b"".join(
-                        struct.pack("<h", int(8000 * math.sin(n * pitch / 20))) for n in range(4000)
+                        struct.pack("<h", int(8000 * math.sin(n * pitch / 20 + phase)))
+                        for n in range(4000)
                     )
                 )
             rows.append(f"{speaker}-{emotion}.wav,{speaker},{sex},{emotion},{side}")

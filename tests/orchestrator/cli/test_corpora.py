@@ -280,8 +280,8 @@ def test_what_is_left_out_is_listed_with_its_reason(speech: Path, tmp_path: Path
     store = tmp_path / "store"
     found = add(file, store, "--skip-bad")
     assert found["left_out_files"] == [
-        {"path": "labels.csv:5", "reason": "`speaker` is empty"},
-        {"path": "labels.csv:32: male-2-sad-1.wav", "reason": "empty"},
+        {"path": "labels.csv:5", "reason": "`speaker` is empty", "copy": False},
+        {"path": "labels.csv:32: male-2-sad-1.wav", "reason": "empty", "copy": False},
     ]
     for command in ("add table {} --skip-bad --name", "check"):
         words = [word.format(file) for word in command.split()]

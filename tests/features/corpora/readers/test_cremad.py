@@ -1,6 +1,8 @@
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -17,10 +19,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """91 actors, a sentence in six emotions each, laid out as the real tree."""
     root = tmp_path_factory.mktemp("cremad")
     (root / "AudioWAV").mkdir()
-    soundfile.write(root / ".tone.wav", [0.1, -0.1] * 800, 16_000)
+    loudness = count(1000)
     for actor in ACTORS:
         for emotion in EMOTIONS:
-            (root / "AudioWAV" / f"{actor}_DFA_{emotion}_XX.wav").symlink_to(root / ".tone.wav")
+            tone = np.array([1, -1] * 800, np.int16) * next(loudness)
+            soundfile.write(root / "AudioWAV" / f"{actor}_DFA_{emotion}_XX.wav", tone, 16_000)
     people = [
         f'{actor},30,"{"Male" if actor < 1049 else "Female"}","Asian","Hispanic"'
         for actor in ACTORS

@@ -1,9 +1,11 @@
 import re
-from itertools import islice, product
+from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from features.config import DEFAULT_EMOTIONS
 from features.corpora.folds import deal
@@ -17,18 +19,16 @@ REAL = {"W": 127, "L": 81, "E": 46, "A": 69, "F": 71, "T": 62, "N": 79}
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """535 files with the real names' form and the real counts, links to one short tone."""
+    """535 files with the real names' form and the real counts, a short tone each."""
     root = tmp_path_factory.mktemp("emodb")
     (root / "wav").mkdir()
-    tone = root / ".tone.wav"
-    import soundfile
-
-    soundfile.write(tone, [0.1, -0.1] * 800, 16_000)
+    loudness = count(1000)
     texts = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
-    for letter, count in REAL.items():
+    for letter, number in REAL.items():
         names = product("abc", texts, SPEAKERS)
-        for version, text, speaker in islice(names, count):
-            (root / "wav" / f"{speaker}{text}{letter}{version}.wav").symlink_to(tone)
+        for version, text, speaker in islice(names, number):
+            tone = np.array([1, -1] * 800, np.int16) * next(loudness)
+            soundfile.write(root / "wav" / f"{speaker}{text}{letter}{version}.wav", tone, 16_000)
     return root
 
 
