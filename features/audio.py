@@ -46,6 +46,7 @@ class RecordingCheck:
         bad: why the recording cannot be used, such as ``empty``; empty text where it can.
         doubts: what looks wrong in a recording that can be used, such as ``silent``, ``clipped``.
         sound: what it is compared with others by; None for a recording that is silent or bad.
+        mended: whether the file's header says 0 samples, and what lies behind it was read.
     """
 
     rate: int = 0
@@ -54,6 +55,7 @@ class RecordingCheck:
     bad: str = ""
     doubts: tuple[str, ...] = ()
     sound: Soundprint | None = None
+    mended: bool = False
 
 
 def check_recording(
@@ -96,6 +98,7 @@ def check_recording(
         bad=bad,
         doubts=doubts,
         sound=None if bad or SILENT in doubts else _soundprint(sound),
+        mended=mend and container is not None and container.says_nothing,
     )
 
 

@@ -6,6 +6,7 @@ audio only when it reads.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -36,13 +37,21 @@ class Reader(Protocol):
     SOURCE: str
     LAYOUT: str
 
-    def read(self, root: Path, on_progress: OnProgress = ..., *, skip_bad: bool = ...) -> Corpus:
+    def read(
+        self,
+        root: Path,
+        on_progress: OnProgress = ...,
+        *,
+        skip_bad: bool = ...,
+        mend_headers: bool = ...,
+    ) -> Corpus:
         """Read the corpus below ``root``: find, decode and hash its recordings.
 
         Args:
             root: the folder of the corpus.
             on_progress: called with (files done, files in all).
             skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+            mend_headers: read what lies behind headers that say 0.
 
         Raises:
             CorpusError: the folder does not hold that corpus, or recordings cannot be used.
@@ -90,6 +99,7 @@ def read(
     on_progress: OnProgress = no_progress,
     *,
     skip_bad: bool = False,
+    mend_headers: bool = False,
     own_name: str = "",
     speakers: NameOptions = NO_OPTIONS,
     sessions: NameOptions = NO_OPTIONS,
@@ -101,6 +111,7 @@ def read(
         root: folder of the corpus; of a `table` its file or database folder.
         on_progress: called with (files done, files in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        mend_headers: read what lies behind headers that say 0; kept with the corpus.
         own_name: the user's name for the corpus that a `table` describes; empty for `table`, and
             for all other corpora, whose names are fixed.
         speakers: what a person typed about speakers that may be one, spelled two ways.
@@ -114,19 +125,29 @@ def read(
     """
     if name in SYNTHESISED and (speakers, sessions) != (NO_OPTIONS, NO_OPTIONS):
         raise CorpusError(f"Corpus `{name}` is synthesised: its speakers are given.")
-    corpus = _read(name, root, on_progress, skip_bad=skip_bad, own_name=own_name)
+    corpus = _read(
+        name, root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers, own_name=own_name
+    )
+    if mend_headers:
+        corpus = replace(corpus, options=(*corpus.options, "--mend-headers"))
     # Speakers are joined before anything is compared between speakers.
     answered = with_answers(corpus, speakers, sessions)
     return copies.settle(answered, answered.heard, skip_bad=skip_bad)
 
 
 def _read(
-    name: str, root: Path, on_progress: OnProgress, *, skip_bad: bool, own_name: str
+    name: str,
+    root: Path,
+    on_progress: OnProgress,
+    *,
+    skip_bad: bool,
+    mend_headers: bool,
+    own_name: str,
 ) -> Corpus:
     """Read a corpus as its folder has it; arguments and errors are those of `read`."""
     module = reader(name)
     if not own_name:
-        return module.read(root, on_progress, skip_bad=skip_bad)
+        return module.read(root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers)
     if name != "table":
         raise CorpusError(f"`--name` must belong to `table`, but corpus `{name}` has its own name.")
     if not re.fullmatch(NAME, own_name) or own_name in {"auto", *READERS}:
@@ -134,7 +155,9 @@ def _read(
             "`--name` must be small letters, digits, `_` and `-` and no corpus that `ablate` "
             f"knows, but is `{own_name}` instead."
         )
-    return table.read(root, on_progress, skip_bad=skip_bad, name=own_name)
+    return table.read(
+        root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers, name=own_name
+    )
 
 
 def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_progress) -> Corpus:

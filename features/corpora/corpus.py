@@ -68,6 +68,9 @@ class Utterance:
     """Seconds into the file at which the utterance begins; None: at the file's beginning."""
     end: float | None = None
     """Seconds into the file at which the utterance ends; None: at the file's end."""
+    mended: bool = False
+    """Whether its file's header says 0 samples, and the speech behind it is read all the same
+    (`--mend-headers`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,6 +230,22 @@ class Corpus:
             f"{may} of corpus `{self.name}` may be {'a copy' if len(found) == 1 else 'copies'} "
             f"(`ablate corpus check {self.name}` lists all): {'; '.join(found[:3])}"
             f"{f' and {len(found) - 3} more' if len(found) > 3 else ''}."
+        )
+
+    @property
+    def mending(self) -> str:
+        """A sentence for reports: which files `--mend-headers` reads; empty text if none."""
+        paths = list(dict.fromkeys(u.path for u in self.utterances if u.mended))
+        if not paths:
+            return ""
+        say = (
+            "1 file of which the header says"
+            if len(paths) == 1
+            else (f"{len(paths)} files of which the headers say")
+        )
+        return (
+            f"Corpus `{self.name}` has {say} 0 samples, read to the end all the same "
+            f"(`--mend-headers`): {some(paths)}."
         )
 
     def part(self, kind: str) -> "Corpus":

@@ -105,7 +105,7 @@ def _checked(corpus: Corpus, threads: int) -> "Iterator[tuple[Utterance, Recordi
         path = Path(corpus.root) / utterance.path
         if not utterance.mtime_ns and not path.exists():
             return None
-        return check_recording(path, utterance.start, utterance.end)
+        return check_recording(path, utterance.start, utterance.end, mend=utterance.mended)
 
     with ThreadPoolExecutor(threads, "checks") as workers:
         for at in range(0, len(corpus.utterances), BATCH):  # an interrupt waits for one batch

@@ -76,8 +76,8 @@ def report_notes(selection: Selection, emotions: Mapping[str, Sequence[str]]) ->
         emotions: name of a class -> the corpus labels that it joins.
     """
     corpus = selection.corpus
-    omission = (corpus.omission,) if corpus.omission else ()
-    return (*omission, *plan_notes(selection, emotions), *answer_notes(corpus))
+    read = filter(None, (corpus.omission, corpus.mending))
+    return (*read, *plan_notes(selection, emotions), *answer_notes(corpus))
 
 
 def refuse_unnamed_forms(corpus: Corpus, emotions: Mapping[str, Sequence[str]]) -> None:

@@ -6,7 +6,8 @@ audio gives the same numbers. A file that cannot be used is reported, and the ot
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from features.audio import check_recording
 from features.canonical import digest as digest_of
 from features.config import FeatureConfig
-from features.corpora.corpus import Corpus
+from features.corpora.corpus import Corpus, some
 from features.dataset import scaling
 from features.dataset.dataset import Segments
 from features.dataset.segments import cut
+from features.decoding.codecs import ENDINGS as UNDECODED
 from features.descriptors.extraction import ExtractionTask, extract_file
 from features.descriptors.feature_set import FeatureSet
 from features.errors import CorpusError, ShardDamageError
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
+AUDIO = (
+    *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".oga", ".aifc", ".au", ".snd"),
+    *(".caf", ".w64", ".rf64", ".sph", ".nist", ".voc"),
+)
 """Endings of the files that a folder is searched for; a file that the user names may have any."""
 CHUNK = 64
 """Number of files whose nodes are in memory at once; batches are filled across files."""
@@ -46,9 +52,36 @@ class ExtractedRecording:
     """sha256 of the file's bytes, 64 hexadecimal digits; empty where it cannot be used."""
     bad: str = ""
     """Why the recording cannot be used; empty where it can."""
+    doubts: tuple[str, ...] = ()
+    """What looks wrong in a recording that can be used, such as ``silent``."""
 
 
-def find_recordings(given: Sequence[Path]) -> tuple[Path, ...]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundRecordings:
+    """The recordings that a user named, or that lie in folders which were named."""
+
+    paths: tuple[Path, ...]
+    """The recordings, each once, those that nothing here decodes (`.m4a`) among them: they are
+    named as unusable."""
+    passed_over: Mapping[str, int]
+    """Ending of a name in small letters -> number of files in the folders that are no recordings
+    by their names."""
+
+    @property
+    def omission(self) -> str:
+        """A sentence that counts the files that were passed over; empty text if none."""
+        count = sum(self.passed_over.values())
+        if not count:
+            return ""
+        listed = sorted(self.passed_over.items(), key=lambda item: (-item[1], item[0]))
+        kinds = some([f"{number} {ending or 'without an ending'}" for ending, number in listed])
+        files = "1 file that is no recording by its name"
+        if count > 1:
+            files = f"{count} files that are no recordings by their names"
+        return f"Passed over {files}: {kinds}."
+
+
+def find_recordings(given: Sequence[Path]) -> FoundRecordings:
     """List the given files, and every recording below the given folders, each once.
 
     In folders, names that start with a dot are left out, and links to folders are not followed.
@@ -60,13 +93,17 @@ def find_recordings(given: Sequence[Path]) -> tuple[Path, ...]:
         CorpusError: a path does not exist, or there is no recording at all.
     """
     found: dict[Path, None] = {}
+    passed_over: Counter[str] = Counter()
     for path in given:
         if path.is_dir():
             for folder, below, names in os.walk(path):
                 below[:] = sorted(name for name in below if not name.startswith("."))
-                for name in sorted(names):
-                    if not name.startswith(".") and Path(name).suffix.lower() in AUDIO:
+                for name in sorted(name for name in names if not name.startswith(".")):
+                    ending = Path(name).suffix.lower()
+                    if ending in AUDIO or ending in UNDECODED:
                         found[Path(folder) / name] = None
+                    else:
+                        passed_over[ending] += 1
         elif path.exists():
             found[path] = None
         else:
@@ -78,11 +115,16 @@ def find_recordings(given: Sequence[Path]) -> tuple[Path, ...]:
             f"`FILE` must hold recordings ({', '.join(AUDIO)}), but there is none below "
             f"{', '.join(f'`{path}`' for path in given)}: name another folder."
         )
-    return tuple(found)
+    return FoundRecordings(paths=tuple(found), passed_over=passed_over)
 
 
 def extract(
-    paths: Sequence[Path], features: FeatureSet, config: FeatureConfig, threads: int
+    paths: Sequence[Path],
+    features: FeatureSet,
+    config: FeatureConfig,
+    threads: int,
+    *,
+    mend: bool = False,
 ) -> Iterator[tuple[ExtractedRecording, ...]]:
     """Extract the nodes of recordings, in their order; yield them `CHUNK` (64) at a time.
 
@@ -91,14 +133,20 @@ def extract(
         features: the descriptor set to compute.
         config: gives the node step.
         threads: the most threads that extract at once.
+        mend: read what lies behind headers that say 0.
     """
 
     def extract_one(path: Path) -> ExtractedRecording:
+        checked = check_recording(path, mend=mend)
+        if checked.bad:
+            return ExtractedRecording(path=path, nodes_NF=None, bad=checked.bad)
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            task = ExtractionTask(path, None, None, features, config.node_step)
-            return ExtractedRecording(path=path, nodes_NF=extract_file(task), digest=digest)
+            task = ExtractionTask(path, None, None, features, config.node_step, mend)
+            return ExtractedRecording(
+                path=path, nodes_NF=extract_file(task), digest=digest, doubts=checked.doubts
+            )
         except (ShardDamageError, OSError) as error:
             return ExtractedRecording(path=path, nodes_NF=None, bad=str(error))
 

@@ -117,7 +117,8 @@ def view_utterance(path: Path, features: str, utterance: Utterance | None = None
             "utterance: choose another set, `ablate features list` names them."
         )
     start, end = (utterance.start, utterance.end) if utterance else (None, None)
-    sound = check_recording(path, start, end)
+    mend = utterance is not None and utterance.mended
+    sound = check_recording(path, start, end, mend=mend)
     if sound.bad:
         raise CorpusError(
             f"`UTTERANCE` must be a recording that can be used, but {path} cannot ({sound.bad}): "
@@ -129,7 +130,7 @@ def view_utterance(path: Path, features: str, utterance: Utterance | None = None
             f"{sound.seconds:.0f} s instead: cut it, or name its parts in a table with `start` "
             "and `end`."
         )
-    signal_S = read_mono(path, RATE, start=start, end=end)
+    signal_S = read_mono(path, RATE, start=start, end=end, mend=mend)
     frames_TF = chosen.extract(signal_S)
     return UtteranceView(
         name=utterance.id if utterance else path.name,

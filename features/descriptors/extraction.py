@@ -35,6 +35,8 @@ class ExtractionTask:
     """The descriptor set to compute."""
     node_step: int
     """Milliseconds from node to node: a multiple of 10."""
+    mend: bool = False
+    """Whether what lies behind a header that says 0 is read."""
 
 
 ParallelMap = Callable[
@@ -56,7 +58,7 @@ def extract_file(task: ExtractionTask) -> "NDArray[np.float32]":
     """
     import numpy as np
 
-    signal = read_mono(task.path, RATE, start=task.start, end=task.end)
+    signal = read_mono(task.path, RATE, start=task.start, end=task.end, mend=task.mend)
     nodes = pool(task.features.extract(signal), task.node_step)
     if not np.isfinite(nodes).all():
         raise ShardDamageError(

@@ -122,7 +122,7 @@ def build(
     reusable = _reusable(folder, source, todo)
     root = Path(selection.corpus.root)
     tasks = [
-        ExtractionTask(root / u.path, u.start, u.end, chosen, config.node_step)
+        ExtractionTask(root / u.path, u.start, u.end, chosen, config.node_step, u.mended)
         for us in todo.values()
         for u in us
         if (u.id, u.digest) not in reusable

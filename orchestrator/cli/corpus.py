@@ -44,6 +44,9 @@ def add(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used, and copies.")
     ] = False,
+    mend_headers: Annotated[
+        bool, typer.Option("--mend-headers", help="Read speech behind headers that say 0 samples.")
+    ] = False,
     same_speaker: SameSpeakers = None,
     distinct_speakers: DistinctSpeakers = None,
     keep_speaker: KeptSpeakers = None,
@@ -79,6 +82,7 @@ def add(
             root,
             on_progress,
             skip_bad=skip_bad,
+            mend_headers=mend_headers,
             own_name=own_name,
             speakers=NameOptions(same=same_speaker, distinct=distinct_speakers, keep=keep_speaker),
             sessions=NameOptions(same=same_session, distinct=distinct_sessions, keep=keep_session),

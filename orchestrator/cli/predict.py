@@ -60,6 +60,9 @@ def predict(
     to: Annotated[
         Path | None, typer.Option("--export", help="Write the networks and a card to this folder.")
     ] = None,
+    mend_headers: Annotated[
+        bool, typer.Option("--mend-headers", help="Read speech behind headers that say 0 samples.")
+    ] = False,
     cpus: CpusOption = None,
 ) -> None:
     """Predict the emotion of recordings with a trained row. Folders are searched to the bottom.
@@ -78,22 +81,24 @@ def predict(
             "`FILE` must name recordings or folders to listen to, but there is none: name some, "
             "or `--export FOLDER` to take the networks away."
         )
-    paths = trained.find_recordings(files) if files else ()
+    recordings = trained.find_recordings(files) if files else None
     ensemble = trained.assemble(ledger, snapshot, trained.choose_row(snapshot, row))
     for note in ensemble.notes:
         notice(note)
     if to is not None:
         written = card.export(ledger, ensemble, to)
         notice(f"Wrote {len(written)} files to {to}; README.md says what they are.")
-    if files:
-        found, unusable = _predict(ensemble, paths, cpus)
+    if recordings is not None:
+        if recordings.omission:
+            notice(recordings.omission)
+        found, unusable = _predict(ensemble, recordings.paths, cpus, mend=mend_headers)
         _print(ensemble, found, unusable, form, segments=segments)
         if unusable:
             raise typer.Exit(1)
 
 
 def _predict(
-    ensemble: "Ensemble", paths: "Sequence[Path]", cpus: int | None
+    ensemble: "Ensemble", paths: "Sequence[Path]", cpus: int | None, *, mend: bool
 ) -> "tuple[list[Prediction], list[Unusable]]":
     """Predict all recordings and show a progress bar.
 
@@ -101,6 +106,7 @@ def _predict(
         ensemble: the trained networks of the row.
         paths: the recordings.
         cpus: CPUs to use; all if None.
+        mend: read what lies behind headers that say 0.
 
     Returns:
         The predictions, and the recordings that could not be used with the reason.
@@ -116,7 +122,8 @@ def _predict(
     unusable: list[Unusable] = []
     try:
         with progress("listening") as count:
-            for answer in trained.predict(ensemble, paths, threads=cpus or cpu_count(), tell=count):
+            threads = cpus or cpu_count()
+            for answer in trained.predict(ensemble, paths, threads=threads, mend=mend, tell=count):
                 if isinstance(answer, trained.Unusable):
                     unusable.append(answer)
                 else:
@@ -134,10 +141,10 @@ def _print(
     *,
     segments: bool,
 ) -> None:
-    """Print the predictions, and two kinds of warnings on stderr.
+    """Print the predictions, and three kinds of warnings on stderr.
 
-    The warnings are of recordings by speakers of the study's own corpus, and of recordings that
-    could not be used.
+    The warnings are of recordings by speakers of the study's own corpus, of recordings that look
+    wrong, and of recordings that could not be used.
 
     Args:
         ensemble: the trained networks of the row.
@@ -157,6 +164,8 @@ def _print(
         view.show(console_for(), ensemble, found, segments=segments)
     sys.stdout.flush()
     for sentence in view.known_voices(found, len(found) + len(unusable)):
+        notice(sentence)
+    for sentence in view.doubtful(found):
         notice(sentence)
     for recording in unusable:  # a line each, however long: for whoever counts them
         print(clean(f"unusable: {recording.path}: {recording.reason}"), file=sys.stderr)

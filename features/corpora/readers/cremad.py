@@ -36,13 +36,20 @@ COMPLETE = 7442
 """Number of utterances of the complete corpus."""
 
 
-def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
+def read(
+    root: Path,
+    on_progress: OnProgress = no_progress,
+    *,
+    skip_bad: bool = False,
+    mend_headers: bool = False,
+) -> Corpus:
     """Read CREMA-D from its folder; every audio file is decoded and hashed.
 
     Args:
         root: the folder of the corpus.
         on_progress: called with (files done, files in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        mend_headers: read what lies behind headers that say 0.
 
     Raises:
         CorpusError: the folder is missing or empty or not CREMA-D, or audio is unusable.
@@ -57,6 +64,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
         complete_count=COMPLETE,
         on_progress=on_progress,
         skip_bad=skip_bad,
+        mend_headers=mend_headers,
     )
     unknown = sorted({u.speaker for u in corpus.utterances if not u.sex})
     if not unknown:

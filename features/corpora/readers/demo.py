@@ -181,13 +181,20 @@ def _spoken_by(version: str) -> Sequence[tuple[Utterance, UtteranceRecipe]]:
     return tuple(found)
 
 
-def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
+def read(
+    root: Path,
+    on_progress: OnProgress = no_progress,
+    *,
+    skip_bad: bool = False,
+    mend_headers: bool = False,
+) -> Corpus:
     """Describe the corpus from its recipes; its audio need not exist yet.
 
     Args:
         root: the folder that holds the audio, or will.
         on_progress: called once, with (160, 160).
         skip_bad: ignored: no recording is decoded.
+        mend_headers: ignored, too.
 
     Raises:
         MissingError: `espeakng-loader` is not installed.

@@ -43,13 +43,20 @@ COMPLETE = 535
 """Number of utterances of the complete corpus."""
 
 
-def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
+def read(
+    root: Path,
+    on_progress: OnProgress = no_progress,
+    *,
+    skip_bad: bool = False,
+    mend_headers: bool = False,
+) -> Corpus:
     """Read EMO-DB from its folder; every audio file is decoded and hashed.
 
     Args:
         root: the folder of the corpus.
         on_progress: called with (files done, files in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        mend_headers: read what lies behind headers that say 0.
 
     Raises:
         CorpusError: the folder is missing or empty or not EMO-DB, or audio is unusable.
@@ -62,6 +69,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
         complete_count=COMPLETE,
         on_progress=on_progress,
         skip_bad=skip_bad,
+        mend_headers=mend_headers,
     )
 
 

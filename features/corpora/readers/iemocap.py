@@ -9,7 +9,8 @@ Layout: `Session*/sentences/wav/<dialog>/<turn>.wav` holds the audio,
 What is special in its files, each held by a test:
 the letter in a turn's *suffix* says who speaks; the one in its prefix says who wore the markers
 (`Ses01F_impro01_M003` is spoken by the man). Evaluators' own lines follow each summary line, and
-sub-folders hold their files: neither is read. `._*` files lie about. Line ends vary.
+sub-folders hold their files: neither is read. `._*` files lie about. Line ends vary. Copies that
+went through other systems have `.WAV`, UTF-16, and summary lines in other notations.
 `xxx` means that the evaluators did not agree.
 """
 
@@ -45,23 +46,33 @@ COMPLETE = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
 
 FOLDER = "IEMOCAP_full_release"
 """Name of the folder that the release unpacks to."""
-AUDIO = re.compile(r"Session\d+/sentences/wav/[^/]+/([^/]+)\.wav")
-LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt")
-SUMMARY = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[[-\d., ]+\]\s*")
-"""A summary line of an evaluation file; groups: turn, code of the label."""
+AUDIO = re.compile(r"Session\d+/sentences/wav/[^/]+/([^/]+)\.(?:wav|flac)", re.IGNORECASE)
+LABELS = re.compile(r"Session\d+/dialog/EmoEvaluation/[^/]+\.txt", re.IGNORECASE)
+SUMMARY = re.compile(r"\s*\[[^\]]*\]\s*(\S+)\s+(\S+?)\s*(?:\[[^\]]*\]?)?\s*")
+"""A summary line of an evaluation file, times and ratings in any notation; groups: turn, code of
+the label. A line counts where the first is the name of a turn."""
 TURN = re.compile(r"(Ses\d\d)[FM]_([a-z]+)\w*_([FM])[0-9A-Za-z]+")
 """Name of a turn; groups: session, kind of the dialog, who speaks (F or M)."""
+TURN_INSIDE = re.compile(r"(?<![0-9A-Za-z_])Ses\d\d[FM]_[a-z]+\w*_[FM][0-9A-Za-z]+(?!\w)")
+"""The name of a turn within a line."""
 KINDS = {"impro": "improvised", "script": "scripted"}
 """First letters of a dialog's name -> `Utterance.kind`, which `corpus_part` of a study selects."""
 
 
-def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = False) -> Corpus:
+def read(
+    root: Path,
+    on_progress: OnProgress = no_progress,
+    *,
+    skip_bad: bool = False,
+    mend_headers: bool = False,
+) -> Corpus:
     """Read IEMOCAP from the release's folder; every audio file is decoded and hashed.
 
     Args:
         root: the folder `IEMOCAP_full_release`, or the folder that holds it.
         on_progress: called with (files done, files in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        mend_headers: read what lies behind headers that say 0.
 
     Raises:
         CorpusError: the folder is missing or empty or not IEMOCAP, or audio is unusable.
@@ -70,8 +81,12 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
     root = root / FOLDER if (root / FOLDER).is_dir() else root
     left: dict[str, str] = {}
     names = scan.files(root, "iemocap", left)
-    audio = {m[1]: m[0] for name in names if (m := AUDIO.fullmatch(name))}
-    labels, twice = _labels(root, [name for name in names if LABELS.fullmatch(name)])
+    audio: dict[str, str] = {}
+    for match in filter(None, map(AUDIO.fullmatch, names)):
+        if audio.setdefault(match[1], match[0]) != match[0]:
+            left[match[0]] = f"its turn has a recording already, {audio[match[1]]}"
+    labels, reasons = _labels(root, [name for name in names if LABELS.fullmatch(name)])
+    left |= scan.undecoded(names)
     if not audio or not labels:
         raise scan.wrong_folder(
             root,
@@ -81,7 +96,7 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
             names,
         )
     for turn in audio.keys() - labels.keys():
-        left[audio[turn]] = twice.get(turn, "no evaluation file labels it")
+        left[audio[turn]] = reasons.get(turn, "no evaluation file labels it")
     for turn in labels.keys() - audio.keys():
         left[turn] = "labelled, but its wav is missing"
     found = [
@@ -89,7 +104,9 @@ def read(root: Path, on_progress: OnProgress = no_progress, *, skip_bad: bool = 
         for turn in sorted(audio.keys() & labels.keys())
         if (utterance := _utterance(turn, audio[turn], labels[turn], left))
     ]
-    measured = scan.measure_recordings(root, "iemocap", found, on_progress, skip_bad=skip_bad)
+    measured = scan.measure_recordings(
+        root, "iemocap", found, on_progress, skip_bad=skip_bad, mend_headers=mend_headers
+    )
     return Corpus(
         name="iemocap",
         root=str(root),
@@ -109,19 +126,36 @@ def _labels(root: Path, files: list[str]) -> tuple[dict[str, str], dict[str, str
         files: paths of the evaluation files below it.
 
     Returns:
-        Turn -> code such as ``ang``; and turn with two different codes -> why it is left out.
+        Turn -> code such as ``ang``; and turn without one code -> why it is left out: it has two,
+        or the line that names it is no summary line.
     """
     labels: dict[str, str] = {}
     twice: dict[str, str] = {}
+    unread: dict[str, str] = {}
     for file in files:
-        text = (root / file).read_text(encoding="utf-8", errors="replace")
-        for line in text.splitlines():
+        for number, line in enumerate(_text(root / file).splitlines(), start=1):
             match = SUMMARY.fullmatch(line)
-            if match and labels.setdefault(match[1], match[2]) != match[2]:
-                twice[match[1]] = f"labelled both {labels[match[1]]} and {match[2]}"
+            if not match or not TURN.fullmatch(match[1]):
+                for turn in TURN_INSIDE.findall(line):
+                    unread.setdefault(turn, f"no summary line: {PurePosixPath(file).name}:{number}")
+                continue
+            turn, code = match[1], match[2].lower()
+            if labels.setdefault(turn, code) != code:
+                twice[turn] = f"labelled both {labels[turn]} and {code}"
     for turn in twice:
         del labels[turn]
-    return labels, twice
+    return labels, unread | twice
+
+
+def _text(path: Path) -> str:
+    """Read an evaluation file in UTF-8 or UTF-16, with or without a mark of the order of bytes."""
+    data = path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    for order, nulls in (("utf-16-le", data[1:200:2]), ("utf-16-be", data[0:200:2])):
+        if nulls and nulls.count(0) > len(nulls) // 2:
+            return data.decode(order, errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def _utterance(turn: str, path: str, code: str, left: dict[str, str]) -> Utterance | None:

@@ -1,18 +1,21 @@
 """Functions that readers share: listing a folder's files, checking and hashing recordings."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance
 from features.corpora.recordings import identify, measure
+from features.decoding.codecs import ENDINGS
 from features.errors import CorpusError
 from features.soundprint import HeardRecording
 
 AUDIO = (".wav", ".flac")
 """Endings of the audio files of a corpus."""
+SOUND = ENDINGS | {".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
+"""Endings of recordings in other formats, whether or not something here decodes them."""
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 """Endings of archives, which have to be unpacked first."""
 MOST = 20
@@ -42,6 +45,7 @@ def read_by_file_names(
     complete_count: int,
     on_progress: OnProgress,
     skip_bad: bool,
+    mend_headers: bool = False,
     endings: tuple[str, ...] = AUDIO,
 ) -> Corpus:
     """Read a corpus whose file names tell speaker and emotion; every file is decoded and hashed.
@@ -55,6 +59,7 @@ def read_by_file_names(
         complete_count: number of utterances that the complete corpus has.
         on_progress: called with (files done, files in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        mend_headers: read what lies behind headers that say 0.
         endings: endings of the files to read, in small letters, such as ``.wav``.
 
     Raises:
@@ -71,10 +76,13 @@ def read_by_file_names(
                 left[path] = utterance
             else:
                 found.append(utterance)
+    left |= undecoded(names, endings)
     if not found:
         raise wrong_folder(root, corpus, f"`{example}`", names)
     single, copies = without_copies(root, corpus, found)
-    measured = measure_recordings(root, corpus, single, on_progress, skip_bad=skip_bad)
+    measured = measure_recordings(
+        root, corpus, single, on_progress, skip_bad=skip_bad, mend_headers=mend_headers
+    )
     return Corpus(
         name=corpus,
         root=str(root),
@@ -84,6 +92,22 @@ def read_by_file_names(
         doubts=measured.doubts,
         heard=measured.heard,
     )
+
+
+def undecoded(names: Iterable[str], endings: Collection[str] = AUDIO) -> dict[str, str]:
+    """List the recordings that a reader passes over because of their format, with the reason.
+
+    Args:
+        names: paths of the files below the corpus's folder.
+        endings: endings of the files that the reader looks at, in small letters.
+    """
+    read = " and ".join(AUDIO)
+    suffixes = {name: PurePosixPath(name).suffix.lower() for name in names}
+    return {
+        name: f"{suffix} is not read, but {read}"
+        for name, suffix in suffixes.items()
+        if suffix in SOUND and suffix not in endings
+    }
 
 
 def files(root: Path, corpus: str, left: dict[str, str] | None = None) -> list[str]:
@@ -160,7 +184,11 @@ def wrong_folder(root: Path, corpus: str, expected: str, names: Sequence[str] = 
         names: paths of the files in the folder; if one is an archive, the error says to unpack it.
     """
     packed = [name for name in names if PurePosixPath(name).suffix.lower() in ARCHIVES]
+    other = undecoded(names)
     remedy = f"unpack {packed[0]} first." if packed else "is it the right folder?"
+    if other and not packed:
+        path, reason = next(iter(other.items()))
+        remedy = f"convert its {len(other)} recordings ({path}: {reason})."
     return CorpusError(
         f"Nothing in {root} looks like corpus `{corpus}` (expected names like {expected}): {remedy}"
     )
@@ -173,6 +201,7 @@ def measure_recordings(
     on_progress: OnProgress,
     *,
     skip_bad: bool,
+    mend_headers: bool = False,
     bad: Sequence[FileNote] = (),
     position: Callable[[Utterance], str] = lambda utterance: utterance.path,
 ) -> MeasuredRecordings:
@@ -184,6 +213,7 @@ def measure_recordings(
         found: its utterances, not yet decoded or hashed.
         on_progress: called with (utterances done, utterances in all).
         skip_bad: leave out recordings that cannot be used, instead of refusing the corpus.
+        mend_headers: read what lies behind headers that say 0.
         bad: problems that were found before, listed with the others.
         position: function from an utterance to its name in a problem: its path, or its line in a
             table.
@@ -199,12 +229,15 @@ def measure_recordings(
     heard: dict[str, HeardRecording] = {}
     hashed: dict[str, dict[str, Any]] = {}
     for done, utterance in enumerate(found, start=1):
-        sound = check_recording(root / utterance.path, utterance.start, utterance.end)
+        sound = check_recording(
+            root / utterance.path, utterance.start, utterance.end, mend=mend_headers
+        )
         where = position(utterance)
         if sound.bad:
             unusable.append(FileNote(path=where, reason=sound.bad, bad=True))
         else:
-            whole.append(measure(str(root), utterance, hashed))
+            measured = measure(str(root), utterance, hashed)
+            whole.append(replace(measured, mended=True) if sound.mended else measured)
             if sound.sound is not None:
                 file = hashed[utterance.path]["digest"]
                 heard[utterance.id] = HeardRecording(sound=sound.sound, file=file)

@@ -67,6 +67,7 @@ def read(
     on_progress: OnProgress = no_progress,
     *,
     skip_bad: bool = False,
+    mend_headers: bool = False,
     name: str = "table",
 ) -> Corpus:
     """Read a table or a database folder as a corpus; all audio is decoded and hashed.
@@ -76,6 +77,7 @@ def read(
         on_progress: called with (utterances done, utterances in all).
         skip_bad: leave out rows and recordings that cannot be used, instead of refusing the
             corpus.
+        mend_headers: read what lies behind headers that say 0.
         name: name of the corpus.
 
     Raises:
@@ -96,6 +98,7 @@ def read(
         rows.found,
         on_progress,
         skip_bad=skip_bad,
+        mend_headers=mend_headers,
         bad=rows.bad,
         position=lambda utterance: f"{rows.positions[utterance.id]}: {utterance.path}",
     )

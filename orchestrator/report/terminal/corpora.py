@@ -118,7 +118,7 @@ def record(corpus: Corpus, inspected: Inspection | None = None) -> dict[str, Any
         "register": corpus.registration_command,
         "notes": [
             *corpus.notes,
-            *([corpus.omission] if corpus.omission else []),
+            *filter(None, (corpus.omission, corpus.mending)),
             *answer_notes(corpus),
         ],
     }
@@ -281,7 +281,9 @@ def _print_files(console: Console, what: str, found: Sequence[Mapping[str, Any]]
         return
     console.print()
     console.print(Text(f"{len(found)} {what}:", style="bold yellow"))
-    print_pairs(console, [(item["reason"], item["path"]) for item in found[:MOST]])
+    for item in found[:MOST]:
+        line = clean(f"{item['path']}: {item['reason']}")
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
     if len(found) > MOST:
         console.print(f"  and {len(found) - MOST} more")
 

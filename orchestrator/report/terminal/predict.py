@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from features.corpora.corpus import some
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns
 from orchestrator.report.tables.headings import protocol_line
@@ -59,6 +60,23 @@ def known_voices(found: Sequence[Prediction], total: int) -> Iterator[str]:
     ):
         if number := sum(prediction.voice == voice for prediction in found):
             yield f"{number} of {total} files {sentence}."
+
+
+def doubtful(found: Sequence[Prediction]) -> Iterator[str]:
+    """Sentences on recordings that look wrong, one for each kind of doubt.
+
+    Args:
+        found: the predictions.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for prediction in found:
+        for doubt in prediction.doubts:
+            kind, _, detail = doubt.partition(": ")
+            said = f"{prediction.path} ({detail})" if detail else str(prediction.path)
+            by_kind.setdefault(kind, []).append(said)
+    for kind, paths in sorted(by_kind.items()):
+        files = "1 file looks" if len(paths) == 1 else f"{len(paths)} files look"
+        yield f"{files} wrong, {kind}: {some(paths)}."
 
 
 def csv_text(ensemble: Ensemble, found: Sequence[Prediction], *, segments: bool) -> str:

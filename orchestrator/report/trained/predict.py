@@ -127,6 +127,8 @@ class Prediction:
     """How the networks that voted know the speaker."""
     voters: int
     """How many networks voted."""
+    doubts: tuple[str, ...] = ()
+    """What looks wrong in the recording, such as ``clipped``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +230,7 @@ def predict(
     paths: Sequence[Path],
     *,
     threads: int = 1,
+    mend: bool = False,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Prediction | Unusable]:
     """Predict the emotion of recordings.
@@ -236,6 +239,7 @@ def predict(
         ensemble: the networks of a row.
         paths: the audio files.
         threads: how many threads extract features.
+        mend: read what lies behind headers that say 0.
         tell: called after each chunk of files, with how many are done and of how many.
 
     Yields:
@@ -243,7 +247,7 @@ def predict(
         reason.
     """
     done = 0
-    for chunk in extract(paths, ensemble.features, ensemble.config, threads):
+    for chunk in extract(paths, ensemble.features, ensemble.config, threads, mend=mend):
         usable = [one for one in chunk if one.nodes_NF is not None]
         answers = dict(zip((one.path for one in usable), _answers(ensemble, usable), strict=True))
         for recording in chunk:
@@ -277,6 +281,7 @@ def _answers(ensemble: Ensemble, usable: Sequence[ExtractedRecording]) -> list[P
                 ),
                 voice=voice,
                 voters=len(votes),
+                doubts=recording.doubts,
             )
         )
     return found

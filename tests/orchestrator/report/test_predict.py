@@ -120,18 +120,22 @@ def test_a_bad_file_is_named_and_the_others_go_on(
     heard: list[tuple[int, int]] = []
     files = [bad, spoken["male-1-sad-1"]]
     first, second = predict(ensemble, files, tell=lambda *n: heard.append(n))
-    assert isinstance(first, Unusable) and "cannot be read" in first.reason
+    assert isinstance(first, Unusable) and first.reason == "text, not audio"
     assert isinstance(second, Prediction)
     assert heard == [(2, 2)]
 
 
 def test_folders_are_searched_for_audio_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("b/c/2.FLAC", "b/1.wav", "b/.hidden.wav", "b/notes.txt", "odd.xyz"):
+    names = ("b/c/2.FLAC", "b/1.wav", "b/.hidden.wav", "b/notes.txt", "b/c/x.TXT", "b/LICENSE")
+    for name in (*names, "b/3.m4a", "odd.xyz"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     found = find_recordings([tmp_path / "b", tmp_path / "odd.xyz", tmp_path / "b" / "1.wav"])
-    assert [p.name for p in found] == ["1.wav", "2.FLAC", "odd.xyz"]
+    assert [p.name for p in found.paths] == ["1.wav", "3.m4a", "2.FLAC", "odd.xyz"]
+    assert found.omission == (
+        "Passed over 3 files that are no recordings by their names: 2 .txt, 1 without an ending."
+    )
 
 
 def test_every_kind_of_audio_that_is_looked_for_is_understood(
@@ -139,10 +143,19 @@ def test_every_kind_of_audio_that_is_looked_for_is_understood(
 ) -> None:
     samples, _ = soundfile.read(spoken["female-2-sad-1"])
     rate = 24_000  # not the demo's: Opus has few
-    said = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
+    said = {
+        ".opus": {"format": "OGG", "subtype": "OPUS"},
+        ".oga": {"format": "OGG"},
+        ".aif": {"format": "AIFF"},
+        ".aifc": {"format": "AIFF", "subtype": "ULAW"},
+        ".snd": {"format": "AU"},
+        ".rf64": {"format": "RF64"},
+        ".sph": {"format": "NIST"},
+        ".nist": {"format": "NIST"},
+    }
     for ending in AUDIO:
         soundfile.write(tmp_path / f"x{ending}", samples, rate, **said.get(ending, {}))
-    answers = list(predict(ensemble, find_recordings([tmp_path])))
+    answers = list(predict(ensemble, find_recordings([tmp_path]).paths))
     assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
 
 
@@ -186,6 +199,8 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
     folder.mkdir(parents=True)
     shutil.copy(spoken["female-2-happy-1"], folder / "=one.wav")
     (folder / "two.wav").write_bytes(b"RIFF")
+    (folder / "three.amr").write_bytes(b"#!AMR\n" + bytes(99))
+    (folder / "notes.txt").touch()
     words = [
         "predict",
         tmp_path / "speech",
@@ -199,17 +214,22 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
     ]
     table = execute(*words, code=1)
     assert "held out" in table.stdout
-    *said, _ = table.stderr.splitlines()
+    *said, last, _ = table.stderr.splitlines()
     assert max(map(len, [*table.stdout.splitlines(), *said])) <= 80
     assert " \n" not in table.stdout + table.stderr
     assert " ".join(said) == (
         f"`{ROW}` was trained on synthesised speech (`demo`): what it says of people means "
-        "nothing. 1 of 2 files are of the study's corpus: only networks that never met the "
+        "nothing. Passed over 1 file that is no recording by its name: 1 .txt. 1 of 3 files are "
+        "of the study's corpus: only networks that never met the "
         "speaker voted."
+    )
+    assert last == (
+        f"unusable: {folder / 'three.amr'}: AMR, which cannot be decoded here: "
+        "`ffmpeg -i NAME.amr NAME.wav` converts it"
     )
     assert table.stderr.splitlines()[-1].startswith(f"unusable: {folder / 'two.wav'}: ")
     told = json.loads(execute(*words, "--format", "json", code=1).stdout)
-    (file,), (bad,) = told["files"], told["unusable"]
+    (file,), (_, bad) = told["files"], told["unusable"]
     assert bad["file"] == str(folder / "two.wav")
     assert sum(file["probabilities"].values()) == pytest.approx(1)
     (row,) = csv.DictReader(io.StringIO(execute(*words, "--format", "csv", code=1).stdout))

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from features.config import DEFAULT_EMOTIONS
 from features.corpora.folds import deal
@@ -174,3 +175,83 @@ def test_a_broken_wav_can_be_skipped_and_the_omission_is_a_sentence(tree: Path) 
         "1 unusable file is left out of corpus `iemocap` (`--skip-bad`): "
         f"{name} (not audio, or truncated)."
     )
+
+
+# --- copies that went through other systems -------------------------------------------------
+
+
+def evaluation(tree: Path, data: bytes) -> None:
+    (tree / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt").write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (b"\xff\xfe", "utf-16-le"),
+        (b"\xfe\xff", "utf-16-be"),
+        (b"", "utf-16-le"),
+        (b"", "utf-16-be"),
+        (b"\xef\xbb\xbf", "utf-8"),
+    ],
+)
+def test_an_evaluation_file_of_another_encoding_is_read(
+    tree: Path, mark: bytes, encoding: str
+) -> None:
+    path = tree / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    whole = read(tree)
+    lines = path.read_text().splitlines()[2:]  # its first line is a summary line
+    evaluation(tree, mark + "\r\n".join(lines).encode(encoding))
+    assert read(tree) == whole
+
+
+def test_recordings_in_capitals_and_in_flac_are_found(tree: Path, write_wav: Write) -> None:
+    wavs = tree / "Session1" / "sentences" / "wav" / "Ses01F_impro01"
+    whole = {u.id for u in read(tree).utterances}
+    (wavs / "Ses01F_impro01_F000.wav").rename(wavs / "Ses01F_impro01_F000.WAV")
+    soundfile.write(wavs / "Ses01F_impro01_M003.flac", [0.1, -0.1] * 4000, 16_000)
+    (wavs / "Ses01F_impro01_M003.wav").unlink()
+    corpus = read(tree)
+    assert {u.id for u in corpus.utterances} == whole and corpus.left_out == ()
+
+
+def test_a_second_recording_of_a_turn_and_one_in_another_format_are_named(
+    tree: Path, write_wav: Write
+) -> None:
+    wavs = tree / "Session1" / "sentences" / "wav" / "Ses01F_impro01"
+    write_wav(wavs / "Ses01F_impro01_F000.WAV")
+    (wavs / "Ses01F_impro01_M003.mp3").touch()
+    folder = "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_"
+    assert {left.path: left.reason for left in read(tree).left_out} == {
+        f"{folder}F000.wav": f"its turn has a recording already, {folder}F000.WAV",
+        f"{folder}M003.mp3": ".mp3 is not read, but .wav and .flac",
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[6.2901 - 8.2357]\t{turn}\tang",
+        "[6.2901-8.2357] {turn} ang [2.5, 2.5, 2.5]",
+        "  [6,29 \N{EN DASH} 8,23]\t{turn}\tANG\t[2.5000; 2.5000; 2.5000]\t",
+        "[1e-05 - 8.2357]\t{turn}\tAng\t[nan, nan, nan]",
+        "[06:29.01 - 08:23.57]\t{turn}\tang\t[]",
+    ],
+)
+def test_odd_summary_lines_are_read(tree: Path, line: str) -> None:
+    lines = [line.format(turn="Ses01F_impro01_M003"), *EVALUATORS]
+    evaluation(tree, "\n".join(lines).encode())
+    corpus = read(tree)
+    spoken = {u.id: u.emotion for u in corpus.utterances}
+    assert spoken["Ses01F_impro01_M003"] == "angry"
+    assert {left.reason for left in corpus.left_out} == {"no evaluation file labels it"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{turn}\tang\t[2.5, 2.5, 2.5]", "[6.2901 - 8.2357]\t{turn}", "[6.2901 - 8.2357 {turn} ang"],
+)
+def test_a_line_that_cannot_be_read_is_named_with_its_place(tree: Path, line: str) -> None:
+    evaluation(tree, f"% head\n{line.format(turn='Ses01F_impro01_M003')}\n".encode())
+    reasons = {left.path.rpartition("_")[2]: left.reason for left in read(tree).left_out}
+    assert reasons["M003.wav"] == "no summary line: Ses01F_impro01.txt:2"
+    assert reasons["F000.wav"] == "no evaluation file labels it"

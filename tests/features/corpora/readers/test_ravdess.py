@@ -187,3 +187,23 @@ def test_the_real_corpus_has_ten_actors_and_five_emotions(ravdess_root: Path) ->
     corpus = read(ravdess_root)
     assert corpus.emotions() == {"angry": 80, "calm": 80, "happy": 80, "neutral": 40, "sad": 80}
     assert len({u.speaker for u in corpus.utterances}) == 10
+
+
+def test_recordings_in_formats_that_are_not_read_are_named(write_wav: Any, tmp_path: Path) -> None:
+    write_wav(tmp_path / "03-01-01-01-01-01-01.wav")
+    for name in ("02-01-01-01-01-01-01.m4a", "03-01-02-01-01-01-01.MP3", "README.md", "a.csv"):
+        (tmp_path / name).touch()
+    assert {left.path: left.reason for left in read(tmp_path).left_out} == {
+        "02-01-01-01-01-01-01.m4a": ".m4a is not read, but .wav and .flac",
+        "03-01-02-01-01-01-01.MP3": ".mp3 is not read, but .wav and .flac",
+    }
+
+
+def test_a_folder_of_another_format_says_that_it_must_be_converted(tmp_path: Path) -> None:
+    for number in range(1, 4):
+        (tmp_path / f"03-01-01-01-01-01-0{number}.mp3").touch()
+    with pytest.raises(CorpusError) as refusal:
+        read(tmp_path)
+    assert str(refusal.value).endswith(
+        "convert its 3 recordings (03-01-01-01-01-01-01.mp3: .mp3 is not read, but .wav and .flac)."
+    )
