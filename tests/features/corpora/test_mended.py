@@ -11,6 +11,7 @@ from features.config import FeatureConfig
 from features.corpora import catalogue
 from features.corpora.corpus import Corpus
 from features.corpora.inspection import inspect
+from features.corpora.notes import report_notes
 from features.errors import CorpusError
 from features.shards import shards
 from features.shards.shard_file import open_shard
@@ -50,6 +51,8 @@ def test_a_mended_recording_is_kept_as_one_and_every_report_says_so(folder: Path
         f"same (`--mend-headers`): {NEVER_CLOSED}."
     )
     assert corpus.registration_command.endswith("--name mine --mend-headers")
+    emotions = {"angry": ("angry",), "sad": ("sad",)}
+    assert corpus.mending in report_notes(corpus.select(emotions), emotions)
     assert Corpus.from_json(json.loads(json.dumps(corpus.to_json()))) == corpus
 
 
