@@ -114,12 +114,7 @@ def question_notes(selection: Selection) -> tuple[str, ...]:
     """Sentences for a plan and for reports: names of the chosen speech that are in doubt."""
     corpus = selection.corpus
     found = questions(corpus, (utterance for utterance, _ in selection.items))
-    notes = [
-        f"{capitalised(doubt(question))}, and "
-        + (f"count as {len(question.names)}" if question.pairs else "counts as one")
-        + f" until `ablate corpus add` is told: {_or(ways_on(question))}."
-        for question in found[:MOST_QUESTIONS]
-    ]
+    notes = [_question_note(question) for question in found[:MOST_QUESTIONS]]
     if more := len(found) - len(notes):
         notes.append(f"{more} more such doubts: `ablate corpus check {corpus.name}` lists them.")
     return tuple(notes)
@@ -181,6 +176,20 @@ MOST_QUESTIONS = 3
 def capitalised(sentence: str) -> str:
     """Write the first letter of a sentence as a capital."""
     return sentence[:1].upper() + sentence[1:]
+
+
+def _question_note(question: NameQuestion) -> str:
+    """Write an open question and what answers it, as a sentence."""
+    start, (first, *_) = capitalised(doubt(question)), ways_on(question)
+    if not question.pairs:
+        return (
+            f"{start}, and counts as one until `ablate corpus add` is told `{first[1]}`, or its "
+            "cells in the table are emptied."
+        )
+    return (
+        f"{start}, and count as {len(question.names)} until `ablate corpus add` is told: "
+        f"{_or(ways_on(question))}."
+    )
 
 
 def _answers(corpus: Corpus) -> tuple[tuple[str, NameAnswers], ...]:

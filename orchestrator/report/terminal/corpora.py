@@ -323,6 +323,7 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
             {"index": f.index, "a": side(f.a), "b": side(f.b), "train": side(f.train)}
             for f in folds
         ],
+        "notes": [f"{doubt.sentence}." for doubt in corpus_doubts(chosen.corpus)],
     }
 
 
@@ -356,3 +357,7 @@ def show_folds(console: Console, values: Mapping[str, Any], chosen: Selection) -
         named = ("a", "b") if len(values["folds"]) > 1 else ("a", "b", "train")
         for side in named:
             console.print(Text(f"  {side}: {clean(', '.join(fold[side]['speakers']))}", "dim"))
+    for note in values["notes"]:
+        console.print(Text(clean(note), style="bold yellow"))
+    if values["notes"]:
+        console.print(Text(clean(f"`ablate corpus check {values['corpus']}` says how to answer.")))

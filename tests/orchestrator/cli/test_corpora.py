@@ -134,6 +134,9 @@ def test_a_doubt_is_asked_in_the_terminal_with_both_answers(speech: Path, tmp_pa
         "  not known               empty its cells in the table\n"
     ) in text
     assert f"Answer with `ablate corpus add table {file} --name mine`" in flat(text)
+    text = execute("corpus", "folds", "mine", "--folds", "2", "--store", store).stdout
+    assert "Speakers `NA` (4) and `na` (4) may be one, spelled two ways.\n" in text
+    assert text.endswith("`ablate corpus check mine` says how to answer.\n")
 
 
 def test_a_doubt_and_an_answer_stand_in_the_plan_and_in_every_form_of_the_report(
