@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from features.config import DEFAULT_EMOTIONS
-from features.corpora.corpus import Corpus, Selection, some
+from features.corpora.corpus import Corpus, FileNote, Selection, some
 from features.corpora.identities import (
     answer_notes,
     capitalised,
@@ -78,6 +78,23 @@ def report_notes(selection: Selection, emotions: Mapping[str, Sequence[str]]) ->
     corpus = selection.corpus
     read = filter(None, (corpus.omission, corpus.mending))
     return (*read, *plan_notes(selection, emotions), *answer_notes(corpus))
+
+
+def in_no_class(
+    corpus: Corpus, emotions: Mapping[str, Sequence[str]] = DEFAULT_EMOTIONS
+) -> tuple[FileNote, ...]:
+    """List the utterances whose label is in no class, each with the label, in order of the ids.
+
+    Args:
+        corpus: the corpus.
+        emotions: name of a class -> the corpus labels that it joins.
+    """
+    wanted = _labels(emotions)
+    return tuple(
+        FileNote(path=u.id, reason=f"label `{visible(u.emotion)}`")
+        for u in corpus.utterances
+        if u.emotion not in wanted
+    )
 
 
 def refuse_unnamed_forms(corpus: Corpus, emotions: Mapping[str, Sequence[str]]) -> None:

@@ -119,6 +119,7 @@ def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None
         rate: price of an hour of this machine; None if unknown.
         has_budget: whether `--budget` was given, so that ``left_out`` is printed.
     """
+    from features.corpora.notes import in_no_class
     from orchestrator.report.terminal.price import as_json
 
     snapshot = quote.plan.snapshot
@@ -133,6 +134,10 @@ def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None
         **quote.counts,
         "price": as_json(quote.price, rate),
         "notices": list(quote.plan.notices),
+        "in_no_class": [
+            {"path": note.path, "reason": note.reason}
+            for note in in_no_class(quote.plan.selection.corpus, quote.plan.emotions)
+        ],
     }
     if has_budget:
         record["left_out"] = quote.left_out

@@ -14,7 +14,7 @@ from features.corpora.corpus import Corpus, FileNote, Selection, some
 from features.corpora.folds import Fold, deal
 from features.corpora.identities import answer_notes
 from features.corpora.inspection import Inspection
-from features.corpora.notes import corpus_doubts
+from features.corpora.notes import corpus_doubts, in_no_class
 from features.errors import CorpusError
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
@@ -102,8 +102,12 @@ def record(corpus: Corpus, inspected: Inspection | None = None) -> dict[str, Any
         "folds": _folds(corpus),
         "left_out": dict(left_out.most_common()),
         "left_out_files": [_file_record(note) for note in corpus.left_out],
+        "in_no_class": [_file_record(note) for note in in_no_class(corpus)],
         "doubts": [
-            *({"path": ", ".join(q.names), "reason": q.sentence} for q in questions),
+            *(
+                _file_record(FileNote(path=", ".join(q.names), reason=q.sentence))
+                for q in questions
+            ),
             *(_file_record(note) for note in doubts),
         ],
         "questions": [
@@ -197,7 +201,9 @@ def show(console: Console, values: Mapping[str, Any]) -> None:
         )
     console.print()
     _print_speakers(console, values["speakers"], list(values["emotions"]))
-    _print_left_out(console, values["left_out_files"])
+    _print_left_out(console, "left out", values["left_out_files"])
+    if len(values["in_no_class"]) < values["utterances"]:
+        _print_left_out(console, "in no default class", values["in_no_class"])
     for note in values["notes"]:
         console.print(Text(clean(note), style="bold yellow"))
     _print_questions(console, values)
@@ -240,7 +246,7 @@ def _counts(counts: Mapping[str, int], unit: str = "") -> str:
     return ", ".join(f"{name}{unit}: {count}" for name, count in counts.items())
 
 
-def _print_left_out(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
+def _print_left_out(console: Console, what: str, files: Sequence[Mapping[str, Any]]) -> None:
     """Print which files are left out, by reason: all of a few, else the first of each reason."""
     if not files:
         return
@@ -248,7 +254,7 @@ def _print_left_out(console: Console, files: Sequence[Mapping[str, Any]]) -> Non
     for item in files:
         by_reason.setdefault(COPY if item["copy"] else item["reason"], []).append(item["path"])
     console.print()
-    console.print(Text(f"{len(files)} left out:", style="bold"))
+    console.print(Text(f"{len(files)} {what}:", style="bold"))
     all_named = len(files) <= MOST
     pairs = [
         (str(len(paths)), f"{reason}: {', '.join(paths) if all_named else some(paths)}")
