@@ -120,6 +120,7 @@ def record(corpus: Corpus, inspected: Inspection | None = None) -> dict[str, Any
             for question in questions
         ],
         "register": corpus.registration_command,
+        "omission": corpus.omission,
         "notes": [
             *corpus.notes,
             *filter(None, (corpus.omission, corpus.mending)),
@@ -143,7 +144,7 @@ def record(corpus: Corpus, inspected: Inspection | None = None) -> dict[str, Any
 
 
 def _file_record(note: FileNote) -> dict[str, Any]:
-    return {"path": note.path, "reason": note.reason, "copy": note.copy}
+    return {"path": note.path, "reason": note.reason, "bad": note.bad, "copy": note.copy}
 
 
 def _speakers(corpus: Corpus) -> list[dict[str, Any]]:
@@ -204,7 +205,9 @@ def show(console: Console, values: Mapping[str, Any]) -> None:
     _print_left_out(console, "left out", values["left_out_files"])
     if len(values["in_no_class"]) < values["utterances"]:
         _print_left_out(console, "in no default class", values["in_no_class"])
-    for note in values["notes"]:
+    if notes := [note for note in values["notes"] if note != values["omission"]]:
+        console.print()
+    for note in notes:  # what was left out as unusable is listed above
         console.print(Text(clean(note), style="bold yellow"))
     _print_questions(console, values)
     doubts = values["doubts"][len(values["questions"]) :]
@@ -254,7 +257,8 @@ def _print_left_out(console: Console, what: str, files: Sequence[Mapping[str, An
     for item in files:
         by_reason.setdefault(COPY if item["copy"] else item["reason"], []).append(item["path"])
     console.print()
-    console.print(Text(f"{len(files)} {what}:", style="bold"))
+    unusable = any(item["bad"] for item in files)
+    console.print(Text(f"{len(files)} {what}:", "bold yellow" if unusable else "bold"))
     all_named = len(files) <= MOST
     pairs = [
         (str(len(paths)), f"{reason}: {', '.join(paths) if all_named else some(paths)}")

@@ -259,13 +259,27 @@ def test_a_slip_is_asked_about_and_what_is_left_out_is_counted_in_every_report(
         return {}
 
     file, store = table_of(speech, change), tmp_path / "store"
-    (question,) = add(file, store)["questions"]
+    found = add(file, store)
+    (question,) = found["questions"]
+    outside = [(item["path"], item["reason"]) for item in found["in_no_class"]]
+    assert outside == [
+        ("male-2-happy-1.wav", "label `hapy`"),
+        ("male-2-happy-2.wav", "label `disgust`"),
+    ]
+    listed = execute("corpus", "check", "mine", "--store", store).stdout
+    assert (
+        "2 in no default class:\n"
+        "  1  label `hapy`: male-2-happy-1.wav\n"
+        "  1  label `disgust`: male-2-happy-2.wav\n"
+    ) in listed
     slip = "Label `hapy` (1: male-2-happy-1.wav) may be a slip of `happy`"
     assert question["sentence"] == slip
     study = study_of(tmp_path)
     left_out = "Left out: 2 utterances, whose labels are in no class (1 `disgust`, 1 `hapy`)."
     planned = execute("plan", study, "--store", store).stdout
     assert slip in flat(planned) and left_out in flat(planned)
+    record = json.loads(execute("plan", study, "--json", "--store", store).stdout)
+    assert [(item["path"], item["reason"]) for item in record["in_no_class"]] == outside
     execute("run", study, "--inline", "--store", store)
     for form in ("text", "markdown", "csv", "json"):
         words = ["--format", form] if form != "text" else []
@@ -283,8 +297,8 @@ def test_what_is_left_out_is_listed_with_its_reason(speech: Path, tmp_path: Path
     store = tmp_path / "store"
     found = add(file, store, "--skip-bad")
     assert found["left_out_files"] == [
-        {"path": "labels.csv:5", "reason": "`speaker` is empty", "copy": False},
-        {"path": "labels.csv:32: male-2-sad-1.wav", "reason": "empty", "copy": False},
+        {"path": "labels.csv:5", "reason": "`speaker` is empty", "bad": True, "copy": False},
+        {"path": "labels.csv:32: male-2-sad-1.wav", "reason": "empty", "bad": True, "copy": False},
     ]
     for command in ("add table {} --skip-bad --name", "check"):
         words = [word.format(file) for word in command.split()]
