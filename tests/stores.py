@@ -7,11 +7,13 @@ as a training counts it. So every number of a report follows from the stored pre
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from features.corpora.groups import Deal, Speaker, dealt_anew
 from model.evaluation.metrics import confusion, ua, wa
 from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.ledger import Ledger
@@ -36,8 +38,9 @@ def made(
     *,
     folds: int = 5,
     seeds: int = 1,
+    deals: int = 1,
     skill: Mapping[str, float] | None = None,
-    missing: Sequence[tuple[str, int, int]] = (),
+    missing: Sequence[tuple[str, int, int] | tuple[str, int, int, int]] = (),
     **changes: Any,
 ) -> tuple[Ledger, Snapshot]:
     """A study that ran.
@@ -47,15 +50,17 @@ def made(
         rows: name -> what the row sets.
         folds: held-out pairs; speakers are twice as many.
         seeds: trainings a fold.
+        deals: how often the speakers are dealt into pairs.
         skill: name -> how well it hears, 0 to 3 or so.
-        missing: (row, fold, seed) of trials that are not finished.
+        missing: (row, fold, seed) of trials that are not finished, with the deal if it is not 0.
         changes: other fields of the question.
     """
     ledger = Ledger.open(str(root))
     speakers = [f"speaker-{n:02}" for n in range(2 * folds)]
     asked_folds = tuple(
-        SnapshotFold(index=f, a=(speakers[2 * f],), b=(speakers[2 * f + 1],), train=2 * folds - 2)
-        for f in range(folds)
+        SnapshotFold(index=f, a=(a,), b=(b,), train=2 * folds - 2, deal=deal if deals > 1 else None)
+        for deal, pairs in enumerate(pairs_of(speakers, deals))
+        for f, (a, b) in enumerate(pairs)
     )
     trials = []
     for seed in range(seeds):
@@ -76,8 +81,9 @@ def made(
                         "b": list(fold.b),
                     },
                 }
-                trials.append(SnapshotTrial(name, fold.index, seed, digest(identity)))
-                if (name, fold.index, seed) not in missing:
+                trials.append(SnapshotTrial(name, fold.index, seed, digest(identity), fold.deal))
+                slot = (name, fold.index, seed)
+                if (slot if not fold.deal else (*slot, fold.deal)) not in missing:
                     train(ledger, identity, fold, (skill or {}).get(name, 1.0))
     snapshot = replace(
         Snapshot(
@@ -105,6 +111,16 @@ def made(
     )
     ledger.studies.write_snapshot(snapshot.study, snapshot.to_json())
     return ledger, snapshot
+
+
+def pairs_of(speakers: Sequence[str], deals: int) -> list[list[tuple[str, str]]]:
+    """The pairs of each deal: neighbours first, then as the speakers are dealt anew."""
+    known = [Speaker(name=name, sex="", session="", classes=(1,)) for name in speakers]
+    first: Deal = [known[i : i + 2] for i in range(0, len(known), 2)]
+    return [
+        [(a.name, b.name) for a, b in groups]
+        for groups in (first, *islice(dealt_anew(first), deals - 1))
+    ]
 
 
 def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill: float) -> None:

@@ -5,17 +5,16 @@ The network trains once a fold; the epoch is chosen on a for the score of b, and
 score of a (the paper's 8:1:1 with every speaker tested once). Light: the standard library only.
 """
 
-import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from features.corpora.corpus import Selection, Utterance
+from features.corpora.groups import Deal, Speaker, SpeakerGroup, balanced, dealing_order, dealt_anew
 from features.corpora.identities import refuse_open_speakers
 from features.errors import CorpusError
-
-SEX_ORDER = ("female", "male", "")
-"""Order in which speakers are dealt to groups; empty where the corpus does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,13 +25,15 @@ class Fold:
     """
 
     index: int
-    """Number of the fold, from 0."""
+    """Number of the fold among those of its deal, from 0."""
     train: tuple[str, ...]
     """Names of the speakers to train on, sorted."""
     a: tuple[str, ...]
     """Names of the speakers in half A of the held-out group, sorted."""
     b: tuple[str, ...]
     """Names of the speakers in half B of the held-out group, sorted."""
+    deal: int | None = None
+    """Number of the deal, from 0; None where the speakers are dealt once."""
 
     def __post_init__(self) -> None:
         everyone = (*self.train, *self.a, *self.b)
@@ -77,8 +78,44 @@ def deal(selection: Selection, folds: int | Literal["published"]) -> tuple[Fold,
             f"`protocol.folds` must be at most {len(speakers) // 2} for the {len(speakers)} "
             f"speakers of corpus `{corpus}`, but is {folds} instead."
         )
-    groups = _sessions(speakers, folds) or _dealt(speakers, folds)
-    return tuple(_fold(index, group, speakers) for index, group in enumerate(groups))
+    groups = _sessions(speakers, folds) or balanced(speakers, folds)
+    return _folds(groups, speakers)
+
+
+def deal_anew(selection: Selection, folds: int, deals: int) -> tuple[Fold, ...]:
+    """Divide the speakers into groups several times, with no group twice.
+
+    Each speaker is held out once in each deal, and has others at his side each time. The first deal
+    is that of `deal`; `groups.dealt_anew` says how the others follow from it. With more deals the
+    earlier ones stay as they are.
+
+    Args:
+        selection: the chosen utterances.
+        folds: number of folds of each deal.
+        deals: number of deals, at least 1; with 1 the folds are those of `deal`.
+
+    Raises:
+        CorpusError: as `deal` does; the groups are sessions; there are not as many deals.
+    """
+    first = deal(selection, folds)
+    if deals == 1:
+        return first
+    speakers, corpus = _speakers(selection), selection.corpus.name
+    if _sessions(speakers, folds):
+        raise CorpusError(
+            f"`protocol.deals` must be 1 here, but is {deals} instead: the held-out groups of "
+            f"corpus `{corpus}` are its sessions, whose speakers talk to each other, so that they "
+            "cannot be dealt anew. Leave `deals` out, and give `seeds`."
+        )
+    groups = balanced(speakers, folds)
+    found = [first, *(_folds(g, speakers) for g in islice(dealt_anew(groups), deals - 1))]
+    if len(found) < deals:
+        raise CorpusError(
+            f"`protocol.deals` must be at most {len(found)} for the {len(speakers)} speakers of "
+            f"corpus `{corpus}` in {folds} folds, since no held-out group may come twice, but is "
+            f"{deals} instead."
+        )
+    return tuple(replace(fold, deal=number) for number, one in enumerate(found) for fold in one)
 
 
 def inner(selection: Selection, fold: Fold, folds: int) -> tuple[Fold, ...]:
@@ -147,20 +184,8 @@ def _published(selection: Selection) -> Fold:
     return Fold(index=0, train=sides["train"], a=sides["dev"], b=sides["test"])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Speaker:
-    """A speaker with the facts by which groups are balanced."""
-
-    name: str
-    sex: str
-    session: str
-    """Name of the speaker's session; empty for a speaker of several sessions or of none."""
-    classes: tuple[int, ...]
-    """Number of the speaker's utterances of each class, in the order of the class indices."""
-
-
-def _speakers(selection: Selection) -> list[_Speaker]:
-    """List the speakers: women, men, then others; within each, by falling number of utterances."""
+def _speakers(selection: Selection) -> list[Speaker]:
+    """List the speakers in the order in which they are dealt."""
     spoken: dict[str, list[tuple[Utterance, int]]] = {}
     for utterance, label in selection.items:
         spoken.setdefault(utterance.speaker, []).append((utterance, label))
@@ -177,17 +202,17 @@ def _speakers(selection: Selection) -> list[_Speaker]:
         counts = Counter(label for _, label in items)
         classes = tuple(counts[label] for label in range(len(selection.classes)))
         session = sessions.pop() if len(sessions) == 1 else ""
-        known.append(_Speaker(name=name, sex=sexes[0], session=session, classes=classes))
-    return sorted(known, key=lambda s: (SEX_ORDER.index(s.sex), -sum(s.classes), s.name))
+        known.append(Speaker(name=name, sex=sexes[0], session=session, classes=classes))
+    return sorted(known, key=dealing_order)
 
 
-def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
+def _sessions(speakers: list[Speaker], folds: int) -> Deal:
     """Group the speakers by session, if there are ``folds`` sessions of two speakers or more.
 
     Returns:
         One list of speakers a session; an empty list where sessions do not fit.
     """
-    groups: dict[str, list[_Speaker]] = {}
+    groups: dict[str, list[Speaker]] = {}
     for speaker in speakers:
         groups.setdefault(speaker.session, []).append(speaker)
     fits = "" not in groups and len(groups) == folds
@@ -196,38 +221,13 @@ def _sessions(speakers: list[_Speaker], folds: int) -> list[list[_Speaker]]:
     return []
 
 
-def _dealt(speakers: list[_Speaker], groups: int) -> list[list[_Speaker]]:
-    """Divide speakers into balanced groups: each speaker in turn joins the group that fits best.
-
-    That is the group with the fewest speakers, then with the fewest of the same sex, then with the
-    least overlap in classes (utterances of the classes that the speaker has, each class counted as
-    a share of its total, in whole numbers so that ties are exact); of equal groups the first. If
-    all speakers have the same counts, they are dealt to the groups in turn.
-
-    Args:
-        speakers: as `_speakers` orders them.
-        groups: number of groups.
-    """
-    wholes = [sum(counts) or 1 for counts in zip(*(s.classes for s in speakers), strict=True)]
-    weights = [math.prod(wholes) ** 2 // whole**2 for whole in wholes]
-    dealt: list[list[_Speaker]] = [[] for _ in range(groups)]
-    held = [[0] * len(wholes) for _ in range(groups)]
-    for speaker in speakers:
-
-        def lack(index: int, speaker: _Speaker = speaker) -> tuple[int, int, int]:
-            """Rank a group for the speaker, least first: size, same sex, overlap in classes."""
-            shares = zip(held[index], speaker.classes, weights, strict=True)
-            overlap = sum(has * brings * weight for has, brings, weight in shares)
-            return len(dealt[index]), sum(s.sex == speaker.sex for s in dealt[index]), overlap
-
-        best = min(range(groups), key=lack)
-        dealt[best].append(speaker)
-        held[best] = [has + more for has, more in zip(held[best], speaker.classes, strict=True)]
-    return dealt
+def _folds(groups: Deal, speakers: Sequence[Speaker]) -> tuple[Fold, ...]:
+    """Make one fold a group, each divided into balanced halves."""
+    return tuple(_fold(index, group, speakers) for index, group in enumerate(groups))
 
 
-def _fold(index: int, group: list[_Speaker], speakers: list[_Speaker]) -> Fold:
-    """Make the fold that holds a group out, and divide the group into halves by `_dealt`."""
-    a, b = (tuple(sorted(s.name for s in half)) for half in _dealt(group, 2))
+def _fold(index: int, group: SpeakerGroup, speakers: Sequence[Speaker]) -> Fold:
+    """Make the fold that holds a group out, and divide the group into balanced halves."""
+    a, b = (tuple(sorted(s.name for s in half)) for half in balanced(group, 2))
     train = tuple(sorted({s.name for s in speakers} - {s.name for s in group}))
     return Fold(index=index, train=train, a=a, b=b)

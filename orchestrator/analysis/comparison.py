@@ -6,7 +6,7 @@ used, since utterances of one speaker are not independent. Instead gained minus 
 speaker, which is the difference in WA, goes through the corrected t.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
@@ -14,7 +14,13 @@ from orchestrator.analysis import blinding
 from orchestrator.analysis.differences import Difference, compare_with_reference
 from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.analysis.progress.completeness import completeness, given_up_trials
-from orchestrator.analysis.row_scores import Interval, group_means, headline_scores, speaker_ratio
+from orchestrator.analysis.row_scores import (
+    BySpeaker,
+    Interval,
+    headline_scores,
+    speaker_ratio,
+    unit_means,
+)
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempts import read_decisions
@@ -24,8 +30,10 @@ from orchestrator.store.records import CHOICE_OF, Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import ScoreRule
 
-Shared = Mapping[tuple[int, int], tuple[Outcome, Outcome]]
-"""(index of the fold, seed) -> the outcomes of A and of B, where both rows have finished."""
+Key = tuple[tuple[int, int], int]
+"""(``SnapshotFold.key``, ``Snapshot.training``): a fold and a seed that two rows may share."""
+Shared = Mapping[Key, tuple[Outcome, Outcome]]
+"""The outcomes of A and of B on each fold and seed that both rows have finished."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +41,7 @@ class PairedScore:
     """One score of both rows, mean over speakers: the UA on a fold, or an emotion's recall."""
 
     name: str
-    """The number of the fold as text, from 1, or the emotion."""
+    """The number of the fold as text, from 1, such as ``2``, or ``2 of deal 3``; or the emotion."""
     a: float
     """The score of row A, 0 to 1."""
     b: float
@@ -115,10 +123,10 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     standing = completeness(snapshot, outcomes, given_up_trials(ledger, ids)).open_verdict(b, a)
     shared = _shared(snapshot, outcomes, a, b)
     scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
-    for (_, seed), pair in shared.items():
+    for (_, training), pair in shared.items():
         for name, outcome in zip((a, b), pair, strict=True):
             for one in headline_scores(snapshot, outcome):
-                scores[name].setdefault(one.speaker, {})[seed] = ua(one.confusion)
+                scores[name].setdefault(one.speaker, {})[training] = ua(one.confusion)
     flips, recalls, net, decisions = _by_utterance(ledger, shared, snapshot.score)
     return Comparison(
         snapshot=snapshot,
@@ -130,16 +138,7 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
             replace(snapshot, reference=a), scores, open_rows=(b,) if standing else ()
         ).get(b),
         balance=_balance(snapshot, net),
-        folds=tuple(
-            PairedScore(
-                name=str(fold.index + 1),
-                a=mean([mean(list(scores[a][s].values())) for s in speakers]),
-                b=mean([mean(list(scores[b][s].values())) for s in speakers]),
-                speakers=len(speakers),
-            )
-            for fold in snapshot.folds
-            if (speakers := [s for s in (*fold.a, *fold.b) if s in scores[a]])
-        ),
+        folds=tuple(_by_fold(snapshot, shared, a_and_b=(scores[a], scores[b]))),
         emotions=tuple(
             PairedScore(
                 name=emotion,
@@ -156,9 +155,25 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
     )
 
 
-def _slots(snapshot: Snapshot, row: str) -> set[tuple[int, int]]:
-    """(index of the fold, seed) of every trial of a row."""
-    return {(trial.fold, trial.seed) for trial in snapshot.trials if trial.row == row}
+def _by_fold(
+    snapshot: Snapshot, shared: Shared, a_and_b: tuple[BySpeaker, BySpeaker]
+) -> Iterator[PairedScore]:
+    """The UA of both rows on each fold that has a shared training."""
+    for fold in snapshot.folds:
+        trainings = [number for key, number in shared if key == fold.key]
+        speakers = (*fold.a, *fold.b)
+        if trainings:
+            ours, theirs = (
+                mean([mean([scores[s][n] for n in trainings]) for s in speakers])
+                for scores in a_and_b
+            )
+            name = fold.name.removeprefix("fold ")
+            yield PairedScore(name=name, a=ours, b=theirs, speakers=len(speakers))
+
+
+def _slots(snapshot: Snapshot, row: str) -> set[Key]:
+    """The fold and seed of every trial of a row."""
+    return {(t.fold_key, snapshot.training(t)) for t in snapshot.trials if t.row == row}
 
 
 def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str) -> Shared:
@@ -166,11 +181,11 @@ def _shared(snapshot: Snapshot, outcomes: Mapping[str, Outcome], a: str, b: str)
 
     Nothing where one of these trainings does not have the study's score.
     """
-    found: dict[str, dict[tuple[int, int], Outcome]] = {a: {}, b: {}}
+    found: dict[str, dict[Key, Outcome]] = {a: {}, b: {}}
     for trial in snapshot.trials:
         outcome = outcomes.get(trial.id)
         if trial.row in found and outcome is not None and not is_stale(outcome):
-            found[trial.row][trial.fold, trial.seed] = outcome
+            found[trial.row][trial.fold_key, snapshot.training(trial)] = outcome
     pairs = {key: (found[a][key], found[b][key]) for key in sorted(found[a]) if key in found[b]}
     both = (outcome for pair in pairs.values() for outcome in pair)
     return pairs if all(any(headline_scores(snapshot, o)) for o in both) else {}
@@ -227,5 +242,5 @@ def _balance(snapshot: Snapshot, net: Mapping[str, Iterable[float]]) -> Interval
     if not by_speaker:
         return None
     centre = mean(list(by_speaker.values()))
-    low, high, _ = corrected_t(group_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
+    low, high, _ = corrected_t(unit_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
     return Interval(mean=centre, low=low, high=high)

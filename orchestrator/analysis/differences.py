@@ -2,8 +2,10 @@
 
 A difference answers one of two questions, and they are never mixed. *Would it hold for new
 speakers?* Seeds are averaged within a speaker, speakers within a held-out group, and the interval
-rests on the groups. *Would it hold if these speakers were trained again?* There is one value for
-each seed, the mean over all speakers. `statistics.py` has the formulas; scores are fractions.
+rests on the groups; where the speakers are dealt several times, seeds and deals are averaged within
+a speaker, and it rests on the speakers. *Would it hold if these speakers were trained again?* There
+is one value for each seed, the mean over all speakers, or one for each deal, since the seeds of a
+deal share its groups. `statistics.py` has the formulas; scores are fractions.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.analysis.crossed import CrossedContrast
 from orchestrator.analysis.family import Contrast, Judgement, judge_family, speaker_contrast
-from orchestrator.analysis.row_scores import BySpeaker, group_means, means_over_seeds
+from orchestrator.analysis.row_scores import BySpeaker, means_over_seeds, unit_means
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
@@ -31,50 +33,58 @@ Verdict = str
 class SeedDifference:
     """UA of a row minus that of the reference, tested over seeds: same speakers, new seeds.
 
+    Where the speakers are dealt several times it is tested over deals: same speakers, new groups.
+    The seeds of one deal are not independent, since what its groups do to a row is in all of them.
     In an adaptive study it is the one of the last interim analysis, with interval and p corrected
     for all analyses so far.
     """
 
     ua: float
-    """Mean difference in UA over seeds, -1 to 1."""
+    """Mean difference in UA over seeds or deals, -1 to 1."""
     low: float | None
-    """Low end of the 95 % interval; None below three seeds, and where all seeds are equal."""
+    """Low end of the 95 % interval; None below three seeds or deals, and where all are equal."""
     high: float | None
     """High end of the interval; None where ``low`` is None."""
     p: float | None
-    """Two-sided p of the paired t over seeds, without Holm; None where the interval is None, and
-    where the row must not be judged yet."""
+    """Two-sided p of the paired t over seeds or deals, without Holm; None where the interval is
+    None, and where the row must not be judged yet."""
     seeds: int
-    """Number of seeds that both rows have finished for every speaker."""
+    """Number of seeds that both rows have finished for every speaker; of each deal, if there are
+    several."""
+    deals: int = 1
+    """Number of deals that both rows have finished for every speaker and seed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """UA of a row minus that of the reference, tested over held-out groups: new speakers.
+    """UA of a row minus that of the reference, for new speakers.
 
-    The test is Nadeau and Bengio's corrected t (`statistics.corrected_t`).
+    It is tested over the study's independent units: held-out groups or, where the speakers are
+    dealt several times, speakers (``row_scores.unit_means``). The test is Nadeau and Bengio's
+    corrected t (`statistics.corrected_t`).
     """
 
     ua: float
     """Mean difference in UA over speakers, -1 to 1."""
     low: float | None
-    """Low end of the 95 % interval of the corrected t; None below two groups, and where all groups
-    are equal."""
+    """Low end of the 95 % interval of the corrected t; None below two units, and where all are
+    equal."""
     high: float | None
     """High end of the interval; None where ``low`` is None."""
     p: float | None
     """Two-sided p of the corrected t, after Holm over all comparisons that the table asks for; None
     where the interval is None, and where the row must not be judged yet (``completeness.py``)."""
     groups: int
-    """Number of held-out groups in which both rows have a finished training."""
+    """Number of independent units in which both rows have a finished training."""
     p_alone: float | None = None
     """The same p without Holm."""
     p_sign_flip: float | None = None
     """Two-sided p of the exact sign-flip test over groups, without Holm; the verdict does not use
-    it. None above 20 groups."""
+    it. None above 20 groups, and for speakers, since those who share trainings do not flip alone.
+    """
     effect: float | None = None
-    """Effect size: Cohen's d_z over groups with Hedges's correction; None below three groups, and
-    where all groups are equal."""
+    """Effect size: Cohen's d_z over units with Hedges's correction; None below three units, and
+    where all are equal."""
     detectable: float | None = None
     """The smallest true difference in UA, above 0, that the corrected t shows with 80 % power; None
     where the interval is None."""
@@ -110,12 +120,12 @@ def compare_pairs(
     pairs: Mapping[str, tuple[BySpeaker, BySpeaker]],
     open_pairs: Container[str] = (),
 ) -> dict[str, Difference]:
-    """Compare pairs of rows as one family, on the speakers and seeds that both rows have finished.
+    """Compare pairs of rows as one family, on the trainings that both rows have finished.
 
     Args:
         snapshot: the study: its folds.
-        pairs: name -> the scores of two rows, of which the second is subtracted: test speaker ->
-            seed -> UA, 0 to 1. All comparisons that are asked for.
+        pairs: name -> the scores of two rows, of which the second is subtracted. All comparisons
+            that are asked for.
         open_pairs: names of the pairs that must not be judged: they get no p, and count as p = 1 in
             that of the others.
 
@@ -130,8 +140,9 @@ def compare_pairs(
         name: _difference(
             contrast,
             judged[name],
-            group_means(snapshot, means_over_seeds(paired[name])),
+            unit_means(snapshot, means_over_seeds(paired[name])),
             _over_seeds(snapshot, *pairs[name]),
+            flips=snapshot.deals == 1 and name not in open_pairs,
             is_open=name in open_pairs,
         )
         for name, contrast in contrasts.items()
@@ -142,20 +153,30 @@ def compare_pairs(
 def _difference(
     contrast: Contrast | CrossedContrast,
     judgement: Judgement,
-    groups: Sequence[float],
+    units: Sequence[float],
     over_seeds: SeedDifference | None,
     *,
+    flips: bool,
     is_open: bool,
 ) -> Difference:
-    """The difference of two rows; without any p where it must not be judged yet."""
+    """The difference of two rows.
+
+    Args:
+        contrast: the comparison.
+        judgement: what the family's test says of it.
+        units: the difference of each unit.
+        over_seeds: the same difference for these speakers.
+        flips: whether the units are independent, so that the sign-flip test holds.
+        is_open: whether it must not be judged yet, so that it has no p.
+    """
     return Difference(
         ua=contrast.estimate,
         low=judgement.low,
         high=judgement.high,
         p=judgement.p,
-        groups=len(groups),
+        groups=len(units),
         p_alone=judgement.p_alone,
-        p_sign_flip=None if is_open or len(groups) < 2 else sign_flip(groups),
+        p_sign_flip=sign_flip(units) if flips and len(units) > 1 else None,
         effect=judgement.effect,
         detectable=judgement.detectable,
         over_seeds=over_seeds and replace(over_seeds, p=None) if is_open else over_seeds,
@@ -163,22 +184,41 @@ def _difference(
 
 
 def _paired(row: BySpeaker, other: BySpeaker) -> dict[str, dict[int, float]]:
-    """Test speaker -> seed -> difference, of the seeds that both rows have finished."""
+    """Test speaker -> training -> difference, of the trainings that both rows have finished."""
     found = {}
     for speaker in row.keys() & other.keys():
         ours, theirs = row[speaker], other[speaker]
-        if seeds := ours.keys() & theirs.keys():
-            found[speaker] = {seed: ours[seed] - theirs[seed] for seed in sorted(seeds)}
+        if shared := ours.keys() & theirs.keys():
+            found[speaker] = {number: ours[number] - theirs[number] for number in sorted(shared)}
     return found
 
 
 def _over_seeds(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
-    """The difference over the seeds that both rows have finished for all speakers; else None."""
+    """The difference over seeds, or over deals if there are several.
+
+    Returns:
+        None while both rows have not finished a seed, or a deal, for all speakers.
+    """
+    if snapshot.deals > 1:
+        return _over_deals(snapshot, row, other)
     differences = [d for d in differences_by_seed(snapshot, row, other) if d is not None]
     if not differences:
         return None
     low, high, p = paired_t(differences)
     return SeedDifference(ua=mean(differences), low=low, high=high, p=p, seeds=len(differences))
+
+
+def _over_deals(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> SeedDifference | None:
+    """The difference over deals, each the mean over its seeds; None while no deal is finished."""
+    found, seeds = differences_by_seed(snapshot, row, other), snapshot.seeds
+    by_deal = [found[start : start + seeds] for start in range(0, len(found), seeds)]
+    differences = [mean([d for d in own if d is not None]) for own in by_deal if None not in own]
+    if not differences:
+        return None
+    low, high, p = paired_t(differences)
+    return SeedDifference(
+        ua=mean(differences), low=low, high=high, p=p, seeds=seeds, deals=len(differences)
+    )
 
 
 def at_last_interim(result: InterimResult) -> SeedDifference | None:
@@ -199,10 +239,10 @@ def verdict_of(difference: Difference) -> Verdict:
 
 
 def differences_by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) -> list[float | None]:
-    """The mean difference in UA over all test speakers, seed by seed.
+    """The mean difference in UA over all test speakers, seed by seed, in one deal after another.
 
     Returns:
-        One value for each seed of the study, in [-1, 1]; None where a speaker of either row is not
+        One value for each seed of each deal, in [-1, 1]; None where a speaker of either row is not
         finished.
     """
     speakers = snapshot.test_speakers
@@ -210,5 +250,5 @@ def differences_by_seed(snapshot: Snapshot, row: BySpeaker, other: BySpeaker) ->
         mean([row[s][seed] - other[s][seed] for s in speakers])
         if all(seed in row.get(s, {}) and seed in other.get(s, {}) for s in speakers)
         else None
-        for seed in range(snapshot.seeds)
+        for seed in range(snapshot.tests_of_a_speaker)
     ]

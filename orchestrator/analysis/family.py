@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from orchestrator.analysis.crossed import CrossedContrast, crossed_detectable, crossed_t
 from orchestrator.analysis.row_scores import (
     BySpeaker,
-    group_means,
     means_over_seeds,
     speaker_ratio,
+    unit_means,
 )
 from orchestrator.analysis.statistics import (
     Name,
@@ -91,8 +91,8 @@ def speaker_contrast(
 ) -> Contrast | CrossedContrast | None:
     """The comparison of speakers: would a difference hold for new ones?
 
-    It rests on their held-out groups; of a published split, which has but one, on test speakers and
-    seeds (`crossed.py`).
+    It rests on the units of the study (`unit_means`); of a published split, which has but one
+    held-out group, on test speakers and seeds (`crossed.py`).
 
     Args:
         snapshot: the study: its folds.
@@ -107,7 +107,7 @@ def speaker_contrast(
         return CrossedContrast.of(differences)
     by_speaker = means_over_seeds(differences)
     return Contrast.of_units(
-        group_means(snapshot, by_speaker),
+        unit_means(snapshot, by_speaker),
         centre=mean(list(by_speaker.values())),
         test_to_train=speaker_ratio(snapshot),
     )

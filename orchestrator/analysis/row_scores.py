@@ -14,7 +14,9 @@ from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import ScoreRule
 
 BySpeaker = Mapping[str, Mapping[int, float]]
-"""The scores of one row: test speaker -> seed -> UA, 0 to 1."""
+"""The scores of one row: test speaker -> training -> UA, 0 to 1.
+
+Trainings are numbered by ``Snapshot.training``: they are the seeds, or those of deal after deal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,8 +124,8 @@ def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, By
         outcomes: id -> outcome of finished trials; those of other studies are ignored.
 
     Returns:
-        Row -> test speaker -> seed -> UA, 0 to 1. Nothing for a row of which a finished training
-        does not have the study's score: a mean of the others would be another figure.
+        Row -> its scores. Nothing for a row of which a finished training does not have the study's
+        score: a mean of the others would be another figure.
     """
     scores: dict[str, dict[str, dict[int, float]]] = {row.name: {} for row in snapshot.rows}
     unscored = set()
@@ -133,7 +135,8 @@ def row_uas(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> dict[str, By
             own = list(headline_scores(snapshot, outcome))
             unscored |= set() if own else {trial.row}
             for one in own:
-                scores[trial.row].setdefault(one.speaker, {})[trial.seed] = ua(one.confusion)
+                by_speaker = scores[trial.row].setdefault(one.speaker, {})
+                by_speaker[snapshot.training(trial)] = ua(one.confusion)
     return {row: {} if row in unscored else found for row, found in scores.items()}
 
 
@@ -171,7 +174,7 @@ class RowScores:
         self._score = CHOICE_OF[snapshot.score]
         self._having: Counter[EpochChoice] = Counter()
         """Choice -> number of finished trainings that have scores by it."""
-        # (choice of the network, unit, metric) -> speaker -> seed -> score
+        # (choice of the network, unit, metric) -> speaker -> training -> score
         self._scores: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
         self._dev: dict[tuple[EpochChoice, Unit, str], dict[str, dict[int, float]]] = {}
         """The same of the dev side of a published split, which enters no mean."""
@@ -193,7 +196,7 @@ class RowScores:
                 side = self._dev if s.speaker in dev else self._scores
                 for metric, value in (("wa", wa(s.confusion)), ("ua", ua(s.confusion))):
                     by_speaker = side.setdefault((s.choice, s.unit, metric), {})
-                    by_speaker.setdefault(s.speaker, {})[trial.seed] = value
+                    by_speaker.setdefault(s.speaker, {})[snapshot.training(trial)] = value
 
     @property
     def unscored(self) -> int:
@@ -201,7 +204,7 @@ class RowScores:
         return self.n - self._having[self._score]
 
     def by_speaker(self) -> BySpeaker:
-        """Test speaker -> seed -> UA of utterances by the study's score, 0 to 1."""
+        """Test speaker -> training -> UA of utterances by the study's score, 0 to 1."""
         return self._of(self._score, "utterance", "ua")
 
     def pooled(self) -> Pooled | None:
@@ -216,7 +219,7 @@ class RowScores:
         return Pooled(confusion=whole, wa=wa(whole), ua=ua(whole))
 
     def speakers(self, choice: EpochChoice, unit: Unit, metric: str) -> dict[str, float]:
-        """Test speaker -> mean score over seeds, 0 to 1.
+        """Test speaker -> mean score over seeds and deals, 0 to 1.
 
         Args:
             choice: by which rule the network is picked.
@@ -229,7 +232,7 @@ class RowScores:
         return means_over_seeds(self._of(choice, unit, metric))
 
     def _of(self, choice: EpochChoice, unit: Unit, metric: str) -> BySpeaker:
-        """Test speaker -> seed -> score; nothing where a finished training lacks the choice."""
+        """Test speaker -> training -> score; nothing where a finished training lacks the choice."""
         return (
             self._scores.get((choice, unit, metric), {}) if self._having[choice] == self.n else {}
         )
@@ -295,8 +298,8 @@ def score_interval(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> Inter
     if snapshot.is_published_split:
         low, high, _ = corrected_t(list(by_speaker.values()), 0.0, centre)
     else:
-        groups = group_means(snapshot, by_speaker)
-        low, high, _ = corrected_t(groups, speaker_ratio(snapshot), centre)
+        units = unit_means(snapshot, by_speaker)
+        low, high, _ = corrected_t(units, speaker_ratio(snapshot), centre)
     if low is None or high is None:
         return Interval(mean=centre, low=None, high=None)
     return Interval(mean=centre, low=max(0.0, low), high=min(1.0, high))
@@ -310,7 +313,7 @@ def sum_confusions(
 
 
 def means_over_seeds(by_speaker: BySpeaker) -> dict[str, float]:
-    """Test speaker -> mean over the seeds."""
+    """Test speaker -> mean over seeds and deals."""
     return {speaker: mean(list(by_seed.values())) for speaker, by_seed in by_speaker.items()}
 
 
@@ -319,15 +322,33 @@ def speaker_ratio(snapshot: Snapshot) -> float:
     return mean([(len(f.a) + len(f.b)) / f.train for f in snapshot.folds])
 
 
-def group_means(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[float]:
-    """The mean score of each held-out group, in fold order.
+def unit_of(snapshot: Snapshot) -> str:
+    """What intervals rest on: ``held-out group``, or ``speaker`` where there are deals."""
+    return "held-out group" if snapshot.deals == 1 else "speaker"
 
-    A group without a scored speaker is left out.
+
+def units_asked(snapshot: Snapshot) -> int:
+    """Number of independent units of a study whose trainings are all finished."""
+    return len(snapshot.folds if snapshot.deals == 1 else snapshot.test_speakers)
+
+
+def unit_means(snapshot: Snapshot, by_speaker: Mapping[str, float]) -> list[float]:
+    """The mean score of each independent unit: of each held-out group, or of each speaker.
+
+    A speaker shares a training, and so its luck, with the others of his held-out group: the group
+    is the unit. Where the speakers are dealt anew, he shares each deal's training with others. Then
+    the speaker over all deals is the unit, and the luck that two of them share is below what the
+    ratio of test to training speakers allows for.
 
     Args:
         snapshot: the study: its folds.
         by_speaker: test speaker -> score or difference.
+
+    Returns:
+        One value for each unit with a scored speaker: groups in the order of folds, or speakers.
     """
+    if snapshot.deals > 1:
+        return [by_speaker[name] for name in snapshot.test_speakers if name in by_speaker]
     groups = []
     for fold in snapshot.folds:
         values = [by_speaker[name] for name in (*fold.a, *fold.b) if name in by_speaker]

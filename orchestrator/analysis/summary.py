@@ -19,8 +19,8 @@ from orchestrator.analysis.row_scores import (
     Interval,
     Pooled,
     RowScores,
-    group_means,
     headline_scores,
+    unit_means,
     without_stale,
 )
 from orchestrator.analysis.sequential import InterimResult
@@ -44,7 +44,8 @@ class RowSummary:
     speakers: int
     """Number of test speakers with a finished training."""
     groups: int = 0
-    """Number of held-out groups with a finished training."""
+    """Number of independent units with a finished training: held-out groups, or speakers where
+    these are dealt several times (``row_scores.unit_means``)."""
     wa: Interval | None
     """Weighted accuracy of utterances by the study's score, with the 95 % interval for new
     speakers."""
@@ -148,8 +149,9 @@ def summarise(
     by_row = {row.name: RowScores(snapshot, row.name, current) for row in snapshot.rows}
     uas = {name: scores.by_speaker() for name, scores in by_row.items()}
     differences = compare_with_reference(snapshot, uas, state.open_rows(snapshot.reference))
-    # Where the seed has no effect, a spread over seeds says nothing.
-    unjudged = {name for name in differences if {name, snapshot.reference} & set(identical)}
+    # Where the seed has no effect, a spread over seeds says nothing; over deals it does.
+    constant = set(identical) if snapshot.deals == 1 else set[str]()
+    unjudged = {name for name in differences if {name, snapshot.reference} & constant}
     interims = {
         name: result
         for name, result in ({} if adaptive is None else adaptive.comparisons).items()
@@ -209,7 +211,7 @@ def _row(
         n=scores.n,
         missing=own.missing,
         speakers=len(speakers),
-        groups=len(group_means(snapshot, speakers)),
+        groups=len(unit_means(snapshot, speakers)),
         wa=scores.interval("wa"),
         ua=scores.interval("ua"),
         segment=scores.accuracies(score, "segment"),
@@ -239,11 +241,11 @@ def _absent(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
 
 def _identical_seeds(snapshot: Snapshot, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     """Names of rows in which two seeds of one fold gave the very same predictions."""
-    seen: dict[tuple[str, int, str], int] = {}
+    seen: dict[tuple[str, tuple[int, int], str], int] = {}
     rows = set()
     for trial in snapshot.trials:
         if (outcome := outcomes.get(trial.id)) is not None:
-            key = (trial.row, trial.fold, outcome.digests["predictions"])
+            key = (trial.row, trial.fold_key, outcome.digests["predictions"])
             if seen.setdefault(key, trial.seed) != trial.seed:
                 rows.add(trial.row)
     return tuple(sorted(rows))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from features.corpora import catalogue, copies
 from features.corpora.corpus import Corpus, Selection
-from features.corpora.folds import Fold, deal
+from features.corpora.folds import Fold, deal, deal_anew
 from features.corpora.notes import plan_notes, refuse_unnamed_forms
 from features.errors import CorpusError
 from orchestrator.errors import LackError, nearest
@@ -39,7 +39,8 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
 
     Raises:
         LackError: the corpus is not registered.
-        StudyError: the corpus lacks the part, the emotions or the folds that the study asks for.
+        StudyError: the corpus lacks the part, the emotions, the folds or the deals that the
+            study asks for.
     """
     corpus, notices = find_corpus(study, ledger)
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
@@ -61,6 +62,11 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
         folds = deal(selection, study.folds)
     except CorpusError as error:
         raise study.fault("protocol.folds", str(error)) from None
+    if study.folds != "published":
+        try:
+            folds = deal_anew(selection, study.folds, study.deals)
+        except CorpusError as error:
+            raise study.fault("protocol.deals", str(error)) from None
     return Speech(
         selection=selection,
         emotions=wanted,

@@ -61,7 +61,8 @@ def build_snapshot(
             for row, variant in zip(study.rows, variants if study.rows else (), strict=True)
         ),
         folds=tuple(
-            SnapshotFold(index=f.index, a=f.a, b=f.b, train=len(f.train)) for f in speech.folds
+            SnapshotFold(index=f.index, a=f.a, b=f.b, train=len(f.train), deal=f.deal)
+            for f in speech.folds
         ),
         seeds=study.seeds,
         replicates=study.replicates,

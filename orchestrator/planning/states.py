@@ -7,10 +7,11 @@ from typing import Any
 from orchestrator.errors import DamageError
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import FAILURE, OUTCOME
+from orchestrator.store.snapshot import SnapshotTrial
 from orchestrator.study.trials import PlannedTrial
 
-Slot = tuple[str, int, int]
-"""(row, index of the fold, seed): where a trial stands in its study."""
+Slot = tuple[str, int, int, int]
+"""(row, index of the deal, index of the fold in it, seed): where a trial stands in its study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,18 +64,22 @@ def sort_trials(
     return TrialStates(done=tuple(done), failed=tuple(failed), stale=stale, to_do=tuple(to_do))
 
 
+def _slot(trial: PlannedTrial | SnapshotTrial) -> Slot:
+    return trial.row, trial.deal or 0, trial.fold, trial.seed
+
+
 def _earlier_ids(study: str, ledger: Ledger) -> dict[Slot, list[str]]:
     """Slot -> ids of the trials there in all snapshots of the study, the newest first."""
     found: dict[Slot, list[str]] = {}
     for snapshot in ledger.studies.snapshots(study):
         for trial in snapshot.trials:
-            found.setdefault((trial.row, trial.fold, trial.seed), []).append(trial.id)
+            found.setdefault(_slot(trial), []).append(trial.id)
     return found
 
 
 def _why_stale(item: PlannedTrial, earlier: Mapping[Slot, list[str]], ledger: Ledger) -> str:
     """What changed since the slot was trained, such as ``changed: training.lr``; else empty."""
-    for id in earlier.get((item.row, item.fold, item.seed), []):
+    for id in earlier.get(_slot(item), []):
         try:
             outcome = ledger.outcomes.read(id) if id != item.id else None
         except DamageError:

@@ -119,7 +119,7 @@ class RowDetails:
     name: str
     """The name of the row."""
     trials: tuple[TrainingDetails, ...]
-    """The finished trainings, ordered by fold, then by seed."""
+    """The finished trainings, ordered by deal, then by fold, then by seed."""
     missing: tuple[SnapshotTrial, ...]
     """The trials that are not finished, or that earlier code trained whose numbers meant something
     else."""
@@ -160,11 +160,11 @@ def row_details(
         names: the rows that are wanted; None for all.
         histories: whether to read the learning curves, one file for each trial.
     """
-    folds = {fold.index: fold for fold in snapshot.folds}
+    folds = {fold.key: fold for fold in snapshot.folds}
     wanted = [row.name for row in snapshot.rows if names is None or row.name in names]
     done = {id: o for id, o in outcomes.items() if not is_stale(o)}
     by_row: dict[str, list[SnapshotTrial]] = {name: [] for name in wanted}
-    for trial in sorted(snapshot.trials, key=lambda trial: (trial.fold, trial.seed)):
+    for trial in sorted(snapshot.trials, key=lambda trial: (trial.fold_key, trial.seed)):
         if trial.row in by_row:
             by_row[trial.row].append(trial)
     ids = [t.id for trials in by_row.values() for t in trials if t.id in done]
@@ -180,7 +180,7 @@ def row_details(
                 TrainingDetails(
                     id=trial.id,
                     seed=trial.seed,
-                    fold=folds[trial.fold],
+                    fold=folds[trial.fold_key],
                     outcome=done[trial.id],
                     score=snapshot.score,
                     history=epochs[trial.id][0],

@@ -5,15 +5,14 @@ the corpus, and works from any folder.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from model.config import WMA_GIN
-from orchestrator.study.canonical import plain
-from orchestrator.study.protocol import ScoreRule
-from orchestrator.study.search_key.space import Choice, Condition, Range, SearchAxis, Simplex
+from orchestrator.study.canonical import json_reader
+from orchestrator.study.protocol import ScoreRule, fold_name, slot_json
+from orchestrator.study.search_key.space import SearchAxis, axis_from_json, axis_to_json
 from orchestrator.study.study import PaperClaim
 
 if TYPE_CHECKING:
@@ -48,33 +47,62 @@ class SnapshotFold:
     """One fold: the speakers of its held-out group, in two halves."""
 
     index: int
-    """Number of the fold, from 0."""
+    """Number of the fold in its deal, from 0."""
     a: tuple[str, ...]
     """Names of the speakers in half A. The epoch that scores one half is chosen on the other."""
     b: tuple[str, ...]
     """Names of the speakers in half B."""
     train: int
     """Number of training speakers."""
+    deal: int | None = None
+    """Number of the deal, from 0; None where the speakers are dealt once."""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """(number of the deal, of the fold in it), from 0: it is this fold's alone."""
+        return self.deal or 0, self.index
+
+    @property
+    def name(self) -> str:
+        """Such as ``fold 2 of deal 3``."""
+        return fold_name(self.index, self.deal)
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTrial:
-    """A trial's id and its slot in the study: row, fold, seed."""
+    """A trial's id and its slot in the study: row, deal, fold, seed."""
 
     row: str
     """Name of the row; for a trial of a search its group and configuration, such as
     ``group 2 #7``."""
     fold: int
-    """Index of the fold, from 0; for a trial of a search that of the inner fold."""
+    """Index of the fold in its deal, from 0; for a trial of a search that of the inner fold."""
     seed: int
     """The seed, from 0."""
     id: str
     """The trial's id, 64 hex digits."""
+    deal: int | None = None
+    """Index of the deal, from 0; None where the speakers are dealt once."""
+
+    @property
+    def fold_key(self) -> tuple[int, int]:
+        """The ``key`` of its fold: (index of the deal, of the fold in it)."""
+        return self.deal or 0, self.fold
+
+    @property
+    def fold_name(self) -> str:
+        """Such as ``fold 2``, or ``fold 2 of deal 3``."""
+        return fold_name(self.fold, self.deal)
+
+    @property
+    def slot(self) -> dict[str, str | int]:
+        """Row, deal (where there are several), fold and seed, as JSON values."""
+        return slot_json(self.row, self.deal, self.fold, self.seed)
 
     @classmethod
     def of(cls, planned: "PlannedTrial") -> "SnapshotTrial":
         """A planned trial as a snapshot keeps it: without its configurations and speakers."""
-        return cls(planned.row, planned.fold, planned.seed, planned.id)
+        return cls(planned.row, planned.fold, planned.seed, planned.id, planned.deal)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,9 +223,9 @@ class Snapshot:
     rows: tuple[SnapshotRow, ...]
     """The rows of its table; a nested search has the one row ``CHOSEN``, a flat search none."""
     folds: tuple[SnapshotFold, ...]
-    """The folds of the protocol: held-out groups and their halves."""
+    """The folds of the protocol, deal by deal: held-out groups and their halves."""
     seeds: int
-    """Number of seeds of each row; in an adaptive study the cap (the most)."""
+    """Number of seeds of each row and fold; in an adaptive study the cap (the most)."""
     trials: tuple[SnapshotTrial, ...]
     """All trials of the rows; in an adaptive study all up to the cap."""
     comparable: bool
@@ -226,13 +254,32 @@ class Snapshot:
     search: SnapshotSearch | None = None
     """The search that proposes configurations; None where the study lists its rows."""
     judged_before: tuple[int, ...] = ()
-    """With how many seeds the study had verdicts before; empty in snapshots of earlier versions."""
+    """With how many seeds (times deals) it had verdicts before it was asked for with more."""
     score: ScoreRule = "chosen"
     """By which network each training is scored; tables, verdicts and the search rest on it.
     Snapshots from before it was kept were of ``chosen``."""
 
     copies_checked: bool = False
     """Whether copies were looked for in the corpus; False in snapshots from before they were."""
+
+    @property
+    def deals(self) -> int:
+        """How often the speakers are dealt into held-out groups."""
+        return 1 + max((fold.deal or 0 for fold in self.folds), default=0)
+
+    @property
+    def folds_a_deal(self) -> int:
+        """Number of folds of one deal."""
+        return len(self.folds) // self.deals
+
+    @property
+    def tests_of_a_speaker(self) -> int:
+        """How often each row tests each speaker: with every seed of every deal."""
+        return self.deals * self.seeds
+
+    def training(self, trial: SnapshotTrial) -> int:
+        """Number of a trial among those of its row that test a speaker: the seeds, deal by deal."""
+        return (trial.deal or 0) * self.seeds + trial.seed
 
     @property
     def is_blinded(self) -> bool:
@@ -295,7 +342,7 @@ class Snapshot:
         search["tried"] = tuple(map(_configuration_to_json, self.search.tried))
         del search["axes"]
         if self.search.axes is not None:
-            search["axes"] = list(map(_axis_to_json, self.search.axes))
+            search["axes"] = list(map(axis_to_json, self.search.axes))
         return record
 
     @classmethod
@@ -305,9 +352,8 @@ class Snapshot:
         Raises:
             KeyError, TypeError, ValueError, AttributeError: the record has another form.
         """
-        kind: Any = cls
-        snapshot: Snapshot = _reader(kind)(record)
-        if not {t.fold for t in snapshot.trials} <= {fold.index for fold in snapshot.folds}:
+        snapshot: Snapshot = _reader()(record)
+        if not {t.fold_key for t in snapshot.trials} <= {fold.key for fold in snapshot.folds}:
             raise ValueError("a trial is of a fold that is not there")
         if snapshot.score not in get_args(ScoreRule):
             raise ValueError("its score is none that this version knows")
@@ -315,46 +361,10 @@ class Snapshot:
 
 
 @cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """A function that makes a value of type ``kind`` from its JSON form.
-
-    Args:
-        kind: a dataclass, ``tuple[X, ...]``, ``Mapping``, ``X | None``, or a type of JSON itself.
-    """
-    if kind is SearchAxis:
-        return _axis_from_json
-    if kind is SnapshotConfiguration:
-        return _configuration_from_json
-    if is_dataclass(kind):
-        return _dataclass_reader(kind)
-    if get_origin(kind) is UnionType:
-        read = _reader(get_args(kind)[0])
-        return lambda value: None if value is None else read(value)
-    if get_origin(kind) is tuple:
-        read_item = _reader(get_args(kind)[0])
-        return lambda items: tuple(map(read_item, items))
-    if get_origin(kind) is Mapping:
-        return dict  # refuses what is no mapping
-    return str if kind is str else _as_it_is
-
-
-def _dataclass_reader(kind: Any) -> Callable[[Mapping[str, Any]], Any]:
-    """A function that makes a dataclass from a mapping; a missing key gets the field's default."""
-    readers = {key: _reader(hint) for key, hint in get_type_hints(kind).items()}
-    readers = {key: read for key, read in readers.items() if read is not _as_it_is}
-
-    def read_fields(record: Mapping[str, Any]) -> Any:
-        values = dict(record)
-        for key, read in readers.items():
-            if key in values:
-                values[key] = read(values[key])
-        return kind(**values)
-
-    return read_fields
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+def _reader() -> Callable[[Any], Any]:
+    """The function that makes a snapshot from its record."""
+    special = {SearchAxis: axis_from_json, SnapshotConfiguration: _configuration_from_json}
+    return json_reader(Snapshot, special)
 
 
 def _configuration_to_json(configuration: SnapshotConfiguration) -> dict[str, Any]:
@@ -372,29 +382,4 @@ def _configuration_from_json(record: Mapping[str, Any]) -> SnapshotConfiguration
         point=dict(values.pop("point")),
         trials=tuple(values.pop("trials")),
         **values,
-    )
-
-
-def _axis_to_json(axis: SearchAxis) -> dict[str, Any]:
-    """An axis of a search as JSON values; choices as a list of pairs, which keeps their order."""
-    kind: dict[str, Any]
-    match axis.kind:
-        case Choice(values=values):
-            kind = {"choices": [[label, plain(value)] for label, value in values.items()]}
-        case Simplex(names=names):
-            kind = {"simplex": list(names)}
-        case Range():
-            kind = asdict(axis.kind)
-    return {"key": axis.key, "kind": kind, "when": asdict(axis.when) if axis.when else None}
-
-
-def _axis_from_json(record: Mapping[str, Any]) -> SearchAxis:
-    """The axis from a record of ``_axis_to_json``; the settings of its choices stay JSON values."""
-    kind, when = record["kind"], record["when"]
-    return SearchAxis(
-        key=record["key"],
-        kind=Choice(values=dict(kind["choices"]))
-        if "choices" in kind
-        else (Simplex() if "simplex" in kind else Range(**kind)),
-        when=Condition(**when) if when else None,
     )

@@ -1,4 +1,4 @@
-"""How the rows of a study get their seeds and their scores, and how few seeds show no spread."""
+"""How often the rows of a study are trained, by what they are scored, and what folds are called."""
 
 from typing import Literal
 
@@ -18,3 +18,32 @@ Student's t of a 95 % interval is 12.7.)"""
 FEWEST_TEST_SPEAKERS = 5
 """The fewest test speakers of a published split of which a row gets a verdict (and the fewest seeds
 are ``FEWEST_SEEDS``)."""
+
+
+def fold_name(fold: int, deal: int | None) -> str:
+    """The name of a fold, which says its deal, too, where the speakers are dealt several times.
+
+    Args:
+        fold: index of the fold in its deal, from 0.
+        deal: index of the deal, from 0; None where the speakers are dealt once.
+
+    >>> fold_name(1, None), fold_name(1, 2)
+    ('fold 2', 'fold 2 of deal 3')
+    """
+    return f"fold {fold + 1}" if deal is None else f"fold {fold + 1} of deal {deal + 1}"
+
+
+def slot_json(row: str, deal: int | None, fold: int, seed: int) -> dict[str, str | int]:
+    """Where a trial belongs in its study, as JSON values: ``row``, ``deal``, ``fold`` and ``seed``.
+
+    Args:
+        row: name of the row.
+        deal: index of the deal, from 0; None where the speakers are dealt once: it has no key then.
+        fold: index of the fold in its deal, from 0.
+        seed: the seed, from 0.
+
+    >>> slot_json("GCN", 2, 1, 0)
+    {'row': 'GCN', 'deal': 3, 'fold': 2, 'seed': 0}
+    """
+    dealt = {} if deal is None else {"deal": deal + 1}
+    return {"row": row, **dealt, "fold": fold + 1, "seed": seed}

@@ -99,6 +99,7 @@ def parse_study(text: str, file: str) -> Study:
         *variants_differ(root, settings, rows),
         *_references(root, keys, names),
         *_replicates(root, keys, names),
+        *_deals(root, keys),
     ]
     if faults:
         raise StudyError(file, text, faults)
@@ -110,6 +111,7 @@ def parse_study(text: str, file: str) -> Study:
         corpus=keys.corpus,
         folds=keys.protocol.folds,
         seeds=keys.protocol.seeds,
+        deals=keys.protocol.deals,
         settings=settings,
         rows=tuple(written.row for written in rows),
         reference=keys.reference,
@@ -217,4 +219,26 @@ def _replicates(root: Node, keys: StudyKeys, names: Sequence[str]) -> Iterator[F
         yield (cap or node).fault(
             "`protocol.seeds` is the most that a row gets with `replicates: adaptive`: it "
             f"must be {FEWEST_SEEDS} or more, such as 10, but is `{seeds}` instead."
+        )
+
+
+def _deals(root: Node, keys: StudyKeys) -> Iterator[Fault]:
+    """Refuse several deals where the held-out groups, or their number of trainings, must stay."""
+    if keys.protocol.deals == 1:
+        return
+    node = root.mapping["protocol"].mapping["deals"]
+    if "search" in root.mapping:
+        yield node.fault(
+            "`protocol.deals` must be 1 beside `search`, which finds one configuration for each "
+            f"held-out group, but is {keys.protocol.deals} instead. Leave it out."
+        )
+    if keys.protocol.folds == "published":
+        yield node.fault(
+            "`protocol.deals` must be 1 beside `folds: published`, where the corpus's authors say "
+            f"who is held out, but is {keys.protocol.deals} instead. Leave it out; give `seeds`."
+        )
+    if keys.protocol.replicates == "adaptive":
+        yield node.fault(
+            "`protocol.deals` must be 1 beside `replicates: adaptive`, which adds seeds alone, but "
+            f"is {keys.protocol.deals} instead. Leave one of the two out."
         )

@@ -53,7 +53,7 @@ class Study:
     folds: int | Literal["published"]
     """How many groups of speakers are held out, or ``published``: as the corpus's authors say."""
     seeds: int
-    """How many trainings each row has in each fold; where adaptive, at most."""
+    """How many trainings each row has in each fold of a deal; where adaptive, at most."""
     settings: Mapping[str, Any]
     """Key -> value of each setting at the top level and under `baseline`."""
     rows: tuple[Row, ...]
@@ -73,6 +73,8 @@ class Study:
     """Systems that are not trained here: their published scores stand above the rows."""
     search: Search | None = None
     """The search that the study asks for; None where it has rows."""
+    deals: int = 1
+    """How often the speakers are dealt into held-out groups, no group twice."""
     replicates: Replicates = "fixed"
     """``fixed``: each row has ``seeds`` trainings a fold. ``adaptive``: at most so many, see
     `analysis/sequential.py`."""

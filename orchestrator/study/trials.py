@@ -15,6 +15,7 @@ from features.corpora.corpus import Selection
 from features.corpora.folds import Fold
 from model.config import WMA_GIN, Aggregators, ModelConfig, TrainConfig
 from orchestrator.study.canonical import digest, plain
+from orchestrator.study.protocol import fold_name
 from orchestrator.study.resolve import Variant, resolve
 from orchestrator.study.study import Study
 
@@ -127,18 +128,25 @@ def trial_of(
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """A trial with its slot in one study: row, fold, seed."""
+    """A trial with its slot in one study: row, deal, fold, seed."""
 
     row: str
     """Name of the row; of a search's trial, of its configuration."""
     fold: int
-    """Index of the fold, from 0; of a search's trial, of the inner fold."""
+    """Index of the fold in its deal, from 0; of a search's trial, of the inner fold."""
     seed: int
     """Number of the seed, from 0."""
     trial: Trial
     """The training itself: configurations, speakers, seed."""
     id: str
     """The trial's id, 64 hexadecimal digits."""
+    deal: int | None = None
+    """Index of the deal, from 0; None where the speakers are dealt once."""
+
+    @property
+    def fold_name(self) -> str:
+        """Such as ``fold 2``, or ``fold 2 of deal 3``."""
+        return fold_name(self.fold, self.deal)
 
 
 def variants(study: Study, default_profile: str) -> tuple[Variant, ...]:
@@ -158,13 +166,13 @@ def expand(
     folds: tuple[Fold, ...],
     extractors: Mapping[str, str],
 ) -> tuple[PlannedTrial, ...]:
-    """Every trial of a study, ordered by seed, then fold, then row: rows fill side by side.
+    """Every trial of a study, by seed, then deal, then fold, then row: rows fill side by side.
 
     Args:
         study: the study.
         variants: those of its rows, in the same order.
         selection: the speech and labels.
-        folds: the folds of the protocol.
+        folds: the folds of the protocol, deal by deal.
         extractors: name of a descriptor set -> version of the program that computes it.
     """
     corpus, classes = selection.digest, selection.classes
@@ -174,7 +182,7 @@ def expand(
             for row, variant in zip(study.rows, variants, strict=True):
                 extractor = extractors[variant.features.features]
                 trial = trial_of(variant, corpus, classes, extractor, fold, seed)
-                placed.append(PlannedTrial(row.name, fold.index, seed, trial, trial.id))
+                placed.append(PlannedTrial(row.name, fold.index, seed, trial, trial.id, fold.deal))
     return tuple(placed)
 
 

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from scipy import stats
 
 from orchestrator.analysis.differences import compare_with_reference
-from orchestrator.analysis.row_scores import BySpeaker, group_means, speaker_ratio
+from orchestrator.analysis.row_scores import BySpeaker, speaker_ratio, unit_means
 from orchestrator.analysis.statistics import corrected_t, mean
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow
 
@@ -126,7 +126,7 @@ def single(study: Snapshot, row: BySpeaker, other: BySpeaker) -> Iterator[tuple[
     assert p is not None
     yield "flat", p
     ours, theirs = (
-        np.array(group_means(study, {s: mean(list(k.values())) for s, k in scores.items()}))
+        np.array(unit_means(study, {s: mean(list(k.values())) for s, k in scores.items()}))
         for scores in (row, other)
     )
     error = np.sqrt((1 / PAIRS + speaker_ratio(study)) * (ours.var(ddof=1) + theirs.var(ddof=1)))

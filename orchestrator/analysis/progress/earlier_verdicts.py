@@ -1,4 +1,4 @@
-"""Whether a study had verdicts before it was asked for with more seeds.
+"""Whether a study had verdicts before it was asked for with more seeds or deals.
 
 The 5 % of a table hold for one judgement (`completeness.py`). Who is told `cannot tell` and asks
 for more seeds, and for more again, judges several times. That is allowed, and every table says so.
@@ -23,7 +23,7 @@ def with_earlier_verdicts(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
         ledger: the store.
 
     Raises:
-        DamageError: an earlier snapshot, or an outcome of one with fewer seeds, is not what was
+        DamageError: an earlier snapshot, or an outcome of one with fewer trainings, is not what was
             written.
     """
     if snapshot.search is not None:
@@ -34,8 +34,9 @@ def with_earlier_verdicts(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
         if its == ids:
             found.update(earlier.judged_before)
             break
-        if earlier.seeds < snapshot.seeds and its & ids and _was_judged(earlier, ledger):
-            found.update((*earlier.judged_before, earlier.seeds))
+        fewer = earlier.tests_of_a_speaker < snapshot.tests_of_a_speaker
+        if fewer and its & ids and _was_judged(earlier, ledger):
+            found.update((*earlier.judged_before, earlier.tests_of_a_speaker))
     return replace(snapshot, judged_before=tuple(sorted(found)))
 
 

@@ -1,10 +1,10 @@
 """``--budget 3h``: which trials to train in a given time. Pure.
 
 Rows are compared on the folds and seeds that they share, so all rows with few seeds show more than
-few rows with all seeds. The trials are ordered by seed, then fold; from the front, a budget selects
-as many folds as it allows, each with all rows. Where it does not allow one whole fold, it selects
-some rows of the first fold, the reference first. A larger budget selects all that a smaller one
-does, and more.
+few rows with all seeds. The trials are ordered by seed, then deal, then fold. From the front, a
+budget selects as many folds as it allows, each with all rows. Where it allows no whole fold, it
+selects some rows of the first fold, the reference first. A larger budget selects all that a smaller
+onedoes, and more.
 """
 
 import re
@@ -60,23 +60,44 @@ class BudgetSelection:
 
     def _which(self) -> str:
         """The trials that are left out, as text by seed, fold and row."""
-        begun = {(item.seed, item.fold) for item in self.taken}
-        partly = [item for item in self.left_out if (item.seed, item.fold) in begun]
-        parts = [f"in fold {item.fold + 1} of seed {item.seed} `{item.row}`" for item in partly[:3]]
+        begun = {_slot(item) for item in self.taken}
+        partly = [item for item in self.left_out if _slot(item) in begun]
+        parts = [f"in {item.fold_name} of seed {item.seed} `{item.row}`" for item in partly[:3]]
         if len(partly) > 3:
             parts.append(f"{len(partly) - 3} rows more there")
-        folds: dict[int, list[int]] = {}
+        folds: dict[int, dict[int | None, set[int]]] = {}  # seed -> deal -> folds, from 1
         for item in self.left_out:
-            if (item.seed, item.fold) not in begun:
-                folds.setdefault(item.seed, []).append(item.fold)
+            if _slot(item) not in begun:
+                deals = folds.setdefault(item.seed, {})
+                deals.setdefault(item.deal, set()).add(item.fold + 1)
         seeds = {item.seed for item in self.taken}
         whole = [seed for seed in folds if seed not in seeds]
         for seed in (seed for seed in folds if seed in seeds):
-            numbers = sorted({fold + 1 for fold in folds[seed]})
-            parts.append(f"seed {seed}: {_several('fold', numbers)} of all rows")
+            parts.append(f"seed {seed}: {self._folds(seed, folds[seed])} of all rows")
         if whole:
             parts.append(f"{_several('seed', whole)} of all rows")
         return "; ".join(parts)
+
+    def _folds(self, seed: int, left_out: Mapping[int | None, set[int]]) -> str:
+        """Folds as text: ``folds 4 to 5``, or ``fold 5 of deal 2 and deal 3``.
+
+        Args:
+            seed: their seed.
+            left_out: deal -> numbers of its folds that are left out.
+        """
+        begun = {item.deal for item in self.taken if item.seed == seed}
+        parts = []
+        for deal in (deal for deal in left_out if deal in begun):
+            of_deal = "" if deal is None else f" of deal {deal + 1}"
+            parts.append(_several("fold", sorted(left_out[deal])) + of_deal)
+        if whole := [deal + 1 for deal in left_out if deal is not None and deal not in begun]:
+            parts.append(_several("deal", whole))
+        return " and ".join(parts)
+
+
+def _slot(item: PlannedTrial) -> tuple[int, int, int]:
+    """The seed, deal and fold of a trial, which all rows have."""
+    return item.seed, item.deal or 0, item.fold
 
 
 def _several(noun: str, numbers: Sequence[int]) -> str:
@@ -98,7 +119,7 @@ def select_trials(
     """Select the trials that can be trained within a budget of time.
 
     Args:
-        items: the trials that are to be trained, by seed, then fold.
+        items: the trials that are to be trained, by seed, then deal, then fold.
         seconds: row -> length of one of its trials, in seconds.
         lanes: how many trials train at once.
         budget_s: seconds of wall time in which all selected trials must be trained.
@@ -108,10 +129,10 @@ def select_trials(
         The selection, in the order of ``items``; nothing is taken where the budget is below one
         trial.
     """
-    slots = list(dict.fromkeys((item.seed, item.fold) for item in items))
+    slots = list(dict.fromkeys(map(_slot, items)))
     taken: list[PlannedTrial] = []
     for slot in slots:
-        rows = [item for item in items if (item.seed, item.fold) == slot]
+        rows = [item for item in items if _slot(item) == slot]
         if _wall_time([*taken, *rows], seconds, lanes) > budget_s:
             break
         taken += rows
@@ -134,8 +155,8 @@ def first_trial(items: Sequence[PlannedTrial], reference: str | None) -> Planned
 
 def _reference_first(items: Sequence[PlannedTrial], reference: str | None) -> list[PlannedTrial]:
     """The trials of the first seed and fold, that of the reference first."""
-    slot = (items[0].seed, items[0].fold)
-    rows = [item for item in items if (item.seed, item.fold) == slot]
+    slot = _slot(items[0])
+    rows = [item for item in items if _slot(item) == slot]
     return sorted(rows, key=lambda item: item.row != reference)
 
 

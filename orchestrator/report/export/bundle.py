@@ -27,6 +27,7 @@ from orchestrator.report.tables.text import marked
 from orchestrator.store.attempts import gathered_predictions
 from orchestrator.store.files import replace_file
 from orchestrator.store.paths import PREDICTIONS
+from orchestrator.study.protocol import slot_json
 
 PROGRAM = ("recompute.py", "recompute_rows.py", "recompute_statistics.py")
 """The scripts in a bundle that compute its numbers again, copied from this folder."""
@@ -133,12 +134,12 @@ def _json(value: Any) -> bytes:
 def _predictions(study: StudyResults, rows: tuple[RowDetails, ...]) -> bytes:
     """The bytes of a Parquet file with the predictions of every finished trial of all rows.
 
-    A line is a segment, with row, fold (from 1), seed and trial id; a trial that two rows share is
-    in it twice.
+    A line is a segment, with row, deal (where there are several), fold, seed and trial id; a trial
+    that two rows share is in it twice.
     """
     parts = (
         (
-            {"row": row.name, "fold": trial.fold.index + 1, "seed": trial.seed, "trial": trial.id},
+            {**_slot(row.name, trial), "trial": trial.id},
             study.ledger.attempts.read_file(trial.outcome, PREDICTIONS),
         )
         for row in rows
@@ -168,26 +169,20 @@ def _provenance(study: StudyResults, rows: tuple[RowDetails, ...]) -> dict[str, 
         "exported_with": libraries(),
         "determinism_classes": classes,
         "trials": [_trial(name, trial) for name, trial in trials],
-        "missing": [
-            {"row": trial.row, "fold": trial.fold + 1, "seed": trial.seed, "trial": trial.id}
-            for row in rows
-            for trial in row.missing
-        ],
-        "given_up": [
-            {"row": trial.row, "fold": trial.fold + 1, "seed": trial.seed, "trial": trial.id}
-            for row in rows
-            for trial in row.given_up
-        ],
+        "missing": [{**trial.slot, "trial": trial.id} for row in rows for trial in row.missing],
+        "given_up": [{**trial.slot, "trial": trial.id} for row in rows for trial in row.given_up],
         "alarms": [Path(alarm).name for alarm in study.summary.alarms],
     }
+
+
+def _slot(row: str, trial: TrainingDetails) -> dict[str, str | int]:
+    return slot_json(row, trial.fold.deal, trial.fold.index, trial.seed)
 
 
 def _trial(row: str, trial: TrainingDetails) -> Mapping[str, Any]:
     outcome = trial.outcome
     return {
-        "row": row,
-        "fold": trial.fold.index + 1,
-        "seed": trial.seed,
+        **_slot(row, trial),
         "trial": trial.id,
         "again": trial.rerun_command,
         "identity": outcome.identity,
@@ -250,7 +245,7 @@ With the store at hand, `ablate rerun ID` trains a trial once more, beside its r
 bit by bit; `provenance.json` has every ID. Without it, `ablate run {run}` trains what the tables
 are made of: the same question has the same IDs{lacks}.
 
-Folds count from 1, seeds from 0. Scores in JSON and CSV are fractions.
+{counts} count from 1, seeds from 0. Scores in JSON and CSV are fractions.
 """
 
 
@@ -272,5 +267,6 @@ def _readme(study: StudyResults) -> str:
         figures=", ".join(all_fitting(snapshot)),
         study_file="| `study.yaml` | the study file |\n" if snapshot.text else "",
         run="study.yaml" if snapshot.text else "STUDY",
+        counts="Folds" if snapshot.deals == 1 else "Deals and their folds",
         lacks="" if snapshot.text else " (the version that ran it kept no study file)",
     )

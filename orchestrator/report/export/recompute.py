@@ -18,8 +18,9 @@ that, it may get another class here than in the program; the numbers that differ
 
 Words: a *row* is a variant of the model, the *reference* the row that all others are compared with.
 A *fold* is a group of test speakers (its *held-out group*), in two halves, and its training
-speakers: the epoch is chosen on one half for the score of the other. A *trial* is the training of
-one row on one fold with one seed. WA is weighted accuracy (correct / all), UA is unweighted
+speakers: the epoch is chosen on one half for the score of the other. A *deal* is one way to divide
+the speakers into these groups; most studies have one. A *trial* is the training of one row on one
+fold with one seed. WA is weighted accuracy (correct / all), UA is unweighted
 accuracy (mean recall over the classes); both are 0 to 1, in `table.md` percent.
 
 Names: `printed` is the content of `table.json`; `bundle` the study with its predictions; `found`
@@ -144,7 +145,7 @@ def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[C
     """
     columns = ["row", "fold", "seed", "trial"]
     trained = set(bundle.predictions[columns].itertuples(index=False, name=None))
-    recorded = {tuple(trial[name] for name in columns) for trial in provenance["trials"]}
+    recorded = {(*bundle.slot(trial), trial["trial"]) for trial in provenance["trials"]}
     yield checked("all rows", "trials", sorted(recorded), sorted(trained))
     recounted: dict[tuple[Any, ...], Any] = {}
     for (choice, unit), lines in bundle.lines.items():
@@ -156,7 +157,7 @@ def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[C
         id = hashlib.sha256(named.encode()).hexdigest()
         yield checked(trial["row"], "the id, of what it stands for", trial["trial"], id)
         for s in trial["scores"]:
-            key = (trial["row"], trial["fold"], trial["seed"], s["speaker"], s["choice"], s["unit"])
+            key = (*bundle.slot(trial), s["speaker"], s["choice"], s["unit"])
             what = f"counts of {s['speaker']}, {s['choice']}, by {s['unit']}, {trial['trial'][:12]}"
             yield checked(trial["row"], what, s["confusion"], recounted.get(key))
 
@@ -341,6 +342,7 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
         "g_z": rounded(difference["effect"], 2, "+", scale=1),
         "would show": rounded(difference["detectable"]),
         "new seeds ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], seeds["high"], "+"),
+        "new deals ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], seeds["high"], "+"),
         "seeds": {str(sequential["seeds"]) if known else "–"},
         "looks": {str(sequential["looks"]) if known else "–"},
         "new seeds p Holm": probability(sequential["p_holm"]),

@@ -24,6 +24,7 @@ from recompute_statistics import (
     paired_t,
     scored,
     sign_flip,
+    units,
 )
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
 
@@ -45,6 +46,10 @@ class Bundle:
         self.names = [row["name"] for row in asked["rows"]]
         self.reference = asked["reference"]
         self.folds = asked["folds"]
+        self.deals = 1 + max(fold.get("deal") or 0 for fold in self.folds)
+        """How often the speakers were dealt into held-out groups."""
+        self.test_speakers = len({name for f in self.folds for name in (*f["a"], *f["b"])})
+        predictions = self._numbered_over_deals(predictions)
         tested = [(len(f["a"]) + len(f["b"])) / f["train"] for f in self.folds]
         self.ratio = float(np.mean(tested))
         self.predictions = predictions
@@ -67,6 +72,30 @@ class Bundle:
             for trained in [predictions[predictions.row == name]]
         }
         """Name of a row -> trainings that the study asks for, that are finished, that diverged."""
+
+    def _numbered_over_deals(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """The predictions with `fold` and `seed` counted over all deals, if there are several.
+
+        Seeds of the second deal follow those of the first, and so on: a speaker is tested once for
+        each number.
+        """
+        if self.deals == 1:
+            return predictions
+        before = predictions.deal - 1
+        return predictions.assign(
+            fold=predictions.fold + before * (len(self.folds) // self.deals),
+            seed=predictions.seed + before * int(self.asked["seeds"]),
+        )
+
+    def slot(self, trial: Mapping[str, Any]) -> tuple[str, int, int]:
+        """Row, fold and seed of a trial in `provenance.json`, counted over all deals."""
+        before = trial.get("deal", 1) - 1
+        fold = trial["fold"] + before * (len(self.folds) // self.deals)
+        return trial["row"], fold, trial["seed"] + before * int(self.asked["seeds"])
+
+    def averaged(self, scores: Any) -> Any:
+        """The mean of every test speaker over seeds; with deals over these, too, without folds."""
+        return scores.groupby(["fold", "speaker"] if self.deals == 1 else ["speaker"]).mean()
 
     def missing(self, row: str) -> int:
         """How many trainings of a row are neither finished nor given up."""
@@ -93,7 +122,7 @@ class Bundle:
         scores = self.scores[choice, unit][metric]
         if row not in scores.index.get_level_values("row"):
             return None
-        return scores.loc[row].groupby(["fold", "speaker"]).mean()
+        return self.averaged(scores.loc[row])
 
     def _identical_seeds(self) -> set[str]:
         """Rows in which two seeds of a fold gave equal probabilities: the seed has no effect."""
@@ -162,7 +191,8 @@ SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
 DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
 """Keys of a row's difference in UA to another row, for new speakers."""
 SEEDS = ("ua", "low", "high", "p", "seeds")
-"""Keys of a row's difference in UA to another row, for the same speakers and new seeds."""
+"""Keys of a row's difference in UA to another row, for the same speakers and new seeds; `deals`
+follows if there are several."""
 
 
 def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> dict[str, Any]:
@@ -170,8 +200,8 @@ def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> di
     both = bundle.paired(name, other)
     if both is None:
         return dict.fromkeys(DIFFERENCE)
-    by_speaker = both.groupby(["fold", "speaker"]).mean()
-    groups = by_speaker.groupby("fold").mean().to_numpy()
+    by_speaker = bundle.averaged(both)
+    groups = units(by_speaker).to_numpy()
     low, high, p = corrected_t(by_speaker, bundle.ratio)
     return {
         "ua": float(by_speaker.mean()),
@@ -179,7 +209,7 @@ def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> di
         "high": high,
         "p": p,
         "p_holm": None,
-        "p_sign_flip": sign_flip(groups),
+        "p_sign_flip": sign_flip(groups) if bundle.deals == 1 else None,
         "effect": effect_size(groups),
         "detectable": detectable(groups, bundle.ratio, comparisons),
         "groups": len(groups),
@@ -191,21 +221,37 @@ def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
     both = bundle.paired(name, other)
     if both is None:
         return {}
-    speakers = sum(len(f["a"]) + len(f["b"]) for f in bundle.folds)
     return {
         int(seed): float(own.mean())
         for seed, own in both.groupby("seed")
-        if own.index.get_level_values("speaker").nunique() == speakers
+        if own.index.get_level_values("speaker").nunique() == bundle.test_speakers
     }
 
 
 def new_seeds_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
-    """UA of a row minus another's for the same speakers and new seeds, by ``SEEDS`` keys."""
+    """UA of a row minus another's for the same speakers and new seeds, by ``SEEDS`` keys.
+
+    Where the speakers were dealt several times, each deal gives one value, the mean of its seeds.
+    """
+    if bundle.deals > 1:
+        return new_deals_of(bundle, name, other)
     whole = list(by_seed(bundle, name, other).values())
     if not whole or {name, other} & bundle.identical:
         return dict.fromkeys(SEEDS)
     low, high, p = paired_t(whole)
     return {"ua": float(np.mean(whole)), "low": low, "high": high, "p": p, "seeds": len(whole)}
+
+
+def new_deals_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
+    """UA of a row minus another's for the same speakers and new deals, by ``SEEDS`` keys."""
+    found, seeds = by_seed(bundle, name, other), int(bundle.asked["seeds"])
+    deals = [range(deal * seeds, (deal + 1) * seeds) for deal in range(bundle.deals)]
+    whole = [float(np.mean([found[n] for n in own])) for own in deals if set(own) <= set(found)]
+    if not whole:
+        return dict.fromkeys((*SEEDS, "deals"))
+    low, high, p = paired_t(whole)
+    ua = float(np.mean(whole))
+    return {"ua": ua, "low": low, "high": high, "p": p, "seeds": seeds, "deals": len(whole)}
 
 
 def interims_of(cap: int) -> dict[int, float]:

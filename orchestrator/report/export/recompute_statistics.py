@@ -5,7 +5,8 @@ explains the files and the words. Nothing of the program that made the tables is
 differences are fractions, 0 to 1.
 
 Names: `lines` is a table of `decided`; `by_speaker` a score, or a difference of UAs, of every test
-speaker (index: fold, speaker); `groups` its mean in each held-out group; `ratio` test speakers over
+speaker (index: fold, speaker; where the speakers were dealt several times: speaker); `groups` its
+mean in each held-out group, or of each speaker (`units`); `ratio` test speakers over
 training speakers of a fold; `choice` the epoch: ``chosen`` (on the other half of the held-out
 group), ``last_epoch`` or ``best_on_test``, or ``averaged`` for averaged weights; `unit`
 ``utterance`` or ``segment``; `metric` ``wa`` or ``ua``.
@@ -63,13 +64,23 @@ def deviation(values: Any) -> float:
     return 0.0 if np.ptp(values) < FLAT else float(np.std(values, ddof=1))
 
 
+def units(by_speaker: Any) -> Any:
+    """The independent values behind a mean over speakers: one a held-out group, or one a speaker.
+
+    Speakers of a held-out group share its training. Where the speakers were dealt several times,
+    each shares trainings with others from deal to deal, and is a unit himself.
+    """
+    dealt_once = "fold" in by_speaker.index.names
+    return by_speaker.groupby("fold").mean() if dealt_once else by_speaker
+
+
 def corrected_t(by_speaker: Any, ratio: float) -> Ends:
     """95 % interval and p of the mean for new speakers: Nadeau and Bengio's corrected t.
 
-    The groups' variance is multiplied by 1 / number of groups + ratio, since folds share training
-    speakers. None below two groups, or if all are equal.
+    The variance of the units is multiplied by 1 / number of units + ratio, since folds share
+    training speakers. None below two units, or if all are equal.
     """
-    groups = by_speaker.groupby("fold").mean()
+    groups = units(by_speaker)
     centre = float(by_speaker.mean())
     if len(groups) < 2:
         return None, None, None

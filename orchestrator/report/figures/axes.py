@@ -19,7 +19,7 @@ from orchestrator.analysis.effects import (
     axes_of,
     refuse_no_grid,
 )
-from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.row_scores import Interval, unit_of, units_asked
 from orchestrator.analysis.statistics import CONFIDENCE
 from orchestrator.analysis.summary import Summary
 from orchestrator.errors import RequestError
@@ -37,7 +37,7 @@ from orchestrator.report.figures.canvas import (
     wrap,
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
-from orchestrator.report.tables.headings import label
+from orchestrator.report.tables.headings import counted, label
 from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
@@ -100,7 +100,7 @@ def _caption(effects: Effects) -> Sequence[str]:
     sentences = [
         f"n = {trainings(snapshot)} a row. Means over held-out speakers that all rows at a level "
         "have finished, the other axes averaged; bars: 95 % for new speakers (corrected t over "
-        f"{len(snapshot.folds)} held-out groups)."
+        f"{counted(units_asked(snapshot), unit_of(snapshot))})."
     ]
     if effects.interactions:
         sentences.append(

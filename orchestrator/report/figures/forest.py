@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.differences import Difference
-from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.row_scores import Interval, unit_of
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
@@ -47,7 +47,7 @@ def forest(summary: Summary) -> Figure:
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = [
         f"n: {trainings(snapshot)} a row; means over held-out speakers, bars: 95 % for new "
-        "speakers (corrected t over held-out groups)."
+        f"speakers (corrected t over {unit_of(snapshot)}s)."
     ]
     is_open = any(row.is_open for row in summary.rows)
     if snapshot.reference is not None:

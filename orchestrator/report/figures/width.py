@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.row_scores import Interval, unit_of, units_asked
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
-from orchestrator.report.tables.headings import label
+from orchestrator.report.tables.headings import counted, label
 from orchestrator.store.snapshot import Snapshot
 
 AXES = {"layers", "hidden"}
@@ -77,7 +77,7 @@ def widths(summary: Summary) -> Figure:
     caption = [
         f"n = {trainings(snapshot)} a point" + (_fewer(summary.rows) if done else "") + ";",
         "means over held-out speakers; bands: 95 % for new speakers (corrected t over "
-        f"{len(snapshot.folds)} held-out groups).",
+        f"{counted(units_asked(snapshot), unit_of(snapshot))}).",
     ]
     figure = framed(snapshot, title, [*caption, *remarks(summary)], HEIGHT if done else 1.2)
     if not done:

@@ -48,8 +48,8 @@ class ConfusionCell:
 class TrainingView:
     """One finished training, as a line of the table of a row's trainings."""
 
-    group: int
-    """The number of its held-out group, from 1."""
+    group: str
+    """Its held-out group, such as ``group 2``, or ``group 2 of deal 3``."""
     seed: int
     """The seed, from 0."""
     ua: str
@@ -171,9 +171,14 @@ def _confusion_cell(count: int, spoken: int) -> ConfusionCell:
 
 
 def _named(trials: Sequence[SnapshotTrial]) -> str:
-    names = [f"group {t.fold + 1} seed {t.seed}" for t in trials[:MOST_MISSING]]
+    names = [f"{_group(t.fold_name)} seed {t.seed}" for t in trials[:MOST_MISSING]]
     more = len(trials) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def _group(fold: str) -> str:
+    """What a fold holds out: ``group 2 of deal 3`` of ``fold 2 of deal 3``."""
+    return fold.replace("fold", "group")
 
 
 def _training(training: TrainingDetails) -> TrainingView:
@@ -184,7 +189,7 @@ def _training(training: TrainingDetails) -> TrainingView:
         percent(mean([pair[i] for pair in scored]) if scored else None) for i in (0, 1)
     )
     return TrainingView(
-        group=training.fold.index + 1,
+        group=_group(training.fold.name),
         seed=training.seed,
         ua=mean_ua,
         wa=mean_wa,

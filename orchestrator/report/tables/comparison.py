@@ -7,11 +7,11 @@ from rich.console import Console
 
 from orchestrator.analysis.comparison import Comparison, PairedScore
 from orchestrator.analysis.differences import Difference
-from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.row_scores import Interval, unit_of
 from orchestrator.planning.trial_details import run_command
 from orchestrator.report.tables.cells import percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
-from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
+from orchestrator.report.tables.headings import DASH, banner, counted, label, protocol_line
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.report.tables.text import print_table
 
@@ -86,7 +86,8 @@ def scores(found: Comparison) -> Table:
         p = DASH if d.p_alone is None else f"{d.p_alone:.3f}"
         whole = plus_minus(Interval(mean=d.ua, low=d.low, high=d.high))
         notes.append(
-            f"B - A in UA: {whole} for new speakers (corrected t over {d.groups} held-out groups); "
+            f"B - A in UA: {whole} for new speakers (corrected t over "
+            f"{counted(d.groups, unit_of(found.snapshot))}); "
             + (_without_p(found) if found.open else f"p = {p}, {_among(found)}.")
         )
     if found.shared < found.wanted:
@@ -144,7 +145,8 @@ def flips(found: Comparison, limit: int) -> Table:
     shown = found.flips[:limit]
     return Table(
         title=f"{len(found.flips)} utterances flip: {gained} gained by B, {lost} lost",
-        subtitle=f"of {found.decisions} decisions; counts are seeds",
+        subtitle=f"of {found.decisions} decisions; counts are "
+        + ("seeds" if found.snapshot.deals == 1 else "trainings"),
         banner="",
         columns=(
             Column(head="utterance", numeric=False),
@@ -155,7 +157,7 @@ def flips(found: Comparison, limit: int) -> Table:
         cells=tuple((f.utterance, f.speaker, f.emotion, str(f.gained), str(f.lost)) for f in shown),
         footnotes=(
             f"Gained less lost: {plus_minus(found.balance)} percent of utterances (the difference "
-            "in WA; new speakers, corrected t over held-out groups).",
+            f"in WA; new speakers, corrected t over {unit_of(found.snapshot)}s).",
             *(
                 (f"{len(found.flips) - limit} more: `--limit {len(found.flips)}` lists all.",)
                 if len(found.flips) > limit

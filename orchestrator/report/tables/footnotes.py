@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from model.systems.catalogue import SYSTEMS, System
+from orchestrator.analysis.row_scores import unit_of, units_asked
 from orchestrator.analysis.sequential import interim_seeds
 from orchestrator.analysis.summary import Summary
 from orchestrator.planning.trial_details import run_command
-from orchestrator.report.tables.headings import DASH
+from orchestrator.report.tables.headings import DASH, counted, folds_and_deals
 from orchestrator.store.snapshot import Snapshot
 
 
@@ -19,16 +20,16 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             best on test), False for the first table of the study.
     """
     snapshot = summary.snapshot
-    folds, groups, speakers = len(snapshot.folds), *_finished_units(summary)
+    units, speakers = _finished_units(summary)
     is_open = any(row.is_open for row in summary.rows)
-    seeds = "1 seed" if snapshot.seeds == 1 else f"{snapshot.seeds} seeds"
+    seeds = counted(snapshot.seeds, "seed")
     if snapshot.replicates == "adaptive":
         seeds = f"as many seeds as a comparison needed, at most {snapshot.seeds}"
     notes = [
-        f"n: finished trainings of {folds} folds x {seeds}. Means over {speakers} held-out "
-        f"speakers, in percent; {snapshot.utterances} utterances, "
+        f"n: finished trainings of {folds_and_deals(snapshot)} x {seeds}. Means over {speakers} "
+        f"held-out speakers, in percent; {snapshot.utterances} utterances, "
         f"{len(snapshot.classes)} classes ({', '.join(snapshot.classes)}).",
-        f"±: 95 % for new speakers, corrected t over {groups} held-out groups "
+        f"±: 95 % for new speakers, corrected t over {units}{_averaged(snapshot)} "
         "(Nadeau and Bengio 2003); of a score it ends at 0 and 100.",
     ]
     if snapshot.replicates == "adaptive":
@@ -61,15 +62,20 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
     return notes + _system_notes(snapshot) + warnings(summary)
 
 
+def _averaged(snapshot: Snapshot) -> str:
+    """What is said of the speakers as units, where there are deals."""
+    return " over all deals" if snapshot.deals > 1 else ""
+
+
 def _finished_units(summary: Summary) -> tuple[str, str]:
-    """How many held-out groups and speakers are finished, such as ``5``, or ``2 to 3 of 5``."""
-    folds = summary.snapshot.folds
-    counts = (
-        (len(folds), [row.groups for row in summary.rows]),
-        (sum(len(fold.a) + len(fold.b) for fold in folds), [row.speakers for row in summary.rows]),
-    )
-    groups, speakers = (_of(found, asked) for asked, found in counts)
-    return groups, speakers
+    """How many independent units are finished, such as ``5 held-out groups``, and speakers: ``10``.
+
+    While some are missing it is such as ``2 to 3 of 5``.
+    """
+    snapshot = summary.snapshot
+    units = _of([row.groups for row in summary.rows], units_asked(snapshot))
+    speakers = _of([row.speakers for row in summary.rows], len(snapshot.test_speakers))
+    return counted(units, unit_of(snapshot)), speakers
 
 
 def _of(found: Sequence[int], asked: int) -> str:
@@ -206,23 +212,27 @@ def _diverged(summary: Summary) -> list[str]:
 
 
 def _judged_before(summary: Summary) -> list[str]:
-    """A note that the study had verdicts before, with fewer seeds."""
+    """A note that the study had verdicts before, with fewer seeds or deals."""
     snapshot = summary.snapshot
     if not snapshot.judged_before:
         return []
     *others, last = map(str, snapshot.judged_before)
     before = f"{', '.join(others)} and {last}" if others else last
+    some, instead = counted(before, "seed"), ""
+    if snapshot.deals > 1:
+        some = f"{counted(before, 'training')} of each row and speaker"
+    else:
+        instead = " `replicates: adaptive` adds seeds and pays for each look."
     return [
-        f"Asked again: this study was judged before, with {before} seed{'s' * (before != '1')}, "
-        "and got more since. The 5 % hold for one judgement; over several, a false difference is "
-        "more likely. `replicates: adaptive` adds seeds and pays for each look."
+        f"Asked again: this study was judged before, with {some}, and got more since. The 5 % hold "
+        f"for one judgement; over several, a false difference is more likely.{instead}"
     ]
 
 
 def _spreads(summary: Summary) -> list[str]:
-    """Warnings about intervals: two folds only, a spread of 0, rows that lack held-out groups."""
+    """Warnings about intervals: two folds only, a spread of 0, rows that lack units."""
     snapshot, notes = summary.snapshot, []
-    if len(snapshot.folds) == 2:
+    if units_asked(snapshot) == 2:
         notes.append(
             "Two held-out groups leave one degree of freedom: an interval is 12.7 standard errors "
             "to each side, and next to nothing can be shown. More folds make it narrower."
@@ -244,11 +254,11 @@ def _spreads(summary: Summary) -> list[str]:
     fewer = [
         f"{row.name} on {row.difference.groups}"
         for row in summary.rows
-        if row.difference is not None and row.difference.groups < len(snapshot.folds)
+        if row.difference is not None and row.difference.groups < units_asked(snapshot)
     ]
     if fewer:
         notes.append(
-            f"Compared on the held-out groups that both have, of {len(snapshot.folds)}: "
+            f"Compared on the {unit_of(snapshot)}s that both have, of {units_asked(snapshot)}: "
             + ", ".join(fewer)
             + ". Its ΔUA is not the difference of the means printed."
         )

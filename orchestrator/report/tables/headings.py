@@ -32,3 +32,14 @@ def banner(snapshot: Snapshot) -> str:
     if snapshot.corpus in SYNTHESISED:
         return "Synthesised demo speech: these numbers say nothing about people."
     return ""
+
+
+def counted(number: int | str, noun: str) -> str:
+    """A number with its noun: ``1 seed``, ``3 seeds``, ``4 to 6 of 10 speakers``."""
+    return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"
+
+
+def folds_and_deals(snapshot: Snapshot) -> str:
+    """How the speakers are held out: ``5 folds``, or ``3 deals of 5 folds``."""
+    folds = counted(snapshot.folds_a_deal, "fold")
+    return folds if snapshot.deals == 1 else f"{snapshot.deals} deals of {folds}"

@@ -10,6 +10,7 @@ from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.tables.footnotes import design, warnings
 from orchestrator.report.tables.headings import banner
 from orchestrator.report.tables.headline import PUBLISHED
+from orchestrator.store.snapshot import Snapshot
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -30,14 +31,18 @@ def as_json(summary: Summary) -> dict[str, Any]:
         },
         "corpus_part": snapshot.corpus_part,
         "classes": list(snapshot.classes),
-        "folds": len(snapshot.folds),
+        "folds": snapshot.folds_a_deal,
+        "deals": snapshot.deals,
         "seeds": snapshot.seeds,
         "replicates": snapshot.replicates,
         "reference": snapshot.reference,
         "claim": summary.claim or None,
         "reason": summary.reason or None,
         "rows": [
-            {**_row_json(row), "pooled_confusion": row.pooled.confusion if row.pooled else None}
+            {
+                **_row_json(row, snapshot),
+                "pooled_confusion": row.pooled.confusion if row.pooled else None,
+            }
             for row in summary.rows
         ],
         "published": [
@@ -53,7 +58,7 @@ def _notes(summary: Summary) -> list[str]:
     return [note for note in notes if note]
 
 
-def _row_json(row: RowSummary) -> dict[str, Any]:
+def _row_json(row: RowSummary, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "name": row.name,
         "blocks": list(row.blocks),
@@ -70,7 +75,7 @@ def _row_json(row: RowSummary) -> dict[str, Any]:
         "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),
         "verdict": row.verdict or None,
-        "new_seeds": _over_seeds_json(row.difference),
+        "new_seeds": _over_seeds_json(row.difference, snapshot),
         "sequential": _sequential_json(row.interim),
         "pooled": _pair_json(row.pooled),
         "stale": row.stale,
@@ -112,9 +117,10 @@ def _difference_json(difference: Difference | None) -> dict[str, float | None]:
     return {key: getattr(difference, name, None) for key, name in names.items()}
 
 
-def _over_seeds_json(difference: Difference | None) -> dict[str, float | None]:
+def _over_seeds_json(difference: Difference | None, snapshot: Snapshot) -> dict[str, float | None]:
     over_seeds = difference.over_seeds if difference else None
-    return {key: getattr(over_seeds, key, None) for key in ("ua", "low", "high", "p", "seeds")}
+    keys = ["ua", "low", "high", "p", "seeds"] + ["deals"] * (snapshot.deals > 1)
+    return {key: getattr(over_seeds, key, None) for key in keys}
 
 
 def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
@@ -147,7 +153,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
     records: list[Mapping[str, Any]] = []
     for row in summary.rows:
         record = {**title, "replicates": snapshot.replicates}
-        for key, value in _row_json(row).items():
+        for key, value in _row_json(row, snapshot).items():
             if isinstance(value, list):
                 record[key] = "; ".join(value)
             elif isinstance(value, dict):

@@ -13,7 +13,7 @@ from orchestrator.report.tables.cells import (
 from orchestrator.report.tables.footnotes import sequential_note
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
 from orchestrator.report.tables.table import Column, Table
-from orchestrator.store.snapshot import SnapshotRow
+from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
 
 def sequential(summary: Summary) -> Table:
@@ -81,7 +81,9 @@ def differences(summary: Summary) -> Table | None:
     snapshot = summary.snapshot
     if snapshot.reference is None or len(summary.rows) < 2:
         return None
-    heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show", "new seeds ΔUA ± 95 %"]
+    dealt = snapshot.deals > 1
+    heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show"]
+    heads += ["new deals ΔUA ± 95 %" if dealt else "new seeds ΔUA ± 95 %"]
     cells = []
     for row in summary.rows:
         if row.name == snapshot.reference:
@@ -103,14 +105,36 @@ def differences(summary: Summary) -> Table | None:
         cells=tuple(cells),
         footnotes=(
             f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
-            f"of the exact sign-flip test, which {len(snapshot.folds)} groups cannot bring below "
-            f"{2.0 ** (1 - len(snapshot.folds)):.2g} and which gives no verdict; g_z: Cohen's d_z "
-            "over groups, Hedges-corrected; would show: the smallest true difference, in points, "
-            f"shown with 80 % power at 0.05 / {comparisons}.",
-            "new seeds: another question, these speakers trained again; paired t over seeds, a "
-            "dash below three"
-            + (", corrected for looking." if snapshot.replicates == "adaptive" else "."),
+            f"of the exact sign-flip test, {_of_sign_flip(snapshot)}; g_z: Cohen's d_z over "
+            f"{'speakers' if dealt else 'groups'}, Hedges-corrected; would show: the smallest true "
+            f"difference, in points, shown with 80 % power at 0.05 / {comparisons}.",
+            _of_new_trainings(snapshot),
         ),
+    )
+
+
+def _of_sign_flip(snapshot: Snapshot) -> str:
+    """What the sign-flip test cannot do in a study, as a relative clause."""
+    if snapshot.deals > 1:
+        return "a dash here, since speakers who share trainings do not flip alone"
+    groups = len(snapshot.folds)
+    return (
+        f"which {groups} groups cannot bring below {2.0 ** (1 - groups):.2g} and which gives no "
+        "verdict"
+    )
+
+
+def _of_new_trainings(snapshot: Snapshot) -> str:
+    """What the difference for these speakers, trained again, rests on."""
+    if snapshot.deals > 1:
+        return (
+            "new deals: another question, these speakers dealt and trained again; paired t over "
+            "deals, each the mean of its seeds, which share its groups; a dash below three."
+        )
+    looks = ", corrected for looking" if snapshot.replicates == "adaptive" else ""
+    return (
+        "new seeds: another question, these speakers trained again; paired t over seeds, a dash "
+        f"below three{looks}."
     )
 
 

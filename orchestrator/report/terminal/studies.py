@@ -22,7 +22,7 @@ MOST = 20
 
 def where(trial: SnapshotTrial) -> str:
     """Row, fold (from 1) and seed (from 0) of a trial: ``no attention, fold 2, seed 0``."""
-    return f"{trial.row}, fold {trial.fold + 1}, seed {trial.seed}"
+    return f"{trial.row}, {trial.fold_name}, seed {trial.seed}"
 
 
 def held(holder: Holder) -> str:
@@ -64,9 +64,7 @@ def records(studies: Iterable[StudyStatus]) -> list[dict[str, Any]]:
 def _trial(trial: TrialStatus) -> dict[str, Any]:
     return {
         "id": trial.trial.id,
-        "row": trial.trial.row,
-        "fold": trial.trial.fold + 1,
-        "seed": trial.trial.seed,
+        **trial.trial.slot,
         "state": trial.state,
         "epoch": trial.epoch,
         "why": trial.why or None,

@@ -36,9 +36,7 @@ def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
         "stands": [
             {
                 "study": slot.study,
-                "row": slot.trial.row,
-                "fold": slot.trial.fold + 1,
-                "seed": slot.trial.seed,
+                **slot.trial.slot,
                 "newest": slot.newest,
             }
             for slot in trial.slots

@@ -40,16 +40,14 @@ class FinishedTrial:
     @property
     def name(self) -> str:
         """Row, fold (from 1) and seed (from 0): ``no attention, fold 2, seed 0``."""
-        return f"{self.trial.row}, fold {self.trial.fold + 1}, seed {self.trial.seed}"
+        return f"{self.trial.row}, {self.trial.fold_name}, seed {self.trial.seed}"
 
     @property
     def tags(self) -> dict[str, str]:
-        """Study, row, fold (from 1), seed, id, corpus, profile, reading, score, host, as texts."""
+        """Study, row, deal (of several), fold, seed, id, corpus, profile, ..., host, as texts."""
         return {
             "study": self.snapshot.study,
-            "row": self.trial.row,
-            "fold": str(self.trial.fold + 1),
-            "seed": str(self.trial.seed),
+            **{key: str(value) for key, value in self.trial.slot.items()},
             "id": self.trial.id,
             "corpus": self.snapshot.corpus,
             "profile": self.snapshot.profile,

@@ -254,8 +254,9 @@ class OptunaTracker:
             self._reported.add((row, one.id))
             scores = FinishedTrial(snapshot, one, self._outcomes[one.id], ()).scores
             if "ua" in scores:
-                name = f"fold {one.fold + 1}, seed {one.seed}"
-                trial.report(scores["ua"], one.seed * len(snapshot.folds) + one.fold)
+                name = f"{one.fold_name}, seed {one.seed}"
+                step = snapshot.training(one) * snapshot.folds_a_deal + one.fold
+                trial.report(scores["ua"], step)
                 trial.set_user_attr(name, {**scores, "id": one.id})
         sequential = adaptive_progress(snapshot, self._outcomes)
         now = snapshot if sequential is None else sequential.needed_now()

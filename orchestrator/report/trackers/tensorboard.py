@@ -38,10 +38,13 @@ class TensorBoardTracker:
         self.view_command = f"tensorboard --logdir {folder}"
 
     def write(self, finished: FinishedTrial) -> None:
-        """Write the event file of a trial, in ``STUDY/ROW/fold-F-seed-S-ID``, unless it exists."""
+        """Write the event file of a trial, unless it exists, in ``STUDY/ROW/fold-F-seed-S-ID``, or
+        ``fold-F-of-deal-D-...``.
+        """
         trial = finished.trial
         home = self._folder / as_file_name(finished.snapshot.study) / as_file_name(trial.row)
-        name = f"fold-{trial.fold + 1}-seed-{trial.seed}-{trial.id[:12]}"
+        fold = trial.fold_name.replace(" ", "-")
+        name = f"{fold}-seed-{trial.seed}-{trial.id[:12]}"
         path = home / name / f"events.out.tfevents.{finished.began:.0f}.ablate"
         if not path.exists():
             create_once(path, _events(finished))

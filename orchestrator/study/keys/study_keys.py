@@ -49,13 +49,16 @@ class StudyPart(Keys):
 
 
 class ProtocolKeys(StudyPart):
-    """Which speakers are held out, and with how many seeds each training is repeated."""
+    """Which speakers are held out, and how often each training is repeated."""
 
     folds: Folds = 5
     """How many groups of speakers are held out, one after the other; `published`: as the corpus's
     authors divide it."""
     seeds: Annotated[int, Interval(ge=1, le=1000)] = 1
     """How many trainings each fold and row has, each from other random numbers."""
+    deals: Annotated[int, Interval(ge=1, le=100)] = 1
+    """How often the speakers are dealt into held-out groups, no group twice; each deal trains every
+    fold, row and seed."""
     replicates: Replicates = "fixed"
     """`fixed`: every row has `seeds` trainings in each fold. `adaptive`: a row gets further seeds
     while its comparison with the reference is open, `seeds` at most."""
@@ -166,12 +169,26 @@ _ADAPTIVE = {
     },
 }
 """JSON Schema of what `replicates: adaptive` needs: a `reference`, two rows, and a cap of seeds."""
+_DEALS = {
+    "if": _has("protocol", _has("deals", {"minimum": 2})),
+    "then": {
+        "not": {
+            "anyOf": [
+                {"required": ["search"]},
+                _has("protocol", _has("folds", {"const": "published"})),
+                _has("protocol", _has("replicates", {"const": "adaptive"})),
+            ]
+        }
+    },
+}
+"""JSON Schema of what cannot stand beside several deals."""
 _TOGETHER: dict[str, Any] = {
     "required": ["study"],
     "allOf": [
         {"oneOf": [{"required": [key]} for key in ("rows", "axes", "search")]},
         {"not": {"required": ["table", "figure"]}},
         _ADAPTIVE,
+        _DEALS,
     ],
 }
 """Rules between several keys in the JSON Schema of a study, as far as it can say them."""
@@ -199,7 +216,7 @@ class StudyKeys(StudyPart):
     ] = "auto"
     """A registered corpus, `demo`, or `auto`: iemocap where it is registered, else demo."""
     protocol: ProtocolKeys = ProtocolKeys()
-    """Which speakers are held out, and with how many seeds each training is repeated."""
+    """Which speakers are held out, and how often each training is repeated."""
     baseline: BaselineKeys = BaselineKeys()
     """The settings that all rows share; a row changes some with `set`."""
     rows: Annotated[list[RowKeys], MinLen(1), must_be("a list")] = Field(default_factory=list)

@@ -6,13 +6,14 @@ A **point** maps parameters to plain values, as a sampler proposes them and a st
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from itertools import product
 from math import prod, sqrt
 from typing import Any, Literal
 
 from model.config import Aggregators, TrainConfig
+from orchestrator.study.canonical import plain
 
 Value = str | int | float
 Point = Mapping[str, Value]
@@ -246,3 +247,28 @@ def _shown(axis: SearchAxis, point: Point) -> str:
     if isinstance(axis.kind, Choice):
         return str(point[axis.key])
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def axis_to_json(axis: SearchAxis) -> dict[str, Any]:
+    """An axis of a search as JSON values; choices as a list of pairs, which keeps their order."""
+    kind: dict[str, Any]
+    match axis.kind:
+        case Choice(values=values):
+            kind = {"choices": [[label, plain(value)] for label, value in values.items()]}
+        case Simplex(names=names):
+            kind = {"simplex": list(names)}
+        case Range():
+            kind = asdict(axis.kind)
+    return {"key": axis.key, "kind": kind, "when": asdict(axis.when) if axis.when else None}
+
+
+def axis_from_json(record: Mapping[str, Any]) -> SearchAxis:
+    """The axis from a record of ``axis_to_json``; the settings of its choices stay JSON values."""
+    kind, when = record["kind"], record["when"]
+    return SearchAxis(
+        key=record["key"],
+        kind=Choice(values=dict(kind["choices"]))
+        if "choices" in kind
+        else (Simplex() if "simplex" in kind else Range(**kind)),
+        when=Condition(**when) if when else None,
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.config import DEFAULT_EMOTIONS
 from features.corpora.corpus import Corpus, Selection, Utterance
-from features.corpora.folds import Fold, deal, inner
+from features.corpora.folds import Fold, deal, deal_anew, inner
 from features.errors import CorpusError
 
 EMOTIONS = {"angry": ("angry",), "sad": ("sad",)}
@@ -304,3 +304,64 @@ def test_a_fold_of_few_speakers_bears_few_inner_folds() -> None:
     )
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         inner(spoken, fold, 4)
+
+
+@given(people, st.randoms(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_first_deal_is_that_of_one_deal_and_the_order_of_the_input_does_not_matter(
+    known: dict[str, tuple[str, str]], random: Any, data: st.DataObject
+) -> None:
+    known = {name: (sex, "") for name, (sex, _) in known.items()}
+    count = data.draw(st.integers(2, len(known) // 2))
+    try:
+        folds = deal_anew(selection(known), count, 2)
+    except CorpusError:
+        assert len(known) == 4  # few speakers of three sexes are dealt in one way alone
+        return
+    assert [(fold.deal, fold.index) for fold in folds] == [
+        (number, index) for number in range(2) for index in range(count)
+    ]
+    first = deal(selection(known), count)
+    assert tuple(replace(fold, deal=None) for fold in folds[:count]) == first
+    assert deal_anew(selection(known), count, 1) == first
+    shuffled = list(known.items())
+    random.shuffle(shuffled)
+    assert deal_anew(selection(dict(shuffled)), count, 2) == folds
+    for number in range(2):
+        held = sorted(s for f in folds if f.deal == number for s in (*f.a, *f.b))
+        assert held == sorted(known)
+
+
+@pytest.mark.parametrize(
+    ("known", "folds", "deals", "expected"),
+    [
+        (
+            {f"{sex[0]}{n}": (sex, "") for n in range(5) for sex in ("female", "male")},
+            5,
+            6,
+            "`protocol.deals` must be at most 5 for the 10 speakers of corpus `made-up` in 5 "
+            "folds, since no held-out group may come twice, but is 6 instead.",
+        ),
+        (
+            {f"s{n}": ("", "") for n in range(10)},
+            5,
+            100,
+            "`protocol.deals` must be at most 9 for the 10 speakers of corpus `made-up` in 5 "
+            "folds, since no held-out group may come twice, but is 100 instead.",
+        ),
+        (
+            {f"Ses0{n}{x}": ("", f"Ses0{n}") for n in range(1, 6) for x in "FM"},
+            5,
+            2,
+            "`protocol.deals` must be 1 here, but is 2 instead: the held-out groups of corpus "
+            "`made-up` are its sessions, whose speakers talk to each other, so that they cannot be "
+            "dealt anew. Leave `deals` out, and give `seeds`.",
+        ),
+    ],
+)
+def test_more_deals_than_there_are_and_those_of_sessions_are_refused(
+    known: dict[str, tuple[str, str]], folds: int, deals: int, expected: str
+) -> None:
+    with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
+        deal_anew(selection(known), folds, deals)
+    assert deal_anew(selection(known), folds, 1) == deal(selection(known), folds)

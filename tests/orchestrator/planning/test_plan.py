@@ -11,6 +11,7 @@ from orchestrator.report.tables.headings import protocol_line
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Failure
 from orchestrator.study.reader import parse_study, read_study
+from orchestrator.study.study import Study
 
 STUDY = """\
 study: smoke
@@ -92,6 +93,46 @@ def test_folds_that_the_corpus_cannot_give_are_refused_at_their_place(tmp_path: 
         plan_study(study(folds=6), Ledger.open(str(tmp_path / "s")))
     first = str(caught.value).splitlines()[0]
     assert first.startswith("smoke.yaml:4:19: `protocol.folds` must be at most 5 for the 10 speake")
+
+
+def dealt(deals: int, seeds: int = 1, folds: int = 2) -> Study:
+    text = STUDY.format(corpus="demo", folds=folds, epochs=2, more="", rows="")
+    return parse_study(text.replace("seeds: 1", f"seeds: {seeds}, deals: {deals}"), "smoke.yaml")
+
+
+def test_the_first_deal_is_shared_with_a_study_without_deals(store: Path) -> None:
+    """The same trial ids: what is trained is not trained again."""
+    ledger = Ledger.open(str(store))
+    plan = plan_study(dealt(3), ledger)
+    assert (len(plan.trials), len(plan.done), len(plan.to_do)) == (12, 4, 8)
+    assert {item.deal for item in plan.trials if item.id in plan.done} == {0}
+    assert not plan.stale
+    once = plan_study(study(), ledger)
+    assert [item.id for item in once.trials] == [t.id for t in plan.trials if t.deal == 0]
+    assert {item.deal for item in once.trials} == {None}
+
+
+def test_trials_of_a_deal_follow_from_its_speakers_alone(tmp_path: Path) -> None:
+    """More deals and more seeds change no trial; each trains its own draws."""
+    ledger = Ledger.open(str(tmp_path / "s"))
+    few, many = (plan_study(s, ledger) for s in (dealt(2, folds=5), dealt(4, seeds=2, folds=5)))
+    slots = {(t.row, t.deal, t.fold, t.seed): t.id for t in many.trials}
+    assert len(slots) == len(many.trials) == 4 * 2 * 5 * 2
+    assert all(slots[t.row, t.deal, t.fold, t.seed] == t.id for t in few.trials)
+    assert len({t.id for t in many.trials}) == len(many.trials)
+    assert len({t.trial.random_seed for t in many.trials}) == 4 * 2 * 5
+    assert [t.seed for t in many.trials] == sorted(t.seed for t in many.trials)
+    first = [(t.deal, t.fold, t.row) for t in many.trials if t.seed == 0]
+    assert [key[:2] for key in first] == sorted(key[:2] for key in first)
+
+
+def test_more_deals_than_there_are_are_refused_at_their_place(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        plan_study(dealt(6, folds=5), Ledger.open(str(tmp_path / "s")))
+    assert str(caught.value).splitlines()[0] == (
+        "smoke.yaml:4:39: `protocol.deals` must be at most 5 for the 10 speakers of corpus `demo` "
+        "in 5 folds, since no held-out group may come twice, but is 6 instead."
+    )
 
 
 def test_an_emotion_the_corpus_lacks_is_refused_at_its_place(tmp_path: Path) -> None:

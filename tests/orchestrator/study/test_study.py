@@ -491,6 +491,56 @@ def test_a_search_has_no_comparisons_to_add_seeds_to() -> None:
     assert found.startswith("2:35 ") and found.endswith("`rows` or `axes`: a search has none.")
 
 
+def test_speakers_are_dealt_once_unless_deals_are_asked_for() -> None:
+    assert parse_study(GOOD, "s.yaml").deals == 1
+    text = GOOD.replace("seeds: 2", "seeds: 2, deals: 3")
+    assert parse_study(text, "s.yaml").deals == 3
+    node, _ = read(text)
+    assert node is not None
+    jsonschema.validate(node.plain(), schema())
+
+
+SEARCH = "study: s\nprotocol: {deals: 2}\nsearch:\n" + (
+    "  axes: {hidden: [64, 128]}\n  budget: {trials: 2}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            GOOD.replace("seeds: 2", "deals: 0"),
+            "5:29 `protocol.deals` must be a whole number from 1 to 100, but is `0` instead.",
+        ),
+        (
+            GOOD.replace("seeds: 2", "deal: 3"),
+            "5:23 `protocol.deal` is not a key. Did you mean `deals`?",
+        ),
+        (
+            ADAPTIVE.replace("seeds: 10", "seeds: 10, deals: 2"),
+            "5:40 `protocol.deals` must be 1 beside `replicates: adaptive`, which adds seeds "
+            "alone, but is 2 instead. Leave one of the two out.",
+        ),
+        (
+            GOOD.replace("folds: 5, seeds: 2", "folds: published, deals: 2"),
+            "5:37 `protocol.deals` must be 1 beside `folds: published`, where the corpus's authors "
+            "say who is held out, but is 2 instead. Leave it out; give `seeds`.",
+        ),
+        (
+            SEARCH,
+            "2:19 `protocol.deals` must be 1 beside `search`, which finds one configuration for "
+            "each held-out group, but is 2 instead. Leave it out.",
+        ),
+    ],
+)
+def test_deals_are_refused_where_groups_or_trainings_must_stay(text: str, fault: str) -> None:
+    assert faults(text) == [fault]
+    node, _ = read(text)
+    assert node is not None
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(node.plain(), schema())
+
+
 PUBLISHED = GOOD + "published:\n  - {name: HNSD, paper: {wa: 70.50, ua: 72.50}}\n"
 
 
