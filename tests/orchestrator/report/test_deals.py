@@ -53,7 +53,7 @@ def test_a_table_says_how_often_speakers_were_dealt_and_what_is_a_unit(store: Pa
 
 
 def test_json_and_csv_count_deals(store: Path, tmp_path: Path) -> None:
-    (study,) = json.loads(ablate("report", "made", "--format", "json", "--store", store))
+    study = json.loads(ablate("report", "made", "--format", "json", "--store", store))
     assert (study["folds"], study["deals"], study["seeds"]) == (5, 3, 2)
     small = {row["name"]: row for row in study["rows"]}["small"]
     assert small["n"] == 30 and small["difference"]["groups"] == small["speakers"] == 10
@@ -98,11 +98,11 @@ def test_speakers_are_really_trained_in_two_deals(tiny: Tiny, tmp_path: Path) ->
     ledger = Ledger.open(str(copy_of(tiny.store, tmp_path)))
     result = run(parse_study(text, "dealt.yaml"), ledger, InlineCluster(), lambda event: None)
     assert (result.trained, result.failed) == (4, ())  # 2 rows x 2 folds of the second deal
-    (study,) = json.loads(ablate("report", "dealt", "--format", "json", "--store", ledger.root))
+    study = json.loads(ablate("report", "dealt", "--format", "json", "--store", ledger.root))
     assert [row["n"] for row in study["rows"]] == [4, 4]
     other = study["rows"][1]
     assert other["difference"]["groups"] == 4 and other["verdict"] in ("yes", "cannot tell", None)
-    shared = json.loads(ablate("report", "tiny", "--format", "json", "--store", ledger.root))[0]
+    shared = json.loads(ablate("report", "tiny", "--format", "json", "--store", ledger.root))
     assert shared["deals"] == 1 and shared["rows"][0]["n"] == 2
     trial = next(t for t in ledger.studies.snapshots("dealt")[0].trials if t.deal == 1)
     said = joined(ablate("show", trial.id[:12], "--store", ledger.root))

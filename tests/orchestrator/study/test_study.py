@@ -514,7 +514,7 @@ SEARCH = "study: s\nprotocol: {deals: 2}\nsearch:\n" + (
         ),
         (
             GOOD.replace("seeds: 2", "deal: 3"),
-            "5:23 `protocol.deal` is not a key. Did you mean `deals`?",
+            "5:22 `protocol.deal` is not a key. Did you mean `deals`?",
         ),
         (
             ADAPTIVE.replace("seeds: 10", "seeds: 10, deals: 2"),
