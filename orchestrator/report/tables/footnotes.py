@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from features.corpora.catalogue import SYNTHESISED
 from model.systems.catalogue import SYSTEMS, System
 from orchestrator.analysis.row_scores import unit_of, units_asked
 from orchestrator.analysis.sequential import interim_seeds
@@ -130,7 +131,15 @@ def warnings(summary: Summary) -> list[str]:
     mislead, and missing or suspicious trainings.
     """
     snapshot = summary.snapshot
-    return [*snapshot.notes, *mixtures(snapshot), *_spreads(summary), *shortcomings(summary)]
+    own = (*snapshot.notes, *_chosen_here(snapshot), *mixtures(snapshot))
+    return [*own, *_spreads(summary), *shortcomings(summary)]
+
+
+def _chosen_here(snapshot: Snapshot) -> list[str]:
+    """A note that this study's settings were chosen on its own test speakers (see systems.md)."""
+    if snapshot.corpus in SYNTHESISED and snapshot.profile == "quick":
+        return ["The settings of profile quick were chosen on this very speech."]
+    return []
 
 
 def mixtures(snapshot: Snapshot) -> list[str]:

@@ -33,10 +33,10 @@ chooses. See docs/systems.md."""
 
 PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"training": {"lr": 1e-4, "batch": 128, "epochs": 200, "patience": 20}},
-    "quick": {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": 15}},
+    "quick": {"training": {"lr": 1e-3, "batch": 16, "epochs": 15, "patience": 15}},
 }
-"""Name of a profile (how much training a trial gets) -> its settings. Those of ``quick`` were
-chosen by dev UA (on the half that chooses the epoch), never by test scores (docs/systems.md)."""
+"""Name of a profile (how much training a trial gets) -> its settings. Those of ``quick`` are
+the best row of ``studies/quick_profile.yaml``, on synthesised speech (docs/systems.md)."""
 
 
 @dataclass(frozen=True, slots=True)

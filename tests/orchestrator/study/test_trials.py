@@ -176,7 +176,7 @@ def test_names_of_profiles_and_readings_stay_out_of_the_id() -> None:
     quick = resolve("quick", {}, {})
     spelled = resolve(
         "paper",
-        {"training": {"lr": 2e-3, "batch": 32, "epochs": 15, "patience": quick.training.patience}},
+        {"training": {"lr": 1e-3, "batch": 16, "epochs": 15, "patience": quick.training.patience}},
         {},
     )
     assert quick.training == spelled.training
