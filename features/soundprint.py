@@ -90,8 +90,9 @@ class SoundprintBuilder:
         sums_2S = np.concatenate([np.zeros((2, 1)), *self._sums], axis=1).cumsum(axis=1)
         windows_2V = sums_2S[:, WINDOW_STEPS:] - sums_2S[:, :-WINDOW_STEPS]
         mean_V, square_V = windows_2V[:, :MOST_VALUES] / (WINDOW_STEPS * STEP)
+        highest = np.finfo(np.float32).max  # broken files of floats go beyond
         return Soundprint(
             samples=self._digest.hexdigest(),
             seconds=self._frames / self._rate,
-            envelope_V=np.maximum(square_V - mean_V**2, 0).astype(np.float32),
+            envelope_V=np.clip(square_V - mean_V**2, 0, highest).astype(np.float32),
         )

@@ -109,6 +109,8 @@ def undecodable(path: Path, container: Container | None) -> str:
         return f"{name}, not audio"
     if name:
         return f"{name}, which cannot be decoded here: {conversion(path)} converts it"
+    if not head.strip(b"\0"):
+        return "zeros where its header should be"
     if head.startswith(BEGINNINGS):
         return ""
     if text := text_in_front(head):

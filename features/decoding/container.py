@@ -105,12 +105,14 @@ class ByteReader:
 
     Args:
         file: the open file.
-        size: its size in bytes.
+        size: its size in bytes, from ``base`` on.
+        base: where position 0 lies in the file, behind a tag.
     """
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BinaryIO, size: int, base: int = 0) -> None:
         self._file = file
         self.size = size
+        self._base = base
 
     def bytes(self, at: int, count: int) -> bytes:
         """Read ``count`` bytes from position ``at``.
@@ -120,7 +122,7 @@ class ByteReader:
         """
         if at < 0 or at + count > self.size:
             raise HeaderEndedError
-        self._file.seek(at)
+        self._file.seek(self._base + at)
         return self._file.read(count)
 
     def numbers(self, form: str, at: int) -> tuple[int, ...]:

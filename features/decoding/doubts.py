@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from features.decoding.codecs import text_at_the_start
 from features.decoding.container import Container
 from features.decoding.decoder import DecodedRecording
-from features.decoding.streams import counts_frames, lacks_end_page
+from features.decoding.streams import counts_frames, ogg_doubts
 
 SHORTEST_S = 0.05
 """Seconds below which a recording counts as too short for whole frames; extraction pads it with
@@ -114,8 +114,8 @@ def _length(
             return [f"its header counts {container.promised_s:.2f} s, but {behind:.2f} s follow"]
     if not to_the_end:
         return []
-    if sound.format == "OGG" and lacks_end_page(path):
-        return ["no end page: is the end lost?"]
+    if sound.format == "OGG":
+        return ogg_doubts(path)
     if sound.format == "MP3" and sound.is_short and counts_frames(path):
         return [f"fewer frames than its header counts: {sound.shortage}"]
     return []

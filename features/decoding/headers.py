@@ -2,11 +2,14 @@
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from features.decoding import aiff, caf, flat, riff
 from features.decoding.container import ByteReader, Container, HeaderEndedError
 
+ID3 = b"ID3"
+"""First bytes of a tag that may stand in front of any audio file."""
 PARSERS: dict[bytes, Callable[[ByteReader], Container | None]] = {
     b"RIFF": riff.read,
     b"RIFX": riff.read,
@@ -31,10 +34,29 @@ def read_container(path: Path) -> Container | None:
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
+        base = bytes_of_tag(file.read(10))
+        file.seek(base)
         parse = PARSERS.get(file.read(4))
         if parse is None:
             return None
         try:
-            return parse(ByteReader(file, file.seek(0, 2)))
+            found = parse(ByteReader(file, file.seek(0, 2) - base, base))
+            return _moved(found, base) if found and base else found
         except (HeaderEndedError, struct.error, ArithmeticError, LookupError, ValueError):
             return None
+
+
+def bytes_of_tag(head: bytes) -> int:
+    """Return the length of the ID3 tag that a file's first ten bytes begin; 0 without one."""
+    if head[:3] != ID3 or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F  # seven bits a byte
+    return 10 + size
+
+
+def _moved(container: Container, base: int) -> Container:
+    """Count the positions of a container from the file's beginning, not from behind a tag."""
+    patches = tuple((base + at, new) for at, new in container.patches)
+    return replace(container, data_at=base + container.data_at, patches=patches)

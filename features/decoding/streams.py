@@ -1,39 +1,38 @@
 """Signs that the end of an OGG or MP3 file is missing: their headers promise no length in bytes."""
 
+import mmap
+import re
+from itertools import pairwise
 from pathlib import Path
 
-BLOCK = 1 << 16
-"""Bytes that are read at once while the last page is looked for."""
-PAGE = b"OggS"
-LAST_PAGE = 4
-"""Bit of a page's flags that marks the end of its stream."""
+from features.decoding.headers import bytes_of_tag
+
+PAGE = re.compile(rb"OggS\x00([\x00-\x07])")
+"""The head of a page, with its flags."""
+FIRST_PAGE, LAST_PAGE = 2, 4
+"""Bits of a page's flags that mark the beginning and the end of a stream."""
 XING = (b"Xing", b"Info")
 """Names of the header in MP3's first frame that counts the frames."""
 HEAD = 4096
 """Bytes behind MP3's tags in which its first frame lies."""
 
 
-def lacks_end_page(path: Path) -> bool:
-    """Whether an OGG file does not end with a page that is marked as the last one.
+def ogg_doubts(path: Path) -> list[str]:
+    """List what looks wrong in the pages of an OGG file.
 
     Raises:
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
-        at, behind = file.seek(0, 2), b""
-        while at > 0:
-            count = min(BLOCK, at)
-            at -= count
-            file.seek(at)
-            block = file.read(count) + behind
-            page = block.rfind(PAGE)
-            while page >= 0:
-                flags = block[page + 4 : page + 6]  # the version, which is 0, and the flags
-                if len(flags) == 2 and flags[0] == 0 and flags[1] < 8:
-                    return not flags[1] & LAST_PAGE
-                page = block.rfind(PAGE, 0, page)
-            behind = block[:6]
-    return True
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        flags = [page[1][0] for page in PAGE.finditer(view)]
+    found = []
+    if not flags or not flags[-1] & LAST_PAGE:
+        found.append("no end page: is the end lost?")
+    begun = [bool(flag & FIRST_PAGE) for flag in flags]
+    later = sum(is_first and not before for before, is_first in pairwise(begun))
+    if later:
+        found.append(f"streams one after the other: {later + 1}, of which the first is read")
+    return found
 
 
 def counts_frames(path: Path) -> bool:
@@ -43,14 +42,7 @@ def counts_frames(path: Path) -> bool:
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3" and len(head) == 10:
-            size = 0
-            for byte in head[6:]:
-                size = size << 7 | byte & 0x7F  # the tag's size, seven bits a byte
-            file.seek(10 + size)
-        else:
-            file.seek(0)
+        file.seek(bytes_of_tag(file.read(10)))
         frame = file.read(HEAD)
     for name in XING:
         at = frame.find(name)

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,18 @@ def test_a_truncated_flac_is_refused(make: Any, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4000])
     with pytest.raises(ShardDamageError, match=r"restore it from the original\.$"):
         read_mono(path)
+
+
+def test_a_name_that_is_no_text_is_read(write_wav: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a\udcff.wav"
+    write_wav(tmp_path / "a.wav").rename(path)
+    assert check_recording(path).bad == ""
+    assert len(read_mono(path)) == 4_800
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    assert check_recording(tmp_path / "a.wav").bad == "a pipe or a device, not a file"
 
 
 def test_a_whole_file_has_no_fault(write_wav: Any, tmp_path: Path) -> None:

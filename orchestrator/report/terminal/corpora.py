@@ -1,5 +1,6 @@
 """The output of `ablate corpus list`, `check` and `folds`, as JSON values and in the terminal."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ MOST = 20
 """Most files that are named one by one; of the others only the number is printed."""
 
 
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+"""A number in a reason, such as ``1.80`` or ``12,345``."""
 COPY = "a copy of another recording"
 """What is printed of all copies that are left out, whatever they are copies of."""
 
@@ -253,13 +256,21 @@ def _print_left_out(console: Console, what: str, files: Sequence[Mapping[str, An
     """Print which files are left out, by reason: all of a few, else the first of each reason."""
     if not files:
         return
-    by_reason: dict[str, list[str]] = {}
-    for item in files:
-        by_reason.setdefault(COPY if item["copy"] else item["reason"], []).append(item["path"])
     console.print()
     unusable = any(item["bad"] for item in files)
     console.print(Text(f"{len(files)} {what}:", "bold yellow" if unusable else "bold"))
+    _print_by_reason(console, files)
+
+
+def _print_by_reason(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
+    """Print the files of each reason; of many files, reasons that differ in numbers are one."""
     all_named = len(files) <= MOST
+    by_reason: dict[str, list[str]] = {}
+    for item in files:
+        reason = COPY if item.get("copy") else item["reason"]
+        by_reason.setdefault(reason, []).append(item["path"])
+    if len(by_reason) > 1 and not all_named:
+        by_reason = _joined(by_reason)
     pairs = [
         (str(len(paths)), f"{reason}: {', '.join(paths) if all_named else some(paths)}")
         for reason, paths in sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
@@ -269,6 +280,16 @@ def _print_left_out(console: Console, what: str, files: Sequence[Mapping[str, An
         console.print(f"  and {len(pairs) - MOST} more reasons")
     if not all_named:
         console.print("  `--json` lists all.")
+
+
+def _joined(by_reason: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Join the files of reasons that differ in numbers alone; the numbers become ``…``."""
+    forms = Counter(NUMBER.sub("…", reason) for reason in by_reason)
+    joined: dict[str, list[str]] = {}
+    for reason, paths in by_reason.items():
+        form = NUMBER.sub("…", reason)
+        joined.setdefault(form if forms[form] > 1 else reason, []).extend(paths)
+    return joined
 
 
 def _print_questions(console: Console, values: Mapping[str, Any]) -> None:
@@ -291,11 +312,12 @@ def _print_files(console: Console, what: str, found: Sequence[Mapping[str, Any]]
         return
     console.print()
     console.print(Text(f"{len(found)} {what}:", style="bold yellow"))
-    for item in found[:MOST]:
+    if len(found) > MOST:
+        _print_by_reason(console, found)
+        return
+    for item in found:
         line = clean(f"{item['path']}: {item['reason']}")
         console.print(Padding(Text(line), (0, 0, 0, 2)))
-    if len(found) > MOST:
-        console.print(f"  and {len(found) - MOST} more")
 
 
 def _print_copies(console: Console, found: Sequence[Mapping[str, Any]]) -> None:

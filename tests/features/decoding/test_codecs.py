@@ -110,6 +110,7 @@ def test_what_has_no_decoder_is_named_with_the_command_that_converts_it(
         (b"PK\x03\x04" + PAD, "a ZIP archive, not audio"),
         (PAD, "not audio, or truncated"),
         (b"RIFF", "not audio, or truncated"),
+        (bytes(9_000), "zeros where its header should be"),
     ],
 )
 @pytest.mark.parametrize("ending", [".wav", ".raw"])

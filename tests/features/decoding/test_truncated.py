@@ -138,6 +138,24 @@ def test_bytes_behind_the_sound_are_left_alone(write: Any, name: str) -> None:
     assert np.array_equal(read_mono(path)[: len(whole)], whole)
 
 
+def test_a_tag_in_front_hides_no_break(write: Any) -> None:
+    path = write("a.wav")
+    tag = b"ID3\x04\0\0\0\0\x02\0" + bytes(256)
+    path.write_bytes(tag + path.read_bytes())
+    found = check_recording(path)
+    assert (found.seconds, found.bad, found.doubts) == (3.0, "", ())
+    path.write_bytes(path.read_bytes()[:50_000])
+    assert check_recording(path).bad == "truncated: 1.55 s of 3.00 s are there"
+
+
+def test_of_ogg_streams_one_after_the_other_it_is_said_that_the_first_is_read(write: Any) -> None:
+    path = write("a.ogg")
+    path.write_bytes(path.read_bytes() * 2)
+    found = check_recording(path)
+    assert found.seconds == 3.0
+    assert found.doubts == ("streams one after the other: 2, of which the first is read",)
+
+
 def test_a_part_before_the_break_can_be_used_and_is_doubted(write: Any) -> None:
     path = write("a.wav")
     seconds_cut(path, 1.2)
