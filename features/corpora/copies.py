@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from features.canonical import digest as digest_of
 from features.corpora.corpus import Corpus, FileNote, Utterance
+from features.corpora.identities import spelling_hint
 from features.errors import CorpusError
 from features.soundprint import HeardRecording
 
@@ -125,7 +126,9 @@ def refusal(corpus: Corpus, copies: Sequence[Copy]) -> str:
         f"{are} of corpus `{corpus.name}` in {corpus.root} must be there once, but "
         f"{'stands' if len(copies) == 1 else 'stand'} {' or '.join(where)}, so a network would be "
         "tested on speech that it was trained on: take the copies out, or leave the later one of "
-        f"each pair out with `{corpus.registration_command} --skip-bad`.\n" + "\n".join(lines)
+        f"each pair out with `{corpus.registration_command} --skip-bad`."
+        f"{spelling_hint(corpus, (u for copy in copies for u in (copy.first, copy.later)))}\n"
+        + "\n".join(lines)
     )
 
 

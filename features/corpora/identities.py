@@ -110,10 +110,9 @@ def ways_on(question: NameQuestion) -> tuple[tuple[str, str], ...]:
     return ((f"one {kind}", " ".join(one)), (f"{len(names)} {kind}s", " ".join(several)))
 
 
-def question_notes(selection: Selection) -> tuple[str, ...]:
-    """Sentences for a plan and for reports: names of the chosen speech that are in doubt."""
-    corpus = selection.corpus
-    found = questions(corpus, (utterance for utterance, _ in selection.items))
+def question_notes(corpus: Corpus, utterances: Iterable[Utterance]) -> tuple[str, ...]:
+    """Sentences for a plan and for reports: names of the chosen utterances that are in doubt."""
+    found = questions(corpus, utterances)
     notes = [_question_note(question) for question in found[:MOST_QUESTIONS]]
     if more := len(found) - len(notes):
         notes.append(f"{more} more such doubts: `ablate corpus check {corpus.name}` lists them.")
@@ -171,6 +170,18 @@ def refuse_open_speakers(selection: Selection) -> None:
 
 MOST_QUESTIONS = 3
 """Most doubts that a plan or a report writes out; `ablate corpus check` lists all."""
+
+
+def spelling_hint(corpus: Corpus, utterances: Iterable[Utterance]) -> str:
+    """Write that speakers of some utterances may be one, and how to say so; else an empty text.
+
+    The text is a sentence with a blank before it.
+    """
+    found = [q for q in questions(corpus, utterances) if q.kind == "speaker" and q.pairs]
+    if not found:
+        return ""
+    names = _and([f"`{visible(name)}`" for name in found[0].names])
+    return f" If {names} are one speaker, add `{ways_on(found[0])[0][1]}`."
 
 
 def capitalised(sentence: str) -> str:

@@ -64,7 +64,7 @@ def plan_notes(selection: Selection, emotions: Mapping[str, Sequence[str]]) -> t
         *([copies] if copies else []),
         *_left_out_note(selection),
         *_slip_notes(selection.corpus, emotions),
-        *question_notes(selection),
+        *question_notes(selection.corpus, (utterance for utterance, _ in selection.items)),
     )
 
 

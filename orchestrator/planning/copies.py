@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from features.corpora import catalogue, copies, inspection
 from features.corpora.corpus import Corpus, OnProgress
+from features.corpora.identities import question_notes
 from orchestrator.planning.corpus import corpus_name
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
@@ -49,16 +50,17 @@ def compare_recordings(
             ledger.write_corpus(name, corpus.to_json())
 
 
-def with_copies_note(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
-    """Return the snapshot of a study as reports show it: with what is known of copies by now.
+def with_corpus_notes(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
+    """Return the snapshot of a study as reports show it: with what is known of its corpus by now.
 
-    A snapshot from before its corpus was compared gets a note: what the registration says since,
-    or that the corpus is not checked.
+    A snapshot from before its corpus was compared gets notes: what the registration says since of
+    copies and of speakers that may be one, or that the corpus is not checked for copies.
     """
     if snapshot.copies_checked or snapshot.corpus in catalogue.SYNTHESISED:
         return snapshot
     record = ledger.corpus(snapshot.corpus)
     corpus = None if record is None else Corpus.from_json(record)
+    notes = () if corpus is None else question_notes(corpus, corpus.utterances)
     if corpus is not None and corpus.compared:
         note = corpus.copies_note
     else:
@@ -66,4 +68,4 @@ def with_copies_note(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
             f"Corpus `{snapshot.corpus}` is not checked for copies (one recording under two "
             "speakers): the next `ablate plan` or `ablate run` of the study does it."
         )
-    return replace(snapshot, notes=(*snapshot.notes, note)) if note else snapshot
+    return replace(snapshot, notes=(*snapshot.notes, *([note] if note else []), *notes))

@@ -11,7 +11,7 @@ from orchestrator.analysis import blinding
 from orchestrator.analysis.progress.completeness import given_up_trials
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.summary import Summary, summarise
-from orchestrator.planning.copies import with_copies_note
+from orchestrator.planning.copies import with_corpus_notes
 from orchestrator.report.row_details import RowDetails, row_details
 from orchestrator.search.result import SearchResult, search_result
 from orchestrator.store.ledger import Ledger
@@ -91,7 +91,7 @@ def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
     blinded = blinding.blinded_trials(ledger)
     ids = [trial.id for trial in snapshot.trials if trial.id not in blinded]
     outcomes = ledger.outcomes.read_all(ids)
-    snapshot = with_copies_note(snapshot, ledger)
+    snapshot = with_corpus_notes(snapshot, ledger)
     snapshot = replace(snapshot, notes=(*snapshot.notes, *_blinded_note(snapshot, blinded)))
     given_up = given_up_trials(ledger, ids)
     summary = summarise(snapshot, outcomes, ledger.outcomes.alarms(ids), given_up)

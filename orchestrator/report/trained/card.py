@@ -10,7 +10,7 @@ from orchestrator.analysis import blinding
 from orchestrator.analysis.row_scores import Interval
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import RequestError
-from orchestrator.planning.copies import with_copies_note
+from orchestrator.planning.copies import with_corpus_notes
 from orchestrator.printable import clean
 from orchestrator.report.trained.predict import Ensemble
 from orchestrator.store.checkpoints import tensors_blob
@@ -83,7 +83,7 @@ def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
     yield f"- {len(ensemble.voters)} networks: of each fold and seed two, each of which was chosen"
     yield "  on one half of the held-out speakers and tested on the other"
     yield f"- features `{_plain(ensemble.features.name)}`, by {_plain(ensemble.features.version())}"
-    for note in with_copies_note(snapshot, ledger).notes:
+    for note in with_corpus_notes(snapshot, ledger).notes:
         yield f"- {_plain(note)}"
     yield "\n## Scores\n"
     yield f"Of single networks, on speakers that they never met ({row.speakers} speakers, "

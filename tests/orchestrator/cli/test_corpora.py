@@ -173,6 +173,25 @@ def test_a_doubt_and_an_answer_stand_in_the_plan_and_in_every_form_of_the_report
     assert planned["done"] == 0
 
 
+def test_copies_under_two_spellings_are_refused_until_the_spellings_are_joined(
+    speech: Path, tmp_path: Path
+) -> None:
+    for file in [*speech.glob("female-1-*.wav")]:
+        shutil.copy(file, speech / f"again-1-{file.name[9:]}")
+    names = {"again-1": "S1", "female-1": "s1"}
+    file = table_of(
+        speech, lambda n, row: {"speaker": names.get(row["speaker"], row["speaker"]), "sex": ""}
+    )
+    store = tmp_path / "store"
+    refused = add(file, store, code=2)
+    assert "again-1-angry-1.wav" in refused
+    assert "If `S1` and `s1` are one speaker, add `--same-speaker S1=s1`." in refused
+    assert "again-1-angry-1.wav" in add(file, store, "--distinct-speakers", "s1,S1", code=2)
+    joined = add(file, store, "--same-speaker", "s1=S1")
+    assert sum(doubt["copy"] for doubt in joined["doubts"]) == 8
+    assert [s["utterances"] for s in joined["speakers"]] == [8, 8, 8, 16]
+
+
 def test_a_published_split_waits_for_the_answer(speech: Path, tmp_path: Path) -> None:
     sides = {"female-2": "dev", "male-2": "test", "male-1": "train"}
 

@@ -54,6 +54,20 @@ def compare(study: Study, ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("form", ["rich", "latex", "html", "json"])
+def test_a_report_of_before_says_that_two_of_its_speakers_may_be_one(
+    earlier: Tiny, form: str
+) -> None:
+    ledger = Ledger.open(str(earlier.store))
+    record = ledger.corpora()["tones"]
+    for row in record["utterances"]:
+        row["speaker"] = {"3": "02"}.get(row["speaker"], row["speaker"])
+    ledger.write_corpus("tones", record)
+    words = ("report", "tiny", "--store", earlier.store, "--format", form)
+    text = " ".join(execute(*words).stdout.split())
+    assert "may be one, spelled two ways" in text and "02" in text
+
+
+@pytest.mark.parametrize("form", ["rich", "latex", "html", "json"])
 def test_every_report_says_that_copies_were_not_looked_for(earlier: Tiny, form: str) -> None:
     words = ("report", "tiny", "--store", earlier.store, "--format", form)
     assert "not checked for copies" in " ".join(execute(*words).stdout.split())
