@@ -17,6 +17,7 @@ from orchestrator.analysis.row_scores import BySpeaker, means_over_seeds, unit_m
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.statistics import (
     CONFIDENCE,
+    Name,
     mean,
     paired_t,
     sign_flip,
@@ -117,9 +118,9 @@ def compare_with_reference(
 
 def compare_pairs(
     snapshot: Snapshot,
-    pairs: Mapping[str, tuple[BySpeaker, BySpeaker]],
-    open_pairs: Container[str] = (),
-) -> dict[str, Difference]:
+    pairs: Mapping[Name, tuple[BySpeaker, BySpeaker]],
+    open_pairs: Container[Name] = (),
+) -> dict[Name, Difference]:
     """Compare pairs of rows as one family, on the trainings that both rows have finished.
 
     Args:

@@ -12,6 +12,8 @@ from orchestrator.analysis.differences import (
     compare_with_reference,
     verdict_of,
 )
+from orchestrator.analysis.grid.axes import axes_of
+from orchestrator.analysis.grid.effects import Effects, grid_effects
 from orchestrator.analysis.progress.adaptive import adaptive_progress
 from orchestrator.analysis.progress.completeness import Completeness, RowCompleteness, completeness
 from orchestrator.analysis.row_scores import (
@@ -120,6 +122,9 @@ class Summary:
     """The verdict on the study's claim (`judge_claim`); empty where there is none to judge."""
     reason: str = ""
     """The reason of that verdict as a sentence; empty where there is no verdict."""
+    effects: Effects | None = None
+    """The main effects of a grid of at least two axes, and what they depend on; None for other
+    studies. With one axis the rows are its levels, so that their own differences say it."""
 
     @property
     def completeness(self) -> Completeness:
@@ -163,6 +168,7 @@ def summarise(
         elif name in interims:
             differences[name] = replace(difference, over_seeds=at_last_interim(interims[name]))
     claim, reason = judge_claim(snapshot, uas, state)
+    is_grid = bool(snapshot.axes) and len(axes_of(snapshot)) > 1
     used = [o for trial in snapshot.trials if (o := current.get(trial.id)) is not None]
     return Summary(
         snapshot=snapshot,
@@ -184,6 +190,7 @@ def summarise(
         alarms=tuple(alarms),
         claim=claim,
         reason=reason,
+        effects=grid_effects(snapshot, uas, state, identical) if is_grid else None,
     )
 
 

@@ -17,7 +17,7 @@ from orchestrator.store.snapshot import (
     SnapshotSpeech,
     SnapshotTrial,
 )
-from orchestrator.study.canonical import plain
+from orchestrator.study.canonical import canonical, plain
 from orchestrator.study.resolve import Variant, emotions, resolve, score_rule
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial
@@ -178,12 +178,21 @@ def _shown(value: Any) -> str:
 def _reference(study: Study) -> str | None:
     """The row that the others are compared with: the one that is named, or a default.
 
-    The default, for `rows` alone, is the row that sets nothing, since a study usually asks what
-    becomes of it; else the first row. The rows of a grid have none: there the axes are compared.
+    The default is the row that sets nothing, since a study usually asks what becomes of it; else
+    the first row. The rows of a grid have none: there the values of each axis are compared with its
+    first. Of a single axis, the rows are its values.
     """
-    if study.reference is not None or study.gives("axes") or len(study.rows) < 2:
+    if study.reference is not None or len(study.rows) < 2:
         return study.reference
+    if study.gives("axes") and _axes_varied(study) > 1:
+        return None
     return next((row.name for row in study.rows if not row.settings), study.rows[0].name)
+
+
+def _axes_varied(study: Study) -> int:
+    """How many axes of a grid have more than one value."""
+    rows = [plain(row.settings) for row in study.rows]
+    return sum(len({canonical(row[key]) for row in rows}) > 1 for key in rows[0])
 
 
 def _notes(study: Study, speech: Speech) -> tuple[str, ...]:

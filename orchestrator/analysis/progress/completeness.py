@@ -65,7 +65,11 @@ class Completeness:
     @property
     def all_rows(self) -> RowCompleteness:
         """The trainings of all rows together."""
-        rows = self.rows.values()
+        return self.together(self.rows)
+
+    def together(self, names: Collection[str]) -> RowCompleteness:
+        """The trainings of some rows together."""
+        rows = [self.rows[name] for name in names]
         return RowCompleteness(
             asked=sum(row.asked for row in rows),
             finished=sum(row.finished for row in rows),
@@ -84,6 +88,18 @@ class Completeness:
         """
         diverged = any(self.rows[name].diverged for name in (row, *others))
         return self.rows[row].text if diverged or not self.is_whole else ""
+
+    def open_together(self, names: Collection[str]) -> str:
+        """What stands in place of the verdict on rows that are averaged before they are compared.
+
+        Args:
+            names: the names of all rows that take part in the comparison.
+
+        Returns:
+            Such as ``open, 7 of 15``, the trainings of these rows; empty where it may be judged.
+        """
+        state = self.together(names)
+        return state.text if state.diverged or not self.is_whole else ""
 
     def open_rows(self, reference: str | None) -> frozenset[str]:
         """Names of the rows whose comparison with the reference must not be judged."""

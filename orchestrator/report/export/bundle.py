@@ -29,7 +29,13 @@ from orchestrator.store.files import replace_file
 from orchestrator.store.paths import PREDICTIONS
 from orchestrator.study.protocol import slot_json
 
-PROGRAM = ("recompute.py", "recompute_rows.py", "recompute_statistics.py")
+PROGRAM = (
+    "recompute.py",
+    "recompute_printed.py",
+    "recompute_rows.py",
+    "recompute_effects.py",
+    "recompute_statistics.py",
+)
 """The scripts in a bundle that compute its numbers again, copied from this folder."""
 
 
@@ -234,7 +240,7 @@ The study `{study}`: {protocol}.
 | `study.json` | what was asked, resolved: rows, folds, seeds, ids |
 {study_file}| `provenance.json` | each trial's id and what it is made of, versions, digests |
 | `recompute.py` | computes every printed number again, from the predictions alone |
-| `recompute_rows.py`, `recompute_statistics.py` | how it computes them |
+| `recompute_*.py` | how it computes and prints them |
 
 ```sh
 pip install pandas pyarrow scikit-learn scipy

@@ -4,9 +4,10 @@
     python recompute.py [--each]
 
 The folder (a bundle) holds the tables of a study in speech emotion recognition and the predictions
-that they are made of. `recompute_rows.py` beside this file computes the numbers and verdicts, by
-the formulas of `recompute_statistics.py`; this file compares them with the printed ones. It reads
-the rows, folds, seeds and the reference row from `study.json`, the trainings that diverged from
+that they are made of. `recompute_rows.py`, and for a grid of settings `recompute_effects.py`,
+compute the numbers and verdicts, by the formulas of `recompute_statistics.py`; this file compares
+them with the printed ones, which `recompute_printed.py` rounds as the tables do. It reads the rows,
+folds, seeds and the reference row from `study.json`, the trainings that diverged from
 `provenance.json`, the printed numbers from `table.json` (in full) and `table.md` (rounded). Nothing
 of the program that made the tables is used.
 
@@ -24,8 +25,8 @@ fold with one seed. WA is weighted accuracy (correct / all), UA is unweighted
 accuracy (mean recall over the classes); both are 0 to 1, in `table.md` percent.
 
 Names: `printed` is the content of `table.json`; `bundle` the study with its predictions; `found`
-row -> the numbers computed from them; `head` and `lines` the column heads and the lines (lists of
-cells) of one table in `table.md`.
+row -> the numbers computed from them; `grid` the main effects and dependences of a grid; `head` and
+`lines` the column heads and the lines (lists of cells) of one table in `table.md`.
 """
 
 import hashlib
@@ -42,11 +43,16 @@ from sklearn.metrics import confusion_matrix
 
 sys.dont_write_bytecode = True  # a bundle stays as it was written
 
-from recompute_rows import Bundle, difference_of, recomputed  # noqa: E402
-from recompute_statistics import Number, holm  # noqa: E402
+from recompute_effects import Grid, dependences_of, main_effects_of  # noqa: E402
+from recompute_printed import (  # noqa: E402
+    TOLERANCE,
+    as_printed,
+    effect_as_printed,
+    joined,
+    rounded,
+)
+from recompute_rows import Bundle, family_of, recomputed  # noqa: E402
 
-TOLERANCE = 1e-9
-"""A printed and a computed number agree if they differ by no more than this."""
 HERE = Path(__file__).resolve().parent
 """The folder with the tables and predictions."""
 
@@ -68,15 +74,13 @@ def claim_of(bundle: Bundle) -> tuple[str | None, set[str | None]]:
         return "open", {f"{n} of {wanted} trainings are finished"}
     if own := bundle.open_verdict(claim["better"]):
         return "open", {f"`{claim['better']}` is {own}"}
-    against, alone = {}, dict.fromkeys(claim["than"], 1.0)
-    for other in claim["than"]:
-        if bundle.open_verdict(other):
-            continue
-        found = difference_of(bundle, claim["better"], other, len(claim["than"]))
-        if found["p"] is None:
-            return "cannot tell", {"there is no spread over held-out groups"}
-        against[other], alone[other] = found, found["p"]
-    adjusted = {name: p for name, p in holm(alone).items() if name in against}
+    pairs = {other: bundle.paired(claim["better"], other) for other in claim["than"]}
+    unjudged = [other for other in claim["than"] if bundle.open_verdict(other)]
+    judged = family_of(bundle, pairs, unjudged)
+    against = {name: found for name, found in judged.items() if name not in unjudged}
+    if any(found["p"] is None for found in against.values()):
+        return "cannot tell", {"there is no spread over held-out groups"}
+    adjusted = {name: found["p_holm"] for name, found in against.items()}
     gaps = {name: found["ua"] for name, found in against.items()}
     shown = {name for name, p in adjusted.items() if p < 0.05}
     higher = [name for name in shown if gaps[name] < 0]
@@ -84,7 +88,7 @@ def claim_of(bundle: Bundle) -> tuple[str | None, set[str | None]]:
         name = min(higher, key=lambda name: gaps[name])
         reasons = {f"`{name}` is higher by {points} points" for points in rounded(-gaps[name])}
         return "contradicts", {*reasons}
-    if len(shown) == len(alone):
+    if len(shown) == len(judged):
         least = rounded(min(gaps.values()))
         return "supports", {f"higher by {x} points or more than each other row" for x in least}
     for name in claim["than"]:
@@ -116,7 +120,7 @@ def checked(row: str, what: str, printed: Any, computed: Any) -> Check:
 
 
 def against_json(
-    printed: Mapping[str, Any], bundle: Bundle, found: Mapping[str, Any]
+    printed: Mapping[str, Any], bundle: Bundle, found: Mapping[str, Any], grid: Mapping[str, Any]
 ) -> Iterator[Check]:
     """Compare every number and verdict of `table.json`, where numbers are not rounded."""
     for row in printed["rows"]:
@@ -131,10 +135,55 @@ def against_json(
                     yield checked(row["name"], what, row[key][i][j], value[i][j])
             else:
                 yield checked(row["name"], key, row[key], value)
+    yield from grid_against_json(printed, grid)
     claim, reasons = claim_of(bundle)
     yield checked("the claim", "verdict", printed["claim"], claim)
     why = printed["reason"]
     yield "the claim", "why", why, " or ".join(map(str, reasons)), why in reasons, 0.0
+
+
+def grid_against_json(printed: Mapping[str, Any], grid: Mapping[str, Any]) -> Iterator[Check]:
+    """Compare the main effects and dependences of a grid; both are empty for other studies."""
+    for part in ("main_effects", "dependences"):
+        yield checked("all rows", f"number of {part}", len(printed[part]), len(grid[part]))
+        for effect, computed in zip(printed[part], grid[part], strict=True):
+            name = effect_name(effect)
+            for key in computed.keys() & {"axis", "verdict", "depends_on"}:
+                yield checked(name, key, effect[key], computed[key])
+            for key in computed.keys() & {"ua", "ua_against", "difference", "new_seeds"}:
+                for inner, item in computed[key].items():
+                    yield checked(name, f"{key} {inner}", effect[key][inner], item)
+
+
+def effect_name(effect: Mapping[str, Any]) -> str:
+    """The name of a main effect or a dependence of `table.json`."""
+    if "axis" in effect:
+        return f"{effect['axis']} {effect['value']}"
+    pairs = zip(effect["axes"], effect["values"], strict=True)
+    return ", ".join(f"{key} {value}" for key, value in pairs)
+
+
+def grid_against_markdown(
+    head: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    printed: Mapping[str, Any],
+    grid: Mapping[str, Any],
+) -> Iterator[Check]:
+    """Compare one table of a grid: main effects, the tests behind them, or dependences.
+
+    The table of main effects also has a line for the first value of each axis.
+    """
+    part = "main_effects" if head[0] == "value" else "dependences"
+    effects = list(zip(printed[part], grid[part], strict=True))
+    has_firsts = "ΔUA ± 95 %" in head
+    for cells in lines:
+        is_first = has_firsts and cells[head.index("ΔUA ± 95 %")] == "first"
+        effect, computed = effects[0] if is_first else effects.pop(0)
+        name = effect_name(effect)
+        for column, cell in zip(head[1:], cells[1:], strict=True):
+            expected = effect_as_printed(column, computed, is_first=is_first)
+            if expected:
+                yield read(name, column, cell, expected)
 
 
 def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[Check]:
@@ -163,10 +212,17 @@ def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[C
 
 
 def against_markdown(
-    text: str, printed: Mapping[str, Any], bundle: Bundle, found: Mapping[str, Any]
+    text: str,
+    printed: Mapping[str, Any],
+    bundle: Bundle,
+    found: Mapping[str, Any],
+    grid: Mapping[str, Any],
 ) -> Iterator[Check]:
     """Compare every cell of `table.md` (``text``) that is computed from predictions, rounded."""
     for head, lines in tables_of(text):
+        if head[0] in ("value", "values"):
+            yield from grid_against_markdown(head, lines, printed, grid)
+            continue
         if "spoken" in head:
             yield from against_pooled(head, lines, printed, bundle, found)
             continue
@@ -281,76 +337,6 @@ def rows_in_order(
     return [*[None] * len(printed["published"]), *laid]
 
 
-def rounded(value: Number, digits: int = 1, sign: str = "", scale: float = 100) -> set[str]:
-    """The texts that a number may be printed as; two if it lies halfway between two roundings.
-
-    ``digits`` stand after the point; ``sign`` is ``+`` if a positive number has its sign; the
-    number is multiplied by ``scale``, so that a fraction is printed in percent. None is a dash.
-    """
-    if value is None:
-        return {"–"}
-    return {f"{scale * (value + nudge):{sign}.{digits}f}" for nudge in (-TOLERANCE, 0, TOLERANCE)}
-
-
-def joined(first: set[str], between: str, second: set[str]) -> set[str]:
-    """The texts of a cell with two parts: each text of the first with each of the second."""
-    return {f"{one}{between}{other}" for one, other in product(first, second)}
-
-
-def plus_minus(middle: Number, low: Number, high: Number, sign: str = "") -> set[str]:
-    """The texts of a mean and half of its interval, from fractions: ``54.2 ± 9.1`` (percent).
-
-    If the interval was cut at 0 or 1, half of it is that to the other end.
-    """
-    if middle is None:
-        return {"–"}
-    half = None if low is None or high is None else max(middle - low, high - middle)
-    return joined(rounded(middle, sign=sign), " ± ", rounded(half))
-
-
-def probability(p: Number) -> set[str]:
-    """The texts of a p value: three digits after the point, ``<0.001`` for a smaller one."""
-    return {"<0.001"} if p is not None and p < 0.001 else rounded(p, 3, scale=1)
-
-
-def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -> set[str]:
-    """The texts that a cell may have, by its column's head and the computed numbers of its row.
-
-    Empty if the cell is not computed from predictions.
-    """
-    difference, seeds, sequential = row["difference"], row["new_seeds"], row["sequential"]
-    known = sequential["seeds"] is not None
-    reference = name == bundle.reference
-    pairs = {"segment WA/UA": "segment", "last epoch": "last_epoch", "best on test": "best_on_test"}
-    if column in pairs:
-        wa, ua = (row[pairs[column]][metric] for metric in ("wa", "ua"))
-        return {"–"} if ua is None else joined(rounded(wa), "/", rounded(ua))
-    n, wanted = row["n"], bundle.counts[name]["asked"]
-    ends = ("mean", "low", "high")
-    cells = {
-        "n": {f"{n}/{wanted}" if n < wanted else str(n)},
-        "UA ± 95 %": plus_minus(*(row["ua"][key] for key in ends)),
-        "WA ± 95 %": plus_minus(*(row["wa"][key] for key in ends)),
-        "WA": rounded(row["wa"]["mean"]),
-        "ΔUA ± 95 %": {"reference"}
-        if reference
-        else plus_minus(difference["ua"], difference["low"], difference["high"], "+"),
-        "differs": {row["verdict"] or ""},
-        "p": probability(difference["p"]),
-        "p Holm": probability(difference["p_holm"]),
-        "p sign-flip": probability(difference["p_sign_flip"]),
-        "g_z": rounded(difference["effect"], 2, "+", scale=1),
-        "would show": rounded(difference["detectable"]),
-        "new seeds ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], seeds["high"], "+"),
-        "new deals ΔUA ± 95 %": plus_minus(seeds["ua"], seeds["low"], seeds["high"], "+"),
-        "seeds": {str(sequential["seeds"]) if known else "–"},
-        "looks": {str(sequential["looks"]) if known else "–"},
-        "new seeds p Holm": probability(sequential["p_holm"]),
-        "new seeds differs": {sequential["verdict"] or ""},
-    }
-    return cells.get(column, set())
-
-
 def main() -> int:
     """Compare all numbers and print the result; returns the exit code, 0 if all agree, else 1."""
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
@@ -361,11 +347,14 @@ def main() -> int:
     predictions = pd.read_parquet(HERE / "predictions.parquet")
     bundle = Bundle(asked, predictions, provenance["given_up"])
     found = recomputed(bundle)
+    axes = Grid(bundle)
+    dependences = dependences_of(axes)
+    grid = {"main_effects": main_effects_of(axes, dependences), "dependences": dependences}
     text = (HERE / "table.md").read_text(encoding="utf-8")
     checks = [
-        *against_json(printed, bundle, found),
+        *against_json(printed, bundle, found, grid),
         *against_records(provenance, bundle),
-        *against_markdown(text, printed, bundle, found),
+        *against_markdown(text, printed, bundle, found, grid),
     ]
     for row, what, shown, computed, agrees, _ in checks:
         if "--each" in sys.argv[1:] or not agrees:

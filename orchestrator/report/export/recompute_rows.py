@@ -9,7 +9,7 @@ second is subtracted.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,9 +111,19 @@ class Bundle:
         diverged = any(self.counts[name]["given_up"] for name in (row, *others))
         if not diverged and not any(map(self.missing, self.names)):
             return ""
-        counts = self.counts[row]
-        some = f" ({counts['given_up']} diverged)" if counts["given_up"] else ""
-        return f"open, {counts['n']} of {counts['asked']}{some}"
+        return self._open_text([row])
+
+    def open_together(self, rows: Sequence[str]) -> str:
+        """What stands in place of a verdict on rows that are averaged; empty if there is one."""
+        diverged = any(self.counts[name]["given_up"] for name in rows)
+        if not diverged and not any(map(self.missing, self.names)):
+            return ""
+        return self._open_text(rows)
+
+    def _open_text(self, rows: Sequence[str]) -> str:
+        keys = ("n", "asked", "given_up")
+        n, asked, given_up = (sum(self.counts[name][key] for name in rows) for key in keys)
+        return f"open, {n} of {asked}" + (f" ({given_up} diverged)" if given_up else "")
 
     def by_speaker(
         self, row: str, metric: str, choice: str = "chosen", unit: str = "utterance"
@@ -138,17 +148,21 @@ class Bundle:
                 found.add(str(row))
         return found
 
+    def uas(self, row: str) -> Any:
+        """UA of a row by fold, speaker and seed; None without a training."""
+        scores = self.scores["chosen", "utterance"].ua
+        return scores.loc[row] if row in scores.index.get_level_values("row") else None
+
     def paired(self, row: str, other: str) -> Any:
         """UA of a row minus another's by fold, speaker and seed that both have; None if none."""
-        scores = self.scores["chosen", "utterance"].ua
-        here = set(scores.index.get_level_values("row"))
-        if not {row, other} <= here:
+        ours, theirs = self.uas(row), self.uas(other)
+        if ours is None or theirs is None:
             return None
-        both = (scores.loc[row] - scores.loc[other]).dropna()
+        both = (ours - theirs).dropna()
         return both if len(both) else None
 
 
-def _interval(by_speaker: Any, ratio: float) -> dict[str, Number]:
+def interval_of(by_speaker: Any, ratio: float) -> dict[str, Number]:
     """A mean score and its 95 % interval, which ends at 0 and 1."""
     if by_speaker is None:
         return {"mean": None, "low": None, "high": None}
@@ -165,7 +179,7 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
     found["missing"] = bundle.missing(name)
     found["speakers"] = trained.speaker.nunique()
     for metric in ("wa", "ua"):
-        found[metric] = _interval(bundle.by_speaker(name, metric), bundle.ratio)
+        found[metric] = interval_of(bundle.by_speaker(name, metric), bundle.ratio)
     for part, choice, unit in (
         ("segment", "chosen", "segment"),
         ("last_epoch", "last_epoch", "utterance"),
@@ -195,30 +209,53 @@ SEEDS = ("ua", "low", "high", "p", "seeds")
 follows if there are several."""
 
 
-def difference_of(bundle: Bundle, name: str, other: str, comparisons: int) -> dict[str, Any]:
-    """UA of a row minus another's for new speakers, by ``DIFFERENCE`` keys; `p_holm` is None."""
-    both = bundle.paired(name, other)
-    if both is None:
-        return dict.fromkeys(DIFFERENCE)
-    by_speaker = bundle.averaged(both)
-    groups = units(by_speaker).to_numpy()
-    low, high, p = corrected_t(by_speaker, bundle.ratio)
-    return {
-        "ua": float(by_speaker.mean()),
-        "low": low,
-        "high": high,
-        "p": p,
-        "p_holm": None,
-        "p_sign_flip": sign_flip(groups) if bundle.deals == 1 else None,
-        "effect": effect_size(groups),
-        "detectable": detectable(groups, bundle.ratio, comparisons),
-        "groups": len(groups),
-    }
+def family_of(
+    bundle: Bundle, pairs: Mapping[Any, Any], unjudged: Collection[Any] = ()
+) -> dict[Any, dict[str, Any]]:
+    """Differences in UA for new speakers, judged as one family: name -> its ``DIFFERENCE`` keys.
+
+    `pairs` has differences by fold, speaker and seed (see `paired`), or None, of all comparisons
+    that were asked for. Those of `unjudged` have no p, and count as p = 1 in that of the others.
+    """
+    found: dict[Any, dict[str, Any]] = {}
+    for name, both in pairs.items():
+        found[name] = dict.fromkeys(DIFFERENCE)
+        if both is None:
+            continue
+        by_speaker = bundle.averaged(both)
+        groups = units(by_speaker).to_numpy()
+        low, high, p = corrected_t(by_speaker, bundle.ratio)
+        flips = bundle.deals == 1 and name not in unjudged
+        found[name] |= {
+            "ua": float(by_speaker.mean()),
+            "low": low,
+            "high": high,
+            "p": None if name in unjudged else p,
+            "p_sign_flip": sign_flip(groups) if flips else None,
+            "effect": effect_size(groups),
+            "detectable": detectable(groups, bundle.ratio, len(pairs)),
+            "groups": len(groups),
+        }
+    adjusted = holm({name: 1.0 if d["p"] is None else d["p"] for name, d in found.items()})
+    for name, difference in found.items():
+        if difference["p"] is not None:
+            difference["p_holm"] = adjusted[name]
+    return found
 
 
-def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
-    """Seed -> UA of a row minus another's, mean over speakers; only seeds with all speakers."""
-    both = bundle.paired(name, other)
+def verdict_of(difference: Mapping[str, Any]) -> str | None:
+    """``yes`` or ``cannot tell``, by p after Holm; None without a difference."""
+    if difference["ua"] is None:
+        return None
+    p = difference["p_holm"]
+    return "yes" if p is not None and p < 0.05 else "cannot tell"
+
+
+def by_seed(bundle: Bundle, both: Any) -> dict[int, float]:
+    """Seed -> difference in UA, mean over speakers; only seeds with all speakers.
+
+    `both` has differences by fold, speaker and seed, or is None.
+    """
     if both is None:
         return {}
     return {
@@ -228,23 +265,24 @@ def by_seed(bundle: Bundle, name: str, other: str) -> dict[int, float]:
     }
 
 
-def new_seeds_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
-    """UA of a row minus another's for the same speakers and new seeds, by ``SEEDS`` keys.
+def new_seeds_of(bundle: Bundle, both: Any, rows: Collection[str]) -> dict[str, Any]:
+    """A difference in UA for the same speakers and new seeds, by ``SEEDS`` keys.
 
+    `both` has it by fold, speaker and seed; `rows` are the names of all rows that take part in it.
     Where the speakers were dealt several times, each deal gives one value, the mean of its seeds.
     """
     if bundle.deals > 1:
-        return new_deals_of(bundle, name, other)
-    whole = list(by_seed(bundle, name, other).values())
-    if not whole or {name, other} & bundle.identical:
+        return new_deals_of(bundle, both)
+    whole = list(by_seed(bundle, both).values())
+    if not whole or set(rows) & bundle.identical:
         return dict.fromkeys(SEEDS)
     low, high, p = paired_t(whole)
     return {"ua": float(np.mean(whole)), "low": low, "high": high, "p": p, "seeds": len(whole)}
 
 
-def new_deals_of(bundle: Bundle, name: str, other: str) -> dict[str, Any]:
-    """UA of a row minus another's for the same speakers and new deals, by ``SEEDS`` keys."""
-    found, seeds = by_seed(bundle, name, other), int(bundle.asked["seeds"])
+def new_deals_of(bundle: Bundle, both: Any) -> dict[str, Any]:
+    """A difference in UA for the same speakers and new deals, by ``SEEDS`` keys."""
+    found, seeds = by_seed(bundle, both), int(bundle.asked["seeds"])
     deals = [range(deal * seeds, (deal + 1) * seeds) for deal in range(bundle.deals)]
     whole = [float(np.mean([found[n] for n in own])) for own in deals if set(own) <= set(found)]
     if not whole:
@@ -281,7 +319,7 @@ def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
     for trial in bundle.given_up:
         for name in rows if trial["row"] == bundle.reference else [trial["row"]]:
             wanted[name] = min(wanted[name], trial["seed"])
-    values = {name: by_seed(bundle, name, bundle.reference) for name in rows}
+    values = {name: by_seed(bundle, bundle.paired(name, bundle.reference)) for name in rows}
     made = []
     for seeds in share_of:
         asked = [name for name in rows if wanted[name] >= seeds]
@@ -319,28 +357,22 @@ def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:
 def recomputed(bundle: Bundle) -> dict[str, dict[str, Any]]:
     """Name of a row -> all numbers that the tables print of it, by their keys in `table.json`."""
     found = {name: row_of(bundle, name) for name in bundle.names}
-    alone: dict[str, float] = {}
+    others = [name for name in bundle.names if bundle.reference not in (None, name)]
+    pairs = {name: bundle.paired(name, bundle.reference) for name in others}
+    verdicts = {name: bundle.open_verdict(name, bundle.reference) for name in others}
+    judged = family_of(bundle, pairs, [name for name in others if verdicts[name]])
     for name in bundle.names:
-        difference: dict[str, Any] = dict.fromkeys(DIFFERENCE)
-        seeds: dict[str, Any] = dict.fromkeys(SEEDS)
-        verdict = ""
-        if bundle.reference is not None and name != bundle.reference:
-            difference = difference_of(bundle, name, bundle.reference, len(bundle.names) - 1)
-            seeds = new_seeds_of(bundle, name, bundle.reference)
-            verdict = bundle.open_verdict(name, bundle.reference)
-            if verdict:
-                difference["p"] = difference["p_sign_flip"] = seeds["p"] = None
-            alone[name] = 1.0 if difference["p"] is None else difference["p"]
-        found[name] |= {"difference": difference, "new_seeds": seeds, "verdict": verdict or None}
-        found[name] |= {"sequential": dict.fromkeys(SEQUENTIAL)}
+        found[name] |= {
+            "difference": judged.get(name, dict.fromkeys(DIFFERENCE)),
+            "new_seeds": dict.fromkeys(SEEDS),
+            "verdict": None,
+            "sequential": dict.fromkeys(SEQUENTIAL),
+        }
+        if name in judged:
+            seeds = new_seeds_of(bundle, pairs[name], (name, bundle.reference))
+            seeds["p"] = None if verdicts[name] else seeds["p"]
+            found[name]["new_seeds"] = seeds
+            found[name]["verdict"] = verdicts[name] or verdict_of(judged[name])
     if bundle.asked["replicates"] == "adaptive":
         settled(bundle, found)
-    adjusted = holm(alone)
-    for name in adjusted:
-        difference = found[name]["difference"]
-        if difference["p"] is not None:
-            difference["p_holm"] = adjusted[name]
-        if difference["ua"] is not None and found[name]["verdict"] is None:
-            p = difference["p_holm"]
-            found[name]["verdict"] = "yes" if p is not None and p < 0.05 else "cannot tell"
     return found

@@ -1,26 +1,19 @@
 """The picture of a grid of settings: how UA depends on each axis and on each pair of axes.
 
 An axis is a setting whose values (levels) the rows of the study combine with those of other axes.
-The picture is a square of panels. The diagonal has UA by level for each axis. A panel above it has
-both axes at once: lines that are not parallel suggest that the effect of one depends on the other.
-A panel below it has that effect at each level of the other axis, paired and with its interval:
-equal effects are independent.
+The picture is a square of panels. The diagonal has UA by level for each axis, and says how each
+level differs from the first (the main effects). A panel above it has both axes at once: lines that
+are not parallel suggest that the effect of one depends on the other. A panel below it has that
+effect at each level of the other axis, paired and with its interval: equal effects are independent.
 """
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.analysis.effects import (
-    Dependence,
-    Effects,
-    GridAxis,
-    Interaction,
-    Label,
-    Level,
-    axes_of,
-    refuse_no_grid,
-)
-from orchestrator.analysis.row_scores import Interval, unit_of, units_asked
-from orchestrator.analysis.statistics import CONFIDENCE
+from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.grid.axes import GridAxis, Label, axes_of, refuse_no_grid
+from orchestrator.analysis.grid.effects import Effects, MainEffect
+from orchestrator.analysis.grid.interactions import Dependence, Interaction, Level
+from orchestrator.analysis.row_scores import Interval
 from orchestrator.analysis.summary import Summary
 from orchestrator.errors import RequestError
 from orchestrator.printable import clean
@@ -37,13 +30,16 @@ from orchestrator.report.figures.canvas import (
     wrap,
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
-from orchestrator.report.tables.headings import counted, label
+from orchestrator.report.tables.cells import difference_plus_minus
+from orchestrator.report.tables.headings import label
 from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
 """Most axes of a grid that is drawn."""
 SIDE = 2.15
 """Height of one panel in inches."""
+MOST_EFFECTS = 3
+"""Most main effects that stand above a panel, each in a line; those that differ come first."""
 
 
 def refuse_no_axes(snapshot: Snapshot) -> None:
@@ -84,11 +80,14 @@ def axes(effects: Effects, summary: Summary) -> Figure:
         return figure
     grid = figure.subplots(side, side, squeeze=False)
     for i, axis in enumerate(found):
-        _main(grid[i][i], axis, effects.main[axis.key])
+        _main(grid[i][i], axis, effects.levels[axis.key])
+        if side > 1 or _is_first(snapshot):
+            lines = _effect_lines(effects.effects_of(axis), width / side - 0.6)
+            grid[i][i].set_title("\n".join(lines), size=7, color=INK)
     for one in effects.interactions:
         i, j = found.index(one.a), found.index(one.b)
         _both(grid[i][j], one)
-        _effect(grid[j][i], one, effects.open)
+        _effect(grid[j][i], one)
     means = [grid[i][j] for i in range(side) for j in range(side) if i <= j]
     _share(means, within=(-2.0, 102.0))
     _share([grid[i][j] for i in range(side) for j in range(side) if i > j])
@@ -98,25 +97,53 @@ def axes(effects: Effects, summary: Summary) -> Figure:
 def _caption(effects: Effects) -> Sequence[str]:
     snapshot = effects.snapshot
     sentences = [
-        f"n = {trainings(snapshot)} a row. Means over held-out speakers that all rows at a level "
-        "have finished, the other axes averaged; bars: 95 % for new speakers (corrected t over "
-        f"{counted(units_asked(snapshot), unit_of(snapshot))})."
+        f"n = {trainings(snapshot)} a row. Means over held-out speakers, other axes averaged; "
+        "bars: 95 % for new speakers. Above a panel of one axis: ΔUA to its first level, paired; "
+        f"yes: p < 0.05 after Holm over {len(effects.main)} of all axes.",
     ]
     if effects.interactions:
+        asked = sum(len(one.dependences) for one in effects.interactions)
         sentences.append(
-            "Diagonal: each axis alone. Above it: both axes at once. Below it: the effect of a "
-            "column's axis at each level of the row's, paired. Dependence: the difference of "
-            "differences that is the least chance; p after Holm over the pair of axes. `cannot "
-            "tell` is no proof of independence; `open` is not judged, since trainings are missing."
+            "Upper right: both axes at once. Lower left: the effect of a column's axis at each "
+            "level of the row's, paired; dependence: the difference of differences that is the "
+            f"least chance, p after Holm over {asked}. `cannot tell` is no proof of equality."
         )
     return sentences
+
+
+def _is_first(snapshot: Snapshot) -> bool:
+    """Whether the table compares the rows of a single axis with the first one, as a panel does."""
+    return snapshot.reference in (None, snapshot.rows[0].name)
 
 
 def _main(panel: Panel, axis: GridAxis, levels: Sequence[Level]) -> None:
     """Draw UA in percent by the levels of one axis, the other axes averaged."""
     _line(panel, 0, 1, {lv.at[0]: lv.ua for lv in levels}, axis.levels, "")
     _dress(panel, axis, "UA (%)")
-    panel.set_title(_named(axis), size=8, weight="bold", color=INK)
+    panel.set_xlabel(_named(axis), weight="bold", color=INK)
+
+
+def _effect_lines(effects: Sequence[MainEffect], inches: float) -> list[str]:
+    """The main effects of an axis, such as ``128: +2.3 ± 4.5, yes, depends on fa layer``.
+
+    There are at most ``MOST_EFFECTS`` of them, those that differ first; a last line counts the
+    rest. Lines are as wide as the panel, in inches.
+    """
+    few = len(effects) <= MOST_EFFECTS
+    first = sorted(effects, key=lambda effect: effect.verdict != "yes")[: MOST_EFFECTS - 1]
+    shown = [effect for effect in effects if few or effect in first]
+    lines = []
+    for effect in shown:
+        others = ", ".join(map(_named, effect.depends_on))
+        parts = [difference_plus_minus(effect.difference), effect.verdict]
+        parts += [f"depends on {others}"] if others else []
+        text = f"{_short(effect.level)}: {', '.join(filter(None, parts))}"
+        lines += wrap(text.replace("-", "\N{MINUS SIGN}"), inches, 7)
+    rest = [effect for effect in effects if effect not in shown]
+    if rest:
+        differing = sum(effect.verdict == "yes" for effect in rest)
+        lines.append(f"{len(rest)} more, of which {differing or 'none'} differ")
+    return lines
 
 
 def _both(panel: Panel, one: Interaction) -> None:
@@ -128,41 +155,40 @@ def _both(panel: Panel, one: Interaction) -> None:
     _legend(panel, one.a)
 
 
-def _effect(panel: Panel, one: Interaction, standing: str) -> None:
+def _effect(panel: Panel, one: Interaction) -> None:
     """Draw the difference in UA from the first level of axis A, in percentage points.
 
     It has one line for each level of axis B; the title says whether the effect depends on B, or
-    why that is not judged yet (``standing``).
+    why that is not judged yet.
     """
     panel.axhline(0, color=FAINT, lw=0.9)
     for index, lb in enumerate(one.b.levels):
-        found = {la: one.effects_of_a[la, lb] for la in one.a.levels[1:]}
+        found = {la: _interval(one.effects_of_a[la, lb]) for la in one.a.levels[1:]}
         _line(panel, index, len(one.b.levels), found, one.a.levels[1:], _short(lb))
     _dress(panel, GridAxis(key=one.a.key, levels=one.a.levels[1:]), "ΔUA (points)")
     first = _short(one.a.levels[0])
     panel.set_xlabel(f"{_named(one.a)}, against {first}", color=FAINT)
     _legend(panel, one.b)
-    panel.set_title(_dependence(one.strongest, standing), size=7, color=INK)
+    panel.set_title(_dependence(one.strongest), size=7, color=INK)
 
 
-def _dependence(strongest: Dependence | None, standing: str) -> str:
+def _dependence(strongest: Dependence | None) -> str:
     """The strongest dependence of two axes as two lines: verdict; size ± half its interval, and p.
 
     Size and interval are a difference of differences in UA, in percentage points.
-
-    Args:
-        strongest: the dependence; None where none is known.
-        standing: what stands in place of the verdict, such as ``open, 40 of 75``; else empty.
     """
     if strongest is None or strongest.difference is None:
         return "dependence: –"
     d = strongest.difference
-    half = "–" if d.low is None else f"{100 * (d.mean - d.low):.1f}"
-    differs = strongest.p is not None and strongest.p < 1 - CONFIDENCE
-    p = "" if strongest.p is None else f", p {strongest.p:.2f}"
-    verdict = standing or ("yes" if differs else "cannot tell")
-    text = f"dependence: {verdict}\n{100 * d.mean:+.1f} ± {half}{p}"
+    p = "" if d.p is None else f", p {d.p:.2f}"
+    text = f"dependence: {strongest.verdict}\n{difference_plus_minus(d)}{p}"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(difference: Difference | None) -> Interval | None:
+    if difference is None:
+        return None
+    return Interval(mean=difference.ua, low=difference.low, high=difference.high)
 
 
 def _line(
@@ -231,7 +257,7 @@ def _legend(panel: Panel, axis: GridAxis) -> None:
 
 
 def _named(axis: GridAxis) -> str:
-    return clean(axis.key.replace("_", " "))
+    return clean(axis.name)
 
 
 def _short(one: Label) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.analysis.effects import estimate_effects
+from orchestrator.analysis.grid.effects import estimate_effects
 from orchestrator.errors import RequestError, nearest
 from orchestrator.report.figures.axes import axes, refuse_no_axes
 from orchestrator.report.figures.canvas import Figure
@@ -39,7 +39,9 @@ PICTURES: Mapping[str, Picture] = {
     "sweep": Picture(lambda study, row: widths(study.summary), refuse_no_widths),
     "axes": Picture(
         lambda study, row: axes(
-            estimate_effects(study.snapshot, study.outcomes, study.given_up), study.summary
+            study.summary.effects
+            or estimate_effects(study.snapshot, study.outcomes, study.given_up),
+            study.summary,
         ),
         refuse_no_axes,
     ),

@@ -41,12 +41,14 @@ class StudyView:
 
     Only studies of hidden sizes, of a grid or of a search have one. This program draws it, so that
     it is printed without escapes."""
+    effects: Table | None
+    """The main effects of a grid, which stand before its rows; None for other studies."""
     table: Table
-    """The first table: the headline, or the best configurations of a flat search."""
+    """The table of rows, the headline, or the best configurations of a flat search."""
     headline: Headline | None
-    """The first table with rows that open; None for a flat search, which has no rows."""
+    """That table with rows that open; None for a flat search, which has no rows."""
     footnotes: tuple[str, ...]
-    """The sentences below the first table."""
+    """The sentences below that table."""
     tables: tuple[tuple[str, Table], ...]
     """Title and content of every supporting table."""
 
@@ -61,21 +63,24 @@ def study_view(study: StudyResults, anchor: str) -> StudyView:
     snapshot = study.snapshot
     epochs = sum(outcome.epochs for outcome in study.outcomes.values())
     has_curves = epochs <= MOST_EPOCHS
-    table, *supporting = all_tables(study.summary, study.search, details=True)
+    first, *supporting = all_tables(study.summary, study.search, details=True)
+    effects = first if study.summary.effects is not None else None
+    table = first if effects is None else supporting.pop(0)
     headline = None
     if snapshot.rows:
         details = study.details(histories=has_curves)
         headline = headline_view(table, study.summary, details, anchor)
     return StudyView(
         anchor=anchor,
-        label=table.label if table.label != table.title else "",
-        title=table.title,
+        label=first.label if first.label != first.title else "",
+        title=first.title,
         name=snapshot.question or snapshot.study,
         corpus=snapshot.corpus,
         profile=snapshot.profile,
         facts=_facts(snapshot),
         banner=table.banner,
         picture=_picture(study),
+        effects=effects,
         table=table,
         headline=headline,
         footnotes=(

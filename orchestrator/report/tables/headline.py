@@ -13,6 +13,7 @@ from orchestrator.report.tables.cells import (
     published_percent,
     wa_and_ua,
 )
+from orchestrator.report.tables.effects import dependences, effect_evidence, main_effects
 from orchestrator.report.tables.footnotes import footnotes
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
 from orchestrator.report.tables.supporting import differences, parameters, pooled, sequential
@@ -42,7 +43,7 @@ def table(summary: Summary, *, details: bool = False) -> Table:
         cells = [*printed, *cells]
     return Table(
         label=label(snapshot),
-        title=snapshot.question or snapshot.study,
+        title=_title(summary),
         subtitle=protocol_line(snapshot),
         banner=banner(snapshot),
         columns=tuple(
@@ -57,19 +58,38 @@ def table(summary: Summary, *, details: bool = False) -> Table:
 def tables(summary: Summary, *, details: bool) -> list[Table]:
     """The tables of a study without its search, in the order of printing.
 
-    The headline comes first. An adaptive study has a second one, on its seeds.
+    The headline comes first; before it, in a grid of axes, its main effects. An adaptive study has
+    a second one, on its seeds.
 
     Args:
         summary: the study's numbers.
         details: whether all other supporting tables follow.
     """
-    found = [table(summary)]
+    effects = main_effects(summary)
+    found = [*([effects] if effects else []), table(summary)]
     if summary.snapshot.replicates == "adaptive":
         found.append(sequential(summary))
     if details:
-        supporting = (differences(summary), pooled(summary), parameters(summary))
-        found += [table(summary, details=True), *(t for t in supporting if t is not None)]
+        supporting = (
+            effect_evidence(summary),
+            dependences(summary),
+            table(summary, details=True),
+            differences(summary),
+            pooled(summary),
+            parameters(summary),
+        )
+        found += [one for one in supporting if one is not None]
     return found
+
+
+def _title(summary: Summary) -> str:
+    """The question of the study; of a grid, whose main effects answer it, what the rows are."""
+    snapshot = summary.snapshot
+    if summary.effects is None:
+        return snapshot.question or snapshot.study
+    if snapshot.reference is None:
+        return "Every row of the grid"
+    return f"Every row of the grid against `{snapshot.reference}`: a second family of comparisons"
 
 
 def _published(snapshot: Snapshot, heads: Sequence[str]) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.grid.effects import Effects
 from orchestrator.analysis.row_scores import Accuracies, Interval, Pooled
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.summary import RowSummary, Summary
@@ -11,6 +12,9 @@ from orchestrator.report.tables.footnotes import design, warnings
 from orchestrator.report.tables.headings import banner
 from orchestrator.report.tables.headline import PUBLISHED
 from orchestrator.store.snapshot import Snapshot
+
+MAIN_EFFECT = "main effect, the mean over the other axes"
+"""The block of the lines of CSV that are main effects and no rows."""
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -45,6 +49,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
             }
             for row in summary.rows
         ],
+        "main_effects": _main_effects_json(summary.effects) if summary.effects else [],
+        "dependences": _dependences_json(summary.effects) if summary.effects else [],
         "published": [
             {"name": row.name, "paper": _paper_json(row.paper)} for row in snapshot.published
         ],
@@ -80,6 +86,43 @@ def _row_json(row: RowSummary, snapshot: Snapshot) -> dict[str, Any]:
         "pooled": _pair_json(row.pooled),
         "stale": row.stale,
     }
+
+
+def _main_effects_json(effects: Effects) -> list[dict[str, Any]]:
+    """The main effects of a grid, an object for each value of each axis but the first."""
+    found = []
+    for axis in effects.axes:
+        first, *others = effects.levels[axis.key]
+        for level, effect in zip(others, effects.effects_of(axis), strict=True):
+            found.append(
+                {
+                    "axis": axis.key,
+                    "value": effect.level,
+                    "against": first.at[0],
+                    "ua": _interval_json(level.ua),
+                    "ua_against": _interval_json(first.ua),
+                    "difference": _difference_json(effect.difference),
+                    "verdict": effect.verdict or None,
+                    "depends_on": [other.key for other in effect.depends_on],
+                    "new_seeds": _over_seeds_json(effect.difference, effects.snapshot),
+                }
+            )
+    return found
+
+
+def _dependences_json(effects: Effects) -> list[dict[str, Any]]:
+    """The differences of differences of a grid, two axes and a value of each in an object."""
+    return [
+        {
+            "axes": [one.a.key, one.b.key],
+            "values": [dependence.a, dependence.b],
+            "against": [one.a.levels[0], one.b.levels[0]],
+            "difference": _difference_json(dependence.difference),
+            "verdict": dependence.verdict or None,
+        }
+        for one in effects.interactions
+        for dependence in one.dependences
+    ]
 
 
 def _paper_json(paper: Mapping[str, float]) -> dict[str, float | None]:
@@ -136,10 +179,24 @@ def _sequential_json(interim: InterimResult | None) -> dict[str, Any]:
     }
 
 
+def _flattened(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of a row without lists and mappings in it, as a line of CSV has it."""
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, list):
+            found[key] = "; ".join(value)
+        elif isinstance(value, dict):
+            found |= {f"{key}_{inner}": item for inner, item in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
 def flat(summary: Summary) -> list[Mapping[str, Any]]:
     """One flat mapping for each row, for CSV; study, corpus, profile and reading stand in each.
 
-    Scores are fractions from 0 to 1. Systems with published scores only come last.
+    Scores are fractions from 0 to 1. The main effects of a grid come before its rows, under the
+    block ``MAIN_EFFECT``, systems with published scores only last.
     """
     snapshot = summary.snapshot
     title: dict[str, Any] = {
@@ -150,17 +207,17 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
         "profile": snapshot.profile,
         "reading": snapshot.reading,
     }
+    first = {**title, "replicates": snapshot.replicates}
+    notes = {"notes": " ".join(_notes(summary))}
+    rows = [{**first, **_flattened(_row_json(row, snapshot)), **notes} for row in summary.rows]
+    columns = dict.fromkeys(rows[0]) if rows else {}
+    effects = _main_effects_json(summary.effects) if summary.effects else []
     records: list[Mapping[str, Any]] = []
-    for row in summary.rows:
-        record = {**title, "replicates": snapshot.replicates}
-        for key, value in _row_json(row, snapshot).items():
-            if isinstance(value, list):
-                record[key] = "; ".join(value)
-            elif isinstance(value, dict):
-                record |= {f"{key}_{inner}": item for inner, item in value.items()}
-            else:
-                record[key] = value
-        records.append({**record, "notes": " ".join(_notes(summary))})
+    for effect in effects:
+        name = f"{effect.pop('axis')}: {effect.pop('value')} against {effect.pop('against')}"
+        record = {"name": name, "blocks": MAIN_EFFECT, **_flattened(effect)}
+        records.append({**columns, **first, **record, **notes})
+    records += rows
     for system in snapshot.published:
         figures = {f"paper_{key}": value for key, value in _paper_json(system.paper).items()}
         records.append({**title, "name": system.name, "blocks": PUBLISHED, **figures})

@@ -1,7 +1,10 @@
 """The tables below a study's first one: seeds, tests, pooled scores and numbers of parameters."""
 
+from collections.abc import Mapping, Sequence
+
 from model.config import WMA_GIN
 from model.systems.catalogue import SYSTEMS
+from orchestrator.analysis.differences import Difference
 from orchestrator.analysis.summary import Summary
 from orchestrator.report.tables.cells import (
     difference_plus_minus,
@@ -81,28 +84,51 @@ def differences(summary: Summary) -> Table | None:
     snapshot = summary.snapshot
     if snapshot.reference is None or len(summary.rows) < 2:
         return None
+    others = [row for row in summary.rows if row.name != snapshot.reference]
+    return evidence(
+        snapshot,
+        f"What the differences in UA to `{snapshot.reference}` rest on",
+        "row",
+        [(row.name, row.difference) for row in others],
+    )
+
+
+def evidence(
+    snapshot: Snapshot,
+    title: str,
+    what: str,
+    family: Sequence[tuple[str, Difference | None]],
+    headings: Mapping[int, str] | None = None,
+) -> Table:
+    """A table of the tests behind the differences of one family of comparisons.
+
+    Args:
+        snapshot: the study.
+        title: the title of the table.
+        what: the head of the first column, what a difference is of.
+        family: the text of the first cell, and the difference, of all comparisons.
+        headings: index of a line -> a heading above it.
+    """
     dealt = snapshot.deals > 1
-    heads = ["row", "p", "p Holm", "p sign-flip", "g_z", "would show"]
+    heads = [what, "p", "p Holm", "p sign-flip", "g_z", "would show"]
     heads += ["new deals ΔUA ± 95 %" if dealt else "new seeds ΔUA ± 95 %"]
     cells = []
-    for row in summary.rows:
-        if row.name == snapshot.reference:
-            continue
-        d = row.difference
+    for name, d in family:
         if d is None:
-            cells.append((row.name, *[DASH] * 6))
+            cells.append((name, *[DASH] * 6))
             continue
         numbers = [p_value(d.p_alone), p_value(d.p), p_value(d.p_sign_flip)]
         numbers += [DASH if d.effect is None else f"{d.effect:+.2f}", percent(d.detectable)]
-        cells.append((row.name, *numbers, difference_plus_minus(d.over_seeds)))
-    comparisons = len(summary.rows) - 1
+        cells.append((name, *numbers, difference_plus_minus(d.over_seeds)))
+    comparisons = len(family)
     return Table(
         label=label(snapshot),
-        title=f"What the differences in UA to `{snapshot.reference}` rest on",
+        title=title,
         subtitle=protocol_line(snapshot),
         banner=banner(snapshot),
-        columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
+        columns=tuple(Column(head=head, numeric=head != what) for head in heads),
         cells=tuple(cells),
+        headings=headings or {},
         footnotes=(
             f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
             f"of the exact sign-flip test, {_of_sign_flip(snapshot)}; g_z: Cohen's d_z over "

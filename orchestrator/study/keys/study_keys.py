@@ -226,11 +226,12 @@ class StudyKeys(StudyPart):
     )
     """Systems that are printed above the rows as published, and not trained."""
     axes: GridKeys = GridKeys()
-    """Instead of rows: values of settings, and every combination of them is a row."""
+    """Instead of rows: values of settings, and every combination of them is a row. Each value is
+    compared with the first of its axis, the mean over the others."""
     search: Annotated[Any, must_be("a mapping")] = None
     """Instead of rows: a space of settings, in which the best configuration is searched for."""
     reference: Annotated[SomeRow | None, Stated] = None
-    """The row that the others are compared with. Without it, where the study lists `rows`: the row
-    that sets nothing, else the first one."""
+    """The row that the others are compared with. Without it, where the study lists `rows` or has a
+    single axis: the row that sets nothing, else the first one."""
     claim: Annotated[ClaimKeys | None, Stated] = None
     """What the paper claims; tested only on iemocap with the paper's protocol and profile."""

@@ -244,12 +244,22 @@ def test_rows_are_compared_with_one_of_them(
     assert said == ([f"The study names no `reference`: {note}, is taken."] if note else [])
 
 
-def test_the_rows_of_a_grid_and_one_row_alone_are_compared_with_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rows", "reference"),
+    [
+        ("rows: [{name: A, set: {fa_layer: 2}}]", None),
+        ("axes: {fa_layer: [none, 2], bigru: [on, off]}", None),
+        ("axes: {fa_layer: [none, 2], bigru: [off]}", "fa layer none, bigru off"),
+    ],
+)
+def test_the_rows_of_a_grid_and_one_row_alone_are_compared_with_none(
+    rows: str, reference: str | None, tmp_path: Path
+) -> None:
+    """Of a grid with a single axis the rows are its values, and are compared with the first."""
     text = STUDY.format(corpus="demo", folds=2, epochs=2, more="", rows="")
     head, _, _ = text.partition("rows:")
-    for rows in ("axes: {fa_layer: [none, 2]}\n", "rows: [{name: A, set: {fa_layer: 2}}]\n"):
-        plan = plan_study(parse_study(head + rows, "s.yaml"), Ledger.open(str(tmp_path / "s")))
-        assert plan.snapshot.reference is None
+    plan = plan_study(parse_study(f"{head}{rows}\n", "s.yaml"), Ledger.open(str(tmp_path / "s")))
+    assert plan.snapshot.reference == reference
 
 
 def test_a_name_that_another_question_has_is_said(store: Path) -> None:

@@ -247,6 +247,45 @@ def test_the_looks_of_an_adaptive_study_follow_where_a_training_was_given_up(
     assert "agrees   small: verdict: yes / yes" in said
 
 
+@pytest.mark.usefixtures("one_form")
+def test_the_main_effects_of_a_grid_follow_too(tmp_path: Path, recompute: Recompute) -> None:
+    """Two axes and three seeds; `hidden: 16` has a training that was given up."""
+    points = [(hidden, fa) for hidden in (8, 16, 32) for fa in ("none", "last")]
+    rows = {f"{hidden} {fa}": {"hidden": hidden, "fa_layer": fa} for hidden, fa in points}
+    ledger, snapshot = stores.made(
+        tmp_path / "store",
+        rows,
+        seeds=3,
+        skill={f"{hidden} {fa}": hidden / 12 if fa == "last" else 0.7 for hidden, fa in points},
+        missing=[("16 last", 4, 0)],
+        axes=("hidden", "fa_layer"),
+    )
+    (gone,) = (t.id for t in snapshot.trials if not ledger.outcomes.has(t.id))
+    stores.failed(ledger, gone, "diverged", {"semantics": SEMANTICS})
+    bundle = tmp_path / "bundle"
+    ablate("export", "made", "-o", bundle, "--store", ledger.root)
+    code, said = recompute(bundle, "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    for line in (
+        "hidden 32: verdict: yes / yes",
+        "hidden 32: depends_on: ['fa_layer'] / ['fa_layer']",
+        "hidden 32: printed under depends on: fa layer / fa layer",
+        "hidden 16: verdict: open, 59 of 60 (1 diverged) / open, 59 of 60 (1 diverged)",
+        "hidden 32, fa_layer last: verdict: yes / yes",
+    ):
+        assert f"agrees   {line}" in said
+    for what in ("difference detectable", "new_seeds p", "printed under ΔΔUA ± 95 %", "ua low"):
+        assert f"agrees   hidden 32: {what}" in said or f"last: {what}" in said
+    table = json.loads((bundle / "table.json").read_text())
+    table["main_effects"][1]["difference"]["p_holm"] += 2e-9
+    table["dependences"][1]["verdict"] = "cannot tell"
+    (bundle / "table.json").write_text(json.dumps(table))
+    code, said = recompute(bundle)
+    assert code == 1 and said.count("DIFFERS") == 2
+    assert "DIFFERS  hidden 32: difference p_holm" in said
+    assert "DIFFERS  hidden 32, fa_layer last: verdict: cannot tell / yes" in said
+
+
 def test_a_number_that_does_not_follow_is_named(
     bundle: Path, tmp_path: Path, recompute: Recompute
 ) -> None:
@@ -316,6 +355,8 @@ def test_a_bundle_holds_every_form_and_says_what_it_lacks(bundle: Path, store: P
         "study.yaml",
         "provenance.json",
         "recompute.py",
+        "recompute_effects.py",
+        "recompute_printed.py",
         "recompute_rows.py",
         "recompute_statistics.py",
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.analysis.differences import compare_with_reference
-from orchestrator.analysis.effects import estimate_effects
+from orchestrator.analysis.grid.effects import estimate_effects
 from orchestrator.analysis.progress.adaptive import adaptive_progress, with_wanted_trials
 from orchestrator.analysis.progress.completeness import completeness, given_up_trials
 from orchestrator.analysis.row_scores import row_uas
@@ -149,13 +149,16 @@ def test_a_grid_is_judged_when_all_of_its_cells_are_finished(tmp_path: Path) -> 
     ledger, snapshot = stores.made(tmp_path / "store", rows, axes=("hidden", "fa"))
     outcomes = ledger.outcomes.read_all(trial.id for trial in snapshot.trials)
     whole = estimate_effects(snapshot, outcomes)
-    assert whole.open == "" and whole.interactions[0].dependences[0].p is not None
+    (dependence,) = whole.interactions[0].dependences
+    assert dependence.difference is not None and dependence.difference.p is not None
+    assert dependence.verdict in ("yes", "cannot tell")
     gone = snapshot.trials[0].id
     for given_up, text in (((), "open, 19 of 20"), ((gone,), "open, 19 of 20 (1 diverged)")):
         found = estimate_effects(snapshot, without(outcomes, gone), given_up)
-        assert found.open == text
         (dependence,) = found.interactions[0].dependences
-        assert dependence.p is None and dependence.difference is not None
+        assert dependence.verdict == text
+        assert dependence.difference is not None and dependence.difference.p is None
+        assert {effect.verdict for effect in found.main} == {text}
 
 
 def test_only_what_diverged_by_this_code_is_given_up(tmp_path: Path) -> None:
