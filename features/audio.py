@@ -188,17 +188,20 @@ def _no_file(path: Path) -> str:
 
 
 def _soundprint(sound: "DecodedRecording") -> Soundprint:
-    """Make the soundprint of a decoded recording."""
+    """Make the soundprint of a decoded recording, in blocks, which an hour of it needs."""
     import numpy as np
     import soxr
 
-    one = sound.samples_NC.shape[1] == 1
-    mono_N = sound.samples_NC[:, 0] if one else sound.samples_NC.mean(axis=1, dtype=np.float32)
-    low_M = mono_N[: (MOST_S + 1) * sound.rate]
-    if sound.rate != ENVELOPE_RATE:
-        low_M = soxr.resample(low_M, sound.rate, ENVELOPE_RATE, quality="HQ")
     builder = SoundprintBuilder(sound.rate)
-    builder.add(mono_N, low_M)
+    block = (MOST_S + 1) * sound.rate  # the first one holds all that the envelope covers
+    for at in range(0, len(sound.samples_NC), block):
+        block_NC = sound.samples_NC[at : at + block]
+        # Of one channel a view: the mean costs as much as the digest.
+        mono_N = block_NC[:, 0] if block_NC.shape[1] == 1 else block_NC.mean(1, dtype=np.float32)
+        low_M = mono_N[:0] if at else mono_N
+        if not at and sound.rate != ENVELOPE_RATE:
+            low_M = soxr.resample(mono_N, sound.rate, ENVELOPE_RATE, quality="HQ")
+        builder.add(mono_N, low_M)
     return builder.build()
 
 

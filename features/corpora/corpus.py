@@ -222,14 +222,14 @@ class Corpus:
     @property
     def copies_note(self) -> str:
         """A sentence for reports: which recordings may be copies of others; empty text if none."""
-        found = [f"{item.path} {item.reason}" for item in self.doubts if item.copy]
+        found = [f"{item.path} ({item.reason})" for item in self.doubts if item.copy]
         if not found:
             return ""
-        may = "1 recording" if len(found) == 1 else f"{len(found)} recordings"
+        one = len(found) == 1
         return (
-            f"{may} of corpus `{self.name}` may be {'a copy' if len(found) == 1 else 'copies'} "
-            f"(`ablate corpus check {self.name}` lists all): {'; '.join(found[:3])}"
-            f"{f' and {len(found) - 3} more' if len(found) > 3 else ''}."
+            f"{'1 recording' if one else f'{len(found)} recordings'} of corpus `{self.name}` may "
+            f"be {'a copy' if one else 'copies'} (`ablate corpus check {self.name}` lists all): "
+            f"{some(found)}."
         )
 
     @property

@@ -350,3 +350,15 @@ def test_a_soundprint_is_the_same_whatever_the_blocks() -> None:
     one, other = whole.build(), pieces.build()
     assert (one.samples, one.seconds) == (other.samples, other.seconds) == (one.samples, 2.5)
     assert np.array_equal(one.envelope_V, other.envelope_V) and len(one.envelope_V) == 97
+
+
+def test_of_a_long_recording_all_samples_count(speech: Speech) -> None:
+    """It is read in blocks: two that differ in their last second alone are two."""
+    random = np.random.default_rng(5)
+    long = random.integers(-9000, 9000, (40 * ENVELOPE_RATE, 2), dtype=np.int16)
+    soundfile.write(speech.add("a.wav", "s1", "sad"), long, ENVELOPE_RATE)
+    soundfile.write(speech.add("b.flac", "s2", "sad"), long, ENVELOPE_RATE)
+    assert "b.flac and a.wav (speakers s2 and s1): the same samples" in speech.refused()
+    long[-100:] = 0
+    soundfile.write(speech.folder / "b.flac", long, ENVELOPE_RATE)
+    assert speech.doubts() == [("b.flac", "sounds like a.wav, of speaker s1, not s2")]
