@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -143,6 +144,8 @@ def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None
         record["left_out"] = quote.left_out
     if quote.shortage:
         record["short"] = quote.shortage
+    if quote.deals:
+        record["deals"] = asdict(quote.deals)
     print(json.dumps(record))
 
 
@@ -155,6 +158,7 @@ def _print(quote: "Quote", rate: float | None, probe: str) -> None:
         probe: the command to type that measures unknown timings, `ablate plan STUDY --probe`.
     """
     from orchestrator.report.console import console_for, print_columns, print_pairs
+    from orchestrator.report.tables.headings import trainings
     from orchestrator.report.terminal import price as shown
 
     console, plan, snapshot = console_for(), quote.plan, quote.plan.snapshot
@@ -165,10 +169,15 @@ def _print(quote: "Quote", rate: float | None, probe: str) -> None:
     print_pairs(console, [(key.replace("_", " "), str(n)) for key, n in quote.counts.items()])
     if snapshot.search is not None:
         print_pairs(console, [("budget", snapshot.search.budget)])
+    if snapshot.deals > 1:
+        print_pairs(console, [("a row", trainings(snapshot))])
     print_pairs(console, [("stale", reason) for reason in sorted(set(plan.stale.values()))])
     console.print()
     if quote.price.rows:
         print_pairs(console, shown.pairs(quote.price, rate, probe))
+        console.print()
+    if quote.deals:
+        console.print(clean(quote.deals.sentence), style="dim")
         console.print()
     if warning := quote.left_out or quote.shortage:
         console.print(clean(warning), style="bold yellow")

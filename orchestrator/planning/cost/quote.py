@@ -9,6 +9,7 @@ from orchestrator.planning.cost.price import (
     select_within_budget,
     trials_per_budget_hour,
 )
+from orchestrator.planning.deal_proposal import DealProposal, propose_deals
 from orchestrator.planning.plan import Plan, plan_study
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.study import Study
@@ -27,6 +28,8 @@ class Quote:
     """Which trials a budget leaves out, as a sentence; else empty."""
     shortage: str
     """Why the budget of hours of a search does not suffice, as a sentence; else empty."""
+    deals: DealProposal | None
+    """The same trainings as deals of the speakers, where that would show more."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,4 +83,6 @@ def quote_study(
         selection = select_within_budget(plan, price, budget_s)
         left_out = selection.describe()
         price = price_plan(plan, ledger, cpus, gpus, selection.taken)
-    return Quote(plan=plan, price=price, left_out=left_out, shortage=shortage)
+    return Quote(
+        plan=plan, price=price, left_out=left_out, shortage=shortage, deals=propose_deals(plan)
+    )

@@ -29,9 +29,9 @@ from orchestrator.report.figures.canvas import (
     Panel,
     wrap,
 )
-from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
+from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks
 from orchestrator.report.tables.cells import difference_plus_minus
-from orchestrator.report.tables.headings import label
+from orchestrator.report.tables.headings import counted, label, trainings
 from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5

@@ -8,9 +8,9 @@ from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, INK, Figure, Panel, wrap
-from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks, trainings
+from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks
 from orchestrator.report.tables.cells import first_letters
-from orchestrator.report.tables.headings import label
+from orchestrator.report.tables.headings import label, trainings
 
 CELL = 0.52
 """Largest side of a matrix cell, in inches."""

@@ -12,8 +12,8 @@ from orchestrator.analysis.row_scores import Interval, unit_of
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
-from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
-from orchestrator.report.tables.headings import DASH, label
+from orchestrator.report.figures.frame import framed, nothing_yet, remarks
+from orchestrator.report.tables.headings import DASH, label, trainings
 
 PITCH = 0.27
 """Least height of a row of the table, in inches."""

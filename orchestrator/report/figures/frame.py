@@ -8,7 +8,7 @@ from orchestrator.printable import clean
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, LOUD, Figure, wrap
 from orchestrator.report.tables.footnotes import mixtures, shortcomings, warnings
-from orchestrator.report.tables.headings import banner, counted, folds_and_deals, protocol_line
+from orchestrator.report.tables.headings import banner, protocol_line
 from orchestrator.report.tables.table import is_loud
 from orchestrator.store.snapshot import Snapshot
 
@@ -94,12 +94,6 @@ def nothing_yet(figure: Figure, snapshot: Snapshot, *, damaged: bool = False) ->
             "What would be drawn is damaged; the scores, which stand in the records, are whole."
         )
     panel.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT, size=9, linespacing=1.7)
-
-
-def trainings(snapshot: Snapshot) -> str:
-    """The number of trainings that the study asks for in each row: ``5 folds x 3 seeds``."""
-    most = "at most " if snapshot.replicates == "adaptive" else ""
-    return f"{folds_and_deals(snapshot)} x {most}{counted(snapshot.seeds, 'seed')}"
 
 
 def _above(snapshot: Snapshot, title: str, width: float) -> Iterator[Line]:

@@ -8,8 +8,8 @@ from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel
-from orchestrator.report.figures.frame import framed, nothing_yet, remarks, trainings
-from orchestrator.report.tables.headings import counted, label
+from orchestrator.report.figures.frame import framed, nothing_yet, remarks
+from orchestrator.report.tables.headings import counted, label, trainings
 from orchestrator.store.snapshot import Snapshot
 
 AXES = {"layers", "hidden"}

@@ -43,3 +43,9 @@ def folds_and_deals(snapshot: Snapshot) -> str:
     """How the speakers are held out: ``5 folds``, or ``3 deals of 5 folds``."""
     folds = counted(snapshot.folds_a_deal, "fold")
     return folds if snapshot.deals == 1 else f"{snapshot.deals} deals of {folds}"
+
+
+def trainings(snapshot: Snapshot) -> str:
+    """The number of trainings that the study asks for in each row: ``5 folds x 3 seeds``."""
+    most = "at most " if snapshot.replicates == "adaptive" else ""
+    return f"{folds_and_deals(snapshot)} x {most}{counted(snapshot.seeds, 'seed')}"
