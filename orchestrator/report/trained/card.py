@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.row_scores import Interval
+from orchestrator.analysis.row_scores import Interval, unit_of
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import RequestError
 from orchestrator.planning.copies import with_corpus_notes
@@ -91,7 +91,7 @@ def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
     yield "not measured: no speaker is left that none of its networks met.\n"
     yield f"- UA {_percent(row.ua)}"
     yield f"- WA {_percent(row.wa)}"
-    yield "\n95 % intervals for new speakers, corrected t over held-out groups."
+    yield f"\n95 % intervals for new speakers, corrected t over {unit_of(snapshot)}s."
     yield "\n## Use and limits\n"
     yield "Meant for research on speech like the corpus's. Emotion in a corpus is what its "
     yield "annotators or actors called so. Not meant for judging persons: not in hiring, schools, "
