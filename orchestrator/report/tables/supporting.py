@@ -194,7 +194,8 @@ def pooled(summary: Summary) -> Table | None:
         columns=tuple(Column(head=head, numeric=head not in ("row", "spoken")) for head in heads),
         cells=tuple(cells),
         footnotes=(
-            "Another figure than the means over speakers: all utterances of all seeds in one "
+            "Another figure than the means over speakers: all utterances of all "
+            f"{'seeds' if snapshot.deals == 1 else 'deals and seeds'} in one "
             "matrix, so that a speaker who speaks more counts more; no interval. Right: percent of "
             "a spoken class taken for each.",
         ),
