@@ -31,7 +31,7 @@ from orchestrator.report.figures.canvas import (
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks
 from orchestrator.report.tables.cells import difference_plus_minus
-from orchestrator.report.tables.headings import counted, label, trainings
+from orchestrator.report.tables.headings import label, trainings
 from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
