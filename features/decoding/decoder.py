@@ -22,8 +22,11 @@ BLOCK = 1 << 20
 believed."""
 BELIEVED_PER_BYTE = 128
 """Most numbers a byte of the file up to which a header's length is believed: MP3 has at most 48."""
-MOST_PER_BYTE = 1 << 16
-"""Most numbers a byte of the file that are decoded: FLAC's silence may have some thousands."""
+MOST_PER_BYTE = 1 << 14
+"""Most numbers a byte of the file that are decoded: as many as FLAC's silence may have."""
+LONGEST_S = 24 * 3600
+"""Most seconds that are decoded where the header's length is not believed: some kilobytes may hold
+weeks of silence."""
 LOWEST_RATE = 1_000
 """Lowest sample rate in Hz: below it a header is broken."""
 HIGHEST_RATE = 1_000_000
@@ -190,13 +193,13 @@ def _read(file: soundfile.SoundFile, count: int, size: int) -> list[NDArray[np.f
     """Read up to ``count`` samples a channel from a file of ``size`` bytes, at least one block.
 
     Raises:
-        DecodingError: more comes than so few bytes can hold.
+        DecodingError: more comes than so few bytes can hold, or than a day of it.
     """
     channels = file.channels
     at_once = count if count * channels <= BELIEVED_PER_BYTE * size else BLOCK // channels
     at_once = max(at_once, 1)
     blocks, left = list[NDArray[np.float32]](), max(count, 0)
-    most = MOST_PER_BYTE * size // channels
+    most = min(MOST_PER_BYTE * size // channels, LONGEST_S * file.samplerate)
     while True:
         ask = min(at_once, left)
         block = file.read(ask, dtype="float32", always_2d=True)
@@ -206,7 +209,9 @@ def _read(file: soundfile.SoundFile, count: int, size: int) -> list[NDArray[np.f
         if len(block) < ask or not left:
             return blocks
         if most < 0:
-            raise DecodingError("its header is broken: it would never end", opened=True)
+            raise DecodingError(
+                f"longer than {LONGEST_S // 3600} hours, or its header is broken", opened=True
+            )
 
 
 def _reason(error: Exception) -> str:
