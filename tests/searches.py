@@ -63,7 +63,11 @@ def pruned(text: str = TEXT) -> Study:
     return parse_study(text.replace("inner_folds: 2", "inner_folds: 3"), "tiny.yaml")
 
 
-FLAT = TEXT.replace("inner_folds: 2", "selection: flat").replace("tiny_search", "flat_search")
+FLAT = (
+    TEXT.replace("inner_folds: 2", "selection: flat")
+    .replace("tiny_search", "flat_search")
+    .replace("training:", "score: chosen\ntraining:")
+)
 
 
 def asked_name(text: str) -> str:

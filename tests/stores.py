@@ -17,7 +17,7 @@ from features.corpora.groups import Deal, Speaker, dealt_anew
 from model.evaluation.metrics import confusion, ua, wa
 from orchestrator.store.attempts import predictions_parquet
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.records import CHOICES, Failure, Outcome, Scores
+from orchestrator.store.records import CHOICES, EpochChoice, Failure, Outcome, Scores
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 from orchestrator.study.canonical import canonical, digest
 from orchestrator.study.trials import SEMANTICS
@@ -41,6 +41,7 @@ def made(
     deals: int = 1,
     skill: Mapping[str, float] | None = None,
     missing: Sequence[tuple[str, int, int] | tuple[str, int, int, int]] = (),
+    short: Sequence[tuple[str, int, int]] = (),
     **changes: Any,
 ) -> tuple[Ledger, Snapshot]:
     """A study that ran.
@@ -53,6 +54,7 @@ def made(
         deals: how often the speakers are dealt into pairs.
         skill: name -> how well it hears, 0 to 3 or so.
         missing: (row, fold, seed) of trials that are not finished, with the deal if it is not 0.
+        short: (row, fold, seed) of those that stopped early, so that no weights were averaged.
         changes: other fields of the question.
     """
     ledger = Ledger.open(str(root))
@@ -84,7 +86,8 @@ def made(
                 trials.append(SnapshotTrial(name, fold.index, seed, digest(identity), fold.deal))
                 slot = (name, fold.index, seed)
                 if (slot if not fold.deal else (*slot, fold.deal)) not in missing:
-                    train(ledger, identity, fold, (skill or {}).get(name, 1.0))
+                    own = (skill or {}).get(name, 1.0)
+                    train(ledger, identity, fold, own, CHOICES[:3] if slot in short else CHOICES)
     snapshot = replace(
         Snapshot(
             study="made",
@@ -123,7 +126,13 @@ def pairs_of(speakers: Sequence[str], deals: int) -> list[list[tuple[str, str]]]
     ]
 
 
-def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill: float) -> None:
+def train(
+    ledger: Ledger,
+    identity: Mapping[str, Any],
+    fold: SnapshotFold,
+    skill: float,
+    choices: Sequence[EpochChoice] = CHOICES,
+) -> None:
     """What a training would leave: sixteen utterances a speaker, of one to three segments."""
     id = digest(identity)
     random = np.random.default_rng(int(id[:12], 16))
@@ -137,7 +146,7 @@ def train(ledger: Ledger, identity: Mapping[str, Any], fold: SnapshotFold, skill
     halves = [(half, who) for half, side in (("a", fold.a), ("b", fold.b)) for who in side]
     for half, speaker in halves:
         leaning = random.standard_normal(len(EMOTIONS)) / 2
-        for choice in CHOICES:
+        for choice in choices:
             epoch = {
                 "chosen": best["b" if half == "a" else "a"],
                 "last_epoch": EPOCHS,

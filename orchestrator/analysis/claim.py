@@ -29,7 +29,7 @@ def judge_claim(
         sentence. Both are empty where there is nothing to judge.
     """
     claim = snapshot.claim
-    if claim is None or not snapshot.comparable or claim.on != "ua":
+    if claim is None or not snapshot.comparable or claim.on != "ua" or snapshot.exploratory:
         return "", ""
     if state.all_rows.missing:
         return "open", f"{state.all_rows.finished} of {state.all_rows.asked} trainings are finished"

@@ -77,7 +77,8 @@ class Comparison:
     b: str
     """Name of row B."""
     shared: int
-    """Number of (fold, seed) pairs that both rows have finished."""
+    """Number of (fold, seed) pairs that both rows have finished; 0 where one of these trainings has
+    no score, see ``unscored``."""
     wanted: int
     """Number of (fold, seed) pairs that the study asks for in both rows."""
     difference: Difference | None
@@ -96,6 +97,9 @@ class Comparison:
     open: str = ""
     """Why there is no p: while trainings of the study are missing, or where one of A or B was given
     up, the trainings of B, such as ``open, 7 of 15``; else empty."""
+    unscored: int = 0
+    """Number of finished trainings of both rows that do not have the study's score, such as
+    averaged weights where they stopped early."""
 
 
 def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:
@@ -152,6 +156,11 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
         flips=flips,
         decisions=decisions,
         open=standing,
+        unscored=sum(
+            not any(headline_scores(snapshot, found))
+            for trial in snapshot.trials
+            if trial.row in (a, b) and (found := outcomes.get(trial.id)) is not None
+        ),
     )
 
 

@@ -29,6 +29,10 @@ from orchestrator.analysis.sequential import InterimResult
 from orchestrator.store.records import CHOICE_OF, Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
 
+NO_SCORE = "no score"
+"""Stands in place of the verdict where a training of the row, or of the reference, does not have
+the study's score, such as averaged weights where it stopped early."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowSummary:
@@ -68,8 +72,8 @@ class RowSummary:
     training."""
     verdict: Verdict
     """Whether the row differs from the reference: ``yes``, ``cannot tell``, or while that must not
-    be judged such as ``open, 7 of 15`` (see ``completeness.py``); empty for the reference, and
-    where there is none."""
+    be judged such as ``open, 7 of 15`` (see ``completeness.py``), or ``no score``; empty for the
+    reference, and where there is none."""
     parameters: int = 0
     """Number of trained parameters; 0 where the system has no such count, or nothing is
     finished."""
@@ -86,6 +90,12 @@ class RowSummary:
     studies."""
     given_up: int = 0
     """Number of trainings that diverged under this version of the code, and are given up."""
+    averaged: Accuracies | None = None
+    """WA and UA of utterances by averaged weights; None where a training has none."""
+    chosen: Accuracies | None = None
+    """WA and UA of utterances at the chosen epoch."""
+    unscored: int = 0
+    """Number of finished trainings without the study's score; with one the row has no score."""
 
     @property
     def completeness(self) -> RowCompleteness:
@@ -95,8 +105,8 @@ class RowSummary:
 
     @property
     def is_open(self) -> bool:
-        """Whether its difference from the reference is not judged, for lack of trainings."""
-        return self.verdict.startswith("open")
+        """Whether its difference from the reference is not judged: ``verdict`` says why."""
+        return self.verdict.startswith(("open", "exploratory", NO_SCORE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +187,7 @@ def summarise(
                 snapshot,
                 row,
                 by_row[row.name],
+                by_row.get(snapshot.reference or "", by_row[row.name]),
                 differences.get(row.name),
                 interims.get(row.name),
                 state=state,
@@ -198,17 +209,31 @@ def _row(
     snapshot: Snapshot,
     row: SnapshotRow,
     scores: RowScores,
+    reference: RowScores,
     difference: Difference | None,
     interim: InterimResult | None,
     *,
     state: Completeness,
     stale: Set[str],
 ) -> RowSummary:
-    """The summary of one row; ``stale`` has the ids of all stale trials of the study."""
+    """The summary of one row.
+
+    Args:
+        snapshot: the study.
+        row: the row.
+        scores: its scores.
+        reference: those of the reference row; the row's own where there is none.
+        difference: its difference from the reference.
+        interim: its last interim analysis.
+        state: which trainings of the study have ended.
+        stale: ids of all stale trials of the study.
+    """
     own = state.rows[row.name]
     verdict = ""
     if snapshot.reference is not None and row.name != snapshot.reference:
         verdict = state.open_verdict(row.name, snapshot.reference)
+        if not verdict and (scores.unscored or reference.unscored):
+            verdict = NO_SCORE
         if not verdict and difference is not None:
             verdict = verdict_of(difference)
     score = CHOICE_OF[snapshot.score]
@@ -233,6 +258,9 @@ def _row(
         stale=len({trial.id for trial in snapshot.trials if trial.row == row.name} & stale),
         interim=interim,
         given_up=own.diverged,
+        averaged=scores.accuracies("averaged", "utterance"),
+        chosen=scores.accuracies("chosen", "utterance"),
+        unscored=scores.unscored,
     )
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.report.results import StudyResults
     from orchestrator.store.ledger import Ledger
     from orchestrator.store.snapshot import Snapshot
+    from orchestrator.study.protocol import ScoreRule
 
 
 class TableFormat(StrEnum):
@@ -31,6 +32,23 @@ class TableFormat(StrEnum):
     HTML = "html"
     CSV = "csv"
     JSON = "json"
+
+
+class ScoreName(StrEnum):
+    """Values of ``--score``: another score than the study's own, to look at."""
+
+    AVERAGED = "averaged"
+    """The mean of the weights over the second half of the epochs."""
+    CHOSEN = "chosen"
+    """The epoch that the other half of the held-out group chose."""
+    LAST = "last"
+    """The last epoch."""
+
+
+ScoreOption = Annotated[
+    ScoreName | None,
+    typer.Option("--score", help="Look at another score; nothing is judged by it."),
+]
 
 
 class PictureName(StrEnum):
@@ -68,9 +86,10 @@ def report(
         bool,
         typer.Option(
             "--details",
-            help="Also by segment, last epoch, best on test, and what the verdicts rest on.",
+            help="Also by segment, by every score, and what the verdicts rest on.",
         ),
     ] = False,
+    score: ScoreOption = None,
     form: Annotated[
         TableFormat | None, typer.Option("--format", help="How to print it; rich by default.")
     ] = None,
@@ -105,7 +124,8 @@ def report(
     ledger, found = _find(study, table, figure, store)
     if picture_file is not None and len(found) == 1:
         _refuse_no_picture(found[0], picture, row)
-    studies = [measure(ledger, snapshot) for snapshot in found]
+    other = cast("ScoreRule | None", score and score.value)
+    studies = [measure(ledger, snapshot, other) for snapshot in found]
     if study is None:  # those that never ran only where none did
         studies = [one for one in studies if _has_run(one)] or studies
     if picture_file is not None:

@@ -14,6 +14,7 @@ from features.descriptors.feature_set import FeatureSet
 from orchestrator.analysis.progress.adaptive import adaptive_progress
 from orchestrator.analysis.progress.completeness import given_up_trials
 from orchestrator.analysis.progress.earlier_verdicts import with_earlier_verdicts
+from orchestrator.errors import StudyError
 from orchestrator.planning.corpus import Speech, find_speech
 from orchestrator.planning.feature_sets import feature_set, with_features
 from orchestrator.planning.snapshot_builder import build_snapshot, with_search
@@ -21,6 +22,7 @@ from orchestrator.planning.states import sort_trials
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.resolve import Variant
+from orchestrator.study.score_faults import score_faults_of
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial, expand, variants
@@ -102,6 +104,8 @@ def plan_study(
         StudyError: the corpus cannot give what the study asks for.
     """
     speech = find_speech(study, ledger)
+    if faults := score_faults_of(study, speech.default_profile):
+        raise StudyError(study.file, study.text, faults)
     if study.search is None:
         found = _expand_rows(study, speech, allow_config)
     else:

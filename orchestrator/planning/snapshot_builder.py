@@ -18,7 +18,8 @@ from orchestrator.store.snapshot import (
     SnapshotTrial,
 )
 from orchestrator.study.canonical import canonical, plain
-from orchestrator.study.resolve import Variant, emotions, resolve, score_rule
+from orchestrator.study.protocol import score_rule
+from orchestrator.study.resolve import Variant, emotions, resolve
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial
 
@@ -156,6 +157,8 @@ def _settings_note(study: Study, default_profile: str) -> str:
         for part in ("features", "model", "training")
         for key, mine in asdict(getattr(own, part)).items()
         if mine != asdict(getattr(default, part))[key]
+        # Beside averaged weights patience is not set: it follows from the epochs.
+        if (key, score_rule(default_profile, settings)) != ("patience", "averaged")
     ]
     if "emotions" in study.settings:
         changed += [
@@ -206,9 +209,21 @@ def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
         _settings_note(study, speech.default_profile),
         *report_notes(speech.selection, speech.emotions),
         published if study.folds == "published" else "",
+        _default_score(study, speech),
         f"The study names no `reference`: the {which}, `{default}`, is taken." if default else "",
     )
     return tuple(note for note in notes if note)
+
+
+def _default_score(study: Study, speech: Speech) -> str:
+    """Which score was taken and why, where another corpus would have given another one."""
+    if study.corpus != "auto" or {"profile", "score"} & set(study.settings):
+        return ""
+    score = score_rule(speech.default_profile, study.settings)
+    return (
+        f"Score: `{score}`, since the corpus is `{speech.selection.corpus.name}`; with iemocap it "
+        "is `chosen`, the paper's rule, else `averaged`."
+    )
 
 
 def _common(values: Iterable[str]) -> str:

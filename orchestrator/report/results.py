@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis import blinding
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.analysis.progress.completeness import given_up_trials
 from orchestrator.analysis.row_scores import row_uas
 from orchestrator.analysis.summary import Summary, summarise
@@ -17,6 +18,7 @@ from orchestrator.search.result import SearchResult, search_result
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.protocol import ScoreRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,15 +81,24 @@ def _blinded_note(snapshot: Snapshot, blinded: Mapping[str, str]) -> list[str]:
     ]
 
 
-def measure(ledger: Ledger, snapshot: Snapshot) -> StudyResults:
+def measure(ledger: Ledger, snapshot: Snapshot, score: ScoreRule | None = None) -> StudyResults:
     """Read the outcomes of a study from the store and summarise them by row.
 
     Trials whose test scores a search hides until it has ended (blinded) are left out, as if they
     were missing; a note in the snapshot says how many.
 
+    Args:
+        ledger: the store.
+        snapshot: the study.
+        score: another score to look at, by which nothing is judged; None for the study's own.
+
     Raises:
         DamageError: a record of the store does not match its checksum.
     """
+    if score is not None and score != snapshot.score:
+        # The study's own score says which seeds an adaptive one has, and what is settled.
+        wanted = with_wanted_trials(snapshot, ledger)
+        snapshot = replace(wanted.showing(score), replicates="fixed")
     blinded = blinding.blinded_trials(ledger)
     ids = [trial.id for trial in snapshot.trials if trial.id not in blinded]
     outcomes = ledger.outcomes.read_all(ids)

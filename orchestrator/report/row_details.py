@@ -98,6 +98,20 @@ class TrainingDetails:
         """The number of the epoch that half B chose, at which half A is scored; 0 if A has none."""
         return self._epoch_of(self.fold.a)
 
+    @property
+    def scored_epochs(self) -> str:
+        """The epochs of the networks that are scored, of all that were trained.
+
+        Such as ``7, 12 of 15`` (of half A, of half B), or ``8 to 15 of 15`` if they are averaged.
+        """
+        of = f"of {self.outcome.epochs}"
+        if self.score == "chosen":
+            return f"{self.chosen_on_b}, {self.chosen_on_a} {of}"
+        last = max((scores.epoch for scores in self.scores), default=0)
+        if self.score == "last" or last < 2 or self.outcome.identity["model"]["model"] == "svm":
+            return f"{last or '–'} {of}"
+        return f"{last // 2 + 1} to {last} {of}"
+
     def _epoch_of(self, tested: tuple[str, ...]) -> int:
         """The number of the epoch chosen for these speakers; 0 if none of them was tested."""
         chosen = held_out_scores(self.outcome, "chosen")

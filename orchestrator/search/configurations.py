@@ -9,7 +9,8 @@ from features.descriptors.feature_set import FeatureSet
 from orchestrator.search.objective import ObjectiveScores
 from orchestrator.store.ledger import Ledger
 from orchestrator.study.canonical import digest
-from orchestrator.study.resolve import Variant, resolve, score_rule
+from orchestrator.study.protocol import score_rule
+from orchestrator.study.resolve import Variant, resolve
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial, trial_of

@@ -17,8 +17,8 @@ from orchestrator.store.paths import OUTCOME
 from orchestrator.store.records import Opening
 from orchestrator.store.snapshot import SnapshotConfiguration, SnapshotSearch, SnapshotTrial
 from orchestrator.study.canonical import digest, plain
-from orchestrator.study.protocol import ScoreRule
-from orchestrator.study.resolve import Variant, score_rule
+from orchestrator.study.protocol import ScoreRule, score_rule
+from orchestrator.study.resolve import Variant
 from orchestrator.study.search_key.space import Point, Search
 from orchestrator.study.study import Study
 

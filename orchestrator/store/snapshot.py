@@ -258,6 +258,8 @@ class Snapshot:
     score: ScoreRule = "chosen"
     """By which network each training is scored; tables, verdicts and the search rest on it.
     Snapshots from before it was kept were of ``chosen``."""
+    exploratory: bool = False
+    """Whether ``score`` is another one than the study's own, see `showing`; never in a record."""
 
     copies_checked: bool = False
     """Whether copies were looked for in the corpus; False in snapshots from before they were."""
@@ -333,11 +335,23 @@ class Snapshot:
         groups = (self.overview_line(trial.row) for trial in self.all_trials)
         return tuple(dict.fromkeys((*groups, *(row.name for row in self.rows))))
 
+    def showing(self, score: ScoreRule) -> "Snapshot":
+        """The study by another score than its own, to look at: nothing is judged by it."""
+        if score == self.score:
+            return self
+        note = (
+            f"Exploratory: the study's own score is `{self.score}`, so nothing is judged by "
+            f"`{score}`: no verdict, and no p."
+        )
+        return replace(self, score=score, exploratory=True, notes=(note, *self.notes))
+
     def to_json(self) -> dict[str, Any]:
         """The record of the snapshot in the store, as JSON values."""
+        bare = self.search and replace(self.search, tried=(), axes=None)
+        record = asdict(replace(self, search=bare))
+        del record["exploratory"]
         if self.search is None:
-            return asdict(self)
-        record = asdict(replace(self, search=replace(self.search, tried=(), axes=None)))
+            return record
         search = record["search"]
         search["tried"] = tuple(map(_configuration_to_json, self.search.tried))
         del search["axes"]

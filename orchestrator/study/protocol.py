@@ -1,6 +1,7 @@
 """How often the rows of a study are trained, by what they are scored, and what folds are called."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 ScoreRule = Literal["averaged", "chosen", "last"]
 """By which network a study scores each training: the mean of the weights after each epoch of the
@@ -47,3 +48,17 @@ def slot_json(row: str, deal: int | None, fold: int, seed: int) -> dict[str, str
     """
     dealt = {} if deal is None else {"deal": deal + 1}
     return {"row": row, **dealt, "fold": fold + 1, "seed": seed}
+
+
+def score_rule(default_profile: str, settings: Mapping[str, Any]) -> ScoreRule:
+    """By which network a study scores its trainings: all rows alike, by the study's own profile.
+
+    The paper chose an epoch on a dev speaker, and so does profile ``paper``.
+
+    Args:
+        default_profile: the profile of a study that names none; it follows from the corpus.
+        settings: settings of the study's top level and of its baseline.
+    """
+    profile = settings.get("profile", default_profile)
+    rule: ScoreRule = settings.get("score", "chosen" if profile == "paper" else "averaged")
+    return rule

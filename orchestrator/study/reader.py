@@ -23,6 +23,7 @@ from orchestrator.study.rows import (
     variants_differ,
     written,
 )
+from orchestrator.study.score_faults import score_faults
 from orchestrator.study.search_key.space import Search
 from orchestrator.study.study import Study
 from orchestrator.study.yaml_lines import MAX_BYTES, Node, read
@@ -93,6 +94,10 @@ def parse_study(text: str, file: str) -> Study:
         rows = [] if faults else grid(keys.axes, root.mapping["axes"])
     published = [*map(written, keys.published, _items(found.node, "published"))]
     names = _names(root, rows)
+    positions = _positions(root, found.node)
+    if "score" in settings or "profile" in settings:  # else the corpus decides on both
+        read_rows = [written.row for written in rows]
+        faults += score_faults("", settings, read_rows, search, positions)
     faults += [
         *names_once(rows, published),
         *all_in_blocks(rows),
@@ -118,24 +123,41 @@ def parse_study(text: str, file: str) -> Study:
         claim=claim(keys, names),
         file=file,
         text=text,
-        positions=_positions(root),
+        positions=positions,
         published=tuple(written.row for written in published),
         search=search,
         replicates=keys.protocol.replicates,
     )
 
 
-def _positions(root: Node) -> dict[str, tuple[int, int]]:
+def _positions(root: Node, right: Node) -> dict[str, tuple[int, int]]:
     """Key -> line and column, from 1, at which ``Study.fault`` reports faults found later.
 
-    The keys are those of the top level, and those below `protocol` and `search` with a dot.
+    The keys are those of the top level; those below `protocol`, `search`, `search.axes` and
+    `training` with a dot; and those below `training` of a row, such as `rows.0.set.training.lr`.
+
+    Args:
+        root: the whole file.
+        right: the part of it without faults, whose rows are counted.
     """
     positions = {key: (node.line, node.column) for key, node in root.mapping.items()}
     for key in root.mapping.keys() & {"protocol", "search"}:
         node = root.mapping[key]
         positions[key] = (node.key_line or node.line, node.key_column or node.column)
-        positions |= {f"{key}.{k}": (n.line, n.column) for k, n in node.mapping.items()}
-    return positions
+        positions |= _below(key, node)
+    for index, row in enumerate(_items(right, "rows")):
+        positions |= _below(f"rows.{index}.set.training", row, "set", "training")
+    positions |= _below("training", root, "training")
+    return positions | _below("search.axes", root, "search", "axes")
+
+
+def _below(name: str, node: Node, *path: str) -> dict[str, tuple[int, int]]:
+    """``name`` and a key -> line and column, for the keys of the mapping that lies at a path."""
+    for key in path:
+        if key not in node.mapping:
+            return {}
+        node = node.mapping[key]
+    return {f"{name}.{key}": (n.line, n.column) for key, n in node.mapping.items()}
 
 
 def _kinds(root: Node) -> Iterator[Fault]:

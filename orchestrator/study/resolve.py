@@ -9,7 +9,7 @@ from features.descriptors.catalogue import FUNCTIONALS
 from model.config import WMA_GIN, ModelConfig, TrainConfig
 from model.systems.catalogue import SYSTEMS
 from orchestrator.study.keys.settings import PROFILES, READINGS, SETTINGS
-from orchestrator.study.protocol import ScoreRule
+from orchestrator.study.protocol import ScoreRule, score_rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,19 +79,8 @@ def resolve(default_profile: str, study: Mapping[str, Any], row: Mapping[str, An
         reading=merged.get("reading", reading),
         features=_features(merged),
         model=_model(merged, row),
-        training=_training(merged),
+        training=_training(merged, score_rule(default_profile, study)),
     )
-
-
-def score_rule(default_profile: str, study: Mapping[str, Any]) -> ScoreRule:
-    """By which network a study scores its trainings: all rows alike, by the study's own profile.
-
-    Args:
-        default_profile: the profile of a study that names none; it follows from the corpus.
-        study: settings of the study's top level and of its baseline.
-    """
-    rule: ScoreRule = study.get("score", "chosen")
-    return rule
 
 
 # Where a setting acts nowhere it is its default: two rows that differ in it are the same.
@@ -162,9 +151,14 @@ def _model(merged: Mapping[str, Any], row: Mapping[str, Any]) -> ModelConfig:
     return ModelConfig(**model)
 
 
-def _training(merged: Mapping[str, Any]) -> TrainConfig:
-    """How the row is trained; for a system that is no network (the SVM), class weights alone."""
+def _training(merged: Mapping[str, Any], score: ScoreRule) -> TrainConfig:
+    """How the row is trained; for a system that is no network (the SVM), class weights alone.
+
+    Averaged weights are those of all epochs, so that beside them patience never acts.
+    """
     training = {**merged["training"]} if SYSTEMS[merged.get("model", WMA_GIN)].network else {}
+    if training and score == "averaged":
+        training["patience"] = training["epochs"]
     if "class_weights" in merged:
         training["class_weights"] = merged["class_weights"]
     return TrainConfig(**training)

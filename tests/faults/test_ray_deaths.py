@@ -206,7 +206,7 @@ def test_a_lost_node_and_what_it_trained_goes_on_elsewhere(
     By default it sees that after fourteen: the worker, an orphan, has finished by then.
     """
     study = tmp_path / "slow.yaml"
-    study.write_text(STUDY.replace("epochs: 3", "epochs: 200, patience: 200"))
+    study.write_text(STUDY.replace("epochs: 3", "epochs: 200"))
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(tiny_ray.store, undisturbed)
     Rounds(tmp_path, study, undisturbed, undisturbed).to_the_end()

@@ -56,6 +56,8 @@ class Completeness:
 
     rows: Mapping[str, RowCompleteness]
     """Name of a row -> its trainings."""
+    exploratory: bool = False
+    """Whether another score than the study's own is shown, by which nothing is judged."""
 
     @property
     def is_whole(self) -> bool:
@@ -84,8 +86,11 @@ class Completeness:
             others: the names of the rows with which it is compared.
 
         Returns:
-            Such as ``open, 7 of 15``, the row's own trainings; empty where it may be judged.
+            Such as ``open, 7 of 15``, the row's own trainings; ``exploratory`` where another score
+            than the study's own is shown; empty where it may be judged.
         """
+        if self.exploratory:
+            return "exploratory"
         diverged = any(self.rows[name].diverged for name in (row, *others))
         return self.rows[row].text if diverged or not self.is_whole else ""
 
@@ -96,8 +101,11 @@ class Completeness:
             names: the names of all rows that take part in the comparison.
 
         Returns:
-            Such as ``open, 7 of 15``, the trainings of these rows; empty where it may be judged.
+            Such as ``open, 7 of 15``, the trainings of these rows; ``exploratory`` where another
+            score than the study's own is shown; empty where it may be judged.
         """
+        if self.exploratory:
+            return "exploratory"
         state = self.together(names)
         return state.text if state.diverged or not self.is_whole else ""
 
@@ -129,7 +137,8 @@ def completeness(
         rows={
             name: RowCompleteness(asked=n, finished=done[name], diverged=diverged[name])
             for name, n in asked.items()
-        }
+        },
+        exploratory=snapshot.exploratory,
     )
 
 

@@ -19,10 +19,11 @@ that, it may get another class here than in the program; the numbers that differ
 
 Words: a *row* is a variant of the model, the *reference* the row that all others are compared with.
 A *fold* is a group of test speakers (its *held-out group*), in two halves, and its training
-speakers: the epoch is chosen on one half for the score of the other. A *deal* is one way to divide
-the speakers into these groups; most studies have one. A *trial* is the training of one row on one
-fold with one seed. WA is weighted accuracy (correct / all), UA is unweighted
-accuracy (mean recall over the classes); both are 0 to 1, in `table.md` percent.
+speakers. The network that is scored has averaged weights, or is the one at the epoch that was
+chosen on one half for the score of the other, as `score` in `study.json` says. A *deal* is one way
+to divide the speakers into these groups; most studies have one. A *trial* is the training of one
+row on one fold with one seed. WA is weighted accuracy (correct / all), UA is unweighted accuracy
+(mean recall over the classes); both are 0 to 1, in `table.md` percent.
 
 Names: `printed` is the content of `table.json`; `bundle` the study with its predictions; `found`
 row -> the numbers computed from them; `grid` the main effects and dependences of a grid; `head` and
@@ -267,7 +268,7 @@ def against_pooled(
     A row has one line for each spoken class, with percent of the class that was taken for each
     class; its first line also has WA and UA.
     """
-    names = [row["name"] for row in printed["rows"] if row["n"]]
+    names = [row["name"] for row in printed["rows"] if row["pooled_confusion"]]
     size = len(bundle.classes)
     for index, cells in enumerate(lines):
         name = names[index // size]
@@ -330,6 +331,8 @@ def rows_in_order(
     laid = [row["name"] for b in blocks for row in printed["rows"] if b in row["blocks"]] or names
     if "settled" in head:
         return [None if name == bundle.reference else name for name in names]
+    if "best on test" in head:
+        return [*names]
     if "p Holm" in head:
         return [name for name in names if name != bundle.reference]
     if "parameters" in head:

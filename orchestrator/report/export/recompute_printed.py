@@ -67,7 +67,8 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
     difference, seeds, sequential = row["difference"], row["new_seeds"], row["sequential"]
     known = sequential["seeds"] is not None
     reference = name == bundle.reference
-    pairs = {"segment WA/UA": "segment", "last epoch": "last_epoch", "best on test": "best_on_test"}
+    pairs = {"segment WA/UA": "segment", "averaged": "averaged", "chosen": "chosen"}
+    pairs |= {"last epoch": "last_epoch", "best on test": "best_on_test"}
     if column in pairs:
         wa, ua = (row[pairs[column]][metric] for metric in ("wa", "ua"))
         return {"–"} if ua is None else joined(rounded(wa), "/", rounded(ua))

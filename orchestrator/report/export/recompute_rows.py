@@ -45,6 +45,8 @@ class Bundle:
         self.classes = list(asked["classes"])
         self.names = [row["name"] for row in asked["rows"]]
         self.reference = asked["reference"]
+        self.choice = {"last": "last_epoch"}.get(asked["score"], asked["score"])
+        """The choice of the network by which the study is scored, as in the predictions."""
         self.folds = asked["folds"]
         self.deals = 1 + max(fold.get("deal") or 0 for fold in self.folds)
         """How often the speakers were dealt into held-out groups."""
@@ -126,13 +128,23 @@ class Bundle:
         return f"open, {n} of {asked}" + (f" ({given_up} diverged)" if given_up else "")
 
     def by_speaker(
-        self, row: str, metric: str, choice: str = "chosen", unit: str = "utterance"
+        self, row: str, metric: str, choice: str | None = None, unit: str = "utterance"
     ) -> Any:
-        """The score of every test speaker in a row, mean over seeds; None without a training."""
+        """The score of every test speaker in a row, mean over seeds; by the study's own choice.
+
+        None without a training, and where one of them has no score by this choice.
+        """
+        choice = choice or self.choice
         scores = self.scores[choice, unit][metric]
-        if row not in scores.index.get_level_values("row"):
+        if row not in scores.index.get_level_values("row") or self.unscored(row, choice):
             return None
         return self.averaged(scores.loc[row])
+
+    def unscored(self, row: str, choice: str | None = None) -> int:
+        """How many finished trainings of a row have no score by a choice, or by the study's own."""
+        lines = self.predictions[self.predictions.choice == (choice or self.choice)]
+        scored = lines[lines.row == row][["fold", "seed"]].drop_duplicates()
+        return int(self.counts[row]["n"] - len(scored))
 
     def _identical_seeds(self) -> set[str]:
         """Rows in which two seeds of a fold gave equal probabilities: the seed has no effect."""
@@ -149,9 +161,10 @@ class Bundle:
         return found
 
     def uas(self, row: str) -> Any:
-        """UA of a row by fold, speaker and seed; None without a training."""
-        scores = self.scores["chosen", "utterance"].ua
-        return scores.loc[row] if row in scores.index.get_level_values("row") else None
+        """UA of a row by fold, speaker and seed; None without a training, or without the score."""
+        scores = self.scores[self.choice, "utterance"].ua
+        has = row in scores.index.get_level_values("row") and not self.unscored(row)
+        return scores.loc[row] if has else None
 
     def paired(self, row: str, other: str) -> Any:
         """UA of a row minus another's by fold, speaker and seed that both have; None if none."""
@@ -177,20 +190,23 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
     trained = bundle.predictions[bundle.predictions.row == name]
     found |= {key: bundle.counts[name][key] for key in ("n", "given_up")}
     found["missing"] = bundle.missing(name)
-    found["speakers"] = trained.speaker.nunique()
+    found["unscored"] = bundle.unscored(name)
+    found["speakers"] = 0 if bundle.unscored(name) else trained.speaker.nunique()
     for metric in ("wa", "ua"):
         found[metric] = interval_of(bundle.by_speaker(name, metric), bundle.ratio)
     for part, choice, unit in (
-        ("segment", "chosen", "segment"),
+        ("segment", bundle.choice, "segment"),
+        ("averaged", "averaged", "utterance"),
+        ("chosen", "chosen", "utterance"),
         ("last_epoch", "last_epoch", "utterance"),
         ("best_on_test", "best_on_test", "utterance"),
     ):
         each = {m: bundle.by_speaker(name, m, choice, unit) for m in ("wa", "ua")}
         found[part] = {m: None if one is None else float(one.mean()) for m, one in each.items()}
     found |= {"pooled": {"wa": None, "ua": None}, "pooled_confusion": None}
-    lines = bundle.lines["chosen", "utterance"]
+    lines = bundle.lines[bundle.choice, "utterance"]
     lines = lines[lines.row == name]
-    if len(lines):
+    if len(lines) and not bundle.unscored(name):
         found["pooled"] = {
             "wa": float(accuracy_score(lines.emotion, lines.taken)),
             "ua": float(balanced_accuracy_score(lines.emotion, lines.taken)),
@@ -360,6 +376,9 @@ def recomputed(bundle: Bundle) -> dict[str, dict[str, Any]]:
     others = [name for name in bundle.names if bundle.reference not in (None, name)]
     pairs = {name: bundle.paired(name, bundle.reference) for name in others}
     verdicts = {name: bundle.open_verdict(name, bundle.reference) for name in others}
+    for name in others:
+        if bundle.unscored(name) or bundle.unscored(bundle.reference):
+            verdicts[name] = verdicts[name] or "no score"
     judged = family_of(bundle, pairs, [name for name in others if verdicts[name]])
     for name in bundle.names:
         found[name] |= {

@@ -5,7 +5,7 @@ bold for as long as all trainings go on. A circle marks the epoch that a half ch
 other half is scored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from math import ceil
 from statistics import fmean
@@ -17,6 +17,7 @@ from orchestrator.report.row_details import EpochDetails, RowDetails
 from orchestrator.report.tables.footnotes import mixtures
 from orchestrator.report.tables.headings import label
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.protocol import ScoreRule
 
 TRAIN = "#c05236"
 """The colour of losses on training speech."""
@@ -25,6 +26,14 @@ LEAST_LOSS = 1e-4
 
 Curve = tuple[float, ...]
 """A value for each epoch, from the first one: UA in percent, or a loss."""
+
+
+MARKS: Mapping[ScoreRule, str] = {
+    "averaged": "Scored: the mean of the weights over the second half of the epochs.",
+    "chosen": "Circles: the epoch that a half chose, at which the other half is scored.",
+    "last": "Scored: the last epoch.",
+}
+"""Score of a study -> the sentence that says at which epochs its trainings are scored."""
 
 
 @canvas.drawn
@@ -43,9 +52,8 @@ def curves(snapshot: Snapshot, rows: Sequence[RowDetails]) -> Figure:
     title = f"{label(snapshot)}. Learning curves{whose}"
     caption = [
         "Faint: each held-out half of each training; bold: their mean, dotted once a training has "
-        "stopped. Circles: the epoch that a half chose, at which the other half is scored. Loss: "
-        "cross-entropy by utterance on the held-out halves; dashed: on what was trained on, as "
-        "the system weighs it.",
+        f"stopped. {MARKS[snapshot.score]} Loss: cross-entropy by utterance on the held-out "
+        "halves; dashed: on what was trained on, as the system weighs it.",
         *_unread(rows),
         *snapshot.notes,
         *mixtures(snapshot),
@@ -115,7 +123,7 @@ def _row(top: Panel, bottom: Panel, row: RowDetails) -> None:
             scores = [getattr(e, half) for e in trial.history]
             ua.append(tuple(100 * s.ua for s in scores))
             dev.append(tuple(max(s.loss, LEAST_LOSS) for s in scores))
-            if 0 < epoch <= len(scores):
+            if trial.score == "chosen" and 0 < epoch <= len(scores):
                 chosen.append((epoch, ua[-1][epoch - 1], dev[-1][epoch - 1]))
         train.append(_train(trial.history))
     alone = max(0.13, min(0.4, 3 / max(1, len(ua))))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from orchestrator.analysis.differences import Difference
 from orchestrator.analysis.row_scores import Interval, unit_of
-from orchestrator.analysis.summary import RowSummary, Summary
+from orchestrator.analysis.summary import NO_SCORE, RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks
-from orchestrator.report.tables.headings import DASH, label, trainings
+from orchestrator.report.tables.headings import DASH, SCORES, label, trainings
 
 PITCH = 0.27
 """Least height of a row of the table, in inches."""
@@ -55,7 +55,7 @@ def forest(summary: Summary) -> Figure:
             f"Right: paired difference to `{snapshot.reference}`. Filled diamond: differs, p < "
             "0.05 after Holm over all rows (the p beside it); open circle: cannot tell, which is "
             "no proof of equality."
-            + (" Cross: not judged, since trainings are missing." if is_open else "")
+            + (" Cross: not judged, as is said beside it." if is_open else "")
         )
     any_done = any(row.n for row in summary.rows)
     figure = framed(
@@ -88,7 +88,7 @@ def forest(summary: Summary) -> Figure:
         panel.tick_params(axis="y", length=0)
         panel.grid(axis="x", color=HAIR, lw=0.5)
         panel.set_axisbelow(True)
-    _means(left, lines)
+    _means(left, lines, SCORES[snapshot.score])
     if snapshot.reference is not None:
         _differences(panels[1], lines, summary)
     return figure
@@ -114,14 +114,14 @@ def _lines(summary: Summary) -> tuple[list[_Line], float]:
     return found, y
 
 
-def _means(panel: Panel, lines: Sequence[_Line]) -> None:
+def _means(panel: Panel, lines: Sequence[_Line], score: str) -> None:
     """Draw the mean UA of every row in percent, with its 95 % interval."""
     for line in lines:
         if line.row is None:
             continue
         if line.row.ua is None:
             panel.annotate(
-                "not finished",
+                NO_SCORE if line.row.unscored else "not finished",
                 (0, line.y),
                 xycoords=("axes fraction", "data"),
                 xytext=(3, 0),
@@ -133,7 +133,7 @@ def _means(panel: Panel, lines: Sequence[_Line]) -> None:
             continue
         _bar(panel, line.row.ua, line.y, INK)
         panel.plot(100 * line.row.ua.mean, line.y, marker="s", ms=4, color=INK, ls="")
-    panel.set_xlabel("UA (%)")
+    panel.set_xlabel(f"UA (%), {score}")
     _set_limits(panel, [line.row.ua for line in lines if line.row is not None], whole=True)
 
 
@@ -167,7 +167,7 @@ def _differences(panel: Panel, lines: Sequence[_Line], summary: Summary) -> None
                 mew=1.1,
                 zorder=3,
             )
-            labels.append(_label(d) + ("   open" if row.is_open else ""))
+            labels.append(_label(d) + (f"   {row.verdict.split(',')[0]}" if row.is_open else ""))
     beside.set_yticks([line.y for line in lines], labels, size=7, color=FAINT)
     beside.tick_params(length=0)
     panel.set_xlabel(f"ΔUA to {wrap(str(reference), 2.0, 8)[0]} (points)")

@@ -166,11 +166,12 @@ def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
     last = max(training.history[-1].number for training in known)
     largest = max(max(e.loss, e.a.loss, e.b.loss) for training in known for e in training.history)
     ua, loss = _Axes(last, 100.0), _Axes(last, _round_up(largest))
+    rings = " Rings: the epochs chosen." if known[0].score == "chosen" else ""
     bold = "" if len(known) == 1 else " Bold: their mean, as far as all of them go."
     return (
         Chart(
             title="UA on dev speakers by epoch",
-            caption=f"UA on dev speakers by epoch. Rings: the epochs chosen.{bold}",
+            caption=f"UA on dev speakers by epoch.{rings}{bold}",
             rules=ua.rules("%"),
             ticks=ua.ticks(),
             lines=_lines(ua, known, _dev_ua),
@@ -178,7 +179,7 @@ def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
                 (ua.x(epoch.number), ua.y(_dev_ua(epoch)))
                 for training in known
                 for epoch in training.history
-                if epoch.number in (training.chosen_on_a, training.chosen_on_b)
+                if rings and epoch.number in (training.chosen_on_a, training.chosen_on_b)
             ),
         ),
         Chart(

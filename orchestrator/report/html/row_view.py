@@ -194,7 +194,7 @@ def _training(training: TrainingDetails) -> TrainingView:
         ua=mean_ua,
         wa=mean_wa,
         speakers=tuple((name, percent(pair[1] if pair else None)) for name, pair in found.items()),
-        epochs=f"{training.chosen_on_b}, {training.chosen_on_a} of {training.outcome.epochs}",
+        epochs=training.scored_epochs,
         command=training.rerun_command,
     )
 

@@ -33,7 +33,7 @@ class StudyView:
     profile: str
     """How much training a trial gets: ``paper``, ``quick`` or ``mixed``."""
     facts: tuple[tuple[str, str], ...]
-    """Name and value of what stands below the title: corpus, profile, reading, replicates."""
+    """Name and value of what stands below the title: corpus, profile, reading, score, design."""
     banner: str
     """A warning above the table, such as for demo speech; empty if there is none."""
     picture: str | None
@@ -96,6 +96,7 @@ def _facts(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
         ("corpus", corpus_name(snapshot)),
         ("profile", snapshot.profile),
         ("reading", snapshot.reading),
+        ("score", f"{snapshot.score} (exploratory)" if snapshot.exploratory else snapshot.score),
     ]
     if snapshot.replicates != "fixed":
         facts.append(("replicates", snapshot.replicates))

@@ -90,7 +90,12 @@ def scores(found: Comparison) -> Table:
             f"{counted(d.groups, unit_of(found.snapshot))}); "
             + (_without_p(found) if found.open else f"p = {p}, {_among(found)}.")
         )
-    if found.shared < found.wanted:
+    if found.unscored:
+        notes.append(
+            f"No score: {found.unscored} trainings of A and B stopped before their last epoch, so "
+            "that they have no averaged weights."
+        )
+    elif found.shared < found.wanted:
         fill = run_command(found.snapshot.study)
         notes.append(f"Missing: the other trainings; `{fill}` trains them.")
     notes += mixtures(found.snapshot)

@@ -1,6 +1,6 @@
 """The footnotes and warnings below a study's table, as sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from features.corpora.catalogue import SYNTHESISED
 from model.systems.catalogue import SYSTEMS, System
@@ -10,6 +10,15 @@ from orchestrator.analysis.summary import Summary
 from orchestrator.planning.trial_details import run_command
 from orchestrator.report.tables.headings import DASH, counted, folds_and_deals
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.protocol import ScoreRule
+
+SCORE_NOTES: Mapping[ScoreRule, str] = {
+    "averaged": "Score: the mean of a network's weights over the second half of its epochs; no dev "
+    "speaker has a say.",
+    "chosen": "Score: the network at the epoch that the other half of the held-out group chose.",
+    "last": "Score: the network at the last epoch.",
+}
+"""Score of a study -> what it is, as a sentence."""
 
 
 def footnotes(summary: Summary, details: bool) -> list[str]:
@@ -17,12 +26,11 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
 
     Args:
         summary: the study's numbers.
-        details: True for the table of details (scores by segment, at the last epoch and at the
-            best on test), False for the first table of the study.
+        details: True for the table of details, False for the first table of the study.
     """
     snapshot = summary.snapshot
     units, speakers = _finished_units(summary)
-    is_open = any(row.is_open for row in summary.rows)
+    is_open = any(row.verdict.startswith("open") for row in summary.rows)
     seeds = counted(snapshot.seeds, "seed")
     if snapshot.replicates == "adaptive":
         seeds = f"as many seeds as a comparison needed, at most {snapshot.seeds}"
@@ -33,6 +41,8 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
         f"±: 95 % for new speakers, corrected t over {units}{_averaged(snapshot)} "
         "(Nadeau and Bengio 2003); of a score it ends at 0 and 100.",
     ]
+    if not details:
+        notes.insert(0, SCORE_NOTES[snapshot.score])
     if snapshot.replicates == "adaptive":
         notes.append(
             f"{sequential_note(summary)} Seeds were added to settle whether a row differs for "
@@ -40,17 +50,15 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             "speakers, from the seeds that both have."
         )
     if snapshot.reference is not None and not details:
+        judged = (
+            "; differs: p < 0.05 after Holm over all rows. `cannot tell` is no proof of equality."
+        )
         notes.append(
-            f"ΔUA: paired with `{snapshot.reference}`; differs: p < 0.05 after Holm over all rows. "
-            "`cannot tell` is no proof of equality."
+            f"ΔUA: paired with `{snapshot.reference}`"
+            + ("." if snapshot.exploratory else judged)
             + (" `open`: not judged, with the row's trainings." if is_open else "")
         )
-    if details:
-        notes.append(
-            "last epoch and best on test: WA / UA without the choice on dev speakers. "
-            "`best on test` looks at the test speakers and is optimistic: never quote it."
-        )
-    elif summary.claim and snapshot.claim is not None:
+    if not details and summary.claim and snapshot.claim is not None:
         notes.append(
             f"The claim that `{snapshot.claim.better}` is better: {summary.claim} "
             f"({summary.reason})."
@@ -74,8 +82,9 @@ def _finished_units(summary: Summary) -> tuple[str, str]:
     While some are missing it is such as ``2 to 3 of 5``.
     """
     snapshot = summary.snapshot
-    units = _of([row.groups for row in summary.rows], units_asked(snapshot))
-    speakers = _of([row.speakers for row in summary.rows], len(snapshot.test_speakers))
+    scored = [row for row in summary.rows if not row.unscored]
+    units = _of([row.groups for row in scored], units_asked(snapshot))
+    speakers = _of([row.speakers for row in scored], len(snapshot.test_speakers))
     return counted(units, unit_of(snapshot)), speakers
 
 
@@ -175,7 +184,7 @@ def shortcomings(summary: Summary) -> list[str]:
             f"`{run_command(study)}` trains them. Until then every mean "
             "and interval is of what is there, and nothing is judged: no verdict, and no p."
         )
-    notes += [*_diverged(summary), *_judged_before(summary)]
+    notes += [*_unscored(summary), *_diverged(summary), *_judged_before(summary)]
     stale = sum(row.stale for row in summary.rows)
     if stale:
         rows = ", ".join(row.name for row in summary.rows if row.stale)
@@ -206,6 +215,18 @@ def shortcomings(summary: Summary) -> list[str]:
             + ". That is a fault of the set-up."
         )
     return notes
+
+
+def _unscored(summary: Summary) -> list[str]:
+    """A note on the rows of which a training does not have the study's score."""
+    rows = [f"{row.name}: {row.unscored} of {row.n}" for row in summary.rows if row.unscored]
+    if not rows:
+        return []
+    return [
+        "No score: trainings that stopped before their last epoch have no averaged weights "
+        f"({'; '.join(rows)}), and a mean of the others would be another figure. "
+        "`--details` has the other scores."
+    ]
 
 
 def _diverged(summary: Summary) -> list[str]:

@@ -1,7 +1,10 @@
 """The texts above a study's table: label, line on corpus and protocol, warning (banner)."""
 
+from collections.abc import Mapping
+
 from features.corpora.catalogue import SYNTHESISED
 from orchestrator.store.snapshot import Snapshot
+from orchestrator.study.protocol import ScoreRule
 
 DASH = "–"
 """Stands in a cell whose value is not known."""
@@ -14,6 +17,14 @@ def label(snapshot: Snapshot) -> str:
     return f"Figure {snapshot.figure}" if snapshot.figure is not None else snapshot.study
 
 
+SCORES: Mapping[ScoreRule, str] = {
+    "averaged": "averaged weights",
+    "chosen": "chosen epoch",
+    "last": "last epoch",
+}
+"""Score of a study -> the network that it is of, for labels."""
+
+
 def corpus_name(snapshot: Snapshot) -> str:
     """The corpus and the part of it that is used, such as ``iemocap (improvised only)``."""
     part = "" if snapshot.corpus_part == "all" else f" ({snapshot.corpus_part} only)"
@@ -21,10 +32,14 @@ def corpus_name(snapshot: Snapshot) -> str:
 
 
 def protocol_line(snapshot: Snapshot) -> str:
-    """The line below a title, such as ``corpus iemocap, profile paper, reading as-written``."""
+    """The line below a title: corpus, profile, reading, score and design of the study.
+
+    Such as ``corpus demo, profile quick, reading as-written, score averaged``.
+    """
     design = "" if snapshot.replicates == "fixed" else f", replicates {snapshot.replicates}"
     corpus = f"corpus {corpus_name(snapshot)}"
-    return f"{corpus}, profile {snapshot.profile}, reading {snapshot.reading}{design}"
+    score = f"score {snapshot.score}{' (exploratory)' if snapshot.exploratory else ''}"
+    return f"{corpus}, profile {snapshot.profile}, reading {snapshot.reading}, {score}{design}"
 
 
 def banner(snapshot: Snapshot) -> str:

@@ -16,7 +16,13 @@ from orchestrator.report.tables.cells import (
 from orchestrator.report.tables.effects import dependences, effect_evidence, main_effects
 from orchestrator.report.tables.footnotes import footnotes
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
-from orchestrator.report.tables.supporting import differences, parameters, pooled, sequential
+from orchestrator.report.tables.supporting import (
+    all_scores,
+    differences,
+    parameters,
+    pooled,
+    sequential,
+)
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.store.snapshot import Snapshot
 
@@ -30,8 +36,7 @@ def table(summary: Summary, *, details: bool = False) -> Table:
     Args:
         summary: the study's numbers.
         details: False for the headline, which has UA, WA and the difference in UA to the reference
-            row. True for the details, which have scores by segment, at the last epoch and at the
-            epoch that is best on the test speakers.
+            row. True for the details, which have WA with its interval and scores by segment.
     """
     snapshot = summary.snapshot
     heads, plain = _details(summary) if details else _headline(summary)
@@ -74,6 +79,7 @@ def tables(summary: Summary, *, details: bool) -> list[Table]:
             effect_evidence(summary),
             dependences(summary),
             table(summary, details=True),
+            all_scores(summary),
             differences(summary),
             pooled(summary),
             parameters(summary),
@@ -160,20 +166,18 @@ def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
 def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     """The column heads of the details, and the cells of every row.
 
-    WA and UA by segment, at the last epoch and at the best epoch on the test speakers, in percent,
-    beside the paper's scores.
+    WA with its interval, and WA and UA by segment, in percent, beside the paper's scores.
     """
     snapshot = summary.snapshot
     published = (*(row.paper for row in summary.rows), *(row.paper for row in snapshot.published))
     with_paper = any({"wa", "ua"} & paper.keys() for paper in published)
-    heads = ["row", "WA ± 95 %", "segment WA/UA", "last epoch", "best on test"]
+    heads = ["row", "WA ± 95 %", "segment WA/UA"]
     heads += [f"{_paper_head(snapshot)} WA/UA"] if with_paper else []
     cells = []
     for row in summary.rows:
         paper = f"{published_percent(row.paper.get('wa'))}/{published_percent(row.paper.get('ua'))}"
-        pairs = [wa_and_ua(p) for p in (row.segment, row.last_epoch, row.best_on_test)]
         known = {"wa", "ua"} & row.paper.keys()
-        cell = [row.name, plus_minus(row.wa), *pairs]
+        cell = [row.name, plus_minus(row.wa), wa_and_ua(row.segment)]
         cells.append((*cell, paper if known else DASH) if with_paper else tuple(cell))
     return heads, cells
 

@@ -32,7 +32,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "corpus": snapshot.corpus,
             "profile": snapshot.profile,
             "reading": snapshot.reading,
+            "score": snapshot.score,
         },
+        "exploratory": snapshot.exploratory,
         "corpus_part": snapshot.corpus_part,
         "classes": list(snapshot.classes),
         "folds": snapshot.folds_a_deal,
@@ -71,10 +73,13 @@ def _row_json(row: RowSummary, snapshot: Snapshot) -> dict[str, Any]:
         "n": row.n,
         "missing": row.missing,
         "given_up": row.given_up,
+        "unscored": row.unscored,
         "speakers": row.speakers,
         "wa": _interval_json(row.wa),
         "ua": _interval_json(row.ua),
         "segment": _pair_json(row.segment),
+        "averaged": _pair_json(row.averaged),
+        "chosen": _pair_json(row.chosen),
         "last_epoch": _pair_json(row.last_epoch),
         "best_on_test": _pair_json(row.best_on_test),
         "paper": _paper_json(row.paper),
@@ -206,6 +211,7 @@ def flat(summary: Summary) -> list[Mapping[str, Any]]:
         "corpus_part": snapshot.corpus_part,
         "profile": snapshot.profile,
         "reading": snapshot.reading,
+        "score": snapshot.score,
     }
     first = {**title, "replicates": snapshot.replicates}
     notes = {"notes": " ".join(_notes(summary))}

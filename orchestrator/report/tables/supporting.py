@@ -12,6 +12,7 @@ from orchestrator.report.tables.cells import (
     p_value,
     percent,
     short_count,
+    wa_and_ua,
 )
 from orchestrator.report.tables.footnotes import sequential_note
 from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
@@ -68,6 +69,35 @@ def sequential(summary: Summary) -> Table:
             f"settled: it differs; unlikely, less than a chance in ten that {cap} seeds would show "
             "it, which is no proof of equality; at the cap; or a training that it needs has "
             "diverged. Open: `ablate run` goes on.",
+        ),
+    )
+
+
+def all_scores(summary: Summary) -> Table:
+    """The table of all scores that the trainings give: WA and UA of utterances, in percent."""
+    snapshot = summary.snapshot
+    heads = ["row", "averaged", "chosen", "last epoch", "best on test"]
+    return Table(
+        label=label(snapshot),
+        title="The same trainings by every score, WA/UA",
+        subtitle=protocol_line(snapshot),
+        banner=banner(snapshot),
+        columns=tuple(Column(head=head, numeric=head != "row") for head in heads),
+        cells=tuple(
+            (
+                row.name,
+                *map(wa_and_ua, (row.averaged, row.chosen, row.last_epoch, row.best_on_test)),
+            )
+            for row in summary.rows
+        ),
+        footnotes=(
+            "Nothing is judged by these."
+            if snapshot.exploratory
+            else f"Nothing is judged by another score than `{snapshot.score}`.",
+            "A dash: a training has no such score, such as no averaged weights where it stopped "
+            "early.",
+            "chosen: the epoch that the other half of the held-out group chose. best on test "
+            "looks at the test speakers and is optimistic: never quote it.",
         ),
     )
 

@@ -40,6 +40,10 @@ class Table:
         return self.title if self.label in ("", self.title) else f"{self.label}. {self.title}"
 
 
+LOUD = ("WARNING", "Missing", "Stale", "Diverged", "Asked again", "Exploratory", "No score")
+"""The first words of footnotes that must not be overlooked."""
+
+
 def is_loud(footnote: str) -> bool:
     """Whether a footnote must not be overlooked: it says that numbers are not what they seem."""
-    return footnote.startswith(("WARNING", "Missing", "Stale", "Diverged", "Asked again"))
+    return footnote.startswith(LOUD)

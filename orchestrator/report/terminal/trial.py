@@ -15,7 +15,7 @@ from orchestrator.report.console import duration, print_columns, print_pairs
 from orchestrator.report.tables.cells import percent, setting_text
 from orchestrator.report.tables.headings import DASH
 from orchestrator.report.terminal.studies import held, holder_json, moment, where
-from orchestrator.store.records import Failure, Outcome, Scores, is_stale
+from orchestrator.store.records import CHOICE_OF, Failure, Outcome, Scores, is_stale
 
 
 def record(trial: TrialDetails, files: Sequence[KeptFile]) -> dict[str, Any]:
@@ -100,13 +100,21 @@ def _show_outcome(
     if blinded_by:
         console.print(Text(clean(_blinded_sentence(blinded_by)), style="bold yellow"))
     cells = [
-        (s.speaker, str(s.epoch), str(sum(map(sum, s.confusion))), _score(ua, s), _score(wa, s))
+        (
+            s.speaker,
+            name,
+            str(s.epoch),
+            str(sum(map(sum, s.confusion))),
+            _score(ua, s),
+            _score(wa, s),
+        )
+        for name, choice in CHOICE_OF.items()
         for s in outcome.scores
-        if s.choice == "chosen" and s.unit == "utterance"
+        if s.choice == choice and s.unit == "utterance"
     ]
-    heads = ["test speaker", "epoch", "utterances", "UA", "WA"]
+    heads = ["test speaker", "score", "epoch", "utterances", "UA", "WA"]
     if not blinded_by:
-        print_columns(console, heads, cells, numeric=[False, True, True, True, True])
+        print_columns(console, heads, cells, numeric=[False, False, True, True, True, True])
     console.print()
     resumed = f", {outcome.resumed} of them by an earlier attempt" if outcome.resumed else ""
     made = [

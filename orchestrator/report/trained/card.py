@@ -80,8 +80,12 @@ def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
     yield "\n## Trained on\n"
     yield f"- corpus {_plain(snapshot.corpus)} ({snapshot.utterances} utterances), profile"
     yield f"  {_plain(snapshot.profile)}, reading {_plain(snapshot.reading)}"
-    yield f"- {len(ensemble.voters)} networks: of each fold and seed two, each of which was chosen"
-    yield "  on one half of the held-out speakers and tested on the other"
+    if snapshot.score == "averaged":
+        yield f"- {len(ensemble.voters)} networks: of each fold and seed one, the mean of its"
+        yield "  weights over the second half of its epochs, tested on all held-out speakers"
+    else:
+        yield f"- {len(ensemble.voters)} networks: of each fold and seed two, each of which was"
+        yield "  chosen on one half of the held-out speakers and tested on the other"
     yield f"- features `{_plain(ensemble.features.name)}`, by {_plain(ensemble.features.version())}"
     for note in with_corpus_notes(snapshot, ledger).notes:
         yield f"- {_plain(note)}"

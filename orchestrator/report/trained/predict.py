@@ -1,8 +1,9 @@
 """Predicts the emotion of any recordings with the trained networks of a row.
 
-All networks of the row vote. A fold and seed has two: the epoch of one was chosen on half A of the
-held-out group, that of the other on half B; each has its own scaler of features. The probabilities
-are the mean of their softmax.
+All networks of the row vote: those that the study's score is of. A fold and seed has one, of
+averaged weights; or two, where the epoch of one was chosen on half A of the held-out group and that
+of the other on half B. Each has its own scaler of features. The probabilities are the mean of their
+softmax.
 
 A recording of the study's own corpus is recognised by its bytes. Then only those networks vote that
 were tested on its speaker: the others trained on the speaker or chose their epoch on the speaker.
@@ -74,7 +75,7 @@ class Voter:
     trial: str
     """The id of the trial that trained it."""
     tested: frozenset[str]
-    """The speakers of the half of the held-out group on which it was tested.
+    """The held-out speakers on whom it was tested: of one half, or of both by averaged weights.
 
     It neither trained on them nor chose its epoch on them."""
     network: GraphNetwork
@@ -89,7 +90,7 @@ class Ensemble:
     row: str
     """The name of the row."""
     voters: tuple[Voter, ...]
-    """The networks, two for each finished trial."""
+    """The networks: for each finished trial one of averaged weights, or two at chosen epochs."""
     features: FeatureSet
     """The feature set that is extracted from recordings."""
     config: FeatureConfig
@@ -173,8 +174,8 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
         row: the name of the row.
 
     Raises:
-        LackError: no trial of the row is finished, the study's search has not ended, or this
-            machine extracts its features by other versions.
+        LackError: no trial of the row is finished, one has no network of the study's score, the
+            study's search has not ended, or this machine extracts its features by other versions.
         RequestError: its feature set is an openSMILE configuration file of the user, or its
             networks have different features.
         DamageError: a record or a file does not match its digest.
@@ -202,7 +203,7 @@ def assemble(ledger: Ledger, snapshot: Snapshot, row: str) -> Ensemble:
         )
     features = _features(trial.features.features, trial.extractor)
     pin()
-    voters = tuple(voter for o in outcomes.values() for voter in _voters(ledger, o))
+    voters = tuple(voter for o in outcomes.values() for voter in _voters(ledger, snapshot, o))
     corpus = Corpus.from_json(ledger.selection(trial.corpus)["corpus"])
     notes = []
     if snapshot.corpus in SYNTHESISED:
@@ -297,11 +298,26 @@ def _votes(ensemble: Ensemble, recording: ExtractedRecording) -> tuple[Voice, li
     return ("held out", own) if own else ("trained on", everybody)
 
 
-def _voters(ledger: Ledger, outcome: Outcome) -> Iterator[Voter]:
-    """Load the two networks of a finished trial: one tested on half A, one on half B."""
+def _voters(ledger: Ledger, snapshot: Snapshot, outcome: Outcome) -> Iterator[Voter]:
+    """Load the networks of a finished trial that the study's score is of, see ``Ensemble``.
+
+    Raises:
+        LackError: the store does not have them.
+    """
     trial = from_identity(outcome.identity)
     stored = tensors_from(ledger.attempts.read_file(outcome, WEIGHTS))
-    for side, tested in (("tests_a", trial.a), ("tests_b", trial.b)):
+    networks = {"tests_a": trial.a, "tests_b": trial.b}
+    if snapshot.score == "averaged":
+        networks = {"averaged": (*trial.a, *trial.b)}
+    lacks = not any(key.startswith(f"{side}/") for side in networks for key in stored)
+    if snapshot.score == "last" or lacks:
+        raise LackError(
+            f"`{snapshot.study}` is scored by `score: {snapshot.score}`, and the store has no such "
+            f"network of trial `{outcome.id[:12]}`: it keeps averaged weights, of trainings with "
+            "all their epochs, and those of chosen epochs. A study with another `score` finds the "
+            "same trainings."
+        )
+    for side, tested in networks.items():
         weights: Mapping[str, Tensor] = {
             key.removeprefix(f"{side}/"): tensor
             for key, tensor in stored.items()

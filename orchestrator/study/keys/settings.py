@@ -160,7 +160,7 @@ SETTINGS: Mapping[str, Setting] = {
         None,
         "Which network of a training is scored: the mean of its weights over the second half of "
         "the epochs, the epoch that the other half of the held-out group chose, or the last one. "
-        "Without it `chosen`.",
+        "Without it `chosen`, the paper's rule, with profile `paper`, else `averaged`.",
         in_rows=False,
     ),
     "class_weights": CLASS_WEIGHTS,

@@ -81,7 +81,9 @@ class SetKeys(Keys):
         ("corpus", "protocol", *SETTINGS),
         "cannot differ between rows: they must score the same speech. "
         "Give it to a study of its own.",
-    )
+    ) | {
+        "score": "cannot differ between rows: a table has one. Give it to a study of its own.",
+    }
 
 
 @with_settings(GRID_AXES, _listed)
@@ -182,6 +184,18 @@ _DEALS = {
     },
 }
 """JSON Schema of what cannot stand beside several deals."""
+_AVERAGED = {
+    "if": _has("score", {"const": "averaged"}),
+    "then": {
+        "properties": {
+            "training": {
+                "not": {"required": ["patience"]},
+                "properties": {"epochs": {"minimum": 2}},
+            }
+        }
+    },
+}
+"""JSON Schema of what cannot stand beside `score: averaged`: a patience, and a single epoch."""
 _TOGETHER: dict[str, Any] = {
     "required": ["study"],
     "allOf": [
@@ -189,6 +203,7 @@ _TOGETHER: dict[str, Any] = {
         {"not": {"required": ["table", "figure"]}},
         _ADAPTIVE,
         _DEALS,
+        _AVERAGED,
     ],
 }
 """Rules between several keys in the JSON Schema of a study, as far as it can say them."""

@@ -89,6 +89,10 @@ def dead_axes(
     """
     tried = {axis.key: _several(axis) for axis in search.axes}
     dead = set(tried)
+    settings = {
+        **settings,
+        "score": "chosen",
+    }  # of averaged weights see `score_faults.py`
     draw = random.Random(0)
     for _ in range(DRAWS):
         drawn = {key: draw.choice(values) for key, values in tried.items()}

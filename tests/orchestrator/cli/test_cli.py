@@ -250,7 +250,7 @@ table: 98
 corpus: mine
 protocol: {folds: published, seeds: 1}
 emotions: [angry, sad]
-training: {epochs: 1}
+training: {epochs: 2}
 baseline: {layers: 1, hidden: 8, fa_layer: none}
 rows:
   - {name: Alone}

@@ -76,7 +76,7 @@ study: long
 table: 97
 corpus: demo
 protocol: {folds: 2, seeds: 1}
-training: {epochs: 200, patience: 200}
+training: {epochs: 200}
 baseline: {layers: 2, hidden: 64, fa_layer: none}
 rows: [{name: Alone}]
 """

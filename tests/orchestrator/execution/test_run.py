@@ -497,6 +497,7 @@ table: 3
 corpus: demo
 protocol: {folds: 2, seeds: 1}
 training: {epochs: 1}
+score: last
 baseline: {layers: 2, hidden: 16, model: gcn}
 rows:
   - {name: GCN, block: [one, two], paper: {params: 78000}}

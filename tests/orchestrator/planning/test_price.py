@@ -98,12 +98,22 @@ def test_it_is_a_bound_where_patience_can_end_a_training(
     tmp_path: Path, epochs: int, bound: str
 ) -> None:
     ledger = Ledger.open(str(tmp_path / "s"))
-    plan = planned(ledger, epochs=epochs)  # patience is 15, and the best epoch may be the first
+    text = STUDY.format(seeds=1, epochs=epochs, hidden=64) + "score: chosen\n"
+    # Patience is 15, and the best epoch may be the first.
+    plan = plan_study(parse_study(text, "smoke.yaml"), ledger)
     keep(plan, ledger, HERE, seen())
     found = dict(shown.pairs(priced(plan, ledger), None, ""))
     why = "; few trials need all their epochs" if bound else ""
     assert found["CPU time"] == f"{bound}{duration(4 * (2 * epochs + 1))}, from a probe{why}"
     assert found["wall time"].startswith(f"{bound}{duration(2 * (2 * epochs + 1))};")
+
+
+def test_averaged_weights_are_of_all_epochs_so_their_price_is_no_bound(tmp_path: Path) -> None:
+    ledger = Ledger.open(str(tmp_path / "s"))
+    plan = planned(ledger, epochs=17)
+    keep(plan, ledger, HERE, seen())
+    found = dict(shown.pairs(priced(plan, ledger), None, ""))
+    assert found["CPU time"] == f"{duration(4 * 35)}, from a probe"
 
 
 def test_every_worker_warms_up_once(tmp_path: Path) -> None:

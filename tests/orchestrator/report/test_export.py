@@ -194,6 +194,24 @@ THREE_ROWS = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidd
 
 
 @pytest.mark.usefixtures("one_form")
+@pytest.mark.parametrize(
+    ("score", "short"), [("averaged", []), ("averaged", [("small", 1, 0)]), ("last", [])]
+)
+def test_the_script_goes_by_the_score_of_the_study(
+    tmp_path: Path, recompute: Recompute, score: str, short: list[tuple[str, int, int]]
+) -> None:
+    """Where a training stopped early, its row has no averaged weights, and no score by them."""
+    ledger, _ = stores.made(tmp_path / "store", THREE_ROWS, seeds=3, short=short, score=score)
+    ablate("export", "made", "-o", tmp_path / "bundle", "--store", ledger.root)
+    code, said = recompute(tmp_path / "bundle", "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    for choice in ("averaged", "chosen", "last epoch"):
+        assert f"small: printed under {choice}:" in said
+    assert ("agrees   small: verdict: no score / no score" in said) == bool(short)
+    assert ("agrees   small: printed under averaged: – / –" in said) == bool(short)
+
+
+@pytest.mark.usefixtures("one_form")
 def test_verdicts_follow_too_where_a_training_was_given_up(
     tmp_path: Path, recompute: Recompute
 ) -> None:

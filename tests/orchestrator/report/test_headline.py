@@ -260,6 +260,7 @@ def test_a_published_system_stands_apart_without_a_measured_number() -> None:
         "corpus_part": "all",
         "profile": "quick",
         "reading": "as-written",
+        "score": "chosen",
         "name": "HNSD",
         "blocks": PUBLISHED,
         "paper_wa": "0.705",

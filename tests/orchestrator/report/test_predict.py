@@ -28,6 +28,7 @@ from orchestrator.report.trained.predict import (
 )
 from orchestrator.store.attempts import read_predictions
 from orchestrator.store.ledger import Ledger
+from orchestrator.study.protocol import ScoreRule
 from orchestrator.study.reader import parse_study
 from tests.commands import execute
 
@@ -45,9 +46,15 @@ def ledger(trained_store: Path) -> Ledger:
     return Ledger.open_readonly(str(trained_store))
 
 
-@pytest.fixture
-def ensemble(ledger: Ledger) -> Ensemble:
-    return assemble(ledger, study_statuses(ledger, "smoke")[0].snapshot, ROW)
+NETWORKS: dict[ScoreRule, int] = {"averaged": 2, "chosen": 4}
+"""Score of the study -> networks of a row of two folds and one seed."""
+
+
+@pytest.fixture(params=list(NETWORKS))
+def ensemble(ledger: Ledger, request: pytest.FixtureRequest) -> Ensemble:
+    snapshot = study_statuses(ledger, "smoke")[0].snapshot
+    assert snapshot.score == "averaged"
+    return assemble(ledger, replace(snapshot, score=request.param), ROW)
 
 
 @pytest.fixture
@@ -65,7 +72,8 @@ def test_the_corpus_s_own_speech_gets_the_predictions_that_the_outcomes_keep(
         outcome = ledger.outcomes.read(id)
         assert outcome is not None
         kept = read_predictions(ledger.attempts.read_file(outcome, "predictions.parquet"))
-        stored |= {(u, number): p for (u, number, choice), p in kept.items() if choice == "chosen"}
+        score = ensemble.snapshot.score
+        stored |= {(u, number): p for (u, number, choice), p in kept.items() if choice == score}
     assert {u for u, _ in stored} == set(spoken)
     paths = {path: u for u, path in sorted(spoken.items())[::5]}
     for answer in predict(ensemble, list(paths), threads=2):
@@ -87,7 +95,7 @@ def test_a_copy_is_known_by_its_bytes_and_on_a_stranger_every_network_votes(
     known, new = predict(ensemble, [copy, stranger])
     assert isinstance(known, Prediction) and isinstance(new, Prediction)
     assert (known.voice, known.voters) == ("held out", 1)
-    assert (new.voice, new.voters) == ("new", 4)
+    assert (new.voice, new.voters) == ("new", NETWORKS[ensemble.snapshot.score])
     # The mean over networks; float32 rounds by what else is in the batch, so not to the bit.
     alone = [
         next(predict(_only(ensemble, index), [stranger])) for index in range(len(ensemble.voters))
@@ -109,7 +117,7 @@ def test_where_every_network_knows_the_voice_all_vote_and_it_is_said(
     )
     (answer,) = predict(deaf, [spoken["male-2-sad-3"]])
     assert isinstance(answer, Prediction)
-    assert (answer.voice, answer.voters) == ("trained on", 4)
+    assert (answer.voice, answer.voters) == ("trained on", NETWORKS[ensemble.snapshot.score])
 
 
 def test_a_bad_file_is_named_and_the_others_go_on(
@@ -169,12 +177,18 @@ def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[s
         outcome = ledger.outcomes.read(id)
         assert outcome is not None
         kept = read_predictions(ledger.attempts.read_file(outcome, "predictions.parquet"))
-        stored |= {u: p for (u, _, choice), p in kept.items() if choice == "chosen"}
+        stored |= {u: p for (u, _, choice), p in kept.items() if choice == "averaged"}
     paths = {path: u for u, path in sorted(spoken.items())[::5]}
     for answer in predict(ensemble, list(paths), threads=2):
         assert isinstance(answer, Prediction)
         assert (answer.voice, answer.voters) == ("held out", 1)
         assert answer.probabilities == pytest.approx(stored[paths[answer.path]], abs=1e-6)
+
+
+def test_a_study_of_the_last_epoch_has_no_network_that_is_kept(ledger: Ledger) -> None:
+    (snapshot,) = (s.snapshot for s in study_statuses(ledger, "smoke"))
+    with pytest.raises(LackError, match="scored by `score: last`, and the store has no such"):
+        assemble(ledger, replace(snapshot, score="last"), ROW)
 
 
 def test_a_row_must_be_named_where_there_are_several(ledger: Ledger) -> None:
@@ -238,7 +252,7 @@ def test_the_command_prints_a_table_csv_and_json_and_names_what_is_unusable(
 
 
 def test_an_exported_row_loads_as_its_card_says_and_gives_the_same_weights(
-    trained_store: Path, ensemble: Ensemble, tmp_path: Path
+    trained_store: Path, ledger: Ledger, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mine"
     words = [
@@ -266,6 +280,7 @@ def test_an_exported_row_loads_as_its_card_says_and_gives_the_same_weights(
         timeout=120,
         check=True,
     )
+    ensemble = assemble(ledger, study_statuses(ledger, "smoke")[0].snapshot, ROW)
     wanted = [str(voter.network.std_F.sum()) for voter in ensemble.voters]
     assert done.stdout.splitlines() == wanted and len(set(wanted)) > 1
     assert "must name a new or empty folder" in execute(*words, code=2).stderr

@@ -38,7 +38,7 @@ def lines(store: Path, snapshot: Snapshot, row: str) -> pd.DataFrame:
             (path,) = (store / "trials" / trial.id).glob("*/predictions.parquet")
             part = pd.read_parquet(path)
             parts.append(part.assign(row=row, fold=trial.fold, seed=trial.seed))
-    return decided(pd.concat(parts), snapshot.classes, "chosen", "utterance")
+    return decided(pd.concat(parts), snapshot.classes, snapshot.score, "utterance")
 
 
 def by_speaker(taken: pd.DataFrame, metric: str) -> pd.Series:

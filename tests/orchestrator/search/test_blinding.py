@@ -120,7 +120,8 @@ def test_nothing_tells_how_trainings_do_that_judge(
     """Dev of one half is test of the other: neither events, nor the board, nor `watch` has it."""
     monkeypatch.setattr(run_module, "train_one", TRAINED)
     events = list[Event]()
-    text = TEXT.replace("{trials: 12}", "{trials: 1}").replace("epochs: 2", "epochs: 1")
+    text = TEXT.replace("{trials: 12}", "{trials: 1}")
+    text = text.replace("training: {epochs: 2}", "training: {epochs: 1}\nscore: chosen")
     small = parse_study(text, "tiny.yaml")
     board = RunState(Ledger.open(str(store)))
     shown = list[tuple[str, tuple[float, ...]]]()

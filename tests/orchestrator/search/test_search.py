@@ -61,7 +61,9 @@ def test_no_choice_has_seen_the_speakers_on_whom_it_is_judged(store: Path) -> No
             assert not held[one.group] & {*fold["train"], *fold["a"], *fold["b"]}
     for group, number in enumerate(search.winners):
         scores = {
-            one.number: sum(s for id in one.trials for _, s in held_out_uas(outcomes[id], "chosen"))
+            one.number: sum(
+                s for id in one.trials for _, s in held_out_uas(outcomes[id], "averaged")
+            )
             / 5
             for one in search.tried
             if one.group == group
@@ -106,7 +108,8 @@ def test_a_flat_search_prints_dev_alone_and_says_on_whom_it_was_selected(store: 
     outcome = Ledger.open_readonly(str(store)).outcomes.read(id)
     assert outcome is not None
     assert winner.configuration.score != pytest.approx(
-        sum(s for _, s in held_out_uas(outcome, "chosen")) / len(held_out_uas(outcome, "chosen"))
+        sum(s for _, s in held_out_uas(outcome, "averaged"))
+        / len(held_out_uas(outcome, "averaged"))
     )
     for form in ("json", "markdown", "latex", "html", "csv"):
         done = cli("report", "flat_search", "--format", form, "--store", store)
@@ -217,7 +220,9 @@ def test_scores_are_what_the_records_say_and_axes_are_ranked_by_them(searched: P
     ledger = Ledger.open_readonly(str(searched))
     for one in search.tried:
         outcomes = [ledger.outcomes.read(id) for id in one.trials]
-        units = [score for o in outcomes if o is not None for _, score in held_out_uas(o, "chosen")]
+        units = [
+            score for o in outcomes if o is not None for _, score in held_out_uas(o, "averaged")
+        ]
         assert one.score == pytest.approx(sum(units) / len(units), abs=1e-12)
     (row,) = measure(ledger, snapshot).details()
     assert row.configuration["model"]["hidden"] == 16
@@ -322,7 +327,7 @@ def test_a_search_trains_and_is_watched_for_real(
 ) -> None:
     monkeypatch.undo()
     text = TEXT.replace("{trials: 12}", "{trials: 1}").replace("seeds: 2", "seeds: 1")
-    text = text.replace("epochs: 2", "epochs: 1")
+    text = text.replace("training: {epochs: 2}", "training: {epochs: 1}\nscore: chosen")
     file = tmp_path / "tiny.yaml"
     file.write_text(text)
     done = cli("run", file, "--inline", "--store", store)
