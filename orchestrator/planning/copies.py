@@ -68,4 +68,5 @@ def with_corpus_notes(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
             f"Corpus `{snapshot.corpus}` is not checked for copies (one recording under two "
             "speakers): the next `ablate plan` or `ablate run` of the study does it."
         )
-    return replace(snapshot, notes=(*snapshot.notes, *([note] if note else []), *notes))
+    found = (*snapshot.notes, *([note] if note else []), *notes)
+    return replace(snapshot, notes=tuple(dict.fromkeys(found)))

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,15 @@ def test_an_edited_recording_is_compared_again(tmp_path: Path) -> None:
     shutil.copy(tmp_path / first.path, tmp_path / last.path)
     with pytest.raises(CorpusError, match="under two speakers"):
         compare(study, ledger)
+
+
+def test_a_study_of_a_part_leaves_the_whole_corpus_registered(tmp_path: Path) -> None:
+    table = write_tones(tmp_path, 4)
+    ledger = Ledger.open(str(tmp_path / "store"))
+    corpus = catalogue.read("table", table, own_name="tones")
+    kinds = ("improvised", "scripted")
+    parts = tuple(replace(u, kind=kinds[n // 4 % 2]) for n, u in enumerate(corpus.utterances))
+    ledger.write_corpus("tones", replace(corpus, utterances=parts).to_json())
+    (tmp_path / "part.yaml").write_text(f"{STUDY}corpus_part: improvised\n")
+    extract(read_study(tmp_path / "part.yaml"), ledger)
+    assert registered(ledger).utterances == parts
