@@ -201,7 +201,7 @@ def summarise(
         alarms=tuple(alarms),
         claim=claim,
         reason=reason,
-        effects=grid_effects(snapshot, uas, state, identical) if is_grid else None,
+        effects=grid_effects(snapshot, uas, state, constant) if is_grid else None,
     )
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from orchestrator.analysis.comparison import compare_rows
 from orchestrator.analysis.differences import compare_with_reference
-from orchestrator.analysis.effects import estimate_effects
+from orchestrator.analysis.grid.effects import estimate_effects
 from orchestrator.analysis.progress.completeness import completeness
 from orchestrator.analysis.row_scores import row_uas, unit_means
 from orchestrator.analysis.summary import Summary, summarise
@@ -126,16 +126,21 @@ def test_a_grid_is_judged_over_speakers(tmp_path: Path) -> None:
     rows = {f"{a} {b}": {"layers": a, "hidden": b} for a in (2, 3) for b in (32, 64)}
     ledger, snapshot = stores.made(tmp_path, rows, deals=3, axes=("layers", "hidden"))
     outcomes = ledger.outcomes.read_all([t.id for t in snapshot.trials])
-    (one,) = estimate_effects(snapshot, outcomes).interactions
+    effects = estimate_effects(snapshot, outcomes)
+    (one,) = effects.interactions
     scores = row_uas(snapshot, outcomes)
     at = [
         np.array([np.mean(list(scores[r][s].values())) for s in snapshot.test_speakers])
         for r in rows
     ]
     units = at[3] - at[2] - at[1] + at[0]
+    main = effects.main[0].difference
+    assert main is not None and main.groups == 10 and main.p_sign_flip is None
+    assert main.ua == pytest.approx((at[2] + at[3] - at[0] - at[1]).mean() / 2)
     (only,) = one.dependences
     error = np.std(units, ddof=1) * np.sqrt(1 / 10 + 2 / 8)
-    assert only.p == pytest.approx(2 * stats.t.sf(abs(units.mean()) / error, 9))
+    assert only.difference is not None
+    assert only.difference.p == pytest.approx(2 * stats.t.sf(abs(units.mean()) / error, 9))
 
 
 def test_a_snapshot_keeps_its_deals_and_one_of_before_has_none(tmp_path: Path) -> None:

@@ -92,6 +92,17 @@ def test_a_bundle_of_deals_is_recomputed_from_its_predictions(store: Path, tmp_p
 
 
 @pytest.mark.usefixtures("one_form")
+def test_a_grid_of_deals_is_recomputed_too(tmp_path: Path) -> None:
+    rows = {f"{a} {b}": {"layers": a, "hidden": b} for a in (2, 3) for b in (32, 64)}
+    grid = {"axes": ("layers", "hidden"), "reference": None}
+    ledger, _ = stores.made(tmp_path / "store", rows, deals=3, seeds=2, **grid)
+    said = joined(ablate("report", "made", "--details", "--store", ledger.root))
+    assert "new deals" in said and "held-out groups" not in said
+    ablate("export", "made", "-o", tmp_path / "bundle", "--store", ledger.root)
+    assert recomputed(tmp_path / "bundle") == 0
+
+
+@pytest.mark.usefixtures("one_form")
 def test_speakers_are_really_trained_in_two_deals(tiny: Tiny, tmp_path: Path) -> None:
     """What the first deal has of another study is taken; every form follows from the rest."""
     text = STUDY.replace("study: tiny", "study: dealt").replace("seeds: 1", "seeds: 1, deals: 2")
