@@ -9,7 +9,9 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from features.errors import CorpusError
 from orchestrator.cli.app import app
+from tests.features.decoding.broken_files import broken, write_whole
 
 
 def run(*words: object) -> Any:
@@ -91,3 +93,22 @@ def test_an_mp3_that_claims_hours_is_read_as_far_as_it_goes(folder: Path) -> Non
     assert "ann-sad.mp3: fewer frames than its header counts" in " ".join(shown.output.split())
     words = ("features", "show", path, "-o", folder / "a.png", "--store", folder / "store")
     assert run(*words).exit_code == 0
+
+
+def test_a_folder_of_broken_files_is_registered_without_a_traceback(folder: Path) -> None:
+    whole = write_whole(folder / "whole")
+    rows = []
+    for number, path in enumerate(broken(whole, folder / "broken", 4 * len(whole), seed=3)):
+        kept = path.rename(folder / f"{number}-{path.name}")
+        rows.append(f"{kept.name},{'ann' if number % 2 else 'bob'},sad\n")
+    table = folder / "labels.csv"
+    table.write_text(table.read_text() + "".join(rows))
+    refused = added(folder)
+    assert isinstance(refused.exception, CorpusError), refused.exception
+    (folder / "ann-sad.wav").unlink()
+    shown = added(folder, "--skip-bad", "--json")
+    # What is as whole as before is a copy, and of copies under two speakers one is dropped.
+    assert shown.exit_code == 0, shown.exception
+    record = json.loads(shown.stdout)
+    assert 3 < record["utterances"] < len(rows) / 2
+    assert record["utterances"] + len(record["left_out_files"]) == len(rows) + 4

@@ -31,6 +31,7 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.study.protocol import ScoreRule
 from orchestrator.study.reader import parse_study
 from tests.commands import execute
+from tests.features.decoding.broken_files import broken, write_whole
 
 ROW = "FA in layer 2"
 MACHINES = """\
@@ -165,6 +166,19 @@ def test_every_kind_of_audio_that_is_looked_for_is_understood(
         soundfile.write(tmp_path / f"x{ending}", samples, rate, **said.get(ending, {}))
     answers = list(predict(ensemble, find_recordings([tmp_path]).paths))
     assert [type(a) for a in answers] == [Prediction] * len(AUDIO)
+
+
+def test_broken_files_are_predicted_or_named(ensemble: Ensemble, tmp_path: Path) -> None:
+    whole = write_whole(tmp_path / "whole")
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for number, path in enumerate(broken(whole, tmp_path / "broken", 2 * len(whole), seed=8)):
+        path.rename(folder / f"{number}-{path.name}")
+    paths = sorted(folder.iterdir())
+    answers = list(predict(ensemble, paths, threads=2))
+    assert [answer.path for answer in answers] == paths
+    assert {type(answer) for answer in answers} == {Prediction, Unusable}
+    assert all(answer.reason for answer in answers if isinstance(answer, Unusable))
 
 
 def test_machines_on_functionals_vote_as_networks_do(store: Path, spoken: dict[str, Path]) -> None:
