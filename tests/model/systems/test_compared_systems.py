@@ -83,13 +83,23 @@ def test_the_same_seed_gives_the_same_bits_resumed_or_not(segments_of: Callable,
 
     straight, states = trained(0)
     torch.manual_seed(12345)  # whatever was drawn before
-    numbers = json.loads(json.dumps(state_numbers(states[0])))
-    tensors = {key: tensor.clone() for key, tensor in state_tensors(states[0]).items()}
-    for again in (trained(0)[0], trained(0, state_from(tensors, numbers))[0]):
+
+    def kept(state: TrainingState) -> TrainingState:
+        numbers = json.loads(json.dumps(state_numbers(state)))
+        tensors = {key: tensor.clone() for key, tensor in state_tensors(state).items()}
+        return state_from(tensors, numbers)
+
+    # The weights of epochs 2 and 3 are averaged: the second state lies in the middle.
+    resumed = [trained(0, kept(state))[0] for state in states[:2]]
+    for again in (trained(0)[0], *resumed):
         assert again.history == straight.history
         assert torch.equal(again.tests_a.at_last_SC, straight.tests_a.at_last_SC)
         for key, tensor in straight.tests_a.weights.items():
             assert torch.equal(again.tests_a.weights[key], tensor), key
+        assert again.averaged is not None and straight.averaged is not None
+        assert torch.equal(again.averaged.b_SC, straight.averaged.b_SC)
+        for key, tensor in straight.averaged.weights.items():
+            assert torch.equal(again.averaged.weights[key], tensor), key
     assert trained(1)[0].history != straight.history
 
 

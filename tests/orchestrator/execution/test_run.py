@@ -114,26 +114,32 @@ def test_an_attempt_leaves_its_files_and_their_digests(study: Study, store: Path
     assert not list(ledger.paths.trial_folder(outcome.id).glob("checkpoint*"))
 
 
-def test_a_trial_resumes_after_any_epoch_to_the_same_bits(study: Study, store: Path) -> None:
+@pytest.mark.parametrize("killed", [1, 2])
+def test_a_trial_resumes_after_any_epoch_to_the_same_bits(
+    study: Study, store: Path, killed: int
+) -> None:
+    """Of three epochs the weights of the last two are averaged: 2 is in the middle."""
     ledger = Ledger.open(str(store))
     lost = ids(ledger)[1]
     before = scored(ledger, lost)
     forget(ledger, lost)
     seen: list[int] = []
 
-    def die_after_the_first_epoch(event: Event) -> None:
+    def die_after_the_epoch(event: Event) -> None:
         if isinstance(event, Epoch):
             seen.append(event.epoch)
-            raise KeyboardInterrupt
+            if event.epoch == killed:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(study, ledger, InlineCluster(), die_after_the_first_epoch)
-    assert seen == [1] and ledger.paths.checkpoint_file(lost).exists()
+        run(study, ledger, InlineCluster(), die_after_the_epoch)
+    assert seen == [1, 2][:killed] and ledger.paths.checkpoint_file(lost).exists()
     result, events = go(study, store)
-    assert [e.epoch for e in events if isinstance(e, Epoch)] == [2, 3]
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [2, 3][killed - 1 :]
     assert scored(ledger, lost) == before
     outcome = ledger.outcomes.read(lost)
-    assert outcome is not None and outcome.resumed == 1 and result.failed == ()
+    assert outcome is not None and outcome.resumed == killed and result.failed == ()
+    assert "averaged" in {one.choice for one in outcome.scores}
 
 
 def test_a_damaged_checkpoint_costs_epochs_but_no_bit(study: Study, store: Path) -> None:
