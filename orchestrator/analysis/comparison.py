@@ -1,17 +1,18 @@
-"""Two rows of a study compared by fold, by emotion and by utterance, from the store.
+"""Rows of a study compared with one of them by fold, emotion and utterance, from the store.
 
-The comparison rests on the folds and seeds that both rows have finished. An utterance *flips* where
+A comparison rests on the folds and seeds that both rows have finished. An utterance *flips* where
 one row is right and the other is wrong. Flips are counted and listed, but McNemar's test is not
 used, since utterances of one speaker are not independent. Instead gained minus lost utterances by
 speaker, which is the difference in WA, goes through the corrected t.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
-from orchestrator.analysis.differences import Difference, compare_with_reference
+from orchestrator.analysis.differences import Difference, compare_pairs
 from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.analysis.progress.completeness import completeness, given_up_trials
 from orchestrator.analysis.row_scores import (
@@ -82,7 +83,10 @@ class Comparison:
     wanted: int
     """Number of (fold, seed) pairs that the study asks for in both rows."""
     difference: Difference | None
-    """The difference in UA, B minus A; None while nothing is shared."""
+    """The difference in UA, B minus A, its p after Holm over those that were asked for together;
+    None while nothing is shared."""
+    asked: int
+    """With how many rows A is compared, in this question."""
     balance: Interval | None
     """Share of utterances gained minus share lost, -1 to 1, a mean over speakers: the difference in
     WA. None while nothing is shared."""
@@ -102,47 +106,98 @@ class Comparison:
     averaged weights where they stopped early."""
 
 
-def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparison:
-    """Compare row B with row A, from their scores and stored predictions.
+def compare_rows(
+    snapshot: Snapshot, ledger: Ledger, a: str, others: Sequence[str]
+) -> tuple[Comparison, ...]:
+    """Compare other rows with row A, from their scores and stored predictions.
 
     Args:
         snapshot: the study.
         ledger: the store.
         a: name of the row that is subtracted.
-        b: name of the other row.
+        others: names of the rows that are compared with it, at least one. Their differences are
+            one family of comparisons.
+
+    Returns:
+        The comparison of each of the others, in their order.
 
     Raises:
-        RequestError: the study has no such row, or both names are the same.
+        RequestError: the study has no such row, or one is named twice.
         DamageError: a training's predictions are not what was written.
     """
-    names = [row.name for row in snapshot.rows]
-    for name in (a, b):
-        if name not in names:
-            raise RequestError(f"`{snapshot.study}` has no row `{name}`. {nearest(name, names)}")
-    if a == b:
-        raise RequestError(f"A and B must be two rows, but are both `{a}` instead.")
+    _refuse_no_rows(snapshot, a, others)
     snapshot = with_wanted_trials(snapshot, ledger)
     ids = [trial.id for trial in snapshot.trials]
     outcomes = blinding.open_outcomes(ledger, ids)
-    standing = completeness(snapshot, outcomes, given_up_trials(ledger, ids)).open_verdict(b, a)
-    shared = _shared(snapshot, outcomes, a, b)
-    scores: dict[str, dict[str, dict[int, float]]] = {a: {}, b: {}}
+    state = completeness(snapshot, outcomes, given_up_trials(ledger, ids))
+    standing = {b: state.open_verdict(b, a) for b in others}
+    shared = {b: _shared(snapshot, outcomes, a, b) for b in others}
+    scores = {b: (_uas(snapshot, shared[b], 1), _uas(snapshot, shared[b], 0)) for b in others}
+    unscored = Counter(
+        trial.row
+        for trial in snapshot.trials
+        if (found := outcomes.get(trial.id)) is not None
+        if not any(headline_scores(snapshot, found))
+    )
+    differences = compare_pairs(snapshot, scores, [b for b in others if standing[b]])
+    return tuple(
+        replace(
+            _compared(snapshot, ledger, (a, b), shared[b], scores[b]),
+            difference=differences.get(b),
+            asked=len(others),
+            open=standing[b],
+            unscored=unscored[a] + unscored[b],
+        )
+        for b in others
+    )
+
+
+def _refuse_no_rows(snapshot: Snapshot, a: str, others: Sequence[str]) -> None:
+    """Raise an error unless all are rows of the study, and each is named once."""
+    names = [row.name for row in snapshot.rows]
+    for index, name in enumerate((a, *others)):
+        if name not in names:
+            raise RequestError(f"`{snapshot.study}` has no row `{name}`. {nearest(name, names)}")
+        if name in (a, *others)[:index]:
+            raise RequestError(f"A and B must be different rows, but `{name}` is named twice.")
+
+
+def _uas(snapshot: Snapshot, shared: Shared, which: int) -> BySpeaker:
+    """The UA of row A (``which`` 0) or B (1) on the trainings that both have finished."""
+    found: dict[str, dict[int, float]] = {}
     for (_, training), pair in shared.items():
-        for name, outcome in zip((a, b), pair, strict=True):
-            for one in headline_scores(snapshot, outcome):
-                scores[name].setdefault(one.speaker, {})[training] = ua(one.confusion)
+        for one in headline_scores(snapshot, pair[which]):
+            found.setdefault(one.speaker, {})[training] = ua(one.confusion)
+    return found
+
+
+def _compared(
+    snapshot: Snapshot,
+    ledger: Ledger,
+    rows: tuple[str, str],
+    shared: Shared,
+    scores: tuple[BySpeaker, BySpeaker],
+) -> Comparison:
+    """Row B compared with row A by fold, emotion and utterance, without their difference in UA.
+
+    Args:
+        snapshot: the study.
+        ledger: the store.
+        rows: the names of A and B.
+        shared: the trainings that both have finished.
+        scores: the UA of B, then of A, on these.
+    """
     flips, recalls, net, decisions = _by_utterance(ledger, shared, snapshot.score)
     return Comparison(
         snapshot=snapshot,
-        a=a,
-        b=b,
+        a=rows[0],
+        b=rows[1],
         shared=len(shared),
-        wanted=len(_slots(snapshot, a) & _slots(snapshot, b)),
-        difference=compare_with_reference(
-            replace(snapshot, reference=a), scores, open_rows=(b,) if standing else ()
-        ).get(b),
+        wanted=len(_slots(snapshot, rows[0]) & _slots(snapshot, rows[1])),
+        difference=None,
+        asked=1,
         balance=_balance(snapshot, net),
-        folds=tuple(_by_fold(snapshot, shared, a_and_b=(scores[a], scores[b]))),
+        folds=tuple(_by_fold(snapshot, shared, a_and_b=scores[::-1])),
         emotions=tuple(
             PairedScore(
                 name=emotion,
@@ -155,12 +210,6 @@ def compare_rows(snapshot: Snapshot, ledger: Ledger, a: str, b: str) -> Comparis
         ),
         flips=flips,
         decisions=decisions,
-        open=standing,
-        unscored=sum(
-            not any(headline_scores(snapshot, found))
-            for trial in snapshot.trials
-            if trial.row in (a, b) and (found := outcomes.get(trial.id)) is not None
-        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""``ablate compare``: two rows of a study compared by fold, emotion and utterance."""
+"""``ablate compare``: rows of a study compared with one of them."""
 
 import json
 from typing import Annotated
@@ -24,16 +24,24 @@ def compare(
     study: NamedStudyArgument,
     a: Annotated[str, typer.Argument(help="A row.", autocompletion=completion.rows)],
     b: Annotated[
-        str,
-        typer.Argument(help="The row that is set beside it.", autocompletion=completion.rows),
+        list[str],
+        typer.Argument(help="The rows that are set beside it.", autocompletion=completion.rows),
     ],
     store: StoreOption = DEFAULT_STORE,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, help="How many flipped utterances are listed.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--limit",
+            min=0,
+            help="How many flipped utterances are listed; by default 20 of one B, none of several.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare row B with row A: by fold, emotion and utterance."""
+    """Compare row B, or several, with row A: by fold, emotion and utterance.
+
+    With several, p is adjusted for all of them (Holm).
+    """
     from orchestrator.analysis.comparison import compare_rows
     from orchestrator.report.console import console_for
     from orchestrator.report.tables import comparison as report
@@ -42,7 +50,10 @@ def compare(
     ledger = Ledger.open_existing(store)
     snapshot = named_snapshot(study, ledger)
     found = compare_rows(snapshot, ledger, a, b)
+    most = limit if limit is not None else 20 if len(found) == 1 else 0
     if as_json:
-        print(json.dumps(report.record(found, limit), indent=2))
+        one, *more = found
+        record = report.records(found, most) if more else report.record(one, most)
+        print(json.dumps(record, indent=2))
     else:
-        report.show(console_for(), found, limit)
+        report.show(console_for(), found, most)

@@ -1,5 +1,6 @@
 """The output of `ablate compare`: rows A and B of a study side by side, as tables and as JSON."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -7,11 +8,11 @@ from rich.console import Console
 
 from orchestrator.analysis.comparison import Comparison, PairedScore
 from orchestrator.analysis.differences import Difference
-from orchestrator.analysis.row_scores import Interval, unit_of
+from orchestrator.analysis.row_scores import unit_of
 from orchestrator.planning.trial_details import run_command
-from orchestrator.report.tables.cells import percent, plus_minus
+from orchestrator.report.tables.cells import difference_plus_minus, p_value, percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
-from orchestrator.report.tables.headings import DASH, banner, counted, label, protocol_line
+from orchestrator.report.tables.headings import banner, counted, label, protocol_line
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.report.tables.text import print_table
 
@@ -37,6 +38,7 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
         "wanted": found.wanted,
         "difference": _difference_json(found.difference) if found.difference else None,
         "open": found.open or None,
+        "asked": found.asked,
         "comparisons": _comparisons(found),
         "balance": asdict(found.balance) if found.balance else None,
         "folds": [asdict(one) for one in found.folds],
@@ -45,6 +47,18 @@ def record(found: Comparison, limit: int) -> dict[str, Any]:
         "gained": sum(flip.gained for flip in found.flips),
         "lost": sum(flip.lost for flip in found.flips),
         "flips": [asdict(flip) for flip in found.flips[:limit]],
+    }
+
+
+def records(found: Sequence[Comparison], limit: int) -> dict[str, Any]:
+    """The comparisons of several rows with A as JSON values, each as `record` has one."""
+    each = [record(one, limit) for one in found]
+    common = {key: each[0][key] for key in ("study", "title", "a", "asked", "comparisons")}
+    return {
+        **common,
+        "compared": [
+            {key: value for key, value in one.items() if key not in common} for one in each
+        ],
     }
 
 
@@ -57,20 +71,49 @@ def _difference_json(difference: Difference) -> dict[str, Any]:
     return {"again" if key == "over_seeds" else key: value for key, value in record.items()}
 
 
-def show(console: Console, found: Comparison, limit: int) -> None:
+def show(console: Console, found: Sequence[Comparison], limit: int) -> None:
     """Print the scores of A and B by fold and emotion, then the utterances that flip.
 
     An utterance flips if one row recognises it and the other does not.
 
     Args:
         console: where to print.
-        found: the comparison.
-        limit: the most flipped utterances to print; 0 for none.
+        found: the comparisons of one or more rows with A. If there are several, a table of their
+            differences comes first.
+        limit: the most flipped utterances to print of each; 0 for none.
     """
-    print_table(console, scores(found))
-    if found.flips and limit:
-        console.print()
-        print_table(console, flips(found, limit))
+    tables = [overview(found)] if len(found) > 1 else []
+    for one in found:
+        tables += [scores(one), *([flips(one, limit)] if one.flips and limit else [])]
+    for index, table in enumerate(tables):
+        if index:
+            console.print()
+        print_table(console, table)
+
+
+def overview(found: Sequence[Comparison]) -> Table:
+    """The table of differences of several rows from A, in percentage points, with p after Holm."""
+    first, cells = found[0], []
+    for one in found:
+        d = one.difference
+        p_values = [p_value(d.p_alone if d else None), p_value(d.p if d else None)]
+        cells.append((one.b, f"{one.shared}/{one.wanted}", difference_plus_minus(d), *p_values))
+    heads = ("shared", "ΔUA ± 95 %", "p", "p Holm")
+    left = [one.b for one in found if one.open]
+    waits = f" None is given of {', '.join(left)}: {_WAITS}." if left else ""
+    return Table(
+        label=label(first.snapshot),
+        title=f"{len(found)} rows beside {first.a}",
+        subtitle=protocol_line(first.snapshot),
+        banner=banner(first.snapshot),
+        columns=(Column(head="row", numeric=False), *map(_head, heads)),
+        cells=tuple(cells),
+        footnotes=(
+            f"ΔUA: the row minus `{first.a}`, paired on the shared trainings, for new speakers. p "
+            f"alone, and after Holm over these {len(found)} of {_comparisons(first)} comparisons "
+            f"that the {len(first.snapshot.rows)} rows allow; adjusted for no other.{waits}",
+        ),
+    )
 
 
 def scores(found: Comparison) -> Table:
@@ -83,12 +126,12 @@ def scores(found: Comparison) -> Table:
     ]
     if found.difference is not None:
         d = found.difference
-        p = DASH if d.p_alone is None else f"{d.p_alone:.3f}"
-        whole = plus_minus(Interval(mean=d.ua, low=d.low, high=d.high))
+        p = p_value(d.p_alone)
+        p = f"p = {p}" if p[0] != "<" else f"p < {p[1:]}"
         notes.append(
-            f"B - A in UA: {whole} for new speakers (corrected t over "
+            f"B - A in UA: {difference_plus_minus(d)} for new speakers (corrected t over "
             f"{counted(d.groups, unit_of(found.snapshot))}); "
-            + (_without_p(found) if found.open else f"p = {p}, {_among(found)}.")
+            + (_without_p(found) if found.open else f"{p}, {_among(found)}.")
         )
     if found.unscored:
         notes.append(
@@ -114,17 +157,21 @@ def scores(found: Comparison) -> Table:
     )
 
 
+_WAITS = "p waits for every training of the study; none is given where one of A or B diverged"
+"""Why a difference has no p."""
+
+
 def _without_p(found: Comparison) -> str:
-    """Why the difference has no p."""
-    return (
-        f"no p: B is {found.open}, and p waits for every training of the study; none is given "
-        "where one of A or B diverged."
-    )
+    """Why this difference has no p."""
+    return f"no p: B is {found.open}, and {_WAITS}."
 
 
 def _among(found: Comparison) -> str:
     """How many comparisons the p of this one is among, for it is adjusted for none of them."""
     possible = _comparisons(found)
+    if found.asked > 1:
+        adjusted = p_value(found.difference.p if found.difference else None)
+        return f"{adjusted} after Holm over the {found.asked} that were asked for, of {possible}"
     if possible == 1:
         return "of the one comparison that these two rows allow"
     return (

@@ -107,7 +107,7 @@ def test_intervals_of_scores_rest_on_speakers_too(tmp_path: Path) -> None:
 
 def test_two_rows_are_compared_fold_by_fold_of_each_deal(tmp_path: Path) -> None:
     ledger, snapshot = study(tmp_path, missing=(("small", 0, 0, 1), ("small", 0, 1, 1)))
-    found = compare_rows(snapshot, ledger, "full", "small")
+    found = compare_rows(snapshot, ledger, "full", ["small"])[0]
     assert (found.shared, found.wanted) == (28, 30)
     assert [one.name for one in found.folds] == [
         f"{fold} of deal {deal}"

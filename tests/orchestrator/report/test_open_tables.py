@@ -81,7 +81,7 @@ def test_pictures_draw_no_verdict(study: StudyResults) -> None:
 
 def test_a_comparison_has_no_p_while_another_row_is_missing(study: StudyResults) -> None:
     """Whoever compares two finished rows looks at a table that is not finished."""
-    found = compare_rows(study.snapshot, study.ledger, "full", "smaller")
+    found = compare_rows(study.snapshot, study.ledger, "full", ["smaller"])[0]
     assert found.shared == found.wanted == 15
     notes = " ".join(scores(found).footnotes)
     assert "no p: B is open, 15 of 15, and p waits for every training of the study" in notes
@@ -92,7 +92,7 @@ def test_a_comparison_has_no_p_while_another_row_is_missing(study: StudyResults)
 
 def test_a_comparison_says_of_how_many_its_p_is_one(tmp_path: Path) -> None:
     ledger, snapshot = stores.made(tmp_path / "store", ROWS, skill=SKILL)
-    found = compare_rows(snapshot, ledger, "small", "smaller")
+    found = compare_rows(snapshot, ledger, "small", ["smaller"])[0]
     (note,) = (n for n in scores(found).footnotes if "B - A in UA" in n)
     assert re.search(r"p = 0\.\d{3}, of this one comparison of 3 that the 3 rows allow", note)
 

@@ -386,7 +386,8 @@ def test_a_real_study_is_trained_look_by_look_and_computed_again(
     lines = dict(shown.pairs(price, None, ""))
     assert lines["wall time"].startswith("at most ")
     assert "settled comparisons get no more seeds" in lines["CPU time"]
-    compared = compare_rows(ledger.studies.snapshots("adaptive")[0], ledger, "none", "clear")
+    snapshot = ledger.studies.snapshots("adaptive")[0]
+    (compared,) = compare_rows(snapshot, ledger, "none", ["clear"])
     assert compared.shared == compared.wanted == FOLDS * standing.seeds
     names = export(study, tmp_path / "bundle")
     assert "recompute.py" in names
