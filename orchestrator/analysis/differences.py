@@ -30,6 +30,11 @@ Verdict = str
 ``open, 7 of 15``) while it must not be judged; empty where there is nothing to judge."""
 
 
+NO_SCORE = "no score"
+"""Stands in place of the verdict where a training of the row, or of the reference, does not have
+the study's score, such as averaged weights where it stopped early."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedDifference:
     """UA of a row minus that of the reference, tested over seeds: same speakers, new seeds.

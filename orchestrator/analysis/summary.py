@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from model.evaluation.metrics import absent
 from orchestrator.analysis.claim import judge_claim
 from orchestrator.analysis.differences import (
+    NO_SCORE,
     Difference,
     Verdict,
     at_last_interim,
@@ -28,10 +29,6 @@ from orchestrator.analysis.row_scores import (
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.store.records import CHOICE_OF, Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotRow
-
-NO_SCORE = "no score"
-"""Stands in place of the verdict where a training of the row, or of the reference, does not have
-the study's score, such as averaged weights where it stopped early."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

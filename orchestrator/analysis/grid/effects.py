@@ -42,7 +42,7 @@ class MainEffect:
     while no speaker is finished in all of these rows."""
     verdict: Verdict
     """Whether it differs: ``yes``, ``cannot tell``, or such as ``open, 7 of 15``, where the
-    trainings are those of both levels; empty while there is nothing to judge."""
+    trainings are those of both levels, or ``no score``; empty while there is nothing to judge."""
     depends_on: tuple[GridAxis, ...] = ()
     """The axes with which it interacts: there a dependence of this level differs from 0."""
 
@@ -129,7 +129,7 @@ def _main_effects(
     asked = [(i, label) for i, axis in enumerate(axes) for label in axis.levels[1:]]
     firsts = [axis.levels[0] for axis in axes]
     rows = {(i, lv): grid.rows_at({i: lv}) + grid.rows_at({i: firsts[i]}) for i, lv in asked}
-    standing = {at: grid.state.open_together(rows[at]) for at in asked}
+    standing = {at: grid.unjudged(rows[at]) for at in asked}
     pairs = {(i, lv): (grid.mean_at({i: lv}), grid.mean_at({i: firsts[i]})) for i, lv in asked}
     found = compare_pairs(snapshot, pairs, [at for at in asked if standing[at]])
     effects = []

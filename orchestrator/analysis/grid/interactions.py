@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from orchestrator.analysis.differences import Difference, Verdict, compare_pairs, verdict_of
+from orchestrator.analysis.differences import (
+    NO_SCORE,
+    Difference,
+    Verdict,
+    compare_pairs,
+    verdict_of,
+)
 from orchestrator.analysis.grid.axes import GridAxis, Label
 from orchestrator.analysis.progress.completeness import Completeness
 from orchestrator.analysis.row_scores import BySpeaker, Interval, means_over_seeds, score_interval
@@ -36,8 +42,18 @@ class LevelScores:
     ) -> None:
         self._scores = scores
         self._points = points
-        self.state = state
+        self._state = state
         self._means: dict[frozenset[tuple[int, Label]], BySpeaker] = {}
+
+    def unjudged(self, rows: Sequence[str]) -> Verdict:
+        """What stands in place of the verdict on a comparison in which some rows take part.
+
+        Returns:
+            Such as ``open, 7 of 15``, or ``no score``, where a row has none since one of its
+            trainings does not have the study's score; empty where it may be judged.
+        """
+        has_scores = all(self._scores[name] or not self._state.rows[name].finished for name in rows)
+        return self._state.open_together(rows) or ("" if has_scores else NO_SCORE)
 
     def rows_at(self, levels: Mapping[int, Label]) -> list[str]:
         """The names of all rows at some levels: index of an axis -> the label of its level."""
@@ -163,7 +179,7 @@ def pair_interactions(
         """The effect of level ``la`` of one axis at level ``lb`` of another."""
         return _minus(grid.mean_at({i: la, j: lb}), grid.mean_at({i: firsts[i], j: lb}))
 
-    standing = {at: grid.state.open_together(rows_beside(at)) for at in asked}
+    standing = {at: grid.unjudged(rows_beside(at)) for at in asked}
     differences = compare_pairs(
         snapshot,
         {

@@ -54,6 +54,11 @@ class Grid:
             if all(point[axis] == value for axis, value in levels.items())
         ]
 
+    def unjudged(self, rows: list[str]) -> str:
+        """What stands in place of the verdict on these rows together; empty if it has one."""
+        has_scores = not any(map(self.bundle.unscored, rows))
+        return self.bundle.open_together(rows) or ("" if has_scores else "no score")
+
     def mean(self, levels: Levels) -> Any:
         """The mean UA of these rows by fold, speaker and seed, where all have one; else None."""
         each = [self.bundle.uas(name) for name in self.rows(levels)]
@@ -94,7 +99,7 @@ def dependences_of(grid: Grid) -> list[dict[str, Any]]:
     for i, a, j, b in asked:
         pairs[i, a, j, b] = minus(grid.effect(i, a, {j: b}), grid.effect(i, a, {j: 0}))
         rows = [name for x in (a, 0) for y in (b, 0) for name in grid.rows({i: x, j: y})]
-        standing[i, a, j, b] = grid.bundle.open_together(rows)
+        standing[i, a, j, b] = grid.unjudged(rows)
     judged = family_of(grid.bundle, pairs, [at for at in asked if standing[at]])
     return [
         {
@@ -110,7 +115,7 @@ def main_effects_of(grid: Grid, dependences: list[dict[str, Any]]) -> list[dict[
     """All numbers of every main effect, by their keys in `table.json` and in its order."""
     asked = [(i, value) for i, size in enumerate(grid.sizes) for value in range(1, size)]
     rows = {(i, value): grid.rows({i: value}) + grid.rows({i: 0}) for i, value in asked}
-    standing = {at: grid.bundle.open_together(rows[at]) for at in asked}
+    standing = {at: grid.unjudged(rows[at]) for at in asked}
     pairs = {(i, value): grid.effect(i, value, {}) for i, value in asked}
     judged = family_of(grid.bundle, pairs, [at for at in asked if standing[at]])
     found = []

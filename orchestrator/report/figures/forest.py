@@ -7,9 +7,9 @@ filled diamond for ``yes``, a circle for ``cannot tell``, a cross for a row that
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.differences import NO_SCORE, Difference
 from orchestrator.analysis.row_scores import Interval, unit_of
-from orchestrator.analysis.summary import NO_SCORE, RowSummary, Summary
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks

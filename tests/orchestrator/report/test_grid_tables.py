@@ -170,6 +170,22 @@ def test_a_cell_given_up_leaves_its_main_effects_open(tmp_path: Path) -> None:
     assert re.search(r"^256 .* yes", text, re.MULTILINE)
 
 
+def test_another_score_than_the_study_s_judges_no_main_effect(store: Path) -> None:
+    found = json.loads(printed(store, "--score", "last", "--format", "json"))
+    for one in found["main_effects"] + found["dependences"]:
+        assert one["verdict"] == "exploratory" and one["difference"]["p"] is None
+    assert {tuple(one["depends_on"]) for one in found["main_effects"]} == {()}
+
+
+def test_a_main_effect_of_a_row_without_a_score_has_none(tmp_path: Path) -> None:
+    """Averaged weights are lacking where a training stopped early."""
+    store = made(tmp_path / "store", short=(("128 none", 2, 0),), score="averaged")
+    found = json.loads(printed(store, "--format", "json"))
+    assert [one["verdict"] for one in found["main_effects"]] == ["no score", "yes", "no score"]
+    assert found["dependences"][0]["verdict"] == "no score"
+    assert found["main_effects"][0]["difference"]["ua"] is None
+
+
 def test_outcomes_of_earlier_code_count_in_no_main_effect(study: StudyResults) -> None:
     old = {id: replace(o, identity={"semantics": 1}) for id, o in study.outcomes.items()}
     from orchestrator.analysis.summary import summarise

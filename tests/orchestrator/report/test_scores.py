@@ -136,7 +136,7 @@ def test_a_row_with_a_training_that_stopped_early_has_no_averaged_score(
 
 
 def test_two_rows_one_of_which_has_no_score_are_not_compared(stopped: StudyResults) -> None:
-    found = compare_rows(stopped.snapshot, stopped.ledger, "full", "small")
+    (found,) = compare_rows(stopped.snapshot, stopped.ledger, "full", ["small"])
     assert (found.shared, found.unscored, found.difference) == (0, 2, None)
     (note,) = (n for n in scores(found).footnotes if n.startswith("No score"))
     assert "2 trainings of A and B stopped before their last epoch" in note
