@@ -148,3 +148,24 @@ def test_a_budget_in_a_store_that_knows_nothing_names_the_command_that_finds_out
     plan = plan_study(parse_study(STUDY, "budget.yaml"), ledger)
     with pytest.raises(LackError, match="`ablate plan budget.yaml --probe` measures it"):
         price.select_within_budget(plan, price.price_plan(plan, ledger, 1, 0), 60.0)
+
+
+def test_what_a_budget_leaves_out_says_its_deal(tmp_path: Path) -> None:
+    text = STUDY.replace("folds: 3, seeds: 3", "folds: 3, deals: 3, seeds: 2")
+    ledger = Ledger.open_readonly(str(tmp_path / "none"))
+    items = plan_study(parse_study(text, "budget.yaml"), ledger).to_train
+    seconds = dict.fromkeys("ABC", 1.0)
+    assert len(items) == 3 * 3 * 3 * 2
+
+    def left_out(trials: int) -> str:
+        return select_trials(items, seconds, 1, trials, "B").describe().partition("(")[2][:-2]
+
+    assert (
+        left_out(12) == "seed 0: folds 2 to 3 of deal 2 and deal 3 of all rows; seed 1 of all rows"
+    )
+    assert left_out(18) == "seed 0: deal 3 of all rows; seed 1 of all rows"
+    assert left_out(27) == "seed 1 of all rows"
+    assert left_out(1) == (
+        "in fold 1 of deal 1 of seed 0 `A`; in fold 1 of deal 1 of seed 0 `C`; "
+        "seed 0: folds 2 to 3 of deal 1 and deals 2 to 3 of all rows; seed 1 of all rows"
+    )
