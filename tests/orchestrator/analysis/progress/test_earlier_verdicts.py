@@ -74,3 +74,21 @@ def test_a_study_without_comparisons_has_no_verdicts(tmp_path: Path, reference: 
     ledger, whole = made(tmp_path / "store", reference=reference)
     asked(ledger, whole, 3)
     assert asked(ledger, whole, 6).judged_before == (() if reference is None else (3,))
+
+
+def test_a_study_that_was_judged_before_it_was_dealt_anew_says_so(tmp_path: Path) -> None:
+    ledger, dealt = stores.made(tmp_path / "store", ROWS, deals=3)
+    once = replace(
+        dealt,
+        folds=tuple(replace(fold, deal=None) for fold in dealt.folds if fold.deal == 0),
+        trials=tuple(replace(trial, deal=None) for trial in dealt.trials if trial.deal == 0),
+    )
+    for path in ledger.studies.snapshot_files("made"):
+        Path(str(path)).unlink()
+    assert asked(ledger, once, 1).judged_before == ()
+    last = asked(ledger, dealt, 1)
+    assert last.judged_before == (1,)
+    summary = summarise(last, ledger.outcomes.read_all(trial.id for trial in last.trials))
+    note = next(n for n in table(summary).footnotes if n.startswith("Asked again"))
+    assert "judged before, with 1 training of each row and speaker, and got more since" in note
+    assert "adaptive" not in note
