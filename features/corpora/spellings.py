@@ -182,7 +182,7 @@ def read_pair(kind: str, option: str, text: str, names: Collection[str]) -> tupl
         CorpusError: these are not two names of the corpus.
     """
     between = "=" if option.startswith("--same") else ","
-    known = {written: name for name in names for written in (visible(name), name)}
+    known = _as_written(names)
     parts = text.split(between)
     cuts = [
         (between.join(parts[:i]).strip(), between.join(parts[i:]).strip())
@@ -204,7 +204,7 @@ def read_name(kind: str, option: str, text: str, names: Collection[str]) -> str:
     Raises:
         CorpusError: it is no name of the corpus.
     """
-    known = {written: name for name in names for written in (visible(name), name)}
+    known = _as_written(names)
     if text not in known:
         raise CorpusError(
             f"`{option}` must name a {kind} of the corpus, but `{text}` is none"
@@ -251,6 +251,11 @@ def distinct_option(kind: str, first: str, second: str) -> tuple[str, str]:
 def keep_option(kind: str, name: str) -> tuple[str, str]:
     """Return the option that says that a name is one, as two words to type."""
     return f"--keep-{kind}", visible(name)
+
+
+def _as_written(names: Collection[str]) -> dict[str, str]:
+    """Map what may be typed for a name, as `visible` writes it or as it is, to the name."""
+    return {visible(name): name for name in names} | {name: name for name in names}
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -13,12 +13,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance, no_progress
 from features.corpora.readers import database, scan
-from features.corpora.spellings import letters_form, looks_missing
+from features.corpora.spellings import letters_form, looks_missing, visible
 from features.errors import CorpusError
 
 ABOUT = "any recordings that a table lists with speaker and emotion"
@@ -147,8 +148,8 @@ def _without_decimals(rows: list[TableRow]) -> list[TableRow]:
     for column in NAMES:
         texts = {_text(cells.get(column)) for _, cells in rows}
         named = {text for text in texts if not looks_missing(text)}
-        if named and all(re.fullmatch(r"-?\d+\.0+", text) for text in named):
-            whole = {text: text.partition(".")[0] for text in named}
+        if named and all(re.fullmatch(r"-?(0|[1-9]\d*)\.0+", text) for text in named):
+            whole = {text: str(int(text.partition(".")[0])) for text in named}
             rows = [
                 (where, {**cells, column: whole.get(_text(cells.get(column)), cells.get(column))})
                 for where, cells in rows
@@ -165,7 +166,7 @@ def _split_notes(rows: list[TableRow]) -> tuple[str, ...]:
             letters_form(word), word
         )
     return tuple(
-        f"column `split` has {' and '.join(f'`{word}`' for word in spelled.values())}, which "
+        f"column `split` has {' and '.join(f'`{visible(w)}`' for w in spelled.values())}, which "
         f"count as one side, {side}"
         for side, spelled in sides.items()
         if side and len(spelled) > 1
@@ -304,11 +305,11 @@ _CODES: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}
 
 
 def _text(cell: Any) -> str:
-    """Convert a cell to text without outer spaces: None and NaN are empty, 3.0 becomes ``3``."""
+    """Convert a cell to text without outer spaces, as a CSV file has it; None and NaN are empty."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e16:  # as pandas' CSV has it
-        return str(int(cell))
+    if isinstance(cell, datetime) and cell.time() == time.min:
+        return cell.date().isoformat()
     if isinstance(cell, bytes):  # text in a Parquet file that does not say that it is text
         return cell.decode("utf-8", "backslashreplace").strip()
     return str(cell).strip()

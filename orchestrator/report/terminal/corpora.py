@@ -16,6 +16,7 @@ from features.corpora.folds import Fold, deal
 from features.corpora.identities import answer_notes
 from features.corpora.inspection import Inspection
 from features.corpora.notes import corpus_doubts, in_no_class
+from features.corpora.spellings import visible
 from features.errors import CorpusError
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
@@ -223,7 +224,7 @@ def _print_speakers(
     console: Console, speakers: Sequence[Mapping[str, Any]], emotions: Sequence[str]
 ) -> None:
     cells = [
-        (s["speaker"], s["sex"] or "–", *(str(s["emotions"].get(e, 0)) for e in emotions))
+        (visible(s["speaker"]), s["sex"] or "–", *(str(s["emotions"].get(e, 0)) for e in emotions))
         for s in speakers
     ]
     heads = ["speaker", "sex", *(e[:8] for e in emotions)]

@@ -1,4 +1,5 @@
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,51 @@ def test_a_parquet_file_says_the_same_as_a_csv_file(wavs: Path) -> None:
     pq.write_table(pa.table(columns), wavs / "labels.parquet")
     assert read(csv).utterances == read(wavs / "labels.parquet").utterances
     assert [u.split for u in read(csv).utterances] == ["train", "dev"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        ([1.0, 2.0, 0.0], ["1", "2", "0"]),
+        ([1.0, None, -0.0], ["1", "0"]),
+        ([7, 2**53 + 1, 3], ["7", "9007199254740993", "3"]),
+        ([1e17, 1.5, 2.0], ["1e+17", "1.5", "2.0"]),
+        (["1.0", "2.0", "NA"], ["1", "2", "NA"]),
+        (["01.0", "2.0", "3.0"], ["01.0", "2.0", "3.0"]),
+        (["1", "1.0", "01"], ["1", "1.0", "01"]),
+        ([True, False, None], ["True", "False"]),
+        (["None", "nan", None], ["None", "nan"]),
+        ([datetime(2020, 1, 2), datetime(2020, 1, 3), None], ["2020-01-02", "2020-01-03"]),
+        ([" a ", "a\u00a0b", ""], ["a", "a\u00a0b"]),
+    ],
+)
+def test_names_are_those_of_the_csv_file_that_pandas_writes(
+    wavs: Path, cells: list[object], names: list[str]
+) -> None:
+    import pandas as pd
+
+    files = [f"wav/{name}.wav" for name in "abc"]
+    frame = pd.DataFrame({"file": files, "speaker": cells, "emotion": "joy"})
+    frame.to_csv(wavs / "labels.csv", index=False)
+    frame.to_parquet(wavs / "labels.parquet", index=False)
+    for end in ("csv", "parquet"):
+        corpus = read(wavs / f"labels.{end}", skip_bad=True)
+        assert [u.speaker for u in corpus.utterances] == names, end
+
+
+def test_a_side_of_the_split_in_two_words_is_noted(wavs: Path) -> None:
+    rows = ("wav/a.wav,ann,joy,Train", "wav/b.wav,bob,joy,val", "wav/c.wav,cid,joy,dev\u200b")
+    corpus = read(table(wavs, "file,speaker,emotion,split", *rows, "wav/d.wav,dan,joy,\uff54est"))
+    assert [u.split for u in corpus.utterances] == ["train", "dev", "dev", "test"]
+    assert corpus.notes == (
+        "column `split` has `dev\\u200b` and `val`, which count as one side, dev",
+    )
+
+
+@pytest.mark.parametrize("cell", ["NA", "nan", "None", "trainn"])
+def test_a_split_that_is_none_is_refused(wavs: Path, cell: str) -> None:
+    with pytest.raises(CorpusError, match=f"must be train, dev, test or empty, but is `{cell}`"):
+        read(table(wavs, "file,speaker,emotion,split", f"wav/a.wav,ann,joy,{cell}"))
 
 
 def test_all_problems_are_listed_at_once_with_their_lines(wavs: Path, tmp_path: Path) -> None:
