@@ -176,6 +176,9 @@ def folds(
     count: Annotated[
         str, typer.Option("--folds", metavar="K", help="How many, or `published`.")
     ] = "5",
+    deals: Annotated[
+        int, typer.Option("--deals", metavar="K", min=1, help="How often speakers are dealt.")
+    ] = 1,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,7 +187,7 @@ def folds(
     The folds are those of a study with the default classes; a corpus that lacks one of these is
     shown with a class for each label.
     """
-    from features.corpora.folds import deal
+    from features.corpora.folds import deal, deal_anew
     from orchestrator.planning.corpus import registered_corpus
     from orchestrator.report.console import console_for
     from orchestrator.report.terminal import corpora
@@ -199,8 +202,13 @@ def folds(
         raise RequestError(
             f"`--folds` must be a whole number or `published`, but is `{count}` instead."
         )
+    if wanted == "published" and deals > 1:
+        raise RequestError(
+            f"`--deals` must be 1 beside `--folds published`, but is {deals} instead: leave it out."
+        )
     chosen = corpora.selection(registered_corpus(name, Ledger.open_readonly(store)))
-    record = corpora.folds_record(chosen, deal(chosen, wanted))
+    dealt = deal(chosen, wanted) if wanted == "published" else deal_anew(chosen, wanted, deals)
+    record = corpora.folds_record(chosen, dealt)
     if as_json:
         print(json.dumps(record, indent=2))
     else:

@@ -20,6 +20,7 @@ from features.corpora.spellings import visible
 from features.errors import CorpusError
 from orchestrator.printable import clean
 from orchestrator.report.console import print_columns, print_pairs
+from orchestrator.study.protocol import fold_name
 
 MOST = 20
 """Most files that are named one by one; of the others only the number is printed."""
@@ -338,7 +339,8 @@ def _print_copies(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
     """The folds as JSON values, each with three sides: held-out halves ``a``, ``b``, and ``train``.
 
-    A side has its speakers and its number of utterances by class; folds count from 0 here.
+    A side has its speakers and its number of utterances by class; folds, and the deals of several,
+    count from 0 here.
 
     Args:
         chosen: the utterances of the corpus that belong to the classes.
@@ -353,7 +355,8 @@ def folds_record(chosen: Selection, folds: Sequence[Fold]) -> dict[str, Any]:
         "corpus": chosen.corpus.name,
         "classes": list(chosen.classes),
         "folds": [
-            {"index": f.index, "a": side(f.a), "b": side(f.b), "train": side(f.train)}
+            ({} if f.deal is None else {"deal": f.deal})
+            | {"index": f.index, "a": side(f.a), "b": side(f.b), "train": side(f.train)}
             for f in folds
         ],
         "notes": [f"{doubt.sentence}." for doubt in corpus_doubts(chosen.corpus)],
@@ -380,7 +383,7 @@ def show_folds(console: Console, values: Mapping[str, Any], chosen: Selection) -
             counts = [str(n) for n in fold[side]["utterances"].values()]
             cells.append((side, str(len(names)), str(sex["female"]), str(sex["male"]), *counts))
         heads = [
-            f"fold {fold['index'] + 1}",
+            fold_name(fold["index"], fold.get("deal")),
             "speakers",
             "female",
             "male",

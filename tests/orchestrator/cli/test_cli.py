@@ -178,6 +178,7 @@ def test_bad_requests_get_a_sentence_and_their_exit_code(
         (["corpus", "check", "ravdes"], 3, "Did you mean `ravdess`?"),
         (["corpus", "folds", "demo", "--folds", "six"], 2, "`--folds` must be a whole number"),
         (["corpus", "folds", "demo", "--folds", "published"], 2, "must publish a split"),
+        (["corpus", "folds", "demo", "--deals", "6"], 2, "must be at most 5 for the 10 speakers"),
         (["plan", smoke, "--stoer", "x"], 2, "--stoer"),
     ]
     for words, code, sentence in cases:
@@ -309,6 +310,9 @@ def test_folds_say_who_is_where_in_80_columns(tmp_path: Path) -> None:
     text = execute("corpus", "folds", "demo", "--store", tmp_path).stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "fold 4" in text and "  a: female-5" in text and "  b: male-5" in text
+    dealt = execute("corpus", "folds", "demo", "--deals", "2", "--store", tmp_path).stdout
+    assert max(map(len, dealt.splitlines())) <= 80
+    assert "fold 1 of deal 1" in dealt and "fold 5 of deal 2" in dealt
 
 
 @pytest.mark.ravdess
@@ -404,7 +408,7 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
             "--distinct-sessions",
             "--keep-session",
         },
-        ("corpus", "folds"): {"--store", "--json", "--folds"},
+        ("corpus", "folds"): {"--store", "--json", "--folds", "--deals"},
         ("corpus", "list"): {"--store", "--json"},
         ("corpus", "check"): {"--store", "--json", "--deep"},
         ("features", "list"): {"--json"},
