@@ -26,7 +26,7 @@ question: Does it matter how a name is spelled?
 corpus: mine
 protocol: {protocol}
 {emotions}
-training: {{epochs: 1}}
+training: {{epochs: 2}}
 baseline: {{layers: 1, hidden: 8, fa_layer: none}}
 rows:
   - {{name: Alone}}

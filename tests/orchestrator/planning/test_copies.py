@@ -116,7 +116,7 @@ study: tiny
 question: Is speech that stands there twice noticed?
 corpus: tones
 protocol: {folds: 2, seeds: 1}
-training: {epochs: 1, batch: 8}
+training: {epochs: 2, batch: 8}
 baseline: {layers: 1, hidden: 8}
 rows:
   - {name: No FA, set: {fa_layer: none}}
