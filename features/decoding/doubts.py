@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from features.decoding.codecs import text_at_the_start
 from features.decoding.container import Container
 from features.decoding.decoder import DecodedRecording
+from features.decoding.mp3_frames import seconds_in_frames
 from features.decoding.streams import counts_frames, ogg_doubts
 
 SHORTEST_S = 0.05
@@ -116,6 +117,11 @@ def _length(
         return []
     if sound.format == "OGG":
         return ogg_doubts(path)
-    if sound.format == "MP3" and sound.is_short and counts_frames(path):
+    if sound.format != "MP3":
+        return []
+    if sound.is_short and counts_frames(path):
         return [f"fewer frames than its header counts: {sound.shortage}"]
+    there, read = seconds_in_frames(path), len(sound.samples_NC) / sound.rate
+    if there - read > MOST_BEHIND_S:
+        return [f"read in part: {read:.2f} s of {there:.2f} s, its header counts no more"]
     return []

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from features.audio import RecordingCheck, check_recording, read_mono
+from features.decoding.mp3_frames import seconds_in_frames
 
 COUNTED: dict[str, dict[str, str]] = {
     "a.wav": {},
@@ -104,6 +105,40 @@ def test_an_mp3_with_fewer_frames_than_its_header_counts_is_doubted(write: Any) 
     assert found.bad == "" and len(found.doubts) == 1
     assert found.doubts[0].startswith("fewer frames than its header counts: 1.")
     assert found.doubts[0].endswith(" s of 3.00 s are there")
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 32_000, 44_100, 48_000])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_the_frames_of_an_mp3_hold_its_length(
+    speech: Any, tmp_path: Path, rate: int, mode: str
+) -> None:
+    path = tmp_path / "a.mp3"
+    with soundfile.SoundFile(path, "w", rate, 2, bitrate_mode=mode, compression_level=0.3) as file:
+        file.write(np.stack([speech, speech / 2], axis=1))
+    assert 0 <= seconds_in_frames(path) - 48_000 / rate < 0.4
+    found = check_recording(path)
+    assert (found.bad, found.doubts) == ("", ())
+
+
+def test_an_mp3_of_which_less_is_read_than_it_holds_is_doubted(
+    speech: Any, write: Any, tmp_path: Path
+) -> None:
+    joined = write("a.mp3")
+    joined.write_bytes(joined.read_bytes() * 2)
+    (doubt,) = check_recording(joined).doubts
+    assert doubt.startswith("read in part: 3.00 s of 6.")
+    path = tmp_path / "b.mp3"
+    quiet = np.tile(speech / 300, 2)
+    with soundfile.SoundFile(
+        path, "w", 16_000, 1, bitrate_mode="VARIABLE", compression_level=0.2
+    ) as file:
+        file.write(np.concatenate([speech, quiet]))
+    assert check_recording(path).doubts == ()
+    data = path.read_bytes()
+    path.write_bytes(data[data.index(b"\xff\xf3", data.index(b"Xing")) :])
+    found = check_recording(path)
+    assert found.seconds < 8
+    assert found.doubts[-1].startswith("read in part: ")
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.w64", "a.au", "float.wav", "ulaw.wav"])
