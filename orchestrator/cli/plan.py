@@ -130,6 +130,7 @@ def _print_json(quote: "Quote", rate: float | None, *, has_budget: bool) -> None
             "corpus": snapshot.corpus,
             "profile": snapshot.profile,
             "reading": snapshot.reading,
+            "score": snapshot.score,
             "replicates": snapshot.replicates,
         },
         **quote.counts,

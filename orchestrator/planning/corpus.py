@@ -10,6 +10,7 @@ from features.corpora.notes import plan_notes, refuse_unnamed_forms
 from features.errors import CorpusError
 from orchestrator.errors import LackError, nearest
 from orchestrator.store.ledger import Ledger
+from orchestrator.study.protocol import score_rule
 from orchestrator.study.resolve import emotions
 from orchestrator.study.study import Study
 
@@ -45,7 +46,7 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
     corpus, notices = find_corpus(study, ledger)
     default_profile = "paper" if corpus.name == "iemocap" else "quick"
     if study.settings.get("profile") is None:
-        notices = (*notices, f"Profile: {default_profile}, the default for `{corpus.name}`.")
+        notices = (*notices, _default_profile(study, corpus, default_profile))
     wanted = emotions(study.settings)
     part = study.settings.get("corpus_part", "all")
     try:
@@ -74,6 +75,14 @@ def find_speech(study: Study, ledger: Ledger) -> Speech:
         default_profile=default_profile,
         notices=(*notices, *plan_notes(selection, wanted)),
     )
+
+
+def _default_profile(study: Study, corpus: Corpus, profile: str) -> str:
+    """A sentence: which profile was taken, and with it which score, if the study names neither."""
+    if "score" in study.settings:
+        return f"Profile: {profile}, the default for `{corpus.name}`."
+    score = score_rule(profile, study.settings)
+    return f"Profile: {profile}, the default for `{corpus.name}`, and so score {score}."
 
 
 def find_corpus(study: Study, ledger: Ledger) -> tuple[Corpus, tuple[str, ...]]:

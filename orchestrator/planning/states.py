@@ -96,6 +96,8 @@ def _changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = 
         before, after = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             keys += _changed_keys(before, after, f"{prefix}{key}.")
+        elif key == "patience" and (before, after) == (old.get("epochs"), new.get("epochs")):
+            continue  # beside averaged weights it follows from the epochs
         elif before != after:
             keys.append(f"{prefix}{key}")
     return keys

@@ -152,7 +152,7 @@ def test_a_doubt_and_an_answer_stand_in_the_plan_and_in_every_form_of_the_report
     )
     assert doubt in flat(execute("plan", study, "--store", store).stdout)
     assert json.loads(execute("plan", study, "--json", "--store", store).stdout)["notices"] == [
-        "Profile: quick, the default for `mine`.",
+        "Profile: quick, the default for `mine`, and so score averaged.",
         doubt,
     ]
     execute("run", study, "--inline", "--store", store)

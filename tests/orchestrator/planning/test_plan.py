@@ -37,7 +37,7 @@ def study(corpus: str = "demo", folds: int = 2, epochs: int = 2, more: str = "",
 def test_a_fresh_store_has_everything_to_do(tmp_path: Path) -> None:
     plan = plan_study(study(), Ledger.open(str(tmp_path / "s")))
     assert (len(plan.trials), len(plan.done), len(plan.to_do)) == (4, 0, 4)
-    assert plan.notices == ("Profile: quick, the default for `demo`.",)
+    assert plan.notices == ("Profile: quick, the default for `demo`, and so score averaged.",)
 
 
 def test_what_has_run_is_done_and_a_new_row_is_only_itself(store: Path) -> None:
