@@ -69,10 +69,15 @@ def _footnotes(effects: Effects) -> list[str]:
         found = "not judged yet."
     elif any(effect.depends_on for effect in effects.main):
         found = "where one differs, the mean hides it, and the rows tell more (`--details`)."
-    return [
+    what = (
         "Main effects: each value against the first of its axis, paired, the mean over all "
-        "combinations of the other axes. ±: 95 % for new speakers. differs: p < 0.05 after Holm "
-        f"over these {len(effects.main)}. `cannot tell` is no proof of equality."
+        "combinations of the other axes. ±: 95 % for new speakers."
+    )
+    if effects.snapshot.exploratory:
+        return [what]
+    return [
+        f"{what} differs: p < 0.05 after Holm over these {len(effects.main)}. `cannot tell` is no "
+        "proof of equality."
         + (" `open`: not judged, with the trainings of both values." if is_open else ""),
         f"Whether an effect depends on another axis: {asked} differences of differences, a family "
         f"of their own; {found}",

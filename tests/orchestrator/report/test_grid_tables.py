@@ -175,6 +175,8 @@ def test_another_score_than_the_study_s_judges_no_main_effect(store: Path) -> No
     for one in found["main_effects"] + found["dependences"]:
         assert one["verdict"] == "exploratory" and one["difference"]["p"] is None
     assert {tuple(one["depends_on"]) for one in found["main_effects"]} == {()}
+    effects, _, _ = printed(store, "--score", "last").partition("Every row of the grid")
+    assert "Holm" not in effects
 
 
 def test_a_main_effect_of_a_row_without_a_score_has_none(tmp_path: Path) -> None:

@@ -114,6 +114,20 @@ def test_a_level_is_the_mean_of_all_rows_that_have_it(tmp_path: Path) -> None:
         )
 
 
+def test_the_interval_of_a_level_ends_at_0_and_1(tmp_path: Path) -> None:
+    skill = {f"{w} {fa}": 2.2 if w > 64 else -1.5 for w, fa in product(WIDTHS, LAYERS)}
+    seen = effects(grid(tmp_path / "store", folds=3, skill=skill))
+    ends = [
+        end
+        for levels in seen.levels.values()
+        for level in levels
+        if level.ua is not None
+        for end in (level.ua.low, level.ua.high)
+        if end is not None
+    ]
+    assert {min(ends), max(ends)} == {0.0, 1.0}
+
+
 def test_main_effects_of_all_axes_are_one_family(tmp_path: Path) -> None:
     """Three comparisons: two widths with the first, and one FA layer with none."""
     made = grid(tmp_path / "store", seeds=3)
