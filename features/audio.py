@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.decoding.codecs import begins_with_text, undecodable
-from features.decoding.container import Container
-from features.decoding.headers import read_container
+from features.decoding.containers.container import Container
+from features.decoding.containers.headers import read_container
 from features.errors import ShardDamageError
 from features.soundprint import ENVELOPE_RATE, MOST_S, Soundprint, SoundprintBuilder
 

@@ -4,7 +4,7 @@ import re
 import string
 from pathlib import Path
 
-from features.decoding.container import Container
+from features.decoding.containers.container import Container
 
 HEAD = 4096
 """Bytes at a file's beginning that are looked at."""

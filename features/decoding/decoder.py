@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from features.decoding.c_output import silent_libraries
-from features.decoding.container import Container, is_short
+from features.decoding.containers.container import Container, is_short
 from features.decoding.mended_file import MendedFile
 
 BLOCK = 1 << 20

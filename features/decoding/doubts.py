@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.decoding.codecs import text_at_the_start
-from features.decoding.container import Container
+from features.decoding.containers.container import Container
 from features.decoding.decoder import DecodedRecording
-from features.decoding.mp3_frames import seconds_in_frames
-from features.decoding.streams import counts_frames, ogg_doubts
+from features.decoding.mp3 import counts_frames, seconds_in_frames
+from features.decoding.ogg import ogg_doubts
 
 SHORTEST_S = 0.05
 """Seconds below which a recording counts as too short for whole frames; extraction pads it with

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from features.audio import RecordingCheck, check_recording, read_mono
-from features.decoding.mp3_frames import seconds_in_frames
+from features.decoding.mp3 import seconds_in_frames
 
 COUNTED: dict[str, dict[str, str]] = {
     "a.wav": {},

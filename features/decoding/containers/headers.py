@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from features.decoding import aiff, caf, flat, riff
-from features.decoding.container import ByteReader, Container, HeaderEndedError
+from features.decoding.containers import aiff, caf, flat, riff
+from features.decoding.containers.container import ByteReader, Container, HeaderEndedError
 
 ID3 = b"ID3"
 """First bytes of a tag that may stand in front of any audio file."""

@@ -3,7 +3,7 @@
 import math
 import struct
 
-from features.decoding.container import (
+from features.decoding.containers.container import (
     MOST_CHUNKS,
     ByteReader,
     Container,

@@ -2,7 +2,7 @@
 
 import struct
 
-from features.decoding.container import ByteReader, Container
+from features.decoding.containers.container import ByteReader, Container
 
 BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 23: 4, 25: 3, 26: 5, 27: 8}
 """Number of an encoding of AU -> bits of a sample."""

@@ -1,20 +1,14 @@
-"""Signs that the end of an OGG or MP3 file is missing: their headers promise no length in bytes."""
+"""Signs in the pages of an OGG file that its end is missing: no header promises its length."""
 
 import mmap
 import re
 from itertools import pairwise
 from pathlib import Path
 
-from features.decoding.headers import bytes_of_tag
-
 PAGE = re.compile(rb"OggS\x00([\x00-\x07])")
 """The head of a page, with its flags."""
 FIRST_PAGE, LAST_PAGE = 2, 4
 """Bits of a page's flags that mark the beginning and the end of a stream."""
-XING = (b"Xing", b"Info")
-"""Names of the header in MP3's first frame that counts the frames."""
-HEAD = 4096
-"""Bytes behind MP3's tags in which its first frame lies."""
 
 
 def ogg_doubts(path: Path) -> list[str]:
@@ -33,19 +27,3 @@ def ogg_doubts(path: Path) -> list[str]:
     if later:
         found.append(f"streams one after the other: {later + 1}, of which the first is read")
     return found
-
-
-def counts_frames(path: Path) -> bool:
-    """Whether an MP3 file has a header that counts its frames (Xing, LAME).
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with open(path, "rb") as file:
-        file.seek(bytes_of_tag(file.read(10)))
-        frame = file.read(HEAD)
-    for name in XING:
-        at = frame.find(name)
-        if at >= 0 and frame[at + 7 : at + 8] and frame[at + 7] & 1:
-            return True
-    return False

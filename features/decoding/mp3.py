@@ -1,4 +1,4 @@
-"""Counts the frames of an MP3 file, whatever its header says.
+"""The frames of an MP3 file: whether its header counts them, and how many seconds they hold.
 
 Without a header that counts them libsndfile guesses the length from the first frame, and reads no
 further than that; of joined files it reads as many as the first one counts.
@@ -7,8 +7,12 @@ further than that; of joined files it reads as many as the first one counts.
 import mmap
 from pathlib import Path
 
-from features.decoding.headers import bytes_of_tag
+from features.decoding.containers.headers import bytes_of_tag
 
+XING = (b"Xing", b"Info")
+"""Names of the header in MP3's first frame that counts the frames."""
+HEAD = 4096
+"""Bytes behind MP3's tags in which its first frame lies."""
 SYNC = b"\xff"
 """First byte of a frame."""
 LAYER_3 = 1
@@ -20,6 +24,22 @@ KILOBITS = (
 """Kilobits a second by their number in a frame's head: of MPEG 1, and of MPEG 2 and 2.5."""
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 """Number of a version in a frame's head (MPEG 1, 2, 2.5) -> sample rates in Hz by their number."""
+
+
+def counts_frames(path: Path) -> bool:
+    """Whether an MP3 file has a header that counts its frames (Xing, LAME).
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        file.seek(bytes_of_tag(file.read(10)))
+        frame = file.read(HEAD)
+    for name in XING:
+        at = frame.find(name)
+        if at >= 0 and frame[at + 7 : at + 8] and frame[at + 7] & 1:
+            return True
+    return False
 
 
 def seconds_in_frames(path: Path) -> float:

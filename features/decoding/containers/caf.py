@@ -2,7 +2,7 @@
 
 import struct
 
-from features.decoding.container import (
+from features.decoding.containers.container import (
     MOST_CHUNKS,
     ByteReader,
     Container,

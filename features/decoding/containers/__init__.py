@@ -1,0 +1,1 @@
+"""Headers of audio files that count their sound, one family a file."""
