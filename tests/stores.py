@@ -42,6 +42,7 @@ def made(
     skill: Mapping[str, float] | None = None,
     missing: Sequence[tuple[str, int, int] | tuple[str, int, int, int]] = (),
     short: Sequence[tuple[str, int, int]] = (),
+    split: tuple[int, int] | None = None,
     **changes: Any,
 ) -> tuple[Ledger, Snapshot]:
     """A study that ran.
@@ -55,6 +56,7 @@ def made(
         skill: name -> how well it hears, 0 to 3 or so.
         missing: (row, fold, seed) of trials that are not finished, with the deal if it is not 0.
         short: (row, fold, seed) of those that stopped early, so that no weights were averaged.
+        split: of a published split, how many dev and test speakers it has; four more train.
         changes: other fields of the question.
     """
     ledger = Ledger.open(str(root))
@@ -64,6 +66,11 @@ def made(
         for deal, pairs in enumerate(pairs_of(speakers, deals))
         for f, (a, b) in enumerate(pairs)
     )
+    if split is not None:
+        dev, test = split
+        speakers = [f"speaker-{n:02}" for n in range(4 + dev + test)]
+        a, b = tuple(speakers[4 : 4 + dev]), tuple(speakers[4 + dev :])
+        asked_folds = (SnapshotFold(index=0, a=a, b=b, train=4),)
     trials = []
     for seed in range(seeds):
         for fold in asked_folds:

@@ -7,29 +7,23 @@ speaker, which is the difference in WA, goes through the corrected t.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.evaluation.metrics import ua
 from orchestrator.analysis import blinding
 from orchestrator.analysis.differences import Difference, compare_pairs
+from orchestrator.analysis.family import judge_family, speaker_contrast
 from orchestrator.analysis.progress.adaptive import with_wanted_trials
 from orchestrator.analysis.progress.completeness import completeness, given_up_trials
-from orchestrator.analysis.row_scores import (
-    BySpeaker,
-    Interval,
-    headline_scores,
-    speaker_ratio,
-    unit_means,
-)
-from orchestrator.analysis.statistics import corrected_t, mean
+from orchestrator.analysis.row_scores import BySpeaker, Interval, headline_scores
+from orchestrator.analysis.statistics import mean
 from orchestrator.errors import RequestError, nearest
 from orchestrator.store.attempts import read_decisions
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import PREDICTIONS
 from orchestrator.store.records import CHOICE_OF, Outcome, is_stale
 from orchestrator.store.snapshot import Snapshot
-from orchestrator.study.protocol import ScoreRule
 
 Key = tuple[tuple[int, int], int]
 """(``SnapshotFold.key``, ``Snapshot.training``): a fold and a seed that two rows may share."""
@@ -187,7 +181,7 @@ def _compared(
         shared: the trainings that both have finished.
         scores: the UA of B, then of A, on these.
     """
-    flips, recalls, net, decisions = _by_utterance(ledger, shared, snapshot.score)
+    flips, recalls, net, decisions = _by_utterance(ledger, snapshot, shared)
     return Comparison(
         snapshot=snapshot,
         a=rows[0],
@@ -219,7 +213,7 @@ def _by_fold(
     """The UA of both rows on each fold that has a shared training."""
     for fold in snapshot.folds:
         trainings = [number for key, number in shared if key == fold.key]
-        speakers = (*fold.a, *fold.b)
+        speakers = [s for s in (*fold.a, *fold.b) if s not in snapshot.dev_speakers]
         if trainings:
             ours, theirs = (
                 mean([mean([scores[s][n] for n in trainings]) for s in speakers])
@@ -254,30 +248,33 @@ Hits = tuple[list[float], list[float]]
 
 
 def _by_utterance(
-    ledger: Ledger, shared: Shared, score: ScoreRule
-) -> tuple[tuple[Flip, ...], dict[tuple[str, str], Hits], dict[str, list[float]], int]:
+    ledger: Ledger, snapshot: Snapshot, shared: Shared
+) -> tuple[tuple[Flip, ...], dict[tuple[str, str], Hits], dict[str, dict[int, list[float]]], int]:
     """Compare the predictions of both rows, utterance by utterance.
 
     Returns:
-        The flips; (speaker, emotion) -> hits; speaker -> +1 for each utterance gained, -1 for each
-        one lost, else 0; and how many predictions were compared.
+        The flips; (speaker, emotion) -> hits; speaker -> seed -> +1 for each utterance gained, -1
+        for each one lost, else 0; and how many predictions were compared.
     """
     flips: dict[str, Flip] = {}
     hits: dict[tuple[str, str], Hits] = {}
-    net: dict[str, list[float]] = {}
-    decisions = 0
-    for pair in shared.values():
+    net: dict[str, dict[int, list[float]]] = {}
+    decisions, dev = 0, snapshot.dev_speakers
+    for (_, seed), pair in shared.items():
         ours, theirs = (
-            read_decisions(ledger.attempts.read_file(o, PREDICTIONS), CHOICE_OF[score])
+            read_decisions(ledger.attempts.read_file(o, PREDICTIONS), CHOICE_OF[snapshot.score])
             for o in pair
         )
         for name in sorted(ours.keys() & theirs.keys()):
             speaker, emotion, taken = ours[name]
+            if speaker in dev:
+                continue
             right_a, right_b = taken == emotion, theirs[name][2] == emotion
             by_row = hits.setdefault((speaker, emotion), ([], []))
             by_row[0].append(float(right_a))
             by_row[1].append(float(right_b))
-            net.setdefault(speaker, []).append(float(right_b) - float(right_a))
+            own = net.setdefault(speaker, {}).setdefault(seed, [])
+            own.append(float(right_b) - float(right_a))
             decisions += 1
             if right_a != right_b:
                 known = flips.get(name) or Flip(
@@ -290,15 +287,19 @@ def _by_utterance(
     return tuple(order), hits, net, decisions
 
 
-def _balance(snapshot: Snapshot, net: Mapping[str, Iterable[float]]) -> Interval | None:
+def _balance(
+    snapshot: Snapshot, net: Mapping[str, Mapping[int, Sequence[float]]]
+) -> Interval | None:
     """The mean over speakers of utterances gained minus lost, as a share of their utterances.
 
     Returns:
         The mean with its interval for new speakers; None while nothing is shared.
     """
-    by_speaker = {speaker: mean(list(values)) for speaker, values in net.items()}
-    if not by_speaker:
+    contrast = speaker_contrast(
+        snapshot,
+        {who: {seed: mean(each) for seed, each in own.items()} for who, own in net.items()},
+    )
+    if contrast is None:
         return None
-    centre = mean(list(by_speaker.values()))
-    low, high, _ = corrected_t(unit_means(snapshot, by_speaker), speaker_ratio(snapshot), centre)
-    return Interval(mean=centre, low=low, high=high)
+    judgement = judge_family({"WA": contrast})["WA"]
+    return Interval(mean=contrast.estimate, low=judgement.low, high=judgement.high)

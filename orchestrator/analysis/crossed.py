@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from orchestrator.analysis.statistics import CONFIDENCE, POWER, deviation_of, mean
+from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import FEWEST_SEEDS, FEWEST_TEST_SPEAKERS
 
 
@@ -93,6 +94,25 @@ class CrossedContrast:
         return self.between_seeds**2 / self.seeds
 
 
+def why_no_verdict(snapshot: Snapshot) -> str:
+    """Why a study on a published split can have no verdict, however long it trains.
+
+    Returns:
+        What stands in place of every verdict, such as ``none: 2 seeds, 3 are needed``; empty where
+        there are enough seeds and test speakers, and where the folds are dealt.
+    """
+    if not snapshot.is_published_split:
+        return ""
+    counts = (
+        (len(snapshot.test_speakers), FEWEST_TEST_SPEAKERS, "test speaker"),
+        (snapshot.seeds, FEWEST_SEEDS, "seed"),
+    )
+    for found, fewest, what in counts:
+        if found < fewest:
+            return f"none: {found} {what}{'s' * (found != 1)}, {fewest} are needed"
+    return ""
+
+
 def crossed_t(
     contrast: CrossedContrast, confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:
@@ -133,7 +153,7 @@ def crossed_detectable(contrast: CrossedContrast, comparisons: int) -> float:
     """
     variance = contrast.of_speakers + contrast.of_seeds
     level = (1 - CONFIDENCE) / comparisons
-    share = round(contrast.of_speakers / variance, 6)
+    share = contrast.of_speakers / variance
     return math.sqrt(variance) * _noncentrality(
         share, contrast.speakers - 1, contrast.seeds - 1, level
     )
@@ -150,7 +170,7 @@ def _half(contrast: CrossedContrast, level: float) -> float:
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
     """Where a condition that holds at ``low`` ceases to hold; ``high`` if it never does."""
-    for _ in range(80):
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return high
@@ -171,7 +191,7 @@ def _noncentrality(share: float, df_speakers: int, df_seeds: int, level: float) 
     import numpy as np
     from scipy.special import chdtri, ndtr, stdtrit
 
-    quantiles = (np.arange(200) + 0.5) / 200
+    quantiles = (np.arange(100) + 0.5) / 100
     of_speakers, of_seeds = (
         part * float(stdtrit(df, level / 2)) ** 2 * chdtri(df, quantiles) / df
         for part, df in ((share, df_speakers), (1 - share, df_seeds))

@@ -69,7 +69,8 @@ class RowSummary:
     training."""
     verdict: Verdict
     """Whether the row differs from the reference: ``yes``, ``cannot tell``, or while that must not
-    be judged such as ``open, 7 of 15`` (see ``completeness.py``), or ``no score``; empty for the
+    be judged such as ``open, 7 of 15`` (see ``completeness.py``), or ``no score``, or where it
+    never can be such as ``none: 2 seeds, 3 are needed`` (see ``crossed.py``); empty for the
     reference, and where there is none."""
     parameters: int = 0
     """Number of trained parameters; 0 where the system has no such count, or nothing is
@@ -93,6 +94,9 @@ class RowSummary:
     """WA and UA of utterances at the chosen epoch."""
     unscored: int = 0
     """Number of finished trainings without the study's score; with one the row has no score."""
+    dev: Accuracies | None = None
+    """WA and UA of the dev side of a published split, by the study's score: no result. None where
+    the folds are dealt."""
 
     @property
     def completeness(self) -> RowCompleteness:
@@ -103,7 +107,7 @@ class RowSummary:
     @property
     def is_open(self) -> bool:
         """Whether its difference from the reference is not judged: ``verdict`` says why."""
-        return self.verdict.startswith(("open", "exploratory", NO_SCORE))
+        return self.verdict.startswith(("open", "none", "exploratory", NO_SCORE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,6 +262,7 @@ def _row(
         averaged=scores.accuracies("averaged", "utterance"),
         chosen=scores.accuracies("chosen", "utterance"),
         unscored=scores.unscored,
+        dev=scores.dev(),
     )
 
 

@@ -18,7 +18,7 @@ from orchestrator.store.snapshot import (
     SnapshotTrial,
 )
 from orchestrator.study.canonical import canonical, plain
-from orchestrator.study.protocol import score_rule
+from orchestrator.study.protocol import FEWEST_SEEDS, FEWEST_TEST_SPEAKERS, score_rule
 from orchestrator.study.resolve import Variant, emotions, resolve
 from orchestrator.study.study import Study
 from orchestrator.study.trials import PlannedTrial
@@ -202,13 +202,10 @@ def _notes(study: Study, speech: Speech) -> tuple[str, ...]:
     """The sentences that stand below every form of the study's table."""
     default = _reference(study) if study.reference is None else None
     which = "row that sets nothing" if any(not r.settings for r in study.rows) else "first row"
-    published = (
-        "Published split: dev and test speakers, each scored at the epoch that the other chose."
-    )
     notes = (
         _settings_note(study, speech.default_profile),
         *report_notes(speech.selection, speech.emotions),
-        published if study.folds == "published" else "",
+        _published_split(study, speech) if study.folds == "published" else "",
         _default_score(study, speech),
         f"The study names no `reference`: the {which}, `{default}`, is taken." if default else "",
     )
@@ -224,6 +221,22 @@ def _default_score(study: Study, speech: Speech) -> str:
         f"Score: `{score}`, since the corpus is `{speech.selection.corpus.name}`; with iemocap it "
         "is `chosen`, the paper's rule, else `averaged`."
     )
+
+
+def _published_split(study: Study, speech: Speech) -> str:
+    """The sentence on a published split: who counts, and whether a row can get a verdict."""
+    (fold,) = speech.folds
+    test, dev = (f"{len(side)} speaker{'s' * (len(side) != 1)}" for side in (fold.b, fold.a))
+    note = (
+        f"Published split: scores are of the test side alone ({test}); the dev side ({dev}) stands "
+        "apart, in the details."
+    )
+    if len(study.rows) > 1 and (len(fold.b) < FEWEST_TEST_SPEAKERS or study.seeds < FEWEST_SEEDS):
+        note += (
+            f" No row gets a verdict: that takes {FEWEST_TEST_SPEAKERS} test speakers and "
+            f"{FEWEST_SEEDS} seeds."
+        )
+    return note
 
 
 def _common(values: Iterable[str]) -> str:

@@ -84,7 +84,14 @@ def _print_below(
             console.print(Text(clean(headings[index]), style="bold"))
         if row[0] or not any(row):
             console.print(Text(clean(row[0])))
-        print_pairs(console, [pair for pair in zip(heads[1:], row[1:], strict=True) if pair[1]])
+        pairs = [pair for pair in zip(heads[1:], row[1:], strict=True) if pair[1]]
+        print_pairs(console, [line for head, cell in pairs for line in _lines_of(head, cell)])
+
+
+def _lines_of(head: str, cell: str) -> list[tuple[str, str]]:
+    """A head and its cell as lines: of a long head all but the last line stand above."""
+    *above, last = textwrap.wrap(head, 24) or [""]
+    return [*((line, "") for line in above), (last, cell)]
 
 
 @contextmanager

@@ -68,6 +68,8 @@ class TrainingDetails:
     """The record of the finished trial."""
     score: ScoreRule
     """The score of the study."""
+    is_published_split: bool
+    """Whether the fold is the corpus's own split: half A its dev side, half B its test side."""
     history: tuple[EpochDetails, ...]
     """The learning curve, one entry for each epoch; empty if it was not read or is damaged."""
     damage: str
@@ -81,11 +83,30 @@ class TrainingDetails:
 
         None where the training does not have the study's score.
         """
-        return tuple(held_out_scores(self.outcome, self.score))
+        dev = self.fold.a if self.is_published_split else ()
+        return tuple(s for s in held_out_scores(self.outcome, self.score) if s.speaker not in dev)
+
+    @property
+    def dev_scores(self) -> tuple[Scores, ...]:
+        """The scores of the dev side of a published split, which are no result; else none."""
+        scored = {s.speaker for s in self.scores}
+        return tuple(
+            s for s in held_out_scores(self.outcome, self.score) if s.speaker not in scored
+        )
+
+    @property
+    def choosing_halves(self) -> tuple[tuple[tuple["DevScore", ...], int], ...]:
+        """Learning curves of the halves that choose an epoch, each with the number of that epoch.
+
+        Both halves of the held-out group; of a published split the dev side alone.
+        """
+        on_a = tuple(epoch.a for epoch in self.history), self.chosen_on_a
+        on_b = tuple(epoch.b for epoch in self.history), self.chosen_on_b
+        return (on_a,) if self.is_published_split else (on_a, on_b)
 
     @property
     def confusion(self) -> Counts:
-        """The utterances of all test speakers (halves A and B) in one matrix of counts."""
+        """The utterances of all test speakers in one matrix of counts."""
         return sum_confusions([s.confusion for s in self.scores])
 
     @property
@@ -102,11 +123,13 @@ class TrainingDetails:
     def scored_epochs(self) -> str:
         """The epochs of the networks that are scored, of all that were trained.
 
-        Such as ``7, 12 of 15`` (of half A, of half B), or ``8 to 15 of 15`` if they are averaged.
+        Such as ``7, 12 of 15`` (of half A, of half B; of a published split that of the test side
+        alone), or ``8 to 15 of 15`` if they are averaged.
         """
         of = f"of {self.outcome.epochs}"
         if self.score == "chosen":
-            return f"{self.chosen_on_b}, {self.chosen_on_a} {of}"
+            chosen = [str(epoch) for _, epoch in reversed(self.choosing_halves)]
+            return f"{', '.join(chosen)} {of}"
         last = max((scores.epoch for scores in self.scores), default=0)
         if self.score == "last" or last < 2 or self.outcome.identity["model"]["model"] == "svm":
             return f"{last or '–'} {of}"
@@ -197,6 +220,7 @@ def row_details(
                     fold=folds[trial.fold_key],
                     outcome=done[trial.id],
                     score=snapshot.score,
+                    is_published_split=snapshot.is_published_split,
                     history=epochs[trial.id][0],
                     damage=epochs[trial.id][1],
                     rerun_command=rerun_command(trial.id),

@@ -106,7 +106,10 @@ class SearchMemory:
             self._filled = (
                 ConfigurationTrials(study, search, selection, default_profile, feature_set),
                 ObjectiveScores(
-                    ledger, search.selection, score_rule(default_profile, study.settings)
+                    ledger,
+                    search.selection,
+                    score_rule(default_profile, study.settings),
+                    published_split=study.folds == "published",
                 ),
             )
         return self._filled

@@ -2,8 +2,9 @@
 
 **Nested**: the UA of each held-out speaker of an inner fold, by the study's score. These speakers
 took no part in the training or in the choice of their network, and none of them belongs to the
-outer group that tests the winner. **Flat**: the dev UA of each half, at the epoch
-that this half itself chose; the test scores of the trial are not read.
+outer group that tests the winner. **Flat**: the dev UA of each half, at the epoch that this half
+itself chose; the test scores of the trial are not read. Of a published split it is that of the dev
+side alone, since the other half is the test side.
 """
 
 from collections import Counter
@@ -35,10 +36,19 @@ class ObjectiveScores:
         ledger: the store.
         selection: whether the search is nested or flat, which decides what is scored.
         score: the score of the study.
+        published_split: whether the study's one fold is the corpus's own split.
     """
 
-    def __init__(self, ledger: Ledger, selection: SelectionMode, score: ScoreRule) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        selection: SelectionMode,
+        score: ScoreRule,
+        *,
+        published_split: bool = False,
+    ) -> None:
         self._ledger, self._selection, self._score = ledger, selection, score
+        self._published_split = published_split
         self._units: dict[str, tuple[float, ...]] = {}
         self._seconds: dict[str, float] = {}
         self._causes: dict[str, str] = {}
@@ -66,7 +76,7 @@ class ObjectiveScores:
         """The UAs of a finished trial, 0 to 1; None where it has not finished or was not read.
 
         In a nested search one for each held-out speaker, sorted by name; in a flat search two, one
-        for each half (A, B) of the held-out group.
+        for each half (A, B) of the held-out group, of a published split one, for its dev side.
         """
         return self._units.get(id)
 
@@ -97,7 +107,8 @@ class ObjectiveScores:
     def _read(self, outcome: Outcome) -> tuple[float, ...]:
         """The UAs of a finished trial, see `units`."""
         if self._selection == "flat":
-            return _dev_uas(self._ledger, outcome)
+            dev_uas = _dev_uas(self._ledger, outcome)
+            return dev_uas[:1] if self._published_split else dev_uas
         return tuple(score for _, score in held_out_uas(outcome, self._score))
 
 

@@ -131,6 +131,8 @@ def _winner(
     """The winner of a group, with its mean test UA over the speakers whose scores are known."""
     folds = (snapshot.folds[group],) if search.selection == "nested" else snapshot.folds
     speakers = tuple(speaker for fold in folds for speaker in (*fold.a, *fold.b))
+    if snapshot.is_published_split:
+        speakers = folds[0].a if search.selection == "flat" else folds[0].b
     known = [mean(list(uas[speaker].values())) for speaker in speakers if speaker in uas]
     return Winner(
         group=group,

@@ -19,6 +19,7 @@ settled: until then it asks for more trainings.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.analysis.crossed import why_no_verdict
 from orchestrator.errors import DamageError
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.paths import FAILURE, OUTCOME
@@ -58,6 +59,9 @@ class Completeness:
     """Name of a row -> its trainings."""
     exploratory: bool = False
     """Whether another score than the study's own is shown, by which nothing is judged."""
+    never: str = ""
+    """Why no comparison can ever be judged, such as ``none: 2 seeds, 3 are needed`` of a published
+    split (see ``crossed.py``); empty where it can."""
 
     @property
     def is_whole(self) -> bool:
@@ -92,7 +96,7 @@ class Completeness:
         if self.exploratory:
             return "exploratory"
         diverged = any(self.rows[name].diverged for name in (row, *others))
-        return self.rows[row].text if diverged or not self.is_whole else ""
+        return self.never or (self.rows[row].text if diverged or not self.is_whole else "")
 
     def open_together(self, names: Collection[str]) -> str:
         """What stands in place of the verdict on rows that are averaged before they are compared.
@@ -107,7 +111,7 @@ class Completeness:
         if self.exploratory:
             return "exploratory"
         state = self.together(names)
-        return state.text if state.diverged or not self.is_whole else ""
+        return self.never or (state.text if state.diverged or not self.is_whole else "")
 
     def open_rows(self, reference: str | None) -> frozenset[str]:
         """Names of the rows whose comparison with the reference must not be judged."""
@@ -139,6 +143,7 @@ def completeness(
             for name, n in asked.items()
         },
         exploratory=snapshot.exploratory,
+        never=why_no_verdict(snapshot),
     )
 
 

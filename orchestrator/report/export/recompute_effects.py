@@ -16,7 +16,8 @@ from itertools import combinations
 from typing import Any
 
 import pandas as pd
-from recompute_rows import Bundle, family_of, interval_of, new_seeds_of, verdict_of
+from recompute_rows import Bundle, family_of, interval_of, new_seeds_of
+from recompute_statistics import verdict_of
 
 Levels = Mapping[int, int]
 """Index of an axis -> index of one of its values, which some rows have."""
@@ -71,7 +72,7 @@ class Grid:
         """The mean UA of these rows over speakers, with its interval."""
         found = self.mean(levels)
         speakers = None if found is None else self.bundle.averaged(found)
-        score: dict[str, Any] = interval_of(speakers, self.bundle.ratio)
+        score: dict[str, Any] = interval_of(speakers, self.bundle)
         return score
 
     def effect(self, axis: int, value: int, levels: Levels) -> Any:

@@ -67,10 +67,12 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
     difference, seeds, sequential = row["difference"], row["new_seeds"], row["sequential"]
     known = sequential["seeds"] is not None
     reference = name == bundle.reference
+    column = column.removesuffix(", these networks")
     pairs = {"segment WA/UA": "segment", "averaged": "averaged", "chosen": "chosen"}
-    pairs |= {"last epoch": "last_epoch", "best on test": "best_on_test"}
+    pairs |= {"last epoch": "last_epoch", "best on test": "best_on_test", "dev WA/UA": "dev"}
     if column in pairs:
-        wa, ua = (row[pairs[column]][metric] for metric in ("wa", "ua"))
+        pair = row.get(pairs[column]) or {"wa": None, "ua": None}
+        wa, ua = (pair[metric] for metric in ("wa", "ua"))
         return {"–"} if ua is None else joined(rounded(wa), "/", rounded(ua))
     n, wanted = row["n"], bundle.counts[name]["asked"]
     ends = ("mean", "low", "high")
@@ -95,6 +97,7 @@ def as_printed(column: str, row: Mapping[str, Any], name: str, bundle: Bundle) -
 
 def effect_as_printed(column: str, computed: Mapping[str, Any], *, is_first: bool) -> set[str]:
     """The texts of a cell of a grid's tables; empty if nothing is computed for it."""
+    column = column.removesuffix(", these networks")
     difference, seeds = computed["difference"], computed.get("new_seeds")
     if is_first:
         ua = computed["ua_against"]

@@ -8,23 +8,31 @@ Names: those of `recompute_statistics.py`; `name`, `other` are the names of two 
 second is subtracted.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from recompute_statistics import (
+    DIFFERENCE,
+    SEEDS,
+    SEQUENTIAL,
     Number,
     corrected_t,
+    crossed_detectable,
+    crossed_t,
     decided,
     detectable,
     effect_size,
     holm,
+    interims_of,
+    never_judged,
     paired_t,
     scored,
     sign_flip,
+    speakers_t,
     units,
+    verdict_of,
 )
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
 
@@ -50,7 +58,12 @@ class Bundle:
         self.folds = asked["folds"]
         self.deals = 1 + max(fold.get("deal") or 0 for fold in self.folds)
         """How often the speakers were dealt into held-out groups."""
-        self.test_speakers = len({name for f in self.folds for name in (*f["a"], *f["b"])})
+        self.is_published = len(self.folds) == 1
+        """Whether the one fold is the corpus's own split: half a its dev, half b its test side."""
+        self.dev = set(self.folds[0]["a"]) if self.is_published else set[str]()
+        held_out = {name for f in self.folds for name in (*f["a"], *f["b"])}
+        self.test_speakers = len(held_out - self.dev)
+        self.never = never_judged(self.test_speakers, asked["seeds"]) if self.is_published else ""
         predictions = self._numbered_over_deals(predictions)
         tested = [(len(f["a"]) + len(f["b"])) / f["train"] for f in self.folds]
         self.ratio = float(np.mean(tested))
@@ -61,7 +74,12 @@ class Bundle:
             for unit in ("utterance", "segment")
         }
         """(choice, unit) -> the predicted classes; `scores` has their WA and UA."""
-        self.scores = {key: scored(lines) for key, lines in self.lines.items()}
+        self.scores = {
+            key: scored(lines[~lines.speaker.isin(self.dev)]) for key, lines in self.lines.items()
+        }
+        utterances = self.lines[self.choice, "utterance"]
+        self.dev_scores = scored(utterances[utterances.speaker.isin(self.dev)])
+        """WA and UA of the dev side, by the study's score: no result."""
         self.identical = self._identical_seeds()
         self.given_up = given_up
         self.counts = {
@@ -108,21 +126,20 @@ class Bundle:
         """What stands in place of a row's verdict, such as ``open, 7 of 15``; empty if it has one.
 
         Nothing is judged while a training of any row is missing, and a row with a training that
-        diverged is not judged beside the others.
+        diverged is not judged beside the others. A published split needs five test speakers and
+        three seeds.
         """
         diverged = any(self.counts[name]["given_up"] for name in (row, *others))
-        if not diverged and not any(map(self.missing, self.names)):
-            return ""
-        return self._open_text([row])
+        return self.never or self._open_text([row], diverged=diverged)
 
     def open_together(self, rows: Sequence[str]) -> str:
         """What stands in place of a verdict on rows that are averaged; empty if there is one."""
         diverged = any(self.counts[name]["given_up"] for name in rows)
+        return self.never or self._open_text(rows, diverged=diverged)
+
+    def _open_text(self, rows: Sequence[str], *, diverged: bool) -> str:
         if not diverged and not any(map(self.missing, self.names)):
             return ""
-        return self._open_text(rows)
-
-    def _open_text(self, rows: Sequence[str]) -> str:
         keys = ("n", "asked", "given_up")
         n, asked, given_up = (sum(self.counts[name][key] for name in rows) for key in keys)
         return f"open, {n} of {asked}" + (f" ({given_up} diverged)" if given_up else "")
@@ -175,11 +192,12 @@ class Bundle:
         return both if len(both) else None
 
 
-def interval_of(by_speaker: Any, ratio: float) -> dict[str, Number]:
+def interval_of(by_speaker: Any, bundle: Bundle) -> dict[str, Number]:
     """A mean score and its 95 % interval, which ends at 0 and 1."""
     if by_speaker is None:
         return {"mean": None, "low": None, "high": None}
-    low, high, _ = corrected_t(by_speaker, ratio)
+    test = speakers_t(by_speaker) if bundle.is_published else corrected_t(by_speaker, bundle.ratio)
+    low, high, _ = test
     low, high = None if low is None else max(0.0, low), None if high is None else min(1.0, high)
     return {"mean": float(by_speaker.mean()), "low": low, "high": high}
 
@@ -191,9 +209,10 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
     found |= {key: bundle.counts[name][key] for key in ("n", "given_up")}
     found["missing"] = bundle.missing(name)
     found["unscored"] = bundle.unscored(name)
-    found["speakers"] = 0 if bundle.unscored(name) else trained.speaker.nunique()
+    tested = trained[~trained.speaker.isin(bundle.dev)].speaker.nunique()
+    found["speakers"] = 0 if bundle.unscored(name) else tested
     for metric in ("wa", "ua"):
-        found[metric] = interval_of(bundle.by_speaker(name, metric), bundle.ratio)
+        found[metric] = interval_of(bundle.by_speaker(name, metric), bundle)
     for part, choice, unit in (
         ("segment", bundle.choice, "segment"),
         ("averaged", "averaged", "utterance"),
@@ -203,9 +222,14 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
     ):
         each = {m: bundle.by_speaker(name, m, choice, unit) for m in ("wa", "ua")}
         found[part] = {m: None if one is None else float(one.mean()) for m, one in each.items()}
+    if bundle.is_published:
+        own = bundle.dev_scores[bundle.dev_scores.index.get_level_values("row") == name]
+        if len(own) and not bundle.unscored(name):
+            by_speaker = own.groupby("speaker").mean()
+            found["dev"] = {m: float(by_speaker[m].mean()) for m in ("wa", "ua")}
     found |= {"pooled": {"wa": None, "ua": None}, "pooled_confusion": None}
     lines = bundle.lines[bundle.choice, "utterance"]
-    lines = lines[lines.row == name]
+    lines = lines[(lines.row == name) & ~lines.speaker.isin(bundle.dev)]
     if len(lines) and not bundle.unscored(name):
         found["pooled"] = {
             "wa": float(accuracy_score(lines.emotion, lines.taken)),
@@ -214,15 +238,6 @@ def row_of(bundle: Bundle, name: str) -> dict[str, Any]:
         counts = confusion_matrix(lines.emotion, lines.taken, labels=bundle.classes)
         found["pooled_confusion"] = counts.tolist()
     return found
-
-
-SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
-"""Keys of a row's interim analyses (looks) in an adaptive study."""
-DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
-"""Keys of a row's difference in UA to another row, for new speakers."""
-SEEDS = ("ua", "low", "high", "p", "seeds")
-"""Keys of a row's difference in UA to another row, for the same speakers and new seeds; `deals`
-follows if there are several."""
 
 
 def family_of(
@@ -240,16 +255,23 @@ def family_of(
             continue
         by_speaker = bundle.averaged(both)
         groups = units(by_speaker).to_numpy()
-        low, high, p = corrected_t(by_speaker, bundle.ratio)
-        flips = bundle.deals == 1 and name not in unjudged
+        flips = bundle.deals == 1 and name not in unjudged and not bundle.is_published
+        if bundle.is_published:
+            low, high, p = crossed_t(both)
+            effect = None if p is None else effect_size(by_speaker.to_numpy())
+            reach = crossed_detectable(both, len(pairs))
+        else:
+            low, high, p = corrected_t(by_speaker, bundle.ratio)
+            effect = effect_size(groups)
+            reach = detectable(groups, bundle.ratio, len(pairs))
         found[name] |= {
             "ua": float(by_speaker.mean()),
             "low": low,
             "high": high,
             "p": None if name in unjudged else p,
             "p_sign_flip": sign_flip(groups) if flips else None,
-            "effect": effect_size(groups),
-            "detectable": detectable(groups, bundle.ratio, len(pairs)),
+            "effect": effect,
+            "detectable": reach,
             "groups": len(groups),
         }
     adjusted = holm({name: 1.0 if d["p"] is None else d["p"] for name, d in found.items()})
@@ -257,14 +279,6 @@ def family_of(
         if difference["p"] is not None:
             difference["p_holm"] = adjusted[name]
     return found
-
-
-def verdict_of(difference: Mapping[str, Any]) -> str | None:
-    """``yes`` or ``cannot tell``, by p after Holm; None without a difference."""
-    if difference["ua"] is None:
-        return None
-    p = difference["p_holm"]
-    return "yes" if p is not None and p < 0.05 else "cannot tell"
 
 
 def by_seed(bundle: Bundle, both: Any) -> dict[int, float]:
@@ -306,17 +320,6 @@ def new_deals_of(bundle: Bundle, both: Any) -> dict[str, Any]:
     low, high, p = paired_t(whole)
     ua = float(np.mean(whole))
     return {"ua": ua, "low": low, "high": high, "p": p, "seeds": seeds, "deals": len(whole)}
-
-
-def interims_of(cap: int) -> dict[int, float]:
-    """Seeds at each interim analysis -> its share of the level, 1 in all; `cap`: most seeds."""
-    at, seeds = list[int](), 3
-    while seeds <= cap * 5 / 6:
-        at.append(seeds)
-        seeds = math.ceil(seeds * 4 / 3)
-    at.append(cap)
-    spent = np.diff([0.0, *((seeds / cap) ** 3 for seeds in at)])
-    return dict(zip(at, map(float, spent), strict=True))
 
 
 def settled(bundle: Bundle, found: dict[str, dict[str, Any]]) -> None:

@@ -141,9 +141,117 @@ def detectable(groups: Any, ratio: float, comparisons: int) -> Number:
     return float(shift) * spread * math.sqrt(1 / len(groups) + ratio)
 
 
+def _parts(both: Any) -> tuple[float, float, float, int, int]:
+    """The parts of the error variance of a difference that test speakers and seeds cross in.
+
+    Returns:
+        The mean; variance between speakers / their number; variance between seeds / their number;
+        degrees of freedom of both.
+    """
+    table = both.unstack("seed").to_numpy()
+    speakers, seeds = table.shape
+    of_speakers = deviation(table.mean(axis=1)) ** 2 / speakers
+    of_seeds = deviation(table.mean(axis=0)) ** 2 / seeds
+    return float(table.mean()), of_speakers, of_seeds, speakers - 1, seeds - 1
+
+
+def crossed_t(both: Any) -> Ends:
+    """95 % interval and p of a difference on a published split: new speakers and new trainings.
+
+    Each variance has a quantile of its own (Banerjee 1960); p is the level at which the interval
+    ends at 0. None below five test speakers or three seeds, or if neither differ.
+    """
+    if both.groupby("speaker").ngroups < 5 or both.groupby("seed").ngroups < 3:
+        return None, None, None
+    centre, of_speakers, of_seeds, df_speakers, df_seeds = _parts(both)
+    if of_speakers + of_seeds == 0:
+        return None, None, None
+
+    def half(level: float) -> float:
+        t_speakers, t_seeds = (stats.t.isf(level / 2, df) for df in (df_speakers, df_seeds))
+        return math.sqrt(t_speakers**2 * of_speakers + t_seeds**2 * of_seeds)
+
+    if centre == 0:
+        return -half(0.05), half(0.05), 1.0
+    log_p = optimize.brentq(lambda x: half(math.exp(x)) - abs(centre), -600, 0, xtol=1e-14)
+    return centre - half(0.05), centre + half(0.05), math.exp(log_p)
+
+
+def crossed_detectable(both: Any, comparisons: int) -> Number:
+    """The smallest true difference in UA that `crossed_t` shows with 80 % power.
+
+    A mean of normal tails over 100 quantiles of the chi-square of each of the two variances.
+    """
+    if crossed_t(both)[2] is None:
+        return None
+    _, of_speakers, of_seeds, df_speakers, df_seeds = _parts(both)
+    level, quantiles = 0.05 / comparisons, (np.arange(100) + 0.5) / 100
+    bars = [
+        part * stats.t.isf(level / 2, df) ** 2 * stats.chi2.isf(quantiles, df) / df
+        for part, df in ((of_speakers, df_speakers), (of_seeds, df_seeds))
+    ]
+    error = math.sqrt(of_speakers + of_seeds)
+    bar = np.sqrt(np.add.outer(*bars)) / error
+
+    def power(shift: float) -> float:
+        return float(np.mean(stats.norm.sf(bar - shift) + stats.norm.cdf(-bar - shift)))
+
+    shift = optimize.brentq(lambda s: power(s) - 0.8, 0.0, bar.max() + 10, xtol=1e-13, rtol=1e-14)
+    return float(shift) * error
+
+
+def speakers_t(by_speaker: Any) -> Ends:
+    """95 % interval and p of the mean over speakers whom the same networks are tested on."""
+    if len(by_speaker) < 2 or deviation(by_speaker) == 0:
+        return None, None, None
+    centre, error = float(by_speaker.mean()), deviation(by_speaker) / math.sqrt(len(by_speaker))
+    low, high = stats.t.interval(0.95, len(by_speaker) - 1, loc=centre, scale=error)
+    p = 2 * stats.t.sf(abs(centre) / error, len(by_speaker) - 1)
+    return float(low), float(high), float(p)
+
+
+def interims_of(cap: int) -> dict[int, float]:
+    """Seeds at each interim analysis -> its share of the level, 1 in all; `cap`: most seeds."""
+    at, seeds = list[int](), 3
+    while seeds <= cap * 5 / 6:
+        at.append(seeds)
+        seeds = math.ceil(seeds * 4 / 3)
+    at.append(cap)
+    spent = np.diff([0.0, *((seeds / cap) ** 3 for seeds in at)])
+    return dict(zip(at, map(float, spent), strict=True))
+
+
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """Holm's step-down adjustment for the number of tests: row -> p becomes row -> adjusted p."""
     ordered = sorted(p_values, key=lambda name: p_values[name])
     steps = [(len(ordered) - rank) * p_values[name] for rank, name in enumerate(ordered)]
     capped = np.minimum(1.0, np.maximum.accumulate(steps)) if steps else np.zeros(0)
     return {name: float(p) for name, p in zip(ordered, capped, strict=True)}
+
+
+SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
+"""Keys of a row's interim analyses (looks) in an adaptive study."""
+DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
+"""Keys of a row's difference in UA to another row, for new speakers."""
+SEEDS = ("ua", "low", "high", "p", "seeds")
+"""Keys of a row's difference in UA to another row, for the same speakers and new seeds; `deals`
+follows if there are several."""
+
+
+# --- verdicts -------------------------------------------------------------------------------
+
+
+def never_judged(test_speakers: int, seeds: int) -> str:
+    """Why no row of a published split gets a verdict, such as ``none: 2 seeds, 3 are needed``."""
+    for found, fewest, what in ((test_speakers, 5, "test speaker"), (seeds, 3, "seed")):
+        if found < fewest:
+            return f"none: {found} {what}{'s' * (found != 1)}, {fewest} are needed"
+    return ""
+
+
+def verdict_of(difference: Mapping[str, Any]) -> str | None:
+    """``yes`` or ``cannot tell``, by p after Holm; None without a difference."""
+    if difference["ua"] is None:
+        return None
+    p = difference["p_holm"]
+    return "yes" if p is not None and p < 0.05 else "cannot tell"

@@ -1,8 +1,8 @@
 """The picture of learning curves: UA and loss by epoch.
 
-Each training has two faint curves, one for each half (A and B) of its held-out group. Their mean is
-bold for as long as all trainings go on. A circle marks the epoch that a half chose, at which the
-other half is scored.
+Each training has two faint curves, one for each half (A and B) of its held-out group; of a
+published split it has one, of the dev side. Their mean is bold for as long as all trainings go on.
+A circle marks the epoch that a half chose, at which the other half is scored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,8 +119,7 @@ def _row(top: Panel, bottom: Panel, row: RowDetails) -> None:
     for trial in row.trials:
         if not trial.history:
             continue
-        for half, epoch in (("a", trial.chosen_on_a), ("b", trial.chosen_on_b)):
-            scores = [getattr(e, half) for e in trial.history]
+        for scores, epoch in trial.choosing_halves:
             ua.append(tuple(100 * s.ua for s in scores))
             dev.append(tuple(max(s.loss, LEAST_LOSS) for s in scores))
             if trial.score == "chosen" and 0 < epoch <= len(scores):

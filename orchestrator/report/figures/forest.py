@@ -8,12 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.differences import NO_SCORE, Difference
-from orchestrator.analysis.row_scores import Interval, unit_of
+from orchestrator.analysis.row_scores import Interval
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import FAINT, HAIR, INK, LINE, Figure, Panel, wrap
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks
-from orchestrator.report.tables.headings import DASH, SCORES, label, trainings
+from orchestrator.report.tables.headings import (
+    DASH,
+    SCORES,
+    difference_interval_words,
+    label,
+    score_interval_words,
+    tested_speakers,
+    trainings,
+)
 
 PITCH = 0.27
 """Least height of a row of the table, in inches."""
@@ -46,8 +54,8 @@ def forest(summary: Summary) -> Figure:
     lines, height = _lines(summary)
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = [
-        f"n: {trainings(snapshot)} a row; means over held-out speakers, bars: 95 % for new "
-        f"speakers (corrected t over {unit_of(snapshot)}s)."
+        f"n: {trainings(snapshot)} a row; means over {tested_speakers(snapshot)}, bars: "
+        f"{score_interval_words(snapshot)}."
     ]
     is_open = any(row.is_open for row in summary.rows)
     if snapshot.reference is not None:
@@ -56,6 +64,11 @@ def forest(summary: Summary) -> Figure:
             "0.05 after Holm over all rows (the p beside it); open circle: cannot tell, which is "
             "no proof of equality."
             + (" Cross: not judged, as is said beside it." if is_open else "")
+            + (
+                f" Its bars: {difference_interval_words(snapshot)}."
+                if snapshot.is_published_split
+                else ""
+            )
         )
     any_done = any(row.n for row in summary.rows)
     figure = framed(

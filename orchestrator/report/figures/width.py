@@ -3,13 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.analysis.row_scores import Interval, unit_of, units_asked
+from orchestrator.analysis.row_scores import Interval, units_asked
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.errors import RequestError
 from orchestrator.report.figures import canvas
 from orchestrator.report.figures.canvas import DASHES, HAIR, MARKERS, SERIES, Figure, Panel
 from orchestrator.report.figures.frame import framed, nothing_yet, remarks
-from orchestrator.report.tables.headings import counted, label, trainings
+from orchestrator.report.tables.headings import (
+    label,
+    score_interval_words,
+    tested_speakers,
+    trainings,
+)
 from orchestrator.store.snapshot import Snapshot
 
 AXES = {"layers", "hidden"}
@@ -76,8 +81,8 @@ def widths(summary: Summary) -> Figure:
     title = f"{label(snapshot)}. {snapshot.question or snapshot.study}"
     caption = [
         f"n = {trainings(snapshot)} a point" + (_fewer(summary.rows) if done else "") + ";",
-        "means over held-out speakers; bands: 95 % for new speakers (corrected t over "
-        f"{counted(units_asked(snapshot), unit_of(snapshot))}).",
+        f"means over {tested_speakers(snapshot)}; bands: "
+        f"{score_interval_words(snapshot, units_asked(snapshot))}.",
     ]
     figure = framed(snapshot, title, [*caption, *remarks(summary)], HEIGHT if done else 1.2)
     if not done:

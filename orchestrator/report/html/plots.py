@@ -97,7 +97,8 @@ class Forest:
         kind: Literal["yes", "cannot tell", "open"] = "open"
         if verdict in ("yes", "cannot tell"):
             kind = "yes" if verdict == "yes" else "cannot tell"
-        title = f"{points:+.1f}" + (", open" if kind == "open" else "")
+        not_judged = ", no verdict" if verdict.startswith("none") else ", open"
+        title = f"{points:+.1f}" + (not_judged if kind == "open" else "")
         if low is None or high is None:
             return ForestMark(kind="difference", title=title, x=self.x(points), verdict=kind)
         return ForestMark(
@@ -155,7 +156,8 @@ class Chart:
 def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
     """Two charts of a row's trainings by epoch: dev UA in percent, and dev and training loss.
 
-    Dev speakers are those of the two halves of the held-out group; values are means of the halves.
+    Dev speakers are those of the two halves of the held-out group, and values are means of the
+    halves; of a published split they are its dev side.
 
     Returns:
         The two charts; empty if no training has a learning curve that was read.
@@ -167,6 +169,14 @@ def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
     largest = max(max(e.loss, e.a.loss, e.b.loss) for training in known for e in training.history)
     ua, loss = _Axes(last, 100.0), _Axes(last, _round_up(largest))
     rings = " Rings: the epochs chosen." if known[0].score == "chosen" else ""
+    dev_only = known[0].is_published_split
+
+    def dev_ua(epoch: EpochDetails) -> float:
+        return 100 * (epoch.a.ua if dev_only else (epoch.a.ua + epoch.b.ua) / 2)
+
+    def dev_loss(epoch: EpochDetails) -> float:
+        return epoch.a.loss if dev_only else (epoch.a.loss + epoch.b.loss) / 2
+
     bold = "" if len(known) == 1 else " Bold: their mean, as far as all of them go."
     return (
         Chart(
@@ -174,12 +184,12 @@ def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
             caption=f"UA on dev speakers by epoch.{rings}{bold}",
             rules=ua.rules("%"),
             ticks=ua.ticks(),
-            lines=_lines(ua, known, _dev_ua),
+            lines=_lines(ua, known, dev_ua),
             rings=tuple(
-                (ua.x(epoch.number), ua.y(_dev_ua(epoch)))
+                (ua.x(epoch.number), ua.y(dev_ua(epoch)))
                 for training in known
                 for epoch in training.history
-                if rings and epoch.number in (training.chosen_on_a, training.chosen_on_b)
+                if rings and epoch.number in [chosen for _, chosen in training.choosing_halves]
             ),
         ),
         Chart(
@@ -188,21 +198,11 @@ def learning_curves(trainings: Sequence[TrainingDetails]) -> tuple[Chart, ...]:
             rules=loss.rules(""),
             ticks=loss.ticks(),
             lines=(
-                *_lines(loss, known, _dev_loss),
+                *_lines(loss, known, dev_loss),
                 ChartLine(_mean(loss, known, lambda epoch: epoch.loss), "whole dashed"),
             ),
         ),
     )
-
-
-def _dev_ua(epoch: EpochDetails) -> float:
-    """Mean UA of the halves A and B of the held-out group, in percent."""
-    return 50 * (epoch.a.ua + epoch.b.ua)
-
-
-def _dev_loss(epoch: EpochDetails) -> float:
-    """Mean loss of the halves A and B of the held-out group."""
-    return (epoch.a.loss + epoch.b.loss) / 2
 
 
 @dataclass(frozen=True, slots=True)

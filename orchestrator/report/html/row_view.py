@@ -57,7 +57,8 @@ class TrainingView:
     wa: str
     """Mean WA over its test speakers in percent, or a dash."""
     speakers: tuple[tuple[str, str], ...]
-    """Name and UA in percent of every test speaker, those of half A first."""
+    """Name and UA in percent of every test speaker, those of half A first; of a published split,
+    then its dev speakers, whose names begin with ``dev``."""
     epochs: str
     """The epochs at which halves A and B were scored, and how many it had: ``12, 9 of 30``."""
     command: str
@@ -184,6 +185,7 @@ def _group(fold: str) -> str:
 def _training(training: TrainingDetails) -> TrainingView:
     scores_of_a_first = sorted(training.scores, key=lambda s: s.speaker in training.fold.b)
     found = {scores.speaker: _wa_and_ua(scores) for scores in scores_of_a_first}
+    dev = {f"dev {scores.speaker}": _wa_and_ua(scores) for scores in training.dev_scores}
     scored = [pair for pair in found.values() if pair is not None]
     mean_wa, mean_ua = (
         percent(mean([pair[i] for pair in scored]) if scored else None) for i in (0, 1)
@@ -193,7 +195,9 @@ def _training(training: TrainingDetails) -> TrainingView:
         seed=training.seed,
         ua=mean_ua,
         wa=mean_wa,
-        speakers=tuple((name, percent(pair[1] if pair else None)) for name, pair in found.items()),
+        speakers=tuple(
+            (name, percent(pair[1] if pair else None)) for name, pair in (found | dev).items()
+        ),
         epochs=training.scored_epochs,
         command=training.rerun_command,
     )

@@ -8,11 +8,15 @@ from rich.console import Console
 
 from orchestrator.analysis.comparison import Comparison, PairedScore
 from orchestrator.analysis.differences import Difference
-from orchestrator.analysis.row_scores import unit_of
 from orchestrator.planning.trial_details import run_command
 from orchestrator.report.tables.cells import difference_plus_minus, p_value, percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
-from orchestrator.report.tables.headings import banner, counted, label, protocol_line
+from orchestrator.report.tables.headings import (
+    banner,
+    difference_interval_words,
+    label,
+    protocol_line,
+)
 from orchestrator.report.tables.table import Column, Table
 from orchestrator.report.tables.text import print_table
 
@@ -101,6 +105,8 @@ def overview(found: Sequence[Comparison]) -> Table:
     heads = ("shared", "ΔUA ± 95 %", "p", "p Holm")
     left = [one.b for one in found if one.open]
     waits = f" None is given of {', '.join(left)}: {_WAITS}." if left else ""
+    if first.open.startswith("none"):
+        waits = f" None is given: {first.open.removeprefix('none: ')}."
     return Table(
         label=label(first.snapshot),
         title=f"{len(found)} rows beside {first.a}",
@@ -118,7 +124,11 @@ def overview(found: Sequence[Comparison]) -> Table:
 
 def scores(found: Comparison) -> Table:
     """The table of A, B and B - A, in percent: UA on each fold, then recall of each emotion."""
-    cells = [_cells(f"held-out group {one.name}", one) for one in found.folds]
+    is_published = found.snapshot.is_published_split
+    cells = [
+        _cells("test side" if is_published else f"held-out group {one.name}", one)
+        for one in found.folds
+    ]
     cells += [_cells(one.name, one) for one in found.emotions]
     notes = [
         f"A: {found.a}. B: {found.b}. Paired on {found.shared} of {found.wanted} trainings that "
@@ -129,8 +139,8 @@ def scores(found: Comparison) -> Table:
         p = p_value(d.p_alone)
         p = f"p = {p}" if p[0] != "<" else f"p < {p[1:]}"
         notes.append(
-            f"B - A in UA: {difference_plus_minus(d)} for new speakers (corrected t over "
-            f"{counted(d.groups, unit_of(found.snapshot))}); "
+            f"B - A in UA: {difference_plus_minus(d)}, "
+            f"{difference_interval_words(found.snapshot, d.groups)}; "
             + (_without_p(found) if found.open else f"{p}, {_among(found)}.")
         )
     if found.unscored:
@@ -163,6 +173,8 @@ _WAITS = "p waits for every training of the study; none is given where one of A 
 
 def _without_p(found: Comparison) -> str:
     """Why this difference has no p."""
+    if found.open.startswith("none"):
+        return f"no p: {found.open.removeprefix('none: ')}."
     return f"no p: B is {found.open}, and {_WAITS}."
 
 
@@ -209,7 +221,7 @@ def flips(found: Comparison, limit: int) -> Table:
         cells=tuple((f.utterance, f.speaker, f.emotion, str(f.gained), str(f.lost)) for f in shown),
         footnotes=(
             f"Gained less lost: {plus_minus(found.balance)} percent of utterances (the difference "
-            f"in WA; new speakers, corrected t over {unit_of(found.snapshot)}s).",
+            f"in WA; {difference_interval_words(found.snapshot)}).",
             *(
                 (f"{len(found.flips) - limit} more: `--limit {len(found.flips)}` lists all.",)
                 if len(found.flips) > limit

@@ -8,7 +8,8 @@ from orchestrator.analysis.differences import Difference
 from orchestrator.analysis.grid.effects import Effects, MainEffect
 from orchestrator.analysis.summary import Summary
 from orchestrator.report.tables.cells import difference_plus_minus, p_value, plus_minus
-from orchestrator.report.tables.headings import banner, label, protocol_line
+from orchestrator.report.tables.footnotes import interval_notes
+from orchestrator.report.tables.headings import banner, label, protocol_line, score_head
 from orchestrator.report.tables.supporting import evidence
 from orchestrator.report.tables.table import Column, Table
 
@@ -27,7 +28,7 @@ def main_effects(summary: Summary) -> Table | None:
         return None
     snapshot = effects.snapshot
     depending = any(effect.depends_on for effect in effects.main)
-    heads = ["value", "UA ± 95 %", "ΔUA ± 95 %", "differs"]
+    heads = ["value", score_head(snapshot, "UA"), "ΔUA ± 95 %", "differs"]
     heads += ["depends on"] if depending else []
     cells: list[tuple[str, ...]] = []
     headings = {}
@@ -65,13 +66,17 @@ def _footnotes(effects: Effects) -> list[str]:
     is_open = any(effect.verdict.startswith("open") for effect in effects.main)
     asked = sum(len(one.dependences) for one in effects.interactions)
     found = "none is shown, which is no proof that there is none (`--details`)."
+    published = effects.snapshot.is_published_split
+    intervals = "" if published else " ±: 95 % for new speakers."
     if is_open:
         found = "not judged yet."
+    elif any(effect.verdict.startswith("none") for effect in effects.main):
+        found = "not judged."
     elif any(effect.depends_on for effect in effects.main):
         found = "where one differs, the mean hides it, and the rows tell more (`--details`)."
     what = (
         "Main effects: each value against the first of its axis, paired, the mean over all "
-        "combinations of the other axes. ±: 95 % for new speakers."
+        f"combinations of the other axes.{intervals}"
     )
     if effects.snapshot.exploratory:
         return [what]
@@ -81,6 +86,7 @@ def _footnotes(effects: Effects) -> list[str]:
         + (" `open`: not judged, with the trainings of both values." if is_open else ""),
         f"Whether an effect depends on another axis: {asked} differences of differences, a family "
         f"of their own; {found}",
+        *(interval_notes(effects.snapshot, compared=True) if published else ()),
     ]
 
 

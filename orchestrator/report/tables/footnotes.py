@@ -6,11 +6,17 @@ from features.corpora.catalogue import SYNTHESISED
 from model.systems.catalogue import SYSTEMS, System
 from orchestrator.analysis.row_scores import unit_of, units_asked
 from orchestrator.analysis.sequential import interim_seeds
-from orchestrator.analysis.summary import Summary
+from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.planning.trial_details import run_command
-from orchestrator.report.tables.headings import DASH, counted, folds_and_deals
+from orchestrator.report.tables.headings import (
+    DASH,
+    counted,
+    folds_and_deals,
+    score_interval_words,
+    tested_speakers,
+)
 from orchestrator.store.snapshot import Snapshot
-from orchestrator.study.protocol import ScoreRule
+from orchestrator.study.protocol import FEWEST_SEEDS, FEWEST_TEST_SPEAKERS, ScoreRule
 
 SCORE_NOTES: Mapping[ScoreRule, str] = {
     "averaged": "Score: the mean of a network's weights over the second half of its epochs; no dev "
@@ -19,6 +25,8 @@ SCORE_NOTES: Mapping[ScoreRule, str] = {
     "last": "Score: the network at the last epoch.",
 }
 """Score of a study -> what it is, as a sentence."""
+CHOSEN_ON_DEV = "Score: the network at the epoch that the dev side chose."
+"""What ``chosen`` is on a published split."""
 
 
 def footnotes(summary: Summary, details: bool) -> list[str]:
@@ -36,13 +44,13 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
         seeds = f"as many seeds as a comparison needed, at most {snapshot.seeds}"
     notes = [
         f"n: finished trainings of {folds_and_deals(snapshot)} x {seeds}. Means over {speakers} "
-        f"held-out speakers, in percent; {snapshot.utterances} utterances, "
+        f"{tested_speakers(snapshot)}, in percent; {snapshot.utterances} utterances, "
         f"{len(snapshot.classes)} classes ({', '.join(snapshot.classes)}).",
-        f"±: 95 % for new speakers, corrected t over {units}{_averaged(snapshot)} "
-        "(Nadeau and Bengio 2003); of a score it ends at 0 and 100.",
+        *interval_notes(snapshot, units, compared=snapshot.reference is not None),
     ]
     if not details:
-        notes.insert(0, SCORE_NOTES[snapshot.score])
+        chosen_on_dev = snapshot.is_published_split and snapshot.score == "chosen"
+        notes.insert(0, CHOSEN_ON_DEV if chosen_on_dev else SCORE_NOTES[snapshot.score])
     if snapshot.replicates == "adaptive":
         notes.append(
             f"{sequential_note(summary)} Seeds were added to settle whether a row differs for "
@@ -58,7 +66,9 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             + ("." if snapshot.exploratory else judged)
             + (" `open`: not judged, with the row's trainings." if is_open else "")
         )
-    if not details and summary.claim and snapshot.claim is not None:
+    if details:
+        notes += _dev_side(snapshot)
+    elif summary.claim and snapshot.claim is not None:
         notes.append(
             f"The claim that `{snapshot.claim.better}` is better: {summary.claim} "
             f"({summary.reason})."
@@ -74,6 +84,43 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
 def _averaged(snapshot: Snapshot) -> str:
     """What is said of the speakers as units, where there are deals."""
     return " over all deals" if snapshot.deals > 1 else ""
+
+
+def interval_notes(snapshot: Snapshot, units: str = "", *, compared: bool) -> list[str]:
+    """What the intervals of scores and of differences answer.
+
+    Args:
+        snapshot: the study.
+        units: the independent units that are finished, such as ``5 held-out groups``.
+        compared: whether the table has differences.
+    """
+    if not snapshot.is_published_split:
+        return [
+            f"±: 95 % for new speakers, corrected t over {units}{_averaged(snapshot)} "
+            "(Nadeau and Bengio 2003); of a score it ends at 0 and 100."
+        ]
+    notes = [
+        f"± of a score: {score_interval_words(snapshot)}; it ends at 0 and 100, and does not "
+        "answer for other trainings."
+    ]
+    if compared:
+        notes.append(
+            "± of a difference: 95 % for new speakers and new trainings, test speakers crossed "
+            f"with seeds (Banerjee 1960); from {FEWEST_TEST_SPEAKERS} test speakers and "
+            f"{FEWEST_SEEDS} seeds on. What it cannot see: that this one training side suits a "
+            "row by luck."
+        )
+    return notes
+
+
+def _dev_side(snapshot: Snapshot) -> list[str]:
+    """What the column ``dev`` of the details is; empty where the folds are dealt."""
+    if not snapshot.is_published_split:
+        return []
+    its = "dev: the dev side, apart from the result"
+    if snapshot.score == "chosen":
+        return [f"{its}, at the epoch that the *test* side chose: never quote it."]
+    return [f"{its}, by the same networks."]
 
 
 def _finished_units(summary: Summary) -> tuple[str, str]:
@@ -276,6 +323,8 @@ def _spreads(summary: Summary) -> list[str]:
         )
         if spread is not None and spread.low is None and groups > 1
     ]
+    if snapshot.is_published_split:
+        flat = [row.name for row in summary.rows if _has_no_spread(row)]
     if flat:
         notes.append(
             "A spread of exactly 0 is chance or a fault of the set-up, no certainty, and bears "
@@ -293,6 +342,11 @@ def _spreads(summary: Summary) -> list[str]:
             + ". Its ΔUA is not the difference of the means printed."
         )
     return notes
+
+
+def _has_no_spread(row: RowSummary) -> bool:
+    """Whether a finished difference on a published split has no interval for lack of spread."""
+    return row.difference is not None and row.difference.low is None and not row.is_open
 
 
 def design(summary: Summary) -> list[str]:

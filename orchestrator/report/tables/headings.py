@@ -1,8 +1,12 @@
-"""The texts above a study's table: label, line on corpus and protocol, warning (banner)."""
+"""The texts above a study's table: label, line on corpus and protocol, heads, warning (banner).
+
+Also the words that differ between folds that are dealt and a corpus's published split.
+"""
 
 from collections.abc import Mapping
 
 from features.corpora.catalogue import SYNTHESISED
+from orchestrator.analysis.row_scores import unit_of
 from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import ScoreRule
 
@@ -42,6 +46,37 @@ def protocol_line(snapshot: Snapshot) -> str:
     return f"{corpus}, profile {snapshot.profile}, reading {snapshot.reading}, {score}{design}"
 
 
+def score_head(snapshot: Snapshot, metric: str) -> str:
+    """The head above scores with intervals: ``UA ± 95 %``; it says what a published split's is."""
+    return f"{metric} ± 95 %" + (", these networks" if snapshot.is_published_split else "")
+
+
+def tested_speakers(snapshot: Snapshot) -> str:
+    """Whose means are printed: ``held-out speakers``, of a published split ``test speakers``."""
+    return "test speakers" if snapshot.is_published_split else "held-out speakers"
+
+
+def score_interval_words(snapshot: Snapshot, units: int | None = None) -> str:
+    """What the interval of a score answers, and how it is computed.
+
+    Args:
+        snapshot: the study.
+        units: how many independent units it rests on; None to leave the number out.
+    """
+    if snapshot.is_published_split:
+        return "95 % for new speakers and these networks (t over test speakers)"
+    unit = unit_of(snapshot)
+    over = f"{unit}s" if units is None else counted(units, unit)
+    return f"95 % for new speakers (corrected t over {over})"
+
+
+def difference_interval_words(snapshot: Snapshot, units: int | None = None) -> str:
+    """What the interval of a difference answers, and how it is computed; see above."""
+    if snapshot.is_published_split:
+        return "95 % for new speakers and trainings (test speakers crossed with seeds)"
+    return score_interval_words(snapshot, units)
+
+
 def banner(snapshot: Snapshot) -> str:
     """The warning above tables of a synthesised corpus; empty for every other corpus."""
     if snapshot.corpus in SYNTHESISED:
@@ -55,7 +90,9 @@ def counted(number: int | str, noun: str) -> str:
 
 
 def folds_and_deals(snapshot: Snapshot) -> str:
-    """How the speakers are held out: ``5 folds``, or ``3 deals of 5 folds``."""
+    """How speakers are held out: ``5 folds``, ``3 deals of 5 folds``, ``the published split``."""
+    if snapshot.is_published_split:
+        return "the published split"
     folds = counted(snapshot.folds_a_deal, "fold")
     return folds if snapshot.deals == 1 else f"{snapshot.deals} deals of {folds}"
 

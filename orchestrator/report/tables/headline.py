@@ -15,7 +15,13 @@ from orchestrator.report.tables.cells import (
 )
 from orchestrator.report.tables.effects import dependences, effect_evidence, main_effects
 from orchestrator.report.tables.footnotes import footnotes
-from orchestrator.report.tables.headings import DASH, banner, label, protocol_line
+from orchestrator.report.tables.headings import (
+    DASH,
+    banner,
+    label,
+    protocol_line,
+    score_head,
+)
 from orchestrator.report.tables.supporting import (
     all_scores,
     differences,
@@ -151,7 +157,7 @@ def _headline(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
         "ua" in row.paper for row in snapshot.published
     )
     with_reference = snapshot.reference is not None
-    heads = ["row", "n", "UA ± 95 %", "WA"]
+    heads = ["row", "n", score_head(snapshot, "UA"), "WA"]
     heads += [f"{_paper_head(snapshot)} UA"] if with_paper else []
     heads += ["ΔUA ± 95 %", "differs"] if with_reference else []
     cells = []
@@ -171,13 +177,15 @@ def _details(summary: Summary) -> tuple[list[str], list[tuple[str, ...]]]:
     snapshot = summary.snapshot
     published = (*(row.paper for row in summary.rows), *(row.paper for row in snapshot.published))
     with_paper = any({"wa", "ua"} & paper.keys() for paper in published)
-    heads = ["row", "WA ± 95 %", "segment WA/UA"]
+    heads = ["row", score_head(snapshot, "WA"), "segment WA/UA"]
+    heads += ["dev WA/UA"] if snapshot.is_published_split else []
     heads += [f"{_paper_head(snapshot)} WA/UA"] if with_paper else []
     cells = []
     for row in summary.rows:
         paper = f"{published_percent(row.paper.get('wa'))}/{published_percent(row.paper.get('ua'))}"
+        dev = [wa_and_ua(row.dev)] if snapshot.is_published_split else []
         known = {"wa", "ua"} & row.paper.keys()
-        cell = [row.name, plus_minus(row.wa), wa_and_ua(row.segment)]
+        cell = [row.name, plus_minus(row.wa), wa_and_ua(row.segment), *dev]
         cells.append((*cell, paper if known else DASH) if with_paper else tuple(cell))
     return heads, cells
 

@@ -82,6 +82,7 @@ def _row_json(row: RowSummary, snapshot: Snapshot) -> dict[str, Any]:
         "chosen": _pair_json(row.chosen),
         "last_epoch": _pair_json(row.last_epoch),
         "best_on_test": _pair_json(row.best_on_test),
+        **({"dev": _pair_json(row.dev)} if row.dev is not None else {}),
         "paper": _paper_json(row.paper),
         "parameters": row.parameters or None,
         "difference": _difference_json(row.difference),

@@ -151,6 +151,22 @@ def evidence(
         numbers += [DASH if d.effect is None else f"{d.effect:+.2f}", percent(d.detectable)]
         cells.append((name, *numbers, difference_plus_minus(d.over_seeds)))
     comparisons = len(family)
+    power = (
+        "would show: the smallest true difference, in points, shown with 80 % power at 0.05 / "
+        f"{comparisons}."
+    )
+    if snapshot.is_published_split:
+        tests = (
+            "For new speakers and trainings: p of test speakers crossed with seeds, alone and "
+            f"after Holm over {comparisons}; no sign-flip test sees both; g_z: Cohen's d_z over "
+            f"test speakers, Hedges-corrected; {power}"
+        )
+    else:
+        tests = (
+            f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
+            f"of the exact sign-flip test, {_of_sign_flip(snapshot)}; g_z: Cohen's d_z over "
+            f"{'speakers' if dealt else 'groups'}, Hedges-corrected; {power}"
+        )
     return Table(
         label=label(snapshot),
         title=title,
@@ -160,10 +176,7 @@ def evidence(
         cells=tuple(cells),
         headings=headings or {},
         footnotes=(
-            f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
-            f"of the exact sign-flip test, {_of_sign_flip(snapshot)}; g_z: Cohen's d_z over "
-            f"{'speakers' if dealt else 'groups'}, Hedges-corrected; would show: the smallest true "
-            f"difference, in points, shown with 80 % power at 0.05 / {comparisons}.",
+            tests,
             _of_new_trainings(snapshot),
         ),
     )

@@ -48,7 +48,8 @@ def picture(state: RunState, used: Usage | None, width: int, height: int) -> Gro
     if for_rows < len(rows):
         parts.append(Text(f"and {len(rows) - for_rows} more rows", style="dim"))
     shown = _fitting(len(trainings), for_trainings)
-    parts += [_curve(training, width) for training in trainings[:shown]]
+    published = state.snapshot is not None and state.snapshot.is_published_split
+    parts += [_curve(training, width, published) for training in trainings[:shown]]
     if shown < len(trainings) and for_trainings:
         parts.append(Text(f"and {len(trainings) - shown} more in training", style="dim"))
     return Group(*parts, *tail)
@@ -109,16 +110,18 @@ def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
     return grid
 
 
-def _curve(training: TrialInTraining, width: int) -> Text:
+def _curve(training: TrialInTraining, width: int, is_published_split: bool) -> Text:
     """The line of a trial in training: its dev UA by epoch as bars, then the last one in percent.
 
-    The dev UA is the mean UA of the halves A and B of the held-out group. Epoch, row, fold and seed
-    follow.
+    The dev UA is the mean UA of the halves A and B of the held-out group; of a published split
+    these are its dev and its test side, so that it is headed ``held-out``. Epoch, row, fold and
+    seed follow.
     """
     shown = spark(training.dev_ua[-CURVE if width >= NARROW else -CURVE // 2 :])
     last = f" {100 * training.dev_ua[-1]:.1f}" if training.dev_ua else ""
     of = f"/{training.epochs}" if training.epochs else ""
-    head = "dev UA" if width >= NARROW else "dev"
+    head = "held-out UA" if is_published_split else "dev UA"
+    head = head if width >= NARROW else head.removesuffix(" UA")
     line = clean(
         f"{head} {shown or DASH}{last}  epoch {training.epoch}{of}  {where(training.trial)}"
     )

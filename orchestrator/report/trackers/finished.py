@@ -89,14 +89,18 @@ class FinishedTrial:
             The number of the epoch, from 1; the time of its end in seconds since 1970, as if all
             epochs took equally long; its numbers by name. These are ``loss`` on training speech,
             ``dev_a/ua`` and ``dev_b/ua`` (also ``wa`` and ``loss``) of the halves A and B of the
-            held-out group, and ``dev/ua``, the mean UA of the halves.
+            held-out group, and ``dev/ua``, the mean UA of the halves. Of a published split they are
+            ``dev/ua`` and ``test/ua`` (also ``wa`` and ``loss``) of its sides.
         """
+        is_published = self.snapshot.is_published_split
+        names = {"a": "dev", "b": "test"} if is_published else {"a": "dev_a", "b": "dev_b"}
         began, took = self.began, self.outcome.seconds
         for index, entry in enumerate(self.history, start=1):
             figures = {"loss": float(entry["loss"])}
-            for side in ("a", "b"):
-                figures |= {f"dev_{side}/{key}": float(x) for key, x in entry[side].items()}
-            figures["dev/ua"] = (figures["dev_a/ua"] + figures["dev_b/ua"]) / 2
+            for side, name in names.items():
+                figures |= {f"{name}/{key}": float(x) for key, x in entry[side].items()}
+            if not is_published:
+                figures["dev/ua"] = (figures["dev_a/ua"] + figures["dev_b/ua"]) / 2
             yield int(entry["number"]), began + took * index / len(self.history), figures
 
     @property

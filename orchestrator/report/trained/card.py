@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.analysis import blinding
-from orchestrator.analysis.row_scores import Interval, unit_of
+from orchestrator.analysis.row_scores import Interval
 from orchestrator.analysis.summary import summarise
 from orchestrator.errors import RequestError
 from orchestrator.planning.copies import with_corpus_notes
 from orchestrator.printable import clean
+from orchestrator.report.tables.headings import score_interval_words
 from orchestrator.report.trained.predict import Ensemble
 from orchestrator.store.checkpoints import tensors_blob
 from orchestrator.store.files import replace_file
@@ -95,7 +96,7 @@ def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
     yield "not measured: no speaker is left that none of its networks met.\n"
     yield f"- UA {_percent(row.ua)}"
     yield f"- WA {_percent(row.wa)}"
-    yield f"\n95 % intervals for new speakers, corrected t over {unit_of(snapshot)}s."
+    yield f"\nIntervals: {score_interval_words(snapshot)}."
     yield "\n## Use and limits\n"
     yield "Meant for research on speech like the corpus's. Emotion in a corpus is what its "
     yield "annotators or actors called so. Not meant for judging persons: not in hiring, schools, "

@@ -282,7 +282,7 @@ def test_a_table_of_ones_own_is_studied_with_its_split_and_its_omission(tmp_path
         "1 unusable file is left out of corpus `mine` (`--skip-bad`): labels.csv:14: empty.wav "
         "(empty)."
     )
-    published = "Published split: dev and test speakers, each scored at the epoch that the other"
+    published = "Published split: scores are of the test side alone (2 speakers); the dev side (2"
     for form in ("text", "markdown", "csv", "json"):
         form_words = ["--format", form] if form != "text" else []
         text = execute("report", "mine", "--store", store, *form_words).stdout

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -142,6 +143,25 @@ def copied(bundle: Path, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize(
+    "shape", [{"seeds": 3, "split": (2, 6)}, {"seeds": 2, "split": (1, 6)}, {"split": (1, 4)}]
+)
+def test_a_published_split_is_computed_again(
+    shape: dict[str, Any], recompute: Recompute, one_form: None, tmp_path: Path
+) -> None:
+    """Test speakers crossed with seeds, for these networks, the dev side apart; or no verdict."""
+    rows = {"full": {"hidden": 64}, "small": {"hidden": 32}, "smaller": {"hidden": 16}}
+    root, folder = tmp_path / "store", tmp_path / "bundle"
+    stores.made(root, rows, skill={"full": 2.0, "small": 1.0, "smaller": 1.9}, **shape)
+    ablate("export", "made", "-o", folder, "--store", root)
+    code, said = recompute(folder, "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    for what in ("dev ua", "ua low", "difference low", "difference p_holm", "verdict"):
+        assert f"agrees   small: {what}: " in said, what
+    for column in ("UA ± 95 %, these networks", "dev WA/UA", "ΔUA ± 95 %", "would show"):
+        assert f"agrees   small: printed under {column}: " in said, column
 
 
 def test_every_printed_number_follows_from_the_predictions_alone(

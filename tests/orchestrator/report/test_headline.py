@@ -17,6 +17,7 @@ from orchestrator.report.tables.headings import DASH
 from orchestrator.report.tables.headline import PUBLISHED, table, tables
 from orchestrator.report.tables.plain_values import as_json, flat
 from orchestrator.report.tables.supporting import differences, parameters, pooled
+from orchestrator.report.tables.table import Table
 from orchestrator.report.tables.text import csv_text, json_text, markdown, print_table
 from orchestrator.store.snapshot import Snapshot, SnapshotFold, SnapshotRow, SnapshotTrial
 
@@ -57,7 +58,10 @@ def summary(*, blocks: bool = True) -> Summary:
             )
             for name, model, own, paper in ROWS
         ),
-        folds=(SnapshotFold(index=0, a=("s1",), b=("s2",), train=8),),
+        folds=tuple(
+            SnapshotFold(index=n, a=(f"s{2 * n + 1}",), b=(f"s{2 * n + 2}",), train=8)
+            for n in range(2)
+        ),
         seeds=1,
         trials=(SnapshotTrial("GCN", 0, 0, "x"),),
         comparable=False,
@@ -383,8 +387,14 @@ def test_csv_says_what_the_other_forms_say_under_their_tables() -> None:
 
 @pytest.mark.parametrize("width", [100, 80, 60, 40, 36])
 def test_no_number_is_cut_however_narrow_the_terminal(width: int) -> None:
+    dealt = with_differences()
+    published = replace(dealt, snapshot=replace(dealt.snapshot, folds=dealt.snapshot.folds[:1]))
+    for found in (dealt, published):
+        _no_number_is_cut(table(found), width)
+
+
+def _no_number_is_cut(shown: Table, width: int) -> None:
     console = Console(width=width, file=io.StringIO(), highlight=False, no_color=True)
-    shown = table(with_differences())
     print_table(console, shown)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
