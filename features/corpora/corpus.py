@@ -179,9 +179,9 @@ class Corpus:
                 reader=data.get("reader", ""),
                 speaker_answers=_answers(data, "speaker_answers"),
                 session_answers=_answers(data, "session_answers"),
-                source=data.get("source", ""),
-                options=tuple(data.get("options", ())),
-                compared=data.get("compared", ""),
+                source=str(data.get("source", "")),
+                options=tuple(map(str, data.get("options", ()))),
+                compared=str(data.get("compared", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ShardDamageError(

@@ -55,8 +55,8 @@ class _Rows:
 
     root: Path
     """Folder of the table, which the files' paths are relative to."""
-    found: list[Utterance] = field(default_factory=list)
-    """Utterances of the rows without a problem, not yet decoded or hashed."""
+    found: dict[str, Utterance] = field(default_factory=dict)
+    """By their ids, utterances of the rows without a problem, not yet decoded or hashed."""
     positions: dict[str, str] = field(default_factory=dict)
     """Utterance id -> position of its row, such as `labels.csv:7`."""
     bad: list[FileNote] = field(default_factory=list)
@@ -96,7 +96,7 @@ def read(
     measured = scan.measure_recordings(
         folder,
         name,
-        rows.found,
+        tuple(rows.found.values()),
         on_progress,
         skip_bad=skip_bad,
         mend_headers=mend_headers,
@@ -278,27 +278,42 @@ def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
     path = _below(rows.root, texts["file"])
     id_ = path if start is None and end is None else f"{path}#{start or 0.0!r}-{end!r}"
     if not faults and id_ in rows.positions:
-        faults.append(f"{path} stands at {rows.positions[id_]} already")
+        faults.append(_already(path, texts, rows.found[id_], rows.positions[id_]))
     if faults:
         rows.bad += [FileNote(path=position, reason=fault, bad=True) for fault in faults]
         return
     rows.positions[id_] = position
-    rows.found.append(
-        Utterance(
-            id=id_,
-            path=path,
-            speaker=texts["speaker"],
-            sex=sex or "",
-            session=texts["session"],
-            emotion=texts["emotion"],
-            digest="",
-            size=0,
-            mtime_ns=0,
-            split=split or "",
-            start=start,
-            end=end,
-        )
+    rows.found[id_] = Utterance(
+        id=id_,
+        path=path,
+        speaker=texts["speaker"],
+        sex=sex or "",
+        session=texts["session"],
+        emotion=texts["emotion"],
+        digest="",
+        size=0,
+        mtime_ns=0,
+        split=split or "",
+        start=start,
+        end=end,
     )
+
+
+def _already(path: str, texts: Mapping[str, str], first: Utterance, position: str) -> str:
+    """Say that a row names an utterance that an earlier row names, and in what they differ.
+
+    Args:
+        path: path of the file.
+        texts: column -> cell of the row.
+        first: utterance of the earlier row.
+        position: position of the earlier row, such as `labels.csv:7`.
+    """
+    found = f"{path} stands at {position} already"
+    if texts["speaker"] != first.speaker:
+        found += f", of speaker {first.speaker}: two speakers of one file need `start` and `end`"
+    elif texts["emotion"] != first.emotion:
+        found += f", labelled {first.emotion}"
+    return found
 
 
 _CODES: dict[str, dict[str, str]] = {"split": SPLITS, "sex": SEXES}

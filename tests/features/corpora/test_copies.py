@@ -82,6 +82,13 @@ def test_a_recording_of_two_speakers_is_refused_with_pairs_and_the_way_on(speech
     )
 
 
+def test_a_row_that_stands_twice_is_named_with_what_is_other(speech: Speech) -> None:
+    speech.add("male-1-sad.wav", "male-1", "happy")
+    assert "labels.csv:10: male-1-sad.wav stands at labels.csv:9 already, labelled sad" in (
+        speech.refused()
+    )
+
+
 def test_at_most_a_dozen_pairs_are_named(speech: Speech) -> None:
     for number in range(30):
         shutil.copy(speech.folder / "male-1-sad.wav", speech.folder / f"{number}.wav")
@@ -128,7 +135,7 @@ def test_links_and_other_ways_to_write_a_path_make_no_second_recording(speech: S
     said = speech.refused()
     assert "hard.wav and male-1-sad.wav" in said and "link.wav and male-1-sad.wav" in said
     speech.rows = [*speech.rows[:8], "sub/../male-1-sad.wav,s4,sad"]
-    assert "male-1-sad.wav stands at labels.csv:9 already" in speech.refused()
+    assert "male-1-sad.wav stands at labels.csv:9 already, of speaker male-1" in speech.refused()
     speech.rows = [*speech.rows[:7], "sub/../male-1-sad.wav,male-1,sad"]
     corpus = speech.read()
     assert Corpus.from_json(corpus.to_json()) == corpus
