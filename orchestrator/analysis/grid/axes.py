@@ -11,7 +11,7 @@ from orchestrator.store.snapshot import Snapshot, SnapshotRow
 from orchestrator.study.canonical import canonical
 
 Label = str
-"""A level (value) of an axis as text, such as ``3`` or ``yes``."""
+"""A level (value) of an axis as text, such as ``3`` or ``on``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,15 +91,15 @@ def _labels(rows: Sequence[SnapshotRow], key: str) -> dict[str, Label]:
 
 
 def level_label(value: Any) -> Label:
-    """The value of a setting as text: ``yes`` or ``no``, a list with ``+``, shares without zeros.
+    """The value of a setting as text: ``on`` or ``off``, a list with ``+``, shares without zeros.
 
     >>> level_label(True), level_label([1, 3])
-    ('yes', '1+3')
+    ('on', '1+3')
     >>> level_label({"softmax": "1/2", "sum": "1/2", "mean": "0"})
     'softmax 1/2, sum 1/2'
     """
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "on" if value else "off"
     if isinstance(value, list):
         return "+".join(map(str, value))
     if isinstance(value, Mapping):

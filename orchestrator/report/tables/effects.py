@@ -9,7 +9,13 @@ from orchestrator.analysis.grid.effects import Effects, MainEffect
 from orchestrator.analysis.summary import Summary
 from orchestrator.report.tables.cells import difference_plus_minus, p_value, plus_minus
 from orchestrator.report.tables.footnotes import interval_notes
-from orchestrator.report.tables.headings import banner, label, protocol_line, score_head
+from orchestrator.report.tables.headings import (
+    banner,
+    counted,
+    label,
+    protocol_line,
+    score_head,
+)
 from orchestrator.report.tables.supporting import evidence
 from orchestrator.report.tables.table import Column, Table
 
@@ -84,8 +90,8 @@ def _footnotes(effects: Effects) -> list[str]:
         f"{what} differs: p < 0.05 after Holm over these {len(effects.main)}. `cannot tell` is no "
         "proof of equality."
         + (" `open`: not judged, with the trainings of both values." if is_open else ""),
-        f"Whether an effect depends on another axis: {asked} differences of differences, a family "
-        f"of their own; {found}",
+        f"Whether an effect depends on another axis: {counted(asked, 'difference')} of "
+        f"differences, a family apart; {found}",
         *(interval_notes(effects.snapshot, compared=True) if published else ()),
     ]
 

@@ -290,14 +290,14 @@ def test_listed_rows_that_are_a_whole_grid_are_one_and_others_are_refused(tmp_pa
 
 
 def test_a_setting_is_a_short_label() -> None:
-    assert level_label({"softmax": "1", "sum": "0"}) == "softmax" and level_label(False) == "no"
+    assert level_label({"softmax": "1", "sum": "0"}) == "softmax" and level_label(False) == "off"
     assert level_label("last") == "last" and level_label(4) == "4"
 
 
 def test_values_whose_labels_are_equal_are_told_apart(tmp_path: Path) -> None:
-    values = (True, "yes", [1, 3], "1+3")
+    values = (True, "on", [1, 3], "1+3")
     rows = {f"row {n}": {"pooling": value} for n, value in enumerate(values)}
     _, snapshot = stores.made(tmp_path / "store", rows, folds=2, axes=("pooling",))
     (axis,) = axes_of(snapshot)
-    assert axis.levels == ("true", '"yes"', "[1,3]", '"1+3"')
+    assert axis.levels == ("true", '"on"', "[1,3]", '"1+3"')
     assert list(grid_points(snapshot, [axis]).values()) == [(label,) for label in axis.levels]
