@@ -23,6 +23,9 @@ from features.errors import CorpusError
 MOST_LABELS = 8
 """Most labels that the sentence about left-out utterances names."""
 
+MOST_COMPARED = 200
+"""Most labels of a corpus that are compared with each other: more are numbers or sentences."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CorpusDoubt:
@@ -120,6 +123,8 @@ def refuse_unnamed_forms(corpus: Corpus, emotions: Mapping[str, Sequence[str]]) 
 def _label_doubts(corpus: Corpus) -> tuple[CorpusDoubt, ...]:
     """Doubts about labels that differ little from each other, or from those of default classes."""
     counts = corpus.emotions()
+    if len(counts) > MOST_COMPARED:
+        return ()
     default = {letters_form(label): label for label in _labels(DEFAULT_EMOTIONS)}
     usual: dict[str, str] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):

@@ -159,3 +159,10 @@ def test_a_missing_label_is_no_misspelling_of_another_word(make: type[Make]) -> 
     corpus = corpus_of(make, happy=3, sad=3, contempt=1)
     chosen = corpus.select({"happy": ["happy", "content"], "sad": ["sad"]})
     assert chosen.left_out == {"contempt": 1}
+
+
+def test_sentences_and_numbers_are_not_compared_with_each_other(make: type[Make]) -> None:
+    few = corpus_of(make, **{f"sentence {n}": 1 for n in range(150)}, Again=1, again=1)
+    assert [doubt.names for doubt in corpus_doubts(few)] == [("again",)]
+    many = corpus_of(make, **{f"sentence {n}": 1 for n in range(250)}, Again=1, again=1)
+    assert corpus_doubts(many) == ()
