@@ -55,7 +55,7 @@ def by_speaker(outcome: Outcome) -> dict[str, float]:
     return {
         s.speaker: ua(s.confusion)
         for s in outcome.scores
-        if (s.choice, s.unit) == ("chosen", "utterance")
+        if (s.choice, s.unit) == ("averaged", "utterance")
     }
 
 
