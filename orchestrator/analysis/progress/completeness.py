@@ -11,6 +11,15 @@ version of the training code: the same numbers would diverge again. Every other 
 an outcome is *missing*, whatever stopped it. While one is missing, every comparison is *open*. A
 row with a training given up stays open; the others are judged without it.
 
+Under `chosen` and `last` a direction is frozen when its own patience is over, while training may
+go on for the other one (`model/evaluation/epoch_selection.py`). If it then diverges, the whole
+trial is given up, so that labels of one half decide whether the other has a score. This can take a
+verdict away, but it makes none: a row is judged only where none of its trainings is given up, and
+then every score is the one that it would be in any case. The tables with a false verdict are thus
+some of those that would have one if no training had diverged. To keep the frozen half would leave
+the row with half a held-out group, and compare it on other speakers. Under `averaged` both
+directions go on to the last epoch, and no label has a say.
+
 An adaptive study decides on its seeds by a rule of its own (`sequential.py`), which pays for each
 look. Its verdicts for new speakers wait, as those of any study, until the last comparison is
 settled: until then it asks for more trainings.

@@ -84,6 +84,9 @@ def _card(ledger: Ledger, ensemble: Ensemble) -> Iterator[str]:
     if snapshot.score == "averaged":
         yield f"- {len(ensemble.voters)} networks: of each fold and seed one, the mean of its"
         yield "  weights over the second half of its epochs, tested on all held-out speakers"
+    elif snapshot.is_published_split:
+        yield f"- {len(ensemble.voters)} networks: of each seed one, whose epoch was chosen on the"
+        yield "  dev side of the published split, and which was tested on the test side"
     else:
         yield f"- {len(ensemble.voters)} networks: of each fold and seed two, each of which was"
         yield "  chosen on one half of the held-out speakers and tested on the other"

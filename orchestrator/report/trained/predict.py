@@ -1,14 +1,14 @@
 """Predicts the emotion of any recordings with the trained networks of a row.
 
 All networks of the row vote: those that the study's score is of. A fold and seed has one, of
-averaged weights; or two, where the epoch of one was chosen on half A of the held-out group and that
-of the other on half B. Each has its own scaler of features. The probabilities are the mean of their
-softmax.
+averaged weights; or two, where the epoch of one was chosen on half A of the held-out group and
+that of the other on half B (of a published split one, chosen on the dev side). Each has its own
+scaler of features. The probabilities are the mean of their softmax.
 
 A recording of the study's own corpus is recognised by its bytes. Then only those networks vote that
 were tested on its speaker: the others trained on the speaker or chose their epoch on the speaker.
 So the prediction is the one that the table counts. If no network was tested on the speaker (who is
-a training speaker of a published split), all networks vote, and a sentence says so.
+a training or dev speaker of a published split), all networks vote, and a sentence says so.
 
 Like the worker this module imports both `model` and `features`.
 """
@@ -307,6 +307,8 @@ def _voters(ledger: Ledger, snapshot: Snapshot, outcome: Outcome) -> Iterator[Vo
     trial = from_identity(outcome.identity)
     stored = tensors_from(ledger.attempts.read_file(outcome, WEIGHTS))
     networks = {"tests_a": trial.a, "tests_b": trial.b}
+    if snapshot.is_published_split:
+        del networks["tests_a"]  # the test side chose its epoch
     if snapshot.score == "averaged":
         networks = {"averaged": (*trial.a, *trial.b)}
     lacks = not any(key.startswith(f"{side}/") for side in networks for key in stored)
