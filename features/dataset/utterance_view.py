@@ -96,6 +96,10 @@ def find(corpora: Sequence[Corpus], id: str) -> tuple[Corpus, Utterance]:
     )
 
 
+MENDED = "its header says 0 samples"
+"""Doubt about a recording that is drawn from behind such a header."""
+
+
 def view_utterance(path: Path, features: str, utterance: Utterance | None = None) -> UtteranceView:
     """Read an audio file and compute the data of its picture.
 
@@ -117,7 +121,7 @@ def view_utterance(path: Path, features: str, utterance: Utterance | None = None
             "utterance: choose another set, `ablate features list` names them."
         )
     start, end = (utterance.start, utterance.end) if utterance else (None, None)
-    mend = utterance is not None and utterance.mended
+    mend = utterance is None or utterance.mended  # a file that is only drawn: the doubt says it
     sound = check_recording(path, start, end, mend=mend)
     if sound.bad:
         raise CorpusError(
@@ -139,7 +143,7 @@ def view_utterance(path: Path, features: str, utterance: Utterance | None = None
         seconds=sound.seconds,
         rate=sound.rate,
         channels=sound.channels,
-        doubts=sound.doubts,
+        doubts=(*sound.doubts, *((MENDED,) if sound.mended else ())),
         signal_S=signal_S,
         logmel_TM=logmel128.extract(signal_S),
         centres_M=logmel128.centres(),

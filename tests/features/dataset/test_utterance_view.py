@@ -75,6 +75,17 @@ def test_what_looks_wrong_is_shown_and_said(
     assert view_utterance(write_wav(tmp_path / "a.wav", samples), "lld78").doubts == doubts
 
 
+def test_speech_behind_a_header_that_says_0_is_drawn_and_doubted(
+    write_wav: Any, tmp_path: Path
+) -> None:
+    path = write_wav(tmp_path / "a.wav")
+    data = bytearray(path.read_bytes())
+    data[40:44] = bytes(4)
+    path.write_bytes(data)
+    seen = view_utterance(path, "lld78")
+    assert (seen.seconds, seen.doubts) == (0.3, ("its header says 0 samples",))
+
+
 def test_what_is_no_recording_is_refused(write_wav: Any, tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no audio")
     (tmp_path / "empty.wav").write_bytes(b"")
