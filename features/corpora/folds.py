@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from features.corpora.corpus import Selection, Utterance
+from features.corpora.corpus import Corpus, Selection, Utterance
 from features.corpora.groups import Deal, Speaker, SpeakerGroup, balanced, dealing_order, dealt_anew
 from features.corpora.identities import refuse_open_speakers
 from features.errors import CorpusError
@@ -150,9 +150,30 @@ def _published(selection: Selection) -> Fold:
         CorpusError: there is no split, a part of it is empty, a speaker is on two sides, or two
             names may be one speaker.
     """
-    name = selection.corpus.name
+    sides = _sides(selection.corpus.name, [utterance for utterance, _ in selection.items])
+    refuse_open_speakers(selection)
+    return Fold(index=0, train=sides["train"], a=sides["dev"], b=sides["test"])
+
+
+def split_fault(corpus: Corpus) -> str:
+    """Why `folds: published` would refuse the split of a corpus, as a sentence.
+
+    Returns:
+        Empty where it would not, and where the corpus has no split.
+    """
+    if not any(utterance.split for utterance in corpus.utterances):
+        return ""
+    try:
+        _sides(corpus.name, corpus.utterances)
+    except CorpusError as error:
+        return str(error)
+    return ""
+
+
+def _sides(name: str, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
+    """The speakers of each side of a published split, sorted; see `_published`."""
     splits: dict[str, set[str]] = {}
-    for utterance, _ in selection.items:
+    for utterance in utterances:
         splits.setdefault(utterance.speaker, set()).add(utterance.split)
     if all(split == {""} for split in splits.values()):
         raise CorpusError(
@@ -169,7 +190,6 @@ def _published(selection: Selection) -> Fold:
             f"The published split of corpus `{name}` must keep each speaker on one side, but these "
             f"stand on several: {', '.join(torn)}. Give a number of folds, or mend the split."
         )
-    refuse_open_speakers(selection)
     sides = {
         side: tuple(sorted(who for who, where in splits.items() if where == {side}))
         for side in ("train", "dev", "test", "")
@@ -181,7 +201,7 @@ def _published(selection: Selection) -> Fold:
             f"The published split of corpus `{name}` must give speakers to `train`, `dev` and "
             f"`test`, but {fault}."
         )
-    return Fold(index=0, train=sides["train"], a=sides["dev"], b=sides["test"])
+    return sides
 
 
 def _speakers(selection: Selection) -> list[Speaker]:

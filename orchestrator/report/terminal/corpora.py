@@ -12,7 +12,7 @@ from rich.text import Text
 from features.config import DEFAULT_EMOTIONS
 from features.corpora import catalogue
 from features.corpora.corpus import Corpus, FileNote, Selection, some
-from features.corpora.folds import Fold, deal
+from features.corpora.folds import Fold, deal, split_fault
 from features.corpora.identities import answer_notes
 from features.corpora.inspection import Inspection
 from features.corpora.notes import corpus_doubts, in_no_class
@@ -128,7 +128,7 @@ def record(corpus: Corpus, inspected: Inspection | None = None) -> dict[str, Any
         "omission": corpus.omission,
         "notes": [
             *corpus.notes,
-            *filter(None, (corpus.omission, corpus.mending)),
+            *filter(None, (corpus.omission, corpus.mending, split_fault(corpus))),
             *answer_notes(corpus),
         ],
     }

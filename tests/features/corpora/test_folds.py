@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.config import DEFAULT_EMOTIONS
 from features.corpora.corpus import Corpus, Selection, Utterance
-from features.corpora.folds import Fold, deal, deal_anew, inner
+from features.corpora.folds import Fold, deal, deal_anew, inner, split_fault
 from features.errors import CorpusError
 
 EMOTIONS = {"angry": ("angry",), "sad": ("sad",)}
@@ -266,6 +266,18 @@ def test_a_published_split_is_one_fold() -> None:
 def test_a_split_that_is_none_is_refused_by_name(sides: dict[str, str], expected: str) -> None:
     with pytest.raises(CorpusError, match=f"^{re.escape(expected)}$"):
         deal(split(sides), "published")
+    has_none = not any(sides.values())
+    assert split_fault(corpus_with(sides)) == ("" if has_none else expected)
+
+
+def test_a_split_that_can_be_studied_has_no_fault() -> None:
+    assert split_fault(corpus_with({"d": "dev", "a": "train", "t": "test"})) == ""
+
+
+def corpus_with(sides: dict[str, str]) -> Corpus:
+    """The corpus of `split`, with all of its utterances."""
+    found = split(sides)
+    return replace(found.corpus, utterances=tuple(utterance for utterance, _ in found.items))
 
 
 def test_a_fold_whose_sets_meet_cannot_be_made() -> None:
