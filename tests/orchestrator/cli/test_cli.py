@@ -69,14 +69,15 @@ def test_the_table_fits_80_columns_and_carries_its_title(store: Path, tmp_path: 
     for words in (["--table", "99"], ["smoke", "--details"]):
         text = execute("report", *words, "--store", store, cwd=tmp_path).stdout
         assert max(map(len, text.splitlines())) <= 80
-        assert "corpus demo, profile quick, reading as-written" in text
+        assert "corpus demo, profile quick, reading as-written, score averaged" in text
         assert "Synthesised demo speech: these numbers say nothing about people." in text
 
 
 def test_the_report_works_from_the_store_alone(store: Path, tmp_path: Path) -> None:
     here = execute("report", "--table", "99", "--store", store, "--format", "json", cwd=tmp_path)
     table = json.loads(here.stdout)
-    assert table["title"] == {"corpus": "demo", "profile": "quick", "reading": "as-written"}
+    title = {"corpus": "demo", "profile": "quick", "reading": "as-written", "score": "averaged"}
+    assert table["title"] == title
     row = table["rows"][1]
     assert {
         "name",
@@ -91,7 +92,8 @@ def test_the_report_works_from_the_store_alone(store: Path, tmp_path: Path) -> N
         "difference",
     } <= set(row)
     assert set(row["ua"]) == {"mean", "low", "high"} and row["n"] == 2 and row["missing"] == 0
-    assert set(row["segment"]) == set(row["last_epoch"]) == {"wa", "ua"}
+    for part in ("segment", "averaged", "chosen", "last_epoch"):
+        assert set(row[part]) == {"wa", "ua"}
     assert set(row["paper"]) == {"wa", "ua", "params"} and row["parameters"] > 0
     assert {"ua", "low", "high"} <= set(row["difference"])
 
@@ -139,8 +141,8 @@ def test_a_table_of_dashes_says_what_ran_instead(root: Path, store: Path, tmp_pa
     done = execute("report", "--table", "99", "--store", store, cwd=tmp_path)
     assert "0/2" in done.stdout and "reading as-likely-run" in done.stdout
     assert " ".join(done.stderr.split()) == (
-        "`smoke` last ran here in another form (corpus demo, profile quick, reading as-written): "
-        "`ablate report smoke` shows that."
+        "`smoke` last ran here in another form (corpus demo, profile quick, reading as-written, "
+        "score averaged): `ablate report smoke` shows that."
     )
     assert execute("report", "smoke", "--store", store, cwd=tmp_path).stderr == ""
 
@@ -391,6 +393,7 @@ def test_every_command_has_help_and_the_options_are_pinned() -> None:
             "--output",
             "--picture",
             "--row",
+            "--score",
         },
         ("export",): {"--store", "--output", "--json"},
         ("compare",): {"--store", "--limit", "--json"},
