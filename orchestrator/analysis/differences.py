@@ -66,20 +66,19 @@ class Difference:
     """UA of a row minus that of the reference, for new speakers.
 
     It is tested over the study's independent units: held-out groups or, where the speakers are
-    dealt several times, speakers (``row_scores.unit_means``). The test is Nadeau and Bengio's
-    corrected t (`statistics.corrected_t`).
+    dealt several times, speakers (``row_scores.unit_means``). The test is that of
+    `family.judge_family`: several comparisons share their variances.
     """
 
     ua: float
     """Mean difference in UA over speakers, -1 to 1."""
     low: float | None
-    """Low end of the 95 % interval of the corrected t; None below two units, and where all are
-    equal."""
+    """Low end of the 95 % interval; None below two units, and where all are equal."""
     high: float | None
     """High end of the interval; None where ``low`` is None."""
     p: float | None
-    """Two-sided p of the corrected t, after Holm over all comparisons that the table asks for; None
-    where the interval is None, and where the row must not be judged yet (``completeness.py``)."""
+    """Two-sided p after Holm over all comparisons that the table asks for; None where the interval
+    is None, and where the row must not be judged yet (``completeness.py``)."""
     groups: int
     """Number of independent units in which both rows have a finished training."""
     p_alone: float | None = None
@@ -89,11 +88,17 @@ class Difference:
     it. None above 20 groups, and for speakers, since those who share trainings do not flip alone.
     """
     effect: float | None = None
-    """Effect size: Cohen's d_z over units with Hedges's correction; None below three units, and
-    where all are equal."""
+    """Effect size: Cohen's d_z over units with Hedges's correction; None where all are equal, and
+    where the test has one degree of freedom."""
     detectable: float | None = None
-    """The smallest true difference in UA, above 0, that the corrected t shows with 80 % power; None
-    where the interval is None."""
+    """The smallest true difference in UA, above 0, that the test shows with 80 % power; None where
+    the interval is None."""
+    df: float | None = None
+    """Degrees of freedom of the test: units - 1, and more where comparisons share their variances;
+    None where the interval is None, and on a published split."""
+    luck: float | None = None
+    """The largest luck of a row, as a deviation in UA that all of its trainings share, for which
+    the test keeps its 5 %; None where the interval is None, and on a published split."""
     over_seeds: SeedDifference | None = None
     """The same difference tested over seeds; None where no seed is finished, or the seed has no
     effect."""
@@ -185,6 +190,8 @@ def _difference(
         p_sign_flip=sign_flip(units) if flips and len(units) > 1 else None,
         effect=judgement.effect,
         detectable=judgement.detectable,
+        df=judgement.df,
+        luck=judgement.luck,
         over_seeds=over_seeds and replace(over_seeds, p=None) if is_open else over_seeds,
     )
 

@@ -13,6 +13,7 @@ from orchestrator.analysis.differences import (
     compare_with_reference,
     verdict_of,
 )
+from orchestrator.analysis.family import Promise, promise_of
 from orchestrator.analysis.grid.axes import axes_of
 from orchestrator.analysis.grid.effects import Effects, grid_effects
 from orchestrator.analysis.progress.adaptive import adaptive_progress
@@ -136,6 +137,12 @@ class Summary:
     effects: Effects | None = None
     """The main effects of a grid of at least two axes, and what they depend on; None for other
     studies. With one axis the rows are its levels, so that their own differences say it."""
+
+    @property
+    def promise(self) -> Promise | None:
+        """What the verdicts of the rows keep together; None where no row is judged."""
+        judged = [d for row in self.rows if (d := row.difference) is not None and d.p is not None]
+        return promise_of(d.luck for d in judged)
 
     @property
     def completeness(self) -> Completeness:

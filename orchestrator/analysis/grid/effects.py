@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis.differences import Difference, Verdict, compare_pairs, verdict_of
+from orchestrator.analysis.family import Promise, promise_of
 from orchestrator.analysis.grid.axes import GridAxis, Label, axes_of, grid_points, refuse_no_grid
 from orchestrator.analysis.grid.interactions import (
     Interaction,
@@ -61,6 +62,12 @@ class Effects:
     """The main effect of every level but the first of each axis, in the order of the axes."""
     interactions: tuple[Interaction, ...]
     """The interaction of each pair of axes, in the order of the study."""
+
+    @property
+    def promise(self) -> Promise | None:
+        """What the verdicts of the main effects keep together; None where none is judged."""
+        differences = [effect.difference for effect in self.main if effect.difference is not None]
+        return promise_of(d.luck for d in differences if d.p is not None)
 
     def effects_of(self, axis: GridAxis) -> tuple[MainEffect, ...]:
         """The main effects of one axis, in the order of its levels."""

@@ -34,7 +34,7 @@ import hashlib
 import json
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ from recompute_printed import (  # noqa: E402
     rounded,
 )
 from recompute_rows import Bundle, family_of, recomputed  # noqa: E402
+from recompute_statistics import promise_of  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 """The folder with the tables and predictions."""
@@ -137,6 +138,8 @@ def against_json(
             else:
                 yield checked(row["name"], key, row[key], value)
     yield from grid_against_json(printed, grid)
+    differences = [row["difference"] for row in found.values()]
+    yield from promise_against_json(printed["promise"], differences, "the table")
     claim, reasons = claim_of(bundle)
     yield checked("the claim", "verdict", printed["claim"], claim)
     why = printed["reason"]
@@ -154,6 +157,8 @@ def grid_against_json(printed: Mapping[str, Any], grid: Mapping[str, Any]) -> It
             for key in computed.keys() & {"ua", "ua_against", "difference", "new_seeds"}:
                 for inner, item in computed[key].items():
                     yield checked(name, f"{key} {inner}", effect[key][inner], item)
+    differences = [effect["difference"] for effect in grid["main_effects"]]
+    yield from promise_against_json(printed["promise_main_effects"], differences, "main effects")
 
 
 def effect_name(effect: Mapping[str, Any]) -> str:
@@ -185,6 +190,16 @@ def grid_against_markdown(
             expected = effect_as_printed(column, computed, is_first=is_first)
             if expected:
                 yield read(name, column, cell, expected)
+
+
+def promise_against_json(
+    printed: Mapping[str, Any] | None, differences: Iterable[Mapping[str, Any]], what: str
+) -> Iterator[Check]:
+    """Compare what the verdicts on ``differences`` promise together."""
+    promise = promise_of(differences)
+    yield checked(what, "is judged", printed is not None, promise is not None)
+    for key, value in (promise or {}).items():
+        yield checked(what, f"promise: {key}", printed and printed[key], value)
 
 
 def against_records(provenance: Mapping[str, Any], bundle: Bundle) -> Iterator[Check]:

@@ -19,15 +19,14 @@ from recompute_statistics import (
     SEQUENTIAL,
     Number,
     corrected_t,
-    crossed_detectable,
-    crossed_t,
     decided,
-    detectable,
-    effect_size,
+    deviation,
+    family_tests,
     holm,
     interims_of,
     never_judged,
     paired_t,
+    published_test,
     scored,
     sign_flip,
     speakers_t,
@@ -247,33 +246,29 @@ def family_of(
 
     `pairs` has differences by fold, speaker and seed (see `paired`), or None, of all comparisons
     that were asked for. Those of `unjudged` have no p, and count as p = 1 in that of the others.
+    The judged ones share their variances; while none is judged, all do.
     """
-    found: dict[Any, dict[str, Any]] = {}
+    found = {name: dict.fromkeys(DIFFERENCE) for name in pairs}
+    tested: dict[Any, Any] = {}
     for name, both in pairs.items():
-        found[name] = dict.fromkeys(DIFFERENCE)
         if both is None:
             continue
         by_speaker = bundle.averaged(both)
         groups = units(by_speaker).to_numpy()
         flips = bundle.deals == 1 and name not in unjudged and not bundle.is_published
-        if bundle.is_published:
-            low, high, p = crossed_t(both)
-            effect = None if p is None else effect_size(by_speaker.to_numpy())
-            reach = crossed_detectable(both, len(pairs))
-        else:
-            low, high, p = corrected_t(by_speaker, bundle.ratio)
-            effect = effect_size(groups)
-            reach = detectable(groups, bundle.ratio, len(pairs))
         found[name] |= {
             "ua": float(by_speaker.mean()),
-            "low": low,
-            "high": high,
-            "p": None if name in unjudged else p,
             "p_sign_flip": sign_flip(groups) if flips else None,
-            "effect": effect,
-            "detectable": reach,
             "groups": len(groups),
         }
+        if bundle.is_published:
+            found[name] |= published_test(both, by_speaker.to_numpy(), len(pairs))
+            found[name]["p"] = None if name in unjudged else found[name]["p"]
+        elif len(groups) > 1 and deviation(groups) > 0:
+            tested[name] = groups
+    centres = {name: found[name]["ua"] for name in tested}
+    for name, test in family_tests(tested, centres, bundle.ratio, unjudged, len(pairs)).items():
+        found[name] |= test
     adjusted = holm({name: 1.0 if d["p"] is None else d["p"] for name, d in found.items()})
     for name, difference in found.items():
         if difference["p"] is not None:

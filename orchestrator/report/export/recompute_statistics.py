@@ -13,7 +13,7 @@ group), ``last_epoch`` or ``best_on_test``, or ``averaged`` for averaged weights
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,10 +85,7 @@ def corrected_t(by_speaker: Any, ratio: float) -> Ends:
     if len(groups) < 2:
         return None, None, None
     error = deviation(groups) * math.sqrt(1 / len(groups) + ratio)
-    if error == 0:
-        return None, None, None
-    low, high = stats.t.interval(0.95, len(groups) - 1, loc=centre, scale=error)
-    return float(low), float(high), float(2 * stats.t.sf(abs(centre) / error, len(groups) - 1))
+    return (None, None, None) if error == 0 else t_test(centre, error, len(groups) - 1)
 
 
 def paired_t(differences: Sequence[float], confidence: float = 0.95) -> Ends:
@@ -111,26 +108,100 @@ def sign_flip(groups: Any) -> Number:
     return float(np.mean(np.abs(sums) >= abs(float(np.sum(groups))) - slack))
 
 
-def effect_size(groups: Any) -> Number:
-    """Cohen's d_z over groups with Hedges's correction; None below three, or if all are equal."""
-    spread = deviation(groups) if len(groups) > 2 else 0.0
-    if spread == 0:
-        return None
-    half = (len(groups) - 1) / 2
-    correction = math.exp(special.gammaln(half) - special.gammaln(half - 0.5)) / math.sqrt(half)
-    return correction * float(np.mean(groups)) / spread
+def moderated(variances: Sequence[float], df: Sequence[float]) -> tuple[Any, Any]:
+    """Variances that comparisons share, and their degrees of freedom: Smyth (2004), as in limma.
 
-
-def detectable(groups: Any, ratio: float, comparisons: int) -> Number:
-    """The smallest true difference in UA that `corrected_t` shows with 80 % power.
-
-    The level is 0.05 / comparisons. A noncentral t is a normal over a chi: its tails are a mean
-    over 4,000 quantiles of the chi. None below two groups, or if all are equal.
+    Each variance moves towards the prior s0^2, which counts for d0 degrees of freedom; both are
+    estimated from the logarithms of all. No comparison has more degrees of freedom than all have
+    together. One alone stays as it is.
     """
-    spread = deviation(groups) if len(groups) > 1 else 0.0
-    if spread == 0:
+    s2, d = np.asarray(variances, dtype=float), np.asarray(df, dtype=float)
+    if len(s2) < 2:
+        return s2, d
+    least = np.maximum(s2, 1e-5 * np.median(s2))
+    e = np.log(least) - special.psi(d / 2) + np.log(d / 2)
+    excess = float(np.var(e, ddof=1) - np.mean(special.polygamma(1, d / 2)))
+    if excess <= 0:  # no more apart than by chance: all have one variance
+        return np.full(len(s2), least.mean()), np.full(len(s2), d.sum())
+
+    def above(log_half: float) -> float:
+        return math.log(special.polygamma(1, math.exp(log_half))) - math.log(excess)
+
+    half = math.exp(optimize.brentq(above, -20.0, 20.0, xtol=1e-15, rtol=1e-15))
+    prior = math.exp(float(np.mean(e)) + float(special.psi(half)) - math.log(half))
+    return (2 * half * prior + d * s2) / (2 * half + d), np.minimum(2 * half + d, d.sum())
+
+
+def family_tests(
+    groups: Mapping[Any, Any],
+    centres: Mapping[Any, float],
+    ratio: float,
+    unjudged: Collection[Any],
+    comparisons: int,
+) -> dict[Any, dict[str, Number]]:
+    """The moderated t of a family of comparisons, without Holm: name -> its numbers.
+
+    `groups` has a difference for each unit, not all equal, and `centres` the means over speakers.
+    Those that are judged share their variances; while none is judged, all do. `luck` is how much of
+    it the trainings of a row may share (a standard deviation) before the test is too bold.
+    """
+    together = [name for name in groups if name not in unjudged] or list(groups)
+    own = {name: (deviation(each) ** 2, len(each) - 1) for name, each in groups.items()}
+    shared = moderated(*([own[name][i] for name in together] for i in (0, 1)))
+    own |= dict(zip(together, zip(*map(np.ndarray.tolist, shared), strict=True), strict=True))
+    found = {}
+    for name, each in groups.items():
+        variance, df = own[name]
+        error = math.sqrt(variance * (1 / len(each) + ratio))
+        low, high, p = t_test(centres[name], error, df)
+        found[name] = {
+            "low": low,
+            "high": high,
+            "p": None if name in unjudged else p,
+            "effect": effect_size(centres[name], math.sqrt(variance), df),
+            "detectable": detectable(error, df, comparisons),
+            "df": df,
+            "luck": math.sqrt(variance * ratio / 2),
+        }
+    return found
+
+
+def published_test(both: Any, by_speaker: Any, comparisons: int) -> dict[str, Number]:
+    """The test of a published split, which has its own two variances and no promise about luck."""
+    low, high, p = crossed_t(both)
+    spread, df = deviation(by_speaker), len(by_speaker) - 1
+    known = p is not None and spread > 0
+    effect = effect_size(float(np.mean(by_speaker)), spread, df) if known else None
+    reach = crossed_detectable(both, comparisons)
+    return {"low": low, "high": high, "p": p, "effect": effect, "detectable": reach}
+
+
+def promise_of(differences: Iterable[Mapping[str, Any]]) -> dict[str, Number] | None:
+    """What verdicts keep: how many are judged, and the least luck that they tolerate; else None."""
+    judged = [one for one in differences if one["p_holm"] is not None]
+    lucks = [one["luck"] for one in judged if one["luck"] is not None]
+    return {"comparisons": len(lucks), "luck": min(lucks)} if lucks else None
+
+
+def t_test(centre: float, error: float, df: float) -> tuple[float, float, float]:
+    """95 % interval and p of a mean with a standard error on so many degrees of freedom."""
+    low, high = stats.t.interval(0.95, df, loc=centre, scale=error)
+    return float(low), float(high), float(2 * stats.t.sf(abs(centre) / error, df))
+
+
+def effect_size(centre: float, spread: float, df: float) -> Number:
+    """Cohen's d_z over groups with Hedges's correction; None on one degree of freedom."""
+    if df <= 1:
         return None
-    df = len(groups) - 1
+    correction = math.exp(special.gammaln(df / 2) - special.gammaln(df / 2 - 0.5))
+    return correction / math.sqrt(df / 2) * centre / spread
+
+
+def detectable(error: float, df: float, comparisons: int) -> float:
+    """The smallest true difference that a t test at 0.05 / comparisons shows with 80 % power.
+
+    A noncentral t is a normal over a chi: its tails are a mean over 4,000 quantiles of the chi.
+    """
     chi2 = stats.chi2.isf((np.arange(4000) + 0.5) / 4000, df)
     bar = stats.t.isf(0.05 / comparisons / 2, df) * np.sqrt(chi2 / df)
 
@@ -138,7 +209,7 @@ def detectable(groups: Any, ratio: float, comparisons: int) -> Number:
         return float(np.mean(stats.norm.sf(bar - shift) + stats.norm.cdf(-bar - shift)))
 
     shift = optimize.brentq(lambda s: power(s) - 0.8, 0.0, bar.max() + 10, xtol=1e-13, rtol=1e-14)
-    return float(shift) * spread * math.sqrt(1 / len(groups) + ratio)
+    return float(shift) * error
 
 
 def _parts(both: Any) -> tuple[float, float, float, int, int]:
@@ -231,7 +302,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 SEQUENTIAL = ("seeds", "looks", "p_holm", "verdict")
 """Keys of a row's interim analyses (looks) in an adaptive study."""
-DIFFERENCE = ("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups")
+DIFFERENCE = (
+    *("ua", "low", "high", "p", "p_holm", "p_sign_flip", "effect", "detectable", "groups"),
+    *("df", "luck"),
+)
 """Keys of a row's difference in UA to another row, for new speakers."""
 SEEDS = ("ua", "low", "high", "p", "seeds")
 """Keys of a row's difference in UA to another row, for the same speakers and new seeds; `deals`

@@ -31,7 +31,7 @@ from orchestrator.report.figures.canvas import (
 )
 from orchestrator.report.figures.frame import WIDTH, framed, nothing_yet, remarks
 from orchestrator.report.tables.cells import difference_plus_minus
-from orchestrator.report.tables.headings import label, tested_speakers, trainings
+from orchestrator.report.tables.headings import label, promise_notes, tested_speakers, trainings
 from orchestrator.store.snapshot import Snapshot
 
 MOST_AXES = 5
@@ -100,6 +100,7 @@ def _caption(effects: Effects) -> Sequence[str]:
         f"n = {trainings(snapshot)} a row. Means over {tested_speakers(snapshot)}, other axes "
         "averaged; bars: 95 % for new speakers. Above a panel of one axis: ΔUA to its first level, "
         f"paired; yes: p < 0.05 after Holm over {len(effects.main)} of all axes.",
+        *promise_notes(effects.promise),
     ]
     if effects.interactions:
         asked = sum(len(one.dependences) for one in effects.interactions)

@@ -18,6 +18,7 @@ from orchestrator.report.tables.headings import (
     SCORES,
     difference_interval_words,
     label,
+    promise_notes,
     score_interval_words,
     tested_speakers,
     trainings,
@@ -70,6 +71,7 @@ def forest(summary: Summary) -> Figure:
                 else ""
             )
         )
+        caption += promise_notes(summary.promise)
     any_done = any(row.n for row in summary.rows)
     figure = framed(
         snapshot,

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from orchestrator.analysis.comparison import Comparison, PairedScore
 from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.family import promise_of
 from orchestrator.planning.trial_details import run_command
 from orchestrator.report.tables.cells import difference_plus_minus, p_value, percent, plus_minus
 from orchestrator.report.tables.footnotes import mixtures
@@ -15,6 +16,7 @@ from orchestrator.report.tables.headings import (
     banner,
     difference_interval_words,
     label,
+    promise_notes,
     protocol_line,
 )
 from orchestrator.report.tables.table import Column, Table
@@ -104,6 +106,7 @@ def overview(found: Sequence[Comparison]) -> Table:
         cells.append((one.b, f"{one.shared}/{one.wanted}", difference_plus_minus(d), *p_values))
     heads = ("shared", "ΔUA ± 95 %", "p", "p Holm")
     left = [one.b for one in found if one.open]
+    judged = [d for one in found if (d := one.difference) is not None and d.p is not None]
     waits = f" None is given of {', '.join(left)}: {_WAITS}." if left else ""
     if first.open.startswith("none"):
         waits = f" None is given: {first.open.removeprefix('none: ')}."
@@ -118,6 +121,7 @@ def overview(found: Sequence[Comparison]) -> Table:
             f"ΔUA: the row minus `{first.a}`, paired on the shared trainings, for new speakers. p "
             f"alone, and after Holm over these {len(found)} of {_comparisons(first)} comparisons "
             f"that the {len(first.snapshot.rows)} rows allow; adjusted for no other.{waits}",
+            *promise_notes(promise_of(d.luck for d in judged)),
         ),
     )
 
@@ -136,13 +140,16 @@ def scores(found: Comparison) -> Table:
     ]
     if found.difference is not None:
         d = found.difference
+        is_shared = d.df is not None and d.df != d.groups - 1
         p = p_value(d.p_alone)
         p = f"p = {p}" if p[0] != "<" else f"p < {p[1:]}"
         notes.append(
             f"B - A in UA: {difference_plus_minus(d)}, "
-            f"{difference_interval_words(found.snapshot, d.groups)}; "
+            f"{difference_interval_words(found.snapshot, d.groups, is_shared=is_shared)}; "
             + (_without_p(found) if found.open else f"{p}, {_among(found)}.")
         )
+        if d.p is not None and not is_shared:
+            notes += promise_notes(promise_of([d.luck]))
     if found.unscored:
         notes.append(
             f"No score: {found.unscored} trainings of A and B stopped before their last epoch, so "

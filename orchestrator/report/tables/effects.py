@@ -13,6 +13,7 @@ from orchestrator.report.tables.headings import (
     banner,
     counted,
     label,
+    promise_notes,
     protocol_line,
     score_head,
 )
@@ -90,6 +91,7 @@ def _footnotes(effects: Effects) -> list[str]:
         f"{what} differs: p < 0.05 after Holm over these {len(effects.main)}. `cannot tell` is no "
         "proof of equality."
         + (" `open`: not judged, with the trainings of both values." if is_open else ""),
+        *promise_notes(effects.promise),
         f"Whether an effect depends on another axis: {counted(asked, 'difference')} of "
         f"differences, a family apart; {found}",
         *(interval_notes(effects.snapshot, compared=True) if published else ()),

@@ -12,6 +12,7 @@ from orchestrator.report.tables.headings import (
     DASH,
     counted,
     folds_and_deals,
+    promise_notes,
     score_interval_words,
     tested_speakers,
 )
@@ -66,6 +67,7 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             + ("." if snapshot.exploratory else judged)
             + (" `open`: not judged, with the row's trainings." if is_open else "")
         )
+        notes += promise_notes(summary.promise)
     if details:
         notes += _dev_side(snapshot)
     elif summary.claim and snapshot.claim is not None:
@@ -350,12 +352,13 @@ def _has_no_spread(row: RowSummary) -> bool:
 
 
 def design(summary: Summary) -> list[str]:
-    """The note on the seeds of an adaptive study, for JSON and CSV, which have no footnotes.
+    """The notes on how verdicts are made, for JSON and CSV, which have no footnotes.
 
     Returns:
-        A list of one sentence; empty for a study with a fixed number of seeds.
+        A sentence on the seeds of an adaptive study, and one on what its verdicts keep.
     """
-    return [sequential_note(summary)] if summary.snapshot.replicates == "adaptive" else []
+    adaptive = [sequential_note(summary)] if summary.snapshot.replicates == "adaptive" else []
+    return [*adaptive, *promise_notes(summary.promise)]
 
 
 def sequential_note(summary: Summary) -> str:

@@ -3,9 +3,11 @@
 Also the words that differ between folds that are dealt and a corpus's published split.
 """
 
+import math
 from collections.abc import Mapping
 
 from features.corpora.catalogue import SYNTHESISED
+from orchestrator.analysis.family import Promise
 from orchestrator.analysis.row_scores import unit_of
 from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import ScoreRule
@@ -70,11 +72,20 @@ def score_interval_words(snapshot: Snapshot, units: int | None = None) -> str:
     return f"95 % for new speakers (corrected t over {over})"
 
 
-def difference_interval_words(snapshot: Snapshot, units: int | None = None) -> str:
-    """What the interval of a difference answers, and how it is computed; see above."""
+def difference_interval_words(
+    snapshot: Snapshot, units: int | None = None, *, is_shared: bool = False
+) -> str:
+    """What the interval of a difference answers, and how it is computed; see above.
+
+    Args:
+        snapshot: the study.
+        units: how many independent units it rests on; None to leave the number out.
+        is_shared: whether several comparisons share their variances.
+    """
     if snapshot.is_published_split:
         return "95 % for new speakers and trainings (test speakers crossed with seeds)"
-    return score_interval_words(snapshot, units)
+    words = score_interval_words(snapshot, units)
+    return words.replace("corrected t", "moderated t") if is_shared else words
 
 
 def banner(snapshot: Snapshot) -> str:
@@ -101,3 +112,30 @@ def trainings(snapshot: Snapshot) -> str:
     """The number of trainings that the study asks for in each row: ``5 folds x 3 seeds``."""
     most = "at most " if snapshot.replicates == "adaptive" else ""
     return f"{folds_and_deals(snapshot)} x {most}{counted(snapshot.seeds, 'seed')}"
+
+
+def promise_notes(promise: Promise | None) -> list[str]:
+    """What the verdicts of a table keep, by its own design, as a sentence of two lines at most.
+
+    Returns:
+        A list of one sentence; empty where nothing is judged.
+    """
+    if promise is None:
+        return []
+    rows = promise.comparisons
+    test = "one comparison: corrected t" if rows == 1 else f"{rows} comparisons: moderated t"
+    return [
+        f"Promise: at most 1 such table in 20 shows what is not there, if the luck that "
+        f"trainings of a row share is below {points_below(promise.luck)} points ({test})."
+    ]
+
+
+def points_below(fraction: float) -> str:
+    """A fraction in points with two digits, rounded down, since it is a bound.
+
+    >>> points_below(0.0179), points_below(0.00459), points_below(0.1239)
+    ('1.7', '0.45', '12')
+    """
+    points = 100 * fraction
+    digits = 0 if points >= 10 else 1 if points >= 1 else 2
+    return f"{math.floor(points * 10**digits) / 10**digits:.{digits}f}"

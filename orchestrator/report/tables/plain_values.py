@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.analysis.differences import Difference
+from orchestrator.analysis.family import Promise
 from orchestrator.analysis.grid.effects import Effects
 from orchestrator.analysis.row_scores import Accuracies, Interval, Pooled
 from orchestrator.analysis.sequential import InterimResult
 from orchestrator.analysis.summary import RowSummary, Summary
 from orchestrator.report.tables.footnotes import design, warnings
-from orchestrator.report.tables.headings import banner
+from orchestrator.report.tables.headings import banner, promise_notes
 from orchestrator.report.tables.headline import PUBLISHED
 from orchestrator.store.snapshot import Snapshot
 
@@ -44,6 +45,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "reference": snapshot.reference,
         "claim": summary.claim or None,
         "reason": summary.reason or None,
+        "promise": _promise_json(summary.promise),
+        "promise_main_effects": _promise_json(summary.effects.promise if summary.effects else None),
         "rows": [
             {
                 **_row_json(row, snapshot),
@@ -58,6 +61,13 @@ def as_json(summary: Summary) -> dict[str, Any]:
         ],
         "notes": _notes(summary),
     }
+
+
+def _promise_json(promise: Promise | None) -> dict[str, Any] | None:
+    if promise is None:
+        return None
+    (text,) = promise_notes(promise)
+    return {"comparisons": promise.comparisons, "luck": promise.luck, "text": text}
 
 
 def _notes(summary: Summary) -> list[str]:
@@ -162,6 +172,8 @@ def _difference_json(difference: Difference | None) -> dict[str, float | None]:
         "effect": "effect",
         "detectable": "detectable",
         "groups": "groups",
+        "df": "df",
+        "luck": "luck",
     }
     return {key: getattr(difference, name, None) for key, name in names.items()}
 

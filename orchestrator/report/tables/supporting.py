@@ -151,6 +151,7 @@ def evidence(
         numbers += [DASH if d.effect is None else f"{d.effect:+.2f}", percent(d.detectable)]
         cells.append((name, *numbers, difference_plus_minus(d.over_seeds)))
     comparisons = len(family)
+    test = "corrected t" if comparisons == 1 else "moderated t, with shared variances"
     power = (
         "would show: the smallest true difference, in points, shown with 80 % power at 0.05 / "
         f"{comparisons}."
@@ -163,7 +164,7 @@ def evidence(
         )
     else:
         tests = (
-            f"For new speakers: p of the corrected t, alone and after Holm over {comparisons}; p "
+            f"For new speakers: p of the {test}, alone and after Holm over {comparisons}; p "
             f"of the exact sign-flip test, {_of_sign_flip(snapshot)}; g_z: Cohen's d_z over "
             f"{'speakers' if dealt else 'groups'}, Hedges-corrected; {power}"
         )

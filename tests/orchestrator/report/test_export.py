@@ -184,6 +184,8 @@ def test_every_printed_number_follows_from_the_predictions_alone(
         "difference p_sign_flip",
         "difference effect",
         "difference detectable",
+        "difference df",
+        "difference luck",
         "new_seeds p",
         "printed under ΔUA ± 95 %",
         "printed under p Holm",
@@ -253,6 +255,8 @@ def test_verdicts_follow_too_where_a_training_was_given_up(
     assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
     assert "agrees   small: verdict: yes / yes" in said
     assert "agrees   small: difference p_holm: 0.0" in said
+    assert "agrees   the table: promise: comparisons: 1 / 1" in said
+    assert "agrees   the table: promise: luck: 0.0" in said
     for where in ("verdict", "printed under differs"):
         text = "open, 4 of 5 (1 diverged)"
         assert f"agrees   smaller: {where}: {text} / {text}" in said
