@@ -52,23 +52,31 @@ class Contrast:
     """Variance of ``estimate`` divided by ``variance``: of J groups 1/J + ``overlap``."""
     overlap: float = 0.0
     """The part of ``factor`` that stands for what trainings share: test speakers / training
-    speakers."""
+    speakers; where speakers are the units, 1 / training speakers."""
 
     @classmethod
-    def of_units(cls, units: Sequence[float], *, centre: float, test_to_train: float) -> "Contrast":
+    def of_units(
+        cls,
+        units: Sequence[float],
+        *,
+        centre: float,
+        test_to_train: float,
+        are_speakers: bool = False,
+    ) -> "Contrast":
         """The comparison of J units by Nadeau and Bengio's corrected t.
 
         Args:
             units: one paired difference for each independent unit; at least one.
             centre: the mean over speakers, which is estimated.
             test_to_train: ratio of test to training speakers.
+            are_speakers: whether the units are speakers over several deals, not held-out groups.
         """
         return cls(
             estimate=centre,
             variance=deviation_of(units) ** 2 if len(units) > 1 else 0.0,
             df=len(units) - 1,
             factor=1 / len(units) + test_to_train,
-            overlap=test_to_train,
+            overlap=(1 + test_to_train) / len(units) if are_speakers else test_to_train,
         )
 
     @property
@@ -137,6 +145,7 @@ def speaker_contrast(
         unit_means(snapshot, by_speaker),
         centre=mean(list(by_speaker.values())),
         test_to_train=speaker_ratio(snapshot),
+        are_speakers=snapshot.deals > 1,
     )
 
 
@@ -220,9 +229,14 @@ def tolerated_luck(variance: float, overlap: float) -> float:
     the variance on the right, and the test counts on the one on the left. That it holds is shown
     in docs/simulation.md, drawn at just this luck.
 
+    Where S speakers are dealt several times and are the units, s is between speakers, and the test
+    counts on s² (1/S + r). The luck that the g speakers of a group share in a deal takes its part
+    of r. At worst, where all of s is such luck, their mean varies by r s² (1 - 1/S), which leaves
+    (1 + r) / S = 1 / (S - g) for the luck of a row.
+
     Args:
-        variance: of the difference between groups, s², as the test has it.
-        overlap: test speakers / training speakers, r.
+        variance: of the difference between units, s², as the test has it.
+        overlap: test speakers / training speakers, r; for speakers 1 / training speakers.
 
     Example:
         >>> round(tolerated_luck(0.05**2, 2 / 8), 4)

@@ -1,6 +1,7 @@
 """What the verdicts promise where speakers are dealt several times, on tables of known truth."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,19 @@ def test_deals_show_more_than_as_many_seeds(
         )
         assert as_deals.half < as_seeds.half
         assert as_deals.power >= as_seeds.power - 0.02
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("comparisons", [1, 6])
+@pytest.mark.parametrize(("speakers", "folds", "deals"), [(10, 5, 3), (24, 12, 3), (24, 6, 2)])
+def test_the_promise_holds_at_the_luck_that_it_names(
+    speakers: int, folds: int, deals: int, comparisons: int
+) -> None:
+    """Luck in equal measure for all rows, as the sentence under a table says."""
+    plain = Design(speakers=speakers, folds=folds, deals=deals, comparisons=comparisons)
+    found = count(replace(plain, luck=plain.tolerated), TABLES)
+    print(f"\n{plain}, luck {100 * plain.tolerated:.2f}: {100 * found.false:.2f} % false")
+    assert found.false_at_least(TABLES) <= 0.05
 
 
 def test_four_hundred_tables_in_short() -> None:

@@ -267,7 +267,10 @@ def family_of(
         elif len(groups) > 1 and deviation(groups) > 0:
             tested[name] = groups
     centres = {name: found[name]["ua"] for name in tested}
-    for name, test in family_tests(tested, centres, bundle.ratio, unjudged, len(pairs)).items():
+    asked, dealt = len(pairs), bundle.deals > 1
+    for name, test in family_tests(
+        tested, centres, bundle.ratio, unjudged, asked, are_speakers=dealt
+    ).items():
         found[name] |= test
     adjusted = holm({name: 1.0 if d["p"] is None else d["p"] for name, d in found.items()})
     for name, difference in found.items():

@@ -138,12 +138,15 @@ def family_tests(
     ratio: float,
     unjudged: Collection[Any],
     comparisons: int,
+    *,
+    are_speakers: bool,
 ) -> dict[Any, dict[str, Number]]:
     """The moderated t of a family of comparisons, without Holm: name -> its numbers.
 
     `groups` has a difference for each unit, not all equal, and `centres` the means over speakers.
     Those that are judged share their variances; while none is judged, all do. `luck` is how much of
-    it the trainings of a row may share (a standard deviation) before the test is too bold.
+    it the trainings of a row may share (a standard deviation) before the test is too bold. Where
+    speakers are the units, luck that a group's speakers share leaves less room for it.
     """
     together = [name for name in groups if name not in unjudged] or list(groups)
     own = {name: (deviation(each) ** 2, len(each) - 1) for name, each in groups.items()}
@@ -153,6 +156,7 @@ def family_tests(
     for name, each in groups.items():
         variance, df = own[name]
         error = math.sqrt(variance * (1 / len(each) + ratio))
+        room = (1 + ratio) / len(each) if are_speakers else ratio
         low, high, p = t_test(centres[name], error, df)
         found[name] = {
             "low": low,
@@ -161,7 +165,7 @@ def family_tests(
             "effect": effect_size(centres[name], math.sqrt(variance), df),
             "detectable": detectable(error, df, comparisons),
             "df": df,
-            "luck": math.sqrt(variance * ratio / 2),
+            "luck": math.sqrt(variance * room / 2),
         }
     return found
 
