@@ -26,6 +26,7 @@ INTRODUCTION = """# The simulation behind the promise
 [What the statistics promise](statistics.md#what-the-statistics-promise) rests on drawn tables
 whose truth is known. This page has all of them. It is written by
 
+<!-- needs: some minutes -->
 ```sh
 .venv/bin/python -m tests.benchmarks.family_page
 ```
