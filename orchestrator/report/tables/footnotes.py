@@ -63,7 +63,7 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             "; differs: p < 0.05 after Holm over all rows. `cannot tell` is no proof of equality."
         )
         notes.append(
-            f"ΔUA: paired with `{snapshot.reference}`"
+            f"ΔUA: paired with `{snapshot.reference}`{_shared(summary)}"
             + ("." if snapshot.exploratory else judged)
             + (" `open`: not judged, with the row's trainings." if is_open else "")
         )
@@ -81,6 +81,13 @@ def footnotes(summary: Summary, details: bool) -> list[str]:
             "nothing is inferred from them."
         )
     return notes + _system_notes(snapshot) + warnings(summary)
+
+
+def _shared(summary: Summary) -> str:
+    """What is said of the test of differences, if several share their variances."""
+    if len(summary.rows) < 3 or summary.snapshot.is_published_split:
+        return ""
+    return ", moderated t: the rows share their variances (Smyth 2004)"
 
 
 def _averaged(snapshot: Snapshot) -> str:
