@@ -164,6 +164,20 @@ def test_a_published_split_is_computed_again(
         assert f"agrees   small: printed under {column}: " in said, column
 
 
+def test_a_grid_on_a_published_split_is_computed_again(
+    recompute: Recompute, one_form: None, tmp_path: Path
+) -> None:
+    rows = {f"{h} {n}": {"hidden": h, "layers": n} for h in (16, 32) for n in (1, 2)}
+    skill = {name: 1.0 + 0.6 * own["layers"] for name, own in rows.items()}
+    root, folder = tmp_path / "store", tmp_path / "bundle"
+    axes = ("hidden", "layers")
+    stores.made(root, rows, seeds=3, skill=skill, split=(1, 6), axes=axes, reference=None)
+    ablate("export", "made", "-o", folder, "--store", root)
+    code, said = recompute(folder, "--each")
+    assert code == 0, [line for line in said.splitlines() if "DIFFERS" in line]
+    assert "printed under UA ± 95 %, these networks" in said
+
+
 def test_every_printed_number_follows_from_the_predictions_alone(
     bundle: Path, recompute: Recompute
 ) -> None:
