@@ -16,6 +16,8 @@ from features.corpora import copies, recordings
 from features.corpora.corpus import Corpus, OnProgress, no_progress
 from features.corpora.identities import NO_OPTIONS, NameOptions, with_answers
 from features.corpora.readers import demo, table
+from features.corpora.readers.tables.options import NO_TABLE_OPTIONS
+from features.corpora.readers.tables.options import TableOptions as TableOptions
 from features.errors import CorpusError
 
 
@@ -103,6 +105,7 @@ def read(
     own_name: str = "",
     speakers: NameOptions = NO_OPTIONS,
     sessions: NameOptions = NO_OPTIONS,
+    table_options: TableOptions = NO_TABLE_OPTIONS,
 ) -> Corpus:
     """Read a corpus from its folder.
 
@@ -116,6 +119,7 @@ def read(
             for all other corpora, whose names are fixed.
         speakers: what a person typed about speakers that may be one, spelled two ways.
         sessions: the same about sessions.
+        table_options: what a person typed about the columns of a `table`.
 
     Raises:
         CorpusError: a name is unknown or not allowed, the folder does not hold that corpus,
@@ -126,7 +130,13 @@ def read(
     if name in SYNTHESISED and (speakers, sessions) != (NO_OPTIONS, NO_OPTIONS):
         raise CorpusError(f"Corpus `{name}` is synthesised: its speakers are given.")
     corpus = _read(
-        name, root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers, own_name=own_name
+        name,
+        root,
+        on_progress,
+        skip_bad=skip_bad,
+        mend_headers=mend_headers,
+        own_name=own_name,
+        table_options=table_options,
     )
     if mend_headers:
         corpus = replace(corpus, options=(*corpus.options, "--mend-headers"))
@@ -143,20 +153,28 @@ def _read(
     skip_bad: bool,
     mend_headers: bool,
     own_name: str,
+    table_options: TableOptions,
 ) -> Corpus:
     """Read a corpus as its folder has it; arguments and errors are those of `read`."""
     module = reader(name)
-    if not own_name:
-        return module.read(root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers)
     if name != "table":
-        raise CorpusError(f"`--name` must belong to `table`, but corpus `{name}` has its own name.")
-    if not re.fullmatch(NAME, own_name) or own_name in {"auto", *READERS}:
+        if own_name or table_options != NO_TABLE_OPTIONS:
+            option = "--name" if own_name else table_options.words[0]
+            has = "its own name" if own_name else "no table"
+            raise CorpusError(f"`{option}` must belong to `table`, but corpus `{name}` has {has}.")
+        return module.read(root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers)
+    if own_name and (not re.fullmatch(NAME, own_name) or own_name in {"auto", *READERS}):
         raise CorpusError(
             "`--name` must be small letters, digits, `_` and `-` and no corpus that `ablate` "
             f"knows, but is `{own_name}` instead."
         )
     return table.read(
-        root, on_progress, skip_bad=skip_bad, mend_headers=mend_headers, name=own_name
+        root,
+        on_progress,
+        skip_bad=skip_bad,
+        mend_headers=mend_headers,
+        name=own_name or "table",
+        options=table_options,
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from features.errors import CorpusError
 from orchestrator.cli.corpus_options import (
+    Columns,
     DistinctSessions,
     DistinctSpeakers,
     KeptSessions,
@@ -41,6 +42,7 @@ def add(
     ],
     folder: Annotated[Path, typer.Argument(help="Where the corpus lies; for `table`, its file.")],
     own_name: Annotated[str, typer.Option("--name", help="The name of a `table`.")] = "",
+    columns: Columns = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used, and copies.")
     ] = False,
@@ -86,6 +88,7 @@ def add(
             own_name=own_name,
             speakers=NameOptions(same=same_speaker, distinct=distinct_speakers, keep=keep_speaker),
             sessions=NameOptions(same=same_session, distinct=distinct_sessions, keep=keep_session),
+            table_options=catalogue.TableOptions(columns=columns),
         )
     ledger.write_corpus(corpus.name, corpus.to_json())
     record = corpora.record(corpus)

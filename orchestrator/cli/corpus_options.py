@@ -1,4 +1,4 @@
-"""The options of `ablate corpus add` about names spelled two ways; each may be repeated."""
+"""The options of `ablate corpus add` about tables and about names spelled two ways."""
 
 from typing import Annotated
 
@@ -27,4 +27,12 @@ DistinctSessions = Annotated[
 KeptSessions = Annotated[
     list[str] | None,
     typer.Option("--keep-session", metavar="NAME", help="NAME, such as NA, is a session."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="OURS=YOURS,...",
+        help="Columns of a `table`: speaker=speaker_id,emotion=label.",
+    ),
 ]

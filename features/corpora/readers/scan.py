@@ -1,12 +1,13 @@
 """Functions that readers share: listing a folder's files, checking and hashing recordings."""
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance
+from features.corpora.corpus import Corpus, FileNote, OnProgress, Utterance, some
 from features.corpora.recordings import identify, measure
 from features.decoding.codecs import ENDINGS
 from features.errors import CorpusError
@@ -244,7 +245,8 @@ def measure_recordings(
             doubts += [FileNote(path=where, reason=doubt) for doubt in sound.doubts]
         on_progress(done, len(found))
     if unusable and (not skip_bad or not whole):
-        raise CorpusError(_unusable(root, corpus, len(found) + len(bad), unusable))
+        recordings = len(found) + len({note.path for note in bad})
+        raise CorpusError(_unusable(root, corpus, recordings, unusable))
     return MeasuredRecordings(
         utterances=tuple(sorted(whole, key=lambda utterance: utterance.id)),
         bad=tuple(unusable),
@@ -255,18 +257,39 @@ def measure_recordings(
 
 def _unusable(root: Path, corpus: str, count: int, bad: Sequence[FileNote]) -> str:
     """Write the error that lists unusable recordings; ``count`` is that of all recordings."""
-    them = "it" if len(bad) == 1 else "them"
+    unusable = len({note.path for note in bad})
+    them = "it" if unusable == 1 else "them"
     return (
-        f"{len(bad)} of the {count} recordings of corpus `{corpus}` in {root} cannot be used: "
+        f"{unusable} of the {count} recordings of corpus `{corpus}` in {root} cannot be used: "
         f"mend or remove {them}, or leave {them} out with `--skip-bad`.\n{listed(bad)}"
     )
 
 
 def listed(problems: Sequence[FileNote]) -> str:
-    """Write one line `  PATH: reason` a problem, up to `MOST`, and how many more there are."""
-    lines = [f"  {item.path}: {item.reason}" for item in problems[:MOST]]
-    more = len(problems) - MOST
-    return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
+    """Write one line `  PATH: reason` a problem, up to `MOST`; of more, one line a reason.
+
+    The line of a reason counts its problems and names the first of them. Reasons that differ in
+    numbers or quoted text alone are one.
+    """
+    if len(problems) <= MOST:
+        return "\n".join(f"  {item.path}: {item.reason}" for item in problems)
+    forms: dict[str, list[FileNote]] = {}
+    for item in problems:
+        forms.setdefault(_DETAIL.sub("…", item.reason), []).append(item)
+    kinds = sorted(forms.items(), key=lambda kind: -len(kind[1]))
+    lines = []
+    for form, items in kinds[:MOST]:
+        reason = items[0].reason if len({item.reason for item in items}) == 1 else form
+        lines.append(f"  {len(items)} times {reason}: {some([item.path for item in items])}")
+    more = len(kinds) - MOST
+    return "\n".join([*lines, *([f"  and {more} more reasons"] if more > 0 else [])])
+
+
+_DETAIL = re.compile(
+    r"(?<=but is )`[^`]*`|(?<=but is )\S+|(?<=but )\S+(?= does not)|\S+(?= stands at)"
+    r"|(?<=stands at )\S+|\d+(\.\d+)?(?= s\b)"
+)
+"""What differs between problems of one kind: the value that a cell holds, and seconds."""
 
 
 def completeness_note(count: int, complete_count: int) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 import re
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from features.audio import read_mono
 from features.config import FeatureConfig
 from features.corpora import catalogue
+from features.corpora.corpus import Corpus
 from features.corpora.readers.table import read
+from features.corpora.readers.tables.options import TableOptions
 from features.corpora.recordings import refresh
 from features.errors import CorpusError
 from features.shards.shard_file import open_shard
@@ -162,17 +165,119 @@ def test_all_problems_are_listed_at_once_with_their_lines(wavs: Path, tmp_path: 
     )
 
 
-def test_many_problems_are_counted(wavs: Path) -> None:
-    rows = [f"wav/{n}.wav,ann,joy" for n in range(25)]
-    with pytest.raises(CorpusError, match=r"\n  labels.csv:21: wav/19.wav: missing\n  and 5 more$"):
-        read(table(wavs, "file,speaker,emotion", *rows))
+def test_of_many_problems_it_is_said_how_many_have_which_reason(wavs: Path) -> None:
+    rows = [f"wav/{n}.wav,ann,joy,,," for n in range(18)]
+    rows += [f"wav/a.wav,,joy,{n},x,1" for n in range(10)]
+    file = table(wavs, "file,speaker,emotion,sex,start,end", *rows)
+    with refused(
+        f"28 of the 28 recordings of corpus `table` in {wavs} cannot be used: mend or remove "
+        "them, or leave them out with `--skip-bad`.\n"
+        "  18 times missing: labels.csv:2: wav/0.wav, labels.csv:3: wav/1.wav, labels.csv:4: "
+        "wav/2.wav and 15 more\n"
+        "  10 times `speaker` is empty; `sex` must be female, male or empty, but is … instead; "
+        "`start` must be seconds from 0, but is … instead: labels.csv:20, labels.csv:21, "
+        "labels.csv:22 and 7 more"
+    ):
+        read(file)
+
+
+SEPARATORS = {"\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"}
+
+
+@pytest.mark.parametrize("mark", sorted(SEPARATORS))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_ends_where_csv_ends_it(wavs: Path, mark: str, end: str) -> None:
+    rows = ("file,text,speaker,emotion", f"wav/a.wav,I mean{mark}no,ann,joy", "wav/b.wav,,bob,joy")
+    (wavs / "labels.csv").write_bytes(end.join([*rows, ""]).encode())
+    assert [u.speaker for u in read(wavs / "labels.csv").utterances] == ["ann", "bob"]
+
+
+def test_a_row_with_a_separator_too_many_is_refused(wavs: Path) -> None:
+    rows = ("wav/a.wav,well, yes,ann,joy", 'wav/b.wav,"well, yes",bob,joy', "wav/c.wav,,cid,joy,,")
+    file = table(wavs, "file,text,speaker,emotion", *rows)
+    with pytest.raises(CorpusError, match=r"labels.csv:2: it has 5 cells in 4 columns: quote the"):
+        read(file)
+    assert [u.speaker for u in read(file, skip_bad=True).utterances] == ["bob", "cid"]
+    last = table(wavs, "emotion,file,speaker,text", "joy,wav/a.wav,ann,well, yes")
+    assert [u.speaker for u in read(last).utterances] == ["ann"]
+
+
+def test_paths_of_windows_are_read(wavs: Path) -> None:
+    corpus = read(
+        table(wavs, "file,speaker,emotion", "wav\\a.wav,ann,joy", ".\\wav\\b.wav,bob,joy")
+    )
+    assert [(u.id, u.path) for u in corpus.utterances] == [("wav/a.wav",) * 2, ("wav/b.wav",) * 2]
+    file = table(wavs, "file,speaker,emotion", "C:\\wav\\a.wav,ann,joy", "wav\\..\\..\\a.wav,b,joy")
+    with pytest.raises(CorpusError, match=r":2: `file` must be relative.*\n.*:3: .* lie inside of"):
+        read(file)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_name_in_another_form_of_unicode_is_found(
+    write_wav: Any, tmp_path: Path, forms: tuple[str, str]
+) -> None:
+    name, on_disk = (unicodedata.normalize(form, "Jörg/é.wav") for form in forms)
+    write_wav(tmp_path / on_disk)
+    corpus = read(table(tmp_path, "file,speaker,emotion", f"{name},ann,joy"))
+    assert [(u.id, u.path) for u in corpus.utterances] == [(name, on_disk)]
+    assert refresh(corpus, deep=True) == corpus
+    both = {unicodedata.normalize(form, "Jörg/é.wav") for form in ("NFC", "NFD")}
+    file = table(tmp_path, "file,speaker,emotion", *(f"{name},ann,joy" for name in sorted(both)))
+    with pytest.raises(CorpusError, match="stands at labels.csv:2 already"):
+        read(file)
+
+
+def test_other_names_of_columns_are_mapped(wavs: Path) -> None:
+    rows = (
+        "Path,speaker_id,Label,emotion,set",
+        "wav/a.wav,ann,joy,x,dev",
+        "wav/b.wav,bob,sad,x,test",
+    )
+    file = table(wavs, *rows)
+    with refused(
+        f"Table {file} must have the columns `file`, `speaker` and `emotion`, but `file` is "
+        "missing; its columns are `path`, `speaker_id`, `label`, `emotion`, `set`. "
+        "`--columns file=path,speaker=speaker_id` says which is which."
+    ):
+        read(file)
+    pairs = ["file=path, speaker=Speaker_ID", "emotion=label,split=set"]
+    corpus = read(file, options=TableOptions(columns=pairs), name="mine")
+    assert [(u.speaker, u.emotion, u.split) for u in corpus.utterances] == [
+        ("ann", "joy", "dev"),
+        ("bob", "sad", "test"),
+    ]
+    assert corpus.registration_command == (
+        f"ablate corpus add table {file} --name mine --columns 'file=path, speaker=Speaker_ID' "
+        "--columns emotion=label,split=set"
+    )
+    assert Corpus.from_json(corpus.to_json()).options == corpus.options
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ("file", "must be written `speaker=speaker_id,emotion=label`, but is `file`."),
+        ("file=", "must be written `speaker=speaker_id,emotion=label`, but is `file=`."),
+        ("who=x", "`sex`, `start`, `end`, but names `who` instead."),
+        ("file=a,file=b", "must name `file` once, but has `a` and `b`."),
+        ("sex=gender", "and `gender`, but `gender` is missing; its columns are `file`, "),
+        ("sex=note", "`emotion` and `note`, but `note` stands there twice; its columns are "),
+    ],
+)
+def test_a_mapping_that_fits_nothing_is_refused(wavs: Path, columns: str, sentence: str) -> None:
+    file = table(wavs, "file,speaker,emotion,note,Note", "wav/a.wav,ann,joy,x,y")
+    with pytest.raises(CorpusError, match=re.escape(sentence)):
+        read(file, options=TableOptions(columns=[columns]))
+    with refused("`--columns` must belong to `table`, but corpus `emodb` has no table."):
+        catalogue.read("emodb", wavs, table_options=TableOptions(columns=[columns]))
 
 
 def test_a_missing_column_is_refused_with_those_that_are_there(wavs: Path) -> None:
     file = table(wavs, "file,spaeker,emotion", "wav/a.wav,ann,joy")
     with refused(
         f"Table {file} must have the columns `file`, `speaker` and `emotion`, but `speaker` is "
-        "missing; its columns are `file`, `spaeker`, `emotion`."
+        "missing; its columns are `file`, `spaeker`, `emotion`. `--columns speaker=spaeker` says "
+        "which is which."
     ):
         read(file)
 
