@@ -93,9 +93,6 @@ def run_command() -> None:
         _leave(str(error), error.exit_code)
     except features_errors.FeatureError as error:
         _leave(str(error), _EXIT_CODES.get(type(error), 1))
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe left: nothing to tell it
-        sys.exit(0)
     except Exception as error:
         if not is_refusal(error):
             raise

@@ -18,6 +18,7 @@ from orchestrator.cli.corpus_options import (
     SameSpeakers,
 )
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from orchestrator.cli.streams import go_on_without_reader
 from orchestrator.errors import RequestError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def add(
     from orchestrator.report.terminal import corpora
     from orchestrator.store.ledger import Ledger
 
+    go_on_without_reader()
     catalogue.reader(name)
     ledger = Ledger.open(store)
     root = folder.expanduser().absolute()

@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     StudyArgument,
     refuse_config_elsewhere,
 )
+from orchestrator.cli.streams import go_on_without_reader
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def build(
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
 
+    go_on_without_reader()
     refuse_config_elsewhere(allow_config, address)
     parsed, ledger, view = read_study(study), Ledger.open(store), View(console_for())
     threads, on_event = cpus or cpu_count(), print_line if as_json else view.show

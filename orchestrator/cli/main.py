@@ -2,12 +2,14 @@
 
 import sys
 
+from orchestrator.cli.streams import take_over
 from orchestrator.errors import LackError
 from orchestrator.execution.import_roots import bind
 
 
 def main() -> None:
     """Run the command in ``sys.argv``; exit with 3 if a foreign package `model` hides ours."""
+    take_over()
     try:
         bind()
     except LackError as error:

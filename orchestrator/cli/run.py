@@ -19,6 +19,7 @@ from orchestrator.cli.options import (
     refuse_config_elsewhere,
     refuse_two_budgets,
 )
+from orchestrator.cli.streams import go_on_without_reader
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def run(
     from orchestrator.store.ledger import Ledger
     from orchestrator.study.reader import read_study
 
+    go_on_without_reader()
     machines = Machines(
         inline=inline, cpus=cpus, gpus=gpus, gpus_per_trial=gpus_per_trial, address=address
     )

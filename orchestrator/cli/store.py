@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     StoreOption,
     study_name,
 )
+from orchestrator.cli.streams import end_without_reader
 
 
 def register(app: typer.Typer) -> None:
@@ -77,6 +78,7 @@ def watch(
     from orchestrator.report.terminal.live import View
     from orchestrator.store.ledger import Ledger
 
+    end_without_reader()
     name = study_name(study)
     ledger = Ledger.open_existing(store)
     state = RunState(None if as_json else ledger)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_STORE, JsonLinesOption, StoreOption
+from orchestrator.cli.streams import go_on_without_reader
 from orchestrator.errors import Interrupted, RequestError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def submit(
     from orchestrator.report.console import say
     from orchestrator.study.reader import read_study
 
+    go_on_without_reader()
     _refuse_a_store_here(store)
     options = [f"--gpus={gpus}"] if gpus is not None else []
     options += [f"--gpus-per-trial={gpus_per_trial:g}"] if gpus_per_trial is not None else []

@@ -7,6 +7,7 @@ import typer
 
 from orchestrator.cli import completion
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from orchestrator.cli.streams import go_on_without_reader
 
 IdArgument = Annotated[
     str,
@@ -88,6 +89,7 @@ def rerun(
     from orchestrator.report.terminal import rerun as view
     from orchestrator.store.ledger import Ledger
 
+    go_on_without_reader()
     ledger = Ledger.open_existing(store)
     whole = ledger.find_trial(id)
     record = ledger.outcomes.read(whole)

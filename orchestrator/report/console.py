@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.printable import clean, clean_lines
+from orchestrator.printable import clean, clean_lines, writable
 
 FIRST = 12
-"""Narrowest width of the first column of a table, in characters.
+"""Narrowest width of the first column of a table, in characters; more if a word in it is longer.
 
 If a table is too wide for the terminal even so, the cells of a row are printed below its name."""
 
@@ -44,13 +44,15 @@ def print_columns(
         headings: index of a row in ``cells`` -> a heading that is printed above it.
     """
     numbers = numeric or [False] * len(heads)
+    heads = [writable(head, console.encoding) for head in heads]  # first, so that columns align
+    cells = [[writable(cell, console.encoding) for cell in row] for row in cells]
     if _narrowest(heads, cells) > console.width:
         _print_below(console, heads, cells, headings or {})
         return
     grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for index, (head, is_number) in enumerate(zip(heads, numbers, strict=True)):
         grid.add_column(
-            Text("\n".join(textwrap.wrap(head, 10)) if index else head),
+            Text("\n".join(_words(head, 10)) if index else head),
             justify="right" if is_number else "left",
             no_wrap=index > 0,
             overflow="fold",
@@ -65,11 +67,17 @@ def print_columns(
 
 
 def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """The least width of a table, in characters, with the first column at most ``FIRST`` wide."""
-    wide = [max(map(cell_len, (*textwrap.wrap(head, 10), ""))) for head in heads]
+    """The least width of a table, in characters, whose first column breaks between words alone."""
+    wide = [max(map(cell_len, (*_words(head, 10), ""))) for head in heads]
     for row in cells:
         wide = [max(pair) for pair in zip(wide, map(cell_len, row), strict=True)]
-    return min(wide[0], FIRST) + sum(wide[1:]) + 2 * (len(wide) - 1)
+    words = [cell_len(word) for row in cells for word in row[0].split()]
+    return min(wide[0], max(FIRST, *words, 0)) + sum(wide[1:]) + 2 * (len(wide) - 1)
+
+
+def _words(text: str, width: int) -> list[str]:
+    """A text in lines of a width; no word breaks but at a hyphen: a longer one is a line."""
+    return textwrap.wrap(text, width, break_long_words=False)
 
 
 def _print_below(
@@ -90,7 +98,7 @@ def _print_below(
 
 def _lines_of(head: str, cell: str) -> list[tuple[str, str]]:
     """A head and its cell as lines: of a long head all but the last line stand above."""
-    *above, last = textwrap.wrap(head, 24) or [""]
+    *above, last = _words(head, 24) or [""]
     return [*((line, "") for line in above), (last, cell)]
 
 
@@ -136,7 +144,8 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
 def print_beside(console: Console, head: Text, value: str) -> None:
     """Print a text to the right of a head; a long text wraps and stays right of the head."""
     width = max(20, console.width - head.cell_len)
-    lines = textwrap.wrap(clean(value), width, break_on_hyphens=False) or [""]
+    value = writable(clean(value), console.encoding)
+    lines = textwrap.wrap(value, width, break_on_hyphens=False) or [""]
     console.print(Text.assemble(head, lines[0]))
     for line in lines[1:]:
         console.print(Text(" " * head.cell_len + line))

@@ -210,7 +210,7 @@ def _owner(lease: Mapping[str, Any] | None) -> Any:
 def _boot() -> str:
     """An id of the machine's present boot: after a restart it is another one."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return str(int(psutil.boot_time()))
 
@@ -232,7 +232,7 @@ def _started(pid: int) -> float | None:
         living owner would seem to be gone.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
         return None if fields[0] in "ZX" else float(fields[19])
     except (OSError, IndexError):
         if sys.platform == "linux":

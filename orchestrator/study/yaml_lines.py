@@ -165,6 +165,7 @@ def _convert(node: Any, faults: list[Fault], key: Any = None) -> Node:
         value = [_convert(item, faults) for item in node.value]
     else:
         value = _scalar(node.value, quoted=node.style is not None)
+        faults += _half_pairs(node)
     mark, key_mark = node.start_mark, (key or node).start_mark
     return Node(value, mark.line + 1, mark.column + 1, key_mark.line + 1, key_mark.column + 1)
 
@@ -176,6 +177,8 @@ def _convert_mapping(node: yaml.MappingNode, faults: list[Fault]) -> dict[str, N
         line, column = key.start_mark.line + 1, key.start_mark.column + 1
         if not isinstance(key, yaml.ScalarNode):
             faults.append(Fault(line, column, "A key must be a word."))
+        elif half := _half_pairs(key):
+            faults += half
         elif key.value in entries:
             first = entries[key.value].key_line
             faults.append(
@@ -184,6 +187,15 @@ def _convert_mapping(node: yaml.MappingNode, faults: list[Fault]) -> dict[str, N
         else:
             entries[key.value] = _convert(value, faults, key)
     return entries
+
+
+def _half_pairs(scalar: yaml.ScalarNode) -> list[Fault]:
+    """A fault where a text holds half a surrogate pair, which no file and no terminal can take."""
+    halves = [char for char in scalar.value if "\ud800" <= char <= "\udfff"]
+    if not halves:
+        return []
+    line, column = scalar.start_mark.line + 1, scalar.start_mark.column + 1
+    return [Fault(line, column, f"`\\u{ord(halves[0]):04x}` is half a character: write it whole.")]
 
 
 def _scalar(text: str, *, quoted: bool) -> Scalar:

@@ -171,6 +171,6 @@ def _error_text(trial: Any) -> str:
     Tune's own `get_error` reads a file that is written later.
     """
     try:
-        return Path(trial.error_file).read_text(errors="replace")
+        return Path(trial.error_file).read_text("utf-8", errors="replace")
     except (OSError, TypeError):
         return ""

@@ -33,6 +33,9 @@ from orchestrator.store.ledger import Ledger
 from orchestrator.store.records import Outcome
 from orchestrator.store.snapshot import Snapshot, SnapshotTrial
 
+FEWEST_GROUPS = 3
+"""Held-out groups from which on an interval is shown while a study trains."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowProgress:
@@ -277,6 +280,17 @@ class RunState:
         if self._estimates is None:
             return None
         return self._estimates.of_row(row, self._by_row[row])
+
+    def has_interval(self, row: str) -> bool:
+        """Whether so many of a row's held-out groups have trained that an interval says something.
+
+        Of two groups it is 12.7 standard errors wide to each side. A published split has one group,
+        and an interval over its test speakers.
+        """
+        if self.snapshot is not None and self.snapshot.is_published_split:
+            return True
+        groups = {self.by_id[id].fold for id in self._by_row[row] if id in self.done}
+        return len(groups) >= FEWEST_GROUPS
 
     def open_verdict(self, row: str, estimate: RowEstimate) -> str:
         """What stands in place of a verdict on a row, such as ``open, 7 of 15``; empty in the end.

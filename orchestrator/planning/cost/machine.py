@@ -87,7 +87,7 @@ def gpu_names() -> list[str]:
 def _processor() -> str:
     """Model name of the processor, from Linux or else from Python's ``platform``."""
     try:
-        lines = _CPUS.read_text().splitlines()
+        lines = _CPUS.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -143,7 +143,7 @@ def autoscaler_nodes(bootstrap: Path) -> Sequence[Resources]:
         unbounded, as for Ray. Empty without the file: such a cluster does not grow.
     """
     try:
-        config = json.loads(bootstrap.read_text())
+        config = json.loads(bootstrap.read_text("utf-8"))
         types = config["available_node_types"].items()
         return [
             _declared(name, kind.get("resources", {}))

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.printable import clean
+from orchestrator.printable import clean, writable
 from orchestrator.report.console import print_columns
 from orchestrator.report.tables.table import Table, is_loud
 
@@ -22,10 +22,14 @@ _MARKUP = str.maketrans(
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table in the terminal with its title, banner and footnotes, warnings in yellow."""
-    console.print(Text(clean(table.head), style="bold"))
-    console.print(Text(clean(table.subtitle), style="dim"))
+
+    def line(text: str, style: str) -> None:
+        console.print(Text(writable(clean(text), console.encoding), style=style))
+
+    line(table.head, "bold")
+    line(table.subtitle, "dim")
     if table.banner:
-        console.print(Text(table.banner, style="bold yellow"))
+        line(table.banner, "bold yellow")
     console.print()
     print_columns(
         console,
@@ -36,8 +40,7 @@ def print_table(console: Console, table: Table) -> None:
     )
     console.print()
     for note in table.footnotes:
-        style = "bold yellow" if is_loud(note) else "dim"
-        console.print(Text(clean(note), style=style))
+        line(note, "bold yellow" if is_loud(note) else "dim")
 
 
 def markdown(table: Table) -> str:

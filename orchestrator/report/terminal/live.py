@@ -31,9 +31,9 @@ from orchestrator.execution.events import (
 from orchestrator.execution.monitor.run_state import RunState
 from orchestrator.planning.cost.resources import Usage
 from orchestrator.planning.trial_details import SHORT_ID
-from orchestrator.printable import clean
+from orchestrator.printable import clean, writable
 from orchestrator.report.console import duration
-from orchestrator.report.tables.cells import plus_minus
+from orchestrator.report.tables.cells import percent, plus_minus
 from orchestrator.report.terminal.live_picture import picture
 from orchestrator.report.terminal.studies import where
 from orchestrator.store.leases import LEASE_S
@@ -131,7 +131,9 @@ class View:
         size = self._console.size
         with self._lock:
             if self._state.trials and not self._step:
-                return picture(self._state, self._used, size.width, size.height)
+                return picture(
+                    self._state, self._used, size.width, size.height, self._console.encoding
+                )
         return Group(Text(f"{self._step}{self._left} ...", style="dim")) if self._step else Group()
 
     # --- events ----------------------------------------------------------------------------
@@ -184,7 +186,7 @@ class View:
         return f"{state.finished} of {state.total} trials are done and kept."
 
     def _say(self, sentence: str, style: str = "") -> None:
-        text = Text(clean(sentence), style=style)
+        text = Text(writable(clean(sentence), self._console.encoding), style=style)
         self._sentences.append(text)
         self._print(text)
 
@@ -235,7 +237,9 @@ class View:
         ua = ""
         if trial is not None and estimate is not None and estimate.ua is not None:
             standing = state.open_verdict(trial.row, estimate) or f"n {estimate.n}"
-            ua = f", UA {plus_minus(estimate.ua)} ({standing})"
+            interval = state.has_interval(trial.row)
+            known = plus_minus(estimate.ua) if interval else percent(estimate.ua.mean)
+            ua = f", UA {known} ({standing})"
         left = duration(state.seconds_left()) if state.finished < state.total else ""
         rest = f", {left} left" if left else ""
         count = f"{state.finished}/{state.total}"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from orchestrator.execution.monitor.run_state import RowProgress, RunState, TrialInTraining
 from orchestrator.planning.cost.resources import Resources, Usage
-from orchestrator.printable import clean
+from orchestrator.printable import clean, writable
 from orchestrator.report.console import duration
 from orchestrator.report.tables.cells import plus_minus
 from orchestrator.report.tables.headings import DASH, banner, protocol_line
@@ -27,7 +27,9 @@ GIB = 1024**3
 """Bytes of a GiB."""
 
 
-def picture(state: RunState, used: Usage | None, width: int, height: int) -> Group:
+def picture(
+    state: RunState, used: Usage | None, width: int, height: int, encoding: str = "utf-8"
+) -> Group:
     """The picture for a terminal: title, table of rows, trials in training, counts and speed.
 
     If not all of it fits, rows and trials are left out, and a line says how many.
@@ -37,6 +39,7 @@ def picture(state: RunState, used: Usage | None, width: int, height: int) -> Gro
         used: the CPUs, GPUs and memory in use; None if not known.
         width: characters a line of the terminal.
         height: lines of the terminal.
+        encoding: of the terminal.
     """
     head = [Text(line, style="bold") for line in _title(state, width)]
     tail = [Text(line, style="dim") for line in _wrapped(_status(state, used), width)]
@@ -44,7 +47,7 @@ def picture(state: RunState, used: Usage | None, width: int, height: int) -> Gro
     rows, trainings = state.rows(), state.in_training()
     for_trainings = min(len(trainings), TRAININGS, max(lines - len(rows), lines // 3))
     for_rows = _fitting(len(rows), lines - for_trainings)
-    parts: list[Text | RichTable] = [*head, _grid(rows[:for_rows], state, width)]
+    parts: list[Text | RichTable] = [*head, _grid(rows[:for_rows], state, width, encoding)]
     if for_rows < len(rows):
         parts.append(Text(f"and {len(rows) - for_rows} more rows", style="dim"))
     shown = _fitting(len(trainings), for_trainings)
@@ -74,7 +77,7 @@ def _title(state: RunState, width: int) -> list[str]:
     return _wrapped([title, banner(state.snapshot)], width)
 
 
-def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
+def _grid(rows: list[RowProgress], state: RunState, width: int, encoding: str) -> RichTable:
     """The table of rows: done, running and failed trials, UA and WA in percent.
 
     A narrow terminal gets only done and UA. While trials are to come, the means and their intervals
@@ -92,7 +95,7 @@ def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
     heads += [ua] if state.snapshot is not None else []
     heads += [wa] if wide and state.snapshot is not None else []
     for head in heads:
-        grid.add_column(head, justify="right", no_wrap=True)
+        grid.add_column(writable(head, encoding), justify="right", no_wrap=True)
     for row in rows:
         known = row.estimate
         cells = {
@@ -104,8 +107,11 @@ def _grid(rows: list[RowProgress], state: RunState, width: int) -> RichTable:
         }
         style = "bold red" if row.failed else ""
         grid.add_row(
-            Text(clean(row.name)),
-            *(Text(cells[head], style=style if head == "failed" else "") for head in heads),
+            Text(writable(clean(row.name), encoding)),
+            *(
+                Text(writable(cells[head], encoding), style=style if head == "failed" else "")
+                for head in heads
+            ),
         )
     return grid
 

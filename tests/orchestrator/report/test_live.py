@@ -181,3 +181,19 @@ def test_control_characters_of_strangers_never_reach_the_terminal() -> None:
 
 def test_nothing_trained_is_said_so() -> None:
     assert shown(terminal=False)[0].kept == "Nothing had trained yet."
+
+
+def test_an_interval_is_shown_from_three_held_out_groups_on() -> None:
+    """Of two groups it is 12.7 standard errors to each side: ``± 192.6`` is noise."""
+    board = RunState()
+    trials = tuple(
+        PlannedTrial("one", fold, seed, TRIAL, f"{fold}{seed}")
+        for fold in range(3)
+        for seed in range(2)
+    )
+    board.apply(Planned(trials, frozenset(), 2))
+    found = []
+    for fold, seed in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
+        board.apply(Done(f"{fold}{seed}", 1.0))
+        found.append(board.has_interval("one"))
+    assert found == [False, False, False, False, True]
