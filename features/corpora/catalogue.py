@@ -5,6 +5,7 @@ audio only when it reads.
 """
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from typing import Protocol, cast
 from features.corpora import copies, recordings
 from features.corpora.corpus import Corpus, OnProgress, no_progress
 from features.corpora.identities import NO_OPTIONS, NameOptions, with_answers
-from features.corpora.readers import demo, table
+from features.corpora.readers import database, demo, table
 from features.corpora.readers.tables.options import NO_TABLE_OPTIONS
 from features.corpora.readers.tables.options import TableOptions as TableOptions
 from features.errors import CorpusError
@@ -93,6 +94,38 @@ def reader(name: str) -> Reader:
         known = ", ".join(f"`{known}`" for known in names())
         raise CorpusError(f"`corpus` must be one of {known}, but is `{name}` instead{hint}")
     return READERS[name]
+
+
+def refuse_unknown(name: str, source: Path) -> None:
+    """Refuse to add a corpus that has no reader; of a table, say how it is added.
+
+    Args:
+        name: the corpus that was typed.
+        source: the folder or file that was typed after it.
+
+    Raises:
+        CorpusError: no corpus has that name.
+    """
+    if name in READERS:
+        return
+    table_file, own_name = next(
+        (
+            (file, other)
+            for file, other in ((source, name), (Path(name), str(source)))
+            if _is_table(file)
+        ),
+        (None, ""),
+    )
+    if table_file is None:
+        reader(name)
+    own_name = own_name if re.fullmatch(NAME, own_name) else "NAME"
+    command = shlex.join(["ablate", "corpus", "add", "table", str(table_file), "--name", own_name])
+    raise CorpusError(f"A table of your own is added by `{command}`.")
+
+
+def _is_table(path: Path) -> bool:
+    """Whether there is a file, or the folder of a database, which the reader `table` may read."""
+    return path.is_file() or (path / database.HEADER).is_file()
 
 
 def read(

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from features.canonical import digest as digest_of
-from features.corpora.labels import are_two_words
+from features.corpora.labels import are_numbers, are_two_words, number_map
 from features.corpora.spellings import NO_ANSWERS, NameAnswers
 from features.errors import CorpusError, ShardDamageError
 
@@ -200,7 +200,11 @@ class Corpus:
         words.append((self.source or "FILE_OR_FOLDER") if self.reader else self.root)
         if self.reader and self.name != self.reader:
             words += ["--name", self.name]
-        return shlex.join([*words, *self.options])
+        before = ("", *self.options)
+        options = (
+            self.root if b == "--root" else o for b, o in zip(before, self.options, strict=False)
+        )
+        return shlex.join([*words, *options])
 
     @property
     def omission(self) -> str:
@@ -337,6 +341,8 @@ class Corpus:
         known = self.emotions()
         near = [m for label in labels for m in get_close_matches(label, known, n=1)]
         hint = f"did you mean `{near[0]}`?" if near else "choose among them or leave the class out."
+        if are_numbers(known):
+            hint = f"name what they mean, `{number_map(known)}`."
         return (
             f"Class `{name}` of `emotions` must have utterances in corpus `{self.name}`, but none "
             f"is labelled {_listed(labels)}; its labels are {_listed(tuple(known))}: {hint}"

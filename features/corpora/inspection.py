@@ -16,7 +16,7 @@ from features.corpora.corpus import (
     Utterance,
     no_progress,
 )
-from features.corpora.recordings import identify
+from features.corpora.recordings import identify, refuse_outside
 from features.soundprint import HeardRecording
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ def inspect(
         corpus: the corpus as it was registered.
         on_progress: called with (utterances done, utterances in all).
         threads: how many recordings are decoded at once.
+
+    Raises:
+        CorpusError: recordings of a table lead out of its folder by now.
     """
     from statistics import median
 
@@ -110,6 +113,7 @@ def _checked(corpus: Corpus, threads: int) -> "Iterator[tuple[Utterance, Recordi
     with ThreadPoolExecutor(threads, "checks") as workers:
         for at in range(0, len(corpus.utterances), BATCH):  # an interrupt waits for one batch
             batch = corpus.utterances[at : at + BATCH]
+            refuse_outside(corpus, batch)
             yield from zip(batch, workers.map(check, batch), strict=True)
 
 

@@ -144,6 +144,21 @@ def are_two_words(first: str, second: str) -> bool:
     return set(forms) <= EMOTION_WORDS and not forms[1].startswith(forms[0])
 
 
+def are_numbers(labels: Collection[str]) -> bool:
+    """Whether all labels are numbers, which say nothing about emotion: ``0``, ``1``, ``2.5``."""
+    return bool(labels) and all(_NUMBER.fullmatch(label) for label in labels)
+
+
+def number_map(labels: Collection[str]) -> str:
+    """Write the line of a study file in which a person names the classes that numbers stand for.
+
+    >>> number_map(["10", "2"])
+    'emotions: {NAME: "2", NAME: "10"}'
+    """
+    ordered = sorted(labels, key=lambda label: (float(label.replace(",", ".")), label))
+    return f"emotions: {{{', '.join(f'NAME: {_scalar(label)}' for label in ordered)}}}"
+
+
 def _is_code(label: str) -> bool:
     """Whether a label is a code, such as ``ang``, and no word, such as ``sad`` and ``Sad``."""
     return len(label.strip()) <= LONGEST_CODE and letters_form(label) not in EMOTION_WORDS
@@ -183,6 +198,7 @@ def _one_edit(first: str, second: str) -> bool:
     return short[at + 1 :] == long[at + 1 :] or swapped
 
 
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z][\w -]*\w|[A-Za-z]", re.ASCII)
 _NO_TEXT = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 

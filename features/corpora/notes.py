@@ -16,12 +16,22 @@ from features.corpora.identities import (
     questions,
     ways_on,
 )
-from features.corpora.labels import LabelDoubt, as_yaml, completed, label_doubts
+from features.corpora.labels import (
+    LabelDoubt,
+    are_numbers,
+    as_yaml,
+    completed,
+    label_doubts,
+    number_map,
+)
 from features.corpora.spellings import letters_form, visible
 from features.errors import CorpusError
 
 MOST_LABELS = 8
 """Most labels that the sentence about left-out utterances names."""
+
+MOST_CLASSES = 20
+"""Most numbers that may be labels of classes: more are ratings."""
 
 MOST_COMPARED = 200
 """Most labels of a corpus that are compared with each other: more are numbers or sentences."""
@@ -52,7 +62,7 @@ def corpus_doubts(corpus: Corpus) -> tuple[CorpusDoubt, ...]:
         )
         for question in questions(corpus, corpus.utterances)
     )
-    return (*names, *_label_doubts(corpus))
+    return (*names, *(_number_doubt(corpus) or _label_doubts(corpus)))
 
 
 def plan_notes(selection: Selection, emotions: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -118,6 +128,25 @@ def refuse_unnamed_forms(corpus: Corpus, emotions: Mapping[str, Sequence[str]]) 
             f"{_forms(forms)}. Write "
             f"`{as_yaml(completed(emotions, forms), counts)}`."
         )
+
+
+def _number_doubt(corpus: Corpus) -> tuple[CorpusDoubt, ...]:
+    """The doubt about labels that are all numbers: which emotions they mean; empty without."""
+    counts = corpus.emotions()
+    if not are_numbers(counts):
+        return ()
+    if len(counts) > MOST_CLASSES:
+        sentence = f"labels are {len(counts)} numbers, which are ratings rather than classes"
+        way = ("in the table", "a column `emotion` that names classes")
+    else:
+        listed = ", ".join(f"`{label}` ({count})" for label, count in counts.items())
+        sentence = f"labels are numbers, of which nobody knows the emotion: {listed}"
+        way = ("in a study", number_map(counts))
+    return (
+        CorpusDoubt(
+            about="label", names=tuple(counts), sentence=capitalised(sentence), ways_on=(way,)
+        ),
+    )
 
 
 def _label_doubts(corpus: Corpus) -> tuple[CorpusDoubt, ...]:

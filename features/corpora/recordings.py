@@ -6,7 +6,7 @@ standard library only.
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_
 
     Raises:
         MissingError: the folder of the corpus is gone.
-        CorpusError: files of the corpus are gone.
+        CorpusError: files of the corpus are gone, or lead out of its folder.
         ShardDamageError: `deep` found other bytes under an unchanged size and time.
     """
     recorded = [u for u in corpus.utterances if u.mtime_ns]
@@ -41,6 +41,7 @@ def refresh(corpus: Corpus, *, deep: bool = False, on_progress: OnProgress = no_
         )
     now = {u.id: _stat(corpus.root, u.path) for u in recorded}
     _refuse_gone(corpus, [u.path for u in recorded if now[u.id] is None])
+    refuse_outside(corpus, recorded)
     fresh, damaged = [], []
     files: dict[str, dict[str, Any]] = {}
     for done, utterance in enumerate(corpus.utterances, start=1):
@@ -94,6 +95,41 @@ def measure(root: str, utterance: Utterance, files: dict[str, dict[str, Any]]) -
         return replace(utterance, **found)
     digest = digest_of([found["digest"], utterance.start, utterance.end])
     return replace(utterance, **{**found, "digest": digest})
+
+
+def refuse_outside(corpus: Corpus, utterances: Iterable[Utterance]) -> None:
+    """Refuse recordings of a table that lead out of its folder by now: a link was exchanged.
+
+    What a table names was inside when it was added; this is asked again before every read. Folders
+    of corpora with a reader of their own may hold links.
+
+    Args:
+        corpus: the corpus.
+        utterances: the utterances that are about to be read.
+
+    Raises:
+        CorpusError: there are such recordings.
+    """
+    if not corpus.reader:
+        return
+    root = os.path.realpath(corpus.root)
+    folders: dict[str, bool] = {}
+
+    def leads_out(path: str) -> bool:
+        folder, file = os.path.split(os.path.join(corpus.root, path))
+        if folder not in folders:
+            folders[folder] = os.path.commonpath([os.path.realpath(folder), root]) != root
+        if not os.path.islink(os.path.join(folder, file)):
+            return folders[folder]
+        return os.path.commonpath([os.path.realpath(os.path.join(folder, file)), root]) != root
+
+    outside = [path for path in dict.fromkeys(u.path for u in utterances) if leads_out(path)]
+    if outside:
+        raise CorpusError(
+            f"{_count(outside, corpus)} of corpus `{corpus.name}` lead out of {corpus.root} by now "
+            f"({some(outside)}): put them back, or register what is there with "
+            f"`{corpus.registration_command}`."
+        )
 
 
 def _stat(root: str, path: str) -> tuple[int, int] | None:

@@ -112,6 +112,7 @@ def build(
 
     Raises:
         ShardDamageError: an audio file cannot be read or gives values that are no numbers.
+        CorpusError: recordings of a table lead out of its folder by now.
     """
     chosen = features or feature_set(config.features)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +122,7 @@ def build(
     key_of, source = keys(selection, config, version), source_of(config, version)
     reusable = _reusable(folder, source, todo)
     root = Path(selection.corpus.root)
+    recordings.refuse_outside(selection.corpus, (u for us in todo.values() for u in us))
     tasks = [
         ExtractionTask(root / u.path, u.start, u.end, chosen, config.node_step, u.mended)
         for us in todo.values()

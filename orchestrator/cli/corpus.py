@@ -1,4 +1,4 @@
-"""``ablate corpus add | list | check | folds``: registering and inspecting corpora."""
+"""``ablate corpus add | list | check | folds | remove``: registering and inspecting corpora."""
 
 import json
 from contextlib import suppress
@@ -14,8 +14,11 @@ from orchestrator.cli.corpus_options import (
     DistinctSpeakers,
     KeptSessions,
     KeptSpeakers,
+    LabelColumn,
+    Root,
     SameSessions,
     SameSpeakers,
+    Tables,
 )
 from orchestrator.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from orchestrator.cli.streams import go_on_without_reader
@@ -34,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_)
     group.command("check")(check)
     group.command("folds")(folds)
+    group.command("remove")(remove)
     app.add_typer(group, name="corpus")
 
 
@@ -44,6 +48,9 @@ def add(
     folder: Annotated[Path, typer.Argument(help="Where the corpus lies; for `table`, its file.")],
     own_name: Annotated[str, typer.Option("--name", help="The name of a `table`.")] = "",
     columns: Columns = None,
+    paths_root: Root = "",
+    tables: Tables = None,
+    column: LabelColumn = "",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used, and copies.")
     ] = False,
@@ -77,7 +84,7 @@ def add(
     from orchestrator.store.ledger import Ledger
 
     go_on_without_reader()
-    catalogue.reader(name)
+    catalogue.refuse_unknown(name, folder.expanduser())
     ledger = Ledger.open(store)
     root = folder.expanduser().absolute()
     with progress("reading") as on_progress:
@@ -90,7 +97,9 @@ def add(
             own_name=own_name,
             speakers=NameOptions(same=same_speaker, distinct=distinct_speakers, keep=keep_speaker),
             sessions=NameOptions(same=same_session, distinct=distinct_sessions, keep=keep_session),
-            table_options=catalogue.TableOptions(columns=columns),
+            table_options=catalogue.TableOptions(
+                columns=columns, root=paths_root, tables=tables, column=column
+            ),
         )
     ledger.write_corpus(corpus.name, corpus.to_json())
     record = corpora.record(corpus)
@@ -218,3 +227,28 @@ def folds(
         print(json.dumps(record, indent=2))
     else:
         corpora.show_folds(console_for(), record, chosen)
+
+
+def remove(
+    name: Annotated[str, typer.Argument(help="A registered corpus.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a corpus; its recordings, features and outcomes stay.
+
+    Refused while a run trains on it. Studies of the corpus can still be reported; to plan or run
+    them, add it again.
+    """
+    from orchestrator.planning.corpus import forget_corpus
+    from orchestrator.printable import clean
+    from orchestrator.store.ledger import Ledger
+
+    corpus = forget_corpus(name, Ledger.open(store))
+    again = corpus.registration_command
+    if as_json:
+        print(
+            json.dumps({"removed": corpus.name, "root": corpus.root, "register": again}, indent=2)
+        )
+    else:
+        print(clean(f"Corpus `{corpus.name}` is forgotten. Its recordings in {corpus.root} stay."))
+        print(clean(f"`{again}` registers it again."))

@@ -36,3 +36,14 @@ Columns = Annotated[
         help="Columns of a `table`: speaker=speaker_id,emotion=label.",
     ),
 ]
+Root = Annotated[
+    str,
+    typer.Option("--root", metavar="FOLDER", help="Paths of a `table` may lead into this folder."),
+]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option("--table", metavar="NAME", help="Table of an audformat folder; repeatable."),
+]
+LabelColumn = Annotated[
+    str, typer.Option("--column", metavar="NAME", help="Its column with the emotions.")
+]

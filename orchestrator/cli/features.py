@@ -94,9 +94,9 @@ def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
 
     Raises:
         LackError, MissingError: the named corpus is not registered, or cannot be synthesised.
-        CorpusError: no corpus has the id, or several do.
+        CorpusError: no corpus has the id, or several do; or the file leads out of its folder.
     """
-    from features.corpora import catalogue
+    from features.corpora import catalogue, recordings
     from features.dataset import utterance_view
     from features.errors import MissingError
     from orchestrator.planning.corpus import registered_corpus
@@ -114,6 +114,7 @@ def _recording(id: str, name: str, store: str) -> "tuple[Path, Utterance]":
     if corpus.name in catalogue.SYNTHESISED:
         Ledger.open(store)
         catalogue.prepare(corpus)
+    recordings.refuse_outside(corpus, [utterance])
     return Path(corpus.root) / utterance.path, utterance
 
 

@@ -1,4 +1,7 @@
-"""Finds the speech of a study: its corpus as it is on disk now, its utterances, its folds."""
+"""Finds the speech of a study: its corpus as it is on disk now, its utterances, its folds.
+
+A registration can also be forgotten here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +11,12 @@ from features.corpora.corpus import Corpus, Selection
 from features.corpora.folds import Fold, deal, deal_anew
 from features.corpora.notes import plan_notes, refuse_unnamed_forms
 from features.errors import CorpusError
-from orchestrator.errors import LackError, nearest
+from orchestrator.analysis.progress.adaptive import with_wanted_trials
+from orchestrator.errors import LackError, RequestError, nearest
+from orchestrator.planning.status import lease_holder
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.paths import LEASE
+from orchestrator.store.snapshot import Snapshot
 from orchestrator.study.protocol import score_rule
 from orchestrator.study.resolve import emotions
 from orchestrator.study.study import Study
@@ -132,6 +139,46 @@ def registered_corpus(name: str, ledger: Ledger) -> Corpus:
     if name not in known:
         raise unregistered(name, ledger)
     return Corpus.from_json(known[name])
+
+
+def forget_corpus(name: str, ledger: Ledger) -> Corpus:
+    """Remove the registration of a corpus: recordings, features and outcomes stay.
+
+    Returns:
+        The corpus as it was registered.
+
+    Raises:
+        LackError: the corpus is not registered.
+        RequestError: a run trains on it.
+    """
+    record = ledger.corpus(name)
+    if record is None and name in catalogue.SYNTHESISED:
+        raise RequestError(f"The corpus `{name}` is synthesised: there is nothing to forget.")
+    if record is None:
+        raise unregistered(name, ledger)
+    corpus = Corpus.from_json(record)
+    for snapshot in ledger.studies.snapshots():
+        if snapshot.corpus == name:
+            _refuse_held(with_wanted_trials(snapshot, ledger), ledger)
+    ledger.remove_corpus(name)
+    return corpus
+
+
+def _refuse_held(snapshot: Snapshot, ledger: Ledger) -> None:
+    """Refuse to forget the corpus of a study that some process trains now.
+
+    Raises:
+        RequestError: a living process holds one of its trials.
+    """
+    names = ledger.files_of({trial.id for trial in snapshot.all_trials})
+    for id, files in names.items():
+        holder = lease_holder(ledger, id) if LEASE in files else None
+        if holder is not None and not holder.lost:
+            raise RequestError(
+                f"The corpus `{snapshot.corpus}` must not be in use, but study `{snapshot.study}` "
+                f"trains on it on {holder.host} (trial {id[:12]}): wait for the end of that run, "
+                "or stop it."
+            )
 
 
 def unregistered(name: str, ledger: Ledger) -> LackError:

@@ -159,6 +159,10 @@ class Ledger:
         """Write the record of a corpus; an earlier record of that name is replaced."""
         replace_file(self.paths.corpus_file(name), canonical(record).encode())
 
+    def remove_corpus(self, name: str) -> None:
+        """Remove the record of a corpus, and nothing else; do nothing if there is none."""
+        self.paths.corpus_file(name).unlink(missing_ok=True)
+
     def selection(self, digest: str) -> Any:
         """The record of a selection (utterances and labels) by its digest, as JSON values.
 

@@ -29,6 +29,8 @@ EMOTIONS = {
     "NEU": "neutral",
     "SAD": "sad",
 }
+ACTORS = range(1001, 1092)
+"""Numbers of the actors."""
 PEOPLE = "VideoDemographics.csv"
 """The file that says which actor is a woman."""
 SEXES = {"female": "female", "male": "male"}
@@ -105,6 +107,8 @@ def _utterance(path: str, sexes: dict[str, str]) -> Utterance | str:
     actor, _, emotion, _ = match.groups()
     if emotion not in EMOTIONS:
         return f"unknown emotion {emotion}"
+    if int(actor) not in ACTORS:
+        return f"unknown actor {actor}"
     return Utterance(
         id=file.stem,
         path=path,

@@ -9,6 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from features.corpora.readers.tables.database_labels import (
+    Piece,
+    emotions,
+    facts,
+    label_columns,
+)
+from features.corpora.readers.tables.options import TableOptions
 from features.errors import CorpusError, MissingError
 
 HEADER = "db.yaml"
@@ -19,18 +26,19 @@ SEX = ("sex", "gender")
 """Columns that may hold the speaker's sex; the first that has a value counts."""
 
 
-def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every label of the scheme `emotion` as a row of a table.
+def rows(folder: Path, options: TableOptions) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every label of the columns of emotions as a row of a table.
 
     Args:
         folder: the database's folder, with its header `db.yaml`.
+        options: what a person typed about tables and columns.
 
     Yields:
         Position of the row, such as ``emotion, row 3``, and its cells by column: file, start and
         end in seconds, emotion, speaker, session, sex, split.
 
     Raises:
-        CorpusError: the folder is no database, or one without emotions.
+        CorpusError: the folder is no database, one without emotions, or one whose tables disagree.
         MissingError: the package `audformat` is not installed.
     """
     if not (folder / HEADER).is_file():
@@ -39,40 +47,21 @@ def rows(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             "name that folder, or a CSV or Parquet file."
         )
     db = _load(folder)
-    frame = db.get("emotion", ["speaker", "session", *SEX])
-    if not len(frame):
-        schemes = ", ".join(f"`{name}`" for name in db.schemes) or "none"
+    columns = label_columns(db, str(folder), options)
+    known = facts(db, columns, ("speaker", "session", *SEX))
+    labels: dict[Piece, str] = {}
+    for column in columns:
+        labels = {**emotions(db, column), **labels}
+    if not labels:
         raise CorpusError(
-            f"Database {folder} must have labels of the scheme `emotion`, but has none; its "
-            f"schemes are {schemes}: write a CSV file from what it has."
+            f"Database {folder} must have labels in {columns[0].shown}, but has none."
         )
-    splits = {
-        where: split.type
-        for name, split in db.splits.items()
-        for where in _segments(db.get("emotion", splits=name))
-    }
-    for number, (where, cells) in enumerate(
-        zip(_segments(frame), frame.to_dict("records"), strict=True), start=1
-    ):
-        file, start, end = where
-        sex = next((cells[name] for name in SEX if isinstance(cells[name], str)), "")
-        known = {name: cells[name] for name in ("emotion", "speaker", "session")}
+    for number, (piece, emotion) in enumerate(labels.items(), start=1):
+        file, start, end = piece
+        found = {name: known.find(name, piece) for name in ("speaker", "session", "split")}
+        sex = next(filter(None, (known.find(name, piece) for name in SEX)), "")
         times = {"file": file, "start": start, "end": end}
-        split = splits.get(where, "")
-        yield f"emotion, row {number}", {**known, **times, "sex": sex, "split": split}
-
-
-def _segments(frame: Any) -> list[tuple[str, float | None, float | None]]:
-    """Read a frame's index as (file, start, end), in seconds; None: the file's start or end."""
-    if frame.index.nlevels == 1:
-        return [(str(file), None, None) for file in frame.index]
-    return [(str(file), _seconds(start) or None, _seconds(end)) for file, start, end in frame.index]
-
-
-def _seconds(time: Any) -> float | None:
-    """Convert a pandas Timedelta to seconds; NaT becomes None."""
-    seconds = float(time.total_seconds())
-    return None if seconds != seconds else seconds  # NaT is not equal to itself
+        yield f"emotion, row {number}", {"emotion": emotion, "sex": sex, **found, **times}
 
 
 def _load(folder: Path) -> Any:

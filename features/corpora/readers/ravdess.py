@@ -32,6 +32,8 @@ EMOTIONS = {
     "07": "disgust",
     "08": "surprised",
 }
+ACTORS = range(1, 25)
+"""Numbers of the actors."""
 MODALITIES = {"01": "audio with video", "02": "video without sound", "03": "audio only"}
 VIDEO = (".mp4",)
 COMPLETE = 1440
@@ -82,6 +84,8 @@ def _utterance(path: str) -> Utterance | str:
         return "song" if channel == "02" else f"unknown vocal channel {channel}"
     if emotion not in EMOTIONS:
         return f"unknown emotion {emotion}"
+    if int(actor) not in ACTORS:
+        return f"unknown actor {actor}"
     return Utterance(
         id=file.stem,
         path=path,

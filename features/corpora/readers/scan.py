@@ -205,6 +205,7 @@ def measure_recordings(
     mend_headers: bool = False,
     bad: Sequence[FileNote] = (),
     position: Callable[[Utterance], str] = lambda utterance: utterance.path,
+    remedy: str = "",
 ) -> MeasuredRecordings:
     """Decode and hash every recording, and set aside those that cannot be used.
 
@@ -218,6 +219,7 @@ def measure_recordings(
         bad: problems that were found before, listed with the others.
         position: function from an utterance to its name in a problem: its path, or its line in a
             table.
+        remedy: a further sentence for the error on what helps.
 
     Raises:
         CorpusError: recordings cannot be used, and not `skip_bad`, or none can be used; the error
@@ -246,7 +248,7 @@ def measure_recordings(
         on_progress(done, len(found))
     if unusable and (not skip_bad or not whole):
         recordings = len(found) + len({note.path for note in bad})
-        raise CorpusError(_unusable(root, corpus, recordings, unusable))
+        raise CorpusError(_unusable(root, corpus, recordings, unusable, remedy))
     return MeasuredRecordings(
         utterances=tuple(sorted(whole, key=lambda utterance: utterance.id)),
         bad=tuple(unusable),
@@ -255,13 +257,16 @@ def measure_recordings(
     )
 
 
-def _unusable(root: Path, corpus: str, count: int, bad: Sequence[FileNote]) -> str:
+def _unusable(
+    root: Path, corpus: str, count: int, bad: Sequence[FileNote], remedy: str = ""
+) -> str:
     """Write the error that lists unusable recordings; ``count`` is that of all recordings."""
     unusable = len({note.path for note in bad})
     them = "it" if unusable == 1 else "them"
     return (
         f"{unusable} of the {count} recordings of corpus `{corpus}` in {root} cannot be used: "
-        f"mend or remove {them}, or leave {them} out with `--skip-bad`.\n{listed(bad)}"
+        f"mend or remove {them}, or leave {them} out with `--skip-bad`."
+        f"{' ' * bool(remedy)}{remedy}\n{listed(bad)}"
     )
 
 

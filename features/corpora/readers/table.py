@@ -2,7 +2,7 @@
 
 Columns `file`, `speaker`, `emotion`; if wanted `split` (train, dev, test), `session`, `sex`, and
 `start` and `end` in seconds where an utterance is a part of its file. Other columns are not read.
-Paths are relative to the table's folder and stay inside of it.
+Paths are relative to the table's folder and stay inside of it, or of the folder of `--root`.
 
 Every row is read before anything is refused, so that one error lists all problems with their
 lines. The rows of a database come from `database`.
@@ -20,7 +20,7 @@ from features.corpora.readers import database, scan
 from features.corpora.readers.tables.cells import has_decimal_commas, seconds_of, text_of
 from features.corpora.readers.tables.columns import NEEDED, read_column_names
 from features.corpora.readers.tables.options import NO_TABLE_OPTIONS, TableOptions
-from features.corpora.readers.tables.placement import Folder, Place
+from features.corpora.readers.tables.placement import Folder, Place, proposed_root, read_root
 from features.corpora.readers.tables.table_file import SURPLUS, TableRow, file_rows
 from features.corpora.spellings import letters_form, looks_missing, visible
 from features.errors import CorpusError
@@ -48,7 +48,7 @@ class _Rows:
     """Utterances and problems of the rows that were read so far."""
 
     folder: Folder
-    """Folder of the table, which the files' paths are relative to."""
+    """Folder in which the table's files lie."""
     decimal_commas: bool
     """Whether times are written ``0,5``."""
     found: dict[str, Utterance] = field(default_factory=dict)
@@ -59,6 +59,8 @@ class _Rows:
     """(path, start, end) -> the utterance of the first row that names this part of a file."""
     bad: list[FileNote] = field(default_factory=list)
     """Position of a row and what is wrong there, one note a row."""
+    outside: list[str] = field(default_factory=list)
+    """Real paths of recordings outside of the folder."""
 
 
 def read(
@@ -87,16 +89,19 @@ def read(
         MissingError: the folder is a database, and the package `audformat` is not installed.
     """
     source = root
-    folder = (source if source.is_dir() else source.parent).resolve()
+    folder = Folder(
+        table=(source if source.is_dir() else source.parent).resolve(),
+        root=read_root(options.root) if options.root else None,
+    )
     table_rows = _without_decimals([*_rows(source, options)])
     times = (cells.get(name) for _, cells in table_rows for name in ("start", "end"))
-    rows = _Rows(folder=Folder(path=folder), decimal_commas=has_decimal_commas(times))
+    rows = _Rows(folder=folder, decimal_commas=has_decimal_commas(times))
     for position, cells in table_rows:
         _add_row(position, cells, rows)
     if not rows.found and not rows.bad:
         raise CorpusError(f"Table {source} must have at least one row, but has none.")
     measured = scan.measure_recordings(
-        folder,
+        folder.path,
         name,
         tuple(rows.found.values()),
         on_progress,
@@ -104,10 +109,11 @@ def read(
         mend_headers=mend_headers,
         bad=rows.bad,
         position=lambda utterance: f"{rows.positions[utterance.id]}: {utterance.path}",
+        remedy=proposed_root(rows.outside, [str(folder.table / "x")] if rows.found else []),
     )
     return Corpus(
         name=name,
-        root=str(folder),
+        root=str(folder.path),
         utterances=measured.utterances,
         left_out=measured.bad,
         notes=_split_notes(table_rows),
@@ -127,13 +133,20 @@ def _rows(source: Path, options: TableOptions) -> Iterator[TableRow]:
             does not fit it.
     """
     names = read_column_names(options.columns or ())
-    if not source.is_dir():
-        return file_rows(source, names)
-    if names:
+    if source.is_dir() and names:
         raise CorpusError(
-            f"`--columns` must belong to a CSV or Parquet file, but {source} is a folder."
+            f"`--columns` must belong to a CSV or Parquet file, but {source} is a folder: "
+            "`--table NAME` and `--column NAME` choose there."
         )
-    return database.rows(source)
+    if source.is_dir():
+        return database.rows(source, options)
+    if options.tables or options.column:
+        option = "--table" if options.tables else "--column"
+        raise CorpusError(
+            f"`{option}` must belong to an audformat folder, but {source} is none: "
+            "`--columns emotion=NAME` chooses a column of a file."
+        )
+    return file_rows(source, names)
 
 
 def _without_decimals(rows: list[TableRow]) -> list[TableRow]:
@@ -187,6 +200,8 @@ def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
     faults = [f"`{name}` is empty" for name in NEEDED if not texts[name]]
     place = rows.folder.place(texts["file"]) if texts["file"] else Place()
     faults += [place.fault] if place.fault else []
+    if _is_recording(place.outside):
+        rows.outside.append(place.outside)
     split, sex = (known.get(letters_form(texts[name])) for name, known in _CODES.items())
     if split is None:
         faults.append(
@@ -225,6 +240,11 @@ def _add_row(position: str, cells: Mapping[str, Any], rows: _Rows) -> None:
         start=start,
         end=end,
     )
+
+
+def _is_recording(path: str) -> bool:
+    """Whether there is a file of that path, with the ending of a recording."""
+    return os.path.splitext(path)[1].lower() in {*scan.AUDIO, *scan.SOUND} and os.path.exists(path)
 
 
 def _already(path: str, texts: Mapping[str, str], first: Utterance, position: str) -> str:

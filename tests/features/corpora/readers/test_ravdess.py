@@ -34,6 +34,8 @@ def test_song_video_and_strangers_are_left_out_with_the_reason(
     write_wav(tmp_path / "03-02-01-01-01-01-01.wav")
     write_wav(tmp_path / "take two.wav")
     write_wav(tmp_path / "03-01-09-01-01-01-01.wav")
+    write_wav(tmp_path / "03-01-01-01-01-01-00.wav")
+    write_wav(tmp_path / "03-01-01-01-01-01-25.wav")
     (tmp_path / "02-01-01-01-01-01-01.mp4").write_bytes(b"video")
     (tmp_path / "01-01-01-01-01-01-01.mp4").write_bytes(b"video")
     (tmp_path / "README.txt").write_text("not audio")
@@ -43,6 +45,8 @@ def test_song_video_and_strangers_are_left_out_with_the_reason(
     assert {left.path: left.reason for left in corpus.left_out} == {
         "01-01-01-01-01-01-01.mp4": "audio with video",
         "02-01-01-01-01-01-01.mp4": "video without sound",
+        "03-01-01-01-01-01-00.wav": "unknown actor 00",
+        "03-01-01-01-01-01-25.wav": "unknown actor 25",
         "03-01-09-01-01-01-01.wav": "unknown emotion 09",
         "03-02-01-01-01-01-01.wav": "song",
         "take two.wav": "its name is none of RAVDESS",

@@ -1,4 +1,5 @@
 import re
+import shutil
 import unicodedata
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from features.audio import read_mono
 from features.config import FeatureConfig
 from features.corpora import catalogue
 from features.corpora.corpus import Corpus
+from features.corpora.inspection import inspect
 from features.corpora.readers.table import read
 from features.corpora.readers.tables.options import TableOptions
 from features.corpora.recordings import refresh
@@ -208,7 +210,9 @@ def test_paths_of_windows_are_read(wavs: Path) -> None:
     )
     assert [(u.id, u.path) for u in corpus.utterances] == [("wav/a.wav",) * 2, ("wav/b.wav",) * 2]
     file = table(wavs, "file,speaker,emotion", "C:\\wav\\a.wav,ann,joy", "wav\\..\\..\\a.wav,b,joy")
-    with pytest.raises(CorpusError, match=r":2: `file` must be relative.*\n.*:3: .* lie inside of"):
+    with pytest.raises(
+        CorpusError, match=r":2: `file` must be a path of this machine.*\n.*:3: .* lie inside of"
+    ):
         read(file)
 
 
@@ -354,3 +358,101 @@ def test_two_parts_with_other_borders_are_other_speech(wavs: Path) -> None:
         for start in (0.1, 0.11)
     ]
     assert digests[0] != digests[1]
+
+
+@pytest.fixture
+def lists(write_wav: Any, tmp_path: Path) -> Path:
+    """A folder of tables beside a folder of recordings."""
+    for name in "ab":
+        write_wav(tmp_path / "audio" / "wav" / f"{name}.wav")
+    (tmp_path / "audio" / "link.wav").symlink_to(tmp_path / "audio" / "wav" / "a.wav")
+    (tmp_path / "alias").symlink_to(tmp_path / "audio")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "b.wav").symlink_to(tmp_path / "audio" / "wav" / "b.wav")
+    return tmp_path / "lists"
+
+
+def test_paths_may_lead_into_the_folder_that_a_person_names(lists: Path, tmp_path: Path) -> None:
+    audio = tmp_path / "audio"
+    file = table(lists, "file,speaker,emotion", f"{audio}/wav/a.wav,ann,joy", "b.wav,bob,joy")
+    with pytest.raises(CorpusError) as error:
+        read(file)
+    assert str(error.value) == (
+        f"2 of the 2 recordings of corpus `table` in {lists} cannot be used: mend or remove them, "
+        f"or leave them out with `--skip-bad`. `--root {audio}/wav` lets the table name recordings "
+        f"in that folder.\n  labels.csv:2: `file` must be relative to the table's folder, but is "
+        f"{audio}/wav/a.wav instead\n  labels.csv:3: `file` must lie inside of the table's folder, "
+        "but b.wav does not"
+    )
+    corpus = read(file, name="mine", options=TableOptions(root=str(tmp_path / "alias")))
+    assert corpus.root == str(audio)
+    assert [(u.id, u.path) for u in corpus.utterances] == [(f"wav/{n}.wav",) * 2 for n in "ab"]
+    assert corpus.registration_command == (
+        f"ablate corpus add table {file} --name mine --root {audio}"
+    )
+    assert refresh(Corpus.from_json(corpus.to_json()), deep=True).utterances == corpus.utterances
+
+
+def test_a_root_on_another_machine_gives_the_same_ids(lists: Path, tmp_path: Path) -> None:
+    rows = "{}/wav/a.wav,ann,joy", "{}/wav/b.wav,bob,sad"
+    digests = []
+    for root in (tmp_path / "audio", tmp_path / "elsewhere" / "data"):
+        if not root.exists():
+            shutil.copytree(tmp_path / "audio", root)
+        file = table(lists, "file,speaker,emotion", *(row.format(root) for row in rows))
+        corpus = read(file, options=TableOptions(root=str(root)))
+        digests.append(corpus.select({"joy": ("joy",), "sad": ("sad",)}).digest)
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "path"),
+    [
+        ("{}/alias/wav/../wav/a.wav", "wav/a.wav"),
+        ("{}/audio/link.wav", "link.wav"),
+        ("../audio/wav/a.wav", "wav/a.wav"),
+        ("wav/a.wav", "wav/a.wav"),
+        ("wav\\a.wav", "wav/a.wav"),
+    ],
+)
+def test_every_way_into_the_root_is_read(lists: Path, tmp_path: Path, cell: str, path: str) -> None:
+    file = table(lists, "file,speaker,emotion", f"{cell.format(tmp_path)},ann,joy")
+    corpus = read(file, options=TableOptions(root=str(tmp_path / "audio")))
+    assert [u.id for u in corpus.utterances] == [path]
+
+
+def test_what_leads_out_of_the_root_is_refused(lists: Path, tmp_path: Path) -> None:
+    (tmp_path / "audio" / "out.wav").symlink_to("/etc/hostname")
+    cells = (f"{tmp_path}/audio/out.wav", f"{tmp_path}/audio/../x.wav", "/etc/passwd")
+    file = table(lists, "file,speaker,emotion", *(f"{cell},ann,joy" for cell in cells))
+    with pytest.raises(CorpusError, match="^3 of the 3 recordings") as error:
+        read(file, options=TableOptions(root=str(tmp_path / "audio")))
+    for cell in cells:
+        assert f"`file` must lie inside of {tmp_path}/audio (`--root`), but {cell} does" in str(
+            error.value
+        )
+    for root in ("/", f"{tmp_path}/../../../../../..", "//"):
+        with pytest.raises(CorpusError, match=r"^`--root` must be the folder that holds"):
+            read(file, options=TableOptions(root=root))
+    with refused(f"`--root` must be a folder, but {file} is none."):
+        read(file, options=TableOptions(root=str(file)))
+
+
+def test_a_link_that_leads_out_later_is_not_followed(lists: Path, tmp_path: Path) -> None:
+    audio = tmp_path / "audio"
+    file = table(lists, "file,speaker,emotion", f"{audio}/link.wav,ann,joy", "wav/b.wav,bob,sad")
+    corpus = read(file, options=TableOptions(root=str(audio)))
+    outside = shutil.copy2(audio / "wav" / "a.wav", tmp_path / "secret.wav")
+    (audio / "link.wav").unlink()
+    (audio / "link.wav").symlink_to(outside)
+    selection = corpus.select({"joy": ("joy",), "sad": ("sad",)})
+    sentence = re.escape(
+        f"1 of the 2 files of corpus `table` lead out of {audio} by now (link.wav)"
+    )
+    for reading in (
+        lambda: refresh(corpus),
+        lambda: inspect(corpus),
+        lambda: build(tmp_path / "shards", selection, FeatureConfig()),
+    ):
+        with pytest.raises(CorpusError, match=f"^{sentence}"):
+            reading()
