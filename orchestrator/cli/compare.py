@@ -38,7 +38,7 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare row B, or several, with row A: by fold, emotion and utterance.
+    """Compare rows with row A: by fold, emotion and utterance.
 
     With several, p is adjusted for all of them (Holm).
     """

@@ -19,6 +19,7 @@ question: Does a search come to the same end, however often it is killed?
 corpus: tones
 protocol: {folds: 2, seeds: 1}
 training: {epochs: EPOCHS, batch: 8}
+score: SCORE
 baseline: {hidden: 16, fa_layer: last}
 search:
   axes:
@@ -41,7 +42,8 @@ def searched(
     corpus = catalogue.read("table", write_tones(folder / "tones", 8), own_name="tones")
     Ledger.open(str(folder / "store")).write_corpus(corpus.name, corpus.to_json())
     study = folder / "tiny.yaml"
-    study.write_text(STUDY.replace("EPOCHS", str(request.param)))
+    score = "chosen" if request.param == 1 else "averaged"  # of one epoch there is no average
+    study.write_text(STUDY.replace("EPOCHS", str(request.param)).replace("SCORE", score))
     rounds = Rounds(folder, study, folder / "store", folder / "store")
     began = time.monotonic()
     rounds.to_the_end()

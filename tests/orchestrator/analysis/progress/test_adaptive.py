@@ -84,7 +84,7 @@ def drawn(task: Task, tell: OnEvent) -> None:
         )
         for i in range(classes)
     )
-    choices: Sequence[EpochChoice] = ("chosen", "last_epoch", "best_on_test")
+    choices: Sequence[EpochChoice] = ("averaged", "chosen", "last_epoch", "best_on_test")
     units: Sequence[Unit] = ("utterance", "segment")
     scores = tuple(
         Scores(speaker=speaker, choice=choice, unit=unit, epoch=1, confusion=square)
