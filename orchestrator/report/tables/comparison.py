@@ -227,8 +227,8 @@ def flips(found: Comparison, limit: int) -> Table:
         ),
         cells=tuple((f.utterance, f.speaker, f.emotion, str(f.gained), str(f.lost)) for f in shown),
         footnotes=(
-            f"Gained less lost: {plus_minus(found.balance)} percent of utterances (the difference "
-            f"in WA; {difference_interval_words(found.snapshot)}).",
+            f"Gained less lost, the difference in WA: {plus_minus(found.balance)} percent of "
+            f"utterances, {difference_interval_words(found.snapshot)}.",
             *(
                 (f"{len(found.flips) - limit} more: `--limit {len(found.flips)}` lists all.",)
                 if len(found.flips) > limit
