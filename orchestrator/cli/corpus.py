@@ -14,7 +14,7 @@ from orchestrator.cli.corpus_options import (
     DistinctSpeakers,
     KeptSessions,
     KeptSpeakers,
-    LabelColumn,
+    LabelColumnName,
     Root,
     SameSessions,
     SameSpeakers,
@@ -50,7 +50,7 @@ def add(
     columns: Columns = None,
     paths_root: Root = "",
     tables: Tables = None,
-    column: LabelColumn = "",
+    column: LabelColumnName = "",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used, and copies.")
     ] = False,

@@ -44,6 +44,6 @@ Tables = Annotated[
     list[str] | None,
     typer.Option("--table", metavar="NAME", help="Table of an audformat folder; repeatable."),
 ]
-LabelColumn = Annotated[
+LabelColumnName = Annotated[
     str, typer.Option("--column", metavar="NAME", help="Its column with the emotions.")
 ]
