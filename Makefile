@@ -45,7 +45,7 @@ fuzz: $(VENV)/dev
 	$(PYTEST) -m fuzz --timeout 1800
 
 faults: $(VENV)/dev
-	$(PYTEST) tests/faults --timeout 5400
+	$(PYTEST) tests/faults -m "not bench" --timeout 5400
 
 clusters: $(VENV)/dev
 	$(PYTEST) -m clusters --timeout 1800

@@ -9,7 +9,8 @@ import pytest
 
 from tests.faults.ray_rounds import RayRounds
 
-pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.usefixtures("quiet_home")]
+# A ratio of times: it belongs to `make bench`, since a busy machine misses it.
+pytestmark = [pytest.mark.ray, pytest.mark.bench, pytest.mark.usefixtures("quiet_home")]
 
 LIBRARIES = "import torch, torch._dynamo, torch_geometric"
 """What any training imports: torch's optimiser asks for `torch._dynamo` at its first step."""
