@@ -117,9 +117,9 @@ class Promise:
 
     comparisons: int
     """How many comparisons are judged, and share their variance."""
-    luck: float
+    luck: float | None
     """The luck that all trainings of a row may share, as a fraction: the least of the judged
-    comparisons (see `tolerated_luck`)."""
+    comparisons (see `tolerated_luck`). None on a published split, which leaves no room for any."""
 
 
 def speaker_contrast(
@@ -214,9 +214,10 @@ def _crossed(contrast: CrossedContrast, comparisons: int, *, is_judged: bool) ->
 
 
 def promise_of(lucks: Iterable[float | None]) -> Promise | None:
-    """What a family keeps, by the tolerated luck of its judged comparisons; None without any."""
-    known = [luck for luck in lucks if luck is not None]
-    return Promise(comparisons=len(known), luck=min(known)) if known else None
+    """What a family keeps, by the tolerated luck of each judged comparison; None without any."""
+    judged = list(lucks)
+    known = [luck for luck in judged if luck is not None]
+    return Promise(comparisons=len(judged), luck=min(known, default=None)) if judged else None
 
 
 def tolerated_luck(variance: float, overlap: float) -> float:

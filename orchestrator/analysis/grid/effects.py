@@ -11,6 +11,7 @@ difference from the reference: open while trainings are missing, and where one o
 training that was given up (`completeness.py`).
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -68,6 +69,19 @@ class Effects:
         """What the verdicts of the main effects keep together; None where none is judged."""
         differences = [effect.difference for effect in self.main if effect.difference is not None]
         return promise_of(d.luck for d in differences if d.p is not None)
+
+    @property
+    def dependence_promise(self) -> Promise | None:
+        """What the verdicts of the dependences keep together; None where none is judged.
+
+        A difference of differences holds the luck of four rows, a difference that of two: so it
+        leaves less room for luck, by the root of 2.
+        """
+        found = [d for one in self.interactions for d in one.dependences]
+        judged = [
+            one.difference for one in found if one.difference and one.difference.p is not None
+        ]
+        return promise_of(None if d.luck is None else d.luck / math.sqrt(2) for d in judged)
 
     def effects_of(self, axis: GridAxis) -> tuple[MainEffect, ...]:
         """The main effects of one axis, in the order of its levels."""

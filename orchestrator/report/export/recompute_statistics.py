@@ -184,7 +184,7 @@ def promise_of(differences: Iterable[Mapping[str, Any]]) -> dict[str, Number] | 
     """What verdicts keep: how many are judged, and the least luck that they tolerate; else None."""
     judged = [one for one in differences if one["p_holm"] is not None]
     lucks = [one["luck"] for one in judged if one["luck"] is not None]
-    return {"comparisons": len(lucks), "luck": min(lucks)} if lucks else None
+    return {"comparisons": len(judged), "luck": min(lucks, default=None)} if judged else None
 
 
 def t_test(centre: float, error: float, df: float) -> tuple[float, float, float]:

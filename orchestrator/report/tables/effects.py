@@ -137,6 +137,7 @@ def dependences(summary: Summary) -> Table | None:
             "ΔΔUA: how much more the first value does at the second than at the second's first, in "
             "points, paired, the mean over further axes; for new speakers. p alone and after Holm "
             f"over these {len(cells)}; differs: p < 0.05. `cannot tell` is no proof that it is 0.",
+            *promise_notes(effects.dependence_promise),
         ),
         headings=headings,
     )

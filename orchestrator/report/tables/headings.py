@@ -122,6 +122,11 @@ def promise_notes(promise: Promise | None) -> list[str]:
     """
     if promise is None:
         return []
+    if promise.luck is None:
+        return [
+            "Promise: at most 1 such table in 20 shows what is not there, apart from the luck of "
+            "its one training side."
+        ]
     rows = promise.comparisons
     test = "one comparison: corrected t" if rows == 1 else f"{rows} comparisons: moderated t"
     return [

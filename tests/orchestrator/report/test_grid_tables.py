@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import replace
 from itertools import product
@@ -82,6 +83,12 @@ def test_details_have_the_tests_and_then_the_interactions(study: StudyResults) -
     assert [cells[0] for cells in tests.cells] == ["128", "256", "last"]
     assert dependences.headings == {0: "hidden x fa layer, against 64 and none"}
     assert [cells[0] for cells in dependences.cells] == ["128, last", "256, last"]
+    (pair,) = study.summary.effects.interactions
+    lucks = [d.difference.luck for d in pair.dependences]
+    promise = study.summary.effects.dependence_promise
+    assert promise is not None and promise.luck is not None
+    assert promise.luck * math.sqrt(2) == pytest.approx(min(lucks))
+    assert dependences.footnotes[1].startswith("Promise: at most 1 such table in 20")
 
 
 def test_json_has_main_effects_and_dependences(study: StudyResults) -> None:

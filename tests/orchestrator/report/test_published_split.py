@@ -103,6 +103,8 @@ def test_every_form_says_whose_scores_they_are(study: StudyResults, form: str) -
         rows = json.loads(text)["rows"]
         assert [row["dev"].keys() for row in rows] == [{"wa", "ua"}] * 3
         assert [row["speakers"] for row in rows] == [6] * 3
+        promise = json.loads(text)["promise"]
+        assert (promise["comparisons"], promise["luck"]) == (2, None)
     elif form == "csv":
         assert "dev_ua" in next(csv.reader(io.StringIO(text)))
     else:
@@ -111,6 +113,7 @@ def test_every_form_says_whose_scores_they_are(study: StudyResults, form: str) -
         assert "Means over 6 test speakers" in flat and "the published split x 3 seeds" in flat
         assert "for new speakers and these networks" in flat and "these networks" in flat
         assert "this one training side suits a row by luck" in flat
+        assert "apart from the luck of its one training side" in flat
         assert "dev WA/UA" in flat or "dev WA/ UA" in flat or form == "latex"
         its = "at the epoch that the test side chose: never quote it"
         assert (its in flat) == (study.snapshot.score == "chosen")
